@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { ContractError, ProblemsError } from '../errors.ts';
+import { crossCheckContract } from './crossCheckContract.ts';
+
+const columnName = z.string().min(1);
+const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'letters, digits, _ . - only');
+/** A 64-bit integer as decimal text: JSON numbers lose digits above 2^53. */
+const idValue = z.union([z.string(), z.int()]);
+
+const vocabularySchema = z.strictObject({
+  /** Values seen fewer times in training are treated as unseen. */
+  minCount: z.int().min(1).default(1),
+  /** Bound on distinct values while fitting; more is an error that asks for hashing. */
+  maxEntries: z
+    .int()
+    .min(1)
+    .max(2 ** 27)
+    .default(5_000_000),
+  /** Written by fitting: the values of ids 1, 2, ..., most frequent first. */
+  fitted: z.strictObject({ values: z.array(z.string()) }).optional(),
+});
+
+const hashSchema = z.strictObject({
+  buckets: z
+    .int()
+    .min(1)
+    .max(2 ** 30),
+  seed: z.int().min(0).default(0),
+});
+
+const tableSchema = z.strictObject({
+  type: z.enum(['int', 'string']),
+  vocabulary: vocabularySchema.optional(),
+  hash: hashSchema.optional(),
+  /** Values that mean "missing" in this id space, such as -1. */
+  missingValues: z.array(idValue).default([]),
+});
+
+const tableReference = z.union([identifier, tableSchema]);
+
+const commonShape = {
+  /** Unique among the features; the column's name by default. */
+  name: identifier.optional(),
+  column: columnName,
+  /** A shard without this column: an error (true), or every value is missing (false). */
+  required: z.boolean().default(true),
+};
+
+const categoricalSchema = z.strictObject({
+  kind: z.literal('categorical'),
+  ...commonShape,
+  table: tableReference,
+});
+
+const listSchema = z.strictObject({
+  kind: z.literal('list'),
+  ...commonShape,
+  table: tableReference,
+  /** At most this many values a row; nulls don't count. */
+  maxLength: z.int().min(1).max(1000),
+  /** Which end of a longer list is kept. */
+  keep: z.enum(['first', 'last']),
+});
+
+const numericSchema = z.strictObject({
+  kind: z.literal('numeric'),
+  ...commonShape,
+  missingValues: z.array(z.number()).default([]),
+  clip: z.strictObject({ min: z.number().optional(), max: z.number().optional() }).optional(),
+  /** sign(x) ln(1 + |x|), after clipping. */
+  log1p: z.boolean().default(false),
+  /** (x - mean) / standard deviation of the training shards, after clip and log1p. */
+  standardise: z.boolean().default(true),
+  fitted: z
+    .strictObject({ mean: z.number(), standardDeviation: z.number().positive(), rows: z.int().min(0) })
+    .optional(),
+});
+
+const bucketedSchema = z.strictObject({
+  kind: z.literal('bucketed'),
+  ...commonShape,
+  missingValues: z.array(z.number()).default([]),
+  /** Number of quantile buckets; fewer when the data has fewer distinct quantiles. */
+  buckets: z.int().min(2).max(10_000),
+  /** Written by fitting: ascending upper ends (inclusive) of all buckets but the last. */
+  fitted: z.strictObject({ boundaries: z.array(z.number()) }).optional(),
+});
+
+const featureSchema = z.discriminatedUnion('kind', [
+  categoricalSchema,
+  listSchema,
+  numericSchema,
+  bucketedSchema,
+]);
+
+export const featureContractSchema = z.strictObject({
+  contractVersion: z.literal(1),
+  /** Columns copied to the output untouched. */
+  rowKeys: z.array(columnName).min(1),
+  /** Embedding tables that several features share. */
+  tables: z.record(identifier, tableSchema).default({}),
+  features: z.array(featureSchema).min(1),
+});
+
+/** What a model reads from a shard, and, once fitted, how every value becomes an id or a number. */
+export type FeatureContract = z.infer<typeof featureContractSchema>;
+export type Feature = FeatureContract['features'][number];
+export type TableDefinition = z.infer<typeof tableSchema>;
+export type CategoricalFeature = Extract<Feature, { kind: 'categorical' }>;
+export type ListFeature = Extract<Feature, { kind: 'list' }>;
+export type NumericFeature = Extract<Feature, { kind: 'numeric' }>;
+export type BucketedFeature = Extract<Feature, { kind: 'bucketed' }>;
+
+/**
+ * Validates a feature contract document and fills in its defaults.
+ * @param origin what the error calls the document, such as its path
+ * @throws ProblemsError CONTRACT_INVALID listing every problem, shape and cross references alike
+ */
+export function parseContract(document: unknown, origin = 'feature contract'): FeatureContract {
+  const result = featureContractSchema.safeParse(document);
+  const problems = [
+    ...(result.success ? [] : result.error.issues.flatMap((issue) => describeIssue(issue))),
+    ...crossCheckContract(result.success ? result.data : document),
+  ];
+  if (problems.length > 0) throw new ProblemsError('CONTRACT_INVALID', `${origin} is invalid`, problems);
+  if (!result.success) throw new ContractError('CONTRACT_INVALID', `${origin} is invalid`);
+  return result.data;
+}
+
+/** A zod issue as `path: message`, naming unknown keys; unions are reported by their closest branch. */
+export function describeIssue(issue: z.core.$ZodIssue, parentPath = ''): string[] {
+  const path = [parentPath, ...issue.path.map(String)].filter((part) => part !== '').join('.');
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const branches = issue.errors.filter(
+      (branch) => !branch.every((inner) => inner.path.length === 0 && inner.code === 'invalid_type'),
+    );
+    const closest = (branches[0] ?? issue.errors[0]) as z.core.$ZodIssue[];
+    return closest.flatMap((inner) => describeIssue(inner, path));
+  }
+  return [`${path === '' ? 'document' : path}: ${issue.message}`];
+}
+
+/** A feature's name: given, or its column. */
+export function featureName(feature: {
+  readonly name?: string | undefined;
+  readonly column: string;
+}): string {
+  return feature.name ?? feature.column;
+}

@@ -1,0 +1,32 @@
+import type { NumericFeature } from './contract.ts';
+
+/** Clip and log1p of a numeric feature, before standardising; NaN when the value counts as missing. */
+export function preTransformNumber(feature: NumericFeature, raw: number): number {
+  if (Number.isNaN(raw) || feature.missingValues.includes(raw)) return Number.NaN;
+  let value = raw;
+  const { clip } = feature;
+  if (clip?.min !== undefined && value < clip.min) value = clip.min;
+  if (clip?.max !== undefined && value > clip.max) value = clip.max;
+  if (feature.log1p) value = Math.sign(value) * Math.log1p(Math.abs(value));
+  // An infinity that no clip bounds would poison the whole row's score.
+  return Number.isFinite(value) ? value : Number.NaN;
+}
+
+/** The dense input of a numeric feature; NaN when the value is missing. */
+export function transformNumber(feature: NumericFeature, raw: number): number {
+  const value = preTransformNumber(feature, raw);
+  if (!feature.standardise || feature.fitted === undefined) return value;
+  return (value - feature.fitted.mean) / feature.fitted.standardDeviation;
+}
+
+/** Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]]. */
+export function bucketOf(boundaries: readonly number[], value: number): number {
+  let from = 0;
+  let to = boundaries.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (boundaries[middle]! < value) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
