@@ -1,0 +1,98 @@
+import type { DataType } from 'apache-arrow';
+import { ProblemsError, ShardError } from '../errors.ts';
+import type { ParquetShard } from './openShard.ts';
+
+export interface WantedColumn {
+  readonly column: string;
+  /** False: the shard may lack the column. Its type is checked when it is there. */
+  readonly required: boolean;
+  readonly accepts: (type: DataType) => boolean;
+  /** The accepted types in words, for the error. */
+  readonly expected: string;
+}
+
+/** How many of a shard's columns an error lists. */
+const LISTED_COLUMNS = 12;
+
+/**
+ * Checks a shard's schema against the columns that are wanted from it.
+ *
+ * @returns the optional columns that the shard lacks
+ * @throws ShardError SHARD_COLUMN_MISSING or SHARD_COLUMN_TYPE when one column is at fault; ProblemsError SHARD_COLUMNS with
+ * all problems when there are several
+ */
+export function checkColumns(
+  shard: Pick<ParquetShard, 'uri' | 'schema' | 'unreadableColumns'>,
+  wanted: readonly WantedColumn[],
+): ReadonlySet<string> {
+  const types = new Map<string, DataType>(shard.schema.fields.map(({ name, type }) => [name, type]));
+  const absent = new Set<string>();
+  const problems: Problem[] = [];
+  const names = [...types.keys(), ...shard.unreadableColumns.keys()];
+  for (const { column, required, accepts, expected } of wanted) {
+    const type = types.get(column);
+    const unreadable = shard.unreadableColumns.get(column);
+    if (type !== undefined) {
+      if (!accepts(type)) {
+        problems.push({
+          code: 'SHARD_COLUMN_TYPE',
+          summary: 'wrong type',
+          column,
+          expected,
+          found: String(type),
+        });
+      }
+    } else if (unreadable !== undefined) {
+      problems.push({
+        code: 'SHARD_COLUMN_TYPE',
+        summary: 'the column cannot be read',
+        column,
+        expected,
+        found: unreadable,
+      });
+    } else if (required) {
+      problems.push({ code: 'SHARD_COLUMN_MISSING', summary: 'no such column', column, expected });
+    } else {
+      absent.add(column);
+    }
+  }
+  report(shard.uri, problems, names);
+  return absent;
+}
+
+interface Problem {
+  readonly code: string;
+  readonly summary: string;
+  readonly column: string;
+  readonly expected: string;
+  /** Absent for a missing column. */
+  readonly found?: string;
+}
+
+function report(file: string, problems: readonly Problem[], names: readonly string[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  if (problems.length === 1) {
+    const { code, summary, column, expected, found = listColumns(names, column) } = first;
+    throw new ShardError(code, summary, { file, column, expected, found });
+  }
+  const lines = problems.map(({ code, summary, column, expected, found }) => {
+    const comparison = found === undefined ? `expected ${expected}` : `expected ${expected}, found ${found}`;
+    return `${code}: column '${column}': ${summary} (${comparison})`;
+  });
+  const missing = problems.find(({ found }) => found === undefined);
+  throw new ProblemsError('SHARD_COLUMNS', `${problems.length} columns cannot be used`, lines, {
+    file,
+    ...(missing === undefined ? {} : { found: `columns ${listColumns(names, missing.column)}` }),
+  });
+}
+
+/** The shard's column names, shortened; names that differ from `wanted` only in case or punctuation come first. */
+function listColumns(names: readonly string[], wanted: string): string {
+  if (names.length === 0) return 'no columns';
+  const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+  const alike = names.filter((name) => plain(name) === plain(wanted));
+  const listed = [...alike, ...names.filter((name) => !alike.includes(name))].slice(0, LISTED_COLUMNS);
+  const rest = names.length - listed.length;
+  return `${listed.map((name) => `'${name}'`).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}

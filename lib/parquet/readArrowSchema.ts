@@ -1,0 +1,63 @@
+import { type Field, Schema } from 'apache-arrow';
+import { messageOf } from '../errors.ts';
+import { DecoderPanic } from './decoderPoisoned.ts';
+import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import type { ShardColumn } from './shardColumns.ts';
+import { decodeSchema } from './wasmDecoder.ts';
+
+export interface ArrowSchema {
+  /** The readable columns in file order. */
+  readonly schema: Schema;
+  /** Columns without an Arrow type, with the reason. They do not prevent reading the others. */
+  readonly unreadableColumns: ReadonlyMap<string, string>;
+}
+
+/**
+ * The Arrow types that `readRowGroup` gives to the columns of a shard.
+ *
+ * @throws DecoderPanic
+ */
+export function readArrowSchema(columns: readonly ShardColumn[]): ArrowSchema {
+  const unreadableColumns = new Map<string, string>();
+  const names = new Set<string>();
+  for (const { name } of columns) {
+    if (names.has(name)) unreadableColumns.set(name, 'several columns have this name');
+    names.add(name);
+  }
+  const unique = columns.filter(({ name }) => !unreadableColumns.has(name));
+  try {
+    return { schema: new Schema(fieldsOf(unique)), unreadableColumns };
+  } catch (error) {
+    if (error instanceof DecoderPanic) throw error;
+  }
+  const fields = unique.flatMap((column) => {
+    try {
+      return fieldsOf([column]);
+    } catch (error) {
+      if (error instanceof DecoderPanic) throw error;
+      unreadableColumns.set(column.name, messageOf(error));
+      return [];
+    }
+  });
+  return { schema: new Schema(fields), unreadableColumns };
+}
+
+function fieldsOf(columns: readonly ShardColumn[]): Field[] {
+  if (columns.length === 0) return [];
+  // The writer encodes an empty list of row groups in a way arrow-rs refuses, so there is one without rows.
+  const emptyChunks = columns
+    .flatMap(({ leaves }) => leaves)
+    .map(
+      ({ path, element }): PlacedChunk => ({
+        path,
+        type: element.type!,
+        codec: 'UNCOMPRESSED',
+        valueCount: 0,
+        uncompressedBytes: 0,
+        startByte: MAGIC.length,
+        endByte: MAGIC.length,
+        dataPageOffset: 0,
+      }),
+    );
+  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(columns, 0, emptyChunks)])).fields;
+}

@@ -1,0 +1,101 @@
+import { type FileMetaData, parquetMetadata } from 'hyparquet';
+import { messageOf, ShardError } from '../errors.ts';
+import type { RandomAccessFile } from '../storage/storage.ts';
+
+/** Bytes of the first read: enough for the footer of most shards. */
+export const FOOTER_READ_BYTES = 64 * 1024;
+/** "PAR1" at both ends and the footer's length before the last one. */
+const SMALLEST_FILE_BYTES = 12;
+/** A corrupt length must not make us allocate gigabytes; footers of real shards have a few megabytes at most. */
+const LARGEST_FOOTER_BYTES = 256 * 1024 * 1024;
+/** Four bytes of length, four of magic, at the end of the file. */
+const TAIL_BYTES = 8;
+
+export interface ShardFooter {
+  readonly metadata: FileMetaData;
+  /** First byte of the footer; every column chunk ends at or before it. */
+  readonly footerStartByte: number;
+}
+
+/**
+ * Reads and parses the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
+ *
+ * @throws ShardError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
+ */
+export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
+  const { uri, sizeBytes } = file;
+  if (sizeBytes === 0) {
+    throw new ShardError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
+  }
+  if (sizeBytes < SMALLEST_FILE_BYTES) {
+    throw new ShardError('SHARD_TRUNCATED', 'the file is too short for a Parquet file', {
+      file: uri,
+      expected: `at least ${SMALLEST_FILE_BYTES} bytes`,
+      found: `${sizeBytes}`,
+    });
+  }
+  const tailStartByte = Math.max(0, sizeBytes - FOOTER_READ_BYTES);
+  const tail = new Uint8Array(sizeBytes - tailStartByte);
+  await file.readInto(tail, tailStartByte);
+  await checkMagic(file, tail);
+  const footerBytes = checkFooterLength(tail, uri, sizeBytes);
+  const footerStartByte = sizeBytes - TAIL_BYTES - footerBytes;
+  let footer = tail;
+  if (footerStartByte < tailStartByte) {
+    footer = new Uint8Array(footerBytes + TAIL_BYTES);
+    const missingBytes = tailStartByte - footerStartByte;
+    await file.readInto(footer.subarray(0, missingBytes), footerStartByte);
+    footer.set(tail, missingBytes);
+  }
+  try {
+    return { metadata: parquetMetadata(footer, { geoparquet: false }), footerStartByte };
+  } catch (cause) {
+    throw new ShardError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
+      file: uri,
+      found: messageOf(cause),
+      cause,
+    });
+  }
+}
+
+async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<void> {
+  const magic = asText(tail.subarray(-4));
+  if (magic === 'PAR1') return;
+  if (magic === 'PARE') {
+    throw new ShardError('SHARD_ENCRYPTED', 'the footer is encrypted; encrypted shards are not supported', {
+      file: file.uri,
+    });
+  }
+  // A Parquet file that was cut short still starts like one.
+  const head = new Uint8Array(4);
+  await file.readInto(head, 0);
+  const isCut = asText(head) === 'PAR1';
+  throw new ShardError(
+    isCut ? 'SHARD_TRUNCATED' : 'SHARD_NOT_PARQUET',
+    isCut ? 'the file ends before its footer does' : 'the file is no Parquet file',
+    { file: file.uri, expected: "'PAR1' as the last four bytes", found: JSON.stringify(magic) },
+  );
+}
+
+function asText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+function checkFooterLength(tail: Uint8Array, uri: string, sizeBytes: number): number {
+  const footerBytes = new DataView(tail.buffer, tail.byteOffset).getUint32(tail.length - TAIL_BYTES, true);
+  if (footerBytes > sizeBytes - SMALLEST_FILE_BYTES) {
+    throw new ShardError('SHARD_TRUNCATED', 'the footer is longer than the file', {
+      file: uri,
+      expected: `${footerBytes + SMALLEST_FILE_BYTES} bytes or more`,
+      found: `${sizeBytes}`,
+    });
+  }
+  if (footerBytes > LARGEST_FOOTER_BYTES) {
+    throw new ShardError('SHARD_FOOTER_INVALID', 'the footer is too long', {
+      file: uri,
+      expected: `at most ${LARGEST_FOOTER_BYTES} bytes`,
+      found: `${footerBytes}`,
+    });
+  }
+  return footerBytes;
+}

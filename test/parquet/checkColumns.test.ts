@@ -1,0 +1,74 @@
+import { DataType } from 'apache-arrow';
+import { describe, expect, it } from 'vitest';
+import { ProblemsError, ShardError } from '../../lib/errors.ts';
+import { checkColumns, type WantedColumn } from '../../lib/parquet/checkColumns.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { memoryFile } from './memoryFile.ts';
+import { sampleShard, writeShard } from './sampleShards.ts';
+
+function wanted(column: string, required = true): WantedColumn {
+  return { column, required, accepts: (type) => DataType.isInt(type), expected: 'an integer' };
+}
+
+async function checkError(columns: WantedColumn[], bytes = sampleShard()): Promise<unknown> {
+  const shard = await openShard(memoryFile(bytes));
+  try {
+    checkColumns(shard, columns);
+  } catch (error) {
+    return error;
+  }
+  throw new Error('checkColumns did not throw');
+}
+
+describe('checkColumns', () => {
+  it('returns the optional columns that are absent', async () => {
+    const shard = await openShard(memoryFile(sampleShard()));
+    expect(checkColumns(shard, [wanted('id'), wanted('age', false)])).toEqual(new Set(['age']));
+  });
+
+  it('names a missing required column and what is there instead', async () => {
+    const error = await checkError([wanted('age')]);
+    expect(error).toBeInstanceOf(ShardError);
+    expect((error as ShardError).message).toBe(
+      "SHARD_COLUMN_MISSING: memory.parquet, column 'age': no such column " +
+        "(expected an integer, found 'id', 'city', 'price')",
+    );
+  });
+
+  it('lists a column that differs only in case or punctuation first, and shortens the list', async () => {
+    const columns = Array.from({ length: 30 }, (_, index) => ({
+      name: index === 29 ? 'videoId' : `c${index}`,
+      type: 'INT32' as const,
+      data: [1],
+    }));
+    const error = await checkError([wanted('video_id')], writeShard(columns));
+    expect((error as ShardError).found).toMatch(/^'videoId', 'c0', .*'c10' and 18 more$/);
+  });
+
+  it('names a column of the wrong type, also when it is optional', async () => {
+    const error = await checkError([wanted('city', false)]);
+    expect(error).toMatchObject({
+      code: 'SHARD_COLUMN_TYPE',
+      location: { file: 'memory.parquet', column: 'city' },
+      expected: 'an integer',
+      found: 'Utf8',
+    });
+  });
+
+  it('gives the reason for a column that cannot be read', () => {
+    const shard = { uri: 'x', schema: { fields: [] }, unreadableColumns: new Map([['id', 'odd type']]) };
+    expect(() => checkColumns(shard as never, [wanted('id', false)])).toThrow(
+      /^SHARD_COLUMN_TYPE: x, column 'id': the column cannot be read .*found odd type/,
+    );
+  });
+
+  it('reports several problems at once', async () => {
+    const error = await checkError([wanted('age'), wanted('id'), wanted('price')]);
+    expect(error).toBeInstanceOf(ProblemsError);
+    expect(error).toMatchObject({ code: 'SHARD_COLUMNS', location: { file: 'memory.parquet' } });
+    expect((error as ProblemsError).problems).toEqual([
+      expect.stringContaining('SHARD_COLUMN_MISSING'),
+      expect.stringContaining('SHARD_COLUMN_TYPE'),
+    ]);
+  });
+});

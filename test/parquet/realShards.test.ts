@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ShardError } from '../../lib/errors.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
+import { hasSharedData, memoryFile, sharedData, sharedFile } from './memoryFile.ts';
+import { type PlainRow, readForeignRows, readPlainRows } from './plainValues.ts';
+
+const skipped = hasSharedData ? '' : ' (skipped: ../shared/data is missing)';
+const goodFolder = `${sharedData}parquet-testing/data/`;
+const badFolder = `${sharedData}parquet-testing/bad_data/`;
+const listFiles = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.parquet')) : ['none'];
+
+/** A repeated field outside a LIST has no null: no values are an empty list, for which hyparquet says null. */
+const withoutNulls = new Set(['repeated_primitive_no_list.parquet']);
+
+/**
+ * Rows left out: INT96 times before 1677 or after 2262. They do not fit 64 bits of nanoseconds, and the readers wrap them in
+ * different ways. Every other value of every column is compared.
+ */
+const isComparable = (name: string, { a }: PlainRow): boolean =>
+  name !== 'int96_from_spark.parquet' || typeof a !== 'bigint' || BigInt.asIntN(64, a) === a;
+
+function nullsToEmptyLists(row: PlainRow): PlainRow {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => {
+      if (value === null) return [name, []];
+      return [name, Array.isArray(value) ? value : nullsToEmptyLists(value as PlainRow)];
+    }),
+  );
+}
+
+describe.skipIf(!hasSharedData)(`files of parquet-testing${skipped}`, () => {
+  it.each(listFiles(goodFolder))('%s reads equal to hyparquet in every column and value', async (name) => {
+    const bytes = readFileSync(goodFolder + name);
+    const shard = await openShard(memoryFile(bytes, name));
+    expect([...shard.unreadableColumns]).toEqual([]);
+    const foreign = await readForeignRows(bytes);
+    const ours = await readPlainRows(memoryFile(bytes, name));
+    expect(ours).toHaveLength(foreign.length);
+    const rows = [...foreign.keys()].filter((row) => isComparable(name, foreign[row]!));
+    expect(rows.length).toBeGreaterThan(foreign.length / 2);
+    expect(rows.map((row) => ours[row])).toEqual(
+      rows.map((row) => (withoutNulls.has(name) ? nullsToEmptyLists(foreign[row]!) : foreign[row])),
+    );
+  });
+
+  it.each(listFiles(badFolder))(
+    '%s is refused with a ShardError, and the next file reads right',
+    async (name) => {
+      const started = performance.now();
+      const file = memoryFile(readFileSync(badFolder + name), name);
+      const error = await readPlainRows(file).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(ShardError);
+      expect((error as ShardError).location.file).toBe(name);
+      expect(performance.now() - started).toBeLessThan(5000);
+      const good = readFileSync(`${goodFolder}alltypes_plain.parquet`);
+      expect(await readPlainRows(memoryFile(good))).toEqual(await readForeignRows(good));
+    },
+    10_000,
+  );
+});
+
+describe.skipIf(!hasSharedData)(`DuckDB's shards${skipped}`, () => {
+  it.each(['kuairand-pure/dt=2022-05-06/part-0.parquet', 'tencent-video-sample.parquet'])(
+    '%s reads equal to hyparquet in every column and value',
+    async (path) => {
+      const file = sharedFile(path);
+      const shard = await openShard(file);
+      expect(shard.rowGroups.length).toBeGreaterThan(1);
+      const names = shard.schema.fields.map(({ name }) => name);
+      expect(names).toHaveLength(shard.columns.length);
+      // Column by column: millions of values in one toEqual take too long.
+      const foreign = await readForeignRows(readFileSync(sharedData + path));
+      const ours = await readPlainRows(file);
+      expect(ours).toHaveLength(foreign.length);
+      for (const name of names) {
+        const column = (rows: PlainRow[]): string =>
+          JSON.stringify(
+            rows.map((row) => row[name]),
+            bigintAsText,
+          );
+        expect(column(ours) === column(foreign), name).toBe(true);
+      }
+    },
+  );
+
+  it('reads three columns of a row group with three ranges, a twentieth of the file', async () => {
+    const file = sharedFile('kuairand-pure/dt=2022-05-06/part-0.parquet');
+    const shard = await openShard(file);
+    file.reads.length = 0;
+    await readRowGroup(shard, 0, ['user_id', 'tab', 'click']);
+    const bytesRead = file.reads.reduce((sum, { startByte, endByte }) => sum + endByte - startByte, 0);
+    expect(file.reads.length).toBeLessThanOrEqual(3);
+    expect(bytesRead).toBeLessThan(file.sizeBytes / 20);
+  });
+});
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}
