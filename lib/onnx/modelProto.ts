@@ -1,0 +1,114 @@
+import protobuf from 'protobufjs/light.js';
+import { ModelError, messageOf } from '../errors.ts';
+import type { ElementType } from './elementType.ts';
+import { onnxSchema } from './onnxSchema.ts';
+import type { Shape } from './shapes.ts';
+import { asPlainBytes, graphFromWire, modelToWire, type WireModel } from './wireFormat.ts';
+
+/** A node's attribute. `graph` and `graphs` hold subgraphs (If, Loop); 'unknown' is any other type, its value is dropped. */
+export type Attribute =
+  | { readonly name: string; readonly type: 'float' | 'int'; readonly value: number }
+  | { readonly name: string; readonly type: 'floats' | 'ints'; readonly value: readonly number[] }
+  | { readonly name: string; readonly type: 'string'; readonly value: string }
+  | { readonly name: string; readonly type: 'graphs'; readonly value: readonly GraphProto[] }
+  | { readonly name: string; readonly type: 'unknown' };
+
+export interface NodeProto {
+  readonly opType: string;
+  /** '' and 'ai.onnx' are the standard operator set. */
+  readonly domain: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: readonly Attribute[];
+}
+
+export interface TensorProto {
+  readonly name: string;
+  readonly elementType: ElementType;
+  readonly dims: readonly number[];
+  /** Elements, little-endian, row-major. Read tensors: a view of the file's bytes; empty when stored in another way. */
+  readonly rawData: Uint8Array;
+  /** True when the elements lie in another file; never written by us. */
+  readonly external: boolean;
+}
+
+export interface ValueInfo {
+  readonly name: string;
+  readonly elementType: ElementType;
+  /** An unnamed unknown dimension reads as '?'. */
+  readonly shape: Shape;
+}
+
+export interface GraphProto {
+  readonly name: string;
+  readonly nodes: readonly NodeProto[];
+  readonly initializers: readonly TensorProto[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+}
+
+export interface ModelProto {
+  readonly irVersion: number;
+  readonly opsetImports: readonly { readonly domain: string; readonly version: number }[];
+  readonly producerName: string;
+  readonly producerVersion: string;
+  readonly docString: string;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly graph: GraphProto;
+}
+
+/** Protobuf messages end at 2 GiB; the margin is for everything that isn't tensor data. */
+const maxTensorBytes = 2 ** 31 - 2 ** 24;
+
+const modelType = protobuf.Root.fromJSON(onnxSchema).lookupType('onnx.ModelProto');
+
+/** Bytes of the .onnx file. Throws GRAPH_TOO_LARGE when the tensors don't fit into one protobuf message. */
+export function encodeModel(model: ModelProto): Uint8Array {
+  const tensorBytes = model.graph.initializers.reduce((sum, tensor) => sum + tensor.rawData.byteLength, 0);
+  if (tensorBytes > maxTensorBytes) {
+    throw new ModelError('GRAPH_TOO_LARGE', 'the tensors do not fit into one ONNX file', {
+      expected: `at most ${maxTensorBytes} bytes`,
+      found: `${tensorBytes} bytes`,
+    });
+  }
+  return asPlainBytes(modelType.encode(modelToWire(model)).finish());
+}
+
+/** Reads an .onnx file. Throws GRAPH_UNREADABLE when the bytes are no ONNX model. */
+export function decodeModel(bytes: Uint8Array): ModelProto {
+  let wire: WireModel;
+  try {
+    // `defaults` fills absent fields, so that the wire types below are honest.
+    wire = modelType.toObject(modelType.decode(bytes), { longs: Number, defaults: true }) as WireModel;
+  } catch (cause) {
+    throw unreadable(messageOf(cause), cause);
+  }
+  if (!wire.graph) throw unreadable('no graph');
+  return {
+    irVersion: wire.irVersion,
+    opsetImports: wire.opsetImport,
+    producerName: wire.producerName,
+    producerVersion: wire.producerVersion,
+    docString: wire.docString,
+    metadata: new Map(wire.metadataProps.map(({ key, value }) => [key, value])),
+    graph: graphFromWire(wire.graph),
+  };
+}
+
+/** Every (domain, operator) a graph uses, once each, those of subgraphs included. */
+export function operatorsOf(graph: GraphProto): { readonly domain: string; readonly opType: string }[] {
+  const found = new Map<string, { domain: string; opType: string }>();
+  const visit = ({ nodes }: GraphProto): void => {
+    for (const { domain, opType, attributes } of nodes) {
+      found.set(`${domain}:${opType}`, { domain, opType });
+      for (const attribute of attributes) if (attribute.type === 'graphs') attribute.value.forEach(visit);
+    }
+  };
+  visit(graph);
+  return [...found.values()];
+}
+
+function unreadable(found: string, cause?: unknown): ModelError {
+  return new ModelError('GRAPH_UNREADABLE', 'not an ONNX model', { found, cause });
+}
