@@ -1,0 +1,72 @@
+import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
+import { ModelError, messageOf, ProblemsError } from '../errors.ts';
+import type { FeatureContract } from '../features/contract.ts';
+import { FeatureEncoder } from '../features/featureEncoder.ts';
+import { OUTPUT_NAMES } from './modelInterface.ts';
+import { SCORING_BATCH_ROWS, type Scores, type ScoringSession } from './scoringSession.ts';
+
+/** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
+export const GOLDEN_TOLERANCE = 1e-5;
+
+/**
+ * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
+ * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them
+ * @throws ModelError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
+ */
+export async function checkGoldenRows(
+  goldenBytes: Uint8Array,
+  contract: FeatureContract,
+  session: ScoringSession,
+  uri: string,
+): Promise<void> {
+  let golden: Table;
+  try {
+    golden = tableFromIPC(goldenBytes);
+  } catch (cause) {
+    throw new ModelError('BUNDLE_GOLDEN_INVALID', `unreadable golden rows: ${messageOf(cause)}`, {
+      file: uri,
+      cause,
+    });
+  }
+  const missing = OUTPUT_NAMES.filter((name) => golden.getChild(name) === null);
+  if (golden.numRows === 0 || missing.length > 0) {
+    throw new ModelError('BUNDLE_GOLDEN_INVALID', 'golden rows need rows and their scores', {
+      file: uri,
+      expected: OUTPUT_NAMES.join(', '),
+      found: `${golden.numRows} rows without ${missing.join(', ')}`,
+    });
+  }
+  const encoder = new FeatureEncoder(contract);
+  const problems: string[] = [];
+  for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session)));
+  if (problems.length === 0) return;
+  throw new ProblemsError(
+    'BUNDLE_GOLDEN_MISMATCH',
+    'the model scores its golden rows differently here than where it was trained',
+    problems.slice(0, 10),
+    { file: uri, expected: `differences up to ${GOLDEN_TOLERANCE}`, found: `${problems.length} larger ones` },
+  );
+}
+
+async function mismatches(
+  batch: RecordBatch,
+  encoder: FeatureEncoder,
+  session: ScoringSession,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (let start = 0; start < batch.numRows; start += SCORING_BATCH_ROWS) {
+    const end = Math.min(batch.numRows, start + SCORING_BATCH_ROWS);
+    encoder.encode(batch, start, end, session.rows, 0);
+    const scores: Scores = await session.score(end - start);
+    for (const name of OUTPUT_NAMES) {
+      const expected = batch.getChild(name)!;
+      for (let row = start; row < end; row++) {
+        const found = scores[name][row - start]!;
+        const wanted = expected.get(row) as number;
+        if (Math.abs(found - wanted) <= GOLDEN_TOLERANCE) continue;
+        problems.push(`row ${row}, ${name}: expected ${wanted}, found ${found}`);
+      }
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { ModelError, messageOf, ProblemsError } from '../errors.ts';
+import { describeIssue, type FeatureContract, parseContract } from '../features/contract.ts';
+import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import { contractFingerprint } from '../features/fingerprint.ts';
+import type { Storage } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
+import {
+  type BundleManifest,
+  bundleManifestSchema,
+  GOLDEN_FILE,
+  MANIFEST_FILE,
+  MODEL_FILE,
+} from './bundleManifest.ts';
+import { checkModelInterface } from './checkModelInterface.ts';
+import { checkGoldenRows } from './goldenRows.ts';
+import { ScoringSession } from './scoringSession.ts';
+
+/** A model bundle whose files, interface and golden rows were all verified. */
+export interface ModelBundle {
+  readonly uri: string;
+  readonly manifest: BundleManifest;
+  readonly contract: FeatureContract;
+  readonly layout: FeatureLayout;
+  readonly modelBytes: Uint8Array;
+}
+
+/**
+ * Loads and verifies a bundle: manifest, file sizes and checksums, the model's inputs, outputs and operators,
+ * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
+ * @throws ModelError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
+ */
+export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
+  const manifest = await readManifest(storage, uri);
+  const contract = parseContract(manifest.contract, `${uri}: contract`);
+  const problems: string[] = [];
+  const found = contractFingerprint(contract);
+  if (found !== manifest.contractFingerprint) {
+    problems.push(`contract: expected fingerprint ${manifest.contractFingerprint}, found ${found}`);
+  }
+  const modelBytes = await readVerified(storage, uri, manifest, MODEL_FILE, problems);
+  const goldenBytes = await readVerified(storage, uri, manifest, GOLDEN_FILE, problems);
+  if (problems.length > 0) {
+    throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
+  }
+
+  const layout = featureLayout(contract);
+  checkModelInterface(modelBytes, layout, uri);
+  const session = await ScoringSession.create(modelBytes, layout);
+  try {
+    await checkGoldenRows(goldenBytes, contract, session, uri);
+  } finally {
+    await session.release();
+  }
+  return { uri, manifest, contract, layout, modelBytes };
+}
+
+async function readManifest(storage: Storage, uri: string): Promise<BundleManifest> {
+  const file = joinUri(uri, MANIFEST_FILE);
+  const bytes = await storage.readWhole(file);
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new ModelError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
+  }
+  const result = bundleManifestSchema.safeParse(document);
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describeIssue(issue));
+  throw new ProblemsError('BUNDLE_MANIFEST_INVALID', 'the manifest is invalid', problems, { file });
+}
+
+async function readVerified(
+  storage: Storage,
+  uri: string,
+  manifest: BundleManifest,
+  name: typeof MODEL_FILE | typeof GOLDEN_FILE,
+  problems: string[],
+): Promise<Uint8Array> {
+  const expected = manifest.files[name];
+  let bytes: Uint8Array;
+  try {
+    bytes = await storage.readWhole(joinUri(uri, name));
+  } catch (cause) {
+    problems.push(`${name}: ${messageOf(cause)}`);
+    return new Uint8Array(0);
+  }
+  if (bytes.length !== expected.sizeBytes) {
+    problems.push(`${name}: expected ${expected.sizeBytes} bytes, found ${bytes.length}`);
+  }
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== expected.sha256) problems.push(`${name}: expected sha256 ${expected.sha256}, found ${found}`);
+  return bytes;
+}

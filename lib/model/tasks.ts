@@ -1,0 +1,10 @@
+/** The two tasks of the funnel, in the order of every output: P(click | impression), P(conversion | click). */
+export const TASKS = ['click', 'conversion'] as const;
+export type Task = (typeof TASKS)[number];
+
+/** One value a task. */
+export type PerTask<T> = Readonly<Record<Task, T>>;
+
+export function perTask<T>(make: (task: Task) => T): PerTask<T> {
+  return { click: make('click'), conversion: make('conversion') };
+}

@@ -1,0 +1,113 @@
+import { TrainingError } from '../errors.ts';
+import { openShard } from '../parquet/openShard.ts';
+import { listShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { ListedFile } from '../storage/storage.ts';
+import type { SplitConfig } from './trainingConfig.ts';
+
+/** Rows [rowStart, rowEnd) of a shard. */
+export interface ShardPart {
+  readonly uri: string;
+  readonly rowStart: number;
+  readonly rowEnd: number;
+}
+
+export interface DataSplit {
+  readonly training: readonly ShardPart[];
+  readonly validation: readonly ShardPart[];
+  /** The split in words, for the training record. */
+  readonly trainingText: string;
+  readonly validationText: string;
+}
+
+/**
+ * Assigns the shards at a URI to training and validation.
+ * @throws TrainingError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside dt= partitions
+ */
+export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
+  const { shards } = await listShards(dataUri);
+  return split.by === 'date'
+    ? splitByDate(dataUri, shards, split)
+    : splitByFraction(dataUri, shards, split.validation);
+}
+
+type DateSplit = Extract<SplitConfig, { by: 'date' }>;
+
+async function splitByDate(
+  dataUri: string,
+  shards: readonly ListedFile[],
+  split: DateSplit,
+): Promise<DataSplit> {
+  const within = async (range: DateSplit['train'], side: string) => {
+    const chosen = shards.filter((shard) => {
+      const date = dateOf(shard);
+      return date >= range.from && date <= range.to;
+    });
+    const parts = await Promise.all(chosen.map(wholeShard));
+    if (parts.every((part) => part.rowEnd === 0)) {
+      throw new TrainingError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
+        file: dataUri,
+        expected: `rows in partitions dt=${range.from} to dt=${range.to}`,
+        found: [...new Set(shards.map(dateOf))].join(', '),
+      });
+    }
+    return parts;
+  };
+  const text = (range: DateSplit['train']) => `dt=${range.from} to dt=${range.to}`;
+  return {
+    training: await within(split.train, 'training'),
+    validation: await within(split.validation, 'validation'),
+    trainingText: text(split.train),
+    validationText: text(split.validation),
+  };
+}
+
+function dateOf(shard: ListedFile): string {
+  const date = /(?:^|\/)dt=(\d{4}-\d{2}-\d{2})(?:\/|$)/.exec(shard.uri)?.[1];
+  if (date !== undefined) return date;
+  throw new TrainingError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
+    file: shard.uri,
+    expected: 'a folder dt=YYYY-MM-DD in its path',
+  });
+}
+
+async function splitByFraction(
+  dataUri: string,
+  shards: readonly ListedFile[],
+  validation: number,
+): Promise<DataSplit> {
+  const parts = await Promise.all(shards.map(wholeShard));
+  const rowCount = parts.reduce((sum, part) => sum + part.rowEnd, 0);
+  const boundary = rowCount - Math.round(rowCount * validation);
+  if (boundary === 0 || boundary === rowCount) {
+    throw new TrainingError('TRAINING_SPLIT_EMPTY', 'too few rows to split', {
+      file: dataUri,
+      expected: `at least one row on each side of ${validation}`,
+      found: `${rowCount} rows`,
+    });
+  }
+  const cut = (from: number, to: number): ShardPart[] => {
+    let shardStart = 0;
+    return parts.flatMap((part) => {
+      const rowStart = Math.max(0, from - shardStart);
+      const rowEnd = Math.min(part.rowEnd, to - shardStart);
+      shardStart += part.rowEnd;
+      return rowStart < rowEnd ? [{ uri: part.uri, rowStart, rowEnd }] : [];
+    });
+  };
+  return {
+    training: cut(0, boundary),
+    validation: cut(boundary, rowCount),
+    trainingText: `the first ${boundary} rows`,
+    validationText: `the last ${rowCount - boundary} rows`,
+  };
+}
+
+async function wholeShard({ uri }: ListedFile): Promise<ShardPart> {
+  const file = await storageFor(uri).open(uri);
+  try {
+    return { uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount };
+  } finally {
+    await file.close();
+  }
+}

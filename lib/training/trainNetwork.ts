@@ -1,0 +1,190 @@
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import type { NetworkShape } from '../model/networkShape.ts';
+import type { TaskMasks } from '../model/taskMasks.ts';
+import { type PerTask, perTask } from '../model/tasks.ts';
+import { RandomStream } from '../random.ts';
+import { ForwardPass, type Predictions } from './forwardPass.ts';
+import { copyWeights, initialiseEmbeddings, type ModelWeights } from './modelWeights.ts';
+import type { TrainingSettings } from './trainingConfig.ts';
+import type { TrainingSet } from './trainingSet.ts';
+import { TrainingStep } from './trainingStep.ts';
+
+/** One look at the validation rows. */
+export interface Validation {
+  readonly epoch: number;
+  /** Optimiser steps so far. */
+  readonly step: number;
+  /** Mean training loss of each task since the last validation. */
+  readonly losses: PerTask<number>;
+  readonly metrics: FunnelReport;
+  /** Mean of click AUC and conversion AUC, by which the checkpoint is chosen. */
+  readonly score: number;
+}
+
+export interface TrainingProgress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly rows: number;
+  readonly rowsPerSecond: number;
+  readonly secondsLeft: number;
+  readonly losses: PerTask<number>;
+  /** Present right after a validation. */
+  readonly validation?: Validation;
+}
+
+export interface TrainedNetwork {
+  /** The weights of the best validation. */
+  readonly weights: ModelWeights;
+  readonly best: Validation;
+  readonly history: readonly Validation[];
+  readonly seconds: number;
+  readonly rowsPerSecond: number;
+}
+
+export interface TrainNetworkOptions {
+  readonly shape: NetworkShape;
+  readonly layout: FeatureLayout;
+  readonly settings: TrainingSettings;
+  readonly initial: ModelWeights;
+  readonly masks?: TaskMasks;
+  readonly trainingSet: TrainingSet;
+  readonly validationSet: TrainingSet;
+  readonly onProgress?: (progress: TrainingProgress) => void;
+}
+
+/** A row order must not repeat the numbers that drew the initial weights. */
+const SHUFFLE_STREAM = 0x5eed;
+const PROGRESS_MILLIS = 1000;
+
+/**
+ * Trains both tasks jointly: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
+ * early stop when none was better for `patience` validations. Deterministic for a seed on one machine and one thread.
+ */
+export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
+  const { shape, layout, settings, initial, masks, trainingSet, validationSet } = options;
+  const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
+  const step = await TrainingStep.create(shape, layout, settings, initial, masks);
+  const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
+  const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
+  const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
+  const validationSteps = validationPoints(stepsPerEpoch, settings.validationsPerEpoch);
+  const clock = new ProgressClock(trainingSet.rowCount * settings.epochs);
+  const history: Validation[] = [];
+  let best: { validation: Validation; weights: ModelWeights } | undefined;
+  let sinceBest = 0;
+
+  try {
+    for (let epoch = 0; epoch < settings.epochs && sinceBest < settings.patience; epoch++) {
+      if (epoch > 0 && settings.embeddings.reinitialiseEachEpoch) {
+        const { initialStandardDeviation } = settings.embeddings;
+        step.resetEmbeddings((embeddings) => {
+          initialiseEmbeddings(embeddings, initialStandardDeviation, random);
+        });
+      }
+      random.shuffle(order);
+      let losses = new LossMean();
+      for (let i = 0; i < stepsPerEpoch && sinceBest < settings.patience; i++) {
+        const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
+        losses.add(await step.run(trainingSet, batch));
+        clock.advance(batch.length);
+        if (!validationSteps.has(i + 1)) {
+          const progress = clock.progress(epoch, settings.epochs, losses.mean);
+          if (clock.isDue()) options.onProgress?.(progress);
+          continue;
+        }
+        const metrics = measure(await forward.predict(step.weights, validationSet), validationSet);
+        const validation = {
+          epoch,
+          step: epoch * stepsPerEpoch + i + 1,
+          losses: losses.mean,
+          metrics,
+          score: selectionScore(metrics),
+        };
+        history.push(validation);
+        sinceBest++;
+        if (best === undefined || validation.score > best.validation.score) {
+          best = { validation, weights: copyWeights(step.weights) };
+          sinceBest = 0;
+        }
+        options.onProgress?.({ ...clock.progress(epoch, settings.epochs, losses.mean), validation });
+        losses = new LossMean();
+      }
+    }
+  } finally {
+    await step.release();
+    await forward.release();
+  }
+  const { validation, weights } = best!;
+  return { weights, best: validation, history, seconds: clock.seconds, rowsPerSecond: clock.rowsPerSecond };
+}
+
+/** All metrics of predictions on labelled rows. */
+export function measure(predictions: Predictions, set: TrainingSet): FunnelReport {
+  const metrics = new FunnelMetrics();
+  metrics.add({ ...predictions, click: set.click, conversion: set.conversion });
+  return metrics.compute();
+}
+
+/** A task without both classes among the validation rows doesn't count. */
+function selectionScore({ click, conversion }: FunnelReport): number {
+  const aucs = [click.auc, conversion.auc].filter((auc) => auc !== null);
+  return aucs.length === 0 ? 0 : aucs.reduce((sum, auc) => sum + auc, 0) / aucs.length;
+}
+
+/** Steps (from 1) after which to validate: evenly spread, the last of the epoch always among them. */
+function validationPoints(stepsPerEpoch: number, count: number): ReadonlySet<number> {
+  return new Set(
+    Array.from({ length: count }, (_, i) => Math.max(1, Math.round(((i + 1) * stepsPerEpoch) / count))),
+  );
+}
+
+class LossMean {
+  #sums = { click: 0, conversion: 0 };
+  #count = 0;
+
+  add(losses: PerTask<number>): void {
+    this.#sums.click += losses.click;
+    this.#sums.conversion += losses.conversion;
+    this.#count++;
+  }
+
+  get mean(): PerTask<number> {
+    return perTask((task) => this.#sums[task] / Math.max(1, this.#count));
+  }
+}
+
+class ProgressClock {
+  readonly #startMillis = performance.now();
+  readonly #totalRows: number;
+  #rows = 0;
+  #lastReportMillis = 0;
+
+  constructor(totalRows: number) {
+    this.#totalRows = totalRows;
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#startMillis) / 1000;
+  }
+
+  get rowsPerSecond(): number {
+    return this.#rows / this.seconds;
+  }
+
+  advance(rows: number): void {
+    this.#rows += rows;
+  }
+
+  isDue(): boolean {
+    const now = performance.now();
+    if (now - this.#lastReportMillis < PROGRESS_MILLIS) return false;
+    this.#lastReportMillis = now;
+    return true;
+  }
+
+  progress(epoch: number, epochs: number, losses: PerTask<number>): TrainingProgress {
+    const secondsLeft = (this.#totalRows - this.#rows) / this.rowsPerSecond;
+    return { epoch, epochs, rows: this.#rows, rowsPerSecond: this.rowsPerSecond, secondsLeft, losses };
+  }
+}

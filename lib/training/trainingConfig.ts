@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { ProblemsError } from '../errors.ts';
+import {
+  describeIssue,
+  type FeatureContract,
+  featureContractSchema,
+  parseContract,
+} from '../features/contract.ts';
+import { labelColumnsSchema } from '../features/readLabels.ts';
+import { networkConfigSchema } from '../model/networkConfig.ts';
+
+const lossSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('bce') }),
+  z.strictObject({
+    kind: z.literal('focal'),
+    alpha: z.number().min(0).max(1).default(0.75),
+    gamma: z.number().min(0).default(2),
+  }),
+  /** Squared error of the probability; for ratio labels such as play rate. */
+  z.strictObject({ kind: z.literal('maskedMse') }),
+]);
+export type LossConfig = z.infer<typeof lossSchema>;
+
+const isoDate = z.iso.date();
+const dateRange = z.strictObject({ from: isoDate, to: isoDate });
+
+const splitSchema = z.discriminatedUnion('by', [
+  /** Whole partitions `dt=YYYY-MM-DD`, both ends inclusive. */
+  z.strictObject({ by: z.literal('date'), train: dateRange, validation: dateRange }),
+  /** The last share of the rows, in file order, is for validation. */
+  z.strictObject({ by: z.literal('fraction'), validation: z.number().gt(0).lt(1) }),
+]);
+export type SplitConfig = z.infer<typeof splitSchema>;
+
+const embeddingsSchema = z.strictObject({
+  optimiser: z.enum(['adagrad', 'adam']).default('adagrad'),
+  learningRate: z.number().positive().default(0.01),
+  /** Standard deviation of the initial values; larger ones cost AUC on real data. */
+  initialStandardDeviation: z.number().positive().default(0.01),
+  /** Start each further epoch with new embeddings and keep the trunk: ids can't be memorised. */
+  reinitialiseEachEpoch: z.boolean().default(false),
+});
+
+const trunkSchema = z.strictObject({
+  initialisation: z.enum(['xavier_normal', 'he_normal']).default('xavier_normal'),
+  /** Factor on the initial weights of the trunk. */
+  gain: z.number().positive().default(1),
+  /** Adam's learning rate for the trunk and the heads. */
+  learningRate: z.number().positive().default(1e-3),
+});
+
+const settingsSchema = z.strictObject({
+  seed: z.int().min(0).default(1),
+  epochs: z.int().min(1).max(1000).default(1),
+  batchRows: z.int().min(1).max(65_536).default(1024),
+  embeddings: embeddingsSchema.prefault({}),
+  trunk: trunkSchema.prefault({}),
+  losses: z
+    .strictObject({
+      click: lossSchema.default({ kind: 'bce' }),
+      conversion: lossSchema.default({ kind: 'bce' }),
+    })
+    .prefault({}),
+  taskWeights: z
+    .strictObject({ click: z.number().min(0).default(1), conversion: z.number().min(0).default(1) })
+    .prefault({}),
+  validationsPerEpoch: z.int().min(1).max(100).default(4),
+  /** Stop after this many validations without a better one. */
+  patience: z.int().min(1).default(8),
+  /** Threads of onnxruntime. More than one may change the last bits of the weights. */
+  threads: z.int().min(1).max(64).default(1),
+});
+export type TrainingSettings = z.infer<typeof settingsSchema>;
+
+/** What the authors' public configuration sets (method section 11); a config's own keys go over it. */
+const PAPER_PRESET = {
+  network: 'paper',
+  training: {
+    batchRows: 32,
+    embeddings: { optimiser: 'adam', learningRate: 1e-4 },
+    trunk: { learningRate: 1e-4 },
+    losses: { click: { kind: 'focal' }, conversion: { kind: 'maskedMse' } },
+    taskWeights: { click: 1, conversion: 1.5 },
+  },
+} as const;
+
+const trainingConfigSchema = z.strictObject({
+  preset: z.enum(['default', 'paper']).default('default'),
+  /** Goes into the bundle and every prediction file; a date and checksum by default. */
+  modelVersion: z.string().min(1).optional(),
+  contract: featureContractSchema,
+  labels: labelColumnsSchema,
+  split: splitSchema,
+  network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
+  training: settingsSchema.prefault({}),
+});
+
+/** A training config with every default and preset filled in. */
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/**
+ * Validates a training config document.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them
+ */
+export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
+  const merged = isRecord(document) && document.preset === 'paper' ? merge(PAPER_PRESET, document) : document;
+  const result = trainingConfigSchema.safeParse(merged);
+  const problems = result.success ? [] : result.error.issues.flatMap((issue) => describeIssue(issue));
+  let contract: FeatureContract | undefined;
+  if (isRecord(document) && document.contract !== undefined) {
+    try {
+      contract = parseContract(document.contract, 'contract');
+    } catch (error) {
+      if (!(error instanceof ProblemsError)) throw error;
+      const known = new Set(problems);
+      problems.push(...error.problems.map((text) => `contract.${text}`).filter((text) => !known.has(text)));
+    }
+  }
+  if (!result.success || contract === undefined || problems.length > 0) {
+    throw new ProblemsError('TRAINING_CONFIG_INVALID', 'the training config is invalid', problems, {
+      file: origin,
+    });
+  }
+  const { network, training } = result.data;
+  if (network.kind !== 'logistic') return { ...result.data, contract };
+  return { ...result.data, contract, training: logisticTraining(training, network.learningRate) };
+}
+
+/**
+ * A logistic regression has its own optimiser settings, so that it can stand beside a network in the same config
+ * as a fair baseline. It doesn't memorise ids as embeddings do and keeps its weights between epochs.
+ */
+function logisticTraining(training: TrainingSettings, learningRate: number): TrainingSettings {
+  return {
+    ...training,
+    embeddings: {
+      ...training.embeddings,
+      optimiser: 'adagrad',
+      learningRate,
+      reinitialiseEachEpoch: false,
+    },
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `over` on top of `base`, objects key by key; a `kind` that differs replaces the whole object. */
+function merge(base: unknown, over: unknown): unknown {
+  if (over === undefined) return base;
+  if (!isRecord(base) || !isRecord(over)) return over;
+  if (over.kind !== undefined && over.kind !== base.kind) return over;
+  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...keys].map((key) => [key, merge(base[key], over[key])]));
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
+import { ModelError } from '../errors.ts';
+import { type BundleManifest, GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE } from '../model/bundleManifest.ts';
+import { OUTPUT_NAMES } from '../model/modelInterface.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import type { Predictions } from './forwardPass.ts';
+
+/** Everything a bundle says about itself but what follows from its files. */
+export type ManifestDraft = Omit<BundleManifest, 'files' | 'modelVersion' | 'formatVersion'> & {
+  readonly modelVersion: string | undefined;
+};
+
+/**
+ * Writes a bundle: the model and its golden rows first, the manifest last, so that a half-written bundle can't be loaded.
+ * @returns the model version
+ * @throws ModelError BUNDLE_EXISTS: a bundle is never changed
+ */
+export async function writeBundle(
+  uri: string,
+  draft: ManifestDraft,
+  modelBytes: Uint8Array,
+  goldenBytes: Uint8Array,
+): Promise<string> {
+  await refuseExisting(uri);
+  const model = describeFile(modelBytes);
+  const manifest: BundleManifest = {
+    formatVersion: 1,
+    ...draft,
+    modelVersion:
+      draft.modelVersion ?? `${draft.training.finishedAt.slice(0, 10)}-${model.sha256.slice(0, 8)}`,
+    files: { [MODEL_FILE]: model, [GOLDEN_FILE]: describeFile(goldenBytes) },
+  };
+  await writeFile(joinUri(uri, MODEL_FILE), modelBytes);
+  await writeFile(joinUri(uri, GOLDEN_FILE), goldenBytes);
+  await writeFile(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
+  return manifest.modelVersion;
+}
+
+/** @throws ModelError BUNDLE_EXISTS */
+export async function refuseExisting(uri: string): Promise<void> {
+  const file = joinUri(uri, MANIFEST_FILE);
+  if (!(await storageFor(uri).exists(file))) return;
+  throw new ModelError('BUNDLE_EXISTS', 'a bundle is never overwritten; give another folder', { file });
+}
+
+/** Arrow IPC of raw rows and the scores the trainer gave them. */
+export function encodeGoldenRows(rows: RecordBatch, { pctr, pcvr }: Predictions): Uint8Array {
+  const pctcvr = pctr.map((p, row) => p * pcvr[row]!);
+  const scores = [pctr, pcvr, pctcvr].map((data) => makeData({ type: new Float32(), data }));
+  const schema = new Schema([
+    ...rows.schema.fields,
+    ...OUTPUT_NAMES.map((name) => new Field(name, new Float32(), false)),
+  ]);
+  const data = makeData({
+    type: new Struct(schema.fields),
+    length: rows.numRows,
+    nullCount: 0,
+    children: [...rows.data.children, ...scores],
+  });
+  return tableToIPC(new Table([new RecordBatch(schema, data)]), 'file');
+}
+
+function describeFile(bytes: Uint8Array): { sizeBytes: number; sha256: string } {
+  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+async function writeFile(uri: string, bytes: Uint8Array): Promise<void> {
+  const file = await storageFor(uri).createAtomic(uri);
+  try {
+    await file.write(bytes);
+    await file.commit();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
