@@ -1,0 +1,186 @@
+import {
+  type Data,
+  type Field,
+  Float32,
+  makeData,
+  RecordBatch,
+  type Schema,
+  Struct,
+  util,
+} from 'apache-arrow';
+import type { AtomicFile } from '../storage/storage.ts';
+import { CountingFileWriter } from './countingFileWriter.ts';
+import { PredictionError } from './predictionError.ts';
+import { predictionSchema, SCORE_COLUMNS } from './predictionSchema.ts';
+
+export interface PredictionWriterOptions {
+  /** Where the bytes go. The caller commits it after `finish`. */
+  readonly file: AtomicFile;
+  /** The row keys with the types they have in the shard. */
+  readonly keyFields: readonly Field[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** B scored rows in input order. */
+export interface PredictionBatch {
+  /** The key columns: a record batch that holds them by name (others are ignored), or one Data per key field. */
+  readonly keys: RecordBatch | readonly Data[];
+  /** P(click | impression) [B]. */
+  readonly pctr: Float32Array;
+  /** P(conversion | click) [B]. */
+  readonly pcvr: Float32Array;
+  /** P(click and conversion | impression) [B]. */
+  readonly pctcvr: Float32Array;
+}
+
+export interface WrittenPredictions {
+  readonly rowCount: number;
+  readonly sizeBytes: number;
+}
+
+/** Chunks below this are gathered into one write. */
+const SMALL_CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Writes one Arrow IPC file: row keys, `pctr`, `pcvr`, `pctcvr`. Holds no more than a batch: its bytes have reached
+ * the file when `write` resolves, and the batch's memory may then be reused. Await each call before the next.
+ * Uncompressed: apache-arrow 21.2 compresses off-spec, and other readers reject it.
+ */
+export class PredictionWriter {
+  readonly #file: AtomicFile;
+  readonly #keyFields: readonly Field[];
+  /** One object for all batches: the Arrow writer ends the file silently when a batch comes with another schema. */
+  readonly #schema: Schema;
+  readonly #arrowWriter = new CountingFileWriter();
+  #rowCount = 0;
+  #sizeBytes = 0;
+  #isOpen = true;
+
+  private constructor(file: AtomicFile, keyFields: readonly Field[], schema: Schema) {
+    this.#file = file;
+    this.#keyFields = keyFields;
+    this.#schema = schema;
+    this.#arrowWriter.start(schema);
+  }
+
+  /** @throws PredictionError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH; StorageError of the file */
+  static async open({ file, keyFields, metadata }: PredictionWriterOptions): Promise<PredictionWriter> {
+    const writer = new PredictionWriter(file, keyFields, predictionSchema(keyFields, metadata));
+    await writer.#flush();
+    return writer;
+  }
+
+  /** @throws PredictionError PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST; StorageError of the file */
+  async write({ keys, pctr, pcvr, pctcvr }: PredictionBatch): Promise<void> {
+    this.#refuseUnlessOpen();
+    const rowCount = pctr.length;
+    const keyColumns = this.#keyFields.map((field, index) => this.#keyColumn(keys, field, index, rowCount));
+    const scoreColumns = [pctr, pcvr, pctcvr].map((scores, index) => {
+      if (scores.length !== rowCount)
+        throw this.#lengthMismatch(SCORE_COLUMNS[index]!, rowCount, scores.length);
+      return makeData({ type: new Float32(), length: rowCount, nullCount: 0, data: scores });
+    });
+    // An empty batch would say nothing, and empty key columns may lack the buffers that the Arrow writer expects.
+    if (rowCount === 0) return;
+    const type = new Struct(this.#schema.fields);
+    const children = [...keyColumns, ...scoreColumns];
+    const data = makeData({ type, length: rowCount, nullCount: 0, children });
+    this.#arrowWriter.write(new RecordBatch(this.#schema, data));
+    this.#rowCount += rowCount;
+    this.#checkRowCount();
+    await this.#flush();
+  }
+
+  /**
+   * Writes the footer. A file without rows is valid. The caller commits the file.
+   * @throws PredictionError PREDICTION_ROWS_LOST; StorageError of the file
+   */
+  async finish(): Promise<WrittenPredictions> {
+    this.#refuseUnlessOpen();
+    this.#isOpen = false;
+    this.#arrowWriter.finish();
+    this.#checkRowCount();
+    await this.#flush();
+    return { rowCount: this.#rowCount, sizeBytes: this.#sizeBytes };
+  }
+
+  /** Gives the file up and removes what was written. */
+  async abort(): Promise<void> {
+    this.#isOpen = false;
+    await this.#file.abort();
+  }
+
+  #keyColumn(keys: PredictionBatch['keys'], field: Field, index: number, rowCount: number): Data {
+    const column = keys instanceof RecordBatch ? columnByName(keys, field.name) : keys[index];
+    if (column === undefined) throw this.#keyMismatch(field, String(field.type), 'no such column');
+    // RecordBatch doesn't compare: bytes of another type would be written and read as garbage.
+    if (!util.compareTypes(field.type, column.type)) {
+      throw this.#keyMismatch(field, String(field.type), String(column.type));
+    }
+    if (column.length !== rowCount) throw this.#lengthMismatch(field.name, rowCount, column.length);
+    if (!field.nullable && column.nullCount > 0) {
+      throw this.#keyMismatch(field, 'no nulls', `${column.nullCount} nulls`);
+    }
+    return column;
+  }
+
+  async #flush(): Promise<void> {
+    for (const chunk of gatherSmallChunks(this.#arrowWriter.takeChunks())) {
+      await this.#file.write(chunk);
+      this.#sizeBytes += chunk.length;
+    }
+  }
+
+  #checkRowCount(): void {
+    if (this.#arrowWriter.rowCount === this.#rowCount) return;
+    throw new PredictionError('PREDICTION_ROWS_LOST', 'the Arrow writer left rows out', {
+      file: this.#file.uri,
+      expected: `${this.#rowCount} rows`,
+      found: `${this.#arrowWriter.rowCount} rows`,
+    });
+  }
+
+  #refuseUnlessOpen(): void {
+    if (this.#isOpen) return;
+    throw new PredictionError('PREDICTION_WRITER_CLOSED', 'the file was finished or aborted before', {
+      file: this.#file.uri,
+    });
+  }
+
+  #keyMismatch(field: Field, expected: string, found: string): PredictionError {
+    return new PredictionError('PREDICTION_KEY_MISMATCH', 'a batch of row keys does not fit the schema', {
+      file: this.#file.uri,
+      column: field.name,
+      expected,
+      found,
+    });
+  }
+
+  #lengthMismatch(column: string, expectedRows: number, foundRows: number): PredictionError {
+    return new PredictionError('PREDICTION_KEY_MISMATCH', 'the columns of a batch differ in length', {
+      file: this.#file.uri,
+      column,
+      expected: `${expectedRows} rows`,
+      found: `${foundRows} rows`,
+    });
+  }
+}
+
+function columnByName(batch: RecordBatch, name: string): Data | undefined {
+  return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];
+}
+
+/** The Arrow writer emits lengths and paddings of a few bytes; each would be a system call. */
+function* gatherSmallChunks(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  let gathered: Uint8Array[] = [];
+  for (const chunk of chunks) {
+    if (chunk.length < SMALL_CHUNK_BYTES) {
+      gathered.push(chunk);
+      continue;
+    }
+    if (gathered.length > 0) yield Buffer.concat(gathered);
+    gathered = [];
+    yield chunk;
+  }
+  if (gathered.length > 0) yield Buffer.concat(gathered);
+}

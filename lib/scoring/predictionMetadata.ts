@@ -1,0 +1,27 @@
+import { CODE_VERSION } from '../codeVersion.ts';
+import { MODEL_FILE } from '../model/bundleManifest.ts';
+import type { ModelBundle } from '../model/loadBundle.ts';
+import type { ParquetShard } from '../parquet/openShard.ts';
+
+/** Prefix of every key this project writes into a prediction file's schema metadata. */
+export const METADATA_PREFIX = 'ncs4cvr.';
+
+/** Which model scored which bytes: enough to tell, from the file alone, whether it must be scored again. */
+export function predictionMetadata(
+  { manifest }: ModelBundle,
+  shard: ParquetShard,
+): ReadonlyMap<string, string> {
+  const lastRowGroup = shard.rowGroups.length - 1;
+  const entries = {
+    model_version: manifest.modelVersion,
+    model_sha256: manifest.files[MODEL_FILE].sha256,
+    contract_fingerprint: manifest.contractFingerprint,
+    input_uri: shard.uri,
+    input_size_bytes: String(shard.sizeBytes),
+    input_version: shard.version,
+    row_groups: lastRowGroup < 0 ? 'none' : `0-${lastRowGroup}`,
+    row_count: String(shard.rowCount),
+    code_version: CODE_VERSION,
+  };
+  return new Map(Object.entries(entries).map(([key, value]) => [METADATA_PREFIX + key, value]));
+}

@@ -1,0 +1,94 @@
+import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { ModelBundle } from '../model/loadBundle.ts';
+import { addCounts } from './addCounts.ts';
+import { planScoring } from './planScoring.ts';
+import { type ScoredShard, scoreShard } from './scoreShard.ts';
+import { WorkerPool } from './workerPool.ts';
+
+export interface ScoringProgress {
+  readonly rows: number;
+  readonly shardsDone: number;
+  readonly shardCount: number;
+  /** Share of the input's bytes that are done, in [0, 1]. */
+  readonly fractionDone: number;
+}
+
+export interface ScoringReport {
+  readonly rows: number;
+  readonly seconds: number;
+  readonly shards: readonly ScoredShard[];
+  /** Shards that could not be scored; none of their output exists. */
+  readonly failures: readonly { readonly inputUri: string; readonly error: unknown }[];
+  readonly ignored: readonly string[];
+  readonly counts: readonly FeatureCounts[];
+}
+
+export interface ScoringOptions {
+  readonly workers: number;
+  readonly onProgress?: (progress: ScoringProgress) => void;
+}
+
+/**
+ * Scores every shard at a URI into Arrow files. A broken shard is reported and the others go on.
+ * @throws StorageError when the input can't be listed; never for a single shard
+ */
+export async function scoreInput(
+  inputUri: string,
+  outputUri: string,
+  bundle: ModelBundle,
+  { workers, onProgress }: ScoringOptions,
+): Promise<ScoringReport> {
+  const startMillis = performance.now();
+  const plan = await planScoring(inputUri, outputUri);
+  const totalBytes = plan.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
+  const pool = new WorkerPool(workers, {
+    contract: bundle.contract,
+    modelBytes: bundle.modelBytes,
+    extraColumns: [],
+  });
+  const scored: ScoredShard[] = [];
+  const failures: { inputUri: string; error: unknown }[] = [];
+  let rows = 0;
+  let bytesDone = 0;
+  const report = () =>
+    onProgress?.({
+      rows,
+      shardsDone: scored.length + failures.length,
+      shardCount: plan.shards.length,
+      fractionDone: totalBytes === 0 ? 1 : bytesDone / totalBytes,
+    });
+  const queue = plan.shards.values();
+  // Each lane takes the next shard; shards of a single row group keep all threads busy this way.
+  const lane = async () => {
+    for (const shard of queue) {
+      let doneShare = 0;
+      try {
+        const result = await scoreShard(shard.inputUri, shard.outputUri, bundle, pool, (count, share) => {
+          rows += count;
+          doneShare += share;
+          bytesDone += share * shard.sizeBytes;
+          report();
+        });
+        scored.push(result);
+      } catch (error) {
+        failures.push({ inputUri: shard.inputUri, error });
+      }
+      bytesDone += (1 - doneShare) * shard.sizeBytes;
+      report();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: workers }, lane));
+  } finally {
+    await pool.close();
+  }
+  const counts = scored.reduce<readonly FeatureCounts[]>((sum, shard) => addCounts(sum, shard.counts), []);
+  return {
+    rows: scored.reduce((sum, shard) => sum + shard.rowCount, 0),
+    seconds: (performance.now() - startMillis) / 1000,
+    shards: scored.sort((a, b) => (a.inputUri < b.inputUri ? -1 : 1)),
+    failures,
+    ignored: plan.ignored,
+    counts,
+  };
+}

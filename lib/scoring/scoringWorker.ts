@@ -1,0 +1,46 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { isDecoderPoisoned } from '../parquet/decoderPoisoned.ts';
+import { RowGroupScorer } from './scoreRowGroup.ts';
+import type { RowGroupTask, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import { serialiseError } from './serialiseError.ts';
+
+// Entry point of a scoring thread. Tasks come one at a time; a null ends the thread, never `terminate()`:
+// ending a thread inside a session run aborts the whole process.
+const port = parentPort;
+if (port === null) throw new Error('scoringWorker.ts runs as a worker thread only');
+
+let scorer: Promise<RowGroupScorer> | undefined;
+let running: Promise<void> = Promise.resolve();
+
+port.on('message', (task: RowGroupTask | null) => {
+  running = task === null ? running.then(stop) : running.then(() => score(task));
+});
+
+async function score(task: RowGroupTask): Promise<void> {
+  try {
+    scorer ??= RowGroupScorer.create(workerData as WorkerSetup);
+    const result = await (await scorer).score(task);
+    const reply: WorkerReply = { kind: 'scored', result };
+    const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
+    port?.postMessage(
+      reply,
+      arrays.map((array) => array.buffer as ArrayBuffer),
+    );
+  } catch (error) {
+    // After a panic the decoder's memory can't be trusted: this thread ends and the pool starts a fresh one.
+    const isRetiring = isDecoderPoisoned(error);
+    const reply: WorkerReply = { kind: 'failed', error: serialiseError(error), isRetiring };
+    port?.postMessage(reply);
+    if (isRetiring) await stop();
+  }
+}
+
+async function stop(): Promise<void> {
+  try {
+    await (await scorer)?.close();
+  } catch {
+    // The thread ends either way; the task that failed has been reported.
+  } finally {
+    port?.close();
+  }
+}

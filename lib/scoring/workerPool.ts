@@ -1,0 +1,98 @@
+import { Worker } from 'node:worker_threads';
+import { Ncs4cvrError } from '../errors.ts';
+import type { RowGroupTask, ScoredRowGroup, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import { deserialiseError } from './serialiseError.ts';
+import { workerEntry } from './workerEntry.ts';
+
+interface Job {
+  readonly task: RowGroupTask;
+  readonly resolve: (result: ScoredRowGroup) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Threads that score row groups. A failed row group rejects its own promise; a thread that dies is replaced. */
+export class WorkerPool {
+  readonly size: number;
+  readonly #setup: WorkerSetup;
+  readonly #idle: Worker[] = [];
+  readonly #running = new Map<Worker, Job>();
+  readonly #live = new Set<Worker>();
+  readonly #waiting: Job[] = [];
+  readonly #exits = new Set<Promise<void>>();
+
+  constructor(size: number, setup: WorkerSetup) {
+    this.size = size;
+    const shared = new Uint8Array(new SharedArrayBuffer(setup.modelBytes.length));
+    shared.set(setup.modelBytes);
+    this.#setup = { ...setup, modelBytes: shared };
+  }
+
+  run(task: RowGroupTask): Promise<ScoredRowGroup> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ task, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Lets running row groups finish, then ends every thread. */
+  async close(): Promise<void> {
+    for (const worker of this.#live) worker.postMessage(null);
+    await Promise.all(this.#exits);
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const worker = this.#idle.pop() ?? (this.#live.size < this.size ? this.#start() : undefined);
+      if (worker === undefined) return;
+      const job = this.#waiting.shift()!;
+      this.#running.set(worker, job);
+      worker.postMessage(job.task);
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(workerEntry(), { workerData: this.#setup });
+    this.#live.add(worker);
+    let death: unknown;
+    worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));
+    worker.on('error', (error) => {
+      death = error;
+    });
+    const exit = new Promise<void>((resolve) => {
+      worker.on('exit', () => {
+        this.#bury(worker, death);
+        this.#exits.delete(exit);
+        resolve();
+      });
+    });
+    this.#exits.add(exit);
+    return worker;
+  }
+
+  #settle(worker: Worker, reply: WorkerReply): void {
+    const job = this.#running.get(worker);
+    this.#running.delete(worker);
+    if (reply.kind === 'failed' && reply.isRetiring) this.#live.delete(worker);
+    else this.#idle.push(worker);
+    if (reply.kind === 'scored') job?.resolve(reply.result);
+    else job?.reject(deserialiseError(reply.error));
+    this.#dispatch();
+  }
+
+  #bury(worker: Worker, death: unknown): void {
+    this.#live.delete(worker);
+    const idle = this.#idle.indexOf(worker);
+    if (idle >= 0) this.#idle.splice(idle, 1);
+    const job = this.#running.get(worker);
+    this.#running.delete(worker);
+    job?.reject(
+      new Ncs4cvrError('SCORING_WORKER_DIED', 'the scoring thread ended within this row group', {
+        file: job.task.shardUri,
+        rowGroup: job.task.rowGroup,
+        found: death instanceof Error ? death.message : 'an exit without an error',
+        cause: death,
+      }),
+    );
+    this.#dispatch();
+  }
+}

@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { StorageError } from '../errors.ts';
+import { diskError } from './diskError.ts';
+import { diskPath } from './diskPath.ts';
+import type { AtomicFile } from './storage.ts';
+
+/**
+ * Starts a file under a hidden temporary name in its final folder (which is made), so that `commit` is one rename
+ * within a file system. A process that dies leaves at most `.<name>.<uuid>.tmp`. An existing file is replaced on commit.
+ */
+export async function createDiskFile(uri: string): Promise<AtomicFile> {
+  const path = diskPath(uri);
+  const temporaryPath = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await refuseFolder(path, uri);
+    return new DiskAtomicFile(uri, path, temporaryPath, await open(temporaryPath, 'wx'));
+  } catch (error) {
+    throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
+  }
+}
+
+/** Told before the work is done, not at the rename. */
+async function refuseFolder(path: string, uri: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory()) {
+    throw new StorageError('STORAGE_NOT_A_FILE', 'a folder is in the way', { file: uri, expected: 'a file' });
+  }
+}
+
+class DiskAtomicFile implements AtomicFile {
+  readonly uri: string;
+  readonly #path: string;
+  readonly #temporaryPath: string;
+  readonly #handle: FileHandle;
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+
+  constructor(uri: string, path: string, temporaryPath: string, handle: FileHandle) {
+    this.uri = uri;
+    this.#path = path;
+    this.#temporaryPath = temporaryPath;
+    this.#handle = handle;
+  }
+
+  /** Appends. `bytes` may be reused once the promise resolves; await it before the next call. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#refuseUnlessOpen();
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        at += (await this.#handle.write(bytes, at, bytes.length - at)).bytesWritten;
+      }
+    } catch (error) {
+      throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
+    }
+  }
+
+  async commit(): Promise<void> {
+    this.#refuseUnlessOpen();
+    try {
+      // Without it, a power cut after the rename could leave the final name on an empty file.
+      await this.#handle.sync();
+      await this.#handle.close();
+      await rename(this.#temporaryPath, this.#path);
+      this.#state = 'committed';
+      await syncFolder(dirname(this.#path));
+    } catch (error) {
+      throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    try {
+      await this.#handle.close();
+      await rm(this.#temporaryPath, { force: true });
+    } catch (error) {
+      throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
+    }
+  }
+
+  #refuseUnlessOpen(): void {
+    if (this.#state === 'open') return;
+    throw new StorageError('STORAGE_WRITE_FAILED', `the file was ${this.#state} before`, { file: this.uri });
+  }
+}
+
+/** Makes the rename itself durable. Some platforms and network file systems can't sync a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  try {
+    await handle?.sync();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP', 'EBADF'].includes(code ?? '')) throw error;
+  } finally {
+    await handle?.close();
+  }
+}

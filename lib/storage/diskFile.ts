@@ -1,0 +1,102 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { StorageError } from '../errors.ts';
+import { diskError } from './diskError.ts';
+import { diskPath } from './diskPath.ts';
+import type { RandomAccessFile } from './storage.ts';
+
+/** fs.read takes at most 2^31 - 1 bytes. */
+const MAX_READ_BYTES = 2 ** 30;
+
+/** Opens a file on disk for reads by byte range. Every read checks that size and modification time are still the same. */
+export async function openDiskFile(uri: string): Promise<RandomAccessFile> {
+  const path = diskPath(uri);
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const stats = await handle.stat({ bigint: true });
+    // Opening a pipe or device would hang or give a size of 0.
+    if (!stats.isFile()) throw notAFile(uri, stats.isDirectory() ? 'a folder' : 'a device or pipe');
+    return new DiskFile(uri, Number(stats.size), versionTag(stats), handle);
+  } catch (error) {
+    await handle?.close();
+    throw diskError(error, uri, 'STORAGE_READ_FAILED');
+  }
+}
+
+/** Modification time in nanoseconds and size, both hexadecimal. */
+function versionTag({ mtimeNs, size }: { mtimeNs: bigint; size: bigint }): string {
+  return `${mtimeNs.toString(16)}-${size.toString(16)}`;
+}
+
+function notAFile(uri: string, found: string): StorageError {
+  return new StorageError('STORAGE_NOT_A_FILE', 'this is no regular file', {
+    file: uri,
+    expected: 'a file',
+    found,
+  });
+}
+
+class DiskFile implements RandomAccessFile {
+  readonly uri: string;
+  readonly sizeBytes: number;
+  readonly version: string;
+  readonly #handle: FileHandle;
+
+  constructor(uri: string, sizeBytes: number, version: string, handle: FileHandle) {
+    this.uri = uri;
+    this.sizeBytes = sizeBytes;
+    this.version = version;
+    this.#handle = handle;
+  }
+
+  async readInto(target: Uint8Array, startByte: number): Promise<void> {
+    // Node reads from the current position instead when a position is negative or no integer.
+    if (!Number.isSafeInteger(startByte) || startByte < 0) {
+      throw new StorageError('STORAGE_READ_FAILED', 'no such byte range', {
+        file: this.uri,
+        expected: 'a start byte of 0 or more',
+        found: String(startByte),
+      });
+    }
+    let filledBytes = 0;
+    try {
+      while (filledBytes < target.length) {
+        const lengthBytes = Math.min(target.length - filledBytes, MAX_READ_BYTES);
+        const { bytesRead } = await this.#handle.read(
+          target,
+          filledBytes,
+          lengthBytes,
+          startByte + filledBytes,
+        );
+        if (bytesRead === 0) break;
+        filledBytes += bytesRead;
+      }
+      // After the read, so that bytes mixed from two versions are caught; and first, because it explains a short read.
+      await this.#checkUnchanged();
+    } catch (error) {
+      throw diskError(error, this.uri, 'STORAGE_READ_FAILED');
+    }
+    if (filledBytes < target.length) {
+      throw new StorageError('STORAGE_SHORT_READ', 'the file ends before the range that was asked for', {
+        file: this.uri,
+        expected: `${target.length} bytes from byte ${startByte}`,
+        found: `${filledBytes} bytes in a file of ${this.sizeBytes}`,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #checkUnchanged(): Promise<void> {
+    const found = versionTag(await this.#handle.stat({ bigint: true }));
+    if (found === this.version) return;
+    throw new StorageError('STORAGE_FILE_CHANGED', 'the file was changed while it was being read', {
+      file: this.uri,
+      expected: `version ${this.version}`,
+      found,
+      retryable: true,
+    });
+  }
+}

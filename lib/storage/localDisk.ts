@@ -1,0 +1,99 @@
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { StorageError } from '../errors.ts';
+import { createDiskFile } from './diskAtomicFile.ts';
+import { diskError } from './diskError.ts';
+import { openDiskFile } from './diskFile.ts';
+import { diskPath, uriScheme } from './diskPath.ts';
+import type { ListedFile, Storage } from './storage.ts';
+import { joinUri } from './uri.ts';
+
+/**
+ * The local disk, by plain paths (relative ones start at the working folder) or `file://` URIs.
+ *
+ * Throws StorageError: STORAGE_NOT_FOUND, STORAGE_NOT_A_FILE, STORAGE_ACCESS_DENIED, STORAGE_FULL,
+ * STORAGE_READ_FAILED, STORAGE_WRITE_FAILED, STORAGE_SHORT_READ, STORAGE_FILE_CHANGED,
+ * STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID.
+ */
+export const localDisk: Storage = {
+  open: openDiskFile,
+  createAtomic: createDiskFile,
+
+  async list(uri) {
+    const path = diskPath(uri);
+    try {
+      const stats = await stat(path);
+      if (stats.isFile()) return [{ uri, relativePath: basename(path), sizeBytes: stats.size }];
+      const files: ListedFile[] = [];
+      const uriOf = uriScheme(uri) === undefined ? joinUri.bind(null, uri) : fileUriOf.bind(null, path);
+      await listFolder({ root: path, uriOf, files }, '', new Set());
+      return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
+    } catch (error) {
+      throw diskError(error, uri, 'STORAGE_READ_FAILED');
+    }
+  },
+
+  async readWhole(uri) {
+    try {
+      const buffer = await readFile(diskPath(uri));
+      // A plain Uint8Array: Buffer's slice() shares memory where callers expect a copy.
+      return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    } catch (error) {
+      throw diskError(error, uri, 'STORAGE_READ_FAILED');
+    }
+  },
+
+  async exists(uri) {
+    try {
+      await stat(diskPath(uri));
+      return true;
+    } catch (error) {
+      const translated = diskError(error, uri, 'STORAGE_READ_FAILED');
+      if (translated.code === 'STORAGE_NOT_FOUND') return false;
+      throw translated;
+    }
+  },
+};
+
+interface Listing {
+  readonly root: string;
+  readonly uriOf: (relativePath: string) => string;
+  readonly files: ListedFile[];
+}
+
+/** `ancestors`: real paths of the folders above, so that a symbolic link upwards ends instead of recursing. */
+async function listFolder(
+  listing: Listing,
+  relativeFolder: string,
+  ancestors: ReadonlySet<string>,
+): Promise<void> {
+  const folder = join(listing.root, relativeFolder);
+  const real = await realpath(folder);
+  if (ancestors.has(real)) return;
+  const below = new Set([...ancestors, real]);
+  for (const name of await readdir(folder)) {
+    if (isHidden(name)) continue;
+    const relativePath = relativeFolder === '' ? name : `${relativeFolder}/${name}`;
+    const stats = await stat(join(folder, name)).catch((cause: unknown) => {
+      // Left out silently, its rows would be missing from the output without a word.
+      throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
+        file: listing.uriOf(relativePath),
+        cause,
+      });
+    });
+    if (stats.isDirectory()) await listFolder(listing, relativePath, below);
+    else if (stats.isFile()) {
+      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, sizeBytes: stats.size });
+    }
+  }
+}
+
+/** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */
+function isHidden(name: string): boolean {
+  return name.startsWith('.') || name.startsWith('_');
+}
+
+function fileUriOf(root: string, relativePath: string): string {
+  return pathToFileURL(join(root, relativePath)).href;
+}
