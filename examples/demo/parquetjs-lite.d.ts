@@ -1,4 +1,4 @@
-// parquetjs-lite ships no types; only what the tests use is declared.
+// parquetjs-lite ships no types; only what the demo and the tests use is declared.
 declare module 'parquetjs-lite' {
   interface FieldDefinition {
     type?: string;
@@ -24,4 +24,11 @@ declare module 'parquetjs-lite' {
     getCursor(columns?: string[][]): { next(): Promise<Record<string, unknown> | null> };
     close(): Promise<void>;
   }
+  // Node's ESM loader finds no named exports in this CommonJS package; bundlers and Vitest do.
+  const parquet: {
+    ParquetSchema: typeof ParquetSchema;
+    ParquetWriter: typeof ParquetWriter;
+    ParquetReader: typeof ParquetReader;
+  };
+  export default parquet;
 }

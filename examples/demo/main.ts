@@ -1,0 +1,98 @@
+import { readFile, rm } from 'node:fs/promises';
+import { tableFromIPC } from 'apache-arrow';
+import { runCli } from '../../lib/cli/runCli.ts';
+import { FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
+import { SyntheticFunnel } from './syntheticFunnel.ts';
+import { writeShard } from './writeShard.ts';
+
+// The whole path on data made here: write shards, train, score the last day as production would, and compare the
+// scores with the probabilities that drew the labels.
+const OUTPUT = 'demo-output';
+const DAYS = ['2024-03-01', '2024-03-02', '2024-03-03', '2024-03-04', '2024-03-05', '2024-03-06'];
+const ROWS_PER_DAY = 40_000;
+const CONFIG = 'examples/demo/config.json';
+const SHOWN_ROWS = 5;
+
+await rm(OUTPUT, { recursive: true, force: true });
+console.log(`1. Writing ${DAYS.length} days of ${ROWS_PER_DAY} synthetic impressions ...`);
+const funnel = new SyntheticFunnel(1);
+const truth = {
+  click: [] as number[],
+  conversion: [] as number[],
+  pctr: [] as number[],
+  pcvr: [] as number[],
+};
+for (const day of DAYS) {
+  const impressions = [...funnel.impressions(ROWS_PER_DAY)];
+  await writeShard(`${OUTPUT}/data/dt=${day}/part-0.parquet`, impressions);
+  if (day !== DAYS.at(-1)) continue;
+  for (const row of impressions) {
+    truth.click.push(row.click);
+    truth.conversion.push(row.conversion);
+    truth.pctr.push(row.truePctr);
+    truth.pcvr.push(row.truePcvr);
+  }
+}
+
+console.log('\n2. Training: ncs4cvr train');
+await run('train', CONFIG, '--data', `${OUTPUT}/data`, '--output', `${OUTPUT}/bundle`);
+
+const lastDay = `dt=${DAYS.at(-1)}`;
+console.log(`\n3. Scoring ${lastDay}: ncs4cvr score`);
+const scores = `${OUTPUT}/scores/${lastDay}`;
+await run(
+  'score',
+  ...['--model', `${OUTPUT}/bundle`, '--input', `${OUTPUT}/data/${lastDay}`, '--output', scores],
+);
+
+const predictions = tableFromIPC(await readFile(`${scores}/part-0.arrow`));
+const model = measure(column('pctr'), column('pcvr'));
+const best = measure(Float32Array.from(truth.pctr), Float32Array.from(truth.pcvr));
+console.log('\n4. AUC on the scored day, beside that of the true probabilities (the best possible)');
+console.table({
+  click: { model: auc(model.click), best: auc(best.click) },
+  'conversion of clicked': { model: auc(model.conversion), best: auc(best.conversion) },
+  'click and conversion': { model: auc(model.ctcvr), best: auc(best.ctcvr) },
+});
+console.log('5. The first scored rows, with the true probabilities');
+console.table(
+  Array.from({ length: SHOWN_ROWS }, (_, row) => ({
+    impression_id: Number(predictions.getChild('impression_id')?.get(row)),
+    pctr: probability(column('pctr')[row]),
+    true_pctr: probability(truth.pctr[row]),
+    pcvr: probability(column('pcvr')[row]),
+    true_pcvr: probability(truth.pcvr[row]),
+  })),
+);
+console.log('6. Files');
+for (const day of DAYS) console.log(`   ${OUTPUT}/data/dt=${day}/part-0.parquet`);
+for (const file of ['bundle.json', 'model.onnx', 'golden.arrow']) console.log(`   ${OUTPUT}/bundle/${file}`);
+console.log(`   ${scores}/part-0.arrow`);
+
+async function run(...args: readonly string[]): Promise<void> {
+  const exitCode = await runCli(args);
+  if (exitCode !== 0) process.exit(exitCode);
+}
+
+function column(name: string): Float32Array {
+  return predictions.getChild(name)?.toArray() as Float32Array;
+}
+
+function measure(pctr: Float32Array, pcvr: Float32Array): FunnelReport {
+  const metrics = new FunnelMetrics();
+  metrics.add({
+    pctr,
+    pcvr,
+    click: Uint8Array.from(truth.click),
+    conversion: Float32Array.from(truth.conversion),
+  });
+  return metrics.compute();
+}
+
+function auc(metrics: { readonly auc: number | null }): string {
+  return metrics.auc?.toFixed(4) ?? '-';
+}
+
+function probability(value: number | undefined): string {
+  return value?.toFixed(4) ?? '-';
+}

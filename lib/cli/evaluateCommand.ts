@@ -1,0 +1,45 @@
+import { Command } from 'commander';
+import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
+import { loadBundle } from '../model/loadBundle.ts';
+import { evaluateInput } from '../scoring/evaluateInput.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { EXIT_DONE } from './exitCodes.ts';
+import { formatCount, formatMetric } from './progressLine.ts';
+import { workersOption } from './workerOption.ts';
+
+interface EvaluateOptions {
+  readonly model: string;
+  readonly input: string;
+  readonly workers: number;
+  readonly json?: boolean;
+}
+
+export function evaluateCommand(finish: (exitCode: number) => void): Command {
+  return new Command('evaluate')
+    .description('measure a model on labelled shards, with the labels it was trained for')
+    .requiredOption('--model <dir>', 'model bundle')
+    .requiredOption('--input <uri>', 'labelled shard, folder or partition')
+    .addOption(workersOption())
+    .option('--json', 'print the metrics as one JSON object')
+    .action(async ({ model, input, workers, json }: EvaluateOptions) => {
+      const bundle = await loadBundle(storageFor(model), model);
+      const report = await evaluateInput(input, bundle, workers);
+      process.stdout.write(json ? `${JSON.stringify(report)}\n` : table(report));
+      finish(EXIT_DONE);
+    });
+}
+
+function table(report: FunnelReport): string {
+  const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;
+  const row = (label: string, metrics: BinaryReport) =>
+    label.padEnd(24) +
+    formatCount(metrics.rows).padStart(12) +
+    names.map((name) => formatMetric(metrics[name]).padStart(13)).join('');
+  return [
+    ''.padEnd(24) + 'rows'.padStart(12) + names.map((name) => name.padStart(13)).join(''),
+    row('click', report.click),
+    row('conversion (clicked)', report.conversion),
+    row('click and conversion', report.ctcvr),
+    '',
+  ].join('\n');
+}

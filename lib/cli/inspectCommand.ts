@@ -1,0 +1,13 @@
+import { Command } from 'commander';
+import { describeUri } from '../inspect/describeUri.ts';
+import { EXIT_DONE } from './exitCodes.ts';
+
+export function inspectCommand(finish: (exitCode: number) => void): Command {
+  return new Command('inspect')
+    .description('tell what a bundle, a shard or a prediction file is')
+    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file')
+    .action(async (uri: string) => {
+      process.stdout.write(`${await describeUri(uri)}\n`);
+      finish(EXIT_DONE);
+    });
+}

@@ -1,0 +1,52 @@
+const REDRAW_MILLIS = 200;
+const PRINT_MILLIS = 5000;
+
+/** One line on stderr that is redrawn on a terminal, and printed anew every few seconds elsewhere. */
+export class ProgressLine {
+  readonly #isTerminal = process.stderr.isTTY === true;
+  #lastMillis = 0;
+  #width = 0;
+
+  /** Shows the line if the last one is old enough. */
+  update(text: string): void {
+    const now = performance.now();
+    if (now - this.#lastMillis < (this.#isTerminal ? REDRAW_MILLIS : PRINT_MILLIS)) return;
+    this.#lastMillis = now;
+    if (this.#isTerminal) {
+      process.stderr.write(`\r${text.padEnd(this.#width)}`);
+      this.#width = text.length;
+    } else {
+      process.stderr.write(`${text}\n`);
+    }
+  }
+
+  /** Prints a line that stays. */
+  print(text: string): void {
+    this.clear();
+    process.stderr.write(`${text}\n`);
+  }
+
+  clear(): void {
+    if (this.#isTerminal && this.#width > 0) process.stderr.write(`\r${' '.repeat(this.#width)}\r`);
+    this.#width = 0;
+  }
+}
+
+/** 75 -> "1m15s" */
+export function formatSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
+  return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`;
+}
+
+/** 1234567 -> "1,234,567" */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** A metric with four decimals, or "-" when it is undefined. */
+export function formatMetric(value: number | null): string {
+  return value === null ? '-' : value.toFixed(4);
+}

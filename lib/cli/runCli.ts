@@ -1,0 +1,37 @@
+import { Command, CommanderError } from 'commander';
+import { CODE_VERSION } from '../codeVersion.ts';
+import { evaluateCommand } from './evaluateCommand.ts';
+import { EXIT_DONE, EXIT_USAGE, exitCodeOf } from './exitCodes.ts';
+import { inspectCommand } from './inspectCommand.ts';
+import { reportError } from './reportError.ts';
+import { scoreCommand } from './scoreCommand.ts';
+import { trainCommand } from './trainCommand.ts';
+
+/** Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT_DONE;
+  const program = new Command('ncs4cvr')
+    .description('Trains NCS4CVR models and scores Parquet shards into Arrow files with pCTR and pCVR.')
+    .version(CODE_VERSION)
+    .option('--verbose', 'print stack traces of errors')
+    .showHelpAfterError('(add --help for the options)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage.')
+    .exitOverride();
+  const finish = (code: number) => {
+    exitCode = code;
+  };
+  for (const command of [trainCommand, scoreCommand, evaluateCommand, inspectCommand]) {
+    program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end here too, with exit code 0; commander has printed everything.
+      return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    }
+    reportError(error, args.includes('--verbose'));
+    return exitCodeOf(error);
+  }
+}

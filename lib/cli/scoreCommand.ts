@@ -1,0 +1,87 @@
+import { Command } from 'commander';
+import { messageOf, Ncs4cvrError } from '../errors.ts';
+import { loadBundle } from '../model/loadBundle.ts';
+import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
+import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
+import { reportError } from './reportError.ts';
+import { workersOption } from './workerOption.ts';
+
+interface ScoreOptions {
+  readonly model: string;
+  readonly input: string;
+  readonly output: string;
+  readonly workers: number;
+  readonly json?: boolean;
+}
+
+export function scoreCommand(finish: (exitCode: number) => void): Command {
+  return new Command('score')
+    .description('score Parquet shards into Arrow files, one a shard')
+    .requiredOption('--model <dir>', 'model bundle')
+    .requiredOption('--input <uri>', 'a shard, a folder of shards, or a partition such as dt=2022-05-06/')
+    .requiredOption('--output <uri>', 'folder of the Arrow files; for one shard also a file ending in .arrow')
+    .addOption(workersOption())
+    .option('--json', 'print the result as one JSON object')
+    .action(async (options: ScoreOptions, command: Command) => {
+      const bundle = await loadBundle(storageFor(options.model), options.model);
+      const line = new ProgressLine();
+      const startMillis = performance.now();
+      const report = await scoreInput(options.input, options.output, bundle, {
+        workers: options.workers,
+        onProgress: ({ rows, fractionDone, shardsDone, shardCount }) => {
+          const seconds = (performance.now() - startMillis) / 1000;
+          const left = formatSeconds((seconds * (1 - fractionDone)) / fractionDone);
+          line.update(
+            `${formatCount(rows)} rows  ${formatCount(rows / seconds)} rows/s  ` +
+              `shard ${Math.min(shardsDone + 1, shardCount)}/${shardCount}  ${left} left`,
+          );
+        },
+      });
+      line.clear();
+      for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
+      process.stdout.write(options.json ? `${JSON.stringify(toJson(report))}\n` : summarise(report));
+      finish(report.failures.length === 0 ? EXIT_DONE : EXIT_FAILED);
+    });
+}
+
+function summarise({ rows, seconds, shards, failures, ignored, counts }: ScoringReport): string {
+  const lines: string[] = [];
+  for (const { name, values, missing, unseen } of counts) {
+    const share = (count: number) => (values === 0 ? 0 : (100 * count) / values);
+    if (share(missing) < 50 && share(unseen) < 50) continue;
+    lines.push(
+      `note: feature '${name}': ${share(missing).toFixed(1)}% missing, ${share(unseen).toFixed(1)}% unseen`,
+    );
+  }
+  if (ignored.length > 0)
+    lines.push(`note: ${ignored.length} files that are no .parquet files were left out`);
+  const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
+  lines.push(
+    `${formatCount(rows)} rows in ${shards.length} shards scored in ${seconds.toFixed(1)} s ` +
+      `(${formatCount(rows / seconds)} rows/s)${failed}`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function toJson({ rows, seconds, shards, failures, ignored, counts }: ScoringReport): object {
+  return {
+    rows,
+    seconds,
+    rowsPerSecond: rows / seconds,
+    shards: shards.map(({ inputUri, outputUri, rowCount, sizeBytes }) => ({
+      input: inputUri,
+      output: outputUri,
+      rows: rowCount,
+      sizeBytes,
+    })),
+    failures: failures.map(({ inputUri, error }) => ({
+      input: inputUri,
+      code: error instanceof Ncs4cvrError ? error.code : null,
+      message: messageOf(error),
+    })),
+    ignored,
+    features: counts,
+  };
+}

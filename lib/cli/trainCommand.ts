@@ -1,0 +1,81 @@
+import { Command } from 'commander';
+import { messageOf, TrainingError } from '../errors.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { parseTrainingConfig, type TrainingConfig } from '../training/trainingConfig.ts';
+import { trainModel } from '../training/trainModel.ts';
+import type { TrainingProgress } from '../training/trainNetwork.ts';
+import { EXIT_DONE } from './exitCodes.ts';
+import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
+
+interface TrainOptions {
+  readonly data: string;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+export function trainCommand(finish: (exitCode: number) => void): Command {
+  return new Command('train')
+    .description('fit the contract, train a model and write it as a bundle')
+    .argument('<config>', 'training config (JSON): contract, labels, split, network, training settings')
+    .requiredOption('--data <uri>', 'folder of labelled Parquet shards')
+    .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one')
+    .option('--json', 'print the result as one JSON object')
+    .action(async (configUri: string, { data, output, json }: TrainOptions) => {
+      const config = await readConfig(configUri);
+      const line = new ProgressLine();
+      const { bundle, network } = await trainModel(config, data, output, {
+        onStage: (stage) => line.print(`${stage} ...`),
+        onProgress: (progress) => showProgress(line, progress),
+      });
+      line.clear();
+      const { best, rowsPerSecond, seconds } = network;
+      const { modelVersion } = bundle.manifest;
+      if (json) {
+        const { epoch, step, metrics } = best;
+        const result = {
+          model: output,
+          modelVersion,
+          epoch,
+          step,
+          seconds,
+          rowsPerSecond,
+          validation: metrics,
+        };
+        process.stdout.write(`${JSON.stringify(result)}\n`);
+      } else {
+        process.stdout.write(
+          `${output}: model ${modelVersion}, best at step ${best.step} (epoch ${best.epoch + 1}); ` +
+            `validation click AUC ${formatMetric(best.metrics.click.auc)}, ` +
+            `conversion AUC ${formatMetric(best.metrics.conversion.auc)}; ` +
+            `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s\n`,
+        );
+      }
+      finish(EXIT_DONE);
+    });
+}
+
+async function readConfig(uri: string): Promise<TrainingConfig> {
+  const bytes = await storageFor(uri).readWhole(uri);
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new TrainingError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
+  }
+  return parseTrainingConfig(document, uri);
+}
+
+function showProgress(line: ProgressLine, progress: TrainingProgress): void {
+  const { epoch, epochs, rowsPerSecond, losses, secondsLeft, validation } = progress;
+  const state =
+    `epoch ${epoch + 1}/${epochs}  ${formatCount(rowsPerSecond)} rows/s  ` +
+    `loss click ${losses.click.toFixed(4)} conversion ${losses.conversion.toFixed(4)}`;
+  const left = `${formatSeconds(secondsLeft)} left`;
+  if (validation === undefined) line.update(`${state}  ${left}`);
+  else {
+    const { click, conversion } = validation.metrics;
+    line.print(
+      `${state}  AUC click ${formatMetric(click.auc)} conversion ${formatMetric(conversion.auc)}  ${left}`,
+    );
+  }
+}
