@@ -1,29 +1,38 @@
 /**
- * A seeded stream of random numbers (mulberry32: 32 bits of state, enough for shuffles and initial weights).
- * The same seed gives the same numbers on every machine.
+ * A seeded stream of random numbers (Chris Doty-Humphrey's sfc32: 128 bits of state, so streams of different seeds
+ * don't run into each other). The same seed gives the same numbers on every machine.
  */
 export class RandomStream {
-  #state: number;
+  #a: number;
+  #b: number;
+  #c = 0x9e3779b9 | 0;
+  #counter = 1;
   #spareNormal: number | undefined;
 
+  /** @param seed integer in [0, 2^53) */
   constructor(seed: number) {
-    // Spread nearby seeds apart, so that streams 1 and 2 share nothing.
-    this.#state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ (seed / 2 ** 32);
+    this.#a = seed | 0;
+    this.#b = Math.floor(seed / 2 ** 32) | 0;
+    for (let round = 0; round < 15; round++) this.nextUniform();
   }
 
   /** Uniform in [0, 1), 32 bits. */
   nextUniform(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    const sum = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return (sum >>> 0) / 2 ** 32;
   }
 
   /** Uniform integer in [0, bound), bound up to 2^53. */
   nextBelow(bound: number): number {
     if (bound <= 2 ** 32) return Math.floor(this.nextUniform() * bound);
     const high = Math.floor(this.nextUniform() * 2 ** 21);
-    return Math.floor(((high * 2 ** 32 + this.nextUniform() * 2 ** 32) / 2 ** 53) * bound);
+    const fraction = (high * 2 ** 32 + this.nextUniform() * 2 ** 32) / 2 ** 53;
+    // The product can round up to the bound.
+    return Math.min(Math.floor(fraction * bound), bound - 1);
   }
 
   /** Standard normal, by Marsaglia's polar method. */

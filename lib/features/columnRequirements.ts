@@ -1,4 +1,5 @@
-import { DataType } from 'apache-arrow';
+import { type Data, DataType, type RecordBatch } from 'apache-arrow';
+import { ContractError } from '../errors.ts';
 import { isIntColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
@@ -49,6 +50,32 @@ export function columnRequirements(contract: FeatureContract): ColumnRequirement
   return [...byColumn.values()];
 }
 
+/**
+ * The data of a batch's column; undefined when it is absent and needn't be there.
+ * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE
+ */
+export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): Data | undefined {
+  const { column, required, accepts, expected } = requirement;
+  const { fields } = batch.schema;
+  const data = batch.data.children[fields.findIndex((field) => field.name === column)];
+  if (data === undefined) {
+    if (!required) return undefined;
+    throw new ContractError('CONTRACT_COLUMN_MISSING', 'the batch lacks a required column', {
+      column,
+      expected,
+      found: `the columns ${fields.map((field) => field.name).join(', ')}`,
+    });
+  }
+  if (!accepts(data.type)) {
+    throw new ContractError('CONTRACT_COLUMN_TYPE', 'the column has another type than the contract', {
+      column,
+      expected,
+      found: String(data.type),
+    });
+  }
+  return data;
+}
+
 function requirementOf(contract: FeatureContract, feature: Feature): ColumnRequirement {
   const { column, required } = feature;
   if (feature.kind === 'numeric' || feature.kind === 'bucketed') {
@@ -56,14 +83,9 @@ function requirementOf(contract: FeatureContract, feature: Feature): ColumnRequi
   }
   const { type } = tableOf(contract, feature).definition;
   const acceptsValue = type === 'int' ? isIntColumn : isStringColumn;
-  const valueName = type === 'int' ? 'integer' : 'string';
   if (feature.kind === 'categorical') {
-    return {
-      column,
-      required,
-      accepts: acceptsValue,
-      expected: `an ${valueName} column`.replace('an s', 'a s'),
-    };
+    const expected = type === 'int' ? 'an integer column' : 'a string column';
+    return { column, required, accepts: acceptsValue, expected };
   }
   return {
     column,
@@ -71,6 +93,6 @@ function requirementOf(contract: FeatureContract, feature: Feature): ColumnRequi
     accepts: (listType) =>
       DataType.isNull(listType) ||
       (DataType.isList(listType) && acceptsValue(listType.children[0]!.type as DataType)),
-    expected: `a list of ${valueName}s`,
+    expected: type === 'int' ? 'a list of integers' : 'a list of strings',
   };
 }

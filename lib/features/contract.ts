@@ -127,15 +127,16 @@ export function parseContract(document: unknown, origin = 'feature contract'): F
   return result.data;
 }
 
-/** A zod issue as `path: message`, naming unknown keys; unions are reported by their closest branch. */
+/** A zod issue as `path: message`, naming unknown keys; a union by its first branch that takes such a type. */
 export function describeIssue(issue: z.core.$ZodIssue, parentPath = ''): string[] {
   const path = [parentPath, ...issue.path.map(String)].filter((part) => part !== '').join('.');
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const branches = issue.errors.filter(
       (branch) => !branch.every((inner) => inner.path.length === 0 && inner.code === 'invalid_type'),
     );
-    const closest = (branches[0] ?? issue.errors[0]) as z.core.$ZodIssue[];
-    return closest.flatMap((inner) => describeIssue(inner, path));
+    if (branches[0] !== undefined) return branches[0].flatMap((inner) => describeIssue(inner, path));
+    const types = issue.errors.flat().map((inner) => ('expected' in inner ? inner.expected : inner.code));
+    return [`${path}: Invalid input: expected ${types.join(' or ')}`];
   }
   return [`${path === '' ? 'document' : path}: ${issue.message}`];
 }

@@ -34,11 +34,13 @@ function checkTables(
         const known = names.size === 0 ? 'none' : [...names].join(', ');
         problems.push(`features.${index}.table: no table '${table}' (tables: ${known})`);
       }
-    } else if (table !== undefined) {
-      problems.push(...checkTable(table, `features.${index}.table`));
-      const own = String(feature.name ?? feature.column);
-      if (names.has(own))
-        problems.push(`features.${index}.table: the name '${own}' is taken by a shared table`);
+      return;
+    }
+    problems.push(...checkTable(table, `features.${index}.table`));
+    const own = String(feature.name ?? feature.column);
+    const hasOwnTable = isRecord(table) || feature.kind === 'bucketed';
+    if (hasOwnTable && names.has(own)) {
+      problems.push(`features.${index}: the name '${own}' is taken by a shared table`);
     }
   });
   for (const name of names) if (!used.has(name)) problems.push(`tables.${name}: no feature uses this table`);
@@ -51,17 +53,18 @@ function checkTable(table: unknown, path: string): string[] {
   if ((table.vocabulary === undefined) === (table.hash === undefined)) {
     problems.push(`${path}: give exactly one of 'vocabulary' and 'hash'`);
   }
-  if (table.type !== 'int') return problems;
   const fitted =
     isRecord(table.vocabulary) && isRecord(table.vocabulary.fitted) ? table.vocabulary.fitted : {};
-  const values = [
-    ...(Array.isArray(table.missingValues) ? table.missingValues : []),
-    ...(Array.isArray(fitted.values) ? fitted.values : []),
-  ];
-  const wrong = values.find((value) => !isInt64(value));
-  if (wrong !== undefined) problems.push(`${path}: '${wrong}' is not a 64-bit integer`);
-  const repeated = duplicates(strings(fitted.values))[0];
-  if (repeated !== undefined) problems.push(`${path}.vocabulary.fitted: '${repeated}' is listed twice`);
+  const values = strings(fitted.values);
+  for (const value of duplicates(values).slice(0, MAX_LISTED)) {
+    problems.push(`${path}.vocabulary.fitted: '${value}' is listed twice`);
+  }
+  if (table.type === 'int') {
+    const wrong = [...strings(table.missingValues), ...values].filter((value) => !isInt64(value));
+    for (const value of wrong.slice(0, MAX_LISTED)) {
+      problems.push(`${path}: '${value}' is not an int64 in plain decimal digits`);
+    }
+  }
   return problems;
 }
 
@@ -85,13 +88,16 @@ function checkNumbers(feature: Record<string, unknown>, index: number): string[]
   return problems;
 }
 
+/** Problems of one kind listed for one table: a vocabulary of the wrong type would fill the screen. */
+const MAX_LISTED = 10;
+
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-function isInt64(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isSafeInteger(value);
-  if (typeof value !== 'string' || !/^-?\d{1,19}$/.test(value)) return false;
-  const integer = BigInt(value);
+/** One spelling a value ('7', not '07'), so that comparing text compares values. */
+function isInt64(text: string): boolean {
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
+  const integer = BigInt(text);
   return integer >= INT64_MIN && integer <= INT64_MAX;
 }
 

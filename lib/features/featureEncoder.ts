@@ -1,8 +1,7 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { ContractError } from '../errors.ts';
-import { type ColumnRequirement, columnRequirements } from './columnRequirements.ts';
+import { type ColumnRequirement, columnRequirements, findColumn } from './columnRequirements.ts';
 import { forEachNull, IntScratch, isValid, readIntegers, readNumbers } from './columnValues.ts';
-import type { FeatureContract } from './contract.ts';
+import type { BucketedFeature, FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';
 import {
   type FeatureLayout,
@@ -26,6 +25,15 @@ export interface FeatureCounts {
   unseen: number;
 }
 
+/** A field with all that encoding it takes. */
+interface FieldPlan<Field> {
+  readonly field: Field;
+  readonly requirement: ColumnRequirement;
+  readonly counts: FeatureCounts;
+  /** Absent for bucketed and numeric features. */
+  readonly table: IdTable | undefined;
+}
+
 /**
  * Encodes record batches by a fitted contract, column by column on Arrow's buffers. Holds scratch memory and
  * counters: one instance a thread.
@@ -33,10 +41,9 @@ export interface FeatureCounts {
 export class FeatureEncoder {
   readonly layout: FeatureLayout;
   readonly counts: readonly FeatureCounts[];
-  readonly #tables = new Map<string, IdTable>();
-  readonly #tableOfField = new Map<SingleField | ListField, IdTable>();
-  readonly #requirements: ReadonlyMap<string, ColumnRequirement>;
-  readonly #countsByName = new Map<string, FeatureCounts>();
+  readonly #singles: readonly FieldPlan<SingleField>[];
+  readonly #lists: readonly FieldPlan<ListField>[];
+  readonly #numerics: readonly FieldPlan<NumericField>[];
   readonly #integers = new IntScratch();
   #ids = new Int32Array(0);
   #numbers = new Float64Array(0);
@@ -44,61 +51,51 @@ export class FeatureEncoder {
   /** @throws ContractError CONTRACT_NOT_FITTED */
   constructor(contract: FeatureContract) {
     this.layout = featureLayout(contract);
-    this.#requirements = new Map(columnRequirements(contract).map((need) => [need.column, need]));
-    const { singles, lists, numerics } = this.layout;
-    for (const field of [...singles, ...lists]) {
-      if (field.feature.kind === 'bucketed') continue;
-      const { name, definition } = tableOf(contract, field.feature);
-      const table = this.#tables.get(name) ?? createIdTable(definition, field.feature.column);
-      this.#tables.set(name, table);
-      this.#tableOfField.set(field, table);
-    }
-    this.counts = [...singles, ...lists, ...numerics].map(({ name }) => ({
-      name,
-      values: 0,
-      missing: 0,
-      unseen: 0,
-    }));
-    for (const counts of this.counts) this.#countsByName.set(counts.name, counts);
+    const requirements = new Map(columnRequirements(contract).map((need) => [need.column, need]));
+    const tables = new Map<string, IdTable>();
+    const planOf = <Field extends SingleField | ListField | NumericField>(field: Field): FieldPlan<Field> => {
+      const { feature, name } = field;
+      const requirement = requirements.get(feature.column)!;
+      const counts = { name, values: 0, missing: 0, unseen: 0 };
+      if (feature.kind === 'bucketed' || feature.kind === 'numeric') {
+        return { field, requirement, counts, table: undefined };
+      }
+      const { name: tableName, definition } = tableOf(contract, feature);
+      const table = tables.get(tableName) ?? createIdTable(definition);
+      tables.set(tableName, table);
+      return { field, requirement, counts, table };
+    };
+    this.#singles = this.layout.singles.map(planOf);
+    this.#lists = this.layout.lists.map(planOf);
+    this.#numerics = this.layout.numerics.map(planOf);
+    this.counts = [...this.#singles, ...this.#lists, ...this.#numerics].map(({ counts }) => counts);
   }
 
   /**
    * Writes rows [start, end) of `batch` to rows [at, at + end - start) of `into`. Columns that the contract
    * doesn't require may be absent.
    * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE
+   * @throws RangeError when the rows aren't in the batch or don't fit: typed arrays would drop them silently
    */
   encode(batch: RecordBatch, start: number, end: number, into: EncodedRows, at: number): void {
-    this.layout.singles.forEach((field, index) => {
-      this.#encodeSingle(field, index, this.#column(batch, field.feature.column), start, end, into, at);
+    if (start < 0 || start > end || end > batch.numRows || at < 0 || at + end - start > into.rowCapacity) {
+      throw new RangeError(
+        `rows [${start}, ${end}) of ${batch.numRows} to row ${at} on of ${into.rowCapacity} encoded rows`,
+      );
+    }
+    this.#singles.forEach((plan, index) => {
+      this.#encodeSingle(plan, index, findColumn(batch, plan.requirement), start, end, into, at);
     });
-    for (const field of this.layout.lists) {
-      this.#encodeList(field, this.#column(batch, field.feature.column), start, end, into, at);
+    for (const plan of this.#lists) {
+      this.#encodeList(plan, findColumn(batch, plan.requirement), start, end, into, at);
     }
-    this.layout.numerics.forEach((field, index) => {
-      this.#encodeNumeric(field, index, this.#column(batch, field.feature.column), start, end, into, at);
+    this.#numerics.forEach((plan, index) => {
+      this.#encodeNumeric(plan, index, findColumn(batch, plan.requirement), start, end, into, at);
     });
-  }
-
-  #column(batch: RecordBatch, column: string): Data | undefined {
-    const index = batch.schema.fields.findIndex((field) => field.name === column);
-    const requirement = this.#requirements.get(column)!;
-    const data = batch.data.children[index];
-    if (data === undefined) {
-      if (!requirement.required) return undefined;
-      throw new ContractError('CONTRACT_COLUMN_MISSING', 'the batch lacks a required column', { column });
-    }
-    if (!requirement.accepts(data.type)) {
-      throw new ContractError('CONTRACT_COLUMN_TYPE', 'the column has another type than the contract', {
-        column,
-        expected: requirement.expected,
-        found: String(data.type),
-      });
-    }
-    return data;
   }
 
   #encodeSingle(
-    field: SingleField,
+    { field, table, counts }: FieldPlan<SingleField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -110,10 +107,9 @@ export class FeatureEncoder {
     const width = this.layout.singles.length;
     const ids = this.#idScratch(count);
     if (data === undefined) ids.fill(MISSING_ID, 0, count);
-    else if (field.feature.kind === 'bucketed') this.#lookUpBuckets(field, data, start, end, ids);
-    else this.#lookUp(this.#tableOfField.get(field)!, data, start, end, ids);
+    else if (field.feature.kind === 'bucketed') this.#lookUpBuckets(field.feature, data, start, end, ids);
+    else this.#lookUp(table!, data, start, end, ids);
 
-    const counts = this.#countsByName.get(field.name)!;
     counts.values += count;
     const { rowStart } = field.table;
     for (let i = 0, to = at * width + index; i < count; i++, to += width) {
@@ -129,52 +125,51 @@ export class FeatureEncoder {
   }
 
   #encodeList(
-    field: ListField,
+    { field, table, counts }: FieldPlan<ListField>,
     data: Data | undefined,
     start: number,
     end: number,
     { listRows, listWeights }: EncodedRows,
     at: number,
   ): void {
-    const counts = this.#countsByName.get(field.name)!;
     const width = this.layout.listWidth;
     const { maxLength, keep } = field.feature;
+    const { rowStart } = field.table;
     const offsets = data?.valueOffsets as Int32Array | undefined;
     const child = data?.children[0];
     const childStart = offsets?.[start] ?? 0;
     const childEnd = offsets?.[end] ?? 0;
     const ids = this.#idScratch(childEnd - childStart);
-    if (child !== undefined) this.#lookUp(this.#tableOfField.get(field)!, child, childStart, childEnd, ids);
+    if (child !== undefined) this.#lookUp(table!, child, childStart, childEnd, ids);
 
     for (let row = start; row < end; row++) {
-      const to = (at + row - start) * width + field.position;
-      listRows.fill(0, to, to + maxLength);
-      listWeights.fill(0, to, to + maxLength);
       const isPresent = data !== undefined && isValid(data, row);
       const from = isPresent ? offsets![row]! - childStart : 0;
       const until = isPresent ? offsets![row + 1]! - childStart : 0;
-      const step = keep === 'first' ? 1 : -1;
+      const length = until - from;
+      const first = (at + row - start) * width + field.position;
       let taken = 0;
-      let known = 0;
-      for (
-        let at = keep === 'first' ? from : until - 1;
-        at >= from && at < until && taken < maxLength;
-        at += step
-      ) {
-        const id = ids[at]!;
+      let to = first;
+      for (let i = 0; i < length && taken < maxLength; i++) {
+        const id = ids[keep === 'first' ? from + i : until - 1 - i]!;
         if (id === MISSING_ID) continue;
         taken++;
         if (id === UNSEEN_ID) counts.unseen++;
-        else listRows[to + known++] = field.table.rowStart + id;
+        else listRows[to++] = rowStart + id;
       }
       counts.values += taken;
       if (taken === 0) counts.missing++;
-      if (known > 0) listWeights.fill(1 / known, to, to + known);
+      const weight = 1 / (to - first);
+      for (let used = first; used < to; used++) listWeights[used] = weight;
+      for (; to < first + maxLength; to++) {
+        listRows[to] = 0;
+        listWeights[to] = 0;
+      }
     }
   }
 
   #encodeNumeric(
-    field: NumericField,
+    { field, counts }: FieldPlan<NumericField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -184,7 +179,6 @@ export class FeatureEncoder {
   ): void {
     const count = end - start;
     const width = this.layout.denseWidth;
-    const counts = this.#countsByName.get(field.name)!;
     counts.values += count;
     const numbers = this.#numberScratch(count);
     if (data === undefined) numbers.fill(Number.NaN, 0, count);
@@ -216,9 +210,7 @@ export class FeatureEncoder {
     });
   }
 
-  #lookUpBuckets(field: SingleField, data: Data, start: number, end: number, ids: Int32Array): void {
-    const { feature } = field;
-    if (feature.kind !== 'bucketed') return;
+  #lookUpBuckets(feature: BucketedFeature, data: Data, start: number, end: number, ids: Int32Array): void {
     const numbers = this.#numberScratch(end - start);
     readNumbers(data, start, end, numbers);
     const boundaries = feature.fitted!.boundaries;

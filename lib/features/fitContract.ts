@@ -1,5 +1,6 @@
 import type { Data, RecordBatch } from 'apache-arrow';
 import { ContractError } from '../errors.ts';
+import { columnRequirements, findColumn } from './columnRequirements.ts';
 import { IntScratch, isValid, readIntegers, readNumbers } from './columnValues.ts';
 import type {
   BucketedFeature,
@@ -9,22 +10,21 @@ import type {
   TableDefinition,
 } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
-
 import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
 import { StringIndex } from './stringIndex.ts';
 import { preTransformNumber } from './transformNumber.ts';
 
-/** Learns one part of the contract from a stream of columns. */
-interface Learner {
-  add(data: Data, rowCount: number): void;
-}
+/** Learns one part of the contract from a stream of a column's batches. */
+type AddColumn = (data: Data, rowCount: number) => void;
 
 /**
  * Learns vocabularies, means and bucket boundaries in one pass over the training batches and returns the
  * contract with everything written in. Memory is bounded by `maxEntries` a vocabulary and a fixed sample a
- * bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches.
- * @throws ContractError CONTRACT_VOCABULARY_TOO_LARGE, CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8
+ * bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches; of
+ * their order, vocabularies don't depend either.
+ * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE, CONTRACT_VOCABULARY_TOO_LARGE,
+ *   CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8
  */
 export async function fitContract(
   contract: FeatureContract,
@@ -33,19 +33,20 @@ export async function fitContract(
   const fitted = structuredClone(contract);
   const vocabularies = new Map<TableDefinition, VocabularyLearner>();
   const numbers = new Map<NumericFeature | BucketedFeature, MomentsLearner | QuantileLearner>();
-  const byColumn: { readonly column: string; readonly learner: Learner }[] = [];
+  const requirements = columnRequirements(fitted);
+  const learners = new Map<string, AddColumn[]>(requirements.map(({ column }) => [column, []]));
   for (const feature of fitted.features) {
     const learner = learnerOf(fitted, feature, vocabularies, numbers);
-    if (learner !== undefined) byColumn.push({ column: feature.column, learner });
+    if (learner !== undefined) learners.get(feature.column)!.push(learner);
   }
 
   let rows = 0;
   for await (const batch of batches) {
     rows += batch.numRows;
-    for (const { column, learner } of byColumn) {
-      const index = batch.schema.fields.findIndex((field) => field.name === column);
-      const data = batch.data.children[index];
-      if (data !== undefined) learner.add(data, batch.numRows);
+    for (const requirement of requirements) {
+      const data = findColumn(batch, requirement);
+      if (data === undefined) continue;
+      for (const add of learners.get(requirement.column)!) add(data, batch.numRows);
     }
   }
   if (rows === 0) throw new ContractError('CONTRACT_NO_ROWS', 'there are no rows to fit the contract on');
@@ -63,97 +64,93 @@ function learnerOf(
   feature: Feature,
   vocabularies: Map<TableDefinition, VocabularyLearner>,
   numbers: Map<NumericFeature | BucketedFeature, MomentsLearner | QuantileLearner>,
-): Learner | undefined {
+): AddColumn | undefined {
   if (feature.kind === 'numeric') {
     if (!feature.standardise) return undefined;
     const learner = new MomentsLearner(feature);
     numbers.set(feature, learner);
-    return learner;
+    return (data, rowCount) => learner.add(data, rowCount);
   }
   if (feature.kind === 'bucketed') {
     const learner = new QuantileLearner(feature);
     numbers.set(feature, learner);
-    return learner;
+    return (data, rowCount) => learner.add(data, rowCount);
   }
   const { definition } = tableOf(contract, feature);
   if (definition.vocabulary === undefined) return undefined;
   const learner = vocabularies.get(definition) ?? new VocabularyLearner(definition, feature.column);
   vocabularies.set(definition, learner);
-  return feature.kind === 'list' ? { add: (data, rowCount) => learner.addLists(data, rowCount) } : learner;
+  return feature.kind === 'list'
+    ? (data, rowCount) => learner.addLists(data, rowCount, feature.column)
+    : (data, rowCount) => learner.add(data, 0, rowCount, feature.column);
 }
 
 /** Counts exact values; ids go to the most frequent first, equal counts in order of the value. */
-class VocabularyLearner implements Learner {
+class VocabularyLearner {
   readonly #definition: TableDefinition;
-  readonly #column: string;
+  readonly #firstColumn: string;
   readonly #integers = new IntIndex();
   readonly #strings = new StringIndex();
   readonly #scratch = new IntScratch();
   #counts = new Float64Array(1024);
 
-  constructor(definition: TableDefinition, column: string) {
+  constructor(definition: TableDefinition, firstColumn: string) {
     this.#definition = definition;
-    this.#column = column;
+    this.#firstColumn = firstColumn;
   }
 
-  add(data: Data, rowCount: number): void {
-    this.#addValues(data, 0, rowCount);
-  }
-
-  addLists(data: Data, rowCount: number): void {
-    const offsets = data.valueOffsets as Int32Array | undefined;
-    const child = data.children[0];
-    if (offsets === undefined || child === undefined) return;
-    for (let row = 0; row < rowCount; row++) {
-      if (isValid(data, row)) this.#addValues(child, offsets[row]!, offsets[row + 1]!);
-    }
-  }
-
-  values(): string[] {
-    const { minCount } = this.#definition.vocabulary!;
-    const missing = new Set(this.#definition.missingValues.map(String));
-    const entries: { value: string; count: number }[] = [];
-    const size = this.#integers.size + this.#strings.size;
-    for (let index = 0; index < size; index++) {
-      const count = this.#counts[index]!;
-      if (count < minCount) continue;
-      const value = this.#valueAt(index);
-      if (!missing.has(value)) entries.push({ value, count });
-    }
-    const byValue =
-      this.#definition.type === 'int'
-        ? (a: string, b: string) => (BigInt(a) < BigInt(b) ? -1 : 1)
-        : (a: string, b: string) => (a < b ? -1 : 1);
-    return entries.sort((a, b) => b.count - a.count || byValue(a.value, b.value)).map(({ value }) => value);
-  }
-
-  #addValues(data: Data, start: number, end: number): void {
+  /** Counts values [start, end). `column` is what an error calls them. */
+  add(data: Data, start: number, end: number, column: string): void {
     if (this.#definition.type === 'int') {
       readIntegers(data, start, end, this.#scratch);
       const { highs, lows } = this.#scratch;
       for (let i = 0; i < end - start; i++) {
-        if (isValid(data, start + i)) this.#count(this.#integers.findOrAdd(highs[i]!, lows[i]!));
+        if (isValid(data, start + i)) this.#count(this.#integers.findOrAdd(highs[i]!, lows[i]!), column);
       }
     } else {
       const bytes = data.values as Uint8Array;
       const offsets = data.valueOffsets as Int32Array;
       for (let row = start; row < end; row++) {
-        if (isValid(data, row)) this.#count(this.#strings.findOrAdd(bytes, offsets[row]!, offsets[row + 1]!));
+        if (!isValid(data, row)) continue;
+        this.#count(this.#strings.findOrAdd(bytes, offsets[row]!, offsets[row + 1]!), column);
       }
     }
   }
 
-  #count(index: number): void {
+  addLists(data: Data, rowCount: number, column: string): void {
+    const offsets = data.valueOffsets as Int32Array;
+    let row = 0;
+    while (row < rowCount) {
+      // Null rows may hold stale values; the lists of a run of other rows adjoin.
+      let runEnd = row;
+      while (runEnd < rowCount && isValid(data, runEnd)) runEnd++;
+      if (runEnd > row) this.add(data.children[0]!, offsets[row]!, offsets[runEnd]!, column);
+      row = runEnd + 1;
+    }
+  }
+
+  values(): string[] {
+    const { type, vocabulary, missingValues } = this.#definition;
+    const missing = new Set(missingValues.map(String));
+    const index = type === 'int' ? this.#integers : this.#strings;
+    const counts = this.#counts;
+    const kept: number[] = [];
+    for (let at = 0; at < index.size; at++) if (counts[at]! >= vocabulary!.minCount) kept.push(at);
+    kept.sort((a, b) => counts[b]! - counts[a]! || index.compare(a, b));
+    return kept.map((at) => this.#valueAt(at)).filter((value) => !missing.has(value));
+  }
+
+  #count(index: number, column: string): void {
+    const { maxEntries } = this.#definition.vocabulary!;
+    if (index >= maxEntries) {
+      throw new ContractError('CONTRACT_VOCABULARY_TOO_LARGE', "use 'hash' or raise maxEntries", {
+        column,
+        expected: `at most ${maxEntries} distinct values`,
+        found: 'more',
+      });
+    }
     if (index >= this.#counts.length) {
-      const { maxEntries } = this.#definition.vocabulary!;
-      if (index >= maxEntries) {
-        throw new ContractError('CONTRACT_VOCABULARY_TOO_LARGE', "use 'hash' or raise maxEntries", {
-          column: this.#column,
-          expected: `at most ${maxEntries} distinct values`,
-          found: 'more',
-        });
-      }
-      const larger = new Float64Array(Math.min(2 * this.#counts.length, maxEntries));
+      const larger = new Float64Array(2 * this.#counts.length);
       larger.set(this.#counts);
       this.#counts = larger;
     }
@@ -162,21 +159,25 @@ class VocabularyLearner implements Learner {
 
   #valueAt(index: number): string {
     if (this.#definition.type === 'int') return String(this.#integers.valueAt(index));
+    const bytes = this.#strings.bytesAt(index);
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(this.#strings.bytesAt(index));
+      return UTF8.decode(bytes);
     } catch (cause) {
       throw new ContractError('CONTRACT_NOT_UTF8', "a vocabulary needs text; use 'hash' for other bytes", {
-        column: this.#column,
+        column: this.#firstColumn,
         expected: 'UTF-8',
-        found: Buffer.from(this.#strings.bytesAt(index)).toString('hex'),
+        found: `the bytes ${Buffer.from(bytes).toString('hex')}`,
         cause,
       });
     }
   }
 }
 
+// Without ignoreBOM a value's leading U+FEFF would be dropped, and the encoder would never find the value again.
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Mean and standard deviation by Welford's update, which stays exact over billions of rows. */
-class MomentsLearner implements Learner {
+class MomentsLearner {
   readonly #feature: NumericFeature;
   #rows = 0;
   #mean = 0;
@@ -200,13 +201,13 @@ class MomentsLearner implements Learner {
   }
 
   moments(): { mean: number; standardDeviation: number; rows: number } {
-    const variance = this.#rows === 0 ? 0 : this.#sumOfSquares / this.#rows;
-    // A constant column carries no information; dividing by 1 keeps it at 0.
-    return { mean: this.#mean, standardDeviation: Math.sqrt(variance) || 1, rows: this.#rows };
+    const deviation = Math.sqrt(this.#sumOfSquares / this.#rows);
+    // A constant column (0), or one without values (NaN), carries no information; dividing by 1 keeps it at 0.
+    return { mean: this.#mean, standardDeviation: deviation || 1, rows: this.#rows };
   }
 }
 
-class QuantileLearner implements Learner {
+class QuantileLearner {
   readonly #feature: BucketedFeature;
   readonly #sample = new QuantileSample();
 

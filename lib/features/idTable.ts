@@ -1,106 +1,71 @@
-import { ContractError } from '../errors.ts';
 import type { IntScratch } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
-import { hashBucket, hashBytes, hashInt64, seed64 } from './hash64.ts';
-import { IntIndex } from './intIndex.ts';
+import { hashBucket, hashBytes, hashInt64, type Seed64, seed64 } from './hash64.ts';
+import { createIntLookup, type IntLookup } from './intLookup.ts';
 import { StringIndex } from './stringIndex.ts';
 
-/** Local id of a value that the table's `missingValues` lists. */
+/** Local id of a null, or of a value that the table's `missingValues` lists. */
 export const MISSING_ID = -1;
 /** Local id of a value that training never saw (or saw too rarely). */
 export const UNSEEN_ID = 0;
 
 /** Turns values into local ids: MISSING_ID, UNSEEN_ID, or 1 and up. */
-export interface IdTable {
+export abstract class IdTable {
   readonly type: 'int' | 'string';
-  lookUpIntegers(values: IntScratch, count: number, ids: Int32Array): void;
+  readonly #missingValues: IntLookup | StringIndex;
+  readonly #hasMissingValues: boolean;
+  #missingRanks = new Int32Array(0);
+
+  constructor({ type, missingValues }: TableDefinition) {
+    this.type = type;
+    this.#missingValues = type === 'int' ? createIntLookup(missingValues) : indexStrings(missingValues);
+    this.#hasMissingValues = missingValues.length > 0;
+  }
+
+  lookUpIntegers(values: IntScratch, count: number, ids: Int32Array): void {
+    this.findIntegers(values, count, ids);
+    if (!this.#hasMissingValues) return;
+    const ranks = this.#rankScratch(count);
+    (this.#missingValues as IntLookup).findAll(values.highs, values.lows, count, ranks);
+    markMissing(ranks, count, ids);
+  }
+
   /** Value i is `bytes[offsets[from + i] .. offsets[from + i + 1])`. */
-  lookUpStrings(bytes: Uint8Array, offsets: Int32Array, from: number, count: number, ids: Int32Array): void;
-}
-
-/** @throws ContractError CONTRACT_NOT_FITTED for a vocabulary without values */
-export function createIdTable(definition: TableDefinition, column: string): IdTable {
-  const { hash, vocabulary } = definition;
-  if (hash !== undefined) return new HashTable(definition, hash.buckets, hash.seed);
-  if (vocabulary?.fitted === undefined) {
-    throw new ContractError('CONTRACT_NOT_FITTED', 'the vocabulary has no values yet', { column });
-  }
-  return new VocabularyTable(definition, vocabulary.fitted.values);
-}
-
-/** Values by exact index: fitted vocabulary entries, or the sentinels that mean missing. */
-class ValueIndex {
-  readonly #integers = new IntIndex();
-  readonly #strings = new StringIndex();
-  readonly #type: 'int' | 'string';
-
-  constructor(type: 'int' | 'string', values: readonly (string | number)[]) {
-    this.#type = type;
-    for (const value of values) this.#add(String(value));
-  }
-
-  get size(): number {
-    return this.#integers.size + this.#strings.size;
-  }
-
-  findInteger(high: number, low: number): number {
-    return this.#integers.find(high, low);
-  }
-
-  findString(bytes: Uint8Array, start: number, end: number): number {
-    return this.#strings.find(bytes, start, end);
-  }
-
-  #add(value: string): void {
-    if (this.#type === 'int') {
-      const integer = BigInt.asUintN(64, BigInt(value));
-      this.#integers.findOrAdd(Number(integer >> 32n) | 0, Number(integer & 0xffffffffn) | 0);
-    } else {
-      const bytes = new TextEncoder().encode(value);
-      this.#strings.findOrAdd(bytes, 0, bytes.length);
-    }
-  }
-}
-
-abstract class BaseTable implements IdTable {
-  readonly type: 'int' | 'string';
-  readonly #missing: ValueIndex;
-
-  constructor(definition: TableDefinition) {
-    this.type = definition.type;
-    this.#missing = new ValueIndex(definition.type, definition.missingValues);
-  }
-
-  protected abstract integerId(high: number, low: number): number;
-  protected abstract stringId(bytes: Uint8Array, start: number, end: number): number;
-
-  lookUpIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
-    const checkMissing = this.#missing.size > 0;
-    for (let i = 0; i < count; i++) {
-      const high = highs[i]!;
-      const low = lows[i]!;
-      ids[i] =
-        checkMissing && this.#missing.findInteger(high, low) >= 0 ? MISSING_ID : this.integerId(high, low);
-    }
-  }
-
   lookUpStrings(bytes: Uint8Array, offsets: Int32Array, from: number, count: number, ids: Int32Array): void {
-    const checkMissing = this.#missing.size > 0;
-    for (let i = 0; i < count; i++) {
-      const start = offsets[from + i]!;
-      const end = offsets[from + i + 1]!;
-      ids[i] =
-        checkMissing && this.#missing.findString(bytes, start, end) >= 0
-          ? MISSING_ID
-          : this.stringId(bytes, start, end);
-    }
+    this.findStrings(bytes, offsets, from, count, ids);
+    if (!this.#hasMissingValues) return;
+    const ranks = this.#rankScratch(count);
+    (this.#missingValues as StringIndex).findAll(bytes, offsets, from, count, ranks);
+    markMissing(ranks, count, ids);
   }
+
+  protected abstract findIntegers(values: IntScratch, count: number, ids: Int32Array): void;
+  protected abstract findStrings(
+    bytes: Uint8Array,
+    offsets: Int32Array,
+    from: number,
+    count: number,
+    ids: Int32Array,
+  ): void;
+
+  #rankScratch(count: number): Int32Array {
+    if (this.#missingRanks.length < count) this.#missingRanks = new Int32Array(count);
+    return this.#missingRanks;
+  }
+}
+
+/** @param definition of a contract for which `featureLayout` found everything fitted */
+export function createIdTable(definition: TableDefinition): IdTable {
+  const { hash, vocabulary } = definition;
+  return hash === undefined
+    ? new VocabularyTable(definition, vocabulary!.fitted!.values)
+    : new HashTable(definition, hash.buckets, hash.seed);
 }
 
 /** id = 1 + XXH64(value, seed) mod buckets: every value is seen. */
-class HashTable extends BaseTable {
+class HashTable extends IdTable {
   readonly #buckets: number;
-  readonly #seed: ReturnType<typeof seed64>;
+  readonly #seed: Seed64;
 
   constructor(definition: TableDefinition, buckets: number, seed: number) {
     super(definition);
@@ -108,31 +73,66 @@ class HashTable extends BaseTable {
     this.#seed = seed64(seed);
   }
 
-  protected integerId(high: number, low: number): number {
-    hashInt64(high, low, this.#seed);
-    return 1 + hashBucket(this.#buckets);
+  protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
+    const buckets = this.#buckets;
+    const inverse = 1 / buckets;
+    const seed = this.#seed;
+    for (let i = 0; i < count; i++) {
+      hashInt64(highs[i]!, lows[i]!, seed);
+      ids[i] = 1 + hashBucket(buckets, inverse);
+    }
   }
 
-  protected stringId(bytes: Uint8Array, start: number, end: number): number {
-    hashBytes(bytes, start, end, this.#seed);
-    return 1 + hashBucket(this.#buckets);
+  protected findStrings(
+    bytes: Uint8Array,
+    offsets: Int32Array,
+    from: number,
+    count: number,
+    ids: Int32Array,
+  ): void {
+    const buckets = this.#buckets;
+    const inverse = 1 / buckets;
+    for (let i = 0; i < count; i++) {
+      hashBytes(bytes, offsets[from + i]!, offsets[from + i + 1]!, this.#seed);
+      ids[i] = 1 + hashBucket(buckets, inverse);
+    }
   }
 }
 
 /** id = 1 + position among the fitted values; anything else is unseen. */
-class VocabularyTable extends BaseTable {
-  readonly #values: ValueIndex;
+class VocabularyTable extends IdTable {
+  readonly #values: IntLookup | StringIndex;
 
   constructor(definition: TableDefinition, values: readonly string[]) {
     super(definition);
-    this.#values = new ValueIndex(definition.type, values);
+    this.#values = definition.type === 'int' ? createIntLookup(values) : indexStrings(values);
   }
 
-  protected integerId(high: number, low: number): number {
-    return this.#values.findInteger(high, low) + 1;
+  protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
+    (this.#values as IntLookup).findAll(highs, lows, count, ids);
   }
 
-  protected stringId(bytes: Uint8Array, start: number, end: number): number {
-    return this.#values.findString(bytes, start, end) + 1;
+  protected findStrings(
+    bytes: Uint8Array,
+    offsets: Int32Array,
+    from: number,
+    count: number,
+    ids: Int32Array,
+  ): void {
+    (this.#values as StringIndex).findAll(bytes, offsets, from, count, ids);
   }
+}
+
+function indexStrings(values: readonly (string | number)[]): StringIndex {
+  const index = new StringIndex();
+  const encoder = new TextEncoder();
+  for (const value of values) {
+    const bytes = encoder.encode(String(value));
+    index.findOrAdd(bytes, 0, bytes.length);
+  }
+  return index;
+}
+
+function markMissing(ranks: Int32Array, count: number, ids: Int32Array): void {
+  for (let i = 0; i < count; i++) if (ranks[i] !== 0) ids[i] = MISSING_ID;
 }

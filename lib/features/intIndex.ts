@@ -3,69 +3,69 @@
  * Open addressing with linear probing: a JavaScript Map would need a BigInt per value.
  */
 export class IntIndex {
-  #capacity: number;
-  #slots: Int32Array; // index + 1; 0 = empty
-  #highs: Int32Array;
-  #lows: Int32Array;
+  #slots = new Int32Array(32); // index + 1; 0 = empty; a power of two, at most half full
+  #keys = new Int32Array(32); // low, high of value 0, low, high of value 1, ...
   #size = 0;
-
-  constructor(expectedSize = 16) {
-    this.#capacity = powerOfTwoAbove(2 * expectedSize);
-    this.#slots = new Int32Array(this.#capacity);
-    this.#highs = new Int32Array(Math.max(16, expectedSize));
-    this.#lows = new Int32Array(Math.max(16, expectedSize));
-  }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Index of the value, or -1. */
-  find(high: number, low: number): number {
-    const wrap = this.#capacity - 1;
-    for (let slot = mix(high, low) & wrap; ; slot = (slot + 1) & wrap) {
-      const index = this.#slots[slot]! - 1;
-      if (index < 0) return -1;
-      if (this.#lows[index] === low && this.#highs[index] === high) return index;
+  /** Writes 1 + index of value i to `ranks[i]`, or 0 when it isn't there. */
+  findAll(highs: Int32Array, lows: Int32Array, count: number, ranks: Int32Array): void {
+    const slots = this.#slots;
+    const keys = this.#keys;
+    const wrap = slots.length - 1;
+    for (let i = 0; i < count; i++) {
+      const high = highs[i]!;
+      const low = lows[i]!;
+      let slot = mix(high, low) & wrap;
+      let rank = slots[slot]!;
+      while (rank !== 0 && (keys[2 * rank - 2] !== low || keys[2 * rank - 1] !== high)) {
+        slot = (slot + 1) & wrap;
+        rank = slots[slot]!;
+      }
+      ranks[i] = rank;
     }
   }
 
   /** Index of the value, added at the end when it is new. */
   findOrAdd(high: number, low: number): number {
-    const found = this.find(high, low);
-    if (found >= 0) return found;
-    if (2 * (this.#size + 1) > this.#capacity) this.#rehash();
-    if (this.#size === this.#highs.length) {
-      this.#highs = grown(this.#highs);
-      this.#lows = grown(this.#lows);
+    const wrap = this.#slots.length - 1;
+    let slot = mix(high, low) & wrap;
+    for (let rank = this.#slots[slot]!; rank !== 0; rank = this.#slots[slot]!) {
+      if (this.#keys[2 * rank - 2] === low && this.#keys[2 * rank - 1] === high) return rank - 1;
+      slot = (slot + 1) & wrap;
     }
-    this.#highs[this.#size] = high;
-    this.#lows[this.#size] = low;
-    this.#occupy(this.#size);
-    return this.#size++;
-  }
-
-  /** The value at a dense index. */
-  valueAt(index: number): bigint {
-    return (BigInt(this.#highs[index]!) << 32n) | BigInt(this.#lows[index]! >>> 0);
-  }
-
-  #occupy(index: number): void {
-    const wrap = this.#capacity - 1;
-    let slot = mix(this.#highs[index]!, this.#lows[index]!) & wrap;
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & wrap;
+    const index = this.#size++;
+    if (2 * index === this.#keys.length) this.#keys = grown(this.#keys);
+    this.#keys[2 * index] = low;
+    this.#keys[2 * index + 1] = high;
     this.#slots[slot] = index + 1;
+    if (2 * this.#size > this.#slots.length) this.#rehash();
+    return index;
+  }
+
+  /** The value at a dense index, as a signed integer. */
+  valueAt(index: number): bigint {
+    return (BigInt(this.#keys[2 * index + 1]!) << 32n) | BigInt(this.#keys[2 * index]! >>> 0);
+  }
+
+  /** Negative when the value at index `a` is below the one at `b`, as signed integers. */
+  compare(a: number, b: number): number {
+    const highs = this.#keys[2 * a + 1]! - this.#keys[2 * b + 1]!;
+    return highs !== 0 ? highs : (this.#keys[2 * a]! >>> 0) - (this.#keys[2 * b]! >>> 0);
   }
 
   #rehash(): void {
-    this.#capacity *= 2;
-    this.#slots = new Int32Array(this.#capacity);
-    for (let index = 0; index < this.#size; index++) this.#occupy(index);
+    this.#slots = new Int32Array(2 * this.#slots.length);
+    const wrap = this.#slots.length - 1;
+    for (let index = 0; index < this.#size; index++) {
+      let slot = mix(this.#keys[2 * index + 1]!, this.#keys[2 * index]!) & wrap;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & wrap;
+      this.#slots[slot] = index + 1;
+    }
   }
-}
-
-export function powerOfTwoAbove(count: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(16, count)));
 }
 
 export function grown(array: Int32Array) {

@@ -1,42 +1,42 @@
-import { grown, powerOfTwoAbove } from './intIndex.ts';
+import { grown } from './intIndex.ts';
 
 /**
  * Maps distinct byte strings to dense indices in order of insertion. The bytes are copied into one arena and
  * compared in full, so two different strings never share an index.
  */
 export class StringIndex {
-  #capacity: number;
-  #slots: Int32Array; // index + 1; 0 = empty
+  #slots = new Int32Array(32); // index + 1; 0 = empty; a power of two, at most half full
   #hashes = new Int32Array(16);
-  #ends = new Int32Array(17); // string i is arena[ends[i] .. ends[i + 1])
+  #ends = new Int32Array(16); // string i is arena[ends[i] .. ends[i + 1])
   #arena = new Uint8Array(256);
   #size = 0;
-
-  constructor(expectedSize = 16) {
-    this.#capacity = powerOfTwoAbove(2 * expectedSize);
-    this.#slots = new Int32Array(this.#capacity);
-  }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Index of `bytes[start..end)`, or -1. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    return this.#find(bytes, start, end, hashOf(bytes, start, end));
+  /** Writes 1 + index of `bytes[offsets[from + i] .. offsets[from + i + 1])` to `ranks[i]`, or 0 when it isn't there. */
+  findAll(bytes: Uint8Array, offsets: Int32Array, from: number, count: number, ranks: Int32Array): void {
+    for (let i = 0; i < count; i++) {
+      const start = offsets[from + i]!;
+      const end = offsets[from + i + 1]!;
+      ranks[i] = this.#slots[this.#findSlot(bytes, start, end, hashOf(bytes, start, end))]!;
+    }
   }
 
   /** Index of `bytes[start..end)`, added at the end when it is new. */
   findOrAdd(bytes: Uint8Array, start: number, end: number): number {
     const hash = hashOf(bytes, start, end);
-    const found = this.#find(bytes, start, end, hash);
-    if (found >= 0) return found;
-    if (2 * (this.#size + 1) > this.#capacity) this.#rehash();
-    if (this.#size === this.#hashes.length) {
+    const slot = this.#findSlot(bytes, start, end, hash);
+    const rank = this.#slots[slot]!;
+    if (rank !== 0) return rank - 1;
+
+    const index = this.#size++;
+    if (this.#size === this.#ends.length) {
       this.#hashes = grown(this.#hashes);
       this.#ends = grown(this.#ends);
     }
-    const from = this.#ends[this.#size]!;
+    const from = this.#ends[index]!;
     const to = from + end - start;
     if (to > this.#arena.length) {
       const larger = new Uint8Array(Math.max(to, this.#arena.length * 2));
@@ -44,44 +44,51 @@ export class StringIndex {
       this.#arena = larger;
     }
     this.#arena.set(bytes.subarray(start, end), from);
-    this.#ends[this.#size + 1] = to;
-    this.#hashes[this.#size] = hash;
-    this.#occupy(this.#size);
-    return this.#size++;
+    this.#ends[index + 1] = to;
+    this.#hashes[index] = hash;
+    this.#slots[slot] = index + 1;
+    if (2 * this.#size > this.#slots.length) this.#rehash();
+    return index;
   }
 
-  /** A copy of the bytes at a dense index. */
+  /** The bytes at a dense index, valid until the next addition. */
   bytesAt(index: number): Uint8Array {
-    return this.#arena.slice(this.#ends[index], this.#ends[index + 1]);
+    return this.#arena.subarray(this.#ends[index], this.#ends[index + 1]);
   }
 
-  #find(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const wrap = this.#capacity - 1;
-    for (let slot = hash & wrap; ; slot = (slot + 1) & wrap) {
-      const index = this.#slots[slot]! - 1;
-      if (index < 0) return -1;
-      if (this.#hashes[index] === hash && this.#equals(index, bytes, start, end)) return index;
+  /** Negative when the string at index `a` comes before the one at `b`, byte by byte. */
+  compare(a: number, b: number): number {
+    return Buffer.compare(this.bytesAt(a), this.bytesAt(b));
+  }
+
+  /** The slot that holds the string, or the empty one where it belongs. */
+  #findSlot(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const slots = this.#slots;
+    const wrap = slots.length - 1;
+    let slot = hash & wrap;
+    for (let rank = slots[slot]!; rank !== 0; rank = slots[slot]!) {
+      if (this.#hashes[rank - 1] === hash && this.#equals(rank - 1, bytes, start, end)) break;
+      slot = (slot + 1) & wrap;
     }
+    return slot;
   }
 
   #equals(index: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const arena = this.#arena;
     let at = this.#ends[index]!;
     if (this.#ends[index + 1]! - at !== end - start) return false;
-    for (let i = start; i < end; i++) if (bytes[i] !== this.#arena[at++]) return false;
+    for (let i = start; i < end; i++) if (bytes[i] !== arena[at++]) return false;
     return true;
   }
 
-  #occupy(index: number): void {
-    const wrap = this.#capacity - 1;
-    let slot = this.#hashes[index]! & wrap;
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & wrap;
-    this.#slots[slot] = index + 1;
-  }
-
   #rehash(): void {
-    this.#capacity *= 2;
-    this.#slots = new Int32Array(this.#capacity);
-    for (let index = 0; index < this.#size; index++) this.#occupy(index);
+    this.#slots = new Int32Array(2 * this.#slots.length);
+    const wrap = this.#slots.length - 1;
+    for (let index = 0; index < this.#size; index++) {
+      let slot = this.#hashes[index]! & wrap;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & wrap;
+      this.#slots[slot] = index + 1;
+    }
   }
 }
 

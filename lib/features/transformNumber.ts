@@ -8,15 +8,19 @@ export function preTransformNumber(feature: NumericFeature, raw: number): number
   if (clip?.min !== undefined && value < clip.min) value = clip.min;
   if (clip?.max !== undefined && value > clip.max) value = clip.max;
   if (feature.log1p) value = Math.sign(value) * Math.log1p(Math.abs(value));
-  // An infinity that no clip bounds would poison the whole row's score.
-  return Number.isFinite(value) ? value : Number.NaN;
+  return finiteOrMissing(value);
 }
 
 /** The dense input of a numeric feature; NaN when the value is missing. */
 export function transformNumber(feature: NumericFeature, raw: number): number {
   const value = preTransformNumber(feature, raw);
   if (!feature.standardise || feature.fitted === undefined) return value;
-  return (value - feature.fitted.mean) / feature.fitted.standardDeviation;
+  return finiteOrMissing((value - feature.fitted.mean) / feature.fitted.standardDeviation);
+}
+
+/** The network computes in float32, where an infinity, or a number too large, would poison the row's score. */
+function finiteOrMissing(value: number): number {
+  return Number.isFinite(Math.fround(value)) ? value : Number.NaN;
 }
 
 /** Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]]. */

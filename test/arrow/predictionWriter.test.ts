@@ -1,0 +1,332 @@
+import {
+  type Data,
+  Dictionary,
+  Field,
+  Int32,
+  Int64,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  tableFromIPC,
+  Utf8,
+  Utf8View,
+} from 'apache-arrow';
+import pl from 'nodejs-polars';
+import { describe, expect, test, vi } from 'vitest';
+import { PredictionWriter, type PredictionWriterOptions } from '../../lib/arrow/predictionWriter.ts';
+import { type KeyColumn, keyColumns, keyData } from './keyColumns.ts';
+import { memoryAtomicFile } from './memoryAtomicFile.ts';
+
+const metadata = new Map([
+  ['ncs4cvr.model_version', '2022-05-06'],
+  ['ncs4cvr.input_uri', 'dt=2022-05-06/é.parquet'],
+]);
+
+const score = (row: number, column: number) => Math.fround(((row * 7 + column) % 1000) / 1000);
+const scores = (rowStart: number, rowEnd: number, column: number) =>
+  Float32Array.from({ length: rowEnd - rowStart }, (_, i) => score(rowStart + i, column));
+
+function scoreColumns(rowStart: number, rowEnd: number) {
+  return {
+    pctr: scores(rowStart, rowEnd, 0),
+    pcvr: scores(rowStart, rowEnd, 1),
+    pctcvr: scores(rowStart, rowEnd, 2),
+  };
+}
+
+function batchOf(fields: readonly Field[], children: Data[]): RecordBatch {
+  const length = children[0]?.length ?? 0;
+  const data = makeData({ type: new Struct([...fields]), length, nullCount: 0, children });
+  return new RecordBatch(new Schema([...fields]), data);
+}
+
+/** Writes rows 0 to the last bound, one batch between two bounds. */
+async function writeFile(
+  columns: readonly KeyColumn[],
+  bounds: readonly number[],
+  keysOf = (rowStart: number, rowEnd: number): RecordBatch | Data[] =>
+    columns.map((column) => keyData(column, rowStart, rowEnd)),
+) {
+  const file = memoryAtomicFile();
+  const keyFields = columns.map((column) => column.field);
+  const writer = await PredictionWriter.open({ file, keyFields, metadata });
+  for (let i = 1; i < bounds.length; i++) {
+    const [start, end] = [bounds[i - 1]!, bounds[i]!];
+    await writer.write({ keys: keysOf(start, end), ...scoreColumns(start, end) });
+  }
+  return { file, ...(await writer.finish()) };
+}
+
+/** Values compared as text: bytes as hex, dates as milliseconds, everything else as it prints. */
+function comparable(value: unknown): unknown {
+  if (value instanceof Uint8Array || value instanceof Uint32Array) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
+  }
+  if (value instanceof Date) return value.getTime();
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function expectAllRows(bytes: Uint8Array, columns: readonly KeyColumn[], rowCount: number): void {
+  const table = tableFromIPC(bytes);
+  expect(table.numRows).toBe(rowCount);
+  for (const { field, valueAt } of columns) {
+    const vector = table.getChild(field.name)!;
+    const expected = Array.from({ length: rowCount }, (_, row) => comparable(valueAt(row)));
+    expect({ [field.name]: Array.from(vector, comparable) }).toEqual({ [field.name]: expected });
+  }
+  for (const [column, name] of ['pctr', 'pcvr', 'pctcvr'].entries()) {
+    const vector = table.getChild(name)!;
+    expect(vector.nullCount).toBe(0);
+    expect(vector.toArray()).toEqual(scores(0, rowCount, column));
+  }
+}
+
+describe('read back by apache-arrow', () => {
+  test('keys of every type come back untouched, with their nulls, types and nullability', async () => {
+    const { file, rowCount, sizeBytes } = await writeFile(keyColumns, [0, 100]);
+    expect({ rowCount, sizeBytes }).toEqual({ rowCount: 100, sizeBytes: file.bytes().length });
+    expectAllRows(file.bytes(), keyColumns, 100);
+    const { schema } = tableFromIPC(file.bytes());
+    expect(schema.fields.map(String)).toEqual([
+      ...keyColumns.map(({ field }) => String(field)),
+      'pctr: Float32',
+      'pcvr: Float32',
+      'pctcvr: Float32',
+    ]);
+    expect(schema.fields.map((field) => field.nullable)).toEqual([
+      ...keyColumns.map(({ field }) => field.nullable),
+      false,
+      false,
+      false,
+    ]);
+    expect(schema.metadata).toEqual(metadata);
+  });
+
+  test('many batches of different sizes, empty ones among them, keep every row in order', async () => {
+    const { file, rowCount } = await writeFile(keyColumns, [0, 1, 1, 9, 73, 74, 74, 300]);
+    expect(rowCount).toBe(300);
+    expectAllRows(file.bytes(), keyColumns, 300);
+    expect(tableFromIPC(file.bytes()).batches.map((batch) => batch.numRows)).toEqual([1, 8, 64, 1, 226]);
+  });
+
+  test('sliced batches write the rows of the slice, at offsets that are no multiple of 8', async () => {
+    const whole = batchOf(
+      keyColumns.map(({ field }) => field),
+      keyColumns.map((column) => keyData(column, 0, 100)),
+    );
+    const { file } = await writeFile(keyColumns, [0, 13, 50, 100], (start, end) => whole.slice(start, end));
+    expectAllRows(file.bytes(), keyColumns, 100);
+  });
+
+  test('key columns are taken by name from a batch in another order with other columns', async () => {
+    const [id, , , , , , utf8] = keyColumns as [KeyColumn, ...KeyColumn[]];
+    const other = { field: new Field('label', new Int32(), true), valueAt: (row: number) => row };
+    const { file } = await writeFile([utf8!, id], [0, 20], (start, end) => {
+      const columns = [id, other, utf8!];
+      return batchOf(
+        columns.map(({ field }) => field),
+        columns.map((column) => keyData(column, start, end)),
+      );
+    });
+    expectAllRows(file.bytes(), [utf8!, id], 20);
+  });
+
+  test('a batch without nulls and one with only nulls go into the same nullable column', async () => {
+    const field = new Field('key', new Utf8(), true);
+    const column = { field, valueAt: (row: number) => (row < 10 ? `k${row}` : null) };
+    const { file } = await writeFile([column], [0, 10, 20]);
+    expectAllRows(file.bytes(), [column], 20);
+  });
+
+  test.each([[[0]], [[0, 0]]])(
+    'no rows (bounds %j) are a valid file with schema and metadata',
+    async (bounds) => {
+      const { file, rowCount } = await writeFile(keyColumns, bounds);
+      expect(rowCount).toBe(0);
+      const table = tableFromIPC(file.bytes());
+      expect(table.numRows).toBe(0);
+      expect(table.schema.fields).toHaveLength(keyColumns.length + 3);
+      expect(table.schema.metadata).toEqual(metadata);
+      expect(pl.readIPC(file.bytes()).shape).toEqual({ height: 0, width: keyColumns.length + 3 });
+    },
+  );
+
+  test('bytes reach the file with every write, in few calls, and the memory may be reused after it', async () => {
+    const file = memoryAtomicFile();
+    const keyFields = [new Field('id', new Int64(), false)];
+    const writer = await PredictionWriter.open({ file, keyFields, metadata });
+    const ids = new BigInt64Array(50_000);
+    const [pctr, pcvr, pctcvr] = [0, 1, 2].map(() => new Float32Array(50_000)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    for (let i = 0; i < 4; i++) {
+      ids.fill(BigInt(i));
+      for (const column of [pctr, pcvr, pctcvr]) column.fill(i / 4);
+      const before = file.bytes().length;
+      await writer.write({ keys: [makeData({ type: new Int64(), data: ids })], pctr, pcvr, pctcvr });
+      expect(file.bytes().length - before).toBeGreaterThanOrEqual(50_000 * (8 + 3 * 4));
+    }
+    await writer.finish();
+    expect(file.writeSizes.length).toBeLessThanOrEqual(2 + 4 * 8);
+    const table = tableFromIPC(file.bytes());
+    expect(table.numRows).toBe(200_000);
+    for (let i = 0; i < 4; i++) {
+      expect(table.getChild('id')!.get(50_000 * i)).toBe(BigInt(i));
+      expect(table.getChild('pctcvr')!.get(50_000 * (i + 1) - 1)).toBe(i / 4);
+    }
+  });
+});
+
+describe('read back by polars', () => {
+  /** How each key reads after polars' own cast to text or integer; columns left out can't be cast there. */
+  const casts: Readonly<Record<string, pl.DataType>> = {
+    id: pl.Utf8,
+    int32: pl.Int32,
+    uint8: pl.Int32,
+    uint64: pl.Utf8,
+    float64: pl.Float64,
+    bool: pl.Bool,
+    utf8: pl.Utf8,
+    large_utf8: pl.Utf8,
+    date: pl.Int32,
+    date_ms: pl.Int64,
+    micros: pl.Int64,
+    nanos: pl.Int64,
+  };
+  /** Stored units of what the test gives as milliseconds. */
+  const perMilli: Readonly<Record<string, number>> = { date: 1 / 86_400_000, micros: 1000, nanos: 1_000_000 };
+
+  test.each([[[0, 100]], [[0, 13, 50, 51, 100]]])(
+    'values and nulls are the same (batch bounds %j)',
+    async (bounds) => {
+      const whole = batchOf(
+        keyColumns.map(({ field }) => field),
+        keyColumns.map((column) => keyData(column, 0, 100)),
+      );
+      const { file } = await writeFile(keyColumns, bounds, (start, end) => whole.slice(start, end));
+      const frame = pl.readIPC(file.bytes());
+      expect(frame.shape).toEqual({ height: 100, width: keyColumns.length + 3 });
+      for (const { field, valueAt } of keyColumns) {
+        const { name } = field;
+        const rows = Array.from({ length: 100 }, (_, row) => comparable(valueAt(row)));
+        expect({ [name]: frame.getColumn(name).nullCount() }).toEqual({
+          [name]: rows.filter((value) => value === null).length,
+        });
+        const cast = casts[name];
+        if (cast === undefined) continue;
+        const expected = rows.map((value) =>
+          typeof value === 'number' && name in perMilli ? value * perMilli[name]! : value,
+        );
+        const found = frame.getColumn(name).cast(cast).toArray();
+        expect({ [name]: found.map((value) => value ?? null) }).toEqual({ [name]: expected });
+      }
+      for (const [column, name] of ['pctr', 'pcvr', 'pctcvr'].entries()) {
+        expect(Float32Array.from(frame.getColumn(name).toArray())).toEqual(scores(0, 100, column));
+        expect(frame.getColumn(name).dtype).toEqual(pl.Float32);
+      }
+    },
+  );
+});
+
+describe('refusals', () => {
+  const id = new Field('id', new Int64(), false);
+  const open = (keyFields: Field[], options: Partial<PredictionWriterOptions> = {}) =>
+    PredictionWriter.open({ file: memoryAtomicFile(), keyFields, metadata, ...options });
+  const idData = (rowCount: number) => makeData({ type: new Int64(), data: new BigInt64Array(rowCount) });
+
+  test.each([
+    new Dictionary(new Utf8(), new Int32()),
+    new Utf8View(),
+    new List(new Field('item', new Int32())),
+    new Struct([new Field('x', new Int32())]),
+  ])('%s is no row key', async (type) => {
+    await expect(open([new Field('key', type, true)])).rejects.toMatchObject({
+      code: 'PREDICTION_KEY_UNSUPPORTED',
+      location: { column: 'key' },
+    });
+  });
+
+  test('a key named like a score column, or twice, is refused', async () => {
+    await expect(open([new Field('pctr', new Int64())])).rejects.toMatchObject({
+      code: 'PREDICTION_COLUMN_CLASH',
+    });
+    await expect(open([id, id])).rejects.toMatchObject({ code: 'PREDICTION_COLUMN_CLASH' });
+  });
+
+  test('a batch with a missing column, another type, nulls in a non-null key, or other lengths is refused whole', async () => {
+    const writer = await open([id]);
+    const columns = scoreColumns(0, 4);
+    const int32 = makeData({ type: new Int32(), data: new Int32Array(4) });
+    const withNulls = makeData({
+      type: new Int64(),
+      data: new BigInt64Array(4),
+      nullBitmap: Uint8Array.of(0b1101),
+    });
+    const mismatch = (column: string, expected: string, found: string) => ({
+      code: 'PREDICTION_KEY_MISMATCH',
+      location: { file: 'memory.arrow', column },
+      expected,
+      found,
+    });
+    await expect(writer.write({ keys: [], ...columns })).rejects.toMatchObject(
+      mismatch('id', 'Int64', 'no such column'),
+    );
+    await expect(
+      writer.write({ keys: batchOf([new Field('key', new Int64())], [idData(4)]), ...columns }),
+    ).rejects.toMatchObject(mismatch('id', 'Int64', 'no such column'));
+    await expect(writer.write({ keys: [int32], ...columns })).rejects.toMatchObject(
+      mismatch('id', 'Int64', 'Int32'),
+    );
+    await expect(writer.write({ keys: [withNulls], ...columns })).rejects.toMatchObject(
+      mismatch('id', 'no nulls', '1 nulls'),
+    );
+    await expect(writer.write({ keys: [idData(3)], ...columns })).rejects.toMatchObject(
+      mismatch('id', '4 rows', '3 rows'),
+    );
+    await expect(
+      writer.write({ keys: [idData(4)], ...columns, pcvr: new Float32Array(5) }),
+    ).rejects.toMatchObject(mismatch('pcvr', '4 rows', '5 rows'));
+    await writer.write({ keys: [idData(4)], ...columns });
+    expect(await writer.finish()).toMatchObject({ rowCount: 4 });
+  });
+
+  test('rows that the Arrow writer leaves out silently are an error', async () => {
+    const writer = await open([id]);
+    const { RecordBatchWriter } = await import('apache-arrow');
+    const ignore = vi.spyOn(RecordBatchWriter.prototype, 'write').mockImplementation(() => undefined);
+    try {
+      await expect(writer.write({ keys: [idData(4)], ...scoreColumns(0, 4) })).rejects.toMatchObject({
+        code: 'PREDICTION_ROWS_LOST',
+        expected: '4 rows',
+        found: '0 rows',
+      });
+    } finally {
+      ignore.mockRestore();
+    }
+  });
+
+  test('nothing can be written after finish or abort, and abort removes the file', async () => {
+    const file = memoryAtomicFile();
+    const writer = await open([id], { file });
+    await writer.finish();
+    const closed = { code: 'PREDICTION_WRITER_CLOSED' };
+    await expect(writer.write({ keys: [idData(4)], ...scoreColumns(0, 4) })).rejects.toMatchObject(closed);
+    await expect(writer.finish()).rejects.toMatchObject(closed);
+    await writer.abort();
+    expect(file.wasAborted).toBe(true);
+  });
+
+  test('a failing file fails the write with its own error', async () => {
+    const failure = new Error('disk full');
+    const file = memoryAtomicFile();
+    const writer = await open([id], { file });
+    file.write = async () => {
+      throw failure;
+    };
+    await expect(writer.write({ keys: [idData(4)], ...scoreColumns(0, 4) })).rejects.toBe(failure);
+  });
+});

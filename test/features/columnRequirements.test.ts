@@ -1,0 +1,89 @@
+import {
+  Binary,
+  Bool,
+  type DataType,
+  DateDay,
+  Decimal,
+  Dictionary,
+  Float16,
+  Float64,
+  Int8,
+  Int32,
+  Int64,
+  Null,
+  TimestampMillisecond,
+  Uint64,
+  Utf8,
+} from 'apache-arrow';
+import { describe, expect, it } from 'vitest';
+import { columnRequirements, rowKeyRequirements } from '../../lib/features/columnRequirements.ts';
+import { parseContract } from '../../lib/features/contract.ts';
+import { listOf } from './arrowBatches.ts';
+
+const ints = [new Int8(), new Int64(), new Uint64(), new Bool()];
+const texts = [new Utf8(), new Binary()];
+const fractions = [new Float16(), new Float64(), new Decimal(2, 10, 128)];
+const times = [new DateDay(), new TimestampMillisecond()];
+const others = [new Dictionary(new Utf8(), new Int32())];
+const lists = [...ints, ...texts, ...fractions].map((type) => listOf(type));
+const all: DataType[] = [...ints, ...texts, ...fractions, ...times, ...others, ...lists, new Null()];
+
+function requirementsOf(...features: object[]) {
+  return columnRequirements(parseContract({ contractVersion: 1, rowKeys: ['id'], features }));
+}
+
+const table = (type: string) => ({ type, hash: { buckets: 2 } });
+const accepted = (feature: object) =>
+  all.filter((type) => requirementsOf(feature)[0]!.accepts(type)).map(String);
+const named = (types: readonly DataType[]) => [...types, new Null()].map(String);
+
+describe('columnRequirements', () => {
+  it('accepts each Arrow type for the features that can read it, and an all-null column for any', () => {
+    const single = { kind: 'categorical', column: 'a' };
+    expect(accepted({ ...single, table: table('int') })).toEqual(named(ints));
+    expect(accepted({ ...single, table: table('string') })).toEqual(named(texts));
+    expect(accepted({ kind: 'numeric', column: 'a' })).toEqual(named([...ints, ...fractions]));
+    expect(accepted({ kind: 'bucketed', column: 'a', buckets: 2 })).toEqual(named([...ints, ...fractions]));
+    const list = { kind: 'list', column: 'a', maxLength: 1, keep: 'last' };
+    expect(accepted({ ...list, table: table('int') })).toEqual(named(ints.map((type) => listOf(type))));
+    expect(accepted({ ...list, table: table('string') })).toEqual(named(texts.map((type) => listOf(type))));
+  });
+
+  it('says what it expects in words', () => {
+    const words = requirementsOf(
+      { kind: 'categorical', column: 'a', table: table('int') },
+      { kind: 'categorical', column: 'b', table: table('string') },
+      { kind: 'list', column: 'c', table: table('int'), maxLength: 1, keep: 'last' },
+      { kind: 'list', column: 'd', table: table('string'), maxLength: 1, keep: 'last' },
+      { kind: 'numeric', column: 'e' },
+    ).map(({ expected }) => expected);
+    expect(words).toEqual([
+      'an integer column',
+      'a string column',
+      'a list of integers',
+      'a list of strings',
+      'a number column',
+    ]);
+  });
+
+  it('asks a column that two features read to please both, and to be there when one needs it', () => {
+    const [requirement, ...more] = requirementsOf(
+      { kind: 'numeric', column: 'a', required: false },
+      { kind: 'categorical', name: 'b', column: 'a', table: table('int') },
+    );
+    expect(more).toEqual([]);
+    expect(requirement).toMatchObject({ required: true, expected: 'a number column and an integer column' });
+    expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(named(ints));
+  });
+});
+
+describe('rowKeyRequirements', () => {
+  it('accepts integers, text, bytes, dates and timestamps, and nothing that a file could not key rows by', () => {
+    const [requirement] = rowKeyRequirements(
+      parseContract({ contractVersion: 1, rowKeys: ['id'], features: [{ kind: 'numeric', column: 'a' }] }),
+    );
+    const keys = [new Int8(), new Int64(), new Uint64(), ...texts, ...times];
+    expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(keys.map(String));
+    expect(requirement!.required).toBe(true);
+  });
+});

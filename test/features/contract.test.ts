@@ -1,0 +1,242 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ProblemsError } from '../../lib/errors.ts';
+import { parseContract } from '../../lib/features/contract.ts';
+
+const minimal = {
+  contractVersion: 1,
+  rowKeys: ['id'],
+  features: [{ kind: 'numeric', column: 'price' }],
+};
+
+function problemsOf(document: unknown): readonly string[] {
+  try {
+    parseContract(document, 'my.json');
+  } catch (error) {
+    expect(error).toBeInstanceOf(ProblemsError);
+    expect((error as ProblemsError).code).toBe('CONTRACT_INVALID');
+    expect((error as ProblemsError).message).toContain('my.json is invalid');
+    return (error as ProblemsError).problems;
+  }
+  return [];
+}
+
+function withFeature(feature: object, tables: object = {}): object {
+  return { ...minimal, tables, features: [feature] };
+}
+
+const intTable = { type: 'int', vocabulary: {} };
+
+describe('parseContract', () => {
+  it('accepts the example of docs/features.md', () => {
+    const guide = readFileSync(new URL('../../docs/features.md', import.meta.url), 'utf8');
+    const example = /```json\n([^`]+)```/.exec(guide)?.[1] ?? '';
+    expect(problemsOf(JSON.parse(example))).toEqual([]);
+  });
+
+  it('fills in every default that docs/features.md names', () => {
+    const contract = parseContract({
+      contractVersion: 1,
+      rowKeys: ['id'],
+      features: [
+        { kind: 'categorical', column: 'user', table: { type: 'int', vocabulary: {} } },
+        {
+          kind: 'list',
+          column: 'tags',
+          table: { type: 'string', hash: { buckets: 9 } },
+          maxLength: 3,
+          keep: 'last',
+        },
+        { kind: 'numeric', column: 'price' },
+        { kind: 'bucketed', column: 'age', buckets: 8 },
+      ],
+    });
+    expect(contract.tables).toEqual({});
+    expect(contract.features).toEqual([
+      {
+        kind: 'categorical',
+        column: 'user',
+        required: true,
+        table: { type: 'int', vocabulary: { minCount: 1, maxEntries: 5_000_000 }, missingValues: [] },
+      },
+      {
+        kind: 'list',
+        column: 'tags',
+        required: true,
+        table: { type: 'string', hash: { buckets: 9, seed: 0 }, missingValues: [] },
+        maxLength: 3,
+        keep: 'last',
+      },
+      {
+        kind: 'numeric',
+        column: 'price',
+        required: true,
+        missingValues: [],
+        log1p: false,
+        standardise: true,
+      },
+      { kind: 'bucketed', column: 'age', required: true, missingValues: [], buckets: 8 },
+    ]);
+  });
+
+  it('refuses unknown keys at every level and names them', () => {
+    const problems = problemsOf({
+      ...minimal,
+      extra0: 1,
+      tables: {
+        shared: { type: 'int', vocabulary: { extra1: 1, fitted: { values: [], extra2: 1 } }, extra3: 1 },
+      },
+      features: [
+        { kind: 'categorical', column: 'a', table: 'shared', extra4: 1 },
+        {
+          kind: 'categorical',
+          column: 'b',
+          table: { type: 'int', hash: { buckets: 2, extra5: 1 }, extra6: 1 },
+        },
+        { kind: 'numeric', column: 'c', clip: { min: 0, extra7: 1 }, log1p: false, extra8: 1 },
+        { kind: 'numeric', column: 'd', fitted: { mean: 0, standardDeviation: 1, rows: 1, extra9: 1 } },
+        { kind: 'bucketed', column: 'e', buckets: 2, extra10: 1, fitted: { boundaries: [], extra11: 1 } },
+        { kind: 'list', column: 'f', table: 'shared', maxLength: 1, keep: 'last', extra12: 1 },
+      ],
+    });
+    const named = problems.join('\n').match(/"extra\d+"/g) ?? [];
+    expect(named.sort()).toEqual(Array.from({ length: 13 }, (_, i) => `"extra${i}"`).sort());
+  });
+
+  it('reports wrong shapes and broken references in one error', () => {
+    const problems = problemsOf({
+      contractVersion: 2,
+      rowKeys: ['id', 'id'],
+      tables: { unused: intTable, both: { type: 'int', vocabulary: {}, hash: { buckets: 4 } } },
+      features: [
+        { kind: 'categorical', column: 'a', table: 'nowhere' },
+        { kind: 'list', column: 'b', table: 'both', maxLength: 0, keep: 'middle' },
+        { kind: 'numeric', column: 'c', clip: { min: 2, max: 1 } },
+        { kind: 'numeric', column: 'c' },
+        { kind: 'colour', column: 'd' },
+      ],
+    });
+    const text = problems.join('\n');
+    for (const expected of [
+      'contractVersion: ',
+      "rowKeys: 'id' is listed twice",
+      "features.0.table: no table 'nowhere' (tables: unused, both)",
+      'features.1.maxLength: ',
+      'features.1.keep: ',
+      "tables.both: give exactly one of 'vocabulary' and 'hash'",
+      'tables.unused: no feature uses this table',
+      'features.2.clip: min 2 must be below max 1',
+      "features: two features are called 'c'; give one a 'name'",
+      'features.4.kind: ',
+    ]) {
+      expect(text).toContain(expected);
+    }
+    expect(problems).toHaveLength(10);
+  });
+
+  it.each([null, 7, 'text', [], {}, { features: 7 }, { features: [7, null] }, { tables: [] }])(
+    'reports problems, and nothing else, for the document %j',
+    (document) => {
+      expect(problemsOf(document).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('accepts clip bounds alone, but not equal or reversed', () => {
+    const clipped = (clip: object) => problemsOf(withFeature({ kind: 'numeric', column: 'a', clip }));
+    expect(clipped({ min: 0 })).toEqual([]);
+    expect(clipped({ max: 0 })).toEqual([]);
+    expect(clipped({ min: 0, max: 1 })).toEqual([]);
+    expect(clipped({ min: 1, max: 1 })).toEqual(['features.0.clip: min 1 must be below max 1']);
+  });
+
+  it('lets a feature have its column as name only once, but any number of names for one column', () => {
+    const numeric = (name?: string) => ({
+      kind: 'numeric',
+      column: 'a',
+      ...(name === undefined ? {} : { name }),
+    });
+    const problems = (...features: object[]) => problemsOf({ ...minimal, features });
+    expect(problems(numeric(), numeric('b'), numeric('c'))).toEqual([]);
+    expect(problems(numeric(), numeric('b'), { kind: 'numeric', column: 'b' })).toEqual([
+      "features: two features are called 'b'; give one a 'name'",
+    ]);
+  });
+
+  it('demands exactly one of vocabulary and hash of inline tables too', () => {
+    const neither = { kind: 'categorical', column: 'a', table: { type: 'int' } };
+    expect(problemsOf(withFeature(neither))).toEqual([
+      "features.0.table: give exactly one of 'vocabulary' and 'hash'",
+    ]);
+  });
+
+  it.each([
+    { kind: 'categorical', column: 'item', table: intTable },
+    { kind: 'list', column: 'item', table: intTable, maxLength: 1, keep: 'last' },
+    { kind: 'bucketed', column: 'item', buckets: 4 },
+    { kind: 'bucketed', name: 'item', column: 'x', buckets: 4 },
+  ])("refuses a feature whose own table would take a shared table's name: %j", (feature) => {
+    const user = { kind: 'categorical', column: 'user', table: 'item' };
+    expect(problemsOf({ ...minimal, tables: { item: intTable }, features: [feature, user] })).toEqual([
+      "features.0: the name 'item' is taken by a shared table",
+    ]);
+  });
+
+  it('lets a feature be called like the shared table that it uses, or like any when it has none', () => {
+    const features = [
+      { kind: 'categorical', column: 'item', table: 'item' },
+      { kind: 'numeric', column: 'price', name: 'other' },
+      { kind: 'categorical', column: 'x', table: 'other' },
+    ];
+    expect(problemsOf({ ...minimal, tables: { item: intTable, other: intTable }, features })).toEqual([]);
+  });
+
+  it.each(['x', '1.5', '07', '-0', '', '9223372036854775808', '-9223372036854775809', '1e3', ' 1'])(
+    'refuses %j as a value of an int table, missing or fitted',
+    (value) => {
+      const vocabulary = { fitted: { values: ['1', value] } };
+      const table = { type: 'int', missingValues: [value, -1], vocabulary };
+      const problem = `features.0.table: '${value}' is not an int64 in plain decimal digits`;
+      expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toEqual([
+        problem,
+        problem,
+      ]);
+    },
+  );
+
+  it('takes the ends of int64 as text and refuses numbers that JSON can not hold exactly', () => {
+    const table = (missingValues: unknown[]) => ({ type: 'int', missingValues, hash: { buckets: 2 } });
+    const problems = (values: unknown[]) =>
+      problemsOf(withFeature({ kind: 'categorical', column: 'a', table: table(values) }));
+    expect(problems(['9223372036854775807', '-9223372036854775808', -1, 0])).toEqual([]);
+    expect(problems([2 ** 53]).length).toBeGreaterThan(0);
+    expect(problems([1.5])).toEqual([
+      'features.0.table.missingValues.0: Invalid input: expected string or int',
+    ]);
+  });
+
+  it.each(['int', 'string'])('refuses a fitted vocabulary of type %s that lists a value twice', (type) => {
+    const table = { type, vocabulary: { fitted: { values: ['5', '6', '5'] } } };
+    expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toEqual([
+      "features.0.table.vocabulary.fitted: '5' is listed twice",
+    ]);
+  });
+
+  it('refuses boundaries that do not ascend, and a standard deviation that is not positive', () => {
+    const bucketed = (boundaries: number[]) =>
+      problemsOf(withFeature({ kind: 'bucketed', column: 'a', buckets: 4, fitted: { boundaries } }));
+    expect(bucketed([1, 2, 3])).toEqual([]);
+    expect(bucketed([1, 1])).toEqual(['features.0.fitted.boundaries: must ascend']);
+    expect(bucketed([2, 1])).toEqual(['features.0.fitted.boundaries: must ascend']);
+    const fitted = { mean: 0, standardDeviation: 0, rows: 1 };
+    expect(problemsOf(withFeature({ kind: 'numeric', column: 'a', fitted }))).toHaveLength(1);
+  });
+
+  it('names the wrong key inside an inline table instead of the union it is part of', () => {
+    const table = { type: 'integer', hash: { buckets: 0 } };
+    const problems = problemsOf(withFeature({ kind: 'categorical', column: 'a', table }));
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+      'features.0.table.type',
+      'features.0.table.hash.buckets',
+    ]);
+  });
+});

@@ -1,0 +1,221 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
+import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
+import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import { batchOf, doubles, int64Lists, int64s, stringLists, strings } from './arrowBatches.ts';
+import { referenceXxh64 } from './referenceXxh64.ts';
+
+/*
+ * A second encoder, row by row over plain objects, as docs/features.md describes it. It shares no code with lib/.
+ * The contract under test has one feature of each kind; its settings are drawn.
+ */
+interface Row {
+  readonly user: bigint | null;
+  readonly town: string | null;
+  readonly history: readonly (bigint | null)[] | null;
+  readonly tags: readonly (string | null)[] | null;
+  readonly price: number | null;
+  readonly age: number | null;
+}
+
+interface Settings {
+  readonly itemHash: boolean;
+  readonly townHash: boolean;
+  readonly buckets: number;
+  readonly seed: number;
+  readonly keep: 'first' | 'last';
+  readonly historyLength: number;
+  readonly tagsLength: number;
+  readonly clipMin: number | undefined;
+  readonly clipMax: number | undefined;
+  readonly log1p: boolean;
+  readonly standardise: boolean;
+}
+
+const ITEMS = [12n, 2n ** 53n + 1n, -4n, 0n];
+const TOWNS = ['Oslo', '', '北京'];
+const BOUNDARIES = [-1, 0, 2.5];
+const MISSING_ITEM = -1n;
+const MISSING_TOWN = '?';
+const MISSING_PRICE = -9;
+const MEAN = 1.25;
+const DEVIATION = 0.75;
+
+function contractOf(settings: Settings): FeatureContract {
+  const { itemHash, townHash, buckets, seed, keep } = settings;
+  const idTable = (isHash: boolean, values: readonly string[]) =>
+    isHash ? { hash: { buckets, seed } } : { vocabulary: { fitted: { values } } };
+  const clip = {
+    ...(settings.clipMin === undefined ? {} : { min: settings.clipMin }),
+    ...(settings.clipMax === undefined ? {} : { max: settings.clipMax }),
+  };
+  return parseContract({
+    contractVersion: 1,
+    rowKeys: ['id'],
+    tables: {
+      item: { type: 'int', missingValues: [String(MISSING_ITEM)], ...idTable(itemHash, ITEMS.map(String)) },
+      town: { type: 'string', missingValues: [MISSING_TOWN], ...idTable(townHash, TOWNS) },
+    },
+    features: [
+      { kind: 'categorical', column: 'user', table: 'item' },
+      {
+        kind: 'bucketed',
+        column: 'age',
+        buckets: 4,
+        missingValues: [-9],
+        fitted: { boundaries: BOUNDARIES },
+      },
+      { kind: 'categorical', column: 'town', table: 'town' },
+      { kind: 'list', column: 'tags', table: 'town', maxLength: settings.tagsLength, keep },
+      { kind: 'list', column: 'history', table: 'item', maxLength: settings.historyLength, keep },
+      {
+        kind: 'numeric',
+        column: 'price',
+        missingValues: [MISSING_PRICE],
+        log1p: settings.log1p,
+        standardise: settings.standardise,
+        clip,
+        fitted: { mean: MEAN, standardDeviation: DEVIATION, rows: 5 },
+      },
+    ],
+  });
+}
+
+function referenceRow(row: Row, settings: Settings) {
+  const itemRows = 1 + (settings.itemHash ? settings.buckets : ITEMS.length);
+  // Tables take their rows in the order in which features first use them.
+  const ageStart = itemRows;
+  const townStart = itemRows + BOUNDARIES.length + 2;
+  const bucket = (bytes: Uint8Array) =>
+    1 + Number(referenceXxh64(bytes, BigInt(settings.seed)) % BigInt(settings.buckets));
+  const itemId = (value: bigint | null): number | null => {
+    if (value === null || value === MISSING_ITEM) return null;
+    if (!settings.itemHash) return ITEMS.indexOf(value) + 1;
+    return bucket(new Uint8Array(BigInt64Array.of(value).buffer));
+  };
+  const townId = (value: string | null): number | null => {
+    if (value === null || value === MISSING_TOWN) return null;
+    return settings.townHash ? bucket(new TextEncoder().encode(value)) : TOWNS.indexOf(value) + 1;
+  };
+  const list = (ids: readonly (number | null)[], maxLength: number, rowStart: number) => {
+    const present = ids.filter((id) => id !== null);
+    const ordered = settings.keep === 'last' ? present.reverse() : present;
+    const known = ordered.slice(0, maxLength).filter((id) => id > 0);
+    const padding = new Array<number>(maxLength - known.length).fill(0);
+    return {
+      rows: [...known.map((id) => rowStart + id), ...padding],
+      weights: [...known.map(() => Math.fround(1 / known.length)), ...padding],
+    };
+  };
+  const tags = list((row.tags ?? []).map(townId), settings.tagsLength, townStart);
+  const history = list((row.history ?? []).map(itemId), settings.historyLength, 0);
+  const ageIsMissing = row.age === null || Number.isNaN(row.age) || row.age === -9;
+  const ageId = ageIsMissing ? 0 : 1 + BOUNDARIES.filter((boundary) => boundary < row.age!).length;
+  return {
+    singles: [itemId(row.user) ?? 0, townStart + (townId(row.town) ?? 0), ageStart + ageId],
+    lists: [...tags.rows, ...history.rows],
+    weights: [...tags.weights, ...history.weights],
+    dense: referencePrice(row.price, settings),
+  };
+}
+
+function referencePrice(price: number | null, settings: Settings): number[] {
+  const missing = [0, 1];
+  if (price === null || Number.isNaN(price) || price === MISSING_PRICE) return missing;
+  let value = Math.min(settings.clipMax ?? Infinity, Math.max(settings.clipMin ?? -Infinity, price));
+  if (!Number.isFinite(value)) return missing;
+  if (settings.log1p) value = value < 0 ? -Math.log1p(-value) : Math.log1p(value);
+  if (settings.standardise) value = (value - MEAN) / DEVIATION;
+  return [Math.fround(value), 0];
+}
+
+const settingsArbitrary: fc.Arbitrary<Settings> = fc.record({
+  itemHash: fc.boolean(),
+  townHash: fc.boolean(),
+  buckets: fc.integer({ min: 1, max: 1000 }),
+  seed: fc.maxSafeNat(),
+  keep: fc.constantFrom('first', 'last'),
+  historyLength: fc.integer({ min: 1, max: 4 }),
+  tagsLength: fc.integer({ min: 1, max: 3 }),
+  clipMin: fc.option(fc.constantFrom(-3, 0), { nil: undefined }),
+  clipMax: fc.option(fc.constantFrom(1, 50), { nil: undefined }),
+  log1p: fc.boolean(),
+  standardise: fc.boolean(),
+});
+
+const item = fc.option(fc.constantFrom(...ITEMS, MISSING_ITEM, 13n, 2n ** 53n, 12n + 2n ** 32n), { freq: 4 });
+const town = fc.option(
+  fc.constantFrom(...TOWNS, MISSING_TOWN, 'oslo', 'a name of more than 32 bytes in UTF-8'),
+  {
+    freq: 4,
+  },
+);
+const number = fc.option(
+  fc.oneof(fc.constantFrom(-9, -1, -0, 0, 2.5, NaN, Infinity, -Infinity), fc.double({ min: -100, max: 100 })),
+  { freq: 4 },
+);
+const rowArbitrary: fc.Arbitrary<Row> = fc.record({
+  user: item,
+  town,
+  history: fc.option(fc.array(item, { maxLength: 7 }), { freq: 4 }),
+  tags: fc.option(fc.array(town, { maxLength: 7 }), { freq: 4 }),
+  price: number,
+  age: number,
+});
+
+function batchOfRows(rows: readonly Row[]) {
+  return batchOf({
+    history: int64Lists(rows.map((row) => row.history)),
+    price: doubles(rows.map((row) => row.price)),
+    user: int64s(
+      rows.map((row) => row.user),
+      ITEMS[0]!,
+    ),
+    town: strings(rows.map((row) => row.town)),
+    age: doubles(rows.map((row) => row.age)),
+    tags: stringLists(rows.map((row) => row.tags)),
+  });
+}
+
+// -0 and 0 are the same input to a network.
+const plain = (numbers: Iterable<number>) => Array.from(numbers, (value) => value + 0);
+
+describe('FeatureEncoder', () => {
+  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in', () => {
+    fc.assert(
+      fc.property(
+        settingsArbitrary,
+        fc.array(fc.array(rowArbitrary, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 3 }),
+        fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
+        (settings, batches, fractions) => {
+          const below = (bound: number) => Math.min(bound - 1, Math.floor(fractions.next().value * bound));
+          const encoder = new FeatureEncoder(contractOf(settings));
+          const { layout } = encoder;
+          const into = allocateEncodedRows(layout, 45);
+          for (const array of [into.singleRows, into.listRows, into.listWeights, into.dense]) array.fill(99);
+          for (const rows of batches) {
+            const sliceStart = below(rows.length);
+            const sliceEnd = sliceStart + 1 + below(rows.length - sliceStart);
+            const batch = batchOfRows(rows).slice(sliceStart, sliceEnd);
+            const start = below(batch.numRows);
+            const end = start + 1 + below(batch.numRows - start);
+            const at = below(into.rowCapacity - (end - start) + 1);
+            encoder.encode(batch, start, end, into, at);
+            for (let row = start; row < end; row++) {
+              const slot = at + row - start;
+              const part = (array: Int32Array | Float32Array, width: number) =>
+                plain(array.subarray(slot * width, (slot + 1) * width));
+              const expected = referenceRow(rows[sliceStart + row]!, settings);
+              expect(part(into.singleRows, layout.singles.length)).toEqual(expected.singles);
+              expect(part(into.listRows, layout.listWidth)).toEqual(expected.lists);
+              expect(part(into.listWeights, layout.listWidth)).toEqual(expected.weights);
+              expect(part(into.dense, layout.denseWidth)).toEqual(plain(expected.dense));
+            }
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});

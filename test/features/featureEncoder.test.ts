@@ -1,0 +1,166 @@
+import { makeData, Null } from 'apache-arrow';
+import { describe, expect, it } from 'vitest';
+import { ContractError } from '../../lib/errors.ts';
+import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
+import {
+  batchOf,
+  columnOf,
+  doubles,
+  int64Lists,
+  int64s,
+  listOf,
+  stringLists,
+  strings,
+} from './arrowBatches.ts';
+import { encoded, encoderOf, vocabulary } from './encodeBatch.ts';
+
+describe('encode', () => {
+  const features = (required: boolean) => [
+    { kind: 'categorical', column: 'a', required, table: { type: 'int', ...vocabulary('1') } },
+    { kind: 'bucketed', column: 'b', required, buckets: 2, fitted: { boundaries: [0] } },
+    {
+      kind: 'list',
+      column: 'c',
+      required,
+      table: { type: 'int', ...vocabulary('1') },
+      maxLength: 2,
+      keep: 'last',
+    },
+    { kind: 'numeric', column: 'd', required, standardise: false },
+  ];
+
+  it('takes every value of an absent optional column as missing', () => {
+    const encoder = encoderOf(features(false));
+    const into = allocateEncodedRows(encoder.layout, 2);
+    const full = { a: int64s([1, 1]), b: doubles([1, 1]), c: int64Lists([[1], [1, 1]]), d: doubles([1, 1]) };
+    encoder.encode(batchOf(full), 0, 2, into, 0);
+    for (const counts of encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
+    expect(encoded(encoder, batchOf({ other: int64s([1, 1]) }))).toEqual({
+      singles: [0, 2, 0, 2],
+      lists: [0, 0, 0, 0],
+      weights: [0, 0, 0, 0],
+      dense: [0, 1, 0, 1],
+    });
+    expect(encoder.counts).toEqual([
+      { name: 'a', values: 2, missing: 2, unseen: 0 },
+      { name: 'b', values: 2, missing: 2, unseen: 0 },
+      { name: 'c', values: 0, missing: 2, unseen: 0 },
+      { name: 'd', values: 2, missing: 2, unseen: 0 },
+    ]);
+  });
+
+  it('takes an all-null column of no type as missing values', () => {
+    const table = { type: 'string', ...vocabulary('x') };
+    const encoder = encoderOf([
+      ...features(true),
+      { kind: 'categorical', column: 'e', table },
+      { kind: 'list', column: 'f', table, maxLength: 1, keep: 'first' },
+    ]);
+    const full = {
+      a: int64s([1]),
+      b: doubles([1]),
+      c: int64Lists([[1]]),
+      d: doubles([1]),
+      e: strings(['x']),
+    };
+    encoded(encoder, batchOf({ ...full, f: stringLists([['x']]) }));
+    for (const counts of encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
+    const nulls = makeData({ type: new Null(), length: 1 });
+    const listOfNulls = columnOf(listOf(new Null()), [[null, null]]);
+    const batch = batchOf({ a: nulls, b: nulls, c: nulls, d: nulls, e: nulls, f: nulls });
+    expect(encoded(encoder, batch)).toMatchObject({ lists: [0, 0, 0], weights: [0, 0, 0], dense: [0, 1] });
+    expect(encoded(encoder, batchOf({ ...full, c: listOfNulls, f: listOfNulls })).weights).toEqual([0, 0, 0]);
+    expect(encoder.counts.map(({ missing, unseen }) => [missing, unseen])).toEqual([
+      ...[
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
+      ...[
+        [2, 0],
+        [2, 0],
+        [1, 0],
+      ],
+    ]);
+  });
+
+  it('refuses an absent required column and a wrong type, naming column, expected and found', () => {
+    const encoder = encoderOf(features(true));
+    const errorOf = (columns: Parameters<typeof batchOf>[0]) => {
+      try {
+        encoded(encoder, batchOf(columns));
+      } catch (error) {
+        expect(error).toBeInstanceOf(ContractError);
+        const { code, location, expected, found } = error as ContractError;
+        return [code, location.column, expected, found];
+      }
+      return undefined;
+    };
+    expect(errorOf({ b: doubles([1]), x: doubles([1]) })).toEqual([
+      'CONTRACT_COLUMN_MISSING',
+      'a',
+      'an integer column',
+      'the columns b, x',
+    ]);
+    expect(errorOf({ a: strings(['1']) })).toEqual([
+      'CONTRACT_COLUMN_TYPE',
+      'a',
+      'an integer column',
+      'Utf8',
+    ]);
+    expect(errorOf({ a: int64s([1]), b: doubles([1]), c: stringLists([[]]) })).toEqual([
+      'CONTRACT_COLUMN_TYPE',
+      'c',
+      'a list of integers',
+      'List<Utf8>',
+    ]);
+  });
+
+  it('writes only the rows it was asked to write', () => {
+    const encoder = encoderOf(features(true));
+    const into = allocateEncodedRows(encoder.layout, 4);
+    for (const array of [into.singleRows, into.listRows, into.listWeights, into.dense]) array.fill(99);
+    const batch = batchOf({
+      a: int64s([5, 1, 5]),
+      b: doubles([0, 1, 0]),
+      c: int64Lists([[], [1], []]),
+      d: doubles([0, 7, 0]),
+    });
+    encoder.encode(batch, 1, 2, into, 2);
+    expect([...into.singleRows]).toEqual([99, 99, 99, 99, 1, 4, 99, 99]);
+    expect([...into.listRows]).toEqual([99, 99, 99, 99, 6, 0, 99, 99]);
+    expect([...into.listWeights]).toEqual([99, 99, 99, 99, 1, 0, 99, 99]);
+    expect([...into.dense]).toEqual([99, 99, 99, 99, 7, 0, 99, 99]);
+  });
+
+  it('accepts an empty range and refuses rows outside the batch or the target', () => {
+    const encoder = encoderOf(features(false));
+    const batch = batchOf({ a: int64s([1, 1, 1]) });
+    const into = allocateEncodedRows(encoder.layout, 2);
+    encoder.encode(batch, 3, 3, into, 2);
+    encoder.encode(batchOf({ a: int64s([]), c: int64Lists([]) }), 0, 0, into, 0);
+    const bad: [number, number, number][] = [
+      [0, 3, 0],
+      [0, 2, 1],
+      [2, 4, 0],
+      [-1, 1, 0],
+      [2, 1, 0],
+      [0, 1, -1],
+    ];
+    for (const [start, end, at] of bad) {
+      expect(() => encoder.encode(batch, start, end, into, at)).toThrow(RangeError);
+    }
+  });
+
+  it('lets several features read one column', () => {
+    const encoder = encoderOf([
+      { kind: 'categorical', column: 'a', table: { type: 'int', ...vocabulary('3') } },
+      { kind: 'numeric', name: 'a_number', column: 'a', standardise: false },
+      { kind: 'bucketed', name: 'a_bucket', column: 'a', buckets: 2, fitted: { boundaries: [2] } },
+    ]);
+    expect(encoded(encoder, batchOf({ a: int64s([3, null], 3n) }))).toMatchObject({
+      singles: [1, 4, 0, 2],
+      dense: [3, 0, 0, 1],
+    });
+  });
+});

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hash64, hashBucket, hashBytes, hashInt64, seed64 } from '../../lib/features/hash64.ts';
+import { referenceXxh64 } from './referenceXxh64.ts';
+
+interface Vectors {
+  readonly published: readonly { text: string; seed: number; xxh64: string }[];
+  readonly bytes: readonly { bytes: string; seed: number; xxh64: string }[];
+  readonly int64: readonly { value: string; seed: number; xxh64: string }[];
+}
+const vectors: Vectors = JSON.parse(readFileSync(new URL('xxh64-vectors.json', import.meta.url), 'utf8'));
+
+function lastHash(): bigint {
+  return BigInt.asUintN(64, (BigInt(hash64[1]!) << 32n) | BigInt(hash64[0]! >>> 0));
+}
+
+function hashOfBytes(bytes: Uint8Array, seed: number): bigint {
+  hashBytes(bytes, 0, bytes.length, seed64(seed));
+  return lastHash();
+}
+
+function hashOfInteger(value: bigint, seed: number): bigint {
+  hashInt64(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)), seed64(seed));
+  return lastHash();
+}
+
+function littleEndian(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigInt64(0, value, true);
+  return bytes;
+}
+
+const bucketsArbitrary = fc.oneof(
+  fc.integer({ min: 1, max: 2 ** 30 }),
+  fc.constantFrom(1, 2, 3, 2 ** 16, 2 ** 16 + 1, 2 ** 29 + 1, 2 ** 30 - 1, 2 ** 30),
+);
+
+describe('XXH64', () => {
+  it('gives the published test values', () => {
+    for (const { text, seed, xxh64 } of vectors.published) {
+      expect(hashOfBytes(new TextEncoder().encode(text), seed).toString(16).padStart(16, '0')).toBe(xxh64);
+    }
+  });
+
+  it('equals the reference implementation on bytes of every length class, with seeds up to 2^53 - 1', () => {
+    expect(vectors.bytes.length).toBeGreaterThan(100);
+    for (const { bytes, seed, xxh64 } of vectors.bytes) {
+      expect(hashOfBytes(Buffer.from(bytes, 'hex'), seed).toString(16).padStart(16, '0')).toBe(xxh64);
+    }
+  });
+
+  it('hashes an int64 as the reference hashes its 8 little-endian bytes', () => {
+    expect(vectors.int64.length).toBeGreaterThan(20);
+    for (const { value, seed, xxh64 } of vectors.int64) {
+      expect(hashOfInteger(BigInt(value), seed).toString(16).padStart(16, '0')).toBe(xxh64);
+    }
+  });
+
+  it('equals a BigInt version on any bytes, wherever they stand in their buffer', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.nat(9),
+        fc.maxSafeNat(),
+        fc.uint8Array({ maxLength: 9 }),
+        (bytes, start, seed, after) => {
+          const buffer = Uint8Array.from([...new Uint8Array(start).fill(7), ...bytes, ...after]);
+          hashBytes(buffer, start, start + bytes.length, seed64(seed));
+          expect(lastHash()).toBe(referenceXxh64(bytes, BigInt(seed)));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('hashes any int64 as its bytes', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.maxSafeNat(), (value, seed) => {
+        expect(hashOfInteger(value, seed)).toBe(referenceXxh64(littleEndian(value), BigInt(seed)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('hashBucket', () => {
+  const bucketOf = (hash: bigint, buckets: number) => {
+    hash64[0] = Number(BigInt.asIntN(32, hash));
+    hash64[1] = Number(BigInt.asIntN(32, hash >> 32n));
+    return hashBucket(buckets, 1 / buckets);
+  };
+
+  it('is the unsigned 64-bit hash modulo the buckets, exactly', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), bucketsArbitrary, (hash, buckets) => {
+        expect(bucketOf(hash, buckets)).toBe(Number(hash % BigInt(buckets)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('is exact next to multiples of the buckets, where a rounded quotient would slip', () => {
+    fc.assert(
+      fc.property(
+        bucketsArbitrary,
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        fc.constantFrom(-1n, 0n, 1n),
+        (buckets, near, offset) => {
+          const hash = BigInt.asUintN(64, (near / BigInt(buckets)) * BigInt(buckets) + offset);
+          expect(bucketOf(hash, buckets)).toBe(Number(hash % BigInt(buckets)));
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+});

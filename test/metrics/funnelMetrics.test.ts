@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Auc } from '../../lib/metrics/auc.ts';
+import { type FunnelBatch, FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
+import { LogLoss } from '../../lib/metrics/logLoss.ts';
+import { probability, softLabel, user } from './arbitraries.ts';
+
+interface Impression {
+  readonly click: number;
+  readonly conversion: number | null;
+  readonly pctr: number;
+  readonly pcvr: number;
+  readonly user: string | number | null;
+}
+
+function batchOf(impressions: readonly Impression[]): FunnelBatch {
+  return {
+    click: Uint8Array.from(impressions, (row) => row.click),
+    conversion: Float32Array.from(impressions, (row) => row.conversion ?? Number.NaN),
+    pctr: Float32Array.from(impressions, (row) => row.pctr),
+    pcvr: Float32Array.from(impressions, (row) => row.pcvr),
+    users: impressions.map((row) => row.user),
+  };
+}
+
+function reportOf(...batches: readonly FunnelBatch[]): FunnelReport {
+  const metrics = new FunnelMetrics();
+  for (const batch of batches) metrics.add(batch);
+  return metrics.compute();
+}
+
+const impressions: readonly Impression[] = [
+  { click: 1, conversion: 1, pctr: 0.5, pcvr: 0.5, user: 'u' },
+  { click: 1, conversion: 0, pctr: 0.25, pcvr: 0.25, user: 'u' },
+  { click: 0, conversion: null, pctr: 0.25, pcvr: 0.75, user: 'u' },
+  { click: 0, conversion: 1, pctr: 0.125, pcvr: 1, user: null },
+  { click: 1, conversion: null, pctr: 0.75, pcvr: 0.125, user: 'v' },
+];
+
+describe('funnel metrics', () => {
+  test('clicks are measured on all rows, conversions on clicked rows with a label, CTCVR on the product', () => {
+    const report = reportOf(batchOf(impressions));
+    expect(report.rows).toBe(5);
+    // Click: positives .5 .25 .75, negatives .25 .125.
+    expect(report.click).toMatchObject({ rows: 5, auc: (1 + 0.75 + 1) / 3, calibration: 1.875 / 3 });
+    // Conversion: the first two rows.
+    expect(report.conversion).toMatchObject({ rows: 2, auc: 1, gauc: 1, calibration: 0.75 });
+    expect(report.conversion.logLoss).toBeCloseTo(-(Math.log(0.5) + Math.log(0.75)) / 2, 7);
+    // CTCVR: rows 1 to 4 (the click with an unknown conversion can't be labelled); only the first is positive.
+    expect(report.ctcvr).toMatchObject({ rows: 4, auc: 1, calibration: 0.25 + 0.0625 + 0.1875 + 0.125 });
+  });
+
+  test('a conversion noted on a row without a click is ignored', () => {
+    const noted = impressions.map((row) => (row.click === 0 ? { ...row, conversion: 1 } : row));
+    expect(reportOf(batchOf(noted))).toEqual(reportOf(batchOf(impressions)));
+  });
+
+  test('GAUC leaves out rows without a user, and is null when there are no users', () => {
+    // u: positives .5 .25, negative .25 -> 3/4. v has one class; the last row has no user.
+    expect(reportOf(batchOf(impressions)).click.gauc).toBe(0.75);
+    const { users: _, ...withoutUsers } = batchOf(impressions);
+    const report = reportOf(withoutUsers);
+    expect([report.click.gauc, report.conversion.gauc, report.ctcvr.gauc]).toEqual([null, null, null]);
+    expect(report.click.auc).toBe(reportOf(batchOf(impressions)).click.auc);
+  });
+
+  test('no rows and no clicks give nulls and zeros, never NaN', () => {
+    const empty = { rows: 0, auc: null, gauc: null, logLoss: null, calibration: null, ece: null };
+    expect(new FunnelMetrics().compute()).toEqual({ rows: 0, click: empty, conversion: empty, ctcvr: empty });
+    const report = reportOf(batchOf(impressions.filter((row) => row.click === 0)));
+    expect(report.conversion).toEqual(empty);
+    expect(report.click).toMatchObject({ rows: 2, auc: null, calibration: null });
+    expect(JSON.stringify(report)).not.toContain('NaN');
+  });
+
+  test('a pctcvr that is given is measured as it is', () => {
+    const pctcvr = Float32Array.of(0.1, 0.2, 0.3, 0.4, 0.5);
+    const ctcvr = reportOf({ ...batchOf(impressions), pctcvr }).ctcvr;
+    expect(ctcvr.auc).toBe(0);
+    expect(ctcvr.calibration).toBeCloseTo(1, 7);
+  });
+
+  test('soft conversions weigh in the conversion and CTCVR metrics', () => {
+    const rows = [
+      { click: 1, conversion: 0.75, pctr: 0.5, pcvr: 0.5, user: null },
+      { click: 1, conversion: 0.25, pctr: 0.5, pcvr: 0.25, user: null },
+    ];
+    const auc = new Auc();
+    const logLoss = new LogLoss();
+    for (const { pcvr, conversion } of rows) {
+      auc.add(pcvr, conversion);
+      logLoss.add(pcvr, conversion);
+    }
+    expect(reportOf(batchOf(rows)).conversion).toMatchObject({
+      auc: auc.compute(),
+      logLoss: logLoss.compute(),
+      calibration: 0.75,
+    });
+  });
+
+  test.each(['exact', 'binned'] as const)(
+    'states of any split merge to the whole, also through JSON (%s AUC)',
+    (auc) => {
+      const impression = fc.record({
+        click: fc.constantFrom(0, 1),
+        conversion: fc.oneof(softLabel, fc.constant(null)),
+        pctr: probability,
+        pcvr: probability,
+        user: fc.oneof(user, fc.constant(null)),
+      });
+      fc.assert(
+        fc.property(fc.array(impression, { maxLength: 40 }), fc.nat(40), (rows, cut) => {
+          const stateOf = (part: readonly Impression[]) => {
+            const metrics = new FunnelMetrics({ auc });
+            metrics.add(batchOf(part));
+            return metrics;
+          };
+          const merged = stateOf(rows.slice(0, cut));
+          merged.merge(FunnelMetrics.fromJSON(JSON.parse(JSON.stringify(stateOf(rows.slice(cut))))));
+          const [found, whole] = [merged.compute(), stateOf(rows).compute()];
+          expect(found.rows).toBe(whole.rows);
+          for (const task of ['click', 'conversion', 'ctcvr'] as const) {
+            for (const [name, value] of Object.entries(whole[task]) as [
+              keyof (typeof whole)['click'],
+              number | null,
+            ][]) {
+              if (value === null) expect(found[task][name]).toBeNull();
+              else expect(found[task][name]).toBeCloseTo(value, 12);
+            }
+          }
+        }),
+        { numRuns: 40 },
+      );
+    },
+  );
+
+  test('exact and binned states do not merge', () => {
+    expect(() => new FunnelMetrics().merge(new FunnelMetrics({ auc: 'binned' }))).toThrow(
+      expect.objectContaining({ code: 'METRIC_STATE_INVALID' }),
+    );
+  });
+
+  test('a click that is not 0 or 1, a NaN score, and arrays of different lengths are errors', () => {
+    const batch = batchOf(impressions);
+    const invalid = (change: Partial<FunnelBatch>) => () => new FunnelMetrics().add({ ...batch, ...change });
+    expect(invalid({ click: [0.5, 0, 0, 0, 0] })).toThrow(
+      expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
+    );
+    expect(invalid({ conversion: [2, 0, 0, 0, 0] })).toThrow(
+      expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
+    );
+    const pctr = new Float32Array(5).fill(Number.NaN);
+    expect(invalid({ pctr })).toThrow(expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }));
+    expect(invalid({ pcvr: new Float32Array(4) })).toThrow(
+      expect.objectContaining({ code: 'METRIC_LENGTH_MISMATCH', expected: '5 rows', found: '4 rows' }),
+    );
+  });
+});

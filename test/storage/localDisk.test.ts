@@ -1,0 +1,269 @@
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { StorageError } from '../../lib/errors.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
+import { temporaryFolder } from './temporaryFolder.ts';
+
+const folder = temporaryFolder();
+
+function writeBytes(name: string, byteCount: number): string {
+  const path = join(folder, name);
+  writeFileSync(
+    path,
+    Uint8Array.from({ length: byteCount }, (_, i) => i % 251),
+  );
+  return path;
+}
+
+describe('URIs', () => {
+  test('a path and its file:// URI open the same bytes, also with blanks, percent signs and hashes in the name', async () => {
+    const path = writeBytes('odd name 100%25 #1.bin', 10);
+    for (const uri of [path, pathToFileURL(path).href]) {
+      const file = await localDisk.open(uri);
+      expect(file).toMatchObject({ uri, sizeBytes: 10 });
+      await file.close();
+    }
+  });
+
+  test.each(['s3://bucket/key', 'https://host/file', 'S3://bucket/key'])('%s is refused', async (uri) => {
+    const refusal = { code: 'STORAGE_SCHEME_UNSUPPORTED', expected: 'a path or a file:// URI' };
+    expect(() => storageFor(uri)).toThrow(expect.objectContaining(refusal));
+    await expect(localDisk.open(uri)).rejects.toMatchObject(refusal);
+    await expect(localDisk.list(uri)).rejects.toMatchObject(refusal);
+    await expect(localDisk.readWhole(uri)).rejects.toMatchObject(refusal);
+    await expect(localDisk.createAtomic(uri)).rejects.toMatchObject(refusal);
+    await expect(localDisk.exists(uri)).rejects.toMatchObject(refusal);
+  });
+
+  test('a file URI that names another host is refused', () => {
+    expect(() => storageFor('file://host/data')).toThrow(
+      expect.objectContaining({ code: 'STORAGE_URI_INVALID' }),
+    );
+  });
+
+  test('paths and file URIs live on the local disk', () => {
+    expect(storageFor('data/part-0.parquet')).toBe(localDisk);
+    expect(storageFor('file:///data')).toBe(localDisk);
+    expect(storageFor('C:\\data')).toBe(localDisk);
+  });
+});
+
+describe('reading', () => {
+  test('a range fills the whole target and nothing beyond it', async () => {
+    const file = await localDisk.open(writeBytes('range.bin', 1000));
+    const buffer = new Uint8Array(40).fill(255);
+    await file.readInto(buffer.subarray(10, 30), 300);
+    await file.close();
+    expect([...buffer.subarray(10, 30)]).toEqual(Array.from({ length: 20 }, (_, i) => (300 + i) % 251));
+    expect(buffer.subarray(0, 10)).toEqual(new Uint8Array(10).fill(255));
+    expect(buffer.subarray(30)).toEqual(new Uint8Array(10).fill(255));
+  });
+
+  test('parallel ranges of one handle do not mix', async () => {
+    const file = await localDisk.open(writeBytes('parallel.bin', 5000));
+    const targets = Array.from({ length: 50 }, () => new Uint8Array(100));
+    await Promise.all(targets.map((target, i) => file.readInto(target, 100 * i)));
+    await file.close();
+    expect(targets.map((target) => target[0])).toEqual(targets.map((_, i) => (100 * i) % 251));
+  });
+
+  test('a range past the end is a short read with expected and found bytes', async () => {
+    const path = writeBytes('short.bin', 100);
+    const file = await localDisk.open(path);
+    await expect(file.readInto(new Uint8Array(50), 80)).rejects.toMatchObject({
+      code: 'STORAGE_SHORT_READ',
+      location: { file: path },
+      expected: '50 bytes from byte 80',
+      found: '20 bytes in a file of 100',
+    });
+    await expect(file.readInto(new Uint8Array(1), -1)).rejects.toMatchObject({ code: 'STORAGE_READ_FAILED' });
+    await file.readInto(new Uint8Array(0), 100);
+    await file.close();
+    await file.close();
+  });
+
+  test.each([
+    ['grows', (path: string) => appendFile(path, 'x')],
+    ['shrinks', (path: string) => truncate(path, 50)],
+    ['is touched', async (path: string) => utimesSync(path, 1, 1)],
+  ])('a file that %s while open is a retryable error, not mixed bytes', async (name, change) => {
+    const path = writeBytes(`changed ${name}.bin`, 100);
+    const file = await localDisk.open(path);
+    await file.readInto(new Uint8Array(10), 0);
+    await change(path);
+    await expect(file.readInto(new Uint8Array(20), 70)).rejects.toMatchObject({
+      code: 'STORAGE_FILE_CHANGED',
+      retryable: true,
+    });
+    await file.close();
+  });
+
+  test('versions differ when size or modification time differ and agree otherwise', async () => {
+    const path = writeBytes('version.bin', 10);
+    const versionOf = async () => {
+      const file = await localDisk.open(path);
+      await file.close();
+      return file.version;
+    };
+    utimesSync(path, 1000, 1000);
+    const first = await versionOf();
+    expect(await versionOf()).toBe(first);
+    utimesSync(path, 1000, 1001);
+    expect(await versionOf()).not.toBe(first);
+    writeBytes('version.bin', 11);
+    utimesSync(path, 1000, 1000);
+    expect(await versionOf()).not.toBe(first);
+  });
+
+  test('a missing file, a folder, and a device are told apart', async () => {
+    const missing = join(folder, 'missing', 'file');
+    await expect(localDisk.open(missing)).rejects.toThrow(StorageError);
+    await expect(localDisk.open(missing)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_FOUND',
+      location: { file: missing },
+    });
+    await expect(localDisk.readWhole(missing)).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+    await expect(localDisk.list(missing)).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+    await expect(localDisk.open(folder)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_A_FILE',
+      found: 'a folder',
+    });
+    await expect(localDisk.readWhole(folder)).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
+    await expect(localDisk.open('/dev/null')).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
+    expect(await localDisk.exists(missing)).toBe(false);
+    expect(await localDisk.exists(join(writeBytes('plain.bin', 1), 'below a file'))).toBe(false);
+    expect(await localDisk.exists(folder)).toBe(true);
+  });
+
+  test('readWhole gives bytes whose slice is a copy', async () => {
+    const bytes = await localDisk.readWhole(writeBytes('whole.bin', 300));
+    expect(bytes).toHaveLength(300);
+    const copy = bytes.slice();
+    copy[0] = 99;
+    expect(bytes[0]).toBe(0);
+  });
+});
+
+describe('listing', () => {
+  const root = join(folder, 'listed');
+  mkdirSync(join(root, 'dt=2022-05-02'), { recursive: true });
+  mkdirSync(join(root, 'dt=2022-05-01', '_temporary'), { recursive: true });
+  mkdirSync(join(root, '.cache'));
+  const visible = [
+    'a-b.parquet',
+    'a.parquet',
+    'dt=2022-05-01/part-0.parquet',
+    'dt=2022-05-02/part-1.parquet',
+    'é',
+    '￰',
+    '𐀀',
+  ];
+  const hidden = ['_SUCCESS', '.part.tmp', '.cache/x.parquet', 'dt=2022-05-01/_temporary/x.parquet'];
+  for (const name of [...visible].reverse().concat(hidden)) writeFileSync(join(root, name), name);
+
+  test('finds files at any depth in binary order and leaves hidden ones out', async () => {
+    const files = await localDisk.list(root);
+    expect(files.map((file) => file.relativePath)).toEqual(visible);
+    expect(files[0]).toEqual({ uri: `${root}/a-b.parquet`, relativePath: 'a-b.parquet', sizeBytes: 11 });
+  });
+
+  test('a trailing slash changes nothing and every listed URI opens', async () => {
+    expect(await localDisk.list(`${root}//`)).toEqual(await localDisk.list(root));
+    for (const base of [root, pathToFileURL(root).href]) {
+      const files = await localDisk.list(base);
+      const texts = await Promise.all(files.map(({ uri }) => localDisk.readWhole(uri)));
+      expect(texts.map((bytes) => Buffer.from(bytes).toString())).toEqual(visible);
+    }
+  });
+
+  test('one file lists itself under the URI that was given', async () => {
+    const uri = join(root, 'a.parquet');
+    expect(await localDisk.list(uri)).toEqual([{ uri, relativePath: 'a.parquet', sizeBytes: 9 }]);
+  });
+
+  test('an empty folder lists nothing, and a hidden folder lists its files when it was asked for', async () => {
+    mkdirSync(join(folder, 'empty'));
+    expect(await localDisk.list(join(folder, 'empty'))).toEqual([]);
+    expect(await localDisk.list(join(root, '.cache'))).toHaveLength(1);
+  });
+
+  test('follows links to files and folders, ends at a link upwards, and reports a broken link', async () => {
+    const linked = join(folder, 'linked');
+    mkdirSync(linked);
+    symlinkSync(join(root, 'dt=2022-05-01'), join(linked, 'day'));
+    symlinkSync(join(root, 'a.parquet'), join(linked, 'file'));
+    symlinkSync(linked, join(linked, 'up'));
+    expect((await localDisk.list(linked)).map((file) => file.relativePath)).toEqual([
+      'day/part-0.parquet',
+      'file',
+    ]);
+    symlinkSync(join(folder, 'nowhere'), join(linked, 'broken'));
+    await expect(localDisk.list(linked)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_FOUND',
+      location: { file: join(linked, 'broken') },
+    });
+  });
+});
+
+describe('writing', () => {
+  const output = join(folder, 'output', 'deep');
+  const namesIn = (path: string) => readdirSync(path).sort();
+
+  test('nothing stands under the final name before commit, and exactly the bytes after it', async () => {
+    const path = join(output, 'done.arrow');
+    const file = await localDisk.createAtomic(path);
+    await file.write(Buffer.from('hello '));
+    await file.write(new Uint8Array(0));
+    await file.write(Buffer.from('world'));
+    expect(await localDisk.exists(path)).toBe(false);
+    expect(await localDisk.list(output)).toEqual([]);
+    await file.commit();
+    expect(readFileSync(path, 'utf8')).toBe('hello world');
+    expect(namesIn(output)).toEqual(['done.arrow']);
+    await file.abort();
+    expect(readFileSync(path, 'utf8')).toBe('hello world');
+    await expect(file.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'STORAGE_WRITE_FAILED' });
+    await expect(file.commit()).rejects.toMatchObject({ code: 'STORAGE_WRITE_FAILED' });
+  });
+
+  test('abort leaves nothing behind, and an older file as it was', async () => {
+    const path = join(output, 'old.arrow');
+    writeFileSync(path, 'old');
+    const file = await localDisk.createAtomic(path);
+    await file.write(Buffer.from('new'));
+    await file.abort();
+    await file.abort();
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(namesIn(output).filter((name) => name.startsWith('.'))).toEqual([]);
+    await expect(file.commit()).rejects.toMatchObject({ code: 'STORAGE_WRITE_FAILED' });
+  });
+
+  test('commit replaces an older file; of two writers the last one wins whole', async () => {
+    const path = pathToFileURL(join(output, 'race.arrow')).href;
+    const [first, second] = [await localDisk.createAtomic(path), await localDisk.createAtomic(path)];
+    await first.write(Buffer.from('first'));
+    await second.write(Buffer.from('2'));
+    await second.commit();
+    await first.commit();
+    expect(Buffer.from(await localDisk.readWhole(path)).toString()).toBe('first');
+  });
+
+  test('a failed commit can be aborted and leaves nothing', async () => {
+    const path = join(output, 'blocked.arrow');
+    const file = await localDisk.createAtomic(path);
+    mkdirSync(join(path, 'in the way'), { recursive: true });
+    await expect(file.commit()).rejects.toThrow(StorageError);
+    await file.abort();
+    expect(namesIn(output).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test('a folder under the final name, or a file among the folders, is refused at the start', async () => {
+    await expect(localDisk.createAtomic(output)).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
+    const below = join(writeBytes('no folder', 1), 'part.arrow');
+    await expect(localDisk.createAtomic(below)).rejects.toThrow(StorageError);
+  });
+});
