@@ -1,5 +1,5 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
-import { ModelError, messageOf, ProblemsError } from '../errors.ts';
+import { ContractError, ModelError, messageOf, ProblemsError } from '../errors.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { OUTPUT_NAMES } from './modelInterface.ts';
@@ -23,22 +23,19 @@ export async function checkGoldenRows(
   try {
     golden = tableFromIPC(goldenBytes);
   } catch (cause) {
-    throw new ModelError('BUNDLE_GOLDEN_INVALID', `unreadable golden rows: ${messageOf(cause)}`, {
-      file: uri,
-      cause,
-    });
+    throw unusable(uri, messageOf(cause), cause);
   }
   const missing = OUTPUT_NAMES.filter((name) => golden.getChild(name) === null);
-  if (golden.numRows === 0 || missing.length > 0) {
-    throw new ModelError('BUNDLE_GOLDEN_INVALID', 'golden rows need rows and their scores', {
-      file: uri,
-      expected: OUTPUT_NAMES.join(', '),
-      found: `${golden.numRows} rows without ${missing.join(', ')}`,
-    });
-  }
+  if (golden.numRows === 0) throw unusable(uri, 'no rows');
+  if (missing.length > 0) throw unusable(uri, `no column ${missing.join(', ')}`);
   const encoder = new FeatureEncoder(contract);
   const problems: string[] = [];
-  for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session)));
+  try {
+    for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session)));
+  } catch (cause) {
+    if (cause instanceof ContractError) throw unusable(uri, cause.message, cause);
+    throw cause;
+  }
   if (problems.length === 0) return;
   throw new ProblemsError(
     'BUNDLE_GOLDEN_MISMATCH',
@@ -46,6 +43,15 @@ export async function checkGoldenRows(
     problems.slice(0, 10),
     { file: uri, expected: `differences up to ${GOLDEN_TOLERANCE}`, found: `${problems.length} larger ones` },
   );
+}
+
+function unusable(file: string, found: string, cause?: unknown): ModelError {
+  return new ModelError('BUNDLE_GOLDEN_INVALID', 'the golden rows are unusable', {
+    file,
+    expected: `rows with the contract's columns and ${OUTPUT_NAMES.join(', ')}`,
+    found,
+    cause,
+  });
 }
 
 async function mismatches(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ModelError, messageOf, ProblemsError } from '../errors.ts';
-import { describeIssue, type FeatureContract, parseContract } from '../features/contract.ts';
+import { describeIssue, type FeatureContract } from '../features/contract.ts';
+import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -32,7 +33,7 @@ export interface ModelBundle {
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
   const manifest = await readManifest(storage, uri);
-  const contract = parseContract(manifest.contract, `${uri}: contract`);
+  const { contract } = manifest;
   const problems: string[] = [];
   const found = contractFingerprint(contract);
   if (found !== manifest.contractFingerprint) {
@@ -65,8 +66,10 @@ async function readManifest(storage: Storage, uri: string): Promise<BundleManife
     throw new ModelError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
   }
   const result = bundleManifestSchema.safeParse(document);
-  if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describeIssue(issue));
+  const problems = result.success
+    ? crossCheckContract(result.data.contract).map((problem) => `contract.${problem}`)
+    : result.error.issues.flatMap((issue) => describeIssue(issue));
+  if (result.success && problems.length === 0) return result.data;
   throw new ProblemsError('BUNDLE_MANIFEST_INVALID', 'the manifest is invalid', problems, { file });
 }
 

@@ -57,7 +57,7 @@ function scoringParameters(
     const mask = masks[task][layer]!;
     values.set(
       ownName,
-      weights.parameters.get(name)!.map((weight, i) => weight * mask[i]!),
+      weights.parameters.get(name)!.map((weight, i) => (mask[i] === 0 ? 0 : weight)),
     );
     return graph.parameter(ownName, byName.get(name)!.shape);
   };

@@ -43,7 +43,7 @@ async function splitByDate(
       const date = dateOf(shard);
       return date >= range.from && date <= range.to;
     });
-    const parts = await Promise.all(chosen.map(wholeShard));
+    const parts = await wholeShards(chosen);
     if (parts.every((part) => part.rowEnd === 0)) {
       throw new TrainingError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
@@ -62,8 +62,9 @@ async function splitByDate(
   };
 }
 
+/** Of the innermost partition: the data's own folder may lie in a `dt=` folder too. */
 function dateOf(shard: ListedFile): string {
-  const date = /(?:^|\/)dt=(\d{4}-\d{2}-\d{2})(?:\/|$)/.exec(shard.uri)?.[1];
+  const date = /^.*(?:^|\/)dt=(\d{4}-\d{2}-\d{2})\//s.exec(shard.uri)?.[1];
   if (date !== undefined) return date;
   throw new TrainingError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
     file: shard.uri,
@@ -76,7 +77,7 @@ async function splitByFraction(
   shards: readonly ListedFile[],
   validation: number,
 ): Promise<DataSplit> {
-  const parts = await Promise.all(shards.map(wholeShard));
+  const parts = await wholeShards(shards);
   const rowCount = parts.reduce((sum, part) => sum + part.rowEnd, 0);
   const boundary = rowCount - Math.round(rowCount * validation);
   if (boundary === 0 || boundary === rowCount) {
@@ -103,11 +104,16 @@ async function splitByFraction(
   };
 }
 
-async function wholeShard({ uri }: ListedFile): Promise<ShardPart> {
-  const file = await storageFor(uri).open(uri);
-  try {
-    return { uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount };
-  } finally {
-    await file.close();
+/** One after the other: a year of hourly shards is more files than a process may open at once. */
+async function wholeShards(shards: readonly ListedFile[]): Promise<ShardPart[]> {
+  const parts: ShardPart[] = [];
+  for (const { uri } of shards) {
+    const file = await storageFor(uri).open(uri);
+    try {
+      parts.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount });
+    } finally {
+      await file.close();
+    }
   }
+  return parts;
 }

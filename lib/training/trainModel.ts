@@ -142,7 +142,8 @@ function labelRates(set: TrainingSet, dataUri: string): PerTask<number> {
   let clicks = 0;
   let conversions = 0;
   for (let row = 0; row < set.rowCount; row++) {
-    clicks += set.click[row]!;
+    if (set.click[row] === 0) continue;
+    clicks++;
     conversions += set.conversion[row]!;
   }
   if (clicks === 0 || conversions === 0) {

@@ -2,20 +2,20 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask } from '../model/tasks.ts';
+import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
 import { RandomStream } from '../random.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';
 import { copyWeights, initialiseEmbeddings, type ModelWeights } from './modelWeights.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
-import { TrainingStep } from './trainingStep.ts';
+import { type TaskLoss, TrainingStep } from './trainingStep.ts';
 
 /** One look at the validation rows. */
 export interface Validation {
   readonly epoch: number;
   /** Optimiser steps so far. */
   readonly step: number;
-  /** Mean training loss of each task since the last validation. */
+  /** Mean training loss of each task over its rows since the last validation. */
   readonly losses: PerTask<number>;
   readonly metrics: FunnelReport;
   /** Mean of click AUC and conversion AUC, by which the checkpoint is chosen. */
@@ -139,18 +139,21 @@ function validationPoints(stepsPerEpoch: number, count: number): ReadonlySet<num
   );
 }
 
+/** Mean over rows, not over steps: with few clicks many a step has no conversion loss at all. */
 class LossMean {
-  #sums = { click: 0, conversion: 0 };
-  #count = 0;
+  readonly #sums = { click: 0, conversion: 0 };
+  readonly #rows = { click: 0, conversion: 0 };
 
-  add(losses: PerTask<number>): void {
-    this.#sums.click += losses.click;
-    this.#sums.conversion += losses.conversion;
-    this.#count++;
+  add(losses: PerTask<TaskLoss>): void {
+    for (const task of TASKS) {
+      const { mean, rows } = losses[task];
+      this.#sums[task] += mean * rows;
+      this.#rows[task] += rows;
+    }
   }
 
   get mean(): PerTask<number> {
-    return perTask((task) => this.#sums[task] / Math.max(1, this.#count));
+    return perTask((task) => this.#sums[task] / Math.max(1, this.#rows[task]));
   }
 }
 

@@ -1,13 +1,9 @@
 import { z } from 'zod';
 import { ProblemsError } from '../errors.ts';
-import {
-  describeIssue,
-  type FeatureContract,
-  featureContractSchema,
-  parseContract,
-} from '../features/contract.ts';
+import { describeIssue, featureContractSchema, featureName } from '../features/contract.ts';
+import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
-import { networkConfigSchema } from '../model/networkConfig.ts';
+import { NETWORK_PRESETS, networkConfigSchema } from '../model/networkConfig.ts';
 
 const lossSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bce') }),
@@ -74,7 +70,7 @@ export type TrainingSettings = z.infer<typeof settingsSchema>;
 
 /** What the authors' public configuration sets (method section 11); a config's own keys go over it. */
 const PAPER_PRESET = {
-  network: 'paper',
+  network: NETWORK_PRESETS.paper,
   training: {
     batchRows: 32,
     embeddings: { optimiser: 'adam', learningRate: 1e-4 },
@@ -105,25 +101,43 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
   const merged = isRecord(document) && document.preset === 'paper' ? merge(PAPER_PRESET, document) : document;
   const result = trainingConfigSchema.safeParse(merged);
-  const problems = result.success ? [] : result.error.issues.flatMap((issue) => describeIssue(issue));
-  let contract: FeatureContract | undefined;
-  if (isRecord(document) && document.contract !== undefined) {
-    try {
-      contract = parseContract(document.contract, 'contract');
-    } catch (error) {
-      if (!(error instanceof ProblemsError)) throw error;
-      const known = new Set(problems);
-      problems.push(...error.problems.map((text) => `contract.${text}`).filter((text) => !known.has(text)));
-    }
-  }
-  if (!result.success || contract === undefined || problems.length > 0) {
+  const problems = [
+    ...(result.success
+      ? crossCheckConfig(result.data)
+      : result.error.issues.flatMap((issue) => describeIssue(issue))),
+    ...crossCheckContract(isRecord(document) ? document.contract : undefined).map(
+      (problem) => `contract.${problem}`,
+    ),
+  ];
+  if (!result.success || problems.length > 0) {
     throw new ProblemsError('TRAINING_CONFIG_INVALID', 'the training config is invalid', problems, {
       file: origin,
     });
   }
   const { network, training } = result.data;
-  if (network.kind !== 'logistic') return { ...result.data, contract };
-  return { ...result.data, contract, training: logisticTraining(training, network.learningRate) };
+  if (network.kind !== 'logistic') return result.data;
+  return { ...result.data, training: logisticTraining(training, network.learningRate) };
+}
+
+/** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
+function crossCheckConfig({ contract, network, split }: TrainingConfig): string[] {
+  const problems: string[] = [];
+  if (split.by === 'date') {
+    const { train, validation } = split;
+    for (const [side, { from, to }] of Object.entries({ train, validation })) {
+      if (from > to) problems.push(`split.${side}: from ${from} is after to ${to}`);
+    }
+    if (train.from <= validation.to && validation.from <= train.to) {
+      problems.push('split: train and validation share days');
+    }
+  }
+  if (network.kind === 'ncs') {
+    const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
+    for (const name of network.cross.fields ?? []) {
+      if (!fields.includes(name)) problems.push(`network.cross.fields: no field '${name}' with embeddings`);
+    }
+  }
+  return problems;
 }
 
 /**

@@ -22,6 +22,14 @@ import { LazyAdagrad, LazyAdam, type SparseOptimiser } from './sparseOptimiser.t
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
+/** A task's loss in one step. */
+export interface TaskLoss {
+  /** Over the rows that count; 0 when none does. */
+  readonly mean: number;
+  /** Rows that count: all for clicks, the clicked ones for conversions (with label above 0 under maskedMse). */
+  readonly rows: number;
+}
+
 /**
  * Runs joint optimiser steps and holds the weights and the optimisers' state. The dense parameters live in the
  * tensors that go in and out of the graph, the embeddings in one typed array that is changed in place.
@@ -46,7 +54,7 @@ export class TrainingStep {
     layout: FeatureLayout,
     settings: TrainingSettings,
     initial: ModelWeights,
-    masks: TaskMasks | undefined,
+    masks: Readonly<Record<string, Tensor>>,
   ) {
     this.#session = session;
     this.#slots = slots;
@@ -59,7 +67,7 @@ export class TrainingStep {
     const { optimiser, learningRate } = settings.embeddings;
     const Optimiser = optimiser === 'adam' ? LazyAdam : LazyAdagrad;
     this.#sparseOptimiser = new Optimiser(this.#embeddings.length, learningRate);
-    this.#state = maskTensors(shape, masks);
+    this.#state = { ...masks };
     for (const slot of slots) {
       const { name, shape: dims } = slot.parameter;
       const values = initial.parameters.get(name)!;
@@ -69,6 +77,7 @@ export class TrainingStep {
     }
   }
 
+  /** @throws ModelError MASKS_INVALID */
   static async create(
     shape: NetworkShape,
     layout: FeatureLayout,
@@ -76,9 +85,10 @@ export class TrainingStep {
     initial: ModelWeights,
     masks?: TaskMasks,
   ): Promise<TrainingStep> {
+    const given = maskTensors(shape, masks);
     const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined);
     const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
-    return new TrainingStep(session, slots, shape, layout, settings, initial, masks);
+    return new TrainingStep(session, slots, shape, layout, settings, initial, given);
   }
 
   /** The weights as they stand. Views: copy them before the next step. */
@@ -97,18 +107,24 @@ export class TrainingStep {
 
   /**
    * One step on the rows `indices` of `set`. Reorders `indices`: clicked rows first.
-   * @returns the mean loss of each task over its rows
+   * @param indices at least one row
    */
-  async run(set: TrainingSet, indices: Int32Array): Promise<PerTask<number>> {
+  async run(set: TrainingSet, indices: Int32Array): Promise<PerTask<TaskLoss>> {
     const count = indices.length;
     const clicked = clickedFirst(indices, set.click);
     const { fieldNames, embeddingWidth } = this.#shape;
     const fields = new Float32Array(count * fieldNames.length * embeddingWidth);
     this.#embeddingLayer.gather(this.#embeddings, set.rows, indices, count, fields);
     const { learningRate } = this.#settings.trunk;
+    const conversion = this.#conversionRows(set, indices, clicked);
     const feeds: Record<string, Tensor> = {
       ...this.#state,
-      ...this.#labelFeeds(set, indices, clicked),
+      [labelsInput('click')]: float32Tensor(
+        Float32Array.from(indices, (row) => set.click[row]!),
+        [count, 1],
+      ),
+      [weightsInput('click')]: float32Tensor(new Float32Array(count).fill(1 / count), [count, 1]),
+      ...conversion.feeds,
       [FIELDS]: float32Tensor(fields, [count, fieldNames.length, embeddingWidth]),
       [stepSizeInput]: scalarTensor(adamStepSize(learningRate, ++this.#steps)),
     };
@@ -123,31 +139,39 @@ export class TrainingStep {
     const fieldGradients = float32Data(outputs, FIELDS_GRADIENT);
     this.#embeddingLayer.scatter(fieldGradients, set.rows, indices, count, this.#gradient);
     this.#sparseOptimiser.step(this.#embeddings, this.#gradient);
-    return perTask((task) => float32Data(outputs, lossOutput(task))[0]!);
+    const rows: PerTask<number> = { click: count, conversion: conversion.rows };
+    return perTask((task) => ({ mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }));
   }
 
   async release(): Promise<void> {
     await this.#session.release();
   }
 
-  #labelFeeds(set: TrainingSet, indices: Int32Array, clicked: number): Record<string, Tensor> {
-    const count = indices.length;
-    const clicks = Float32Array.from(indices, (row) => set.click[row]!);
+  /** Labels and weights of the conversion loss, and how many rows count. */
+  #conversionRows(
+    set: TrainingSet,
+    indices: Int32Array,
+    clicked: number,
+  ): { readonly feeds: Record<string, Tensor>; readonly rows: number } {
     // At least one row goes through the conversion head, without weight when nothing was clicked.
-    const rows = Math.max(1, clicked);
-    const conversions = Float32Array.from({ length: rows }, (_, i) => set.conversion[indices[i]!]!);
+    const length = Math.max(1, clicked);
+    const labels = new Float32Array(length);
+    const weights = new Float32Array(length);
     const onlyPositive = this.#settings.losses.conversion.kind === 'maskedMse';
-    const counts = (i: number) => i < clicked && (!onlyPositive || conversions[i]! > 0);
-    const weights = Float32Array.from({ length: rows }, (_, i) => (counts(i) ? 1 : 0));
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    if (total > 0) for (let i = 0; i < rows; i++) weights[i]! /= total;
-    return {
-      [labelsInput('click')]: float32Tensor(clicks, [count, 1]),
-      [weightsInput('click')]: float32Tensor(new Float32Array(count).fill(1 / count), [count, 1]),
-      [CLICKED_ROWS]: int64Tensor([rows]),
-      [labelsInput('conversion')]: float32Tensor(conversions, [rows, 1]),
-      [weightsInput('conversion')]: float32Tensor(weights, [rows, 1]),
+    let rows = 0;
+    for (let i = 0; i < clicked; i++) {
+      labels[i] = set.conversion[indices[i]!]!;
+      if (onlyPositive && labels[i] === 0) continue;
+      weights[i] = 1;
+      rows++;
+    }
+    if (rows > 0) for (let i = 0; i < clicked; i++) weights[i]! /= rows;
+    const feeds = {
+      [CLICKED_ROWS]: int64Tensor([length]),
+      [labelsInput('conversion')]: float32Tensor(labels, [length, 1]),
+      [weightsInput('conversion')]: float32Tensor(weights, [length, 1]),
     };
+    return { feeds, rows };
   }
 
   #denseFeed(set: TrainingSet, indices: Int32Array): Tensor {

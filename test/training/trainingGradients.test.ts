@@ -1,0 +1,166 @@
+import type { Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
+import { type NetworkConfig, networkConfigSchema } from '../../lib/model/networkConfig.ts';
+import { networkShape } from '../../lib/model/networkShape.ts';
+import type { TaskMasks } from '../../lib/model/taskMasks.ts';
+import { adamStepSize, stepSizeInput } from '../../lib/onnx/adam.ts';
+import {
+  createSession,
+  float32Data,
+  float32Tensor,
+  int64Tensor,
+  scalarTensor,
+} from '../../lib/onnx/session.ts';
+import { EmbeddingLayer, SparseGradient } from '../../lib/training/embeddingLayer.ts';
+import { maskTensors } from '../../lib/training/maskTensors.ts';
+import type { ModelWeights } from '../../lib/training/modelWeights.ts';
+import {
+  buildTrainingGraph,
+  CLICKED_ROWS,
+  DENSE_INPUT,
+  FIELDS,
+  FIELDS_GRADIENT,
+} from '../../lib/training/networkGraphs.ts';
+import type { TrainingSettings } from '../../lib/training/trainingConfig.ts';
+import type { TrainingSet } from '../../lib/training/trainingSet.ts';
+import { naiveLogit } from '../fixtures/naiveNetwork.ts';
+import {
+  settingsOf,
+  syntheticLayout,
+  syntheticMasks,
+  syntheticRows,
+  syntheticWeights,
+} from '../fixtures/syntheticModel.ts';
+
+const ROWS = 12;
+/** Float32 gradients of order 0.1 through three layers against a double central difference. */
+const TOLERANCE = 2e-4;
+
+describe.each([
+  { title: 'full cross terms', network: { kind: 'ncs', embeddingWidth: 3, hidden: [6, 4] } },
+  {
+    title: 'upper cross terms of some fields, masks, soft labels and weighted tasks',
+    network: {
+      kind: 'ncs',
+      embeddingWidth: 3,
+      hidden: [6, 4],
+      cross: { mode: 'upper', fields: ['l0', 's0', 's2'] },
+    },
+    density: 0.5,
+    soft: true,
+    training: { taskWeights: { click: 0.7, conversion: 1.5 } },
+  },
+  { title: 'a logistic network', network: 'logistic', soft: true },
+])('the gradients of a joint step with $title', ({ network, density, soft = false, training = {} }) => {
+  it('equal central differences of the two losses, for every parameter and embedding', async () => {
+    const config = networkConfigSchema.parse(network);
+    const layout = syntheticLayout({ singles: 3, lists: [4, 2], numerics: 1, buckets: 3 });
+    const shape = networkShape(config, layout);
+    const settings = settingsOf(training);
+    const weights = syntheticWeights(shape, 4);
+    const masks = density === undefined ? undefined : syntheticMasks(shape, density);
+    const set = syntheticRows(layout, ROWS, { soft, seed: 2 });
+    const found = await graphGradients(config, layout, settings, weights, set, masks);
+    const loss = () => naiveLoss(config, layout, settings, weights, set, masks);
+    expect(found.size).toBe(shape.parameters.length + 1);
+    for (const [name, gradient] of found) {
+      const values = name === 'embeddings' ? weights.embeddings : weights.parameters.get(name)!;
+      expect(Math.max(...gradient.map(Math.abs)), name).toBeGreaterThan(1e-3);
+      gradient.forEach((slope, i) => {
+        const difference = centralDifference(values, i, loss);
+        expect(Math.abs(slope - difference), `${name}[${i}]: ${slope}, ${difference}`).toBeLessThan(
+          TOLERANCE,
+        );
+      });
+    }
+  });
+});
+
+/** Gradients by one run of the training graph. From fresh moments the first moment is 0.1 times the gradient. */
+async function graphGradients(
+  config: NetworkConfig,
+  layout: FeatureLayout,
+  settings: TrainingSettings,
+  weights: ModelWeights,
+  set: TrainingSet,
+  masks: TaskMasks | undefined,
+): Promise<Map<string, number[]>> {
+  const shape = networkShape(config, layout);
+  const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined);
+  const session = await createSession(bytes);
+  const order = [...set.click.keys()].sort((a, b) => set.click[b]! - set.click[a]!);
+  const indices = Int32Array.from(order);
+  const clicked = set.click.reduce((sum, click) => sum + click, 0);
+  const layer = new EmbeddingLayer(layout, shape.embeddingWidth);
+  const fields = new Float32Array(ROWS * shape.fieldNames.length * shape.embeddingWidth);
+  layer.gather(weights.embeddings, set.rows, indices, ROWS, fields);
+  const { denseWidth } = layout;
+  const dense = order.flatMap((row) => [
+    ...set.rows.dense.subarray(row * denseWidth, (row + 1) * denseWidth),
+  ]);
+  const column = (values: number[]) => float32Tensor(Float32Array.from(values), [values.length, 1]);
+  const feeds: Record<string, Tensor> = {
+    ...maskTensors(shape, masks),
+    [FIELDS]: float32Tensor(fields, [ROWS, shape.fieldNames.length, shape.embeddingWidth]),
+    [DENSE_INPUT]: float32Tensor(Float32Array.from(dense), [ROWS, denseWidth]),
+    [CLICKED_ROWS]: int64Tensor([clicked]),
+    [stepSizeInput]: scalarTensor(adamStepSize(0.001, 1)),
+    'click.labels': column(order.map((row) => set.click[row]!)),
+    'click.weights': column(order.map(() => 1 / ROWS)),
+    'conversion.labels': column(order.slice(0, clicked).map((row) => set.conversion[row]!)),
+    'conversion.weights': column(order.slice(0, clicked).map(() => 1 / clicked)),
+  };
+  for (const { parameter, firstMoment, secondMoment } of slots) {
+    const dims = parameter.shape as number[];
+    const values = weights.parameters.get(parameter.name)!;
+    feeds[parameter.name] = float32Tensor(values, dims);
+    feeds[firstMoment] = float32Tensor(new Float32Array(values.length), dims);
+    feeds[secondMoment] = float32Tensor(new Float32Array(values.length), dims);
+  }
+  const outputs = await session.run(feeds);
+  const embeddings = new SparseGradient(layout.embeddingRowCount, shape.embeddingWidth);
+  layer.scatter(float32Data(outputs, FIELDS_GRADIENT), set.rows, indices, ROWS, embeddings);
+  await session.release();
+  return new Map([
+    ...slots.map(({ parameter, nextFirstMoment }) => {
+      return [parameter.name, [...float32Data(outputs, nextFirstMoment)].map((m) => 10 * m)] as const;
+    }),
+    ['embeddings', [...embeddings.values]] as const,
+  ]);
+}
+
+/** The joint loss by its definition: mean over all rows, and over the clicked ones. */
+function naiveLoss(
+  config: NetworkConfig,
+  layout: FeatureLayout,
+  { taskWeights }: TrainingSettings,
+  weights: ModelWeights,
+  set: TrainingSet,
+  masks: TaskMasks | undefined,
+): number {
+  const entropy = (s: number, y: number) => Math.max(s, 0) - s * y + Math.log1p(Math.exp(-Math.abs(s)));
+  let click = 0;
+  let conversion = 0;
+  let clicked = 0;
+  for (let row = 0; row < set.rowCount; row++) {
+    click += entropy(naiveLogit('click', config, layout, weights, set, row, masks), set.click[row]!);
+    if (set.click[row] === 0) continue;
+    clicked++;
+    const logit = naiveLogit('conversion', config, layout, weights, set, row, masks);
+    conversion += entropy(logit, set.conversion[row]!);
+  }
+  return (taskWeights.click * click) / set.rowCount + (taskWeights.conversion * conversion) / clicked;
+}
+
+function centralDifference(values: Float32Array, index: number, loss: () => number): number {
+  const value = values[index]!;
+  values[index] = value + 1e-3;
+  const high = values[index]!;
+  const above = loss();
+  values[index] = value - 1e-3;
+  const low = values[index]!;
+  const below = loss();
+  values[index] = value;
+  return (above - below) / (high - low);
+}
