@@ -4,6 +4,7 @@ import { loadBundle } from '../model/loadBundle.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { EXIT_DONE } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
 import { formatCount, formatMetric } from './progressLine.ts';
 import { workersOption } from './workerOption.ts';
 
@@ -17,8 +18,8 @@ interface EvaluateOptions {
 export function evaluateCommand(finish: (exitCode: number) => void): Command {
   return new Command('evaluate')
     .description('measure a model on labelled shards, with the labels it was trained for')
-    .requiredOption('--model <dir>', 'model bundle')
-    .requiredOption('--input <uri>', 'labelled shard, folder or partition')
+    .requiredOption('--model <dir>', 'model bundle', parseUri)
+    .requiredOption('--input <uri>', 'labelled shard, folder or partition', parseUri)
     .addOption(workersOption())
     .option('--json', 'print the metrics as one JSON object')
     .action(async ({ model, input, workers, json }: EvaluateOptions) => {

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { describeUri } from '../inspect/describeUri.ts';
 import { EXIT_DONE } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
 
 export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')
     .description('tell what a bundle, a shard or a prediction file is')
-    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file')
+    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
     .action(async (uri: string) => {
       process.stdout.write(`${await describeUri(uri)}\n`);
       finish(EXIT_DONE);

@@ -4,10 +4,10 @@ const PRINT_MILLIS = 5000;
 /** One line on stderr that is redrawn on a terminal, and printed anew every few seconds elsewhere. */
 export class ProgressLine {
   readonly #isTerminal = process.stderr.isTTY === true;
-  #lastMillis = 0;
+  #lastMillis = performance.now();
   #width = 0;
 
-  /** Shows the line if the last one is old enough. */
+  /** Shows the line if the last one, or the start of the work, is long enough ago. */
   update(text: string): void {
     const now = performance.now();
     if (now - this.#lastMillis < (this.#isTerminal ? REDRAW_MILLIS : PRINT_MILLIS)) return;

@@ -15,7 +15,9 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .version(CODE_VERSION)
     .option('--verbose', 'print stack traces of errors')
     .showHelpAfterError('(add --help for the options)')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage.')
+    // Of every command too, with the options that all of them take.
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('afterAll', '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage.')
     .exitOverride();
   const finish = (code: number) => {
     exitCode = code;

@@ -4,6 +4,7 @@ import { loadBundle } from '../model/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
 import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
 import { reportError } from './reportError.ts';
 import { workersOption } from './workerOption.ts';
@@ -19,9 +20,17 @@ interface ScoreOptions {
 export function scoreCommand(finish: (exitCode: number) => void): Command {
   return new Command('score')
     .description('score Parquet shards into Arrow files, one a shard')
-    .requiredOption('--model <dir>', 'model bundle')
-    .requiredOption('--input <uri>', 'a shard, a folder of shards, or a partition such as dt=2022-05-06/')
-    .requiredOption('--output <uri>', 'folder of the Arrow files; for one shard also a file ending in .arrow')
+    .requiredOption('--model <dir>', 'model bundle', parseUri)
+    .requiredOption(
+      '--input <uri>',
+      'a shard, a folder of shards, or a partition such as dt=2022-05-06/',
+      parseUri,
+    )
+    .requiredOption(
+      '--output <uri>',
+      'folder of the Arrow files; for one shard also a file ending in .arrow',
+      parseUri,
+    )
     .addOption(workersOption())
     .option('--json', 'print the result as one JSON object')
     .action(async (options: ScoreOptions, command: Command) => {

@@ -5,6 +5,7 @@ import { parseTrainingConfig, type TrainingConfig } from '../training/trainingCo
 import { trainModel } from '../training/trainModel.ts';
 import type { TrainingProgress } from '../training/trainNetwork.ts';
 import { EXIT_DONE } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
 import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
 
 interface TrainOptions {
@@ -16,9 +17,13 @@ interface TrainOptions {
 export function trainCommand(finish: (exitCode: number) => void): Command {
   return new Command('train')
     .description('fit the contract, train a model and write it as a bundle')
-    .argument('<config>', 'training config (JSON): contract, labels, split, network, training settings')
-    .requiredOption('--data <uri>', 'folder of labelled Parquet shards')
-    .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one')
+    .argument(
+      '<config>',
+      'training config (JSON): contract, labels, split, network, training settings',
+      parseUri,
+    )
+    .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
+    .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
     .option('--json', 'print the result as one JSON object')
     .action(async (configUri: string, { data, output, json }: TrainOptions) => {
       const config = await readConfig(configUri);

@@ -16,19 +16,26 @@ const ARROW_MAGIC = 'ARROW1';
 export async function describeUri(uri: string): Promise<string> {
   const storage = storageFor(uri);
   if (await storage.exists(joinUri(uri, MANIFEST_FILE))) return describeBundle(uri);
-  const file = await storage.open(uri);
+  const file = await storage.open(uri).catch((error: unknown) => {
+    const isFolder = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
+    throw isFolder ? unknown(uri, `no ${MANIFEST_FILE} here`) : error;
+  });
   try {
     const head = new Uint8Array(Math.min(ARROW_MAGIC.length, file.sizeBytes));
     await file.readInto(head, 0);
     const magic = Buffer.from(head).toString('latin1');
     if (magic.startsWith(PARQUET_MAGIC)) return await describeShard(file);
-    if (magic === ARROW_MAGIC) return await describePredictions(uri);
-    throw new StorageError('INSPECT_UNKNOWN', 'neither a bundle, a shard nor a prediction file', {
-      file: uri,
-      expected: `${MANIFEST_FILE} in a folder, or a file beginning with ${PARQUET_MAGIC} or ${ARROW_MAGIC}`,
-      found: head.length === 0 ? 'an empty file' : JSON.stringify(magic),
-    });
+    if (magic === ARROW_MAGIC) return await describePredictions(file);
+    throw unknown(uri, head.length === 0 ? 'an empty file' : JSON.stringify(magic));
   } finally {
     await file.close();
   }
+}
+
+function unknown(uri: string, found: string): StorageError {
+  return new StorageError('INSPECT_UNKNOWN', 'neither a bundle, a shard nor a prediction file', {
+    file: uri,
+    expected: `${MANIFEST_FILE} in a folder, or a file beginning with ${PARQUET_MAGIC} or ${ARROW_MAGIC}`,
+    found,
+  });
 }

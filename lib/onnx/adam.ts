@@ -27,6 +27,10 @@ export interface AdamSlot {
   readonly nextSecondMoment: string;
 }
 
+/** Input with a parameter's first moment. */
+export const firstMomentName = (parameter: string): string => `${parameter}.m`;
+/** Input with a parameter's second moment. */
+export const secondMomentName = (parameter: string): string => `${parameter}.v`;
 /** Name of the scalar input that takes `adamStepSize`. */
 export const stepSizeInput = 'stepSize';
 
@@ -51,8 +55,8 @@ export function addAdamUpdate(
     const { name, shape } = parameter;
     const slot: AdamSlot = {
       parameter,
-      firstMoment: `${name}.m`,
-      secondMoment: `${name}.v`,
+      firstMoment: firstMomentName(name),
+      secondMoment: secondMomentName(name),
       nextParameter: `${name}.next`,
       nextFirstMoment: `${name}.m.next`,
       nextSecondMoment: `${name}.v.next`,

@@ -43,6 +43,7 @@ export async function evaluateInput(
             metrics.add({
               pctr: scored.pctr.subarray(at, end),
               pcvr: scored.pcvr.subarray(at, end),
+              pctcvr: scored.pctcvr.subarray(at, end),
               ...readLabels(batch, labels, uri),
               ...(labels.user === undefined ? {} : { users: readUsers(batch, labels.user) }),
             });

@@ -17,7 +17,7 @@ export interface ScoringPlan {
 /**
  * Pairs every shard with its prediction file: the same relative path below the output folder, ending in .arrow.
  * A single input file may also be given an output that ends in .arrow itself.
- * @throws StorageError OUTPUT_CLASH when two shards would be written to one file
+ * @throws StorageError OUTPUT_CLASH when two shards would be written to one file, or a shard over itself
  */
 export async function planScoring(inputUri: string, outputUri: string): Promise<ScoringPlan> {
   const { shards, ignored } = await listShards(inputUri);
@@ -29,13 +29,15 @@ export async function planScoring(inputUri: string, outputUri: string): Promise<
       : joinUri(outputUri, `${relativePath.replace(SHARD_NAME, '')}.arrow`),
     sizeBytes,
   }));
-  const byOutput = new Map<string, string>();
+  // Inputs are taken names too: a shard that is called x.arrow must not be replaced by its own scores.
+  const byOutput = new Map(planned.map(({ inputUri }) => [inputUri, inputUri]));
   for (const shard of planned) {
     const other = byOutput.get(shard.outputUri);
     if (other !== undefined) {
-      throw new StorageError('OUTPUT_CLASH', `two shards would be written to ${shard.outputUri}`, {
-        file: other,
-        found: shard.inputUri,
+      throw new StorageError('OUTPUT_CLASH', 'two shards, or a shard and its scores, would be one file', {
+        file: shard.outputUri,
+        expected: 'a name of its own for every file',
+        found: `${other} and the scores of ${shard.inputUri}`,
       });
     }
     byOutput.set(shard.outputUri, shard.inputUri);

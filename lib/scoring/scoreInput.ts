@@ -1,7 +1,7 @@
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import { addCounts } from './addCounts.ts';
-import { planScoring } from './planScoring.ts';
+import { planScoring, type ScoringPlan } from './planScoring.ts';
 import { type ScoredShard, scoreShard } from './scoreShard.ts';
 import { WorkerPool } from './workerPool.ts';
 
@@ -17,7 +17,7 @@ export interface ScoringReport {
   readonly rows: number;
   readonly seconds: number;
   readonly shards: readonly ScoredShard[];
-  /** Shards that could not be scored; none of their output exists. */
+  /** Shards that could not be scored, in the order of the input; no output of theirs was written. */
   readonly failures: readonly { readonly inputUri: string; readonly error: unknown }[];
   readonly ignored: readonly string[];
   readonly counts: readonly FeatureCounts[];
@@ -78,7 +78,7 @@ export async function scoreInput(
     }
   };
   try {
-    await Promise.all(Array.from({ length: workers }, lane));
+    await Promise.all(Array.from({ length: Math.min(workers, plan.shards.length) }, lane));
   } finally {
     await pool.close();
   }
@@ -86,9 +86,15 @@ export async function scoreInput(
   return {
     rows: scored.reduce((sum, shard) => sum + shard.rowCount, 0),
     seconds: (performance.now() - startMillis) / 1000,
-    shards: scored.sort((a, b) => (a.inputUri < b.inputUri ? -1 : 1)),
-    failures,
+    shards: inOrder(plan, scored),
+    failures: inOrder(plan, failures),
     ignored: plan.ignored,
     counts,
   };
+}
+
+/** Lanes end in any order; a report has the order of the input. */
+function inOrder<Entry extends { readonly inputUri: string }>(plan: ScoringPlan, entries: Entry[]): Entry[] {
+  const positions = new Map(plan.shards.map(({ inputUri }, index) => [inputUri, index]));
+  return entries.sort((a, b) => positions.get(a.inputUri)! - positions.get(b.inputUri)!);
 }

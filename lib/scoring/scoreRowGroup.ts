@@ -69,20 +69,25 @@ export class RowGroupScorer {
   }
 
   async #open({ shardUri, shardVersion }: RowGroupTask): Promise<ParquetShard> {
-    if (this.#shard?.uri !== shardUri || this.#shard.version !== shardVersion) {
-      await this.#shard?.file.close();
-      this.#shard = undefined;
-      this.#shard = await openShard(await storageFor(shardUri).open(shardUri));
+    if (this.#shard?.uri === shardUri && this.#shard.version === shardVersion) return this.#shard;
+    await this.#shard?.file.close();
+    this.#shard = undefined;
+    const file = await storageFor(shardUri).open(shardUri);
+    try {
+      if (file.version !== shardVersion) {
+        throw new ShardError('SHARD_CHANGED', 'the shard was replaced while it was being scored', {
+          file: shardUri,
+          expected: `version ${shardVersion}`,
+          found: file.version,
+          retryable: true,
+        });
+      }
+      this.#shard = await openShard(file);
+      return this.#shard;
+    } catch (error) {
+      await file.close();
+      throw error;
     }
-    if (this.#shard.version !== shardVersion) {
-      throw new ShardError('SHARD_CHANGED', 'the shard was replaced while it was being scored', {
-        file: shardUri,
-        expected: `version ${shardVersion}`,
-        found: this.#shard.version,
-        retryable: true,
-      });
-    }
-    return this.#shard;
   }
 }
 

@@ -15,21 +15,19 @@ export function serialiseError(error: unknown): SerialisedError {
   };
 }
 
-/** The error as it was thrown in the worker: same code, message and place; the worker's stack as cause. */
+/** The error as it was thrown in the worker: same code, message, place and stack. */
 export function deserialiseError(error: SerialisedError): Error {
-  if (error.code === undefined) return new Error(error.message, { cause: error.stack });
-  return new WorkerError(error);
-}
-
-class WorkerError extends Ncs4cvrError {
-  constructor(error: SerialisedError) {
-    super(error.code ?? 'WORKER_FAILED', '', {
-      ...error.location,
-      retryable: error.retryable,
-      cause: error.stack,
-      ...(error.expected === undefined ? {} : { expected: error.expected }),
-      ...(error.found === undefined ? {} : { found: error.found }),
-    });
-    this.message = error.message;
-  }
+  const { code, message, stack, location, expected, found, retryable } = error;
+  const revived =
+    code === undefined
+      ? new Error(message)
+      : new Ncs4cvrError(code, message, {
+          ...location,
+          retryable,
+          ...(expected === undefined ? {} : { expected }),
+          ...(found === undefined ? {} : { found }),
+        });
+  revived.message = message;
+  if (stack !== undefined) revived.stack = stack;
+  return revived;
 }

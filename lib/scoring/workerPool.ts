@@ -13,12 +13,15 @@ interface Job {
 /** Threads that score row groups. A failed row group rejects its own promise; a thread that dies is replaced. */
 export class WorkerPool {
   readonly size: number;
+  /** Row groups asked for and not yet written out, over all shards: each may hold its rows in memory. */
+  heldRowGroups = 0;
   readonly #setup: WorkerSetup;
   readonly #idle: Worker[] = [];
   readonly #running = new Map<Worker, Job>();
   readonly #live = new Set<Worker>();
   readonly #waiting: Job[] = [];
   readonly #exits = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(size: number, setup: WorkerSetup) {
     this.size = size;
@@ -27,15 +30,24 @@ export class WorkerPool {
     this.#setup = { ...setup, modelBytes: shared };
   }
 
+  /** Whether a shard that has row groups in flight may ask for one more: one more than there are threads. */
+  get hasRoom(): boolean {
+    return this.heldRowGroups <= this.size;
+  }
+
+  /** @throws the row group's error; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
   run(task: RowGroupTask): Promise<ScoredRowGroup> {
+    if (this.#isClosed) return Promise.reject(poolClosed(task));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject });
       this.#dispatch();
     });
   }
 
-  /** Lets running row groups finish, then ends every thread. */
+  /** Lets running row groups finish and ends every thread; row groups that wait are rejected. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { task, reject } of this.#waiting.splice(0)) reject(poolClosed(task));
     for (const worker of this.#live) worker.postMessage(null);
     await Promise.all(this.#exits);
   }
@@ -95,4 +107,11 @@ export class WorkerPool {
     );
     this.#dispatch();
   }
+}
+
+function poolClosed({ shardUri, rowGroup }: RowGroupTask): Ncs4cvrError {
+  return new Ncs4cvrError('SCORING_POOL_CLOSED', 'the scoring threads were ended before this row group', {
+    file: shardUri,
+    rowGroup,
+  });
 }

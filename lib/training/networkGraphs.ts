@@ -1,6 +1,6 @@
 import { Network, type NetworkInputs, type NetworkParameters } from '../model/network.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
-import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
+import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
+import { TASKS, type Task } from '../model/tasks.ts';
 import { type AdamSlot, addAdamUpdate } from '../onnx/adam.ts';
 import { gradients } from '../onnx/gradients.ts';
 import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
@@ -24,28 +24,27 @@ export interface TrainingGraph extends BuiltGraph {
 }
 
 /**
- * Forward, backward and Adam of one joint step (method 8.3): the click loss on all B rows, the conversion loss on
- * the first C rows, which are the clicked ones. Gradients reach the embeddings through the output
+ * Forward, backward and Adam of one step on the losses of `tasks` (method 8.3). With both tasks, the click loss is
+ * taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
+ * all B rows. With one task and masks, a trunk weight outside the task's mask keeps its value and its moments bit
+ * for bit: another task's momentum must not move private weights. Gradients reach the embeddings through the output
  * `fields.gradient` [B, F, E].
  */
 export function buildTrainingGraph(
   shape: NetworkShape,
   settings: TrainingSettings,
   hasMasks: boolean,
+  tasks: readonly Task[] = TASKS,
 ): TrainingGraph {
   const graph = new GraphBuilder();
-  const { network, inputs } = openNetwork(graph, shape, hasMasks, true);
+  const { network, inputs, parameters } = openNetwork(graph, shape, hasMasks, true);
   const input = network.inputLayer(inputs);
-  const clickedRows = graph.input(CLICKED_ROWS, [1], { elementType: 'int64' });
-  const rowsOf: PerTask<{ name: string; count: Value | undefined }> = {
-    click: { name: 'B', count: undefined },
-    conversion: { name: 'C', count: clickedRows },
-  };
-  const losses = TASKS.map((task) => {
-    const { name, count } = rowsOf[task];
-    const logits = network.logits(task, input, count);
-    const labels = graph.input(labelsInput(task), [name, 1]);
-    const weights = graph.input(weightsInput(task), [name, 1]);
+  const losses = tasks.map((task) => {
+    const onClicked = task === 'conversion' && tasks.length > 1;
+    const rows = onClicked ? graph.input(CLICKED_ROWS, [1], { elementType: 'int64' }) : undefined;
+    const logits = network.logits(task, input, rows);
+    const labels = graph.input(labelsInput(task), [onClicked ? 'C' : 'B', 1]);
+    const weights = graph.input(weightsInput(task), [onClicked ? 'C' : 'B', 1]);
     const loss = lossOf(settings.losses[task])(graph, logits, labels, weights);
     graph.output(lossOutput(task), loss);
     return multiply(graph, loss, graph.scalar(settings.taskWeights[task]));
@@ -54,7 +53,15 @@ export function buildTrainingGraph(
   const targets = [inputs.fields, ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
   graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
-  const slots = addAdamUpdate(graph, found);
+  const updateMasks = new Map<Value, Value>();
+  const [onlyTask, ...others] = tasks;
+  if (onlyTask !== undefined && others.length === 0) {
+    for (let layer = 0; layer + 1 < shape.layerWidths.length; layer++) {
+      const mask = parameters.mask(onlyTask, layer);
+      if (mask !== undefined) updateMasks.set(parameters.parameter(trunkWeightName(layer)), mask);
+    }
+  }
+  const slots = addAdamUpdate(graph, found, { updateMasks });
   return { ...graph.build({ graphName: 'ncs4cvr-training' }), slots };
 }
 
@@ -74,7 +81,7 @@ function openNetwork(
   shape: NetworkShape,
   hasMasks: boolean,
   requiresGradient: boolean,
-): { network: Network; inputs: NetworkInputs } {
+): { network: Network; inputs: NetworkInputs; parameters: NetworkParameters } {
   const byName = new Map(shape.parameters.map((parameter) => [parameter.name, parameter]));
   const parameters: NetworkParameters = {
     parameter: (name) => graph.parameter(name, byName.get(name)!.shape),
@@ -85,7 +92,7 @@ function openNetwork(
     fields: graph.input(FIELDS, ['B', shape.fieldNames.length, shape.embeddingWidth], { requiresGradient }),
     dense: shape.denseWidth === 0 ? undefined : graph.input(DENSE_INPUT, ['B', shape.denseWidth]),
   };
-  return { network: new Network(graph, shape, parameters), inputs };
+  return { network: new Network(graph, shape, parameters), inputs, parameters };
 }
 
 function lossOf(config: LossConfig): Loss {

@@ -51,6 +51,8 @@ const settingsSchema = z.strictObject({
   batchRows: z.int().min(1).max(65_536).default(1024),
   embeddings: embeddingsSchema.prefault({}),
   trunk: trunkSchema.prefault({}),
+  /** `joint`: one step on the weighted sum of both losses; `alternating`: a step for each task on every batch. */
+  steps: z.enum(['joint', 'alternating']).default('joint'),
   losses: z
     .strictObject({
       click: lossSchema.default({ kind: 'bce' }),

@@ -2,8 +2,14 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask } from '../model/tasks.ts';
-import { type AdamSlot, adamStepSize, stepSizeInput } from '../onnx/adam.ts';
+import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
+import {
+  type AdamSlot,
+  adamStepSize,
+  firstMomentName,
+  secondMomentName,
+  stepSizeInput,
+} from '../onnx/adam.ts';
 import { createSession, float32Data, float32Tensor, int64Tensor, scalarTensor } from '../onnx/session.ts';
 import { EmbeddingLayer, SparseGradient } from './embeddingLayer.ts';
 import { maskTensors } from './maskTensors.ts';
@@ -30,13 +36,26 @@ export interface TaskLoss {
   readonly rows: number;
 }
 
+/** Tasks whose losses are summed into one optimiser step, and the graph that takes it. */
+interface Phase {
+  readonly tasks: readonly Task[];
+  readonly session: InferenceSession;
+  readonly slots: readonly AdamSlot[];
+}
+
+/** What every phase needs to know about the model. */
+interface StepContext {
+  readonly shape: NetworkShape;
+  readonly layout: FeatureLayout;
+  readonly settings: TrainingSettings;
+}
+
 /**
- * Runs joint optimiser steps and holds the weights and the optimisers' state. The dense parameters live in the
- * tensors that go in and out of the graph, the embeddings in one typed array that is changed in place.
+ * Runs optimiser steps and holds the weights and the optimisers' state. The dense parameters live in the tensors
+ * that go in and out of the graphs, the embeddings in one typed array that is changed in place.
  */
 export class TrainingStep {
-  readonly #session: InferenceSession;
-  readonly #slots: readonly AdamSlot[];
+  readonly #phases: readonly Phase[];
   readonly #shape: NetworkShape;
   readonly #layout: FeatureLayout;
   readonly #settings: TrainingSettings;
@@ -44,20 +63,17 @@ export class TrainingStep {
   readonly #embeddingLayer: EmbeddingLayer;
   readonly #gradient: SparseGradient;
   readonly #sparseOptimiser: SparseOptimiser;
+  readonly #parameterNames: readonly string[];
   readonly #state: Record<string, Tensor>;
   #steps = 0;
 
   private constructor(
-    session: InferenceSession,
-    slots: readonly AdamSlot[],
-    shape: NetworkShape,
-    layout: FeatureLayout,
-    settings: TrainingSettings,
+    phases: readonly Phase[],
+    { shape, layout, settings }: StepContext,
     initial: ModelWeights,
     masks: Readonly<Record<string, Tensor>>,
   ) {
-    this.#session = session;
-    this.#slots = slots;
+    this.#phases = phases;
     this.#shape = shape;
     this.#layout = layout;
     this.#settings = settings;
@@ -67,13 +83,13 @@ export class TrainingStep {
     const { optimiser, learningRate } = settings.embeddings;
     const Optimiser = optimiser === 'adam' ? LazyAdam : LazyAdagrad;
     this.#sparseOptimiser = new Optimiser(this.#embeddings.length, learningRate);
+    this.#parameterNames = shape.parameters.map(({ name }) => name);
     this.#state = { ...masks };
-    for (const slot of slots) {
-      const { name, shape: dims } = slot.parameter;
+    for (const { name, shape: dims } of shape.parameters) {
       const values = initial.parameters.get(name)!;
-      this.#state[name] = float32Tensor(values.slice(), dims as number[]);
-      this.#state[slot.firstMoment] = float32Tensor(new Float32Array(values.length), dims as number[]);
-      this.#state[slot.secondMoment] = float32Tensor(new Float32Array(values.length), dims as number[]);
+      this.#state[name] = float32Tensor(values.slice(), dims);
+      this.#state[firstMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
+      this.#state[secondMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
     }
   }
 
@@ -86,15 +102,20 @@ export class TrainingStep {
     masks?: TaskMasks,
   ): Promise<TrainingStep> {
     const given = maskTensors(shape, masks);
-    const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined);
-    const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
-    return new TrainingStep(session, slots, shape, layout, settings, initial, given);
+    const together = settings.steps === 'joint' ? [TASKS] : TASKS.map((task) => [task]);
+    const phases: Phase[] = [];
+    for (const tasks of together) {
+      const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined, tasks);
+      const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
+      phases.push({ tasks, session, slots });
+    }
+    return new TrainingStep(phases, { shape, layout, settings }, initial, given);
   }
 
   /** The weights as they stand. Views: copy them before the next step. */
   get weights(): ModelWeights {
-    const parameters = this.#slots.map(
-      ({ parameter: { name } }) => [name, this.#state[name]!.data as Float32Array] as const,
+    const parameters = this.#parameterNames.map(
+      (name) => [name, this.#state[name]!.data as Float32Array] as const,
     );
     return { embeddings: this.#embeddings, parameters: new Map(parameters) };
   }
@@ -106,32 +127,50 @@ export class TrainingStep {
   }
 
   /**
-   * One step on the rows `indices` of `set`. Reorders `indices`: clicked rows first.
+   * Learns from the rows `indices` of `set`: one joint step, or a click step on all of them and a conversion step on
+   * the clicked ones. Reorders `indices`: clicked rows first.
    * @param indices at least one row
    */
   async run(set: TrainingSet, indices: Int32Array): Promise<PerTask<TaskLoss>> {
-    const count = indices.length;
     const clicked = clickedFirst(indices, set.click);
+    const losses: Record<Task, TaskLoss> = { click: NO_LOSS, conversion: NO_LOSS };
+    for (const phase of this.#phases) {
+      const isClickedOnly = !phase.tasks.includes('click');
+      const rows = isClickedOnly ? indices.subarray(0, clicked) : indices;
+      if (rows.length > 0) Object.assign(losses, await this.#runPhase(phase, set, rows, clicked));
+    }
+    return losses;
+  }
+
+  async release(): Promise<void> {
+    for (const { session } of this.#phases) await session.release();
+  }
+
+  async #runPhase(
+    { tasks, session, slots }: Phase,
+    set: TrainingSet,
+    indices: Int32Array,
+    clicked: number,
+  ): Promise<Partial<Record<Task, TaskLoss>>> {
+    const count = indices.length;
     const { fieldNames, embeddingWidth } = this.#shape;
     const fields = new Float32Array(count * fieldNames.length * embeddingWidth);
     this.#embeddingLayer.gather(this.#embeddings, set.rows, indices, count, fields);
     const { learningRate } = this.#settings.trunk;
-    const conversion = this.#conversionRows(set, indices, clicked);
     const feeds: Record<string, Tensor> = {
       ...this.#state,
-      [labelsInput('click')]: float32Tensor(
-        Float32Array.from(indices, (row) => set.click[row]!),
-        [count, 1],
-      ),
-      [weightsInput('click')]: float32Tensor(new Float32Array(count).fill(1 / count), [count, 1]),
-      ...conversion.feeds,
       [FIELDS]: float32Tensor(fields, [count, fieldNames.length, embeddingWidth]),
       [stepSizeInput]: scalarTensor(adamStepSize(learningRate, ++this.#steps)),
     };
+    const rows: PerTask<number> = {
+      click: count,
+      conversion: tasks.includes('conversion') ? this.#feedConversions(feeds, set, indices, clicked) : 0,
+    };
+    if (tasks.includes('click')) this.#feedClicks(feeds, set, indices);
     if (this.#layout.denseWidth > 0) feeds[DENSE_INPUT] = this.#denseFeed(set, indices);
 
-    const outputs = await this.#session.run(feeds);
-    for (const slot of this.#slots) {
+    const outputs = await session.run(pick(feeds, session.inputNames));
+    for (const slot of slots) {
       this.#state[slot.parameter.name] = outputs[slot.nextParameter]!;
       this.#state[slot.firstMoment] = outputs[slot.nextFirstMoment]!;
       this.#state[slot.secondMoment] = outputs[slot.nextSecondMoment]!;
@@ -139,20 +178,25 @@ export class TrainingStep {
     const fieldGradients = float32Data(outputs, FIELDS_GRADIENT);
     this.#embeddingLayer.scatter(fieldGradients, set.rows, indices, count, this.#gradient);
     this.#sparseOptimiser.step(this.#embeddings, this.#gradient);
-    const rows: PerTask<number> = { click: count, conversion: conversion.rows };
-    return perTask((task) => ({ mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }));
+    return Object.fromEntries(
+      tasks.map((task) => [task, { mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }]),
+    );
   }
 
-  async release(): Promise<void> {
-    await this.#session.release();
+  #feedClicks(feeds: Record<string, Tensor>, set: TrainingSet, indices: Int32Array): void {
+    const count = indices.length;
+    const labels = Float32Array.from(indices, (row) => set.click[row]!);
+    feeds[labelsInput('click')] = float32Tensor(labels, [count, 1]);
+    feeds[weightsInput('click')] = float32Tensor(new Float32Array(count).fill(1 / count), [count, 1]);
   }
 
-  /** Labels and weights of the conversion loss, and how many rows count. */
-  #conversionRows(
+  /** Labels and weights of the conversion loss; returns how many rows count. */
+  #feedConversions(
+    feeds: Record<string, Tensor>,
     set: TrainingSet,
     indices: Int32Array,
     clicked: number,
-  ): { readonly feeds: Record<string, Tensor>; readonly rows: number } {
+  ): number {
     // At least one row goes through the conversion head, without weight when nothing was clicked.
     const length = Math.max(1, clicked);
     const labels = new Float32Array(length);
@@ -166,12 +210,10 @@ export class TrainingStep {
       rows++;
     }
     if (rows > 0) for (let i = 0; i < clicked; i++) weights[i]! /= rows;
-    const feeds = {
-      [CLICKED_ROWS]: int64Tensor([length]),
-      [labelsInput('conversion')]: float32Tensor(labels, [length, 1]),
-      [weightsInput('conversion')]: float32Tensor(weights, [length, 1]),
-    };
-    return { feeds, rows };
+    feeds[CLICKED_ROWS] = int64Tensor([length]);
+    feeds[labelsInput('conversion')] = float32Tensor(labels, [length, 1]);
+    feeds[weightsInput('conversion')] = float32Tensor(weights, [length, 1]);
+    return rows;
   }
 
   #denseFeed(set: TrainingSet, indices: Int32Array): Tensor {
@@ -182,6 +224,12 @@ export class TrainingStep {
     });
     return float32Tensor(dense, [indices.length, denseWidth]);
   }
+}
+
+const NO_LOSS: TaskLoss = { mean: 0, rows: 0 };
+
+function pick(feeds: Readonly<Record<string, Tensor>>, names: readonly string[]): Record<string, Tensor> {
+  return Object.fromEntries(names.map((name) => [name, feeds[name]!]));
 }
 
 /** Moves clicked rows to the front, keeping the order on both sides; returns how many there are. */

@@ -1,0 +1,234 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { CODE_VERSION } from '../lib/codeVersion.ts';
+import { findCycle, type ImportGraph, importGraph, reachedFrom, readImportGraph } from './importGraph.ts';
+
+/**
+ * What each layer may import besides itself and the files directly in lib/. Data flows from storage to scoring;
+ * training stands apart; only examples/ use the CLI. A folder that isn't listed fails.
+ */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'lib/storage': [],
+  'lib/metrics': [],
+  'lib/onnx': [],
+  'lib/parquet': ['lib/storage'],
+  'lib/features': [],
+  'lib/model': ['lib/storage', 'lib/features', 'lib/onnx'],
+  'lib/arrow': ['lib/storage'],
+  'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow', 'lib/metrics'],
+  'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow'],
+  'lib/training': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/onnx', 'lib/metrics'],
+  'lib/cli': ['lib/storage', 'lib/model', 'lib/metrics', 'lib/scoring', 'lib/inspect', 'lib/training'],
+  // Shared by all: errors, random numbers, the code's version.
+  lib: [],
+  functions: ['lib/storage', 'lib/model', 'lib/metrics', 'lib/scoring'],
+  'examples/demo': ['lib/cli', 'lib/metrics'],
+};
+
+/** Building and training networks: nothing that serves scores may reach them. */
+const TRAINING_ONLY =
+  /^lib\/(training\/|onnx\/(graphBuilder|ops|opTable|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
+const SERVING = /^(functions|lib\/scoring)\//;
+/** It misreads dictionary pages without an error; the demo and the tests write with it. */
+const NOT_IN_LIB = 'parquetjs-lite';
+
+/**
+ * Imports left out of the search for cycles, as [from, to]. This one is a type import against the run-time direction; the
+ * way out is a file for the message types, which both can import.
+ */
+const KNOWN_BACK_IMPORTS = [['lib/onnx/wireFormat.ts', 'lib/onnx/modelProto.ts']] as const;
+
+/** Every rule that the graph breaks, one line each. */
+function violations(graph: ImportGraph): string[] {
+  const found: string[] = [];
+  for (const [path, imports] of graph.modules) {
+    const layer = layerOf(path);
+    const allowed = ALLOWED[layer];
+    if (allowed === undefined) {
+      found.push(`${path}: the folder ${layer} has no row in the table of layers`);
+      continue;
+    }
+    for (const imported of imports) {
+      const target = layerOf(imported);
+      if (!graph.modules.has(imported)) found.push(`${path}: imports ${imported}, which doesn't exist`);
+      else if (target !== layer && target !== 'lib' && !allowed.includes(target)) {
+        found.push(`${path}: ${layer} may not import ${imported}`);
+      }
+    }
+  }
+  const servers = [...graph.modules.keys()].filter((path) => SERVING.test(path));
+  for (const [path, route] of reachedFrom(graph, servers)) {
+    if (TRAINING_ONLY.test(path)) found.push(`serving reaches training: ${route.join(' -> ')}`);
+  }
+  for (const [path, names] of graph.packages) {
+    const isForbidden = names.some((name) => name === NOT_IN_LIB || name.startsWith(`${NOT_IN_LIB}/`));
+    if (isForbidden && path.startsWith('lib/')) found.push(`${path}: imports ${NOT_IN_LIB}`);
+  }
+  const cycle = findCycle(withoutKnownBackImports(graph));
+  if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
+  return found;
+}
+
+function withoutKnownBackImports({ modules, packages }: ImportGraph): ImportGraph {
+  const isKnown = (path: string, imported: string) =>
+    KNOWN_BACK_IMPORTS.some(([from, to]) => from === path && to === imported);
+  const kept = [...modules].map(
+    ([path, imports]) => [path, imports.filter((imported) => !isKnown(path, imported))] as const,
+  );
+  return { modules: new Map(kept), packages };
+}
+
+function layerOf(path: string): string {
+  const folders = path.split('/').slice(0, -1);
+  return (folders[0] === 'functions' ? folders.slice(0, 1) : folders.slice(0, 2)).join('/');
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+describe('the architecture', () => {
+  const folders = ['lib', 'functions', 'examples'].filter((folder) => existsSync(`${root}${folder}`));
+  const graph = readImportGraph(root, folders);
+
+  test('holds: layers, no training where scores are served, no cycle, no parquetjs-lite in lib', () => {
+    expect(violations(graph)).toEqual([]);
+  });
+
+  test('was read: the known paths from the CLI to storage and to training are in the graph', () => {
+    expect(graph.modules.size).toBeGreaterThan(80);
+    const fromMain = reachedFrom(graph, ['lib/cli/main.ts']);
+    for (const path of ['lib/storage/diskFile.ts', 'lib/training/trainModel.ts', 'lib/onnx/adam.ts']) {
+      expect(fromMain.has(path), path).toBe(true);
+    }
+    // What the rules name must exist, or a rename would switch them off.
+    for (const name of ['graphBuilder', 'ops', 'gradients', 'adam']) {
+      expect(graph.modules.has(`lib/onnx/${name}.ts`), name).toBe(true);
+    }
+    expect(reachedFrom(graph, ['lib/scoring/scoringWorker.ts']).has('lib/onnx/session.ts')).toBe(true);
+  });
+
+  test('the exceptions from the cycle rule are still needed', () => {
+    for (const [from, to] of KNOWN_BACK_IMPORTS) {
+      expect(reachedFrom(graph, [to]).has(from) && graph.modules.get(from)?.includes(to), from).toBe(true);
+    }
+  });
+
+  test('imports carry the .ts extension', () => {
+    const bare = [...graph.modules].flatMap(([path, imports]) =>
+      imports.filter((imported) => !imported.endsWith('.ts')).map((imported) => `${path}: ${imported}`),
+    );
+    expect(bare).toEqual([]);
+  });
+});
+
+describe('the checker', () => {
+  const check = (sources: Readonly<Record<string, string>>) =>
+    violations(importGraph(new Map(Object.entries(sources))));
+
+  test('accepts a graph that keeps the rules', () => {
+    const good = {
+      'lib/errors.ts': '',
+      'lib/storage/disk.ts': "import { E } from '../errors.ts';",
+      'lib/scoring/score.ts': "import { open } from '../storage/disk.ts'; import x from 'apache-arrow';",
+      'lib/cli/main.ts': "import { score } from '../scoring/score.ts';",
+      'examples/demo/main.ts': "import 'parquetjs-lite';",
+    };
+    expect(check(good)).toEqual([]);
+  });
+
+  test.each([
+    [
+      'a lower layer imports an upper one',
+      'lib/storage may not import lib/parquet/read.ts',
+      {
+        'lib/storage/disk.ts': "import { read } from '../parquet/read.ts';",
+        'lib/parquet/read.ts': '',
+      },
+    ],
+    [
+      'a type import counts too',
+      'lib/features may not import lib/model/a.ts',
+      {
+        'lib/features/b.ts': "import type { A } from '../model/a.ts';",
+        'lib/model/a.ts': '',
+      },
+    ],
+    [
+      'a re-export counts too',
+      'lib/features may not import lib/model/a.ts',
+      {
+        'lib/features/b.ts': "export { a } from '../model/a.ts';",
+        'lib/model/a.ts': '',
+      },
+    ],
+    [
+      'a dynamic import counts too',
+      'lib/features may not import lib/model/a.ts',
+      {
+        'lib/features/b.ts': "const a = await import('../model/a.ts');",
+        'lib/model/a.ts': '',
+      },
+    ],
+    [
+      'anything imports the CLI',
+      'lib/scoring may not import lib/cli/line.ts',
+      {
+        'lib/scoring/score.ts': "import { line } from '../cli/line.ts';",
+        'lib/cli/line.ts': '',
+      },
+    ],
+    [
+      'scoring imports training',
+      'lib/scoring may not import lib/training/train.ts',
+      {
+        'lib/scoring/score.ts': "import { train } from '../training/train.ts';",
+        'lib/training/train.ts': '',
+      },
+    ],
+    [
+      'a function reaches graph building through allowed layers',
+      'serving reaches training: functions/score.ts -> lib/model/network.ts -> lib/onnx/graphBuilder.ts',
+      {
+        'functions/score.ts': "import { network } from '../lib/model/network.ts';",
+        'lib/model/network.ts': "import { GraphBuilder } from '../onnx/graphBuilder.ts';",
+        'lib/onnx/graphBuilder.ts': '',
+      },
+    ],
+    [
+      'modules import each other',
+      'import cycle: lib/model/a.ts -> lib/model/b.ts -> lib/model/a.ts',
+      {
+        'lib/model/a.ts': "import { b } from './b.ts';",
+        'lib/model/b.ts': "import { a } from './a.ts';",
+      },
+    ],
+    [
+      'lib imports parquetjs-lite',
+      'lib/parquet/read.ts: imports parquetjs-lite',
+      {
+        'lib/parquet/read.ts': "import parquet from 'parquetjs-lite';",
+      },
+    ],
+    [
+      'a new folder without a row in the table',
+      'lib/utils has no row in the table of layers',
+      {
+        'lib/utils/helpers.ts': '',
+      },
+    ],
+    [
+      'an import of a file that is not there',
+      "imports lib/model/gone.ts, which doesn't exist",
+      {
+        'lib/model/a.ts': "import { gone } from './gone.ts';",
+      },
+    ],
+  ])('finds: %s', (_, violation, sources) => {
+    expect(check(sources).join('\n')).toContain(violation);
+  });
+});
+
+test("CODE_VERSION is package.json's version", () => {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
+  expect(CODE_VERSION).toBe(version);
+});

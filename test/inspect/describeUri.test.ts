@@ -1,0 +1,142 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { describeUri } from '../../lib/inspect/describeUri.ts';
+import { formatTable } from '../../lib/inspect/formatTable.ts';
+import { scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
+import { KEY_NAMES, keyRows, keyShard, withRowKeys } from '../scoring/keyShard.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const shard = join(folder, 'shard.parquet');
+const predictions = join(folder, 'scores.arrow');
+let model: TinyModel;
+
+beforeAll(async () => {
+  model = await trainTinyModel(join(folder, 'model'));
+  writeFileSync(shard, funnelShard(funnelRows('2024-03-04', 100), 40));
+  await scoreInput(shard, predictions, model.bundle, { workers: 1 });
+});
+
+/** The lines as cells: columns stand two or more spaces apart. */
+async function cellsOf(uri: string): Promise<string[][]> {
+  return (await describeUri(uri)).split('\n').map((line) => line.split(/ {2,}/));
+}
+
+describe('describeUri', () => {
+  test('a bundle: version, checksum, row keys, training record and a line a feature', async () => {
+    const cells = await cellsOf(model.bundleUri);
+    const { manifest, contract } = model.bundle;
+    expect(cells).toContainEqual(['model version', 'tiny-1']);
+    expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
+    expect(cells).toContainEqual(['contract', manifest.contractFingerprint]);
+    expect(cells).toContainEqual(['row keys', 'impression_id, request']);
+    expect(cells).toContainEqual(['labels', 'click = click, conversion = conversion']);
+    expect(cells).toContainEqual(['trained on', expect.stringContaining('(3000 rows)')]);
+    expect(cells).toContainEqual(['feature', 'kind', 'column', 'table', 'rows']);
+    expect(cells).toContainEqual(['recent_item_ids', 'list', 'recent_item_ids', 'item', '61']);
+    expect(cells).toContainEqual(['log_price', 'numeric', 'price', '-', '-']);
+    expect(cells.filter(([, kind]) => /^(categorical|list|numeric|bucketed)$/.test(kind ?? ''))).toHaveLength(
+      contract.features.length,
+    );
+  });
+
+  test('a shard: rows, row groups and columns with their types', async () => {
+    const cells = await cellsOf(shard);
+    expect(cells).toContainEqual(['parquet shard', shard]);
+    expect(cells).toContainEqual(['rows', '100']);
+    expect(cells).toContainEqual(['row groups', '3 of 20 to 40 rows']);
+    expect(cells).toContainEqual(['item_id', 'Int64']);
+    expect(cells).toContainEqual(['tags', 'List<Utf8>']);
+  });
+
+  test('a prediction file: metadata, columns and its first rows', async () => {
+    const cells = await cellsOf(predictions);
+    expect(cells).toContainEqual(['prediction file', predictions]);
+    expect(cells).toContainEqual(['rows', '100']);
+    expect(cells).toContainEqual(['ncs4cvr.model_version', 'tiny-1']);
+    expect(cells).toContainEqual(['ncs4cvr.input_uri', shard]);
+    expect(cells).toContainEqual(['pctr', 'Float32', 'no']);
+    expect(cells).toContainEqual(['impression_id', 'request', 'pctr', 'pcvr', 'pctcvr']);
+    expect(cells.filter(([id]) => /^20240304\d{6}$/.test(id ?? ''))).toHaveLength(5);
+  });
+
+  test('keys of every kind can be shown', async () => {
+    const input = join(folder, 'keys.parquet');
+    const output = join(folder, 'keys.arrow');
+    writeFileSync(input, keyShard(keyRows(10), 10));
+    await scoreInput(input, output, withRowKeys(model.bundle, KEY_NAMES), { workers: 1 });
+    const lines = (await describeUri(output)).split('\n');
+    const head = lines.findIndex((line) => /^id +unsigned/.test(line));
+    expect(lines.slice(head + 1)).toHaveLength(5);
+    // Row 1 is null in every nullable column.
+    expect(lines[head + 2]).toMatch(/^4611686018427387905 +null +null +null +null +null +null +0\.\d+/);
+    expect(lines[head + 3]).toContain('1969-11-14');
+    expect(lines[head + 3]).toContain('2022-04-15T05:20:00.002Z');
+  });
+
+  test('a shard and a prediction file without rows', async () => {
+    const input = join(folder, 'empty.parquet');
+    const output = join(folder, 'empty.arrow');
+    writeFileSync(input, funnelShard([], 10));
+    await scoreInput(input, output, model.bundle, { workers: 1 });
+    expect(await cellsOf(input)).toContainEqual(['rows', '0']);
+    expect(await cellsOf(output)).toContainEqual(['rows', '0']);
+  });
+
+  test('anything else is INSPECT_UNKNOWN; nothing at all is STORAGE_NOT_FOUND', async () => {
+    const text = join(folder, 'text.txt');
+    const empty = join(folder, 'empty.txt');
+    const plain = join(folder, 'plain');
+    writeFileSync(text, 'hello');
+    writeFileSync(empty, '');
+    mkdirSync(plain);
+    for (const [uri, found] of [
+      [text, '"hello"'],
+      [empty, 'an empty file'],
+      [plain, 'no bundle.json here'],
+    ] as const) {
+      await expect(describeUri(uri)).rejects.toMatchObject({
+        code: 'INSPECT_UNKNOWN',
+        location: { file: uri },
+        found,
+      });
+    }
+    await expect(describeUri(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+  });
+
+  test('a damaged file is an error, never a description of a part', async () => {
+    const damaged = join(folder, 'damaged');
+    const describeBytes = (bytes: Uint8Array) => {
+      writeFileSync(damaged, bytes);
+      return describeUri(damaged);
+    };
+    const whole = readFileSync(predictions);
+    for (const share of [0.1, 0.5, 0.9, 0.99]) {
+      const part = whole.subarray(0, Math.floor(share * whole.length));
+      await expect(describeBytes(part)).rejects.toMatchObject({ code: 'PREDICTION_FILE_INVALID' });
+    }
+    const wholeShard = readFileSync(shard);
+    await expect(describeBytes(wholeShard.subarray(0, 1000))).rejects.toMatchObject({
+      code: 'SHARD_TRUNCATED',
+    });
+
+    const bundle = join(folder, 'damaged-bundle');
+    cpSync(model.bundleUri, bundle, { recursive: true });
+    const onnx = readFileSync(join(bundle, 'model.onnx'));
+    onnx[onnx.length >> 1]! ^= 1;
+    writeFileSync(join(bundle, 'model.onnx'), onnx);
+    await expect(describeUri(bundle)).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
+  });
+});
+
+test('formatTable aligns columns by their longest cell and leaves no space at the end of a line', () => {
+  expect(
+    formatTable([
+      ['a', 'bb', 'c'],
+      ['long', '', ''],
+    ]),
+  ).toBe('a     bb  c\nlong');
+});

@@ -1,0 +1,177 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Ncs4cvrError } from '../../lib/errors.ts';
+import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import { scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { scoreShard } from '../../lib/scoring/scoreShard.ts';
+import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { filesBelow } from './filesBelow.ts';
+import { scoreBits } from './readScores.ts';
+
+// The built worker, in a thread that dies at row group 2 of a shard whose name says so.
+const entry = vi.hoisted(() => ({ url: new URL('file:///') }));
+vi.mock('../../lib/scoring/workerEntry.ts', () => ({ workerEntry: () => entry.url }));
+
+const folder = temporaryFolder();
+const builtWorker = new URL('../../dist/lib/scoring/scoringWorker.js', import.meta.url);
+const mortalWorker = join(folder, 'mortalWorker.mjs');
+writeFileSync(
+  mortalWorker,
+  `import { parentPort } from 'node:worker_threads';
+  await import(${JSON.stringify(builtWorker.href)});
+  parentPort.on('message', (task) => {
+    if (task?.shardUri.includes('mortal') && task.rowGroup === 2) process.exit(9);
+  });`,
+);
+
+const rows = funnelRows('2024-03-04', 400);
+const shard = funnelShard(rows, 20);
+let bundle: ModelBundle;
+
+beforeAll(async () => {
+  entry.url = builtWorker;
+  ({ bundle } = await trainTinyModel(join(folder, 'model')));
+});
+
+afterEach(() => {
+  entry.url = builtWorker;
+  vi.restoreAllMocks();
+});
+
+function write(path: string, bytes: Uint8Array): string {
+  const target = join(folder, path);
+  mkdirSync(join(target, '..'), { recursive: true });
+  writeFileSync(target, bytes);
+  return target;
+}
+
+test('a thread that dies fails its shard, leaves nothing of it, and the others are scored', async () => {
+  entry.url = pathToFileURL(mortalWorker);
+  for (const name of ['a', 'b-mortal', 'c']) write(`deaths/${name}.parquet`, shard);
+  const report = await scoreInput(join(folder, 'deaths'), join(folder, 'deaths-scores'), bundle, {
+    workers: 2,
+  });
+  expect(report.failures.map(({ error }) => error)).toMatchObject([
+    {
+      code: 'SCORING_WORKER_DIED',
+      location: { file: join(folder, 'deaths/b-mortal.parquet'), rowGroup: 2 },
+    },
+  ]);
+  expect(filesBelow(join(folder, 'deaths-scores'))).toEqual(['a.arrow', 'c.arrow']);
+  for (const name of ['a', 'c']) {
+    expect(scoreBits(join(folder, `deaths-scores/${name}.arrow`)).size).toBe(rows.length);
+  }
+});
+
+describe('a shard that is rewritten while it is scored', () => {
+  /** Scores one shard and calls `change` when its first row group is done. */
+  async function scoreWhile(name: string, workers: number, change: (input: string) => void) {
+    const input = write(`${name}/a.parquet`, shard);
+    const output = join(folder, `${name}-scores`);
+    let isChanged = false;
+    const report = await scoreInput(input, output, bundle, {
+      workers,
+      onProgress: () => {
+        if (!isChanged) change(input);
+        isChanged = true;
+      },
+    });
+    expect(isChanged).toBe(true);
+    return { report, files: filesBelow(output), output: join(output, 'a.arrow') };
+  }
+
+  test.each([1, 2])('in place: nothing is published (%i workers)', async (workers) => {
+    const { report, files } = await scoreWhile(`in-place-${workers}`, workers, (input) =>
+      // Same length, as a rewrite with fixed-width columns would have.
+      writeFileSync(input, funnelShard(rows, 20)),
+    );
+    expect(report.failures).toHaveLength(1);
+    expect((report.failures[0]!.error as Ncs4cvrError).code).toMatch(
+      /^(SHARD_CHANGED|STORAGE_FILE_CHANGED)$/,
+    );
+    expect((report.failures[0]!.error as Ncs4cvrError).retryable).toBe(true);
+    expect(files).toEqual([]);
+  });
+
+  test.each([1, 2])(
+    'by a rename: all rows of the old version or nothing, never a mix (%i workers)',
+    async (workers) => {
+      const others = funnelShard(funnelRows('2024-03-05', 400), 20);
+      const { report, files, output } = await scoreWhile(`renamed-${workers}`, workers, (input) => {
+        renameSync(write(`renamed-${workers}/.new`, others), input);
+      });
+      if (report.failures.length > 0) {
+        expect(report.failures[0]!.error).toMatchObject({ code: 'SHARD_CHANGED', retryable: true });
+        expect(files).toEqual([]);
+      } else {
+        expect([...scoreBits(output).keys()]).toEqual(rows.map(({ impression_id: id }) => id));
+      }
+    },
+  );
+
+  test('by a removal: all rows of the old version or nothing', async () => {
+    const { report, files } = await scoreWhile('removed', 2, (input) => renameSync(input, `${input}.away`));
+    if (report.failures.length > 0) {
+      expect(report.failures[0]!.error).toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+      expect(files).toEqual([]);
+    } else {
+      expect(files).toEqual(['a.arrow']);
+    }
+  });
+});
+
+describe('memory', () => {
+  test.each([
+    { shards: 1, workers: 2, atMost: 3 },
+    { shards: 5, workers: 2, atMost: 4 },
+    { shards: 5, workers: 4, atMost: 8 },
+  ])(
+    '$shards shards on $workers workers hold $atMost row groups at most',
+    async ({ shards, workers, atMost }) => {
+      const name = `memory-${shards}-${workers}`;
+      for (let index = 0; index < shards; index++) write(`${name}/${index}.parquet`, shard);
+      let asked = 0;
+      let taken = 0;
+      let most = 0;
+      const run = WorkerPool.prototype.run;
+      vi.spyOn(WorkerPool.prototype, 'run').mockImplementation(function (this: WorkerPool, task) {
+        asked++;
+        most = Math.max(most, asked - taken);
+        return run.call(this, task);
+      });
+      let lastRows = 0;
+      const report = await scoreInput(join(folder, name), join(folder, `${name}-scores`), bundle, {
+        workers,
+        // Called with more rows after every row group that was written.
+        onProgress: (progress) => {
+          if (progress.rows > lastRows) taken++;
+          lastRows = progress.rows;
+        },
+      });
+      expect(report.rows).toBe(shards * rows.length);
+      expect(taken).toBe(shards * 20);
+      expect(most).toBeLessThanOrEqual(atMost);
+      // All threads can be busy.
+      expect(most).toBeGreaterThanOrEqual(workers);
+    },
+  );
+
+  test('a shard that fails gives its room back', async () => {
+    const { contract, modelBytes } = bundle;
+    const pool = new WorkerPool(2, { contract, modelBytes, extraColumns: [] });
+    const input = write('room/a.parquet', shard);
+    const output = join(folder, 'room-scores/a.arrow');
+    await scoreShard(input, output, bundle, pool, () => {
+      throw new Error('stop here');
+    }).catch(() => undefined);
+    expect(pool.heldRowGroups).toBe(0);
+    expect(pool.hasRoom).toBe(true);
+    await pool.close();
+    expect(filesBelow(join(folder, 'room-scores'))).toEqual([]);
+  });
+});

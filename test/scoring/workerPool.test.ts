@@ -1,0 +1,180 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { RowGroupTask, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
+import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+// The pool alone, with a worker that does what the task's URI says.
+const entry = vi.hoisted(() => ({ url: new URL('file:///') }));
+vi.mock('../../lib/scoring/workerEntry.ts', () => ({ workerEntry: () => entry.url }));
+
+const folder = temporaryFolder();
+const script = join(folder, 'worker.mjs');
+const obedient = pathToFileURL(script);
+writeFileSync(
+  script,
+  `import { parentPort, threadId, workerData } from 'node:worker_threads';
+  const failed = (isRetiring) => ({
+    kind: 'failed', isRetiring,
+    error: { code: 'SHARD_PAGE_CORRUPT', message: 'SHARD_PAGE_CORRUPT: asked for', stack: 'at worker', location: { file: 'f' }, retryable: false },
+  });
+  parentPort.on('message', (task) => {
+    if (task === null) return parentPort.close();
+    switch (task.shardUri) {
+      case 'exit': return process.exit(3);
+      case 'throw': return setImmediate(() => { throw new Error('on its own'); });
+      case 'close': return parentPort.close();
+      case 'fail': return parentPort.postMessage(failed(false));
+      case 'retire': parentPort.postMessage(failed(true)); return parentPort.close();
+      case 'slow':
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+        return parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup } });
+      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup, threadId, model: workerData.modelBytes } });
+    }
+  });`,
+);
+
+const setup = {
+  contract: {},
+  modelBytes: Uint8Array.of(1, 2, 3),
+  extraColumns: [],
+} as unknown as WorkerSetup;
+const pools: WorkerPool[] = [];
+
+function poolOf(size: number, url = obedient): WorkerPool {
+  entry.url = url;
+  const pool = new WorkerPool(size, setup);
+  pools.push(pool);
+  return pool;
+}
+
+function task(shardUri: string, rowGroup = 0): RowGroupTask {
+  return { shardUri, rowGroup, shardVersion: 'v1' };
+}
+
+let started = 0;
+let ended = 0;
+process.on('worker', (worker) => {
+  started++;
+  worker.on('exit', () => ended++);
+});
+
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close();
+  // No test may leave a thread behind.
+  expect(ended).toBe(started);
+  started = 0;
+  ended = 0;
+});
+
+describe('WorkerPool', () => {
+  test('answers every row group with its own result, on no more threads than its size', async () => {
+    const pool = poolOf(3);
+    const results = await Promise.all(Array.from({ length: 50 }, (_, row) => pool.run(task('ok', row))));
+    expect(results.map(({ rowCount }) => rowCount)).toEqual(Array.from({ length: 50 }, (_, row) => row));
+    expect(started).toBeLessThanOrEqual(3);
+  });
+
+  test('starts no thread before there is work, and shares one copy of the model between threads', async () => {
+    const pool = poolOf(2);
+    expect(started).toBe(0);
+    const result = (await pool.run(task('ok'))) as unknown as { model: Uint8Array };
+    expect(result.model.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect([...result.model]).toEqual([1, 2, 3]);
+  });
+
+  test('a failed row group rejects with its code, message, place and stack; its thread goes on', async () => {
+    const pool = poolOf(1);
+    await expect(pool.run(task('fail'))).rejects.toMatchObject({
+      code: 'SHARD_PAGE_CORRUPT',
+      message: 'SHARD_PAGE_CORRUPT: asked for',
+      location: { file: 'f' },
+      stack: 'at worker',
+    });
+    await expect(pool.run(task('ok', 4))).resolves.toMatchObject({ rowCount: 4 });
+    expect(started).toBe(1);
+  });
+
+  test.each(['exit', 'throw', 'close'])(
+    'a thread that ends (%s) rejects its row group only, and is replaced',
+    async (how) => {
+      const pool = poolOf(1);
+      const settled = await Promise.allSettled([
+        pool.run(task('ok', 1)),
+        pool.run(task(how, 2)),
+        pool.run(task('ok', 3)),
+        pool.run(task(how, 4)),
+        pool.run(task('ok', 5)),
+      ]);
+      expect(settled.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect((settled[1] as PromiseRejectedResult).reason).toMatchObject({
+        code: 'SCORING_WORKER_DIED',
+        location: { file: how, rowGroup: 2 },
+        found: how === 'throw' ? 'on its own' : 'an exit without an error',
+      });
+      expect(started).toBe(3);
+    },
+  );
+
+  test('the other threads go on while one dies', async () => {
+    const pool = poolOf(2);
+    const slow = pool.run(task('slow', 1));
+    await expect(pool.run(task('exit'))).rejects.toMatchObject({ code: 'SCORING_WORKER_DIED' });
+    await expect(slow).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  test('a thread that retires gets no further row group', async () => {
+    const pool = poolOf(1);
+    const before = (await pool.run(task('ok'))) as unknown as { threadId: number };
+    const retired = pool.run(task('retire'));
+    const after = pool.run(task('ok', 9));
+    await expect(retired).rejects.toMatchObject({ code: 'SHARD_PAGE_CORRUPT' });
+    const { rowCount, threadId } = (await after) as unknown as { rowCount: number; threadId: number };
+    expect(rowCount).toBe(9);
+    expect(threadId).not.toBe(before.threadId);
+  });
+
+  test('a worker script that is missing or throws rejects every row group, and nothing hangs', async () => {
+    const broken = join(folder, 'broken.mjs');
+    writeFileSync(broken, 'throw new Error("no start");');
+    for (const url of [pathToFileURL(join(folder, 'missing.mjs')), pathToFileURL(broken)]) {
+      const pool = poolOf(2, url);
+      const settled = await Promise.allSettled(
+        Array.from({ length: 5 }, (_, row) => pool.run(task('ok', row))),
+      );
+      for (const result of settled) {
+        expect((result as PromiseRejectedResult).reason).toMatchObject({ code: 'SCORING_WORKER_DIED' });
+      }
+    }
+  });
+
+  test('close lets running row groups finish, rejects waiting and later ones, and ends every thread', async () => {
+    const pool = poolOf(1);
+    const running = pool.run(task('slow', 5));
+    const waiting = pool.run(task('ok'));
+    const settled = Promise.allSettled([running, waiting]);
+    await pool.close();
+    expect(ended).toBe(started);
+    const [finished, refused] = await settled;
+    expect(finished).toMatchObject({ status: 'fulfilled', value: { rowCount: 5 } });
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'SCORING_POOL_CLOSED' } });
+    await expect(pool.run(task('ok'))).rejects.toMatchObject({ code: 'SCORING_POOL_CLOSED' });
+    await pool.close();
+  });
+
+  test('close ends while a thread is dying', async () => {
+    const pool = poolOf(2);
+    const dying = [pool.run(task('exit')), pool.run(task('throw'))];
+    const settled = Promise.allSettled(dying);
+    await pool.close();
+    for (const result of await settled) expect(result.status).toBe('rejected');
+  });
+});
