@@ -56,9 +56,6 @@ export class ModelError extends Ncs4cvrError {}
 /** Training can't start or can't go on. Codes: TRAINING_*. */
 export class TrainingError extends Ncs4cvrError {}
 
-/** The command line is wrong. Codes: USAGE_*. Ends the CLI with exit code 2. */
-export class UsageError extends Ncs4cvrError {}
-
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {
   readonly problems: readonly string[];

@@ -33,12 +33,6 @@ const SERVING = /^(functions|lib\/scoring)\//;
 /** It misreads dictionary pages without an error; the demo and the tests write with it. */
 const NOT_IN_LIB = 'parquetjs-lite';
 
-/**
- * Imports left out of the search for cycles, as [from, to]. This one is a type import against the run-time direction; the
- * way out is a file for the message types, which both can import.
- */
-const KNOWN_BACK_IMPORTS = [['lib/onnx/wireFormat.ts', 'lib/onnx/modelProto.ts']] as const;
-
 /** Every rule that the graph breaks, one line each. */
 function violations(graph: ImportGraph): string[] {
   const found: string[] = [];
@@ -65,18 +59,9 @@ function violations(graph: ImportGraph): string[] {
     const isForbidden = names.some((name) => name === NOT_IN_LIB || name.startsWith(`${NOT_IN_LIB}/`));
     if (isForbidden && path.startsWith('lib/')) found.push(`${path}: imports ${NOT_IN_LIB}`);
   }
-  const cycle = findCycle(withoutKnownBackImports(graph));
+  const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
   return found;
-}
-
-function withoutKnownBackImports({ modules, packages }: ImportGraph): ImportGraph {
-  const isKnown = (path: string, imported: string) =>
-    KNOWN_BACK_IMPORTS.some(([from, to]) => from === path && to === imported);
-  const kept = [...modules].map(
-    ([path, imports]) => [path, imports.filter((imported) => !isKnown(path, imported))] as const,
-  );
-  return { modules: new Map(kept), packages };
 }
 
 function layerOf(path: string): string {
@@ -105,12 +90,6 @@ describe('the architecture', () => {
       expect(graph.modules.has(`lib/onnx/${name}.ts`), name).toBe(true);
     }
     expect(reachedFrom(graph, ['lib/scoring/scoringWorker.ts']).has('lib/onnx/session.ts')).toBe(true);
-  });
-
-  test('the exceptions from the cycle rule are still needed', () => {
-    for (const [from, to] of KNOWN_BACK_IMPORTS) {
-      expect(reachedFrom(graph, [to]).has(from) && graph.modules.get(from)?.includes(to), from).toBe(true);
-    }
   });
 
   test('imports carry the .ts extension', () => {

@@ -1,9 +1,4 @@
-import { UsageError } from '../errors.ts';
-
+/** Exit codes of every command; wrong usage is commander's to find. */
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
-
-export function exitCodeOf(error: unknown): number {
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
-}

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../codeVersion.ts';
 import { evaluateCommand } from './evaluateCommand.ts';
-import { EXIT_DONE, EXIT_USAGE, exitCodeOf } from './exitCodes.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
 import { inspectCommand } from './inspectCommand.ts';
 import { reportError } from './reportError.ts';
 import { scoreCommand } from './scoreCommand.ts';
@@ -34,6 +34,6 @@ export async function runCli(args: readonly string[]): Promise<number> {
       return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
     }
     reportError(error, args.includes('--verbose'));
-    return exitCodeOf(error);
+    return EXIT_FAILED;
   }
 }

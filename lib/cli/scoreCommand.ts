@@ -55,15 +55,13 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function summarise({ rows, seconds, shards, failures, ignored, counts }: ScoringReport): string {
-  const lines: string[] = [];
-  for (const { name, values, missing, unseen } of counts) {
-    const share = (count: number) => (values === 0 ? 0 : (100 * count) / values);
-    if (share(missing) < 50 && share(unseen) < 50) continue;
-    lines.push(
-      `note: feature '${name}': ${share(missing).toFixed(1)}% missing, ${share(unseen).toFixed(1)}% unseen`,
-    );
-  }
+function summarise({ rows, seconds, shards, failures, ignored, drift }: ScoringReport): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  const lines = drift.map(
+    ({ name, missing, missingInTraining, unseen, unseenInTraining }) =>
+      `note: feature '${name}': ${percent(missing)} of rows missing (${percent(missingInTraining)} in training), ` +
+      `${percent(unseen)} of values unseen (${percent(unseenInTraining)})`,
+  );
   if (ignored.length > 0)
     lines.push(`note: ${ignored.length} files that are no .parquet files were left out`);
   const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
@@ -74,7 +72,7 @@ function summarise({ rows, seconds, shards, failures, ignored, counts }: Scoring
   return `${lines.join('\n')}\n`;
 }
 
-function toJson({ rows, seconds, shards, failures, ignored, counts }: ScoringReport): object {
+function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: ScoringReport): object {
   return {
     rows,
     seconds,
@@ -92,5 +90,6 @@ function toJson({ rows, seconds, shards, failures, ignored, counts }: ScoringRep
     })),
     ignored,
     features: counts,
+    drift,
   };
 }

@@ -31,6 +31,10 @@ export const bundleManifestSchema = z.strictObject({
     /** The training config as it was given, contract left out. */
     config: z.record(z.string(), z.unknown()),
     metrics: z.record(z.string(), z.unknown()),
+    /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
+    features: z.array(
+      z.strictObject({ name: z.string(), values: z.int(), missing: z.int(), unseen: z.int() }),
+    ),
     codeVersion: z.string(),
     finishedAt: z.iso.datetime(),
     seconds: z.number(),

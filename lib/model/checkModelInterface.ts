@@ -1,6 +1,7 @@
 import { ProblemsError } from '../errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { decodeModel, operatorsOf, type ValueInfo } from '../onnx/modelProto.ts';
+import type { ValueInfo } from '../onnx/modelMessages.ts';
+import { decodeModel, operatorsOf } from '../onnx/modelProto.ts';
 import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { ModelError } from '../errors.ts';
 import type { ElementType } from './elementType.ts';
-import { encodeModel, type GraphProto, type NodeProto, type TensorProto } from './modelProto.ts';
+import type { GraphProto, NodeProto, TensorProto } from './modelMessages.ts';
+import { encodeModel } from './modelProto.ts';
 import type { NodeEmitter, NodeResult, Value } from './opDefinition.ts';
 import { type OpAttributes, type OpInputs, type OpName, opDefinition } from './opTable.ts';
 import { elementCount, formatShape, type Shape, sameShape, shapeMismatch } from './shapes.ts';

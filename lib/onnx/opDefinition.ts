@@ -1,5 +1,5 @@
 import type { ElementType } from './elementType.ts';
-import type { Attribute } from './modelProto.ts';
+import type { Attribute } from './modelMessages.ts';
 import type { Shape } from './shapes.ts';
 
 /** A tensor of a graph under construction; compared by identity. */

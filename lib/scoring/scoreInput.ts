@@ -1,6 +1,7 @@
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import { addCounts } from './addCounts.ts';
+import { type FeatureDrift, featureDrift } from './featureDrift.ts';
 import { planScoring, type ScoringPlan } from './planScoring.ts';
 import { type ScoredShard, scoreShard } from './scoreShard.ts';
 import { WorkerPool } from './workerPool.ts';
@@ -21,6 +22,7 @@ export interface ScoringReport {
   readonly failures: readonly { readonly inputUri: string; readonly error: unknown }[];
   readonly ignored: readonly string[];
   readonly counts: readonly FeatureCounts[];
+  readonly drift: readonly FeatureDrift[];
 }
 
 export interface ScoringOptions {
@@ -83,13 +85,16 @@ export async function scoreInput(
     await pool.close();
   }
   const counts = scored.reduce<readonly FeatureCounts[]>((sum, shard) => addCounts(sum, shard.counts), []);
+  const { features, trainRows, validationRows } = bundle.manifest.training;
+  const scoredRows = scored.reduce((sum, shard) => sum + shard.rowCount, 0);
   return {
-    rows: scored.reduce((sum, shard) => sum + shard.rowCount, 0),
+    rows: scoredRows,
     seconds: (performance.now() - startMillis) / 1000,
     shards: inOrder(plan, scored),
     failures: inOrder(plan, failures),
     ignored: plan.ignored,
     counts,
+    drift: featureDrift({ rows: scoredRows, counts }, { rows: trainRows + validationRows, counts: features }),
   };
 }
 

@@ -101,6 +101,7 @@ export async function trainModel(
         seed: config.training.seed,
         config: configWithoutContract,
         metrics: { best: network.best, validations: network.history.length },
+        features: encoder.counts.map((counts) => ({ ...counts })),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),
         seconds: (performance.now() - startMillis) / 1000,

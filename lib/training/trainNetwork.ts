@@ -86,7 +86,8 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
       let losses = new LossMean();
       for (let i = 0; i < stepsPerEpoch && sinceBest < settings.patience; i++) {
         const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
-        losses.add(await step.run(trainingSet, batch));
+        const scale = settings.trunk.decay === 'linear' ? 1 - i / stepsPerEpoch : 1;
+        losses.add(await step.run(trainingSet, batch, scale));
         clock.advance(batch.length);
         if (!validationSteps.has(i + 1)) {
           const progress = clock.progress(epoch, settings.epochs, losses.mean);

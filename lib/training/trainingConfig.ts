@@ -43,6 +43,8 @@ const trunkSchema = z.strictObject({
   gain: z.number().positive().default(1),
   /** Adam's learning rate for the trunk and the heads. */
   learningRate: z.number().positive().default(1e-3),
+  /** `linear`: the learning rate falls to 0 within every epoch and starts anew in the next. */
+  decay: z.enum(['none', 'linear']).default('none'),
 });
 
 const settingsSchema = z.strictObject({

@@ -130,14 +130,17 @@ export class TrainingStep {
    * Learns from the rows `indices` of `set`: one joint step, or a click step on all of them and a conversion step on
    * the clicked ones. Reorders `indices`: clicked rows first.
    * @param indices at least one row
+   * @param learningRateScale factor on the trunk's learning rate
    */
-  async run(set: TrainingSet, indices: Int32Array): Promise<PerTask<TaskLoss>> {
+  async run(set: TrainingSet, indices: Int32Array, learningRateScale = 1): Promise<PerTask<TaskLoss>> {
+    const learningRate = learningRateScale * this.#settings.trunk.learningRate;
     const clicked = clickedFirst(indices, set.click);
     const losses: Record<Task, TaskLoss> = { click: NO_LOSS, conversion: NO_LOSS };
     for (const phase of this.#phases) {
       const isClickedOnly = !phase.tasks.includes('click');
       const rows = isClickedOnly ? indices.subarray(0, clicked) : indices;
-      if (rows.length > 0) Object.assign(losses, await this.#runPhase(phase, set, rows, clicked));
+      if (rows.length > 0)
+        Object.assign(losses, await this.#runPhase(phase, set, rows, clicked, learningRate));
     }
     return losses;
   }
@@ -151,12 +154,12 @@ export class TrainingStep {
     set: TrainingSet,
     indices: Int32Array,
     clicked: number,
+    learningRate: number,
   ): Promise<Partial<Record<Task, TaskLoss>>> {
     const count = indices.length;
     const { fieldNames, embeddingWidth } = this.#shape;
     const fields = new Float32Array(count * fieldNames.length * embeddingWidth);
     this.#embeddingLayer.gather(this.#embeddings, set.rows, indices, count, fields);
-    const { learningRate } = this.#settings.trunk;
     const feeds: Record<string, Tensor> = {
       ...this.#state,
       [FIELDS]: float32Tensor(fields, [count, fieldNames.length, embeddingWidth]),

@@ -125,7 +125,7 @@ describe('score', () => {
     }
   });
 
-  test('warns when most values of a feature are missing or unseen', async () => {
+  test('notes the features whose missing or unseen values moved since training, with both shares', async () => {
     const rows = funnelRows('2024-03-04', 50).map((row) => ({
       ...row,
       age: null,
@@ -137,8 +137,8 @@ describe('score', () => {
       ...['--model', model, '--input', input, '--output', join(folder, 'drifted-scores')],
     );
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("note: feature 'age': 100.0% missing, 0.0% unseen");
-    expect(stdout).toContain("note: feature 'item_id': 0.0% missing, 100.0% unseen");
+    expect(stdout).toMatch(/^note: feature 'age': 100\.0% of rows missing \(\d\.\d% in training\), /m);
+    expect(stdout).toMatch(/^note: feature 'item_id': 0\.0% of rows missing .*, 100\.0% of values unseen/m);
     expect(stdout).not.toContain("'hour'");
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
-import { decodeModel, encodeModel, type ModelProto, operatorsOf } from '../../lib/onnx/modelProto.ts';
+import type { ModelProto } from '../../lib/onnx/modelMessages.ts';
+import { decodeModel, encodeModel, operatorsOf } from '../../lib/onnx/modelProto.ts';
 import { relu } from '../../lib/onnx/ops.ts';
 
 const model: ModelProto = {
