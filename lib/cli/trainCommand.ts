@@ -30,6 +30,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       const line = new ProgressLine();
       const { bundle, network } = await trainModel(config, data, output, {
         onStage: (stage) => line.print(`${stage} ...`),
+        onSearch: (text) => line.print(text),
         onProgress: (progress) => showProgress(line, progress),
       });
       line.clear();

@@ -35,6 +35,8 @@ export const bundleManifestSchema = z.strictObject({
     features: z.array(
       z.strictObject({ name: z.string(), values: z.int(), missing: z.int(), unseen: z.int() }),
     ),
+    /** Every round of the mask search and every joint candidate; absent when nothing was searched. */
+    masks: z.record(z.string(), z.unknown()).optional(),
     codeVersion: z.string(),
     finishedAt: z.iso.datetime(),
     seconds: z.number(),

@@ -16,10 +16,12 @@ import { buildScoringGraph } from './buildScoringGraph.ts';
 import { ForwardPass } from './forwardPass.ts';
 import { initialWeights } from './modelWeights.ts';
 import { type PartBatch, readParts } from './readParts.ts';
+import type { MaskRound } from './searchMask.ts';
 import { splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 import { sliceTrainingSet, type TrainingSet, TrainingSetBuilder } from './trainingSet.ts';
 import { type TrainedNetwork, type TrainingProgress, trainNetwork } from './trainNetwork.ts';
+import { type MaskedNetwork, trainWithMasks } from './trainWithMasks.ts';
 import { encodeGoldenRows, refuseExisting, writeBundle } from './writeBundle.ts';
 
 export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
@@ -27,7 +29,9 @@ export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 export interface TrainModelOptions {
   readonly onStage?: (stage: TrainingStage) => void;
   readonly onProgress?: (progress: TrainingProgress) => void;
-  /** Given masks; every connection shared by default. */
+  /** A line for every step of a mask search. */
+  readonly onSearch?: (text: string) => void;
+  /** Given masks, when the config asks for no search; every connection shared by default. */
   readonly masks?: TaskMasks;
 }
 
@@ -47,7 +51,7 @@ export async function trainModel(
   config: TrainingConfig,
   dataUri: string,
   outputUri: string,
-  { onStage, onProgress, masks }: TrainModelOptions = {},
+  { onStage, onProgress, onSearch, masks: givenMasks }: TrainModelOptions = {},
 ): Promise<TrainedModel> {
   const startMillis = performance.now();
   await refuseExisting(outputUri);
@@ -66,9 +70,7 @@ export async function trainModel(
   const { layout } = encoder;
   const shape = networkShape(config.network, layout);
   const initial = initialWeights(shape, layout, config.training, labelRates(trainingSet, dataUri));
-  const given = masks === undefined ? {} : { masks };
-  const network = await trainNetwork({
-    ...given,
+  const options = {
     shape,
     layout,
     settings: config.training,
@@ -76,7 +78,11 @@ export async function trainModel(
     trainingSet,
     validationSet,
     ...(onProgress === undefined ? {} : { onProgress }),
-  });
+  };
+  const searched =
+    config.masks === undefined ? undefined : await trainWithMasks(options, config.masks, onSearch);
+  const masks = searched === undefined ? givenMasks : searched.masks;
+  const network = searched?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
 
   onStage?.('writing');
   const golden = await goldenRows(contract, readParts(split.validation, features));
@@ -102,6 +108,7 @@ export async function trainModel(
         config: configWithoutContract,
         metrics: { best: network.best, validations: network.history.length },
         features: encoder.counts.map((counts) => ({ ...counts })),
+        ...(searched === undefined ? {} : { masks: describeSearch(searched) }),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),
         seconds: (performance.now() - startMillis) / 1000,
@@ -112,6 +119,23 @@ export async function trainModel(
     goldenBytes,
   );
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), network };
+}
+
+/** What the bundle keeps of a mask search: figures, not the masks, which are folded into the model. */
+function describeSearch({ searches, candidates, chosenRound }: MaskedNetwork): Record<string, unknown> {
+  const describe = (rounds: readonly MaskRound[]) =>
+    rounds.map(({ round, density, layerDensities, validation }) => ({
+      round,
+      density,
+      layerDensities,
+      auc: validation.score,
+    }));
+  return {
+    click: describe(searches.click),
+    conversion: describe(searches.conversion),
+    candidates,
+    chosenRound,
+  };
 }
 
 async function* batchesOf(parts: AsyncIterable<PartBatch>): AsyncGenerator<RecordBatch> {

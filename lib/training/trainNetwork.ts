@@ -2,7 +2,7 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
 import { RandomStream } from '../random.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';
 import { copyWeights, initialiseEmbeddings, type ModelWeights } from './modelWeights.ts';
@@ -18,7 +18,7 @@ export interface Validation {
   /** Mean training loss of each task over its rows since the last validation. */
   readonly losses: PerTask<number>;
   readonly metrics: FunnelReport;
-  /** Mean of click AUC and conversion AUC, by which the checkpoint is chosen. */
+  /** Mean AUC of the tasks that are trained, by which the checkpoint is chosen. */
   readonly score: number;
 }
 
@@ -48,6 +48,8 @@ export interface TrainNetworkOptions {
   readonly settings: TrainingSettings;
   readonly initial: ModelWeights;
   readonly masks?: TaskMasks;
+  /** Both by default; one alone for a mask search. */
+  readonly tasks?: readonly Task[];
   readonly trainingSet: TrainingSet;
   readonly validationSet: TrainingSet;
   readonly onProgress?: (progress: TrainingProgress) => void;
@@ -58,13 +60,13 @@ const SHUFFLE_STREAM = 0x5eed;
 const PROGRESS_MILLIS = 1000;
 
 /**
- * Trains both tasks jointly: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
+ * Trains both tasks, or one alone: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
  * early stop when none was better for `patience` validations. Deterministic for a seed on one machine and one thread.
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
-  const { shape, layout, settings, initial, masks, trainingSet, validationSet } = options;
+  const { shape, layout, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
   const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
-  const step = await TrainingStep.create(shape, layout, settings, initial, masks);
+  const step = await TrainingStep.create(shape, layout, settings, initial, masks, tasks);
   const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
@@ -100,7 +102,7 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
           step: epoch * stepsPerEpoch + i + 1,
           losses: losses.mean,
           metrics,
-          score: selectionScore(metrics),
+          score: selectionScore(metrics, tasks),
         };
         history.push(validation);
         sinceBest++;
@@ -128,8 +130,8 @@ export function measure(predictions: Predictions, set: TrainingSet): FunnelRepor
 }
 
 /** A task without both classes among the validation rows doesn't count. */
-function selectionScore({ click, conversion }: FunnelReport): number {
-  const aucs = [click.auc, conversion.auc].filter((auc) => auc !== null);
+function selectionScore(metrics: FunnelReport, tasks: readonly Task[]): number {
+  const aucs = tasks.map((task) => metrics[task].auc).filter((auc) => auc !== null);
   return aucs.length === 0 ? 0 : aucs.reduce((sum, auc) => sum + auc, 0) / aucs.length;
 }
 

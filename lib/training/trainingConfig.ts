@@ -84,6 +84,18 @@ const PAPER_PRESET = {
   },
 } as const;
 
+/** Iterative magnitude pruning for each task before the joint training (method section 6). */
+const maskSearchSchema = z.strictObject({
+  method: z.literal('imp'),
+  /** T: prunings a task; the search trains T + 1 times a task, and once jointly for every round. */
+  rounds: z.int().min(1).max(30).default(4),
+  /** Share of the trunk's connections left after the last round. */
+  finalDensity: z.number().gt(0).max(1).default(0.2),
+  /** Epochs of one training of the search. */
+  epochs: z.int().min(1).default(1),
+});
+export type MaskSearchConfig = z.infer<typeof maskSearchSchema>;
+
 const trainingConfigSchema = z.strictObject({
   preset: z.enum(['default', 'paper']).default('default'),
   /** Goes into the bundle and every prediction file; a date and checksum by default. */
@@ -93,6 +105,8 @@ const trainingConfigSchema = z.strictObject({
   split: splitSchema,
   network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
   training: settingsSchema.prefault({}),
+  /** Absent: every connection is shared. */
+  masks: maskSearchSchema.optional(),
 });
 
 /** A training config with every default and preset filled in. */
@@ -124,8 +138,11 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
 }
 
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
-function crossCheckConfig({ contract, network, split }: TrainingConfig): string[] {
+function crossCheckConfig({ contract, network, split, masks }: TrainingConfig): string[] {
   const problems: string[] = [];
+  if (masks !== undefined && network.kind === 'logistic') {
+    problems.push('masks: a logistic regression has no connections to share');
+  }
   if (split.by === 'date') {
     const { train, validation } = split;
     for (const [side, { from, to }] of Object.entries({ train, validation })) {

@@ -93,16 +93,20 @@ export class TrainingStep {
     }
   }
 
-  /** @throws ModelError MASKS_INVALID */
+  /**
+   * @param tasks the tasks to learn: both, or one alone
+   * @throws ModelError MASKS_INVALID
+   */
   static async create(
     shape: NetworkShape,
     layout: FeatureLayout,
     settings: TrainingSettings,
     initial: ModelWeights,
     masks?: TaskMasks,
+    tasks: readonly Task[] = TASKS,
   ): Promise<TrainingStep> {
     const given = maskTensors(shape, masks);
-    const together = settings.steps === 'joint' ? [TASKS] : TASKS.map((task) => [task]);
+    const together = settings.steps === 'joint' ? [tasks] : tasks.map((task) => [task]);
     const phases: Phase[] = [];
     for (const tasks of together) {
       const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined, tasks);
