@@ -18,7 +18,7 @@ port.on('message', (task: RowGroupTask | null) => {
 
 async function score(task: RowGroupTask): Promise<void> {
   try {
-    scorer ??= RowGroupScorer.create(workerData as WorkerSetup);
+    scorer ??= createScorer();
     const result = await (await scorer).score(task);
     const reply: WorkerReply = { kind: 'scored', result };
     const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
@@ -33,6 +33,15 @@ async function score(task: RowGroupTask): Promise<void> {
     port?.postMessage(reply);
     if (isRetiring) await stop();
   }
+}
+
+/** A failure, such as too little memory for the model, is forgotten: the next row group tries anew. */
+function createScorer(): Promise<RowGroupScorer> {
+  const created = RowGroupScorer.create(workerData as WorkerSetup);
+  created.catch(() => {
+    scorer = undefined;
+  });
+  return created;
 }
 
 async function stop(): Promise<void> {
