@@ -17,8 +17,8 @@ export async function describeUri(uri: string): Promise<string> {
   const storage = storageFor(uri);
   if (await storage.exists(joinUri(uri, MANIFEST_FILE))) return describeBundle(uri);
   const file = await storage.open(uri).catch((error: unknown) => {
-    const isFolder = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
-    throw isFolder ? unknown(uri, `no ${MANIFEST_FILE} here`) : error;
+    const isNoFile = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
+    throw isNoFile ? unknown(uri, `${error.found} without ${MANIFEST_FILE}`) : error;
   });
   try {
     const head = new Uint8Array(Math.min(ARROW_MAGIC.length, file.sizeBytes));

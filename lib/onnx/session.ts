@@ -1,6 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelError, messageOf } from '../errors.ts';
 
+// ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and uploads them. It reads this variable when
+// the process makes its first session.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 export interface SessionOptions {
   /** Threads of one run; default 1, the best rows per CPU second when several workers score side by side. */
   readonly threads?: number;

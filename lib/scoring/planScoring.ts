@@ -1,6 +1,7 @@
 import { StorageError } from '../errors.ts';
 import { listShards, SHARD_NAME } from '../storage/listShards.ts';
-import { joinUri } from '../storage/uri.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { fileKey, joinUri } from '../storage/uri.ts';
 
 export interface PlannedShard {
   readonly inputUri: string;
@@ -17,9 +18,12 @@ export interface ScoringPlan {
 /**
  * Pairs every shard with its prediction file: the same relative path below the output folder, ending in .arrow.
  * A single input file may also be given an output that ends in .arrow itself.
- * @throws StorageError OUTPUT_CLASH when two shards would be written to one file, or a shard over itself
+ * @throws StorageError OUTPUT_CLASH when two shards would be written to one file, or a shard over itself;
+ * STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID for an output that can't be written to
  */
 export async function planScoring(inputUri: string, outputUri: string): Promise<ScoringPlan> {
+  // Once, not a shard at a time.
+  storageFor(outputUri);
   const { shards, ignored } = await listShards(inputUri);
   const isSingleOutput = shards.length === 1 && outputUri.endsWith('.arrow');
   const planned = shards.map(({ uri, relativePath, sizeBytes }) => ({
@@ -30,9 +34,10 @@ export async function planScoring(inputUri: string, outputUri: string): Promise<
     sizeBytes,
   }));
   // Inputs are taken names too: a shard that is called x.arrow must not be replaced by its own scores.
-  const byOutput = new Map(planned.map(({ inputUri }) => [inputUri, inputUri]));
+  const takenBy = new Map(planned.map(({ inputUri }) => [fileKey(inputUri), inputUri]));
   for (const shard of planned) {
-    const other = byOutput.get(shard.outputUri);
+    const key = fileKey(shard.outputUri);
+    const other = takenBy.get(key);
     if (other !== undefined) {
       throw new StorageError('OUTPUT_CLASH', 'two shards, or a shard and its scores, would be one file', {
         file: shard.outputUri,
@@ -40,7 +45,7 @@ export async function planScoring(inputUri: string, outputUri: string): Promise<
         found: `${other} and the scores of ${shard.inputUri}`,
       });
     }
-    byOutput.set(shard.outputUri, shard.inputUri);
+    takenBy.set(key, shard.inputUri);
   }
   return { shards: planned, ignored };
 }

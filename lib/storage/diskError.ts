@@ -6,6 +6,7 @@ const CODES: Readonly<Record<string, readonly [code: string, summary: string]>> 
   EISDIR: ['STORAGE_NOT_A_FILE', 'this is a folder, not a file'],
   EACCES: ['STORAGE_ACCESS_DENIED', 'access is denied'],
   EPERM: ['STORAGE_ACCESS_DENIED', 'access is denied'],
+  EROFS: ['STORAGE_ACCESS_DENIED', 'the file system is read-only'],
   ENOSPC: ['STORAGE_FULL', 'the disk is full'],
   EDQUOT: ['STORAGE_FULL', 'the disk quota is used up'],
 };

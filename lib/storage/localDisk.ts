@@ -1,11 +1,10 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { StorageError } from '../errors.ts';
 import { createDiskFile } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { openDiskFile } from './diskFile.ts';
-import { diskPath, uriScheme } from './diskPath.ts';
+import { diskPath } from './diskPath.ts';
 import type { ListedFile, Storage } from './storage.ts';
 import { joinUri } from './uri.ts';
 
@@ -26,8 +25,14 @@ export const localDisk: Storage = {
       const stats = await stat(path);
       if (stats.isFile()) return [{ uri, relativePath: basename(path), sizeBytes: stats.size }];
       const files: ListedFile[] = [];
-      const uriOf = uriScheme(uri) === undefined ? joinUri.bind(null, uri) : fileUriOf.bind(null, path);
-      await listFolder({ root: path, uriOf, files }, '', new Set());
+      if (!stats.isDirectory()) {
+        throw new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
+          file: uri,
+          expected: 'a file or a folder',
+          found: 'a device or pipe',
+        });
+      }
+      await listFolder({ root: path, uriOf: (relativePath) => joinUri(uri, relativePath), files }, '', new Set());
       return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
     } catch (error) {
       throw diskError(error, uri, 'STORAGE_READ_FAILED');
@@ -77,6 +82,7 @@ async function listFolder(
     const relativePath = relativeFolder === '' ? name : `${relativeFolder}/${name}`;
     const stats = await stat(join(folder, name)).catch((cause: unknown) => {
       // Left out silently, its rows would be missing from the output without a word.
+      if (!isGone(cause)) throw diskError(cause, listing.uriOf(relativePath), 'STORAGE_READ_FAILED');
       throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
         file: listing.uriOf(relativePath),
         cause,
@@ -89,11 +95,11 @@ async function listFolder(
   }
 }
 
+function isGone(thrown: unknown): boolean {
+  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
 /** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */
 function isHidden(name: string): boolean {
   return name.startsWith('.') || name.startsWith('_');
-}
-
-function fileUriOf(root: string, relativePath: string): string {
-  return pathToFileURL(join(root, relativePath)).href;
 }

@@ -96,7 +96,8 @@ describe('describeUri', () => {
     for (const [uri, found] of [
       [text, '"hello"'],
       [empty, 'an empty file'],
-      [plain, 'no bundle.json here'],
+      [plain, 'a folder without bundle.json'],
+      ['/dev/null', 'a device or pipe without bundle.json'],
     ] as const) {
       await expect(describeUri(uri)).rejects.toMatchObject({
         code: 'INSPECT_UNKNOWN',
