@@ -1,8 +1,6 @@
 import { DataType, Field, Float32, Schema } from 'apache-arrow';
+import { SCORE_NAMES } from '../scoreNames.ts';
 import { PredictionError } from './predictionError.ts';
-
-/** Score columns of a prediction file, float32 and non-null, after the row keys. */
-export const SCORE_COLUMNS = ['pctr', 'pcvr', 'pctcvr'] as const;
 
 /**
  * Schema of a prediction file: the row keys with the types and nullability of the shard, then the scores.
@@ -10,12 +8,12 @@ export const SCORE_COLUMNS = ['pctr', 'pcvr', 'pctcvr'] as const;
  * @throws PredictionError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH
  */
 export function predictionSchema(keyFields: readonly Field[], metadata: ReadonlyMap<string, string>): Schema {
-  const names = new Set<string>(SCORE_COLUMNS);
+  const names = new Set<string>(SCORE_NAMES);
   for (const { name, type } of keyFields) {
     if (names.has(name)) {
       throw new PredictionError('PREDICTION_COLUMN_CLASH', 'two columns of the output have one name', {
         column: name,
-        expected: `row keys with names of their own, none of ${SCORE_COLUMNS.join(', ')}`,
+        expected: `row keys with names of their own, none of ${SCORE_NAMES.join(', ')}`,
       });
     }
     names.add(name);
@@ -27,7 +25,7 @@ export function predictionSchema(keyFields: readonly Field[], metadata: Readonly
       });
     }
   }
-  const scoreFields = SCORE_COLUMNS.map((name) => new Field(name, new Float32(), false));
+  const scoreFields = SCORE_NAMES.map((name) => new Field(name, new Float32(), false));
   return new Schema([...keyFields, ...scoreFields], new Map(metadata));
 }
 

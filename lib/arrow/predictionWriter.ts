@@ -8,10 +8,11 @@ import {
   Struct,
   util,
 } from 'apache-arrow';
+import { SCORE_NAMES } from '../scoreNames.ts';
 import type { AtomicFile } from '../storage/storage.ts';
 import { CountingFileWriter } from './countingFileWriter.ts';
 import { PredictionError } from './predictionError.ts';
-import { predictionSchema, SCORE_COLUMNS } from './predictionSchema.ts';
+import { predictionSchema } from './predictionSchema.ts';
 
 export interface PredictionWriterOptions {
   /** Where the bytes go. The caller commits it after `finish`. */
@@ -77,7 +78,7 @@ export class PredictionWriter {
     const keyColumns = this.#keyFields.map((field, index) => this.#keyColumn(keys, field, index, rowCount));
     const scoreColumns = [pctr, pcvr, pctcvr].map((scores, index) => {
       if (scores.length !== rowCount)
-        throw this.#lengthMismatch(SCORE_COLUMNS[index]!, rowCount, scores.length);
+        throw this.#lengthMismatch(SCORE_NAMES[index]!, rowCount, scores.length);
       return makeData({ type: new Float32(), length: rowCount, nullCount: 0, data: scores });
     });
     // An empty batch would say nothing, and empty key columns may lack the buffers that the Arrow writer expects.

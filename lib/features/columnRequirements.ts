@@ -22,9 +22,10 @@ export function rowKeyRequirements(contract: FeatureContract): ColumnRequirement
       DataType.isInt(type) ||
       DataType.isUtf8(type) ||
       DataType.isBinary(type) ||
+      DataType.isFixedSizeBinary(type) ||
       DataType.isDate(type) ||
       DataType.isTimestamp(type),
-    expected: 'an integer, string, date or timestamp column (row key)',
+    expected: 'an integer, string, bytes, date or timestamp column (row key)',
   }));
 }
 

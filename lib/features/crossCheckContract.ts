@@ -1,3 +1,5 @@
+import { SCORE_NAMES } from '../scoreNames.ts';
+
 /**
  * Checks between parts of a contract document that a shape schema can't express. Reads an unvalidated document
  * defensively, so that these problems are reported in one go with the shape's.
@@ -6,8 +8,10 @@ export function crossCheckContract(document: unknown): string[] {
   if (!isRecord(document)) return [];
   const features = Array.isArray(document.features) ? document.features.filter(isRecord) : [];
   const tables = isRecord(document.tables) ? document.tables : {};
+  const rowKeys = strings(document.rowKeys);
   return [
-    ...duplicates(strings(document.rowKeys)).map((key) => `rowKeys: '${key}' is listed twice`),
+    ...duplicates(rowKeys).map((key) => `rowKeys: '${key}' is listed twice`),
+    ...rowKeys.filter(isScoreName).map((key) => `rowKeys: '${key}' is the name of a score in the output`),
     ...checkNames(features),
     ...checkTables(features, tables),
     ...features.flatMap((feature, index) => checkNumbers(feature, index)),
@@ -107,6 +111,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+function isScoreName(name: string): boolean {
+  return SCORE_NAMES.some((score) => score === name);
 }
 
 function duplicates(names: readonly string[]): string[] {

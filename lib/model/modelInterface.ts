@@ -1,4 +1,5 @@
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { SCORE_NAMES } from '../scoreNames.ts';
 
 /** An input or output tensor of model.onnx; null stands for the dynamic batch dimension B. */
 export interface TensorSpec {
@@ -11,7 +12,6 @@ export const SINGLE_ROWS = 'single_rows';
 export const LIST_ROWS = 'list_rows';
 export const LIST_WEIGHTS = 'list_weights';
 export const DENSE = 'dense';
-export const OUTPUT_NAMES = ['pctr', 'pcvr', 'pctcvr'] as const;
 
 /** Inputs of model.onnx: the arrays of EncodedRows; one of zero width is left out. */
 export function modelInputs(layout: FeatureLayout): TensorSpec[] {
@@ -26,5 +26,5 @@ export function modelInputs(layout: FeatureLayout): TensorSpec[] {
 
 /** Outputs of model.onnx: probabilities [B], pCTCVR = pCTR x pCVR. */
 export function modelOutputs(): TensorSpec[] {
-  return OUTPUT_NAMES.map((name) => ({ name, elementType: 'float32', shape: [null] }));
+  return SCORE_NAMES.map((name) => ({ name, elementType: 'float32', shape: [null] }));
 }

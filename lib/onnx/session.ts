@@ -1,8 +1,8 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelError, messageOf } from '../errors.ts';
 
-// ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and uploads them. It reads this variable when
-// the process makes its first session.
+// ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and has code to upload them. It reads this
+// variable when the process makes its first session.
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
 export interface SessionOptions {

@@ -32,7 +32,11 @@ export const localDisk: Storage = {
           found: 'a device or pipe',
         });
       }
-      await listFolder({ root: path, uriOf: (relativePath) => joinUri(uri, relativePath), files }, '', new Set());
+      await listFolder(
+        { root: path, uriOf: (relativePath) => joinUri(uri, relativePath), files },
+        '',
+        new Set(),
+      );
       return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
     } catch (error) {
       throw diskError(error, uri, 'STORAGE_READ_FAILED');

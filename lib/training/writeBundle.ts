@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
 import { ModelError } from '../errors.ts';
 import { type BundleManifest, GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE } from '../model/bundleManifest.ts';
-import { OUTPUT_NAMES } from '../model/modelInterface.ts';
+import { SCORE_NAMES } from '../scoreNames.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { Predictions } from './forwardPass.ts';
@@ -45,13 +45,15 @@ export async function refuseExisting(uri: string): Promise<void> {
   throw new ModelError('BUNDLE_EXISTS', 'a bundle is never overwritten; give another folder', { file });
 }
 
-/** Arrow IPC of raw rows and the scores the trainer gave them. */
+/** Arrow IPC of raw rows and the scores the trainer gave them, as checkGoldenRows reads it. */
 export function encodeGoldenRows(rows: RecordBatch, { pctr, pcvr }: Predictions): Uint8Array {
   const pctcvr = pctr.map((p, row) => p * pcvr[row]!);
   const scores = [pctr, pcvr, pctcvr].map((data) => makeData({ type: new Float32(), data }));
+  const taken = new Set(rows.schema.fields.map(({ name }) => name));
+  const freeName = (name: string): string => (taken.has(name) ? freeName(`_${name}`) : name);
   const schema = new Schema([
     ...rows.schema.fields,
-    ...OUTPUT_NAMES.map((name) => new Field(name, new Float32(), false)),
+    ...SCORE_NAMES.map((name) => new Field(freeName(name), new Float32(), false)),
   ]);
   const data = makeData({
     type: new Struct(schema.fields),

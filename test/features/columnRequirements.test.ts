@@ -5,6 +5,7 @@ import {
   DateDay,
   Decimal,
   Dictionary,
+  FixedSizeBinary,
   Float16,
   Float64,
   Int8,
@@ -24,9 +25,19 @@ const ints = [new Int8(), new Int64(), new Uint64(), new Bool()];
 const texts = [new Utf8(), new Binary()];
 const fractions = [new Float16(), new Float64(), new Decimal(2, 10, 128)];
 const times = [new DateDay(), new TimestampMillisecond()];
+const fixedBytes = new FixedSizeBinary(16);
 const others = [new Dictionary(new Utf8(), new Int32())];
 const lists = [...ints, ...texts, ...fractions].map((type) => listOf(type));
-const all: DataType[] = [...ints, ...texts, ...fractions, ...times, ...others, ...lists, new Null()];
+const all: DataType[] = [
+  ...ints,
+  ...texts,
+  ...fractions,
+  ...times,
+  fixedBytes,
+  ...others,
+  ...lists,
+  new Null(),
+];
 
 function requirementsOf(...features: object[]) {
   return columnRequirements(parseContract({ contractVersion: 1, rowKeys: ['id'], features }));
@@ -82,7 +93,7 @@ describe('rowKeyRequirements', () => {
     const [requirement] = rowKeyRequirements(
       parseContract({ contractVersion: 1, rowKeys: ['id'], features: [{ kind: 'numeric', column: 'a' }] }),
     );
-    const keys = [new Int8(), new Int64(), new Uint64(), ...texts, ...times];
+    const keys = [new Int8(), new Int64(), new Uint64(), ...texts, ...times, fixedBytes];
     expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(keys.map(String));
     expect(requirement!.required).toBe(true);
   });

@@ -214,6 +214,13 @@ describe('parseContract', () => {
     ]);
   });
 
+  it('refuses row keys with the name of a score, which could never be written', () => {
+    const rowKeys = ['id', 'pctr', 'pcvr', 'pctcvr'];
+    expect(problemsOf({ ...withFeature({ kind: 'numeric', column: 'pctr' }), rowKeys })).toEqual(
+      ['pctr', 'pcvr', 'pctcvr'].map((key) => `rowKeys: '${key}' is the name of a score in the output`),
+    );
+  });
+
   it.each(['int', 'string'])('refuses a fitted vocabulary of type %s that lists a value twice', (type) => {
     const table = { type, vocabulary: { fitted: { values: ['5', '6', '5'] } } };
     expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toEqual([

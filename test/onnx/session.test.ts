@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply } from '../../lib/onnx/ops.ts';
@@ -9,6 +12,9 @@ import {
   int64Tensor,
   scalarTensor,
 } from '../../lib/onnx/session.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
 
 function doubling(): Uint8Array {
   const graph = new GraphBuilder();
@@ -25,6 +31,18 @@ describe('session', () => {
       expect(float32Data(results, 'y')).toEqual(data.map((x) => 2 * x));
     }
     await session.release();
+  });
+
+  it('leaves no device id or usage events behind', () => {
+    const [model, home] = [join(folder, 'model.onnx'), join(folder, 'home')];
+    mkdirSync(home);
+    writeFileSync(model, doubling());
+    const session = new URL('../../dist/lib/onnx/session.js', import.meta.url).href;
+    const script = `const { createSession } = await import(${JSON.stringify(session)});
+      await createSession((await import('node:fs')).readFileSync(${JSON.stringify(model)}));`;
+    const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { env: { ...env, HOME: home } });
+    expect(readdirSync(home)).toEqual([]);
   });
 
   it('writes into the memory the caller gives', async () => {

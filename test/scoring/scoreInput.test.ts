@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pl from 'nodejs-polars';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -229,6 +229,23 @@ describe('where the files go', () => {
     expect(readTable(output).numRows).toBe(20);
   });
 
+  test('names that mean something else in a URI keep their outputs apart below a file:// folder', async () => {
+    const names = ['a#1', 'a#2', 'city=New%20York/b', 'c?x'];
+    for (const name of names) write(`odd/${name}.parquet`, shard);
+    const output = join(folder, 'odd scores');
+    const report = await scoreInput(join(folder, 'odd'), pathToFileURL(output).href, bundle, { workers: 1 });
+    expect(report.failures).toEqual([]);
+    for (const name of names) expect(readTable(join(output, `${name}.arrow`)).numRows).toBe(20);
+    expect(filesBelow(output)).toHaveLength(names.length);
+  });
+
+  test('an output that can not be written to is one error, before anything is scored', async () => {
+    const input = write('nowhere/part-0.parquet', shard);
+    await expect(scoreInput(input, 's3://bucket/scores', bundle, { workers: 1 })).rejects.toMatchObject({
+      code: 'STORAGE_SCHEME_UNSUPPORTED',
+    });
+  });
+
   test('two shards for one output are an error before anything is scored', async () => {
     write('clash/a.parquet', shard);
     write('clash/a.pq', shard);
@@ -238,9 +255,11 @@ describe('where the files go', () => {
 
   test('a shard is never replaced by its own scores', async () => {
     const input = write('self/shard.arrow', shard);
-    await expect(scoreInput(input, input, bundle, { workers: 1 })).rejects.toMatchObject({
-      code: 'OUTPUT_CLASH',
-    });
+    for (const output of [input, pathToFileURL(input).href, relative(process.cwd(), input)]) {
+      await expect(scoreInput(input, output, bundle, { workers: 1 })).rejects.toMatchObject({
+        code: 'OUTPUT_CLASH',
+      });
+    }
     expect(readFileSync(input).equals(shard)).toBe(true);
   });
 

@@ -134,6 +134,7 @@ describe('reading', () => {
     });
     await expect(localDisk.readWhole(folder)).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
     await expect(localDisk.open('/dev/null')).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
+    await expect(localDisk.list('/dev/null')).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
     expect(await localDisk.exists(missing)).toBe(false);
     expect(await localDisk.exists(join(writeBytes('plain.bin', 1), 'below a file'))).toBe(false);
     expect(await localDisk.exists(folder)).toBe(true);
@@ -205,6 +206,17 @@ describe('listing', () => {
     await expect(localDisk.list(linked)).rejects.toMatchObject({
       code: 'STORAGE_NOT_FOUND',
       location: { file: join(linked, 'broken') },
+    });
+  });
+
+  test('a link that can not be followed for another reason is not called gone', async () => {
+    const looped = join(folder, 'looped');
+    mkdirSync(looped);
+    symlinkSync(join(looped, 'self'), join(looped, 'self'));
+    await expect(localDisk.list(looped)).rejects.toMatchObject({
+      code: 'STORAGE_READ_FAILED',
+      location: { file: join(looped, 'self') },
+      found: expect.stringContaining('ELOOP'),
     });
   });
 });
