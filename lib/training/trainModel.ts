@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { CODE_VERSION } from '../codeVersion.ts';
 import { TrainingError } from '../errors.ts';
-import { columnRequirements } from '../features/columnRequirements.ts';
+import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
@@ -62,7 +62,8 @@ export async function trainModel(
 
   onStage?.('encoding');
   const encoder = new FeatureEncoder(contract);
-  const wanted = [...features, ...labelRequirements(config.labels)];
+  // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
+  const wanted = [...features, ...rowKeyRequirements(config.contract), ...labelRequirements(config.labels)];
   const trainingSet = await encodeParts(encoder, config, readParts(split.training, wanted));
   const validationSet = await encodeParts(encoder, config, readParts(split.validation, wanted));
 
