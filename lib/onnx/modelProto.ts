@@ -5,16 +5,16 @@ import { onnxSchema } from './onnxSchema.ts';
 import { asPlainBytes, graphFromWire, modelToWire, type WireModel } from './wireFormat.ts';
 
 /** Protobuf messages end at 2 GiB; the margin is for everything that isn't tensor data. */
-const maxTensorBytes = 2 ** 31 - 2 ** 24;
+export const MAX_TENSOR_BYTES = 2 ** 31 - 2 ** 24;
 
 const modelType = protobuf.Root.fromJSON(onnxSchema).lookupType('onnx.ModelProto');
 
 /** Bytes of the .onnx file. Throws GRAPH_TOO_LARGE when the tensors don't fit into one protobuf message. */
 export function encodeModel(model: ModelProto): Uint8Array {
   const tensorBytes = model.graph.initializers.reduce((sum, tensor) => sum + tensor.rawData.byteLength, 0);
-  if (tensorBytes > maxTensorBytes) {
+  if (tensorBytes > MAX_TENSOR_BYTES) {
     throw new ModelError('GRAPH_TOO_LARGE', 'the tensors do not fit into one ONNX file', {
-      expected: `at most ${maxTensorBytes} bytes`,
+      expected: `at most ${MAX_TENSOR_BYTES} bytes`,
       found: `${tensorBytes} bytes`,
     });
   }

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import { CODE_VERSION } from '../codeVersion.ts';
-import { TrainingError } from '../errors.ts';
+import { ModelError, TrainingError } from '../errors.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -8,9 +8,10 @@ import { contractFingerprint } from '../features/fingerprint.ts';
 import { fitContract } from '../features/fitContract.ts';
 import { labelRequirements } from '../features/readLabels.ts';
 import { loadBundle, type ModelBundle } from '../model/loadBundle.ts';
-import { networkShape } from '../model/networkShape.ts';
+import { type NetworkShape, networkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import type { PerTask } from '../model/tasks.ts';
+import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { buildScoringGraph } from './buildScoringGraph.ts';
 import { ForwardPass } from './forwardPass.ts';
@@ -22,7 +23,7 @@ import type { TrainingConfig } from './trainingConfig.ts';
 import { sliceTrainingSet, type TrainingSet, TrainingSetBuilder } from './trainingSet.ts';
 import { type TrainedNetwork, type TrainingProgress, trainNetwork } from './trainNetwork.ts';
 import { type MaskedNetwork, trainWithMasks } from './trainWithMasks.ts';
-import { encodeGoldenRows, refuseExisting, writeBundle } from './writeBundle.ts';
+import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from './writeBundle.ts';
 
 export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
@@ -56,20 +57,23 @@ export async function trainModel(
   const startMillis = performance.now();
   await refuseExisting(outputUri);
   const split = await splitShards(dataUri, config.split);
+  await refuseUnwritable(outputUri);
   onStage?.('fitting');
   const features = columnRequirements(config.contract);
   const contract = await fitContract(config.contract, batchesOf(readParts(split.training, features)));
 
-  onStage?.('encoding');
   const encoder = new FeatureEncoder(contract);
+  const { layout } = encoder;
+  const shape = networkShape(config.network, layout);
+  refuseTooLarge(shape);
+
+  onStage?.('encoding');
   // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
   const wanted = [...features, ...rowKeyRequirements(config.contract), ...labelRequirements(config.labels)];
   const trainingSet = await encodeParts(encoder, config, readParts(split.training, wanted));
   const validationSet = await encodeParts(encoder, config, readParts(split.validation, wanted));
 
   onStage?.('training');
-  const { layout } = encoder;
-  const shape = networkShape(config.network, layout);
   const initial = initialWeights(shape, layout, config.training, labelRates(trainingSet, dataUri));
   const options = {
     shape,
@@ -137,6 +141,19 @@ function describeSearch({ searches, candidates, chosenRound }: MaskedNetwork): R
     candidates,
     chosenRound,
   };
+}
+
+/** Told before the hours of training, and before the memory for its weights is taken. */
+function refuseTooLarge({ embeddingRowCount, embeddingWidth, parameters }: NetworkShape): void {
+  const sizeOf = (shape: readonly number[]) => 4 * shape.reduce((size, length) => size * length, 1);
+  const sizeBytes =
+    sizeOf([embeddingRowCount, embeddingWidth]) +
+    parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  if (sizeBytes <= MAX_TENSOR_BYTES) return;
+  throw new ModelError('GRAPH_TOO_LARGE', "the weights won't fit into one ONNX file", {
+    expected: `at most ${MAX_TENSOR_BYTES} bytes; fewer buckets, larger minCounts or narrower embeddings`,
+    found: `${sizeBytes} bytes, with ${embeddingRowCount} embedding rows of width ${embeddingWidth}`,
+  });
 }
 
 async function* batchesOf(parts: AsyncIterable<PartBatch>): AsyncGenerator<RecordBatch> {

@@ -1,3 +1,4 @@
+import { TrainingError } from '../errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
@@ -62,9 +63,11 @@ const PROGRESS_MILLIS = 1000;
 /**
  * Trains both tasks, or one alone: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
  * early stop when none was better for `patience` validations. Deterministic for a seed on one machine and one thread.
+ * @throws TrainingError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { shape, layout, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
+  refuseUnmeasurable(validationSet, tasks);
   const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
   const step = await TrainingStep.create(shape, layout, settings, initial, masks, tasks);
   const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
@@ -89,7 +92,9 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
       for (let i = 0; i < stepsPerEpoch && sinceBest < settings.patience; i++) {
         const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
         const scale = settings.trunk.decay === 'linear' ? 1 - i / stepsPerEpoch : 1;
-        losses.add(await step.run(trainingSet, batch, scale));
+        const stepLosses = await step.run(trainingSet, batch, scale);
+        refuseDiverged(stepLosses, epoch * stepsPerEpoch + i + 1);
+        losses.add(stepLosses);
         clock.advance(batch.length);
         if (!validationSteps.has(i + 1)) {
           const progress = clock.progress(epoch, settings.epochs, losses.mean);
@@ -129,10 +134,31 @@ export function measure(predictions: Predictions, set: TrainingSet): FunnelRepor
   return metrics.compute();
 }
 
-/** A task without both classes among the validation rows doesn't count. */
+/** A task without both classes among the validation rows doesn't count; at least one has them. */
 function selectionScore(metrics: FunnelReport, tasks: readonly Task[]): number {
   const aucs = tasks.map((task) => metrics[task].auc).filter((auc) => auc !== null);
-  return aucs.length === 0 ? 0 : aucs.reduce((sum, auc) => sum + auc, 0) / aucs.length;
+  return aucs.reduce((sum, auc) => sum + auc, 0) / aucs.length;
+}
+
+/** Without any AUC the first checkpoint would be kept, hardly trained, without a word. */
+function refuseUnmeasurable(set: TrainingSet, tasks: readonly Task[]): void {
+  const anyScores = new Float32Array(set.rowCount).fill(0.5);
+  const metrics = measure({ pctr: anyScores, pcvr: anyScores }, set);
+  if (tasks.some((task) => metrics[task].auc !== null)) return;
+  throw new TrainingError('TRAINING_NO_POSITIVES', 'no checkpoint can be chosen on the validation rows', {
+    expected: `both classes of ${tasks.join(' or ')} among them`,
+    found: `${metrics.click.rows} rows, ${metrics.conversion.rows} clicks`,
+  });
+}
+
+function refuseDiverged(losses: PerTask<TaskLoss>, step: number): void {
+  for (const task of TASKS) {
+    if (Number.isFinite(losses[task].mean)) continue;
+    throw new TrainingError('TRAINING_DIVERGED', `the ${task} loss is lost at step ${step}`, {
+      expected: 'a finite loss; smaller learning rates may help',
+      found: String(losses[task].mean),
+    });
+  }
 }
 
 /** Steps (from 1) after which to validate: evenly spread, the last of the epoch always among them. */

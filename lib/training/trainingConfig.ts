@@ -152,10 +152,16 @@ function crossCheckConfig({ contract, network, split, masks }: TrainingConfig): 
       problems.push('split: train and validation share days');
     }
   }
+  const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
+  if (fields.length === 0) {
+    problems.push('contract.features: the network needs a categorical, bucketed or list feature');
+  }
   if (network.kind === 'ncs') {
-    const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
-    for (const name of network.cross.fields ?? []) {
+    const crossed = network.cross.fields ?? [];
+    for (const [index, name] of crossed.entries()) {
       if (!fields.includes(name)) problems.push(`network.cross.fields: no field '${name}' with embeddings`);
+      else if (crossed.indexOf(name) < index)
+        problems.push(`network.cross.fields: '${name}' is listed twice`);
     }
   }
   return problems;

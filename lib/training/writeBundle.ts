@@ -45,6 +45,14 @@ export async function refuseExisting(uri: string): Promise<void> {
   throw new ModelError('BUNDLE_EXISTS', 'a bundle is never overwritten; give another folder', { file });
 }
 
+/**
+ * Starts a file of the bundle and takes it away again: a wrong path or a missing right is told before the training.
+ * @throws StorageError
+ */
+export async function refuseUnwritable(uri: string): Promise<void> {
+  await (await storageFor(uri).createAtomic(joinUri(uri, MANIFEST_FILE))).abort();
+}
+
 /** Arrow IPC of raw rows and the scores the trainer gave them, as checkGoldenRows reads it. */
 export function encodeGoldenRows(rows: RecordBatch, { pctr, pcvr }: Predictions): Uint8Array {
   const pctcvr = pctr.map((p, row) => p * pcvr[row]!);

@@ -153,7 +153,7 @@ describe('problems', () => {
     expect(problemsOf({ ...SMALLEST, ...over }).join('\n')).toContain(path);
   });
 
-  it('that would show after hours only are found at once: days used twice or backwards, crossed fields without embeddings', () => {
+  it('that would show after hours only are found at once: days used twice or backwards, crossed fields without embeddings or listed twice, nothing to embed', () => {
     const days = (from: string, to: string) => ({ from: `2024-03-${from}`, to: `2024-03-${to}` });
     const by = 'date';
     expect(
@@ -166,6 +166,18 @@ describe('problems', () => {
     expect(problemsOf({ ...SMALLEST, network })).toEqual([
       "network.cross.fields: no field 'log_price' with embeddings",
       "network.cross.fields: no field 'nobody' with embeddings",
+    ]);
+    const twice = { kind: 'ncs', cross: { fields: ['user_id', 'hour', 'user_id'] } };
+    expect(problemsOf({ ...SMALLEST, network: twice })).toEqual([
+      "network.cross.fields: 'user_id' is listed twice",
+    ]);
+    const numbers = {
+      contractVersion: 1,
+      rowKeys: ['request'],
+      features: [{ kind: 'numeric', column: 'age' }],
+    };
+    expect(problemsOf({ ...SMALLEST, contract: numbers })).toEqual([
+      'contract.features: the network needs a categorical, bucketed or list feature',
     ]);
   });
 
