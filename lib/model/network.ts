@@ -9,9 +9,19 @@ import {
   relu,
   reshape,
   slice,
+  softmax,
   takeRows,
   transposeLast,
 } from '../onnx/ops.ts';
+import {
+  expertsOf,
+  gateBiasName,
+  gateWeightName,
+  layerBiasName,
+  layerWeightName,
+  towerName,
+} from './expertParameters.ts';
+import type { ExpertsNetworkConfig } from './networkConfig.ts';
 import {
   headBiasName,
   headWeightName,
@@ -47,6 +57,7 @@ export class Network {
   readonly #graph: GraphBuilder;
   readonly #shape: NetworkShape;
   readonly #parameters: NetworkParameters;
+  readonly #inputLayers = new Map<string, Value>();
   readonly #layers = new Map<string, Value>();
 
   constructor(graph: GraphBuilder, shape: NetworkShape, parameters: NetworkParameters) {
@@ -55,28 +66,49 @@ export class Network {
     this.#parameters = parameters;
   }
 
-  /** The trunk's input [B, D] (method: cross terms first, then raw embeddings); [B, F x E + 2N] if logistic. */
-  inputLayer({ fields, dense }: NetworkInputs): Value {
-    const { fieldNames, embeddingWidth } = this.#shape;
-    const flat = reshape(this.#graph, fields, ['B', fieldNames.length * embeddingWidth]);
-    const parts = [...this.#crossTerms(flat), flat, ...(dense === undefined ? [] : [dense])];
-    return parts.length === 1 ? flat : concat(this.#graph, parts, 1);
+  /** A task's input [B, D] (method: cross terms first, then raw embeddings); [B, F x E + 2N] if logistic. */
+  inputLayer(task: Task, inputs: NetworkInputs): Value {
+    const { config } = this.#shape;
+    const isPerTask = config.kind === 'experts' && config.embeddings === 'perTask';
+    const key = isPerTask ? task : 'all';
+    const known = this.#inputLayers.get(key);
+    if (known !== undefined) return known;
+    const layer = this.#buildInput(inputs, isPerTask ? TASKS.indexOf(task) : undefined);
+    this.#inputLayers.set(key, layer);
+    return layer;
   }
 
   /**
-   * Logits [B, 1] of one task from the input layer. With `rowCount`, an int64[1] value C, only the first C rows
+   * Logits [B, 1] of one task from its input layer. With `rowCount`, an int64[1] value C, only the first C rows
    * are computed: [C, 1].
    */
   logits(task: Task, input: Value, rowCount?: Value): Value {
+    const { config } = this.#shape;
     const rows = rowCount === undefined ? input : takeRows(this.#graph, input, rowCount);
-    const hidden = this.#shape.config.kind === 'logistic' ? rows : this.#trunk(task, rows);
-    return this.#shape.config.kind === 'logistic' ? this.#logistic(task, hidden) : this.#head(task, hidden);
+    if (config.kind === 'logistic') return this.#logistic(task, rows);
+    return this.#head(task, config.kind === 'ncs' ? this.#trunk(task, rows) : this.#experts(task, rows));
+  }
+
+  /** @param part which columns of the embeddings: those of task number `part`; all of them if undefined */
+  #buildInput({ fields, dense }: NetworkInputs, part: number | undefined): Value {
+    const graph = this.#graph;
+    const { fieldNames, embeddingWidth, config } = this.#shape;
+    let width = embeddingWidth;
+    let own = fields;
+    if (part !== undefined && config.kind === 'experts') {
+      width = config.embeddingWidth;
+      own = slice(graph, fields, 2, part * width, (part + 1) * width);
+    }
+    const flat = reshape(graph, own, ['B', fieldNames.length * width]);
+    const parts = [...this.#crossTerms(flat), flat, ...(dense === undefined ? [] : [dense])];
+    return parts.length === 1 ? flat : concat(graph, parts, 1);
   }
 
   /** H H^T over the crossed fields, flattened: [B, X^2], or [B, X (X + 1) / 2] of its upper triangle. */
   #crossTerms(flat: Value): Value[] {
-    const { config, crossFields, embeddingWidth, fieldNames } = this.#shape;
+    const { config, crossFields, fieldNames } = this.#shape;
     if (config.kind === 'logistic' || crossFields.length === 0) return [];
+    const { embeddingWidth } = config;
     const graph = this.#graph;
     const count = crossFields.length;
     const isAll = count === fieldNames.length && crossFields.every((field, i) => field === i);
@@ -93,22 +125,49 @@ export class Network {
     return [gatherColumns(graph, all, upper)];
   }
 
-  /** a_i = ReLU(a_{i-1} (W_i * M_i) + b_i); biases are never masked. */
+  /** The masked trunk. */
   #trunk(task: Task, input: Value): Value {
     let hidden = input;
     for (let layer = 0; layer + 1 < this.#shape.layerWidths.length; layer++) {
-      const weight = this.#trunkWeight(task, layer);
-      const key = `${hidden.name} ${weight.name}`;
-      const known = this.#layers.get(key);
-      if (known !== undefined) {
-        hidden = known;
-        continue;
-      }
       const bias = this.#parameters.parameter(trunkBiasName(layer));
-      hidden = relu(this.#graph, add(this.#graph, matmul(this.#graph, hidden, weight), bias));
-      this.#layers.set(key, hidden);
+      hidden = this.#layer(hidden, this.#trunkWeight(task, layer), bias);
     }
     return hidden;
+  }
+
+  /** A task's experts mixed by its gate, g = softmax(x G + c), and its private layers (Ma et al. 2018, section 4.2). */
+  #experts(task: Task, input: Value): Value {
+    const graph = this.#graph;
+    const config = this.#shape.config as ExpertsNetworkConfig;
+    const outputs = expertsOf(task, config).map((name) => this.#stack(name, config.hidden.length, input));
+    let mixed = outputs[0]!;
+    if (outputs.length > 1) {
+      const scores = matmul(graph, input, this.#parameters.parameter(gateWeightName(task)));
+      const gate = softmax(graph, add(graph, scores, this.#parameters.parameter(gateBiasName(task))));
+      mixed = outputs
+        .map((output, i) => multiply(graph, slice(graph, gate, 1, i, i + 1), output))
+        .reduce((sum, part) => add(graph, sum, part));
+    }
+    return this.#stack(towerName(task), config.towers.length, mixed);
+  }
+
+  #stack(name: string, layers: number, input: Value): Value {
+    let hidden = input;
+    for (let layer = 0; layer < layers; layer++) {
+      const weight = this.#parameters.parameter(layerWeightName(name, layer));
+      hidden = this.#layer(hidden, weight, this.#parameters.parameter(layerBiasName(name, layer)));
+    }
+    return hidden;
+  }
+
+  /** a_i = ReLU(a_{i-1} (W_i * M_i) + b_i), the weight masked already; biases are never masked. */
+  #layer(input: Value, weight: Value, bias: Value): Value {
+    const key = `${input.name} ${weight.name}`;
+    const known = this.#layers.get(key);
+    if (known !== undefined) return known;
+    const output = relu(this.#graph, add(this.#graph, matmul(this.#graph, input, weight), bias));
+    this.#layers.set(key, output);
+    return output;
   }
 
   #trunkWeight(task: Task, layer: number): Value {

@@ -8,13 +8,36 @@ const crossSchema = z.strictObject({
   fields: z.array(z.string()).min(2).optional(),
 });
 
-const ncsSchema = z.strictObject({
-  kind: z.literal('ncs'),
+const layerWidth = z.int().min(1).max(8192);
+
+const inputSchema = z.strictObject({
   /** E: width of every embedding. */
   embeddingWidth: z.int().min(1).max(256).default(16),
   cross: crossSchema.prefault({}),
+});
+
+const ncsSchema = inputSchema.extend({
+  kind: z.literal('ncs'),
   /** Widths of the trunk's fully connected layers. */
-  hidden: z.array(z.int().min(1).max(8192)).min(1).max(8).default([256, 128, 64]),
+  hidden: z.array(layerWidth).min(1).max(8).default([256, 128, 64]),
+});
+
+/**
+ * Sharing of whole networks, what NCS is compared with: experts that both tasks see, experts of one task, a softmax
+ * gate a task over the experts it sees (none over a single one), and private layers behind it.
+ */
+const expertsSchema = inputSchema.extend({
+  kind: z.literal('experts'),
+  /** Widths of an expert's fully connected layers. */
+  hidden: z.array(layerWidth).min(1).max(8).default([256, 128, 64]),
+  /** Experts that both tasks see. */
+  shared: z.int().min(0).max(64).default(3),
+  /** Further experts that only one task sees, for each of the tasks. */
+  perTask: z.int().min(0).max(64).default(0),
+  /** Widths of a task's private layers between its experts and its head. */
+  towers: z.array(layerWidth).max(8).default([]),
+  /** `perTask`: every id has an embedding for each task, so that nothing is shared before the experts. */
+  embeddings: z.enum(['shared', 'perTask']).default('shared'),
 });
 
 /** One weight an id and task, no trunk: the baseline that every network has to beat. */
@@ -24,11 +47,17 @@ const logisticSchema = z.strictObject({
   learningRate: z.number().positive().default(0.05),
 });
 
-const networkObjectSchema = z.discriminatedUnion('kind', [ncsSchema, logisticSchema]);
+const networkObjectSchema = z
+  .discriminatedUnion('kind', [ncsSchema, expertsSchema, logisticSchema])
+  .refine((network) => network.kind !== 'experts' || network.shared + network.perTask > 0, {
+    path: ['shared'],
+    error: 'a task needs at least one expert',
+  });
 
 /** Shape of the network, with every default filled in. */
 export type NetworkConfig = z.infer<typeof networkObjectSchema>;
 export type NcsNetworkConfig = Extract<NetworkConfig, { kind: 'ncs' }>;
+export type ExpertsNetworkConfig = Extract<NetworkConfig, { kind: 'experts' }>;
 
 /** Networks that a config may name instead of spelling out. */
 export const NETWORK_PRESETS = {

@@ -1,7 +1,11 @@
 import { ModelError } from '../errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { expertParameters } from './expertParameters.ts';
 import type { NetworkConfig } from './networkConfig.ts';
+import type { ParameterShape } from './parameterShape.ts';
 import { TASKS } from './tasks.ts';
+
+export type { ParameterShape };
 
 /*
  * Shape legend of the network:
@@ -12,24 +16,18 @@ import { TASKS } from './tasks.ts';
  *   D  width of the trunk's input: cross terms, then F x E embeddings, then 2N dense inputs
  */
 
-/** A dense parameter (trainable tensor outside the embedding matrix). */
-export interface ParameterShape {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly role: 'trunk weight' | 'trunk bias' | 'head weight' | 'head bias';
-}
-
 export interface NetworkShape {
   readonly config: NetworkConfig;
   readonly fieldNames: readonly string[];
   /** Positions among the F fields of the X fields that are crossed. */
   readonly crossFields: readonly number[];
+  /** Columns of the embedding matrix: E, or E for each task where embeddings aren't shared. */
   readonly embeddingWidth: number;
   readonly embeddingRowCount: number;
   readonly denseWidth: number;
   /** D */
   readonly inputWidth: number;
-  /** D, then the width of every trunk layer. Only D for a network without a trunk. */
+  /** D, then the width of every layer that masks apply to. Only D for a network without a shared trunk. */
   readonly layerWidths: readonly number[];
   readonly parameters: readonly ParameterShape[];
 }
@@ -64,6 +62,23 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
   const crossed = crossFields.length;
   const crossWidth = config.cross.mode === 'full' ? crossed ** 2 : (crossed * (crossed + 1)) / 2;
   const inputWidth = crossWidth + fieldNames.length * config.embeddingWidth + denseWidth;
+  if (config.kind === 'experts') {
+    const parts = config.embeddings === 'perTask' ? TASKS.length : 1;
+    return {
+      config,
+      fieldNames,
+      crossFields,
+      embeddingWidth: parts * config.embeddingWidth,
+      embeddingRowCount,
+      denseWidth,
+      inputWidth,
+      layerWidths: [inputWidth],
+      parameters: [
+        ...expertParameters(config, inputWidth),
+        ...headParameters((config.towers.at(-1) ?? config.hidden.at(-1))!),
+      ],
+    };
+  }
   const layerWidths = [inputWidth, ...config.hidden];
   const trunk = config.hidden.flatMap((width, layer): ParameterShape[] => [
     { name: trunkWeightName(layer), shape: [layerWidths[layer]!, width], role: 'trunk weight' },

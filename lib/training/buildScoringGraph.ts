@@ -27,9 +27,9 @@ export function buildScoringGraph(
   const network = new Network(graph, shape, scoringParameters(graph, shape, weights, masks, values));
   const fields = embedFields(graph, shape, layout);
   const dense = layout.denseWidth === 0 ? undefined : graph.input(DENSE, ['B', layout.denseWidth]);
-  const input = network.inputLayer({ fields, dense });
+  const inputs = { fields, dense };
   const probabilities: PerTask<Value> = perTask((task) =>
-    reshape(graph, sigmoid(graph, network.logits(task, input)), ['B']),
+    reshape(graph, sigmoid(graph, network.logits(task, network.inputLayer(task, inputs))), ['B']),
   );
   graph.output('pctr', probabilities.click);
   graph.output('pcvr', probabilities.conversion);

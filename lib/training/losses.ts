@@ -1,6 +1,20 @@
 import type { GraphBuilder } from '../onnx/graphBuilder.ts';
 import type { Value } from '../onnx/opDefinition.ts';
-import { add, clip, exp, multiply, negate, sigmoid, softplus, square, subtract, sum } from '../onnx/ops.ts';
+import {
+  add,
+  clip,
+  divide,
+  exp,
+  log,
+  multiply,
+  negate,
+  sigmoid,
+  softplus,
+  square,
+  stopGradient,
+  subtract,
+  sum,
+} from '../onnx/ops.ts';
 
 /**
  * Losses on logits. B rows in the batch; logits s, labels y and weights w are float32 [B, 1]; p = sigmoid(s).
@@ -56,6 +70,44 @@ export const maskedSquaredError: Loss = (graph, logits, labels, weights) =>
     square(graph, subtract(graph, sigmoid(graph, logits), clip(graph, labels, 0, 1))),
     weights,
   );
+
+/**
+ * Binary cross-entropy of the product of two probabilities, p = sigmoid(s_1) sigmoid(s_2), such as pCTCVR:
+ * -y log p - (1 - y) log(1 - p), with 1 - p not below 1e-7.
+ */
+export function productCrossEntropy(
+  graph: GraphBuilder,
+  [first, second]: readonly [Value, Value],
+  labels: Value,
+  weights: Value,
+): Value {
+  const minusLogP = add(graph, softplus(graph, negate(graph, first)), softplus(graph, negate(graph, second)));
+  const product = multiply(graph, sigmoid(graph, first), sigmoid(graph, second));
+  const logQ = log(graph, clip(graph, subtract(graph, graph.scalar(1), product), 1e-7, 1));
+  const rows = subtract(
+    graph,
+    multiply(graph, labels, minusLogP),
+    multiply(graph, subtract(graph, graph.scalar(1), labels), logQ),
+  );
+  return weightedSum(graph, rows, weights);
+}
+
+/**
+ * Self-normalised inverse propensities (SNIPS): each weight times min(1 / pCTR, max), scaled so that their sum stays;
+ * no gradient flows into the click logits. 1 / sigmoid(s) = 1 + exp(-s).
+ */
+export function propensityWeights(
+  graph: GraphBuilder,
+  clickLogits: Value,
+  weights: Value,
+  max: number,
+): Value {
+  const inverse = add(graph, exp(graph, negate(graph, clip(graph, clickLogits, -30, 30))), graph.scalar(1));
+  const raw = stopGradient(graph, multiply(graph, weights, clip(graph, inverse, 1, max)));
+  // The small number keeps a batch without clicks, whose weights are all 0, from dividing by 0.
+  const scale = divide(graph, sum(graph, weights), add(graph, sum(graph, raw), graph.scalar(1e-12)));
+  return multiply(graph, raw, scale);
+}
 
 function weightedSum(graph: GraphBuilder, rows: Value, weights: Value): Value {
   return sum(graph, multiply(graph, rows, weights));

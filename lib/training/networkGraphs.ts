@@ -2,26 +2,36 @@ import { Network, type NetworkInputs, type NetworkParameters } from '../model/ne
 import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
 import { TASKS, type Task } from '../model/tasks.ts';
 import { type AdamSlot, addAdamUpdate } from '../onnx/adam.ts';
+import { elementwise } from '../onnx/elementwiseOps.ts';
 import { gradients } from '../onnx/gradients.ts';
 import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
-import { add, multiply, sigmoid } from '../onnx/ops.ts';
-import { binaryCrossEntropy, focalLoss, type Loss, maskedSquaredError } from './losses.ts';
-import type { LossConfig, TrainingSettings } from './trainingConfig.ts';
+import { add, sigmoid, stopGradient, subtract } from '../onnx/ops.ts';
+import { addLosses } from './addLosses.ts';
+import type { TrainingSettings } from './trainingConfig.ts';
 
 export const FIELDS = 'fields';
 export const FIELDS_GRADIENT = 'fields.gradient';
 export const DENSE_INPUT = 'dense';
-/** int64 [1]: C, how many rows from the front were clicked (at least 1; an unclicked one has weight 0). */
-export const CLICKED_ROWS = 'clickedRows';
-export const labelsInput = (task: Task): string => `${task}.labels`;
-export const weightsInput = (task: Task): string => `${task}.weights`;
-export const lossOutput = (task: Task): string => `${task}.loss`;
 export const maskInput = (task: Task, layer: number): string => `${task}.mask.${layer}`;
+/** Learned masks: the score of every connection, a parameter that the graph's Adam moves. */
+export const scoreName = (task: Task, layer: number): string => `${task}.score.${layer}`;
+/** Learned masks: moving mean of the product of both tasks' gradients of a connection's score. */
+export const agreementName = (layer: number): string => `agreement.${layer}`;
+export const nextAgreementName = (layer: number): string => `agreement.${layer}.next`;
 export const predictionOutput = (task: Task): string => `${task}.p`;
 
 export interface TrainingGraph extends BuiltGraph {
   readonly slots: readonly AdamSlot[];
 }
+
+/**
+ * `given`: masks are inputs. `learned`: they are inputs too, and every connection has a score a task that gets the
+ * gradient its mask bit would get (straight through).
+ */
+export type MaskMode = 'none' | 'given' | 'learned';
+
+/** Decay of the moving mean of gradient products; the same as Adam's second moment, so that their ratio is a cosine. */
+const AGREEMENT_DECAY = 0.999;
 
 /**
  * Forward, backward and Adam of one step on the losses of `tasks` (method 8.3). With both tasks, the click loss is
@@ -33,26 +43,16 @@ export interface TrainingGraph extends BuiltGraph {
 export function buildTrainingGraph(
   shape: NetworkShape,
   settings: TrainingSettings,
-  hasMasks: boolean,
+  masks: MaskMode,
   tasks: readonly Task[] = TASKS,
 ): TrainingGraph {
   const graph = new GraphBuilder();
-  const { network, inputs, parameters } = openNetwork(graph, shape, hasMasks, true);
-  const input = network.inputLayer(inputs);
-  const losses = tasks.map((task) => {
-    const onClicked = task === 'conversion' && tasks.length > 1;
-    const rows = onClicked ? graph.input(CLICKED_ROWS, [1], { elementType: 'int64' }) : undefined;
-    const logits = network.logits(task, input, rows);
-    const labels = graph.input(labelsInput(task), [onClicked ? 'C' : 'B', 1]);
-    const weights = graph.input(weightsInput(task), [onClicked ? 'C' : 'B', 1]);
-    const loss = lossOf(settings.losses[task])(graph, logits, labels, weights);
-    graph.output(lossOutput(task), loss);
-    return multiply(graph, loss, graph.scalar(settings.taskWeights[task]));
-  });
-  const total = losses.reduce((sum, loss) => add(graph, sum, loss));
+  const { network, inputs, parameters } = openNetwork(graph, shape, masks, true);
+  const total = addLosses(graph, network, inputs, settings, tasks);
   const targets = [inputs.fields, ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
   graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
+  if (masks === 'learned') addAgreement(graph, shape, found);
   const updateMasks = new Map<Value, Value>();
   const [onlyTask, ...others] = tasks;
   if (onlyTask !== undefined && others.length === 0) {
@@ -68,34 +68,60 @@ export function buildTrainingGraph(
 /** The same network's forward pass alone, parameters fed at run time: `click.p` and `conversion.p`, each [B, 1]. */
 export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): BuiltGraph {
   const graph = new GraphBuilder();
-  const { network, inputs } = openNetwork(graph, shape, hasMasks, false);
-  const input = network.inputLayer(inputs);
+  const { network, inputs } = openNetwork(graph, shape, hasMasks ? 'given' : 'none', false);
   for (const task of TASKS) {
-    graph.output(predictionOutput(task), sigmoid(graph, network.logits(task, input)));
+    const logits = network.logits(task, network.inputLayer(task, inputs));
+    graph.output(predictionOutput(task), sigmoid(graph, logits));
   }
   return graph.build({ graphName: 'ncs4cvr-forward' });
+}
+
+/**
+ * The mask's value with a way for its gradient to the score: m + (S - stopped S), exactly m going forward, so that
+ * dL/dS = dL/dW_effective * W (Bengio et al. 2013; method, appendix C).
+ */
+function straightThrough(graph: GraphBuilder, mask: Value, score: Value): Value {
+  return add(graph, mask, subtract(graph, score, stopGradient(graph, score)));
+}
+
+/** A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. */
+function addAgreement(graph: GraphBuilder, shape: NetworkShape, found: ReadonlyMap<Value, Value>): void {
+  const byName = new Map([...found].map(([value, gradient]) => [value.name, gradient]));
+  for (let layer = 0; layer + 1 < shape.layerWidths.length; layer++) {
+    const product = elementwise(
+      graph,
+      'Mul',
+      byName.get(scoreName('click', layer))!,
+      byName.get(scoreName('conversion', layer))!,
+    );
+    const old = graph.input(agreementName(layer), shape.layerWidths.slice(layer, layer + 2));
+    const kept = elementwise(graph, 'Mul', old, graph.scalar(AGREEMENT_DECAY));
+    const added = elementwise(graph, 'Mul', product, graph.scalar(1 - AGREEMENT_DECAY));
+    graph.output(nextAgreementName(layer), elementwise(graph, 'Add', kept, added));
+  }
 }
 
 function openNetwork(
   graph: GraphBuilder,
   shape: NetworkShape,
-  hasMasks: boolean,
+  masks: MaskMode,
   requiresGradient: boolean,
 ): { network: Network; inputs: NetworkInputs; parameters: NetworkParameters } {
   const byName = new Map(shape.parameters.map((parameter) => [parameter.name, parameter]));
   const parameters: NetworkParameters = {
     parameter: (name) => graph.parameter(name, byName.get(name)!.shape),
-    mask: (task, layer) =>
-      hasMasks ? graph.input(maskInput(task, layer), shape.layerWidths.slice(layer, layer + 2)) : undefined,
+    mask: (task, layer) => {
+      if (masks === 'none') return undefined;
+      const widths = shape.layerWidths.slice(layer, layer + 2);
+      const mask = graph.input(maskInput(task, layer), widths);
+      return masks === 'given'
+        ? mask
+        : straightThrough(graph, mask, graph.parameter(scoreName(task, layer), widths));
+    },
   };
   const inputs: NetworkInputs = {
     fields: graph.input(FIELDS, ['B', shape.fieldNames.length, shape.embeddingWidth], { requiresGradient }),
     dense: shape.denseWidth === 0 ? undefined : graph.input(DENSE_INPUT, ['B', shape.denseWidth]),
   };
   return { network: new Network(graph, shape, parameters), inputs, parameters };
-}
-
-function lossOf(config: LossConfig): Loss {
-  if (config.kind === 'focal') return focalLoss(config);
-  return config.kind === 'maskedMse' ? maskedSquaredError : binaryCrossEntropy;
 }

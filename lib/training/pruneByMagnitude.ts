@@ -14,14 +14,32 @@ export function pruneByMagnitude(
   mask: readonly Uint8Array[],
   fraction: number,
 ): Uint8Array[] {
-  const kept = weights.flatMap((layer, index) => keptMagnitudes(layer, mask[index]!));
-  const sorted = Float32Array.from(kept).sort();
+  return keepHighest(
+    weights.map((layer) => layer.map(Math.abs)),
+    mask,
+    fraction,
+  );
+}
+
+/** The same cut by any value of a connection, such as a learnt score; the lowest are cut. */
+export function keepHighest(
+  values: readonly Float32Array[],
+  mask: readonly Uint8Array[],
+  fraction: number,
+): Uint8Array[] {
+  const kept = values.map((layer, index) => layer.filter((_, i) => mask[index]![i] === 1));
+  const sorted = new Float32Array(kept.reduce((sum, layer) => sum + layer.length, 0));
+  let at = 0;
+  for (const layer of kept) {
+    sorted.set(layer, at);
+    at += layer.length;
+  }
+  sorted.sort();
   if (sorted.length === 0) return mask.map((layer) => layer.slice());
   const cut = sorted[Math.min(roundHalfEven(fraction * sorted.length), sorted.length - 1)]!;
   return mask.map((layer, index) => {
-    const magnitudes = weights[index]!.map(Math.abs);
-    const threshold = Math.min(cut, layerThreshold(magnitudes, layer));
-    return layer.map((bit, i) => (bit === 1 && magnitudes[i]! >= threshold ? 1 : 0));
+    const threshold = Math.min(cut, layerThreshold(kept[index]!.sort(), layer.length));
+    return layer.map((bit, i) => (bit === 1 && values[index]![i]! >= threshold ? 1 : 0));
   });
 }
 
@@ -36,19 +54,10 @@ export function density(mask: readonly Uint8Array[]): number {
   return all === 0 ? 0 : kept / all;
 }
 
-function keptMagnitudes(layer: Float32Array, mask: Uint8Array): number[] {
-  const kept: number[] = [];
-  layer.forEach((weight, i) => {
-    if (mask[i] === 1) kept.push(Math.abs(weight));
-  });
-  return kept;
-}
-
-/** The magnitude above which the layer's guaranteed share lies. */
-function layerThreshold(magnitudes: Float32Array, mask: Uint8Array): number {
-  const kept = Float32Array.from(keptMagnitudes(magnitudes, mask)).sort();
-  const least = Math.min(kept.length, Math.max(1, Math.ceil(LEAST_LAYER_SHARE * mask.length)));
-  return kept[kept.length - least] ?? Number.POSITIVE_INFINITY;
+/** The value above which the layer's guaranteed share lies. */
+function layerThreshold(sorted: Float32Array, size: number): number {
+  const least = Math.min(sorted.length, Math.max(1, Math.ceil(LEAST_LAYER_SHARE * size)));
+  return sorted[sorted.length - least] ?? Number.POSITIVE_INFINITY;
 }
 
 function roundHalfEven(value: number): number {

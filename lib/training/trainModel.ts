@@ -14,15 +14,14 @@ import type { PerTask } from '../model/tasks.ts';
 import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { buildScoringGraph } from './buildScoringGraph.ts';
+import { findMasks } from './findMasks.ts';
 import { ForwardPass } from './forwardPass.ts';
 import { initialWeights } from './modelWeights.ts';
 import { type PartBatch, readParts } from './readParts.ts';
-import type { MaskRound } from './searchMask.ts';
 import { splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 import { sliceTrainingSet, type TrainingSet, TrainingSetBuilder } from './trainingSet.ts';
 import { type TrainedNetwork, type TrainingProgress, trainNetwork } from './trainNetwork.ts';
-import { type MaskedNetwork, trainWithMasks } from './trainWithMasks.ts';
 import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from './writeBundle.ts';
 
 export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
@@ -84,8 +83,7 @@ export async function trainModel(
     validationSet,
     ...(onProgress === undefined ? {} : { onProgress }),
   };
-  const searched =
-    config.masks === undefined ? undefined : await trainWithMasks(options, config.masks, onSearch);
+  const searched = config.masks === undefined ? undefined : await findMasks(options, config.masks, onSearch);
   const masks = searched === undefined ? givenMasks : searched.masks;
   const network = searched?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
 
@@ -113,7 +111,7 @@ export async function trainModel(
         config: configWithoutContract,
         metrics: { best: network.best, validations: network.history.length },
         features: encoder.counts.map((counts) => ({ ...counts })),
-        ...(searched === undefined ? {} : { masks: describeSearch(searched) }),
+        ...(searched === undefined ? {} : { masks: searched.record }),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),
         seconds: (performance.now() - startMillis) / 1000,
@@ -124,23 +122,6 @@ export async function trainModel(
     goldenBytes,
   );
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), network };
-}
-
-/** What the bundle keeps of a mask search: figures, not the masks, which are folded into the model. */
-function describeSearch({ searches, candidates, chosenRound }: MaskedNetwork): Record<string, unknown> {
-  const describe = (rounds: readonly MaskRound[]) =>
-    rounds.map(({ round, density, layerDensities, validation }) => ({
-      round,
-      density,
-      layerDensities,
-      auc: validation.score,
-    }));
-  return {
-    click: describe(searches.click),
-    conversion: describe(searches.conversion),
-    candidates,
-    chosenRound,
-  };
 }
 
 /** Told before the hours of training, and before the memory for its weights is taken. */

@@ -1,7 +1,7 @@
 import type { TaskMasks } from '../model/taskMasks.ts';
 import type { TASKS } from '../model/tasks.ts';
 import { type MaskRound, searchMask } from './searchMask.ts';
-import type { MaskSearchConfig } from './trainingConfig.ts';
+import type { MagnitudeSearchConfig } from './trainingConfig.ts';
 import { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from './trainNetwork.ts';
 
 /** How the connections of one trunk layer, or of all, are used. */
@@ -42,7 +42,7 @@ const TIE_AUC = 0.0005;
  */
 export async function trainWithMasks(
   options: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
-  { rounds, finalDensity, epochs }: MaskSearchConfig,
+  { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
   onStage: (text: string) => void = () => {},
 ): Promise<MaskedNetwork> {
   const search = (task: (typeof TASKS)[number]) =>
@@ -87,13 +87,25 @@ export async function trainWithMasks(
 
 /** Counts over all layers of both masks. */
 export function countConnections(masks: TaskMasks): ConnectionCounts {
-  const counts = { shared: 0, clickOnly: 0, conversionOnly: 0, dead: 0 };
-  masks.click.forEach((layer, index) => {
+  const layers = layerConnections(masks);
+  const total = (key: keyof ConnectionCounts) => layers.reduce((sum, layer) => sum + layer[key], 0);
+  return {
+    shared: total('shared'),
+    clickOnly: total('clickOnly'),
+    conversionOnly: total('conversionOnly'),
+    dead: total('dead'),
+  };
+}
+
+/** Counts of each layer. */
+export function layerConnections(masks: TaskMasks): ConnectionCounts[] {
+  return masks.click.map((layer, index) => {
+    const counts = { shared: 0, clickOnly: 0, conversionOnly: 0, dead: 0 };
     const other = masks.conversion[index]!;
     layer.forEach((bit, i) => {
       if (bit === 1) counts[other[i] === 1 ? 'shared' : 'clickOnly']++;
       else counts[other[i] === 1 ? 'conversionOnly' : 'dead']++;
     });
+    return counts;
   });
-  return counts;
 }

@@ -47,6 +47,15 @@ const trunkSchema = z.strictObject({
   decay: z.enum(['none', 'linear']).default('none'),
 });
 
+const entireSpaceSchema = z.strictObject({
+  /** Clicked rows count by min(1 / pCTR, this), self-normalised; 1 leaves them equal. */
+  maxPropensityWeight: z.number().min(1).default(15),
+  /** Factor on the cross-entropy of pCTCVR over all rows. */
+  ctcvrWeight: z.number().min(0).default(1),
+});
+/** Conversions learnt on the entire space of impressions (method, appendix C). */
+export type EntireSpaceConfig = z.infer<typeof entireSpaceSchema>;
+
 const settingsSchema = z.strictObject({
   seed: z.int().min(0).default(1),
   epochs: z.int().min(1).max(1000).default(1),
@@ -64,6 +73,8 @@ const settingsSchema = z.strictObject({
   taskWeights: z
     .strictObject({ click: z.number().min(0).default(1), conversion: z.number().min(0).default(1) })
     .prefault({}),
+  /** Absent: the conversion loss sees clicked rows only. Needs joint steps. */
+  entireSpace: entireSpaceSchema.optional(),
   validationsPerEpoch: z.int().min(1).max(100).default(4),
   /** Stop after this many validations without a better one. */
   patience: z.int().min(1).default(8),
@@ -85,7 +96,7 @@ const PAPER_PRESET = {
 } as const;
 
 /** Iterative magnitude pruning for each task before the joint training (method section 6). */
-const maskSearchSchema = z.strictObject({
+const magnitudeSearchSchema = z.strictObject({
   method: z.literal('imp'),
   /** T: prunings a task; the search trains T + 1 times a task, and once jointly for every round. */
   rounds: z.int().min(1).max(30).default(4),
@@ -94,6 +105,26 @@ const maskSearchSchema = z.strictObject({
   /** Epochs of one training of the search. */
   epochs: z.int().min(1).default(1),
 });
+export type MagnitudeSearchConfig = z.infer<typeof magnitudeSearchSchema>;
+
+/** Both tasks' masks learnt in one joint run (method, appendix C). */
+const learnedMasksSchema = z.strictObject({
+  method: z.literal('learned'),
+  /** Share of the trunk's connections that each task keeps. */
+  density: z.number().gt(0).max(1).default(0.2),
+  /** Epochs of the run that learns the masks; the joint training under them follows. */
+  epochs: z.int().min(1).default(1),
+  /** Share of those epochs in which the density falls from 1 to its end. */
+  annealing: z.number().gt(0).max(1).default(0.7),
+  /**
+   * A shared connection whose gradients' cosine between the tasks is below this goes to the task with the higher score;
+   * -1 leaves every shared connection shared.
+   */
+  conflictCosine: z.number().min(-1).max(0).default(-1),
+});
+export type LearnedMasksConfig = z.infer<typeof learnedMasksSchema>;
+
+const maskSearchSchema = z.discriminatedUnion('method', [magnitudeSearchSchema, learnedMasksSchema]);
 export type MaskSearchConfig = z.infer<typeof maskSearchSchema>;
 
 const trainingConfigSchema = z.strictObject({
@@ -138,10 +169,15 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
 }
 
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
-function crossCheckConfig({ contract, network, split, masks }: TrainingConfig): string[] {
+function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
   const problems: string[] = [];
-  if (masks !== undefined && network.kind === 'logistic') {
-    problems.push('masks: a logistic regression has no connections to share');
+  if (masks !== undefined && network.kind !== 'ncs') {
+    problems.push(
+      `masks: a network of kind '${network.kind}' has no trunk whose connections could be shared`,
+    );
+  }
+  if (training.entireSpace !== undefined && training.steps !== 'joint') {
+    problems.push('training.entireSpace: needs joint steps, since its loss belongs to both tasks');
   }
   if (split.by === 'date') {
     const { train, validation } = split;
@@ -156,7 +192,7 @@ function crossCheckConfig({ contract, network, split, masks }: TrainingConfig): 
   if (fields.length === 0) {
     problems.push('contract.features: the network needs a categorical, bucketed or list feature');
   }
-  if (network.kind === 'ncs') {
+  if (network.kind !== 'logistic') {
     const crossed = network.cross.fields ?? [];
     for (const [index, name] of crossed.entries()) {
       if (!fields.includes(name)) problems.push(`network.cross.fields: no field '${name}' with embeddings`);

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
+import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
 import {
@@ -11,18 +11,19 @@ import {
   stepSizeInput,
 } from '../onnx/adam.ts';
 import { createSession, float32Data, float32Tensor, int64Tensor, scalarTensor } from '../onnx/session.ts';
+import { CLICKED_ROWS, CTCVR_LABELS, labelsInput, lossOutput, weightsInput } from './addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from './embeddingLayer.ts';
 import { maskTensors } from './maskTensors.ts';
 import type { ModelWeights } from './modelWeights.ts';
 import {
+  agreementName,
   buildTrainingGraph,
-  CLICKED_ROWS,
   DENSE_INPUT,
   FIELDS,
   FIELDS_GRADIENT,
-  labelsInput,
-  lossOutput,
-  weightsInput,
+  type MaskMode,
+  nextAgreementName,
+  scoreName,
 } from './networkGraphs.ts';
 import { LazyAdagrad, LazyAdam, type SparseOptimiser } from './sparseOptimiser.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
@@ -72,6 +73,7 @@ export class TrainingStep {
     { shape, layout, settings }: StepContext,
     initial: ModelWeights,
     masks: Readonly<Record<string, Tensor>>,
+    scored: readonly Task[],
   ) {
     this.#phases = phases;
     this.#shape = shape;
@@ -86,15 +88,30 @@ export class TrainingStep {
     this.#parameterNames = shape.parameters.map(({ name }) => name);
     this.#state = { ...masks };
     for (const { name, shape: dims } of shape.parameters) {
-      const values = initial.parameters.get(name)!;
-      this.#state[name] = float32Tensor(values.slice(), dims);
-      this.#state[firstMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
-      this.#state[secondMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
+      this.#addParameter(name, initial.parameters.get(name)!.slice(), dims);
+    }
+    if (scored.length > 0) this.#addScores(scored, initial);
+  }
+
+  #addParameter(name: string, values: Float32Array, dims: readonly number[]): void {
+    this.#state[name] = float32Tensor(values, dims);
+    this.#state[firstMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
+    this.#state[secondMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
+  }
+
+  /** Scores start at the magnitudes of the initial weights. */
+  #addScores(tasks: readonly Task[], { parameters }: ModelWeights): void {
+    for (let layer = 0; layer + 1 < this.#shape.layerWidths.length; layer++) {
+      const weight = parameters.get(trunkWeightName(layer))!;
+      const dims = this.#shape.layerWidths.slice(layer, layer + 2);
+      for (const task of tasks) this.#addParameter(scoreName(task, layer), weight.map(Math.abs), dims);
+      this.#state[agreementName(layer)] = float32Tensor(new Float32Array(weight.length), dims);
     }
   }
 
   /**
    * @param tasks the tasks to learn: both, or one alone
+   * @param maskMode with `learned`, `masks` are where the learning starts, and both tasks are learnt jointly
    * @throws ModelError MASKS_INVALID
    */
   static async create(
@@ -104,16 +121,18 @@ export class TrainingStep {
     initial: ModelWeights,
     masks?: TaskMasks,
     tasks: readonly Task[] = TASKS,
+    maskMode: MaskMode = masks === undefined ? 'none' : 'given',
   ): Promise<TrainingStep> {
     const given = maskTensors(shape, masks);
     const together = settings.steps === 'joint' ? [tasks] : tasks.map((task) => [task]);
     const phases: Phase[] = [];
     for (const tasks of together) {
-      const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined, tasks);
+      const { bytes, slots } = buildTrainingGraph(shape, settings, maskMode, tasks);
       const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
       phases.push({ tasks, session, slots });
     }
-    return new TrainingStep(phases, { shape, layout, settings }, initial, given);
+    const scored = maskMode === 'learned' ? tasks : [];
+    return new TrainingStep(phases, { shape, layout, settings }, initial, given, scored);
   }
 
   /** The weights as they stand. Views: copy them before the next step. */
@@ -122,6 +141,38 @@ export class TrainingStep {
       (name) => [name, this.#state[name]!.data as Float32Array] as const,
     );
     return { embeddings: this.#embeddings, parameters: new Map(parameters) };
+  }
+
+  /** Takes other masks from the next step on. @throws ModelError MASKS_INVALID */
+  setMasks(masks: TaskMasks): void {
+    Object.assign(this.#state, maskTensors(this.#shape, masks));
+  }
+
+  /** Learned masks: every connection's score for a task, per layer. Views. */
+  scores(task: Task): Float32Array[] {
+    return this.#layers((layer) => this.#data(scoreName(task, layer)));
+  }
+
+  /**
+   * Learned masks: per layer and connection, the cosine in [-1, 1] of both tasks' gradients over the last thousand
+   * steps or so, from Adam's own second moments; 0 where a task had no gradient.
+   */
+  gradientCosines(): Float32Array[] {
+    return this.#layers((layer) => {
+      const [click, conversion] = TASKS.map((task) => this.#data(secondMomentName(scoreName(task, layer))));
+      return this.#data(agreementName(layer)).map((product, i) => {
+        const norm = Math.sqrt(click![i]! * conversion![i]!);
+        return norm === 0 ? 0 : product / norm;
+      });
+    });
+  }
+
+  #layers(read: (layer: number) => Float32Array): Float32Array[] {
+    return this.#shape.layerWidths.slice(1).map((_, layer) => read(layer));
+  }
+
+  #data(name: string): Float32Array {
+    return this.#state[name]!.data as Float32Array;
   }
 
   /** Hands the embeddings out for re-initialisation and forgets their optimiser's state. */
@@ -176,11 +227,19 @@ export class TrainingStep {
     if (tasks.includes('click')) this.#feedClicks(feeds, set, indices);
     if (this.#layout.denseWidth > 0) feeds[DENSE_INPUT] = this.#denseFeed(set, indices);
 
+    if (session.inputNames.includes(CTCVR_LABELS)) {
+      const labels = Float32Array.from(indices, (row) => (set.click[row] === 1 ? set.conversion[row]! : 0));
+      feeds[CTCVR_LABELS] = float32Tensor(labels, [count, 1]);
+    }
+
     const outputs = await session.run(pick(feeds, session.inputNames));
     for (const slot of slots) {
       this.#state[slot.parameter.name] = outputs[slot.nextParameter]!;
       this.#state[slot.firstMoment] = outputs[slot.nextFirstMoment]!;
       this.#state[slot.secondMoment] = outputs[slot.nextSecondMoment]!;
+    }
+    for (let layer = 0; outputs[nextAgreementName(layer)] !== undefined; layer++) {
+      this.#state[agreementName(layer)] = outputs[nextAgreementName(layer)]!;
     }
     const fieldGradients = float32Data(outputs, FIELDS_GRADIENT);
     this.#embeddingLayer.scatter(fieldGradients, set.rows, indices, count, this.#gradient);

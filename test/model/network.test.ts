@@ -82,6 +82,35 @@ const cases: readonly Case[] = [
     network: { kind: 'ncs', embeddingWidth: 4, hidden },
     density: 0,
   },
+  {
+    title: 'one expert of both tasks and towers',
+    network: { kind: 'experts', embeddingWidth: 4, hidden, shared: 1, towers: [5] },
+  },
+  { title: 'a mixture of three experts', network: { kind: 'experts', embeddingWidth: 4, hidden, shared: 3 } },
+  {
+    title: 'shared and own experts',
+    network: {
+      kind: 'experts',
+      embeddingWidth: 4,
+      hidden,
+      shared: 2,
+      perTask: 2,
+      towers: [5, 4],
+      cross: { mode: 'upper' },
+    },
+  },
+  {
+    title: 'separate networks on separate embeddings',
+    network: {
+      kind: 'experts',
+      embeddingWidth: 4,
+      hidden,
+      shared: 0,
+      perTask: 1,
+      embeddings: 'perTask',
+      cross: { mode: 'upper', fields: ['l1', 's2', 's0'] },
+    },
+  },
   { title: 'a logistic network with dense inputs', network: { kind: 'logistic' } },
   { title: 'a logistic network without dense inputs', network: 'logistic', size: { numerics: 0 } },
 ];
@@ -130,7 +159,7 @@ describe('the input layer', () => {
     const layer = new Network(graph, shape, {
       parameter: (name) => graph.parameter(name, []),
       mask: () => undefined,
-    }).inputLayer({
+    }).inputLayer('click', {
       fields: graph.input('fields', ['B', fields.length, 2]),
       dense: dense.length === 0 ? undefined : graph.input('dense', ['B', dense.length]),
     });

@@ -22,6 +22,6 @@ describe('a config with a mask search', () => {
 
   test('is refused for a logistic regression, which has no connections', () => {
     const document = { ...TINY_CONFIG, network: 'logistic', masks: { method: 'imp' } };
-    expect(() => parseTrainingConfig(document, 'x')).toThrow(/masks: a logistic regression/);
+    expect(() => parseTrainingConfig(document, 'x')).toThrow(/masks: a network of kind 'logistic'/);
   });
 });

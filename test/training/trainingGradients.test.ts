@@ -12,19 +12,19 @@ import {
   int64Tensor,
   scalarTensor,
 } from '../../lib/onnx/session.ts';
+import { CLICKED_ROWS, CTCVR_LABELS } from '../../lib/training/addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from '../../lib/training/embeddingLayer.ts';
 import { maskTensors } from '../../lib/training/maskTensors.ts';
 import type { ModelWeights } from '../../lib/training/modelWeights.ts';
 import {
   buildTrainingGraph,
-  CLICKED_ROWS,
   DENSE_INPUT,
   FIELDS,
   FIELDS_GRADIENT,
 } from '../../lib/training/networkGraphs.ts';
 import type { TrainingSettings } from '../../lib/training/trainingConfig.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
-import { naiveLogit } from '../fixtures/naiveNetwork.ts';
+import { naiveLogit, naivePredictions } from '../fixtures/naiveNetwork.ts';
 import {
   settingsOf,
   syntheticLayout,
@@ -51,7 +51,37 @@ describe.each([
     soft: true,
     training: { taskWeights: { click: 0.7, conversion: 1.5 } },
   },
+  {
+    title: 'conversions learnt on the entire space',
+    network: { kind: 'ncs', embeddingWidth: 3, hidden: [6, 4] },
+    density: 0.7,
+    training: { entireSpace: { maxPropensityWeight: 1.9, ctcvrWeight: 0.6 } },
+  },
   { title: 'a logistic network', network: 'logistic', soft: true },
+  {
+    title: 'experts of both tasks and of one, gates and towers',
+    network: {
+      kind: 'experts',
+      embeddingWidth: 3,
+      hidden: [5, 4],
+      shared: 2,
+      perTask: 1,
+      towers: [3],
+      cross: { mode: 'upper', fields: ['l0', 's0'] },
+    },
+    soft: true,
+  },
+  {
+    title: 'separate experts on separate embeddings',
+    network: {
+      kind: 'experts',
+      embeddingWidth: 2,
+      hidden: [5],
+      shared: 0,
+      perTask: 1,
+      embeddings: 'perTask',
+    },
+  },
 ])('the gradients of a joint step with $title', ({ network, density, soft = false, training = {} }) => {
   it('equal central differences of the two losses, for every parameter and embedding', async () => {
     const config = networkConfigSchema.parse(network);
@@ -62,7 +92,8 @@ describe.each([
     const masks = density === undefined ? undefined : syntheticMasks(shape, density);
     const set = syntheticRows(layout, ROWS, { soft, seed: 2 });
     const found = await graphGradients(config, layout, settings, weights, set, masks);
-    const loss = () => naiveLoss(config, layout, settings, weights, set, masks);
+    const propensities = naivePredictions(config, layout, weights, set, masks).click;
+    const loss = () => naiveLoss(config, layout, settings, weights, set, masks, propensities);
     expect(found.size).toBe(shape.parameters.length + 1);
     for (const [name, gradient] of found) {
       const values = name === 'embeddings' ? weights.embeddings : weights.parameters.get(name)!;
@@ -87,7 +118,7 @@ async function graphGradients(
   masks: TaskMasks | undefined,
 ): Promise<Map<string, number[]>> {
   const shape = networkShape(config, layout);
-  const { bytes, slots } = buildTrainingGraph(shape, settings, masks !== undefined);
+  const { bytes, slots } = buildTrainingGraph(shape, settings, masks === undefined ? 'none' : 'given');
   const session = await createSession(bytes);
   const order = [...set.click.keys()].sort((a, b) => set.click[b]! - set.click[a]!);
   const indices = Int32Array.from(order);
@@ -108,6 +139,7 @@ async function graphGradients(
     [stepSizeInput]: scalarTensor(adamStepSize(0.001, 1)),
     'click.labels': column(order.map((row) => set.click[row]!)),
     'click.weights': column(order.map(() => 1 / ROWS)),
+    [CTCVR_LABELS]: column(order.map((row) => (set.click[row] === 1 ? set.conversion[row]! : 0))),
     'conversion.labels': column(order.slice(0, clicked).map((row) => set.conversion[row]!)),
     'conversion.weights': column(order.slice(0, clicked).map(() => 1 / clicked)),
   };
@@ -118,6 +150,7 @@ async function graphGradients(
     feeds[firstMoment] = float32Tensor(new Float32Array(values.length), dims);
     feeds[secondMoment] = float32Tensor(new Float32Array(values.length), dims);
   }
+  if (settings.entireSpace === undefined) delete feeds[CTCVR_LABELS];
   const outputs = await session.run(feeds);
   const embeddings = new SparseGradient(layout.embeddingRowCount, shape.embeddingWidth);
   layer.scatter(float32Data(outputs, FIELDS_GRADIENT), set.rows, indices, ROWS, embeddings);
@@ -130,27 +163,42 @@ async function graphGradients(
   ]);
 }
 
-/** The joint loss by its definition: mean over all rows, and over the clicked ones. */
+/**
+ * The joint loss by its definition: mean over all rows, and over the clicked ones.
+ * @param propensities pCTR before the step: they weigh the clicked rows but have no gradient
+ */
 function naiveLoss(
   config: NetworkConfig,
   layout: FeatureLayout,
-  { taskWeights }: TrainingSettings,
+  { taskWeights, entireSpace }: TrainingSettings,
   weights: ModelWeights,
   set: TrainingSet,
   masks: TaskMasks | undefined,
+  propensities: readonly number[],
 ): number {
   const entropy = (s: number, y: number) => Math.max(s, 0) - s * y + Math.log1p(Math.exp(-Math.abs(s)));
+  const sigmoid = (s: number) => 1 / (1 + Math.exp(-s));
   let click = 0;
   let conversion = 0;
-  let clicked = 0;
+  let conversionWeight = 0;
+  let ctcvr = 0;
   for (let row = 0; row < set.rowCount; row++) {
-    click += entropy(naiveLogit('click', config, layout, weights, set, row, masks), set.click[row]!);
-    if (set.click[row] === 0) continue;
-    clicked++;
+    const clickLogit = naiveLogit('click', config, layout, weights, set, row, masks);
     const logit = naiveLogit('conversion', config, layout, weights, set, row, masks);
-    conversion += entropy(logit, set.conversion[row]!);
+    click += entropy(clickLogit, set.click[row]!);
+    const p = sigmoid(clickLogit) * sigmoid(logit);
+    const converted = set.click[row] === 1 ? set.conversion[row]! : 0;
+    ctcvr -= converted * Math.log(p) + (1 - converted) * Math.log(1 - p);
+    if (set.click[row] === 0) continue;
+    const weight = Math.min(1 / propensities[row]!, entireSpace?.maxPropensityWeight ?? 1);
+    conversionWeight += weight;
+    conversion += weight * entropy(logit, set.conversion[row]!);
   }
-  return (taskWeights.click * click) / set.rowCount + (taskWeights.conversion * conversion) / clicked;
+  return (
+    (taskWeights.click * click) / set.rowCount +
+    (taskWeights.conversion * conversion) / conversionWeight +
+    ((entireSpace?.ctcvrWeight ?? 0) * ctcvr) / set.rowCount
+  );
 }
 
 function centralDifference(values: Float32Array, index: number, loss: () => number): number {

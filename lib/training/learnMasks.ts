@@ -1,0 +1,105 @@
+import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
+import { perTask, TASKS } from '../model/tasks.ts';
+import { RandomStream } from '../random.ts';
+import { initialiseEmbeddings } from './modelWeights.ts';
+import { keepHighest } from './pruneByMagnitude.ts';
+import type { LearnedMasksConfig } from './trainingConfig.ts';
+import { TrainingStep } from './trainingStep.ts';
+import type { TrainNetworkOptions } from './trainNetwork.ts';
+
+export interface LearnedMasks {
+  readonly masks: TaskMasks;
+  /** Per layer, connections that were taken from a task because the tasks' gradients disagreed. */
+  readonly handedOver: readonly number[];
+  /** Mean cosine of both tasks' gradients over the shared connections, per layer; null for a layer without any. */
+  readonly sharedCosines: readonly (number | null)[];
+  readonly seconds: number;
+}
+
+/** Steps between two cuts: ranking every connection costs as much as two steps. */
+const STEPS_PER_CUT = 32;
+/** Apart from the shuffles of the joint training. */
+const LEARNING_STREAM = 2 ** 21;
+
+/**
+ * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score a task that starts at
+ * its initial magnitude and gets the gradient of its mask bit; a task's mask keeps the highest scores, fewer and fewer.
+ * The weights of this run are dropped: the masks belong to the initial weights, as with magnitude pruning.
+ */
+export async function learnMasks(
+  { shape, layout, settings, initial, trainingSet }: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
+  { density, epochs, annealing, conflictCosine }: LearnedMasksConfig,
+): Promise<LearnedMasks> {
+  const startMillis = performance.now();
+  const random = new RandomStream(settings.seed + LEARNING_STREAM);
+  const everything = allOnesMasks(shape);
+  const jointly = { ...settings, steps: 'joint' as const };
+  const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, 'learned');
+  const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
+  const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
+  const annealingSteps = Math.max(1, annealing * epochs * stepsPerEpoch);
+  const cutTo = (share: number): TaskMasks =>
+    perTask((task) => keepHighest(step.scores(task), everything[task], 1 - share));
+  try {
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      if (epoch > 0 && settings.embeddings.reinitialiseEachEpoch) {
+        step.resetEmbeddings((embeddings) => {
+          initialiseEmbeddings(embeddings, settings.embeddings.initialStandardDeviation, random);
+        });
+      }
+      random.shuffle(order);
+      for (let i = 0; i < stepsPerEpoch; i++) {
+        const done = epoch * stepsPerEpoch + i;
+        if (done % STEPS_PER_CUT === 0) step.setMasks(cutTo(density ** Math.min(1, done / annealingSteps)));
+        const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
+        await step.run(trainingSet, batch, settings.trunk.decay === 'linear' ? 1 - i / stepsPerEpoch : 1);
+      }
+    }
+    const cosines = step.gradientCosines();
+    const scores = perTask((task) => step.scores(task));
+    const learnt = cutTo(density);
+    const { masks, handedOver } = resolveConflicts(learnt, scores, cosines, conflictCosine);
+    const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
+    return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
+  } finally {
+    await step.release();
+  }
+}
+
+/**
+ * Gives every shared connection on which the tasks pull apart to the task that scores it higher.
+ * @param cosines per layer and connection, in [-1, 1]
+ * @param below connections with a cosine below this are in conflict; -1 finds none
+ */
+export function resolveConflicts(
+  masks: TaskMasks,
+  scores: Readonly<Record<'click' | 'conversion', readonly Float32Array[]>>,
+  cosines: readonly Float32Array[],
+  below: number,
+): { masks: TaskMasks; handedOver: number[] } {
+  const resolved = perTask((task) => masks[task].map((layer) => layer.slice()));
+  const handedOver = cosines.map((layer, index) => {
+    const click = resolved.click[index]!;
+    const conversion = resolved.conversion[index]!;
+    let count = 0;
+    layer.forEach((cosine, i) => {
+      if (click[i] === 0 || conversion[i] === 0 || cosine >= below) return;
+      const isClicks = scores.click[index]![i]! >= scores.conversion[index]![i]!;
+      (isClicks ? conversion : click)[i] = 0;
+      count++;
+    });
+    return count;
+  });
+  return { masks: resolved, handedOver };
+}
+
+function meanWhereShared(cosines: Float32Array, masks: TaskMasks, layer: number): number | null {
+  let sum = 0;
+  let count = 0;
+  cosines.forEach((cosine, i) => {
+    if (masks.click[layer]![i] === 0 || masks.conversion[layer]![i] === 0) return;
+    sum += cosine;
+    count++;
+  });
+  return count === 0 ? null : sum / count;
+}

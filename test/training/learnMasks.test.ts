@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
+import { networkShape, trunkWeightName } from '../../lib/model/networkShape.ts';
+import { allOnesMasks, layerSizes } from '../../lib/model/taskMasks.ts';
+import { TASKS } from '../../lib/model/tasks.ts';
+import { learnMasks, resolveConflicts } from '../../lib/training/learnMasks.ts';
+import { copyWeights } from '../../lib/training/modelWeights.ts';
+import { density } from '../../lib/training/pruneByMagnitude.ts';
+import { TrainingStep } from '../../lib/training/trainingStep.ts';
+import { settingsOf, syntheticLayout, syntheticRows, syntheticWeights } from '../fixtures/syntheticModel.ts';
+
+const layout = syntheticLayout({});
+const shape = networkShape(
+  networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: 4, hidden: [12, 6] }),
+  layout,
+);
+const trainingSet = syntheticRows(layout, 400);
+const options = {
+  shape,
+  layout,
+  settings: settingsOf({ batchRows: 16, epochs: 2 }),
+  initial: syntheticWeights(shape, 1),
+  trainingSet,
+  validationSet: trainingSet,
+};
+const config = { method: 'learned' as const, density: 0.3, epochs: 2, annealing: 0.7, conflictCosine: -1 };
+
+describe('a step with learned masks', () => {
+  it('moves a score against the gradient of its mask bit, dL/dm = dL/dW W where all is kept', async () => {
+    const initial = copyWeights(options.initial);
+    const args = [shape, layout, options.settings, initial, allOnesMasks(shape)] as const;
+    // One task at a time: the weight's gradient is then this task's alone.
+    for (const task of TASKS) {
+      const alone = await TrainingStep.create(...args, [task]);
+      const both = await TrainingStep.create(...args, TASKS, 'learned');
+      const clicked = Int32Array.from(trainingSet.click.keys()).filter((row) => trainingSet.click[row] === 1);
+      await alone.run(trainingSet, clicked.slice());
+      await both.run(trainingSet, clicked.slice());
+      let compared = 0;
+      layerSizes(shape).forEach((size, layer) => {
+        const before = initial.parameters.get(trunkWeightName(layer))!;
+        const after = alone.weights.parameters.get(trunkWeightName(layer))!;
+        const scores = both.scores(task)[layer]!;
+        for (let i = 0; i < size; i++) {
+          // Adam's first step has the size of the learning rate and the sign of the gradient.
+          const gradientSign = Math.sign(before[i]! - after[i]!);
+          const scoreSign = Math.sign(Math.abs(before[i]!) - scores[i]!);
+          if (gradientSign === 0 || scoreSign === 0) continue;
+          expect(scoreSign, `${task} ${layer} ${i}`).toBe(gradientSign * Math.sign(before[i]!));
+          compared++;
+        }
+      });
+      expect(compared).toBeGreaterThan(200);
+      await alone.release();
+      await both.release();
+    }
+  });
+
+  it('trains the same weights as given masks do', async () => {
+    const masks = allOnesMasks(shape);
+    const rows = Int32Array.from({ length: 64 }, (_, row) => row);
+    const given = await TrainingStep.create(shape, layout, options.settings, options.initial, masks);
+    const learned = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      options.initial,
+      masks,
+      TASKS,
+      'learned',
+    );
+    for (const step of [given, learned])
+      for (let i = 0; i < 5; i++) await step.run(trainingSet, rows.slice());
+    expect(learned.weights.embeddings).toEqual(given.weights.embeddings);
+    for (const [name, values] of given.weights.parameters) {
+      expect(learned.weights.parameters.get(name), name).toEqual(values);
+    }
+    await given.release();
+    await learned.release();
+  });
+
+  it('measures cosines in [-1, 1], -1 and 1 among the possible', async () => {
+    const step = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      options.initial,
+      allOnesMasks(shape),
+      TASKS,
+      'learned',
+    );
+    await step.run(
+      trainingSet,
+      Int32Array.from({ length: 64 }, (_, row) => row),
+    );
+    // After one step a cosine is the sign of one product.
+    const first = step.gradientCosines().flatMap((layer) => [...layer]);
+    expect(first.some((cosine) => Math.abs(cosine - 1) < 1e-3)).toBe(true);
+    expect(first.some((cosine) => Math.abs(cosine + 1) < 1e-3)).toBe(true);
+    for (let i = 0; i < 20; i++)
+      await step.run(
+        trainingSet,
+        Int32Array.from({ length: 16 }, (_, row) => 16 * i + row),
+      );
+    const later = step.gradientCosines().flatMap((layer) => [...layer]);
+    for (const cosine of later) expect(Math.abs(cosine)).toBeLessThan(1.001);
+    expect(later.some((cosine) => Math.abs(cosine) < 0.5)).toBe(true);
+    await step.release();
+  });
+});
+
+describe('learned masks', () => {
+  it('have the density asked for within a connection, differ between the tasks, and follow the seed', async () => {
+    const { masks } = await learnMasks(options, config);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) expect(Math.abs(density(masks[task]) - 0.3)).toBeLessThan(2 / size);
+    expect(masks.click).not.toEqual(masks.conversion);
+    expect((await learnMasks(options, config)).masks).toEqual(masks);
+    const other = { ...options, settings: { ...options.settings, seed: 9 } };
+    expect((await learnMasks(other, config)).masks).not.toEqual(masks);
+  });
+
+  it('leave no layer empty', async () => {
+    const { masks } = await learnMasks(options, { ...config, density: 0.01 });
+    for (const task of TASKS)
+      for (const layer of masks[task]) expect(layer.some((bit) => bit === 1)).toBe(true);
+  });
+
+  it('share fewer connections when those in conflict are handed to one task', async () => {
+    const { masks, handedOver } = await learnMasks(options, { ...config, conflictCosine: -0.01 });
+    const { masks: all, handedOver: none } = await learnMasks(options, config);
+    const given = handedOver.reduce((sum, count) => sum + count, 0);
+    expect(given).toBeGreaterThan(0);
+    expect(none).toEqual([0, 0]);
+    const kept = (pair: typeof masks) => density(pair.click) + density(pair.conversion);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    expect((kept(all) - kept(masks)) * size).toBeCloseTo(given, 6);
+  });
+});
+
+describe('a conflict', () => {
+  it('takes a shared connection from the task with the lower score, and touches no other', () => {
+    const ones = () => [Uint8Array.of(1, 1, 1, 0)];
+    const scores = { click: [Float32Array.of(3, 1, 1, 1)], conversion: [Float32Array.of(2, 2, 2, 2)] };
+    const cosines = [Float32Array.of(-0.9, -0.9, 0.9, -0.9)];
+    const { masks, handedOver } = resolveConflicts(
+      { click: ones(), conversion: [Uint8Array.of(1, 1, 1, 1)] },
+      scores,
+      cosines,
+      -0.5,
+    );
+    expect(masks.click).toEqual([Uint8Array.of(1, 0, 1, 0)]);
+    expect(masks.conversion).toEqual([Uint8Array.of(0, 1, 1, 1)]);
+    expect(handedOver).toEqual([2]);
+  });
+});
