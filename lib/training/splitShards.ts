@@ -15,9 +15,12 @@ export interface ShardPart {
 export interface DataSplit {
   readonly training: readonly ShardPart[];
   readonly validation: readonly ShardPart[];
+  /** What a comparison is reported on; neither trained nor chosen on. Empty when the config names none. */
+  readonly report: readonly ShardPart[];
   /** The split in words, for the training record. */
   readonly trainingText: string;
   readonly validationText: string;
+  readonly reportText: string;
 }
 
 /**
@@ -28,7 +31,7 @@ export async function splitShards(dataUri: string, split: SplitConfig): Promise<
   const { shards } = await listShards(dataUri);
   return split.by === 'date'
     ? splitByDate(dataUri, shards, split)
-    : splitByFraction(dataUri, shards, split.validation);
+    : splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
 }
 
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
@@ -57,8 +60,10 @@ async function splitByDate(
   return {
     training: await within(split.train, 'training'),
     validation: await within(split.validation, 'validation'),
+    report: split.report === undefined ? [] : await within(split.report, 'the report'),
     trainingText: text(split.train),
     validationText: text(split.validation),
+    reportText: split.report === undefined ? 'none' : text(split.report),
   };
 }
 
@@ -76,14 +81,16 @@ async function splitByFraction(
   dataUri: string,
   shards: readonly ListedFile[],
   validation: number,
+  report: number,
 ): Promise<DataSplit> {
   const parts = await wholeShards(shards);
   const rowCount = parts.reduce((sum, part) => sum + part.rowEnd, 0);
-  const boundary = rowCount - Math.round(rowCount * validation);
-  if (boundary === 0 || boundary === rowCount) {
+  const reportStart = rowCount - Math.round(rowCount * report);
+  const boundary = reportStart - Math.round(rowCount * validation);
+  if (boundary <= 0 || boundary === reportStart || (report > 0 && reportStart === rowCount)) {
     throw new TrainingError('TRAINING_SPLIT_EMPTY', 'too few rows to split', {
       file: dataUri,
-      expected: `at least one row on each side of ${validation}`,
+      expected: `at least one row on each side of ${report > 0 ? `${validation} and ${report}` : validation}`,
       found: `${rowCount} rows`,
     });
   }
@@ -98,9 +105,11 @@ async function splitByFraction(
   };
   return {
     training: cut(0, boundary),
-    validation: cut(boundary, rowCount),
+    validation: cut(boundary, reportStart),
+    report: cut(reportStart, rowCount),
     trainingText: `the first ${boundary} rows`,
-    validationText: `the last ${rowCount - boundary} rows`,
+    validationText: `${report > 0 ? 'the next' : 'the last'} ${reportStart - boundary} rows`,
+    reportText: report > 0 ? `the last ${rowCount - reportStart} rows` : 'none',
   };
 }
 

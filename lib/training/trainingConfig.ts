@@ -22,9 +22,20 @@ const dateRange = z.strictObject({ from: isoDate, to: isoDate });
 
 const splitSchema = z.discriminatedUnion('by', [
   /** Whole partitions `dt=YYYY-MM-DD`, both ends inclusive. */
-  z.strictObject({ by: z.literal('date'), train: dateRange, validation: dateRange }),
+  z.strictObject({
+    by: z.literal('date'),
+    train: dateRange,
+    validation: dateRange,
+    /** What a comparison is reported on. */
+    report: dateRange.optional(),
+  }),
   /** The last share of the rows, in file order, is for validation. */
-  z.strictObject({ by: z.literal('fraction'), validation: z.number().gt(0).lt(1) }),
+  z.strictObject({
+    by: z.literal('fraction'),
+    validation: z.number().gt(0).lt(1),
+    /** A further share behind it, that a comparison is reported on. */
+    report: z.number().gt(0).lt(1).optional(),
+  }),
 ]);
 export type SplitConfig = z.infer<typeof splitSchema>;
 
@@ -138,6 +149,8 @@ const trainingConfigSchema = z.strictObject({
   training: settingsSchema.prefault({}),
   /** Absent: every connection is shared. */
   masks: maskSearchSchema.optional(),
+  /** By arm of `compare`: training settings that go over the config's own, such as an arm's own tuned gain. */
+  arms: z.record(z.string(), z.looseObject({})).optional(),
 });
 
 /** A training config with every default and preset filled in. */
@@ -168,6 +181,21 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
   return { ...result.data, training: logisticTraining(training, network.learningRate) };
 }
 
+/**
+ * The settings of an arm: the config's own with the arm's over them.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID
+ */
+export function armSettings({ training, arms }: TrainingConfig, arm: string): TrainingSettings {
+  const result = settingsSchema.safeParse(merge(training, arms?.[arm]));
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describeIssue(issue));
+  throw new ProblemsError(
+    'TRAINING_CONFIG_INVALID',
+    'the settings of an arm are invalid',
+    problems.map((problem) => `arms.${arm}.${problem}`),
+  );
+}
+
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
 function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
   const problems: string[] = [];
@@ -180,12 +208,13 @@ function crossCheckConfig({ contract, network, split, masks, training }: Trainin
     problems.push('training.entireSpace: needs joint steps, since its loss belongs to both tasks');
   }
   if (split.by === 'date') {
-    const { train, validation } = split;
-    for (const [side, { from, to }] of Object.entries({ train, validation })) {
+    const { train, validation, report } = split;
+    const ranges = Object.entries({ train, validation, ...(report && { report }) });
+    for (const [index, [side, { from, to }]] of ranges.entries()) {
       if (from > to) problems.push(`split.${side}: from ${from} is after to ${to}`);
-    }
-    if (train.from <= validation.to && validation.from <= train.to) {
-      problems.push('split: train and validation share days');
+      for (const [other, range] of ranges.slice(0, index)) {
+        if (from <= range.to && range.from <= to) problems.push(`split: ${other} and ${side} share days`);
+      }
     }
   }
   const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);

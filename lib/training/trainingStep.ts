@@ -162,7 +162,7 @@ export class TrainingStep {
       const [click, conversion] = TASKS.map((task) => this.#data(secondMomentName(scoreName(task, layer))));
       return this.#data(agreementName(layer)).map((product, i) => {
         const norm = Math.sqrt(click![i]! * conversion![i]!);
-        return norm === 0 ? 0 : product / norm;
+        return norm === 0 ? 0 : Math.max(-1, Math.min(1, product / norm));
       });
     });
   }

@@ -1,0 +1,80 @@
+import { CODE_VERSION } from '../codeVersion.ts';
+import { contractFingerprint } from '../features/fingerprint.ts';
+import { checkModelInterface } from '../model/checkModelInterface.ts';
+import { checkGoldenRows } from '../model/goldenRows.ts';
+import type { NetworkShape } from '../model/networkShape.ts';
+import { ScoringSession } from '../model/scoringSession.ts';
+import type { TaskMasks } from '../model/taskMasks.ts';
+import { buildScoringGraph } from './buildScoringGraph.ts';
+import { ForwardPass } from './forwardPass.ts';
+import type { ModelWeights } from './modelWeights.ts';
+import type { TrainingData } from './prepareTraining.ts';
+import type { TrainingConfig } from './trainingConfig.ts';
+import { sliceTrainingSet } from './trainingSet.ts';
+import { encodeGoldenRows, writeBundle } from './writeBundle.ts';
+
+/** A model ready to be written, and what its bundle says about its training. */
+export interface ModelDraft {
+  /** Of the network that is exported, which may combine two that were trained. */
+  readonly shape: NetworkShape;
+  readonly weights: ModelWeights;
+  readonly masks: TaskMasks | undefined;
+  readonly metrics: Record<string, unknown>;
+  /** What a mask search found, if there was one. */
+  readonly record: Record<string, unknown> | undefined;
+  readonly seconds: number;
+}
+
+/**
+ * Builds model.onnx, checks it against the trainer's own scores of the golden rows, and writes the bundle. A model
+ * that fails the check leaves nothing behind.
+ * @throws ModelError BUNDLE_GOLDEN_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
+ */
+export async function exportBundle(
+  uri: string,
+  data: TrainingData,
+  config: TrainingConfig,
+  { shape, weights, masks, metrics, record, seconds }: ModelDraft,
+): Promise<void> {
+  const { contract, layout, goldenRows, split, trainingSet, validationSet } = data;
+  const modelBytes = buildScoringGraph(shape, layout, weights, masks);
+  const goldenSet = sliceTrainingSet(layout, validationSet, 0, goldenRows.numRows);
+  const forward = await ForwardPass.create(shape, layout, masks, config.training.threads);
+  const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
+  await forward.release();
+  checkModelInterface(modelBytes, layout, uri);
+  const session = await ScoringSession.create(modelBytes, layout);
+  try {
+    await checkGoldenRows(goldenBytes, contract, session, uri);
+  } finally {
+    await session.release();
+  }
+  const { contract: _contract, ...configWithoutContract } = config;
+  await writeBundle(
+    uri,
+    {
+      modelVersion: config.modelVersion,
+      contractFingerprint: contractFingerprint(contract),
+      network: shape.config,
+      labels: config.labels,
+      training: {
+        data: data.uri,
+        trainRows: trainingSet.rowCount,
+        validationRows: validationSet.rowCount,
+        trainSplit: split.trainingText,
+        validationSplit: split.validationText,
+        seed: config.training.seed,
+        config: configWithoutContract,
+        metrics,
+        features: [...data.featureCounts],
+        ...(record === undefined ? {} : { masks: record }),
+        codeVersion: CODE_VERSION,
+        finishedAt: new Date().toISOString(),
+        seconds,
+      },
+      contract,
+    },
+    modelBytes,
+    goldenBytes,
+  );
+}
