@@ -56,6 +56,9 @@ export class ModelError extends Ncs4cvrError {}
 /** Training can't start or can't go on. Codes: TRAINING_*. */
 export class TrainingError extends Ncs4cvrError {}
 
+/** A comparison can't start or can't go on. Codes: COMPARISON_*. */
+export class ComparisonError extends Ncs4cvrError {}
+
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {
   readonly problems: readonly string[];

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../codeVersion.ts';
+import { compareCommand } from './compareCommand.ts';
 import { evaluateCommand } from './evaluateCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
 import { inspectCommand } from './inspectCommand.ts';
@@ -22,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  for (const command of [trainCommand, scoreCommand, evaluateCommand, inspectCommand]) {
+  for (const command of [trainCommand, compareCommand, scoreCommand, evaluateCommand, inspectCommand]) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }
   try {

@@ -1,16 +1,16 @@
 import { Command } from 'commander';
-import { messageOf, TrainingError } from '../errors.ts';
-import { storageFor } from '../storage/openStorage.ts';
-import { parseTrainingConfig, type TrainingConfig } from '../training/trainingConfig.ts';
+import { parseTrainingConfig } from '../training/trainingConfig.ts';
 import { trainModel } from '../training/trainModel.ts';
 import type { TrainingProgress } from '../training/trainNetwork.ts';
 import { EXIT_DONE } from './exitCodes.ts';
 import { parseUri } from './parseUri.ts';
 import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
+import { readConfigDocument } from './readConfigDocument.ts';
 
 interface TrainOptions {
   readonly data: string;
   readonly output: string;
+  readonly conversion?: string;
   readonly json?: boolean;
 }
 
@@ -24,9 +24,10 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
     )
     .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
     .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
+    .option('--conversion <column>', "conversion label, instead of the config's own")
     .option('--json', 'print the result as one JSON object')
-    .action(async (configUri: string, { data, output, json }: TrainOptions) => {
-      const config = await readConfig(configUri);
+    .action(async (configUri: string, { data, output, conversion, json }: TrainOptions) => {
+      const config = parseTrainingConfig(await readConfigDocument(configUri, conversion), configUri);
       const line = new ProgressLine();
       const { bundle, network } = await trainModel(config, data, output, {
         onStage: (stage) => line.print(`${stage} ...`),
@@ -58,17 +59,6 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       }
       finish(EXIT_DONE);
     });
-}
-
-async function readConfig(uri: string): Promise<TrainingConfig> {
-  const bytes = await storageFor(uri).readWhole(uri);
-  let document: unknown;
-  try {
-    document = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new TrainingError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
-  }
-  return parseTrainingConfig(document, uri);
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {

@@ -16,7 +16,8 @@ export interface MaskRound {
 }
 
 export interface MaskSearchOptions extends Omit<TrainNetworkOptions, 'masks' | 'tasks'> {
-  readonly task: Task;
+  /** One task, or both for a mask that serves both. */
+  readonly tasks: readonly Task[];
   /** T: how often the network is pruned; T + 1 trainings. */
   readonly rounds: number;
   /** Share of connections left after the last round, in (0, 1]. */
@@ -25,13 +26,13 @@ export interface MaskSearchOptions extends Omit<TrainNetworkOptions, 'masks' | '
 }
 
 /**
- * Iterative magnitude pruning with rewinding, for one task (method section 6). Every round starts from the same
+ * Iterative magnitude pruning with rewinding (method section 6). Every round starts from the same
  * initial weights, embeddings and optimiser included: a mask says which connections of that initialisation are
  * worth training, nothing about other weights. Magnitudes are those of the round's best validation.
  * @returns all T + 1 rounds, the dense one first; every mask is a subset of the one before
  */
 export async function searchMask(options: MaskSearchOptions): Promise<MaskRound[]> {
-  const { task, rounds, finalDensity, onRound, ...training } = options;
+  const { tasks, rounds, finalDensity, onRound, ...training } = options;
   const layers = layerSizes(training.shape);
   const fraction = 1 - finalDensity ** (1 / rounds);
   const found: MaskRound[] = [];
@@ -39,7 +40,7 @@ export async function searchMask(options: MaskSearchOptions): Promise<MaskRound[
   for (let round = 0; round <= rounds; round++) {
     const { weights, best } = await trainNetwork({
       ...training,
-      tasks: [task],
+      tasks,
       masks: { click: mask, conversion: mask },
     });
     const result = {

@@ -33,7 +33,7 @@ export interface MaskedNetwork {
 }
 
 /** A difference of mean AUC below this is noise of one validation day; the sparser masks win then. */
-const TIE_AUC = 0.0005;
+export const TIE_AUC = 0.0005;
 
 /**
  * NCS4CVR: searches each task's mask from one initialisation, trains both tasks jointly from that same
@@ -49,7 +49,7 @@ export async function trainWithMasks(
     searchMask({
       ...options,
       settings: { ...options.settings, epochs },
-      task,
+      tasks: [task],
       rounds,
       finalDensity,
       onRound: ({ round, density, validation }) =>

@@ -122,7 +122,7 @@ export type MagnitudeSearchConfig = z.infer<typeof magnitudeSearchSchema>;
 const learnedMasksSchema = z.strictObject({
   method: z.literal('learned'),
   /** Share of the trunk's connections that each task keeps. */
-  density: z.number().gt(0).max(1).default(0.2),
+  density: z.number().gt(0).max(1).default(0.3),
   /** Epochs of the run that learns the masks; the joint training under them follows. */
   epochs: z.int().min(1).default(1),
   /** Share of those epochs in which the density falls from 1 to its end. */
@@ -137,6 +137,12 @@ export type LearnedMasksConfig = z.infer<typeof learnedMasksSchema>;
 
 const maskSearchSchema = z.discriminatedUnion('method', [magnitudeSearchSchema, learnedMasksSchema]);
 export type MaskSearchConfig = z.infer<typeof maskSearchSchema>;
+
+/** What `{"method": ...}` alone means. */
+export const maskSearchDefaults = {
+  imp: magnitudeSearchSchema.parse({ method: 'imp' }),
+  learned: learnedMasksSchema.parse({ method: 'learned' }),
+} as const;
 
 const trainingConfigSchema = z.strictObject({
   preset: z.enum(['default', 'paper']).default('default'),

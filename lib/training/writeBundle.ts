@@ -5,6 +5,7 @@ import { type BundleManifest, GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE } from '../
 import { SCORE_NAMES } from '../scoreNames.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { writeWhole } from '../storage/writeWhole.ts';
 import type { Predictions } from './forwardPass.ts';
 
 /** Everything a bundle says about itself but what follows from its files. */
@@ -32,9 +33,9 @@ export async function writeBundle(
       draft.modelVersion ?? `${draft.training.finishedAt.slice(0, 10)}-${model.sha256.slice(0, 8)}`,
     files: { [MODEL_FILE]: model, [GOLDEN_FILE]: describeFile(goldenBytes) },
   };
-  await writeFile(joinUri(uri, MODEL_FILE), modelBytes);
-  await writeFile(joinUri(uri, GOLDEN_FILE), goldenBytes);
-  await writeFile(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
+  await writeWhole(joinUri(uri, MODEL_FILE), modelBytes);
+  await writeWhole(joinUri(uri, GOLDEN_FILE), goldenBytes);
+  await writeWhole(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
   return manifest.modelVersion;
 }
 
@@ -74,15 +75,4 @@ export function encodeGoldenRows(rows: RecordBatch, { pctr, pcvr }: Predictions)
 
 function describeFile(bytes: Uint8Array): { sizeBytes: number; sha256: string } {
   return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-}
-
-async function writeFile(uri: string, bytes: Uint8Array): Promise<void> {
-  const file = await storageFor(uri).createAtomic(uri);
-  try {
-    await file.write(bytes);
-    await file.commit();
-  } catch (error) {
-    await file.abort();
-    throw error;
-  }
 }

@@ -30,7 +30,7 @@ const bits = (values: Float32Array) => [...new Uint32Array(values.slice().buffer
 
 describe('a mask search', () => {
   test('gives T + 1 nested masks whose densities are r^(k / T) within a connection a round (oracles T4, T5)', async () => {
-    const rounds = await searchMask({ ...options, task: 'click', rounds: 4, finalDensity: 0.2 });
+    const rounds = await searchMask({ ...options, tasks: ['click'] as const, rounds: 4, finalDensity: 0.2 });
     expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
     rounds.forEach(({ round, mask, density, layerDensities }) => {
       expect(Math.abs(density - 0.2 ** (round / 4))).toBeLessThanOrEqual((round + 1) / connections);
@@ -44,7 +44,12 @@ describe('a mask search', () => {
 
   test('rewinds everything: a round ends as a training of its own from the initial weights would (oracle T6)', async () => {
     const kept = copyWeights(options.initial);
-    const rounds = await searchMask({ ...options, task: 'conversion', rounds: 2, finalDensity: 0.3 });
+    const rounds = await searchMask({
+      ...options,
+      tasks: ['conversion'] as const,
+      rounds: 2,
+      finalDensity: 0.3,
+    });
     expect(bits(options.initial.embeddings)).toEqual(bits(kept.embeddings));
     for (const { mask, validation } of rounds) {
       const masks = { click: mask, conversion: mask };

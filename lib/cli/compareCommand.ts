@@ -1,0 +1,87 @@
+import { availableParallelism } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ComparisonDocument, MetricName } from '../comparison/comparisonDocument.ts';
+import { runComparison } from '../comparison/runComparison.ts';
+import { joinUri } from '../storage/uri.ts';
+import { EXIT_DONE } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
+import { formatSeconds, ProgressLine } from './progressLine.ts';
+import { readConfigDocument } from './readConfigDocument.ts';
+
+interface CompareOptions {
+  readonly data: string;
+  readonly output: string;
+  readonly seeds: number;
+  readonly arms?: string[];
+  readonly processes: number;
+  readonly conversion?: string;
+  readonly json?: boolean;
+}
+
+export function compareCommand(finish: (exitCode: number) => void): Command {
+  return new Command('compare')
+    .description('train NCS and what it is compared with, several seeds each, and report the differences')
+    .argument('<config>', 'training config (JSON) whose split names a report part', parseUri)
+    .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
+    .requiredOption(
+      '--output <dir>',
+      'folder of the runs and the report; a killed call goes on there',
+      parseUri,
+    )
+    .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber))
+    .option('--arms <names>', 'arms by name, separated by commas; all by default', (text) => text.split(','))
+    .addOption(
+      new Option('--processes <n>', 'trainings at a time')
+        .default(availableParallelism())
+        .argParser(wholeNumber),
+    )
+    .option('--conversion <column>', "conversion label, instead of the config's own")
+    .option('--json', 'print comparison.json')
+    .action(async (configUri: string, options: CompareOptions) => {
+      const { data, output, seeds, arms, processes, conversion, json } = options;
+      const document = await readConfigDocument(configUri, conversion);
+      const line = new ProgressLine();
+      const startMillis = performance.now();
+      let earlier = 0;
+      const comparison = await runComparison(document, configUri, data, output, {
+        seeds,
+        processes,
+        ...(arms === undefined ? {} : { arms }),
+        onProgress: (done, total, text) => {
+          if (text === 'finished earlier') earlier = done;
+          const seconds = (performance.now() - startMillis) / 1000;
+          const left = (seconds * (total - done)) / Math.max(1, done - earlier);
+          line.print(`${done}/${total}  ${text}${done > earlier ? `  ${formatSeconds(left)} left` : ''}`);
+        },
+      });
+      line.clear();
+      process.stdout.write(json ? `${JSON.stringify(comparison)}\n` : summarise(comparison, output));
+      finish(EXIT_DONE);
+    });
+}
+
+function summarise({ arms, seeds }: ComparisonDocument, output: string): string {
+  const metrics: readonly MetricName[] = ['click.auc', 'conversion.auc', 'ctcvr.auc'];
+  const cell = (value: number | null, sd: number | null) =>
+    `${value === null ? '-' : value.toFixed(4)}${sd === null ? '' : ` ±${sd.toFixed(4)}`}`.padStart(18);
+  const width = Math.max(...Object.keys(arms).map((name) => name.length));
+  return [
+    `${''.padEnd(width)}${metrics.map((metric) => metric.padStart(18)).join('')}   mean and sd of ${seeds.length} seeds`,
+    ...Object.entries(arms).map(
+      ([name, arm]) =>
+        name.padEnd(width) +
+        metrics.map((metric) => cell(arm.metrics[metric].mean, arm.metrics[metric].sd)).join(''),
+    ),
+    joinUri(output, 'report.html'),
+    joinUri(output, 'comparison.json'),
+    '',
+  ].join('\n');
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 100) {
+    throw new InvalidArgumentError('expected a whole number from 1 to 100');
+  }
+  return value;
+}

@@ -1,0 +1,111 @@
+import type { ExpertsNetworkConfig, NcsNetworkConfig, NetworkConfig } from '../model/networkConfig.ts';
+import type { EntireSpaceConfig, LearnedMasksConfig } from '../training/trainingConfig.ts';
+
+/** Where an arm's masks come from. */
+export type MaskSource =
+  /** Each task's own, by iterative magnitude pruning; the round chosen by joint validation. */
+  | { readonly kind: 'imp' }
+  | { readonly kind: 'learned'; readonly over?: Partial<LearnedMasksConfig> }
+  /** Uniform at the per-layer densities of the reference arm's masks of the same seed. */
+  | { readonly kind: 'random' }
+  /** One mask for both tasks, pruned by the magnitudes of joint training, at the reference arm's density. */
+  | { readonly kind: 'jointTicket' };
+
+/** How an arm differs from the config it is compared under. */
+export interface Arm {
+  readonly description: string;
+  /** From the config's network. */
+  readonly network?: (config: NcsNetworkConfig) => NetworkConfig;
+  readonly masks?: MaskSource;
+  /** Two trainings, one a task, with nothing in common; `ownTicket`: each under its own pruned mask. */
+  readonly separately?: 'dense' | 'ownTicket';
+  /** Conversions learnt on all impressions; `replacesConversionLoss` leaves the CTCVR term alone. */
+  readonly entireSpace?: EntireSpaceConfig & { readonly replacesConversionLoss?: boolean };
+}
+
+/** The default NCS arm: every difference in the report is taken from it. */
+export const REFERENCE_ARM = 'ncs';
+
+/**
+ * The arms, in the order of the report. All train on the same rows in the same batches with the same stopping rule;
+ * networks without masks have the config's widths.
+ */
+export const ARMS: Readonly<Record<string, Arm>> = {
+  [REFERENCE_ARM]: {
+    description: 'Two masks learnt in one joint run, then joint training under them from the same start.',
+    masks: { kind: 'learned' },
+  },
+  'ncs-imp': {
+    description: "Each task's mask by iterative magnitude pruning, the round chosen by joint validation.",
+    masks: { kind: 'imp' },
+  },
+  'ncs-conflict': {
+    description: 'As ncs; shared connections on which the gradients disagree go to one task.',
+    masks: { kind: 'learned', over: { conflictCosine: -0.1 } },
+  },
+  'ncs-entire-space': {
+    description: 'As ncs, conversions weighted by clipped inverse propensity, plus a CTCVR term.',
+    masks: { kind: 'learned' },
+    entireSpace: { maxPropensityWeight: 15, ctcvrWeight: 1 },
+  },
+  'random-masks': {
+    description: 'Random masks with the per-layer densities of ncs.',
+    masks: { kind: 'random' },
+  },
+  'joint-ticket': {
+    description: 'One pruned mask for both tasks, at the density of ncs.',
+    masks: { kind: 'jointTicket' },
+  },
+  'shared-bottom': { description: 'The whole trunk shared: every connection in both masks.' },
+  'shared-bottom-towers': {
+    description: 'The trunk shared but for its last layer, which each task has for itself.',
+    network: (config) => experts(config, { shared: 1, ...lastLayerApart(config) }),
+  },
+  mmoe: {
+    description: 'Three shared experts, a softmax gate a task.',
+    network: (config) => experts(config, { shared: 3 }),
+  },
+  ple: {
+    description: 'A shared expert and one a task, a softmax gate a task.',
+    network: (config) => experts(config, { shared: 1, perTask: 1 }),
+  },
+  esmm: {
+    description: 'Separate networks on shared embeddings, learning pCTR and pCTCVR over all impressions.',
+    network: (config) => experts(config, { shared: 0, perTask: 1 }),
+    entireSpace: { maxPropensityWeight: 1, ctcvrWeight: 1, replacesConversionLoss: true },
+  },
+  'separate-mlps': {
+    description: 'Separate networks on shared embeddings.',
+    network: (config) => experts(config, { shared: 0, perTask: 1 }),
+  },
+  'single-task': {
+    description: 'Two models with nothing in common, each chosen by its own metric.',
+    separately: 'dense',
+  },
+  'single-task-ticket': {
+    description: 'As single-task, each under its own pruned mask, the round chosen by its own metric.',
+    separately: 'ownTicket',
+  },
+};
+
+function experts(
+  { embeddingWidth, cross, hidden }: NcsNetworkConfig,
+  over: Partial<ExpertsNetworkConfig>,
+): ExpertsNetworkConfig {
+  return {
+    kind: 'experts',
+    embeddingWidth,
+    cross,
+    hidden,
+    shared: 0,
+    perTask: 0,
+    towers: [],
+    embeddings: 'shared',
+    ...over,
+  };
+}
+
+/** A trunk of a single layer has nothing to leave apart: its towers get that width once more. */
+function lastLayerApart({ hidden }: NcsNetworkConfig): Pick<ExpertsNetworkConfig, 'hidden' | 'towers'> {
+  return { hidden: hidden.length > 1 ? hidden.slice(0, -1) : hidden, towers: hidden.slice(-1) };
+}

@@ -1,0 +1,90 @@
+import { CODE_VERSION } from '../codeVersion.ts';
+import type { DataSplit } from '../training/splitShards.ts';
+import type { TrainingConfig } from '../training/trainingConfig.ts';
+import { type ArmRunRecord, readRunRecord, runFolder } from './armRunRecord.ts';
+import { ARMS, REFERENCE_ARM } from './arms.ts';
+import {
+  type ArmSummary,
+  type ComparisonDocument,
+  METRIC_NAMES,
+  type MetricName,
+  type MetricSummary,
+  PAIRED_METRIC_NAMES,
+  type PairedDifference,
+  type PairedMetricName,
+  type ReportScores,
+} from './comparisonDocument.ts';
+import { pairedDifference } from './pairedBootstrap.ts';
+import { readReportLabels, readReportScores } from './reportPart.ts';
+import { summarise } from './summarise.ts';
+
+/** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
+const BOOTSTRAP_SEED = 1;
+
+/** Puts the finished runs of a comparison together. */
+export async function collectComparison(
+  config: TrainingConfig,
+  dataUri: string,
+  split: DataSplit,
+  output: string,
+  names: readonly string[],
+  seeds: readonly number[],
+): Promise<ComparisonDocument> {
+  const labels = await readReportLabels(config, split.report);
+  const scoresOf = (name: string): Promise<ReportScores[]> =>
+    Promise.all(seeds.map((seed) => readReportScores(runFolder(output, name, seed), split.report)));
+  const arms: Record<string, ArmSummary> = {};
+  const paired: Record<string, Record<PairedMetricName, PairedDifference>> = {};
+  const reference = await scoresOf(REFERENCE_ARM);
+  for (const name of names) {
+    const records = await Promise.all(seeds.map((seed) => readRunRecord(output, name, seed)));
+    arms[name] = summariseArm(
+      name,
+      records.map((record) => record!),
+    );
+    if (name === REFERENCE_ARM) continue;
+    const other = await scoresOf(name);
+    const differences = PAIRED_METRIC_NAMES.map((metric) => {
+      return [metric, pairedDifference({ reference, other, labels, metric, seed: BOOTSTRAP_SEED })] as const;
+    });
+    paired[name] = Object.fromEntries(differences) as Record<PairedMetricName, PairedDifference>;
+  }
+  return {
+    formatVersion: 1,
+    codeVersion: CODE_VERSION,
+    data: dataUri,
+    trainSplit: split.trainingText,
+    validationSplit: split.validationText,
+    reportSplit: split.reportText,
+    reportRows: labels.click.length,
+    reportClicks: labels.click.reduce((sum, click) => sum + click, 0),
+    conversionLabel: config.labels.conversion,
+    seeds,
+    reference: REFERENCE_ARM,
+    arms,
+    paired,
+  };
+}
+
+function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummary {
+  const metrics = METRIC_NAMES.map((metric) => {
+    return [metric, summarise(records.map((record) => record.metrics[metric] ?? null))] as const;
+  });
+  const mean = (read: (record: ArmRunRecord) => number) =>
+    records.reduce((sum, record) => sum + read(record), 0) / records.length;
+  return {
+    description: ARMS[name]!.description,
+    metrics: Object.fromEntries(metrics) as Record<MetricName, MetricSummary>,
+    parameters: Math.round(mean((record) => record.parameters)),
+    embeddingParameters: records[0]!.embeddingParameters,
+    multiplyAddsPerRow: records[0]!.multiplyAddsPerRow,
+    trainingSeconds: mean((record) => record.trainingSeconds),
+    runs: records.map(({ seed, trainingSeconds, curve, validationScore, connections }) => ({
+      seed,
+      trainingSeconds,
+      curve,
+      validationScore,
+      ...(connections === undefined ? {} : { connections }),
+    })),
+  };
+}

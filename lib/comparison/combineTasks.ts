@@ -1,0 +1,68 @@
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import { layerBiasName, layerWeightName } from '../model/expertParameters.ts';
+import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import {
+  headBiasName,
+  headWeightName,
+  type NetworkShape,
+  networkShape,
+  trunkBiasName,
+  trunkWeightName,
+} from '../model/networkShape.ts';
+import type { TaskMasks } from '../model/taskMasks.ts';
+import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
+import type { ModelWeights } from '../training/modelWeights.ts';
+
+/**
+ * Two networks that were trained apart as one that scores both tasks: an expert a task on embeddings of its own,
+ * [R, 2E], the click model's columns first. Masks are folded in. Exact: nothing is rounded anew.
+ */
+export function combineTasks(
+  config: NcsNetworkConfig,
+  layout: FeatureLayout,
+  weights: PerTask<ModelWeights>,
+  masks: TaskMasks | undefined,
+): { shape: NetworkShape; weights: ModelWeights } {
+  const { embeddingWidth, cross, hidden } = config;
+  const shape = networkShape(
+    {
+      kind: 'experts',
+      embeddingWidth,
+      cross,
+      hidden,
+      shared: 0,
+      perTask: 1,
+      towers: [],
+      embeddings: 'perTask',
+    },
+    layout,
+  );
+  const embeddings = new Float32Array(layout.embeddingRowCount * shape.embeddingWidth);
+  const parameters = new Map<string, Float32Array>();
+  TASKS.forEach((task, part) => {
+    const own = weights[task];
+    for (let row = 0; row < layout.embeddingRowCount; row++) {
+      const values = own.embeddings.subarray(row * embeddingWidth, (row + 1) * embeddingWidth);
+      embeddings.set(values, row * shape.embeddingWidth + part * embeddingWidth);
+    }
+    hidden.forEach((_, layer) => {
+      const mask = masks?.[task][layer];
+      const weight = own.parameters.get(trunkWeightName(layer))!;
+      const expert = `${task}.expert.0`;
+      parameters.set(
+        layerWeightName(expert, layer),
+        mask === undefined ? weight : weight.map((value, i) => (mask[i] === 0 ? 0 : value)),
+      );
+      parameters.set(layerBiasName(expert, layer), own.parameters.get(trunkBiasName(layer))!);
+    });
+    for (const name of [headWeightName(task), headBiasName(task)]) {
+      parameters.set(name, own.parameters.get(name)!);
+    }
+  });
+  return { shape, weights: { embeddings, parameters } };
+}
+
+/** Masks of one network for each task, to be trained alone. */
+export function maskOfBoth(mask: readonly Uint8Array[]): TaskMasks {
+  return perTask(() => mask);
+}

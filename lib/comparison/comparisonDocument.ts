@@ -1,0 +1,117 @@
+import type { Task } from '../model/tasks.ts';
+
+/** Metrics of the comparison's table, in its order. AUCs, log losses and calibration ratios on the report part. */
+export const METRIC_NAMES = [
+  'click.auc',
+  'click.gauc',
+  'click.logLoss',
+  'click.calibration',
+  'conversion.auc',
+  'conversion.logLoss',
+  'conversion.calibration',
+  'ctcvr.auc',
+] as const;
+export type MetricName = (typeof METRIC_NAMES)[number];
+
+/** Metrics with a paired difference and its interval. */
+export const PAIRED_METRIC_NAMES = ['click.auc', 'conversion.auc', 'ctcvr.auc'] as const;
+export type PairedMetricName = (typeof PAIRED_METRIC_NAMES)[number];
+
+/** A metric over the seeds. */
+export interface MetricSummary {
+  /** Null where the report part has one class only. */
+  readonly mean: number | null;
+  /** Standard deviation of a sample (n - 1); null with fewer than two values. */
+  readonly sd: number | null;
+  /** One a seed, in the order of `seeds`. */
+  readonly values: readonly (number | null)[];
+}
+
+/** One validation of a run, for its learning curve. */
+export interface LearningPoint {
+  readonly step: number;
+  readonly epoch: number;
+  /** On the validation part; null with one class only, or when the run doesn't learn the task. */
+  readonly clickAuc: number | null;
+  readonly conversionAuc: number | null;
+}
+
+/** How the connections of one trunk layer are used by the two tasks. */
+export interface LayerConnections {
+  /** From 0. */
+  readonly layer: number;
+  readonly inputWidth: number;
+  readonly outputWidth: number;
+  readonly shared: number;
+  readonly clickOnly: number;
+  readonly conversionOnly: number;
+  readonly dead: number;
+  /** |both| / |either|; 1 when both are empty. */
+  readonly jaccard: number;
+  /** Jaccard expected of two independent random masks of the same densities. */
+  readonly chanceJaccard: number;
+  /** Jaccard of the masks for unrelated tasks from the same initialisation: what the common theta0 alone explains. */
+  readonly unrelatedJaccard: number | null;
+}
+
+/** One arm trained with one seed. */
+export interface ArmRun {
+  readonly seed: number;
+  readonly trainingSeconds: number;
+  readonly curve: readonly LearningPoint[];
+  /** Best validation: mean of click AUC and conversion AUC on the validation part. */
+  readonly validationScore: number;
+  /** Layers of the trunk; absent for arms without masks. */
+  readonly connections?: readonly LayerConnections[];
+}
+
+export interface ArmSummary {
+  /** What the arm is, in one sentence. */
+  readonly description: string;
+  readonly metrics: Readonly<Record<MetricName, MetricSummary>>;
+  /** Numbers that a task's scores depend on outside the embeddings, summed over the model; pruned ones don't count. */
+  readonly parameters: number;
+  readonly embeddingParameters: number;
+  /** Multiply-adds to score one row for both tasks, embeddings' look-up left out. */
+  readonly multiplyAddsPerRow: number;
+  /** Mean over the seeds, of all trainings that the arm needs (searches too). */
+  readonly trainingSeconds: number;
+  readonly runs: readonly ArmRun[];
+}
+
+/** Difference of the reference arm and another, reference minus other, on the same rows and seeds. */
+export interface PairedDifference {
+  readonly mean: number;
+  /** 95% interval by a bootstrap over rows and seeds. */
+  readonly low: number;
+  readonly high: number;
+  /** One a seed. */
+  readonly values: readonly number[];
+}
+
+export interface ComparisonDocument {
+  readonly formatVersion: 1;
+  readonly codeVersion: string;
+  readonly data: string;
+  readonly trainSplit: string;
+  readonly validationSplit: string;
+  readonly reportSplit: string;
+  readonly reportRows: number;
+  readonly reportClicks: number;
+  readonly conversionLabel: string;
+  readonly seeds: readonly number[];
+  /** The default NCS arm, from which differences are taken. */
+  readonly reference: string;
+  /** By name, in the order of the table; names of NCS arms begin with `ncs`. */
+  readonly arms: Readonly<Record<string, ArmSummary>>;
+  /** By arm (the reference left out), then by metric. */
+  readonly paired: Readonly<Record<string, Readonly<Record<PairedMetricName, PairedDifference>>>>;
+}
+
+/** Scores and labels of the report part: what a paired bootstrap needs of one run. All arrays have length B. */
+export interface ReportScores {
+  readonly pctr: Float32Array;
+  readonly pcvr: Float32Array;
+}
+
+export type TaskLabels = Readonly<Record<Task, ArrayLike<number>>>;

@@ -1,0 +1,45 @@
+import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import { serialiseError } from '../scoring/serialiseError.ts';
+import { prepareTraining, type TrainingData } from '../training/prepareTraining.ts';
+import { splitShards } from '../training/splitShards.ts';
+import { parseTrainingConfig, type TrainingConfig } from '../training/trainingConfig.ts';
+import type { WorkerAnswer, WorkerOrder } from './comparisonProtocol.ts';
+import { type ReportLabels, readReportLabels } from './reportPart.ts';
+import { runArm } from './runArm.ts';
+
+// A process of its own, not a thread: ONNX Runtime flushes denormals only for the first session of a process, and
+// weights must not depend on which worker trained them.
+
+interface Prepared {
+  readonly config: TrainingConfig & { network: NcsNetworkConfig };
+  readonly data: TrainingData;
+  readonly labels: ReportLabels;
+  readonly output: string;
+}
+
+let prepared: Prepared | undefined;
+
+process.on('message', (order: WorkerOrder) => {
+  void obey(order).then(answer, (error: unknown) => answer({ kind: 'failed', error: serialiseError(error) }));
+});
+// The parent was killed: nobody waits for the rest.
+process.on('disconnect', () => process.exit());
+
+async function obey(order: WorkerOrder): Promise<WorkerAnswer> {
+  if (order.kind === 'setUp') {
+    const config = parseTrainingConfig(order.config, 'config');
+    const split = await splitShards(order.data, config.split);
+    const data = await prepareTraining(config, order.data, split);
+    const labels = await readReportLabels(config, split.report);
+    prepared = { config: config as Prepared['config'], data, labels, output: order.output };
+    return { kind: 'ready' };
+  }
+  const { config, data, labels, output } = prepared!;
+  const startMillis = performance.now();
+  await runArm(order.task.arm, order.task.seed, config, data, labels, output);
+  return { kind: 'done', task: order.task, seconds: (performance.now() - startMillis) / 1000 };
+}
+
+function answer(message: WorkerAnswer): void {
+  process.send?.(message);
+}

@@ -1,0 +1,67 @@
+import { expertsOf } from '../model/expertParameters.ts';
+import type { NetworkShape } from '../model/networkShape.ts';
+import type { TaskMasks } from '../model/taskMasks.ts';
+import { TASKS } from '../model/tasks.ts';
+import type { ModelWeights } from '../training/modelWeights.ts';
+
+export interface NetworkCost {
+  /** Numbers outside the embeddings that a score depends on: connections in no mask and folded zeros don't count. */
+  readonly parameters: number;
+  readonly embeddingParameters: number;
+  /** Multiply-adds of the matrix products that score one row for both tasks, as served: masks save none. */
+  readonly multiplyAddsPerRow: number;
+}
+
+export function networkCost(
+  shape: NetworkShape,
+  weights: ModelWeights,
+  masks: TaskMasks | undefined,
+): NetworkCost {
+  let parameters = 0;
+  for (const values of weights.parameters.values()) {
+    for (const value of values) if (value !== 0) parameters++;
+  }
+  masks?.click.forEach((layer, index) => {
+    const other = masks.conversion[index]!;
+    layer.forEach((bit, i) => {
+      if (bit === 0 && other[i] === 0) parameters--;
+    });
+  });
+  return {
+    parameters,
+    embeddingParameters: weights.embeddings.length,
+    multiplyAddsPerRow: crossAdds(shape) + layerAdds(shape, masks),
+  };
+}
+
+function crossAdds({ config, crossFields }: NetworkShape): number {
+  if (config.kind === 'logistic') return 0;
+  const inputs = config.kind === 'experts' && config.embeddings === 'perTask' ? TASKS.length : 1;
+  return inputs * crossFields.length ** 2 * config.embeddingWidth;
+}
+
+function layerAdds({ config, inputWidth, layerWidths, parameters }: NetworkShape, masks?: TaskMasks): number {
+  const stackAdds = (widths: readonly number[]) =>
+    widths.slice(1).reduce((sum, width, layer) => sum + width * widths[layer]!, 0);
+  if (config.kind === 'logistic') {
+    return parameters.reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
+  }
+  if (config.kind === 'ncs') {
+    // A layer is computed once as long as both tasks have had the same masks up to it.
+    let copies = 1;
+    const trunk = layerWidths.slice(1).reduce((sum, width, layer) => {
+      if (masks !== undefined && Buffer.compare(masks.click[layer]!, masks.conversion[layer]!) !== 0) {
+        copies = TASKS.length;
+      }
+      return sum + copies * width * layerWidths[layer]!;
+    }, 0);
+    return trunk + TASKS.length * layerWidths.at(-1)!;
+  }
+  const experts = new Set(TASKS.flatMap((task) => expertsOf(task, config)));
+  const seen = config.shared + config.perTask;
+  const mixed = config.hidden.at(-1)!;
+  const gates = seen > 1 ? TASKS.length * seen * (inputWidth + mixed) : 0;
+  const towers = TASKS.length * stackAdds([mixed, ...config.towers]);
+  const heads = TASKS.length * (config.towers.at(-1) ?? mixed);
+  return experts.size * stackAdds([inputWidth, ...config.hidden]) + gates + towers + heads;
+}

@@ -1,0 +1,80 @@
+import {
+  type ArmSummary,
+  type ComparisonDocument,
+  type LayerConnections,
+  PAIRED_METRIC_NAMES,
+} from './comparisonDocument.ts';
+import { connectionChart, curveChart, pairedChart } from './reportCharts.ts';
+import { armTable, connectionTable, escapeHtml, metricTable, pairedTable } from './reportTables.ts';
+
+const STYLE = `
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #8886; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 1rem 0; padding: 0.5rem; background: #fff; color: #222; border-radius: 6px; overflow-x: auto; }
+`;
+
+/** The comparison as one HTML page without scripts: charts are inline SVG, nothing is fetched. */
+export function renderReport(document: ComparisonDocument): string {
+  const { data, trainSplit, validationSplit, reportSplit, reportRows, reportClicks, conversionLabel, seeds } =
+    document;
+  const masked = Object.entries(document.arms).flatMap(([name, arm]) => {
+    const layers = meanConnections(arm);
+    return layers.length === 0 ? [] : [{ name, layers }];
+  });
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ncs4cvr: comparison on ${escapeHtml(data)}</title><style>${STYLE}</style></head><body>
+<h1>Which connections to share</h1>
+<p>Data ${escapeHtml(data)}. Trained on ${escapeHtml(trainSplit)}, chosen on ${escapeHtml(validationSplit)}, reported on
+${escapeHtml(reportSplit)}: ${reportRows.toLocaleString('en')} impressions, ${reportClicks.toLocaleString('en')} clicks.
+The conversion is <code>${escapeHtml(conversionLabel)}</code>, measured on clicked rows. Seeds: ${seeds.join(', ')}.</p>
+<h2>Metrics</h2>
+<p>Mean ± standard deviation over the seeds. All arms saw the same rows in the same batches under the same stopping rule.
+Conversion metrics are of clicked rows; calibration is predicted over observed. The best AUC is bold; a difference smaller
+than the standard deviation is not worth a decision.</p>
+${metricTable(document)}
+${armTable(document)}
+<h2>Differences from the reference</h2>
+<p>Reference minus arm, on the same rows and seeds, with 95% intervals of a bootstrap over rows and seeds. An interval
+that includes 0 shows no difference.</p>
+${pairedTable(document)}
+${PAIRED_METRIC_NAMES.map((metric) => figure(pairedChart(document, metric), `Differences in ${metric}: right of 0 the reference is better.`)).join('\n')}
+<h2>Learning curves</h2>
+<p>AUC on the validation part, mean over the seeds that got as far.</p>
+${figure(curveChart(document, 'clickAuc'), 'Click AUC on the validation part by optimiser step.')}
+${figure(curveChart(document, 'conversionAuc'), 'Conversion AUC on clicked rows of the validation part by optimiser step.')}
+<h2>Connections</h2>
+<p>Mean over the seeds. Overlap is mostly explained by the common initial weights: compare the Jaccard index with the
+column of an unrelated task (conversions dealt out at random) and not with 0.</p>
+${masked.map(({ name, layers }) => `<h3>${escapeHtml(name)}</h3>\n${figure(connectionChart(layers), `Connections of ${name} by use, as shares of each layer.`)}\n${connectionTable(layers)}`).join('\n')}
+</body></html>
+`;
+}
+
+function figure(svg: string, caption: string): string {
+  const text = escapeHtml(caption);
+  return `<figure role="img" aria-label="${text}">${svg}<figcaption>${text}</figcaption></figure>`;
+}
+
+/** Per layer the mean over the runs; none for an arm without masks. */
+function meanConnections({ runs }: ArmSummary): LayerConnections[] {
+  const all = runs.flatMap(({ connections }) => (connections === undefined ? [] : [connections]));
+  return (all[0] ?? []).map((first, index) => {
+    const layers = all.map((connections) => connections[index]!);
+    const mean = (read: (layer: LayerConnections) => number) =>
+      layers.reduce((sum, layer) => sum + read(layer), 0) / layers.length;
+    return {
+      ...first,
+      shared: mean((layer) => layer.shared),
+      clickOnly: mean((layer) => layer.clickOnly),
+      conversionOnly: mean((layer) => layer.conversionOnly),
+      dead: mean((layer) => layer.dead),
+      jaccard: mean((layer) => layer.jaccard),
+      chanceJaccard: mean((layer) => layer.chanceJaccard),
+      unrelatedJaccard: first.unrelatedJaccard === null ? null : mean((layer) => layer.unrelatedJaccard ?? 0),
+    };
+  });
+}

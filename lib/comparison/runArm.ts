@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises';
+import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import { loadBundle } from '../model/loadBundle.ts';
+import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import { scoreInput } from '../scoring/scoreInput.ts';
+import { diskPath } from '../storage/diskPath.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { writeWhole } from '../storage/writeWhole.ts';
+import { exportBundle } from '../training/exportBundle.ts';
+import type { TrainingData } from '../training/prepareTraining.ts';
+import { armSettings, type TrainingConfig } from '../training/trainingConfig.ts';
+import { type ArmRunRecord, RUN_FILE, runFolder } from './armRunRecord.ts';
+import { METRIC_NAMES, type MetricName } from './comparisonDocument.ts';
+import { networkCost } from './networkCost.ts';
+import { type ReportLabels, readReportScores, scoresFile } from './reportPart.ts';
+import { trainArm } from './trainArm.ts';
+
+/**
+ * Trains an arm, writes its bundle, scores the report part with the scoring job, measures the scores and writes the
+ * record. What a killed run left behind is removed first.
+ */
+export async function runArm(
+  name: string,
+  seed: number,
+  config: TrainingConfig & { network: NcsNetworkConfig },
+  data: TrainingData,
+  labels: ReportLabels,
+  output: string,
+): Promise<ArmRunRecord> {
+  const folder = runFolder(output, name, seed);
+  await rm(diskPath(folder), { recursive: true, force: true });
+  const trained = await trainArm(name, config, data, seed);
+  const { shape, weights, masks, validationScore, curve, seconds, connections } = trained;
+  const bundleUri = joinUri(folder, 'bundle');
+  const training = { ...armSettings(config, name), seed };
+  await exportBundle(
+    bundleUri,
+    data,
+    { ...config, training, modelVersion: `${name}-seed-${seed}` },
+    { shape, weights, masks, metrics: { validationScore }, record: undefined, seconds },
+  );
+  const bundle = await loadBundle(storageFor(bundleUri), bundleUri);
+  for (const [index, { uri }] of data.split.report.entries()) {
+    const report = await scoreInput(uri, scoresFile(folder, index), bundle, { workers: 1 });
+    for (const { error } of report.failures) throw error;
+  }
+  const scores = await readReportScores(folder, data.split.report);
+  const metrics = new FunnelMetrics();
+  const { click, conversion, users } = labels;
+  metrics.add({ ...scores, click, conversion, ...(users && { users }) });
+  const record: ArmRunRecord = {
+    arm: name,
+    seed,
+    metrics: tableMetrics(metrics.compute()),
+    validationScore,
+    trainingSeconds: seconds,
+    ...networkCost(shape, weights, masks),
+    curve: curve.map((point) => ({ ...point })),
+    ...(connections === undefined ? {} : { connections: connections.map((layer) => ({ ...layer })) }),
+  };
+  await writeWhole(joinUri(folder, RUN_FILE), new TextEncoder().encode(JSON.stringify(record)));
+  return record;
+}
+
+function tableMetrics(report: FunnelReport): Record<MetricName, number | null> {
+  const values = METRIC_NAMES.map((name) => {
+    const [part, metric] = name.split('.') as [
+      'click' | 'conversion' | 'ctcvr',
+      'auc' | 'gauc' | 'logLoss' | 'calibration',
+    ];
+    return [name, report[part][metric]] as const;
+  });
+  return Object.fromEntries(values) as Record<MetricName, number | null>;
+}

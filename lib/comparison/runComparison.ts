@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { ComparisonError } from '../errors.ts';
+import { listShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { writeWhole } from '../storage/writeWhole.ts';
+import { splitShards } from '../training/splitShards.ts';
+import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
+import { readRunRecord } from './armRunRecord.ts';
+import { ARMS, REFERENCE_ARM } from './arms.ts';
+import { collectComparison } from './collectComparison.ts';
+import type { ComparisonDocument } from './comparisonDocument.ts';
+import type { ArmTask } from './comparisonProtocol.ts';
+import { runTasks } from './runTasks.ts';
+
+export interface ComparisonOptions {
+  /** How many seeds, from 1 on. */
+  readonly seeds: number;
+  /** Names of arms; all by default. The reference arm is always among them. */
+  readonly arms?: readonly string[];
+  readonly processes: number;
+  readonly onProgress?: (done: number, total: number, text: string) => void;
+}
+
+/** What runs in a folder were made from: a later call with anything else must not mix with them. */
+const PLAN_FILE = 'comparison-plan.json';
+
+/**
+ * Trains every arm with every seed, scores the report part with each, and writes comparison.json and report.html.
+ * Runs that are finished already, from a call that was killed, are kept.
+ * @param document the training config, not yet parsed; its split names a report part and its network is `ncs`
+ * @throws ComparisonError COMPARISON_NO_REPORT, COMPARISON_NO_TRUNK, COMPARISON_ARM_UNKNOWN, COMPARISON_CHANGED
+ */
+export async function runComparison(
+  document: unknown,
+  configUri: string,
+  dataUri: string,
+  output: string,
+  { seeds, arms, processes, onProgress }: ComparisonOptions,
+): Promise<ComparisonDocument> {
+  const config = parseTrainingConfig(document, configUri);
+  const names = armNames(arms);
+  for (const name of [...names, ...Object.keys(config.arms ?? {})]) armSettings(config, knownArm(name));
+  if (config.network.kind !== 'ncs') {
+    throw new ComparisonError('COMPARISON_NO_TRUNK', 'arms are derived from a network with a trunk', {
+      file: configUri,
+      expected: "network of kind 'ncs'",
+      found: config.network.kind,
+    });
+  }
+  const split = await splitShards(dataUri, config.split);
+  if (split.report.length === 0) {
+    throw new ComparisonError('COMPARISON_NO_REPORT', 'there is nothing to report on', {
+      file: configUri,
+      expected: 'split.report: days or a share of rows that no arm trains or chooses on',
+    });
+  }
+  await checkPlan(output, document, dataUri);
+
+  // Seed by seed, so that an unfinished comparison has whole seeds.
+  const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
+  const tasks = seedNumbers.flatMap((seed) => names.map((arm): ArmTask => ({ arm, seed })));
+  const open: ArmTask[] = [];
+  for (const task of tasks) {
+    if ((await readRunRecord(output, task.arm, task.seed)) === undefined) open.push(task);
+  }
+  let done = tasks.length - open.length;
+  if (done > 0) onProgress?.(done, tasks.length, 'finished earlier');
+  await runTasks(open, { config: document, data: dataUri, output }, processes, ({ arm, seed }, seconds) => {
+    onProgress?.(++done, tasks.length, `${arm}, seed ${seed}: ${seconds.toFixed(0)} s`);
+  });
+
+  const comparison = await collectComparison(config, dataUri, split, output, names, seedNumbers);
+  // Loaded here: no other command should wait for a charting library.
+  const { renderReport } = await import('./renderReport.ts');
+  const encode = (text: string) => new TextEncoder().encode(text);
+  await writeWhole(joinUri(output, 'report.html'), encode(renderReport(comparison)));
+  await writeWhole(joinUri(output, 'comparison.json'), encode(JSON.stringify(comparison, null, 1)));
+  return comparison;
+}
+
+function armNames(chosen: readonly string[] | undefined): string[] {
+  const all = Object.keys(ARMS);
+  if (chosen === undefined) return all;
+  const wanted = new Set([REFERENCE_ARM, ...chosen.map(knownArm)]);
+  return all.filter((name) => wanted.has(name));
+}
+
+function knownArm(name: string): string {
+  if (Object.hasOwn(ARMS, name)) return name;
+  throw new ComparisonError('COMPARISON_ARM_UNKNOWN', `there is no arm '${name}'`, {
+    expected: `one of ${Object.keys(ARMS).join(', ')}`,
+  });
+}
+
+/** Refuses to mix runs of two configs or of changed data; the first call writes what it compares. */
+async function checkPlan(output: string, document: unknown, dataUri: string): Promise<void> {
+  const { shards } = await listShards(dataUri);
+  const listing = shards.map(({ relativePath, sizeBytes }) => [relativePath, sizeBytes]);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([document, listing]))
+    .digest('hex');
+  const file = joinUri(output, PLAN_FILE);
+  const storage = storageFor(file);
+  if (!(await storage.exists(file))) {
+    await writeWhole(file, new TextEncoder().encode(JSON.stringify({ data: dataUri, sha256: digest })));
+    return;
+  }
+  const text = new TextDecoder().decode(await storage.readWhole(file));
+  if (text.includes(digest)) return;
+  throw new ComparisonError('COMPARISON_CHANGED', 'the folder holds runs of another config or other data', {
+    file,
+    expected: 'the config and shards that the comparison was begun with, or another folder',
+  });
+}

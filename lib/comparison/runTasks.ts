@@ -1,0 +1,69 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { ComparisonError } from '../errors.ts';
+import { deserialiseError } from '../scoring/serialiseError.ts';
+import type { ArmTask, WorkerAnswer, WorkerOrder } from './comparisonProtocol.ts';
+
+export interface TaskSetup {
+  /** The config document, not yet parsed. */
+  readonly config: unknown;
+  readonly data: string;
+  readonly output: string;
+}
+
+/**
+ * Runs tasks in worker processes, each of which prepares the data once and takes the next task when it is done with
+ * one. The first error ends all of them; finished runs keep their records.
+ */
+export async function runTasks(
+  tasks: readonly ArmTask[],
+  setup: TaskSetup,
+  processes: number,
+  onDone: (task: ArmTask, seconds: number) => void,
+): Promise<void> {
+  const queue = tasks.values();
+  const workers = Array.from({ length: Math.min(processes, tasks.length) }, () => fork(entry()));
+  try {
+    await Promise.all(workers.map((worker) => drive(worker, queue, setup, onDone)));
+  } finally {
+    for (const worker of workers) worker.kill();
+  }
+}
+
+/** One worker's whole life. */
+function drive(
+  worker: ChildProcess,
+  queue: Iterator<ArmTask>,
+  { config, data, output }: TaskSetup,
+  onDone: (task: ArmTask, seconds: number) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const send = (order: WorkerOrder) => worker.send(order);
+    worker.on('error', reject);
+    worker.on('exit', (code, signal) => {
+      reject(
+        new ComparisonError('COMPARISON_WORKER_DIED', 'a worker process ended in the middle of its work', {
+          expected: 'enough memory for the encoded rows in every process; fewer processes need less',
+          found: signal ?? `exit code ${code}`,
+          retryable: true,
+        }),
+      );
+    });
+    worker.on('message', (answer: WorkerAnswer) => {
+      if (answer.kind === 'failed') {
+        reject(deserialiseError(answer.error));
+        return;
+      }
+      if (answer.kind === 'done') onDone(answer.task, answer.seconds);
+      const next = queue.next();
+      if (next.done) resolve();
+      else send({ kind: 'run', task: next.value });
+    });
+    send({ kind: 'setUp', config, data, output });
+  });
+}
+
+/** The compiled worker script: Node can't start a process from TypeScript. */
+function entry(): URL {
+  if (import.meta.url.endsWith('.js')) return new URL('./comparisonWorker.js', import.meta.url);
+  return new URL('../../dist/lib/comparison/comparisonWorker.js', import.meta.url);
+}

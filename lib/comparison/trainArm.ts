@@ -1,0 +1,214 @@
+import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import { type NetworkShape, networkShape } from '../model/networkShape.ts';
+import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
+import { learnMasks } from '../training/learnMasks.ts';
+import { initialWeights, type ModelWeights } from '../training/modelWeights.ts';
+import type { TrainingData } from '../training/prepareTraining.ts';
+import { searchMask } from '../training/searchMask.ts';
+import {
+  armSettings,
+  type LearnedMasksConfig,
+  type MagnitudeSearchConfig,
+  maskSearchDefaults,
+  type TrainingConfig,
+  type TrainingSettings,
+} from '../training/trainingConfig.ts';
+import { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from '../training/trainNetwork.ts';
+import { TIE_AUC, trainWithMasks } from '../training/trainWithMasks.ts';
+import { ARMS, type Arm } from './arms.ts';
+import { combineTasks, maskOfBoth } from './combineTasks.ts';
+import type { LayerConnections, LearningPoint } from './comparisonDocument.ts';
+import { describeLayers } from './describeLayers.ts';
+import { permuteConversions } from './permuteConversions.ts';
+import { randomMasks } from './randomMasks.ts';
+
+/** An arm trained with one seed, ready for its bundle. */
+export interface TrainedArm {
+  readonly shape: NetworkShape;
+  readonly weights: ModelWeights;
+  readonly masks: TaskMasks | undefined;
+  /** Mean of the best click AUC and the best conversion AUC on the validation part. */
+  readonly validationScore: number;
+  readonly curve: readonly LearningPoint[];
+  /** Of everything the arm needs, searches too. */
+  readonly seconds: number;
+  readonly connections: readonly LayerConnections[] | undefined;
+}
+
+type JointOptions = Omit<TrainNetworkOptions, 'masks' | 'tasks'>;
+
+/** Masks, and what describes them. */
+interface ArmMasks {
+  readonly masks: TaskMasks;
+  /** Where the search already trained the final network. */
+  readonly network?: TrainedNetwork;
+}
+
+/** Apart from every other use of the seed. */
+const CONTROL_STREAM = 2 ** 22;
+
+/** Trains one arm with one seed on prepared data. Deterministic on one machine. */
+export async function trainArm(
+  name: string,
+  config: TrainingConfig & { network: NcsNetworkConfig },
+  data: TrainingData,
+  seed: number,
+): Promise<TrainedArm> {
+  const startMillis = performance.now();
+  const arm = ARMS[name]!;
+  const settings = settingsOf(arm, { ...armSettings(config, name), seed });
+  const shape = networkShape(arm.network?.(config.network) ?? config.network, data.layout);
+  const options: JointOptions = {
+    shape,
+    layout: data.layout,
+    settings,
+    initial: initialWeights(shape, data.layout, settings, data.rates),
+    trainingSet: data.trainingSet,
+    validationSet: data.validationSet,
+  };
+  const secondsSince = () => (performance.now() - startMillis) / 1000;
+  if (arm.separately !== undefined) {
+    const trained = await trainSeparately(arm.separately, config, options);
+    return { ...trained, masks: undefined, connections: undefined, seconds: secondsSince() };
+  }
+  const found = arm.masks === undefined ? undefined : await masksOf(arm, config, options);
+  const masks = found?.masks;
+  const network = found?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
+  const seconds = secondsSince();
+  const unrelated =
+    masks && arm.masks?.kind === 'learned' ? await unrelatedMask(arm, config, options) : undefined;
+  return {
+    shape,
+    weights: network.weights,
+    masks,
+    validationScore: network.best.score,
+    curve: curveOf(network),
+    seconds,
+    connections: masks && describeLayers(shape, masks, unrelated),
+  };
+}
+
+function settingsOf({ entireSpace }: Arm, settings: TrainingSettings): TrainingSettings {
+  if (entireSpace === undefined) return settings;
+  const { replacesConversionLoss, ...entire } = entireSpace;
+  const { click, conversion } = settings.taskWeights;
+  const taskWeights = { click, conversion: replacesConversionLoss === true ? 0 : conversion };
+  return { ...settings, steps: 'joint', taskWeights, entireSpace: entire };
+}
+
+const learnedConfig = ({ masks }: TrainingConfig): LearnedMasksConfig =>
+  masks?.method === 'learned' ? masks : maskSearchDefaults.learned;
+const magnitudeConfig = ({ masks }: TrainingConfig): MagnitudeSearchConfig =>
+  masks?.method === 'imp' ? masks : maskSearchDefaults.imp;
+
+async function masksOf(arm: Arm, config: TrainingConfig, options: JointOptions): Promise<ArmMasks> {
+  const source = arm.masks!;
+  const learned = learnedConfig(config);
+  if (source.kind === 'learned') return learnMasks(options, { ...learned, ...source.over });
+  if (source.kind === 'random') {
+    const { masks } = await learnMasks(options, learned);
+    return { masks: randomMasks(masks, options.settings.seed + CONTROL_STREAM) };
+  }
+  const magnitude = magnitudeConfig(config);
+  if (source.kind === 'imp') {
+    const { masks, network } = await trainWithMasks(options, magnitude);
+    return { masks: masks ?? allOnesMasks(options.shape), network };
+  }
+  const rounds = await searchMask({
+    ...options,
+    settings: { ...options.settings, epochs: magnitude.epochs },
+    tasks: TASKS,
+    rounds: magnitude.rounds,
+    finalDensity: learned.density,
+  });
+  return { masks: maskOfBoth(rounds.at(-1)!.mask) };
+}
+
+/**
+ * The conversion mask that the same initialisation gives when conversions have nothing to do with the features: what
+ * its overlap with the click mask owes to the common start alone.
+ */
+async function unrelatedMask(
+  arm: Arm,
+  config: TrainingConfig,
+  options: JointOptions,
+): Promise<readonly Uint8Array[]> {
+  const { settings, trainingSet } = options;
+  const permuted = permuteConversions(trainingSet, settings.seed + CONTROL_STREAM);
+  const over = arm.masks?.kind === 'learned' ? arm.masks.over : undefined;
+  const { masks } = await learnMasks(
+    { ...options, trainingSet: permuted },
+    { ...learnedConfig(config), ...over },
+  );
+  return masks.conversion;
+}
+
+/** Both tasks alone, from one initialisation; with `ownTicket`, each under the mask of its own best round. */
+async function trainSeparately(
+  kind: 'dense' | 'ownTicket',
+  config: TrainingConfig & { network: NcsNetworkConfig },
+  options: JointOptions,
+): Promise<Pick<TrainedArm, 'shape' | 'weights' | 'validationScore' | 'curve'>> {
+  const networks: Partial<Record<Task, TrainedNetwork>> = {};
+  const chosen: Partial<Record<Task, readonly Uint8Array[]>> = {};
+  for (const task of TASKS) {
+    const mask = kind === 'dense' ? undefined : await ownTicket(task, magnitudeConfig(config), options);
+    networks[task] = await trainNetwork({
+      ...options,
+      tasks: [task],
+      ...(mask && { masks: maskOfBoth(mask) }),
+    });
+    if (mask !== undefined) chosen[task] = mask;
+  }
+  const trained = perTask((task) => networks[task]!);
+  const masks = kind === 'dense' ? undefined : perTask((task) => chosen[task]!);
+  const combined = combineTasks(
+    config.network,
+    options.layout,
+    perTask((task) => trained[task].weights),
+    masks,
+  );
+  return {
+    ...combined,
+    validationScore: (trained.click.best.score + trained.conversion.best.score) / TASKS.length,
+    curve: curveOfBoth(trained),
+  };
+}
+
+/** The mask of the task's round with the best validation, the sparser within a tie; the dense round doesn't count. */
+async function ownTicket(
+  task: Task,
+  { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
+  options: JointOptions,
+): Promise<readonly Uint8Array[]> {
+  const settings = { ...options.settings, epochs };
+  const searched = await searchMask({ ...options, settings, tasks: [task], rounds, finalDensity });
+  const pruned = searched.slice(1);
+  const best = Math.max(...pruned.map(({ validation }) => validation.score));
+  return pruned.findLast(({ validation }) => validation.score >= best - TIE_AUC)!.mask;
+}
+
+function curveOf({ history }: TrainedNetwork): LearningPoint[] {
+  return history.map(({ step, epoch, metrics }) => ({
+    step,
+    epoch,
+    clickAuc: metrics.click.auc,
+    conversionAuc: metrics.conversion.auc,
+  }));
+}
+
+/** Validations of two trainings by step; where one has stopped, it has none. */
+function curveOfBoth({ click, conversion }: PerTask<TrainedNetwork>): LearningPoint[] {
+  const steps = new Map([...click.history, ...conversion.history].map(({ step, epoch }) => [step, epoch]));
+  const at = (network: TrainedNetwork, step: number) =>
+    network.history.find((validation) => validation.step === step)?.metrics;
+  return [...steps]
+    .sort(([a], [b]) => a - b)
+    .map(([step, epoch]) => ({
+      step,
+      epoch,
+      clickAuc: at(click, step)?.click.auc ?? null,
+      conversionAuc: at(conversion, step)?.conversion.auc ?? null,
+    }));
+}

@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ARMS } from '../../lib/comparison/arms.ts';
+import type { ComparisonDocument } from '../../lib/comparison/comparisonDocument.ts';
+import { runComparison } from '../../lib/comparison/runComparison.ts';
+import { loadBundle } from '../../lib/model/loadBundle.ts';
+import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
+import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
+import { type ConfigDocument, TINY_CONFIG } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const dataUri = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 500 });
+const day = (index: number) => ({ from: TINY_DATES[index]!, to: TINY_DATES[index]! });
+const document = {
+  ...(TINY_CONFIG as ConfigDocument),
+  split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
+  training: { ...(TINY_CONFIG.training as object), epochs: 1, batchRows: 64 },
+};
+const output = join(folder, 'comparison');
+const options = { seeds: 2, processes: 2 };
+const run = (over: object = {}, config: object = document, to = output) =>
+  runComparison(config, 'config.json', dataUri, to, { ...options, ...over });
+
+let comparison: ComparisonDocument;
+beforeAll(async () => {
+  comparison = await run();
+}, 120_000);
+
+describe('a comparison', () => {
+  it('has every arm with every seed, all metrics, and every difference from the reference', () => {
+    expect(Object.keys(comparison.arms)).toEqual(Object.keys(ARMS));
+    for (const [name, arm] of Object.entries(comparison.arms)) {
+      expect(
+        arm.runs.map(({ seed }) => seed),
+        name,
+      ).toEqual([1, 2]);
+      expect(arm.metrics['click.auc'].values, name).toHaveLength(2);
+      expect(arm.metrics['conversion.auc'].mean, name).toBeGreaterThan(0);
+      expect(arm.parameters, name).toBeGreaterThan(0);
+      expect(arm.multiplyAddsPerRow, name).toBeGreaterThan(0);
+      expect(arm.runs[0]!.curve.length, name).toBeGreaterThan(0);
+    }
+    expect(Object.keys(comparison.paired)).toEqual(Object.keys(ARMS).filter((name) => name !== 'ncs'));
+    expect(JSON.parse(readFileSync(join(output, 'comparison.json'), 'utf8'))).toEqual(comparison);
+    expect(existsSync(join(output, 'report.html'))).toBe(true);
+  });
+
+  it('reports of every arm what evaluate says of its bundle', async () => {
+    for (const name of Object.keys(ARMS)) {
+      const uri = join(output, 'runs', name, 'seed-2', 'bundle');
+      const bundle = await loadBundle(storageFor(uri), uri);
+      const report = await evaluateInput(join(dataUri, `dt=${TINY_DATES[2]}`), bundle, 1);
+      const { metrics } = comparison.arms[name]!;
+      expect(metrics['click.auc'].values[1], name).toBe(report.click.auc);
+      expect(metrics['conversion.logLoss'].values[1], name).toBe(report.conversion.logLoss);
+    }
+  }, 60_000);
+
+  it('trains the same scores whichever process runs it', async () => {
+    const again = join(folder, 'again');
+    await run({ arms: ['mmoe'], processes: 1, seeds: 1 }, document, again);
+    for (const arm of ['ncs', 'mmoe']) {
+      const file = join('runs', arm, 'seed-1', 'bundle', 'model.onnx');
+      expect(readFileSync(join(again, file)).equals(readFileSync(join(output, file))), arm).toBe(true);
+    }
+  }, 60_000);
+
+  it('repeats only runs without a record, and ends with the same document', async () => {
+    const before = new Map(
+      Object.keys(ARMS).map((name) => [
+        name,
+        statSync(join(output, 'runs', name, 'seed-1', 'run.json')).mtimeMs,
+      ]),
+    );
+    // As a kill leaves it: a bundle, perhaps scores, no record.
+    rmSync(join(output, 'runs', 'ple', 'seed-1', 'run.json'));
+    const told: string[] = [];
+    const resumed = await run({ onProgress: (_: number, __: number, text: string) => told.push(text) });
+    expect(told).toHaveLength(2);
+    expect(told[1]).toContain('ple, seed 1');
+    for (const [name, mtime] of before) {
+      const now = statSync(join(output, 'runs', name, 'seed-1', 'run.json')).mtimeMs;
+      if (name !== 'ple') expect(now, name).toBe(mtime);
+    }
+    const { ple: first, ...others } = comparison.arms;
+    const { ple: second, ...otherAgain } = resumed.arms;
+    expect(otherAgain).toEqual(others);
+    expect(second!.metrics).toEqual(first!.metrics);
+    expect(resumed.paired).toEqual(comparison.paired);
+  }, 60_000);
+
+  it('with masks counts every connection of every layer once and shows the overlap beside its nulls', () => {
+    for (const name of ['ncs', 'ncs-imp', 'random-masks', 'joint-ticket']) {
+      for (const layer of comparison.arms[name]!.runs[0]!.connections!) {
+        const { shared, clickOnly, conversionOnly, dead, inputWidth, outputWidth } = layer;
+        expect(shared + clickOnly + conversionOnly + dead, name).toBe(inputWidth * outputWidth);
+        expect(layer.chanceJaccard).toBeLessThanOrEqual(1);
+        expect(layer.unrelatedJaccard === null, name).toBe(name !== 'ncs');
+      }
+    }
+    const [ncs, random, joint] = ['ncs', 'random-masks', 'joint-ticket'].map(
+      (name) => comparison.arms[name]!.runs[0]!.connections!,
+    );
+    ncs!.forEach((layer, i) => {
+      expect(random![i]!.shared + random![i]!.clickOnly).toBe(layer.shared + layer.clickOnly);
+      expect(random![i]!.shared + random![i]!.conversionOnly).toBe(layer.shared + layer.conversionOnly);
+      expect(joint![i]!.clickOnly + joint![i]!.conversionOnly).toBe(0);
+    });
+  });
+});
+
+describe('a comparison is refused', () => {
+  const expectCode = (code: string, over: object, config?: object, to?: string) =>
+    expect(run(over, config, to)).rejects.toMatchObject({ code });
+
+  it('in a folder that was begun with another config', () =>
+    expectCode('COMPARISON_CHANGED', {}, { ...document, labels: { click: 'click', conversion: 'click' } }));
+
+  it('without a report part, a trunk, or a known arm', async () => {
+    const { report: _report, ...split } = document.split;
+    await expectCode('COMPARISON_NO_REPORT', {}, { ...document, split }, join(folder, 'a'));
+    await expectCode('COMPARISON_NO_TRUNK', {}, { ...document, network: 'logistic' }, join(folder, 'b'));
+    await expectCode('COMPARISON_ARM_UNKNOWN', { arms: ['mmoo'] }, document, join(folder, 'c'));
+    const arms = { mmoe: { trunk: { gain: -1 } } };
+    await expectCode('TRAINING_CONFIG_INVALID', {}, { ...document, arms }, join(folder, 'd'));
+    expect(readdirSync(folder).sort()).toEqual(['again', 'comparison', 'data']);
+  });
+
+  it('over a record that was damaged', async () => {
+    const file = join(output, 'runs', 'mmoe', 'seed-1', 'run.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.slice(0, -5));
+    await expectCode('COMPARISON_RUN_INVALID', {});
+    writeFileSync(file, text);
+  });
+});
