@@ -35,19 +35,22 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/inspect',
     'lib/training',
     'lib/comparison',
+    'lib/synthesis',
   ],
+  'lib/synthesis': ['lib/storage', 'lib/metrics'],
   // Shared by all: errors, random numbers, the code's version.
   lib: [],
   functions: ['lib/storage', 'lib/model', 'lib/metrics', 'lib/scoring'],
-  'examples/demo': ['lib/cli', 'lib/metrics'],
+  'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
 };
 
 /** Building and training networks: nothing that serves scores may reach them. */
 const TRAINING_ONLY =
   /^lib\/(training\/|onnx\/(graphBuilder|ops|opTable|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
 const SERVING = /^(functions|lib\/scoring)\//;
-/** It misreads dictionary pages without an error; the demo and the tests write with it. */
+/** It misreads dictionary pages without an error; the synthetic funnel and the tests write with it. */
 const NOT_IN_LIB = 'parquetjs-lite';
+const MAY_WRITE_WITH_IT = 'lib/synthesis/writeShard.ts';
 
 /** Every rule that the graph breaks, one line each. */
 function violations(graph: ImportGraph): string[] {
@@ -73,7 +76,8 @@ function violations(graph: ImportGraph): string[] {
   }
   for (const [path, names] of graph.packages) {
     const isForbidden = names.some((name) => name === NOT_IN_LIB || name.startsWith(`${NOT_IN_LIB}/`));
-    if (isForbidden && path.startsWith('lib/')) found.push(`${path}: imports ${NOT_IN_LIB}`);
+    if (isForbidden && path.startsWith('lib/') && path !== MAY_WRITE_WITH_IT)
+      found.push(`${path}: imports ${NOT_IN_LIB}`);
   }
   const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);

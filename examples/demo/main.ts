@@ -2,48 +2,30 @@ import { readFile, rm } from 'node:fs/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { runCli } from '../../lib/cli/runCli.ts';
 import { FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
-import { SyntheticFunnel } from './syntheticFunnel.ts';
-import { writeShard } from './writeShard.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
 
 // The whole path on data made here: write shards, train, score the last day as production would, and compare the
 // scores with the probabilities that drew the labels.
 const OUTPUT = 'demo-output';
+const DATA = `${OUTPUT}/data`;
 const DAYS = ['2024-03-01', '2024-03-02', '2024-03-03', '2024-03-04', '2024-03-05', '2024-03-06'];
-const ROWS_PER_DAY = 40_000;
-const CONFIG = 'examples/demo/config.json';
+const CONFIG = `${DATA}/config.json`;
 const SHOWN_ROWS = 5;
 
 await rm(OUTPUT, { recursive: true, force: true });
-console.log(`1. Writing ${DAYS.length} days of ${ROWS_PER_DAY} synthetic impressions ...`);
-const funnel = new SyntheticFunnel(1);
-const truth = {
-  click: [] as number[],
-  conversion: [] as number[],
-  pctr: [] as number[],
-  pcvr: [] as number[],
-};
-for (const day of DAYS) {
-  const impressions = [...funnel.impressions(ROWS_PER_DAY)];
-  await writeShard(`${OUTPUT}/data/dt=${day}/part-0.parquet`, impressions);
-  if (day !== DAYS.at(-1)) continue;
-  for (const row of impressions) {
-    truth.click.push(row.click);
-    truth.conversion.push(row.conversion);
-    truth.pctr.push(row.truePctr);
-    truth.pcvr.push(row.truePcvr);
-  }
-}
+console.log(`1. Writing ${DAYS.length} days of synthetic impressions: ncs4cvr synth`);
+await run('synth', '--output', DATA, '--days', String(DAYS.length), '--first-date', DAYS[0]!);
+const truth = await readTruth(`${DATA}/dt=${DAYS.at(-1)}/part-0.parquet`);
 
 console.log('\n2. Training: ncs4cvr train');
-await run('train', CONFIG, '--data', `${OUTPUT}/data`, '--output', `${OUTPUT}/bundle`);
+await run('train', CONFIG, '--data', DATA, '--output', `${OUTPUT}/bundle`);
 
 const lastDay = `dt=${DAYS.at(-1)}`;
 console.log(`\n3. Scoring ${lastDay}: ncs4cvr score`);
 const scores = `${OUTPUT}/scores/${lastDay}`;
-await run(
-  'score',
-  ...['--model', `${OUTPUT}/bundle`, '--input', `${OUTPUT}/data/${lastDay}`, '--output', scores],
-);
+await run('score', ...['--model', `${OUTPUT}/bundle`, '--input', `${DATA}/${lastDay}`, '--output', scores]);
 
 const predictions = tableFromIPC(await readFile(`${scores}/part-0.arrow`));
 const model = measure(column('pctr'), column('pcvr'));
@@ -68,6 +50,21 @@ console.log('6. Files');
 for (const day of DAYS) console.log(`   ${OUTPUT}/data/dt=${day}/part-0.parquet`);
 for (const file of ['bundle.json', 'model.onnx', 'golden.arrow']) console.log(`   ${OUTPUT}/bundle/${file}`);
 console.log(`   ${scores}/part-0.arrow`);
+
+/** Labels of a shard and the probabilities that only the generator knows. */
+async function readTruth(uri: string) {
+  const columns = { click: 'click', conversion: 'conversion', pctr: 'true_pctr', pcvr: 'true_pcvr' };
+  const found = { click: [], conversion: [], pctr: [], pcvr: [] } as Record<keyof typeof columns, number[]>;
+  const file = await storageFor(uri).open(uri);
+  for await (const { batch } of readRecordBatches(await openShard(file), Object.values(columns))) {
+    for (const [key, column] of Object.entries(columns)) {
+      const values = batch.getChild(column)!.toArray() as ArrayLike<number>;
+      for (const value of Array.from(values)) found[key as keyof typeof columns].push(value);
+    }
+  }
+  await file.close();
+  return found;
+}
 
 async function run(...args: readonly string[]): Promise<void> {
   const exitCode = await runCli(args);

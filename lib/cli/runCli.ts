@@ -6,6 +6,7 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
 import { inspectCommand } from './inspectCommand.ts';
 import { reportError } from './reportError.ts';
 import { scoreCommand } from './scoreCommand.ts';
+import { synthCommand } from './synthCommand.ts';
 import { trainCommand } from './trainCommand.ts';
 
 /** Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage. */
@@ -23,7 +24,14 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  for (const command of [trainCommand, compareCommand, scoreCommand, evaluateCommand, inspectCommand]) {
+  for (const command of [
+    trainCommand,
+    compareCommand,
+    scoreCommand,
+    evaluateCommand,
+    inspectCommand,
+    synthCommand,
+  ]) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }
   try {

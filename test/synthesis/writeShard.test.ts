@@ -1,37 +1,38 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Impression, SyntheticFunnel } from '../../examples/demo/syntheticFunnel.ts';
-import { writeShard } from '../../examples/demo/writeShard.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
+import { RandomStream } from '../../lib/random.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
+import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
+import { FunnelTeacher } from '../../lib/synthesis/funnelTeacher.ts';
+import { writeShard } from '../../lib/synthesis/writeShard.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 /** Two row groups, the second one short. */
 const ROWS = 10_000;
 const uri = join(temporaryFolder(), 'dt=2024-03-01', 'part-0.parquet');
-const impressions = [...new SyntheticFunnel(5).impressions(ROWS)];
+const FIELDS = 3;
+const teacher = new FunnelTeacher(parseFunnelOptions({ fields: FIELDS }));
+const impressions = [...drawImpressions(teacher, new RandomStream(5), 1, ROWS, 0)];
 
 const columns: Readonly<Record<string, (row: Impression) => unknown>> = {
   impression_id: (row) => BigInt(row.impressionId),
-  user_id: (row) => BigInt(row.userId),
-  age: (row) => row.age ?? null,
-  city: (row) => row.city,
-  item_id: (row) => BigInt(row.itemId),
-  category: (row) => row.category,
-  price: (row) => row.price ?? null,
-  hour: (row) => row.hour,
-  position: (row) => row.position,
-  recent_item_ids: (row) => row.recentItemIds.map(BigInt),
+  f0: (row) => `v${row.values[0]!}`,
+  f1: (row) => `v${row.values[1]!}`,
+  f2: (row) => `v${row.values[2]!}`,
   tags: (row) => row.tags,
+  price: (row) => row.price ?? null,
   click: (row) => row.click,
-  conversion: (row) => row.conversion,
+  conversion: (row) => row.click * row.potentialConversion,
+  potential_conversion: (row) => row.potentialConversion,
   true_pctr: (row) => row.truePctr,
   true_pcvr: (row) => row.truePcvr,
 };
 
-describe('demo shards', () => {
-  beforeAll(() => writeShard(uri, impressions));
+describe('synthetic shards', () => {
+  beforeAll(() => writeShard(uri, impressions, FIELDS));
 
   test('have several row groups, 64-bit ids, optional columns and lists', async () => {
     const file = await localDisk.open(uri);
@@ -42,8 +43,8 @@ describe('demo shards', () => {
     const fields = new Map(shard.schema.fields.map((field) => [field.name, field]));
     expect([...fields.keys()]).toEqual(Object.keys(columns));
     expect(String(fields.get('impression_id')!.type)).toBe('Int64');
-    expect(String(fields.get('recent_item_ids')!.type)).toBe('List<Int64>');
-    expect(fields.get('age')!.nullable).toBe(true);
+    expect(String(fields.get('tags')!.type)).toBe('List<Utf8>');
+    expect(fields.get('price')!.nullable).toBe(true);
     expect(fields.get('click')!.nullable).toBe(false);
   });
 

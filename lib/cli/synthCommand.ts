@@ -1,0 +1,63 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CONFLICTS, type Conflict, parseFunnelOptions } from '../synthesis/funnelOptions.ts';
+import { synthesise } from '../synthesis/synthesise.ts';
+import { EXIT_DONE } from './exitCodes.ts';
+import { parseUri } from './parseUri.ts';
+import { formatCount, formatMetric } from './progressLine.ts';
+
+type SynthOptions = Readonly<Record<string, unknown>> & {
+  readonly output: string;
+  readonly conflict?: Conflict;
+  readonly json?: boolean;
+};
+
+/** Knob and what it is; the option's name in kebab-case is the key of FunnelOptions. */
+const KNOBS: readonly (readonly [string, string])[] = [
+  ['--seed <n>', 'decides every row (1)'],
+  ['--days <n>', 'partitions, at least 3 (6)'],
+  ['--rows-per-day <n>', 'impressions a partition (40000)'],
+  ['--fields <n>', 'categorical fields (8)'],
+  ['--vocabulary <n>', 'values a field (60)'],
+  ['--units <n>', 'hidden features of the truth (16)'],
+  ['--feature-relatedness <rho>', '0 to 1: do both tasks need the same hidden features (0.5)'],
+  ['--output-relatedness <r>', '-1 to 1: do they weigh them alike (0.5)'],
+  ['--click-rate <p>', 'P(click) (0.2)'],
+  ['--conversion-rate <p>', 'P(conversion | click) (0.2)'],
+  ['--gain <x>', 'strength of the signal (2)'],
+  ['--selection-bias <x>', 'weight of a hidden cause of both (0)'],
+  ['--clickbait-fields <n>', 'fields that mean nothing to conversions (0)'],
+  ['--drift <radians>', 'turn of the truth a day (0)'],
+];
+
+export function synthCommand(finish: (exitCode: number) => void): Command {
+  const command = new Command('synth')
+    .description('write a synthetic funnel whose true pCTR and pCVR are known')
+    .requiredOption('--output <dir>', 'empty folder of the partitions, truth.json and config.json', parseUri)
+    .addOption(
+      new Option('--conflict <level>', 'sets both kinds of relatedness').choices(Object.keys(CONFLICTS)),
+    )
+    .option('--first-date <date>', 'date of the first partition (2024-03-01)');
+  for (const [flags, description] of KNOBS) command.option(flags, description, parseNumber);
+  return command
+    .option('--json', 'print what was drawn as one JSON object')
+    .action(async ({ output, conflict, json, verbose: _verbose, ...knobs }: SynthOptions) => {
+      const options = parseFunnelOptions({ ...(conflict && CONFLICTS[conflict]), ...knobs });
+      const realised = await synthesise(options, output);
+      process.stdout.write(
+        json
+          ? `${JSON.stringify({ output, options, ...realised })}\n`
+          : `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
+              `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
+              `best possible AUC on the last day: click ${formatMetric(realised.bestClickAuc)}, ` +
+              `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
+              `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
+      );
+      finish(EXIT_DONE);
+    });
+}
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
+  return value;
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { ProblemsError } from '../errors.ts';
+
+const schema = z.strictObject({
+  seed: z.int().min(0).default(1),
+  /** Partitions; the last one is to report on, the one before to choose on. */
+  days: z.int().min(3).max(1000).default(6),
+  firstDate: z.iso.date().default('2024-03-01'),
+  rowsPerDay: z.int().min(1).max(10_000_000).default(40_000),
+  /** F: categorical fields. */
+  fields: z.int().min(2).max(64).default(8),
+  /** V: values of every field; a few of them get most impressions. */
+  vocabulary: z.int().min(2).max(100_000).default(60),
+  /** K: hidden features of the teacher. */
+  units: z.int().min(1).max(256).default(16),
+  /** rho in [0, 1]: 1, both tasks need the same hidden features; 0, unrelated ones. */
+  featureRelatedness: z.number().min(0).max(1).default(0.5),
+  /** r in [-1, 1]: how alike the tasks weigh the hidden features. */
+  outputRelatedness: z.number().min(-1).max(1).default(0.5),
+  /** P(click). */
+  clickRate: z.number().gt(0).lt(1).default(0.2),
+  /** P(conversion | click). */
+  conversionRate: z.number().gt(0).lt(1).default(0.2),
+  /** Factor on the standardised logits; 2 gives a best possible AUC of about .87. */
+  gain: z.number().positive().max(100).default(2),
+  /** Factor on a standard normal that nobody sees and both logits share: clicks then select conversions. */
+  selectionBias: z.number().min(0).max(100).default(0),
+  /** The first fields, as many as this, mean nothing to conversions. */
+  clickbaitFields: z.int().min(0).default(0),
+  /** Radians a day by which the teachers' read-outs turn away from those of the first day. */
+  drift: z.number().min(0).max(Math.PI).default(0),
+});
+
+/** Knobs of the synthetic funnel (method, appendix A.2), every default filled in. */
+export type FunnelOptions = z.infer<typeof schema>;
+
+/** How much the tasks compete: hidden features of their own, or the same ones. */
+export const CONFLICTS = {
+  low: { featureRelatedness: 1, outputRelatedness: 0.5 },
+  high: { featureRelatedness: 0, outputRelatedness: 0.5 },
+} as const;
+export type Conflict = keyof typeof CONFLICTS;
+
+/** @throws ProblemsError SYNTHESIS_OPTIONS_INVALID */
+export function parseFunnelOptions(options: unknown): FunnelOptions {
+  const result = schema.safeParse(options);
+  const problems = result.success
+    ? result.data.clickbaitFields > result.data.fields - 2
+      ? ['clickbaitFields: at least two fields must be left for conversions']
+      : []
+    : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  if (result.success && problems.length === 0) return result.data;
+  throw new ProblemsError('SYNTHESIS_OPTIONS_INVALID', 'the synthetic funnel has invalid options', problems);
+}

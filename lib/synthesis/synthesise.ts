@@ -1,0 +1,124 @@
+import { StorageError } from '../errors.ts';
+import { Auc } from '../metrics/auc.ts';
+import { RandomStream } from '../random.ts';
+import { diskPath } from '../storage/diskPath.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { writeWhole } from '../storage/writeWhole.ts';
+import { drawImpressions, type Impression } from './drawImpressions.ts';
+import { exampleConfig } from './exampleConfig.ts';
+import type { FunnelOptions } from './funnelOptions.ts';
+import { FunnelTeacher } from './funnelTeacher.ts';
+import { writeShard } from './writeShard.ts';
+
+/** What the drawn impressions turned out to be. */
+export interface RealisedFunnel {
+  readonly rows: number;
+  readonly clickRate: number;
+  /** Of clicked rows. */
+  readonly conversionRate: number;
+  /** Of the tasks' logits over all rows: a fact about the labels, not a measure of conflict. */
+  readonly logitCorrelation: number;
+  /** AUC of the true probabilities on the last day, the best that a model can have on average. */
+  readonly bestClickAuc: number | null;
+  /** On clicked rows. */
+  readonly bestConversionAuc: number | null;
+}
+
+/** Apart from the teacher's own stream: more rows leave the truth as it is. */
+const IMPRESSION_STREAM = 2 ** 20;
+
+/**
+ * Writes a synthetic funnel: partitions dt=YYYY-MM-DD with one shard each, truth.json with the generator's parameters,
+ * and config.json, a training config for the data. The same options give the same bytes.
+ * @throws StorageError STORAGE_NOT_EMPTY when the folder holds files already
+ */
+export async function synthesise(options: FunnelOptions, output: string): Promise<RealisedFunnel> {
+  await refuseFilled(output);
+  const teacher = new FunnelTeacher(options);
+  const random = new RandomStream(options.seed + IMPRESSION_STREAM);
+  const tally = new FunnelTally();
+  for (let day = 0; day < options.days; day++) {
+    const { rowsPerDay, fields } = options;
+    const isLast = day === options.days - 1;
+    const impressions = drawImpressions(teacher, random, day * rowsPerDay + 1, rowsPerDay, day);
+    const path = diskPath(joinUri(output, `dt=${dateOf(options, day)}/part-0.parquet`));
+    await writeShard(path, tally.watch(impressions, isLast), fields);
+  }
+  const realised = tally.realised;
+  const truth = { options, teacher: teacher.parameters, realised };
+  const encode = (document: object) => new TextEncoder().encode(`${JSON.stringify(document, null, 1)}\n`);
+  await writeWhole(joinUri(output, 'truth.json'), encode(truth));
+  await writeWhole(
+    joinUri(output, 'config.json'),
+    encode(exampleConfig(options, (day) => dateOf(options, day))),
+  );
+  return realised;
+}
+
+/** @param day from 0 */
+export function dateOf({ firstDate }: FunnelOptions, day: number): string {
+  return new Date(Date.parse(firstDate) + day * 86_400_000).toISOString().slice(0, 10);
+}
+
+async function refuseFilled(output: string): Promise<void> {
+  const found = await storageFor(output)
+    .list(output)
+    .catch(() => []);
+  if (found.length === 0) return;
+  throw new StorageError('STORAGE_NOT_EMPTY', 'a synthetic funnel needs an empty folder', {
+    file: output,
+    expected: 'no files',
+    found: `${found.length}, such as ${found[0]!.relativePath}`,
+  });
+}
+
+/** Counts impressions as they go by. */
+class FunnelTally {
+  #rows = 0;
+  #clicks = 0;
+  #conversions = 0;
+  readonly #sums = { x: 0, y: 0, xx: 0, yy: 0, xy: 0 };
+  readonly #clickAuc = new Auc();
+  readonly #conversionAuc = new Auc();
+
+  *watch(impressions: Iterable<Impression>, isLastDay: boolean): Generator<Impression> {
+    for (const row of impressions) {
+      this.#add(row, isLastDay);
+      yield row;
+    }
+  }
+
+  get realised(): RealisedFunnel {
+    const { x, y, xx, yy, xy } = this.#sums;
+    const rows = this.#rows;
+    const covariance = xy / rows - (x / rows) * (y / rows);
+    const deviations = Math.sqrt((xx / rows - (x / rows) ** 2) * (yy / rows - (y / rows) ** 2));
+    return {
+      rows,
+      clickRate: this.#clicks / rows,
+      conversionRate: this.#conversions / this.#clicks,
+      logitCorrelation: covariance / deviations,
+      bestClickAuc: this.#clickAuc.compute(),
+      bestConversionAuc: this.#conversionAuc.compute(),
+    };
+  }
+
+  #add(
+    { click, potentialConversion, truePctr, truePcvr, clickLogit, conversionLogit }: Impression,
+    isLastDay: boolean,
+  ) {
+    this.#rows++;
+    this.#clicks += click;
+    this.#conversions += click * potentialConversion;
+    const sums = this.#sums;
+    sums.x += clickLogit;
+    sums.y += conversionLogit;
+    sums.xx += clickLogit ** 2;
+    sums.yy += conversionLogit ** 2;
+    sums.xy += clickLogit * conversionLogit;
+    if (!isLastDay) return;
+    this.#clickAuc.add(truePctr, click);
+    if (click === 1) this.#conversionAuc.add(truePcvr, potentialConversion);
+  }
+}

@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pl from 'nodejs-polars';
+import { describe, expect, it } from 'vitest';
+import { RandomStream } from '../../lib/random.ts';
+import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
+import { CONFLICTS, parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
+import { FunnelTeacher } from '../../lib/synthesis/funnelTeacher.ts';
+import { synthesise } from '../../lib/synthesis/synthesise.ts';
+import { parseTrainingConfig } from '../../lib/training/trainingConfig.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const small = { days: 3, rowsPerDay: 9000 };
+
+function draw(options: object, count = 30_000, day = 0): Impression[] {
+  const teacher = new FunnelTeacher(parseFunnelOptions(options));
+  return [...drawImpressions(teacher, new RandomStream(99), 1, count, day)];
+}
+
+function correlation(rows: readonly Impression[]): number {
+  const mean = (read: (row: Impression) => number) =>
+    rows.reduce((sum, row) => sum + read(row), 0) / rows.length;
+  const [x, y] = [mean((row) => row.clickLogit), mean((row) => row.conversionLogit)];
+  const product = mean((row) => (row.clickLogit - x) * (row.conversionLogit - y));
+  const variance = (read: (row: Impression) => number, centre: number) =>
+    mean((row) => (read(row) - centre) ** 2);
+  return (
+    product / Math.sqrt(variance((row) => row.clickLogit, x) * variance((row) => row.conversionLogit, y))
+  );
+}
+
+describe('a synthetic funnel', () => {
+  it('has the rates asked for, a best click AUC near .87, and conversions of clicked rows only', async () => {
+    const output = join(folder, 'rates');
+    const realised = await synthesise(
+      parseFunnelOptions({ ...small, clickRate: 0.3, conversionRate: 0.15 }),
+      output,
+    );
+    expect(realised.rows).toBe(27_000);
+    expect(realised.clickRate).toBeCloseTo(0.3, 1);
+    expect(realised.conversionRate).toBeCloseTo(0.15, 1);
+    expect(realised.bestClickAuc).toBeGreaterThan(0.84);
+    expect(realised.bestClickAuc).toBeLessThan(0.9);
+    // A foreign reader.
+    const table = pl.readParquet(join(output, 'dt=2024-03-03', 'part-0.parquet'));
+    expect(table.height).toBe(9000);
+    const column = (name: string) => table.getColumn(name).toArray() as number[];
+    const [click, conversion, potential] = [
+      column('click'),
+      column('conversion'),
+      column('potential_conversion'),
+    ];
+    conversion.forEach((value, row) => {
+      if (value !== click[row]! * potential[row]!) expect.fail(`row ${row}`);
+    });
+    expect(potential.filter((value, row) => value === 1 && click[row] === 0).length).toBeGreaterThan(500);
+  });
+
+  it('draws labels with the probabilities it states', () => {
+    const rows = draw({ selectionBias: 0.5, gain: 1 });
+    for (const [label, p] of [
+      [(row: Impression) => row.click, (row: Impression) => row.truePctr],
+      [(row: Impression) => row.potentialConversion, (row: Impression) => row.truePcvr],
+    ] as const) {
+      for (const [low, high] of [
+        [0, 0.1],
+        [0.1, 0.3],
+        [0.3, 0.6],
+        [0.6, 1],
+      ] as const) {
+        const bin = rows.filter((row) => p(row) >= low && p(row) < high);
+        const expected = bin.reduce((sum, row) => sum + p(row), 0);
+        const deviation = Math.sqrt(bin.reduce((sum, row) => sum + p(row) * (1 - p(row)), 0));
+        const found = bin.reduce((sum, row) => sum + label(row), 0);
+        expect(bin.length).toBeGreaterThan(30);
+        expect(Math.abs(found - expected) / deviation, `${low} to ${high}`).toBeLessThan(4);
+      }
+    }
+  });
+
+  it('with both kinds of relatedness at 1 has one logit for both tasks, and less in common with less of either', () => {
+    const at = (featureRelatedness: number, outputRelatedness: number) =>
+      correlation(draw({ featureRelatedness, outputRelatedness }, 5000));
+    expect(at(1, 1)).toBeCloseTo(1, 6);
+    expect(at(1, -1)).toBeCloseTo(-1, 6);
+    expect(at(1, 0.5)).toBeLessThan(0.95);
+    expect(Math.abs(at(0, 1))).toBeLessThan(Math.abs(at(0.9, 1)));
+    expect(CONFLICTS.low.featureRelatedness).toBeGreaterThan(CONFLICTS.high.featureRelatedness);
+  });
+
+  it('selects conversions by clicks when both have a hidden cause: clicked rows would convert more often', () => {
+    const gap = (selectionBias: number) => {
+      const rows = draw({ featureRelatedness: 0, outputRelatedness: 0, selectionBias });
+      const rate = (click: number) => {
+        const chosen = rows.filter((row) => row.click === click);
+        return chosen.reduce((sum, row) => sum + row.potentialConversion, 0) / chosen.length;
+      };
+      return rate(1) - rate(0);
+    };
+    expect(gap(2)).toBeGreaterThan(gap(0) + 0.1);
+  });
+
+  it('leaves conversions alone in clickbait fields and turns with the days when it drifts', () => {
+    const teacher = new FunnelTeacher(parseFunnelOptions({ clickbaitFields: 2, drift: 0.3 }));
+    const one = Int32Array.from([1, 1, 5, 5, 5, 5, 5, 5]);
+    const other = Int32Array.from([40, 50, 5, 5, 5, 5, 5, 5]);
+    expect(teacher.logits(one, 0, 0).conversion).toBe(teacher.logits(other, 0, 0).conversion);
+    expect(teacher.logits(one, 0, 0).click).not.toBe(teacher.logits(other, 0, 0).click);
+    expect(teacher.logits(one, 0, 4).click).not.toBe(teacher.logits(one, 0, 0).click);
+  });
+
+  it('is the same bytes for the same options and others for another seed', async () => {
+    const bytes = async (name: string, seed: number) => {
+      await synthesise(parseFunnelOptions({ days: 3, rowsPerDay: 300, seed }), join(folder, name));
+      return ['dt=2024-03-01/part-0.parquet', 'truth.json'].map((file) =>
+        readFileSync(join(folder, name, file)),
+      );
+    };
+    const first = await bytes('one', 4);
+    expect(await bytes('again', 4)).toEqual(first);
+    const other = await bytes('other', 5);
+    expect(other.map((file, i) => file.equals(first[i]!))).toEqual([false, false]);
+  });
+
+  it('comes with a valid training config for its own partitions', async () => {
+    const output = join(folder, 'config');
+    await synthesise(parseFunnelOptions({ days: 4, rowsPerDay: 50, firstDate: '2023-12-30' }), output);
+    const config = parseTrainingConfig(JSON.parse(readFileSync(join(output, 'config.json'), 'utf8')), 'x');
+    expect(config.split).toEqual({
+      by: 'date',
+      train: { from: '2023-12-30', to: '2023-12-31' },
+      validation: { from: '2024-01-01', to: '2024-01-01' },
+      report: { from: '2024-01-02', to: '2024-01-02' },
+    });
+    expect(existsSync(join(output, 'dt=2024-01-02', 'part-0.parquet'))).toBe(true);
+  });
+
+  it('is refused in a folder that holds files, and with options out of range, all of them named', async () => {
+    const output = join(folder, 'filled');
+    mkdirSync(output);
+    writeFileSync(join(output, 'mine.txt'), '');
+    await expect(synthesise(parseFunnelOptions(small), output)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_EMPTY',
+    });
+    expect(() => parseFunnelOptions({ days: 2, clickRate: 1 })).toThrow(/days: [\s\S]*clickRate: /);
+    expect(() => parseFunnelOptions({ fields: 3, clickbaitFields: 2 })).toThrow(/clickbaitFields/);
+  });
+});
