@@ -104,6 +104,7 @@ const PAPER_PRESET = {
     losses: { click: { kind: 'focal' }, conversion: { kind: 'maskedMse' } },
     taskWeights: { click: 1, conversion: 1.5 },
   },
+  masks: { method: 'imp' },
 } as const;
 
 /** Iterative magnitude pruning for each task before the joint training (method section 6). */
@@ -167,7 +168,8 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
  * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them
  */
 export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
-  const merged = isRecord(document) && document.preset === 'paper' ? merge(PAPER_PRESET, document) : document;
+  const merged =
+    isRecord(document) && document.preset === 'paper' ? merge(paperPreset(document), document) : document;
   const result = trainingConfigSchema.safeParse(merged);
   const problems = [
     ...(result.success
@@ -200,6 +202,13 @@ export function armSettings({ training, arms }: TrainingConfig, arm: string): Tr
     'the settings of an arm are invalid',
     problems.map((problem) => `arms.${arm}.${problem}`),
   );
+}
+
+/** Another kind of network has no trunk, so the paper's mask search is no part of its preset. */
+function paperPreset({ network }: Readonly<Record<string, unknown>>): object {
+  const kind = isRecord(network) ? network.kind : network;
+  const { masks, ...others } = PAPER_PRESET;
+  return kind === 'logistic' || kind === 'experts' ? others : { masks, ...others };
 }
 
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
@@ -258,11 +267,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `over` on top of `base`, objects key by key; a `kind` that differs replaces the whole object. */
+/** `over` on top of `base`, objects key by key; a `kind` or `method` that differs replaces the whole object. */
 function merge(base: unknown, over: unknown): unknown {
   if (over === undefined) return base;
   if (!isRecord(base) || !isRecord(over)) return over;
-  if (over.kind !== undefined && over.kind !== base.kind) return over;
+  for (const key of ['kind', 'method']) {
+    if (over[key] !== undefined && over[key] !== base[key]) return over;
+  }
   const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
   return Object.fromEntries([...keys].map((key) => [key, merge(base[key], over[key])]));
 }
