@@ -1,3 +1,6 @@
+/** What `RandomStream.restore` takes. */
+export type RandomState = readonly [number, number, number, number, number | undefined];
+
 /**
  * A seeded stream of random numbers (Chris Doty-Humphrey's sfc32: 128 bits of state, so streams of different seeds
  * don't run into each other). The same seed gives the same numbers on every machine.
@@ -14,6 +17,20 @@ export class RandomStream {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     for (let round = 0; round < 15; round++) this.nextUniform();
+  }
+
+  /** Everything that decides the numbers to come. */
+  get state(): RandomState {
+    return [this.#a, this.#b, this.#c, this.#counter, this.#spareNormal];
+  }
+
+  /** Goes on where the stream with this state was. */
+  restore([a, b, c, counter, spareNormal]: RandomState): void {
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#counter = counter;
+    this.#spareNormal = spareNormal;
   }
 
   /** Uniform in [0, 1), 32 bits. */

@@ -15,6 +15,8 @@ export interface FoundNetwork {
   readonly record: Record<string, unknown>;
 }
 
+const LEARNED = 'learned-masks';
+
 /** Finds the two sub-networks as the config says and trains both tasks jointly under them. */
 export async function findMasks(
   options: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
@@ -25,7 +27,9 @@ export async function findMasks(
     const found = await trainWithMasks(options, config, onStage);
     return { network: found.network, masks: found.masks, record: describeSearch(found) };
   }
-  const learned = await learnMasks(options, config);
+  const kept = (await options.checkpoints?.load(LEARNED)) as LearnedMasks | undefined;
+  const learned = kept ?? (await learnMasks(options, config));
+  if (kept === undefined) await options.checkpoints?.save(LEARNED, learned);
   const { masks } = learned;
   onStage(
     `masks learnt in ${learned.seconds.toFixed(0)} s: density click ${density(masks.click).toFixed(3)}, ` +

@@ -42,6 +42,7 @@ export async function searchMask(options: MaskSearchOptions): Promise<MaskRound[
       ...training,
       tasks,
       masks: { click: mask, conversion: mask },
+      checkpointName: `search-${tasks.join('-')}-${round}`,
     });
     const result = {
       round,

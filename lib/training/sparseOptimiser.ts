@@ -7,6 +7,15 @@ export interface SparseOptimiser {
   step(embeddings: Float32Array, gradient: SparseGradient): void;
   /** Forgets all state, as at the start. */
   reset(): void;
+  /** All state; views, by name. */
+  readonly state: SparseOptimiserState;
+  /** Takes on a state of the same size. */
+  restore(state: SparseOptimiserState): void;
+}
+
+export interface SparseOptimiserState {
+  readonly arrays: readonly Float32Array[];
+  readonly steps: number;
 }
 
 /** Gradients of a mean loss are tiny; a larger epsilon would swallow the first steps of a rare id. */
@@ -38,6 +47,14 @@ export class LazyAdagrad implements SparseOptimiser {
 
   reset(): void {
     this.#squares.fill(0);
+  }
+
+  get state(): SparseOptimiserState {
+    return { arrays: [this.#squares], steps: 0 };
+  }
+
+  restore({ arrays }: SparseOptimiserState): void {
+    this.#squares.set(arrays[0]!);
   }
 }
 
@@ -79,5 +96,15 @@ export class LazyAdam implements SparseOptimiser {
     this.#firstMoments.fill(0);
     this.#secondMoments.fill(0);
     this.#steps = 0;
+  }
+
+  get state(): SparseOptimiserState {
+    return { arrays: [this.#firstMoments, this.#secondMoments], steps: this.#steps };
+  }
+
+  restore({ arrays, steps }: SparseOptimiserState): void {
+    this.#firstMoments.set(arrays[0]!);
+    this.#secondMoments.set(arrays[1]!);
+    this.#steps = steps;
   }
 }

@@ -1,7 +1,13 @@
+import { createHash } from 'node:crypto';
+import { CODE_VERSION } from '../codeVersion.ts';
 import { loadBundle, type ModelBundle } from '../model/loadBundle.ts';
 import { networkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
+import { TASKS } from '../model/tasks.ts';
+import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { CheckpointStore } from './checkpointStore.ts';
 import { exportBundle } from './exportBundle.ts';
 import { findMasks } from './findMasks.ts';
 import { initialWeights } from './modelWeights.ts';
@@ -27,9 +33,13 @@ export interface TrainedModel {
   readonly network: TrainedNetwork;
 }
 
+/** Folder of the checkpoints within the output; hidden, and gone when the bundle is there. */
+const CHECKPOINTS = '.checkpoints';
+
 /**
  * The whole training path: split the shards, fit the contract on the training part, encode both parts, find the masks
- * if the config asks for them, train, and write a bundle, which is then loaded and verified as scoring would.
+ * if the config asks for them, train, and write a bundle, which is then loaded and verified as scoring would. A run
+ * that was killed goes on after its last whole epoch, search round included, when it is called again with the same arguments.
  */
 export async function trainModel(
   config: TrainingConfig,
@@ -45,6 +55,10 @@ export async function trainModel(
   const { layout, trainingSet, validationSet } = data;
 
   onStage?.('training');
+  const checkpoints = new CheckpointStore(
+    joinUri(outputUri, CHECKPOINTS),
+    await runFingerprint(config, dataUri, givenMasks),
+  );
   const shape = networkShape(config.network, layout);
   const options = {
     shape,
@@ -53,6 +67,7 @@ export async function trainModel(
     initial: initialWeights(shape, layout, config.training, data.rates),
     trainingSet,
     validationSet,
+    checkpoints,
     ...(onProgress === undefined ? {} : { onProgress }),
   };
   const searched = config.masks === undefined ? undefined : await findMasks(options, config.masks, onSearch);
@@ -68,5 +83,19 @@ export async function trainModel(
     record: searched?.record,
     seconds: (performance.now() - startMillis) / 1000,
   });
+  await checkpoints.clear();
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), network };
+}
+
+/** Of everything that decides the weights: a checkpoint of another run is of no use. */
+async function runFingerprint(
+  config: TrainingConfig,
+  dataUri: string,
+  masks: TaskMasks | undefined,
+): Promise<string> {
+  const { shards } = await listShards(dataUri);
+  const listing = shards.map(({ relativePath, sizeBytes }) => [relativePath, sizeBytes]);
+  const hash = createHash('sha256').update(JSON.stringify([CODE_VERSION, config, listing]));
+  for (const task of TASKS) for (const layer of masks?.[task] ?? []) hash.update(layer);
+  return hash.digest('hex');
 }

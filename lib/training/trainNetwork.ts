@@ -4,12 +4,13 @@ import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
-import { RandomStream } from '../random.ts';
+import { type RandomState, RandomStream } from '../random.ts';
+import type { CheckpointStore } from './checkpointStore.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';
 import { copyWeights, initialiseEmbeddings, type ModelWeights } from './modelWeights.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
-import { type TaskLoss, TrainingStep } from './trainingStep.ts';
+import { type StepState, type TaskLoss, TrainingStep } from './trainingStep.ts';
 
 /** One look at the validation rows. */
 export interface Validation {
@@ -54,7 +55,23 @@ export interface TrainNetworkOptions {
   readonly trainingSet: TrainingSet;
   readonly validationSet: TrainingSet;
   readonly onProgress?: (progress: TrainingProgress) => void;
+  /** Where the state after every epoch, and the finished network, are kept; nowhere by default. */
+  readonly checkpoints?: CheckpointStore | undefined;
+  /** Name of this training among those of a run; default `joint`. */
+  readonly checkpointName?: string;
 }
+
+/** Where a training stands between two epochs. */
+interface EpochState {
+  readonly nextEpoch: number;
+  readonly step: StepState;
+  readonly random: RandomState;
+  readonly order: Int32Array;
+  readonly history: readonly Validation[];
+  readonly best: { readonly validation: Validation; readonly weights: ModelWeights };
+  readonly sinceBest: number;
+}
+type Checkpoint = { readonly running: EpochState } | { readonly done: TrainedNetwork };
 
 /** A row order must not repeat the numbers that drew the initial weights. */
 const SHUFFLE_STREAM = 0x5eed;
@@ -62,12 +79,16 @@ const PROGRESS_MILLIS = 1000;
 
 /**
  * Trains both tasks, or one alone: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
- * early stop when none was better for `patience` validations. Deterministic for a seed on one machine and one thread.
+ * early stop when none was better for `patience` validations. With checkpoints, a training that was killed goes on after
+ * its last whole epoch and ends with the same weights. Deterministic for a seed on one machine and one thread.
  * @throws TrainingError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { shape, layout, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
+  const { checkpoints, checkpointName = 'joint' } = options;
   refuseUnmeasurable(validationSet, tasks);
+  const checkpoint = (await checkpoints?.load(checkpointName)) as Checkpoint | undefined;
+  if (checkpoint !== undefined && 'done' in checkpoint) return checkpoint.done;
   const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
   const step = await TrainingStep.create(shape, layout, settings, initial, masks, tasks);
   const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
@@ -75,12 +96,22 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
   const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
   const validationSteps = validationPoints(stepsPerEpoch, settings.validationsPerEpoch);
   const clock = new ProgressClock(trainingSet.rowCount * settings.epochs);
-  const history: Validation[] = [];
-  let best: { validation: Validation; weights: ModelWeights } | undefined;
-  let sinceBest = 0;
+  const earlier = checkpoint?.running;
+  const history: Validation[] = [...(earlier?.history ?? [])];
+  let best: { validation: Validation; weights: ModelWeights } | undefined = earlier?.best;
+  let sinceBest = earlier?.sinceBest ?? 0;
+  if (earlier !== undefined) {
+    step.restore(earlier.step);
+    random.restore(earlier.random);
+    order.set(earlier.order);
+  }
 
   try {
-    for (let epoch = 0; epoch < settings.epochs && sinceBest < settings.patience; epoch++) {
+    for (
+      let epoch = earlier?.nextEpoch ?? 0;
+      epoch < settings.epochs && sinceBest < settings.patience;
+      epoch++
+    ) {
       if (epoch > 0 && settings.embeddings.reinitialiseEachEpoch) {
         const { initialStandardDeviation } = settings.embeddings;
         step.resetEmbeddings((embeddings) => {
@@ -118,13 +149,26 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
         options.onProgress?.({ ...clock.progress(epoch, settings.epochs, losses.mean), validation });
         losses = new LossMean();
       }
+      const running = {
+        nextEpoch: epoch + 1,
+        step: step.state,
+        random: random.state,
+        order,
+        history,
+        best,
+        sinceBest,
+      };
+      await checkpoints?.save(checkpointName, { running });
     }
   } finally {
     await step.release();
     await forward.release();
   }
   const { validation, weights } = best!;
-  return { weights, best: validation, history, seconds: clock.seconds, rowsPerSecond: clock.rowsPerSecond };
+  const { seconds, rowsPerSecond } = clock;
+  const done: TrainedNetwork = { weights, best: validation, history, seconds, rowsPerSecond };
+  await checkpoints?.save(checkpointName, { done });
+  return done;
 }
 
 /** All metrics of predictions on labelled rows. */

@@ -63,7 +63,7 @@ export async function trainWithMasks(
   let bestScore = Number.NEGATIVE_INFINITY;
   for (let round = 0; round <= rounds; round++) {
     const masks = { click: searches.click[round]!.mask, conversion: searches.conversion[round]!.mask };
-    const network = await trainNetwork({ ...options, masks });
+    const network = await trainNetwork({ ...options, masks, checkpointName: `joint-${round}` });
     const { score } = network.best;
     candidates.push({
       round,

@@ -25,7 +25,7 @@ import {
   nextAgreementName,
   scoreName,
 } from './networkGraphs.ts';
-import { LazyAdagrad, LazyAdam, type SparseOptimiser } from './sparseOptimiser.ts';
+import { LazyAdagrad, LazyAdam, type SparseOptimiser, type SparseOptimiserState } from './sparseOptimiser.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
@@ -42,6 +42,15 @@ interface Phase {
   readonly tasks: readonly Task[];
   readonly session: InferenceSession;
   readonly slots: readonly AdamSlot[];
+}
+
+/** What `TrainingStep.restore` takes. */
+export interface StepState {
+  readonly embeddings: Float32Array;
+  /** Parameters and their Adam moments by name. */
+  readonly dense: Readonly<Record<string, Float32Array>>;
+  readonly sparse: SparseOptimiserState;
+  readonly steps: number;
 }
 
 /** What every phase needs to know about the model. */
@@ -198,6 +207,31 @@ export class TrainingStep {
         Object.assign(losses, await this.#runPhase(phase, set, rows, clicked, learningRate));
     }
     return losses;
+  }
+
+  /** Weights and the state of both optimisers, for a checkpoint; masks are not part of it. Views. */
+  get state(): StepState {
+    const names = this.#parameterNames.flatMap((name) => [
+      name,
+      firstMomentName(name),
+      secondMomentName(name),
+    ]);
+    return {
+      embeddings: this.#embeddings,
+      dense: Object.fromEntries(names.map((name) => [name, this.#data(name)])),
+      sparse: this.#sparseOptimiser.state,
+      steps: this.#steps,
+    };
+  }
+
+  /** Goes on where the step with this state was. @param state of the same network and settings */
+  restore({ embeddings, dense, sparse, steps }: StepState): void {
+    this.#embeddings.set(embeddings);
+    for (const [name, values] of Object.entries(dense)) {
+      this.#state[name] = float32Tensor(values.slice(), this.#state[name]!.dims);
+    }
+    this.#sparseOptimiser.restore(sparse);
+    this.#steps = steps;
   }
 
   async release(): Promise<void> {

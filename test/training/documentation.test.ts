@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { parseTrainingConfig } from '../../lib/training/trainingConfig.ts';
+import { maskSearchDefaults, parseTrainingConfig } from '../../lib/training/trainingConfig.ts';
 import { TINY_CONFIG } from '../fixtures/tinyModel.ts';
 
 const markdown = readFileSync(new URL('../../docs/training.md', import.meta.url), 'utf8');
@@ -36,12 +36,18 @@ it('docs/training.md lists every key of `training`, with the default that the sc
 it('docs/training.md lists every other key of the config', () => {
   const documented = [...table('key').keys()].map((key) => key.split('.')[0]!);
   const { training: _training, ...others } = smallest;
-  expect([...new Set(documented)].sort()).toEqual([...Object.keys(others), 'modelVersion'].sort());
+  expect([...new Set(documented)].sort()).toEqual([...Object.keys(others), 'modelVersion', 'arms'].sort());
 });
 
-it("docs/training.md shows the mask search's and the logistic arm's defaults", () => {
-  const shown = /"masks": (\{[^}]*\})/.exec(markdown)?.[1] ?? '';
-  expect(JSON.parse(shown)).toEqual(smallest.masks);
+it("docs/training.md shows the mask searches', the entire space's and the logistic arm's defaults", () => {
+  const shown = [...markdown.matchAll(/"masks": (\{[^}]*\})/g)].map(
+    ([, text]) => JSON.parse(text!) as unknown,
+  );
+  expect(shown).toEqual([maskSearchDefaults.learned, maskSearchDefaults.imp]);
+  const entireSpace = /\{"maxPropensityWeight"[^}]*\}/.exec(markdown)?.[0] ?? '';
+  const training = { entireSpace: {} };
+  const filled = parseTrainingConfig({ contract, labels, split, training }, 'test.json').training;
+  expect(JSON.parse(entireSpace)).toEqual(filled.entireSpace);
   const logistic = /\{"kind": "logistic"[^}]*\}/.exec(markdown)?.[0] ?? '';
   const { network } = parseTrainingConfig({ contract, labels, split, network: 'logistic' }, 'test.json');
   expect(JSON.parse(logistic)).toEqual(network);
