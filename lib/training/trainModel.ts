@@ -31,6 +31,8 @@ export interface TrainModelOptions {
 export interface TrainedModel {
   readonly bundle: ModelBundle;
   readonly network: TrainedNetwork;
+  /** Found or given; undefined when every connection is shared. */
+  readonly masks: TaskMasks | undefined;
 }
 
 /** Folder of the checkpoints within the output; hidden, and gone when the bundle is there. */
@@ -84,7 +86,7 @@ export async function trainModel(
     seconds: (performance.now() - startMillis) / 1000,
   });
   await checkpoints.clear();
-  return { bundle: await loadBundle(storageFor(outputUri), outputUri), network };
+  return { bundle: await loadBundle(storageFor(outputUri), outputUri), network, masks };
 }
 
 /** Of everything that decides the weights: a checkpoint of another run is of no use. */

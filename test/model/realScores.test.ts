@@ -37,7 +37,7 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
       'kuairand.json',
     );
     const dataUri = `${sharedData}kuairand-pure`;
-    const { bundle, network } = await trainModel(config, dataUri, join(folder, 'bundle'));
+    const { bundle, network, masks } = await trainModel(config, dataUri, join(folder, 'bundle'));
     // One day of training; about .71 when this was written. A broken column or label would give .5.
     expect(network.best.metrics.click.auc).toBeGreaterThan(0.65);
 
@@ -50,7 +50,7 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     }
     const set = builder.build();
     expect(set.rowCount).toBe(ROWS);
-    const forward = await ForwardPass.create(networkShape(config.network, layout), layout, undefined, 1);
+    const forward = await ForwardPass.create(networkShape(config.network, layout), layout, masks, 1);
     const expected = await forward.predict(network.weights, set);
     await forward.release();
 
