@@ -1,3 +1,4 @@
+import { ProblemsError } from '../errors.ts';
 import { RandomStream } from '../random.ts';
 import type { FunnelOptions } from './funnelOptions.ts';
 
@@ -39,6 +40,7 @@ export class FunnelTeacher {
   readonly #click: Task;
   readonly #conversion: Task;
 
+  /** @throws ProblemsError SYNTHESIS_OPTIONS_INVALID when clickbait fields leave no unit to conversions */
   constructor(options: FunnelOptions) {
     this.options = options;
     const { units, fields, vocabulary, featureRelatedness, outputRelatedness, clickbaitFields } = options;
@@ -69,6 +71,11 @@ export class FunnelTeacher {
       click.readOut.push(readOut);
       const [other = 0] = mixture([readOut], [random.nextNormal()], outputRelatedness);
       conversion.readOut.push(Math.min(first, second) < clickbaitFields ? 0 : other);
+    }
+    if (conversion.readOut.every((value) => value === 0)) {
+      throw new ProblemsError('SYNTHESIS_OPTIONS_INVALID', 'nothing would explain the conversions', [
+        `clickbaitFields: with seed ${options.seed} each of the ${units} units reads one of the first ${clickbaitFields} fields`,
+      ]);
     }
     const driftsTo = (task: { readOut: number[] }) =>
       task.readOut.map((value) => (value === 0 ? 0 : random.nextNormal()));

@@ -145,5 +145,7 @@ describe('a synthetic funnel', () => {
     });
     expect(() => parseFunnelOptions({ days: 2, clickRate: 1 })).toThrow(/days: [\s\S]*clickRate: /);
     expect(() => parseFunnelOptions({ fields: 3, clickbaitFields: 2 })).toThrow(/clickbaitFields/);
+    const deaf = parseFunnelOptions({ clickbaitFields: 6, units: 1, seed: 1 });
+    expect(() => new FunnelTeacher(deaf)).toThrow(/nothing would explain the conversions/);
   });
 });
