@@ -52,6 +52,8 @@ export function pairedChart({ paired, reference }: ComparisonDocument, metric: P
       series: [
         {
           type: 'custom',
+          // The axis must reach the ends of the intervals, not only the means.
+          encode: { x: [0, 1], y: 2 },
           data: differences.map(({ low, high }, row) => [low, high, row]),
           renderItem: (_: unknown, api: IntervalApi) => {
             const [start, end] = [

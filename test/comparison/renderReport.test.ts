@@ -67,6 +67,19 @@ describe('the report', () => {
     expect(html).toContain('CVR only');
   });
 
+  it('keeps every interval of the paired charts on the page, wider than the means or not', () => {
+    const wide = { mean: 0.001, low: -0.02, high: 0.02, values: [0.001] };
+    const paired = Object.fromEntries(PAIRED_METRIC_NAMES.map((metric) => [metric, wide]));
+    const page = renderReport({ ...document, paired: { other: paired } } as unknown as ComparisonDocument);
+    const bars = [...page.matchAll(/<path d="M([-\d.]+) [-\d.]+L([-\d.]+) [-\d.]+"[^>]*stroke="#4677b8"/g)];
+    expect(bars).toHaveLength(PAIRED_METRIC_NAMES.length);
+    for (const [, from, to] of bars) {
+      expect(Number(from)).toBeGreaterThanOrEqual(180);
+      expect(Number(to)).toBeLessThanOrEqual(920);
+      expect(Number(to) - Number(from)).toBeGreaterThan(200);
+    }
+  });
+
   it('needs no script and no network, and shows names as text', () => {
     expect(html).not.toMatch(/<script/i);
     const addresses = html.match(/https?:[^"')\s]*/g) ?? [];
