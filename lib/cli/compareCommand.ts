@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { ComparisonDocument, MetricName } from '../comparison/comparisonDocument.ts';
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -7,6 +7,7 @@ import { EXIT_DONE } from './exitCodes.ts';
 import { parseUri } from './parseUri.ts';
 import { formatSeconds, ProgressLine } from './progressLine.ts';
 import { readConfigDocument } from './readConfigDocument.ts';
+import { wholeNumber } from './wholeNumber.ts';
 
 interface CompareOptions {
   readonly data: string;
@@ -28,12 +29,12 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
       'folder of the runs and the report; a killed call goes on there',
       parseUri,
     )
-    .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber))
+    .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber(1, 100)))
     .option('--arms <names>', 'arms by name, separated by commas; all by default', (text) => text.split(','))
     .addOption(
       new Option('--processes <n>', 'trainings at a time')
         .default(availableParallelism())
-        .argParser(wholeNumber),
+        .argParser(wholeNumber(1, 100)),
     )
     .option('--conversion <column>', "conversion label, instead of the config's own")
     .option('--json', 'print comparison.json')
@@ -42,16 +43,18 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
       const document = await readConfigDocument(configUri, conversion);
       const line = new ProgressLine();
       const startMillis = performance.now();
-      let earlier = 0;
       const comparison = await runComparison(document, configUri, data, output, {
         seeds,
         processes,
         ...(arms === undefined ? {} : { arms }),
-        onProgress: (done, total, text) => {
-          if (text === 'finished earlier') earlier = done;
+        onProgress: ({ done, total, finishedEarlier, ended }) => {
           const seconds = (performance.now() - startMillis) / 1000;
-          const left = (seconds * (total - done)) / Math.max(1, done - earlier);
-          line.print(`${done}/${total}  ${text}${done > earlier ? `  ${formatSeconds(left)} left` : ''}`);
+          const left = (seconds * (total - done)) / Math.max(1, done - finishedEarlier);
+          const text =
+            ended === undefined
+              ? `${finishedEarlier} finished earlier`
+              : `${ended.arm}, seed ${ended.seed}: ${formatSeconds(ended.seconds)}  ${formatSeconds(left)} left`;
+          line.print(`${done}/${total}  ${text}`);
         },
       });
       line.clear();
@@ -76,12 +79,4 @@ function summarise({ arms, seeds }: ComparisonDocument, output: string): string 
     joinUri(output, 'comparison.json'),
     '',
   ].join('\n');
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 100) {
-    throw new InvalidArgumentError('expected a whole number from 1 to 100');
-  }
-  return value;
 }

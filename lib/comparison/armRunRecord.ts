@@ -17,7 +17,9 @@ const armRunRecordSchema = z.strictObject({
   parameters: z.int(),
   embeddingParameters: z.int(),
   multiplyAddsPerRow: z.int(),
-  curve: z.array(z.strictObject({ step: z.int(), epoch: z.int(), clickAuc: auc, conversionAuc: auc })),
+  curve: z
+    .array(z.strictObject({ step: z.int(), epoch: z.int(), clickAuc: auc, conversionAuc: auc }))
+    .readonly(),
   connections: z
     .array(
       z.strictObject({
@@ -33,6 +35,7 @@ const armRunRecordSchema = z.strictObject({
         unrelatedJaccard: z.number().nullable(),
       }),
     )
+    .readonly()
     .optional(),
 });
 export type ArmRunRecord = z.infer<typeof armRunRecordSchema>;

@@ -1,5 +1,6 @@
 import type { ExpertsNetworkConfig, NcsNetworkConfig, NetworkConfig } from '../model/networkConfig.ts';
 import type { EntireSpaceConfig, LearnedMasksConfig } from '../training/trainingConfig.ts';
+import { expertsConfig } from './expertsConfig.ts';
 
 /** Where an arm's masks come from. */
 export type MaskSource =
@@ -59,24 +60,24 @@ export const ARMS: Readonly<Record<string, Arm>> = {
   'shared-bottom': { description: 'The whole trunk shared: every connection in both masks.' },
   'shared-bottom-towers': {
     description: 'The trunk shared but for its last layer, which each task has for itself.',
-    network: (config) => experts(config, { shared: 1, ...lastLayerApart(config) }),
+    network: (config) => expertsConfig(config, { shared: 1, ...lastLayerApart(config) }),
   },
   mmoe: {
     description: 'Three shared experts, a softmax gate a task.',
-    network: (config) => experts(config, { shared: 3 }),
+    network: (config) => expertsConfig(config, { shared: 3 }),
   },
   ple: {
     description: 'A shared expert and one a task, a softmax gate a task.',
-    network: (config) => experts(config, { shared: 1, perTask: 1 }),
+    network: (config) => expertsConfig(config, { shared: 1, perTask: 1 }),
   },
   esmm: {
     description: 'Separate networks on shared embeddings, learning pCTR and pCTCVR over all impressions.',
-    network: (config) => experts(config, { shared: 0, perTask: 1 }),
+    network: (config) => expertsConfig(config, { shared: 0, perTask: 1 }),
     entireSpace: { maxPropensityWeight: 1, ctcvrWeight: 1, replacesConversionLoss: true },
   },
   'separate-mlps': {
     description: 'Separate networks on shared embeddings.',
-    network: (config) => experts(config, { shared: 0, perTask: 1 }),
+    network: (config) => expertsConfig(config, { shared: 0, perTask: 1 }),
   },
   'single-task': {
     description: 'Two models with nothing in common, each chosen by its own metric.',
@@ -87,23 +88,6 @@ export const ARMS: Readonly<Record<string, Arm>> = {
     separately: 'ownTicket',
   },
 };
-
-function experts(
-  { embeddingWidth, cross, hidden }: NcsNetworkConfig,
-  over: Partial<ExpertsNetworkConfig>,
-): ExpertsNetworkConfig {
-  return {
-    kind: 'experts',
-    embeddingWidth,
-    cross,
-    hidden,
-    shared: 0,
-    perTask: 0,
-    towers: [],
-    embeddings: 'shared',
-    ...over,
-  };
-}
 
 /** A trunk of a single layer has nothing to leave apart: its towers get that width once more. */
 function lastLayerApart({ hidden }: NcsNetworkConfig): Pick<ExpertsNetworkConfig, 'hidden' | 'towers'> {

@@ -1,5 +1,5 @@
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { layerBiasName, layerWeightName } from '../model/expertParameters.ts';
+import { expertsOf, layerBiasName, layerWeightName } from '../model/expertParameters.ts';
 import type { NcsNetworkConfig } from '../model/networkConfig.ts';
 import {
   headBiasName,
@@ -9,9 +9,10 @@ import {
   trunkBiasName,
   trunkWeightName,
 } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
+import { applyMask, type TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
 import type { ModelWeights } from '../training/modelWeights.ts';
+import { expertsConfig } from './expertsConfig.ts';
 
 /**
  * Two networks that were trained apart as one that scores both tasks: an expert a task on embeddings of its own,
@@ -23,20 +24,9 @@ export function combineTasks(
   weights: PerTask<ModelWeights>,
   masks: TaskMasks | undefined,
 ): { shape: NetworkShape; weights: ModelWeights } {
-  const { embeddingWidth, cross, hidden } = config;
-  const shape = networkShape(
-    {
-      kind: 'experts',
-      embeddingWidth,
-      cross,
-      hidden,
-      shared: 0,
-      perTask: 1,
-      towers: [],
-      embeddings: 'perTask',
-    },
-    layout,
-  );
+  const { embeddingWidth, hidden } = config;
+  const combined = expertsConfig(config, { perTask: 1, embeddings: 'perTask' });
+  const shape = networkShape(combined, layout);
   const embeddings = new Float32Array(layout.embeddingRowCount * shape.embeddingWidth);
   const parameters = new Map<string, Float32Array>();
   TASKS.forEach((task, part) => {
@@ -45,14 +35,11 @@ export function combineTasks(
       const values = own.embeddings.subarray(row * embeddingWidth, (row + 1) * embeddingWidth);
       embeddings.set(values, row * shape.embeddingWidth + part * embeddingWidth);
     }
+    const expert = expertsOf(task, combined)[0]!;
     hidden.forEach((_, layer) => {
       const mask = masks?.[task][layer];
       const weight = own.parameters.get(trunkWeightName(layer))!;
-      const expert = `${task}.expert.0`;
-      parameters.set(
-        layerWeightName(expert, layer),
-        mask === undefined ? weight : weight.map((value, i) => (mask[i] === 0 ? 0 : value)),
-      );
+      parameters.set(layerWeightName(expert, layer), mask === undefined ? weight : applyMask(weight, mask));
       parameters.set(layerBiasName(expert, layer), own.parameters.get(trunkBiasName(layer))!);
     });
     for (const name of [headWeightName(task), headBiasName(task)]) {

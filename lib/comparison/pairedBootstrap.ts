@@ -1,4 +1,5 @@
 import { scoreOrder } from '../metrics/scoreOrder.ts';
+import { sortedAuc } from '../metrics/sortedAuc.ts';
 import { RandomStream } from '../random.ts';
 import type { PairedDifference, PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
 
@@ -14,9 +15,11 @@ export interface PairedOptions {
   readonly resamples?: number;
 }
 
-/** What an AUC needs of one run: scores in ascending order, with the row and the label of each. */
+/** What an AUC needs of one run. */
 interface RankedScores {
-  readonly rows: Uint32Array;
+  /** Rows that count, ascending by score. */
+  readonly order: Uint32Array;
+  /** Of all rows. */
   readonly scores: Float32Array;
   readonly labels: Float32Array;
 }
@@ -41,7 +44,7 @@ export function pairedDifference({
   const rowCount = labels.click.length;
   const differences = (counts: Uint16Array) =>
     ranked.map((pair) => {
-      const [first, second] = [weightedAuc(pair.reference, counts), weightedAuc(pair.other, counts)];
+      const [first, second] = [resampledAuc(pair.reference, counts), resampledAuc(pair.other, counts)];
       return first === null || second === null ? null : first - second;
     });
   const values = differences(new Uint16Array(rowCount).fill(1)).map((value) => value ?? Number.NaN);
@@ -65,44 +68,18 @@ function rank(
   { click, conversion }: TaskLabels,
   metric: PairedMetricName,
 ): RankedScores {
-  const clicked = metric === 'conversion.auc';
-  const rows = Uint32Array.from(pctr.keys()).filter((row) => !clicked || click[row] === 1);
-  const scoreOf = (row: number) => {
-    if (metric === 'click.auc') return pctr[row]!;
-    return clicked ? pcvr[row]! : pctr[row]! * pcvr[row]!;
-  };
-  const labelOf = (row: number) => {
-    if (metric === 'click.auc' || click[row] === 0) return click[row]!;
-    return conversion[row]!;
-  };
-  const scores = Float32Array.from(rows, scoreOf);
+  const isClickedOnly = metric === 'conversion.auc';
+  const scores = metric === 'click.auc' ? pctr : isClickedOnly ? pcvr : pctr.map((p, row) => p * pcvr[row]!);
+  const labels = Float32Array.from(click);
+  if (metric !== 'click.auc') {
+    for (let row = 0; row < labels.length; row++) if (click[row] === 1) labels[row] = conversion[row]!;
+  }
   const order = scoreOrder(scores);
-  return {
-    rows: Uint32Array.from(order, (i) => rows[i]!),
-    scores: Float32Array.from(order, (i) => scores[i]!),
-    labels: Float32Array.from(order, (i) => labelOf(rows[i]!)),
-  };
+  return { order: isClickedOnly ? order.filter((row) => click[row] === 1) : order, scores, labels };
 }
 
-/** AUC with every row counted `counts[row]` times, ties by mid-ranks; as `sortedAuc`, which counts each once. */
-function weightedAuc({ rows, scores, labels }: RankedScores, counts: Uint16Array): number | null {
-  let concordant = 0;
-  let positives = 0;
-  let negatives = 0;
-  for (let i = 0; i < rows.length; ) {
-    const score = scores[i]!;
-    let tiedPositives = 0;
-    let tiedNegatives = 0;
-    for (; i < rows.length && scores[i] === score; i++) {
-      const count = counts[rows[i]!]!;
-      tiedPositives += count * labels[i]!;
-      tiedNegatives += count * (1 - labels[i]!);
-    }
-    concordant += tiedPositives * (negatives + tiedNegatives / 2);
-    positives += tiedPositives;
-    negatives += tiedNegatives;
-  }
-  return positives > 0 && negatives > 0 ? concordant / (positives * negatives) : null;
+function resampledAuc({ order, scores, labels }: RankedScores, counts: Uint16Array): number | null {
+  return sortedAuc(order, 0, order.length, scores, labels, counts);
 }
 
 function mean(values: readonly number[]): number {

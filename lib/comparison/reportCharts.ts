@@ -1,5 +1,5 @@
 import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
-import { GridComponent, LegendComponent, MarkLineComponent, TitleComponent } from 'echarts/components';
+import { GridComponent, LegendComponent, MarkLineComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type {
@@ -19,7 +19,6 @@ use([
   MarkLineComponent,
   ScatterChart,
   SVGRenderer,
-  TitleComponent,
 ]);
 
 const WIDTH = 960;

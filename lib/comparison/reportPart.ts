@@ -29,8 +29,7 @@ export async function readReportLabels(
     const found = readLabels(batch, labels, file);
     for (const value of found.click) click.push(value);
     for (const value of found.conversion) conversion.push(value);
-    if (labels.user !== undefined)
-      for (const user of Array.from(readUsers(batch, labels.user))) users.push(user);
+    if (labels.user !== undefined) for (const user of readUsers(batch, labels.user)) users.push(user);
   }
   return {
     click: Uint8Array.from(click),

@@ -9,7 +9,7 @@ import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { exportBundle } from '../training/exportBundle.ts';
 import type { TrainingData } from '../training/prepareTraining.ts';
-import { armSettings, type TrainingConfig } from '../training/trainingConfig.ts';
+import type { TrainingConfig } from '../training/trainingConfig.ts';
 import { type ArmRunRecord, RUN_FILE, runFolder } from './armRunRecord.ts';
 import { METRIC_NAMES, type MetricName } from './comparisonDocument.ts';
 import { networkCost } from './networkCost.ts';
@@ -31,13 +31,12 @@ export async function runArm(
   const folder = runFolder(output, name, seed);
   await rm(diskPath(folder), { recursive: true, force: true });
   const trained = await trainArm(name, config, data, seed);
-  const { shape, weights, masks, validationScore, curve, seconds, connections } = trained;
+  const { settings, shape, weights, masks, validationScore, curve, seconds, connections } = trained;
   const bundleUri = joinUri(folder, 'bundle');
-  const training = { ...armSettings(config, name), seed };
   await exportBundle(
     bundleUri,
     data,
-    { ...config, training, modelVersion: `${name}-seed-${seed}` },
+    { ...config, training: settings, modelVersion: `${name}-seed-${seed}` },
     { shape, weights, masks, metrics: { validationScore }, record: undefined, seconds },
   );
   const bundle = await loadBundle(storageFor(bundleUri), bundleUri);
@@ -56,8 +55,8 @@ export async function runArm(
     validationScore,
     trainingSeconds: seconds,
     ...networkCost(shape, weights, masks),
-    curve: curve.map((point) => ({ ...point })),
-    ...(connections === undefined ? {} : { connections: connections.map((layer) => ({ ...layer })) }),
+    curve,
+    ...(connections && { connections }),
   };
   await writeWhole(joinUri(folder, RUN_FILE), new TextEncoder().encode(JSON.stringify(record)));
   return record;

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { ComparisonError } from '../errors.ts';
-import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
-import { splitShards } from '../training/splitShards.ts';
+import { type DataSplit, splitShards } from '../training/splitShards.ts';
 import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
 import { readRunRecord } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
@@ -13,13 +12,22 @@ import type { ComparisonDocument } from './comparisonDocument.ts';
 import type { ArmTask } from './comparisonProtocol.ts';
 import { runTasks } from './runTasks.ts';
 
+export interface ComparisonProgress {
+  readonly done: number;
+  readonly total: number;
+  /** Of `done`, runs that an earlier call had finished. */
+  readonly finishedEarlier: number;
+  /** The run that has just ended; undefined in the first report. */
+  readonly ended?: { readonly arm: string; readonly seed: number; readonly seconds: number };
+}
+
 export interface ComparisonOptions {
   /** How many seeds, from 1 on. */
   readonly seeds: number;
   /** Names of arms; all by default. The reference arm is always among them. */
   readonly arms?: readonly string[];
   readonly processes: number;
-  readonly onProgress?: (done: number, total: number, text: string) => void;
+  readonly onProgress?: (progress: ComparisonProgress) => void;
 }
 
 /** What runs in a folder were made from: a later call with anything else must not mix with them. */
@@ -55,7 +63,7 @@ export async function runComparison(
       expected: 'split.report: days or a share of rows that no arm trains or chooses on',
     });
   }
-  await checkPlan(output, document, dataUri);
+  await checkPlan(output, document, dataUri, split);
 
   // Seed by seed, so that an unfinished comparison has whole seeds.
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
@@ -64,10 +72,11 @@ export async function runComparison(
   for (const task of tasks) {
     if ((await readRunRecord(output, task.arm, task.seed)) === undefined) open.push(task);
   }
-  let done = tasks.length - open.length;
-  if (done > 0) onProgress?.(done, tasks.length, 'finished earlier');
+  const finishedEarlier = tasks.length - open.length;
+  let done = finishedEarlier;
+  onProgress?.({ done, total: tasks.length, finishedEarlier });
   await runTasks(open, { config: document, data: dataUri, output }, processes, ({ arm, seed }, seconds) => {
-    onProgress?.(++done, tasks.length, `${arm}, seed ${seed}: ${seconds.toFixed(0)} s`);
+    onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
   });
 
   const comparison = await collectComparison(config, dataUri, split, output, names, seedNumbers);
@@ -94,9 +103,12 @@ function knownArm(name: string): string {
 }
 
 /** Refuses to mix runs of two configs or of changed data; the first call writes what it compares. */
-async function checkPlan(output: string, document: unknown, dataUri: string): Promise<void> {
-  const { shards } = await listShards(dataUri);
-  const listing = shards.map(({ relativePath, sizeBytes }) => [relativePath, sizeBytes]);
+async function checkPlan(
+  output: string,
+  document: unknown,
+  dataUri: string,
+  { listing }: DataSplit,
+): Promise<void> {
   const digest = createHash('sha256')
     .update(JSON.stringify([document, listing]))
     .digest('hex');

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { compiledSibling } from '../compiledSibling.ts';
 import { ComparisonError } from '../errors.ts';
 import { deserialiseError } from '../scoring/serialiseError.ts';
 import type { ArmTask, WorkerAnswer, WorkerOrder } from './comparisonProtocol.ts';
@@ -21,7 +22,9 @@ export async function runTasks(
   onDone: (task: ArmTask, seconds: number) => void,
 ): Promise<void> {
   const queue = tasks.values();
-  const workers = Array.from({ length: Math.min(processes, tasks.length) }, () => fork(entry()));
+  const workers = Array.from({ length: Math.min(processes, tasks.length) }, () =>
+    fork(compiledSibling(import.meta.url, 'comparisonWorker.js')),
+  );
   try {
     await Promise.all(workers.map((worker) => drive(worker, queue, setup, onDone)));
   } finally {
@@ -60,10 +63,4 @@ function drive(
     });
     send({ kind: 'setUp', config, data, output });
   });
-}
-
-/** The compiled worker script: Node can't start a process from TypeScript. */
-function entry(): URL {
-  if (import.meta.url.endsWith('.js')) return new URL('./comparisonWorker.js', import.meta.url);
-  return new URL('../../dist/lib/comparison/comparisonWorker.js', import.meta.url);
 }

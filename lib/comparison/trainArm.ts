@@ -14,7 +14,7 @@ import {
   type TrainingConfig,
   type TrainingSettings,
 } from '../training/trainingConfig.ts';
-import { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from '../training/trainNetwork.ts';
+import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
 import { TIE_AUC, trainWithMasks } from '../training/trainWithMasks.ts';
 import { ARMS, type Arm } from './arms.ts';
 import { combineTasks, maskOfBoth } from './combineTasks.ts';
@@ -25,6 +25,8 @@ import { randomMasks } from './randomMasks.ts';
 
 /** An arm trained with one seed, ready for its bundle. */
 export interface TrainedArm {
+  /** The config's with the arm's own over them. */
+  readonly settings: TrainingSettings;
   readonly shape: NetworkShape;
   readonly weights: ModelWeights;
   readonly masks: TaskMasks | undefined;
@@ -35,8 +37,6 @@ export interface TrainedArm {
   readonly seconds: number;
   readonly connections: readonly LayerConnections[] | undefined;
 }
-
-type JointOptions = Omit<TrainNetworkOptions, 'masks' | 'tasks'>;
 
 /** Masks, and what describes them. */
 interface ArmMasks {
@@ -59,7 +59,7 @@ export async function trainArm(
   const arm = ARMS[name]!;
   const settings = settingsOf(arm, { ...armSettings(config, name), seed });
   const shape = networkShape(arm.network?.(config.network) ?? config.network, data.layout);
-  const options: JointOptions = {
+  const options: JointTrainingOptions = {
     shape,
     layout: data.layout,
     settings,
@@ -70,7 +70,7 @@ export async function trainArm(
   const secondsSince = () => (performance.now() - startMillis) / 1000;
   if (arm.separately !== undefined) {
     const trained = await trainSeparately(arm.separately, config, options);
-    return { ...trained, masks: undefined, connections: undefined, seconds: secondsSince() };
+    return { ...trained, settings, masks: undefined, connections: undefined, seconds: secondsSince() };
   }
   const found = arm.masks === undefined ? undefined : await masksOf(arm, config, options);
   const masks = found?.masks;
@@ -79,6 +79,7 @@ export async function trainArm(
   const unrelated =
     masks && arm.masks?.kind === 'learned' ? await unrelatedMask(arm, config, options) : undefined;
   return {
+    settings,
     shape,
     weights: network.weights,
     masks,
@@ -97,15 +98,18 @@ function settingsOf({ entireSpace }: Arm, settings: TrainingSettings): TrainingS
   return { ...settings, steps: 'joint', taskWeights, entireSpace: entire };
 }
 
-const learnedConfig = ({ masks }: TrainingConfig): LearnedMasksConfig =>
-  masks?.method === 'learned' ? masks : maskSearchDefaults.learned;
+/** What an arm that learns its masks, or is compared with one, learns them by. */
+function learnedConfig({ masks: source }: Arm, { masks }: TrainingConfig): LearnedMasksConfig {
+  const config = masks?.method === 'learned' ? masks : maskSearchDefaults.learned;
+  return source?.kind === 'learned' ? { ...config, ...source.over } : config;
+}
 const magnitudeConfig = ({ masks }: TrainingConfig): MagnitudeSearchConfig =>
   masks?.method === 'imp' ? masks : maskSearchDefaults.imp;
 
-async function masksOf(arm: Arm, config: TrainingConfig, options: JointOptions): Promise<ArmMasks> {
+async function masksOf(arm: Arm, config: TrainingConfig, options: JointTrainingOptions): Promise<ArmMasks> {
   const source = arm.masks!;
-  const learned = learnedConfig(config);
-  if (source.kind === 'learned') return learnMasks(options, { ...learned, ...source.over });
+  const learned = learnedConfig(arm, config);
+  if (source.kind === 'learned') return learnMasks(options, learned);
   if (source.kind === 'random') {
     const { masks } = await learnMasks(options, learned);
     return { masks: randomMasks(masks, options.settings.seed + CONTROL_STREAM) };
@@ -132,15 +136,11 @@ async function masksOf(arm: Arm, config: TrainingConfig, options: JointOptions):
 async function unrelatedMask(
   arm: Arm,
   config: TrainingConfig,
-  options: JointOptions,
+  options: JointTrainingOptions,
 ): Promise<readonly Uint8Array[]> {
   const { settings, trainingSet } = options;
   const permuted = permuteConversions(trainingSet, settings.seed + CONTROL_STREAM);
-  const over = arm.masks?.kind === 'learned' ? arm.masks.over : undefined;
-  const { masks } = await learnMasks(
-    { ...options, trainingSet: permuted },
-    { ...learnedConfig(config), ...over },
-  );
+  const { masks } = await learnMasks({ ...options, trainingSet: permuted }, learnedConfig(arm, config));
   return masks.conversion;
 }
 
@@ -148,27 +148,19 @@ async function unrelatedMask(
 async function trainSeparately(
   kind: 'dense' | 'ownTicket',
   config: TrainingConfig & { network: NcsNetworkConfig },
-  options: JointOptions,
+  options: JointTrainingOptions,
 ): Promise<Pick<TrainedArm, 'shape' | 'weights' | 'validationScore' | 'curve'>> {
-  const networks: Partial<Record<Task, TrainedNetwork>> = {};
-  const chosen: Partial<Record<Task, readonly Uint8Array[]>> = {};
-  for (const task of TASKS) {
+  const trainAlone = async (task: Task) => {
     const mask = kind === 'dense' ? undefined : await ownTicket(task, magnitudeConfig(config), options);
-    networks[task] = await trainNetwork({
-      ...options,
-      tasks: [task],
-      ...(mask && { masks: maskOfBoth(mask) }),
-    });
-    if (mask !== undefined) chosen[task] = mask;
-  }
-  const trained = perTask((task) => networks[task]!);
-  const masks = kind === 'dense' ? undefined : perTask((task) => chosen[task]!);
-  const combined = combineTasks(
-    config.network,
-    options.layout,
-    perTask((task) => trained[task].weights),
-    masks,
-  );
+    const masks = mask && maskOfBoth(mask);
+    return { network: await trainNetwork({ ...options, tasks: [task], ...(masks && { masks }) }), mask };
+  };
+  const click = await trainAlone('click');
+  const conversion = await trainAlone('conversion');
+  const trained = { click: click.network, conversion: conversion.network };
+  const masks = click.mask && conversion.mask && { click: click.mask, conversion: conversion.mask };
+  const weights = perTask((task) => trained[task].weights);
+  const combined = combineTasks(config.network, options.layout, weights, masks);
   return {
     ...combined,
     validationScore: (trained.click.best.score + trained.conversion.best.score) / TASKS.length,
@@ -180,7 +172,7 @@ async function trainSeparately(
 async function ownTicket(
   task: Task,
   { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
-  options: JointOptions,
+  options: JointTrainingOptions,
 ): Promise<readonly Uint8Array[]> {
   const settings = { ...options.settings, epochs };
   const searched = await searchMask({ ...options, settings, tasks: [task], rounds, finalDensity });

@@ -13,9 +13,7 @@ import {
   MANIFEST_FILE,
   MODEL_FILE,
 } from './bundleManifest.ts';
-import { checkModelInterface } from './checkModelInterface.ts';
-import { checkGoldenRows } from './goldenRows.ts';
-import { ScoringSession } from './scoringSession.ts';
+import { verifyModel } from './verifyModel.ts';
 
 /** A model bundle whose files, interface and golden rows were all verified. */
 export interface ModelBundle {
@@ -45,15 +43,8 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
     throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
   }
 
-  const layout = featureLayout(contract);
-  checkModelInterface(modelBytes, layout, uri);
-  const session = await ScoringSession.create(modelBytes, layout);
-  try {
-    await checkGoldenRows(goldenBytes, contract, session, uri);
-  } finally {
-    await session.release();
-  }
-  return { uri, manifest, contract, layout, modelBytes };
+  await verifyModel(modelBytes, goldenBytes, contract, uri);
+  return { uri, manifest, contract, layout: featureLayout(contract), modelBytes };
 }
 
 async function readManifest(storage: Storage, uri: string): Promise<BundleManifest> {

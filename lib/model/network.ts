@@ -78,12 +78,10 @@ export class Network {
     return layer;
   }
 
-  /**
-   * Logits [B, 1] of one task from its input layer. With `rowCount`, an int64[1] value C, only the first C rows
-   * are computed: [C, 1].
-   */
-  logits(task: Task, input: Value, rowCount?: Value): Value {
+  /** Logits [B, 1] of one task. With `rowCount`, an int64[1] value C, only the first C rows are computed: [C, 1]. */
+  logits(task: Task, inputs: NetworkInputs, rowCount?: Value): Value {
     const { config } = this.#shape;
+    const input = this.inputLayer(task, inputs);
     const rows = rowCount === undefined ? input : takeRows(this.#graph, input, rowCount);
     if (config.kind === 'logistic') return this.#logistic(task, rows);
     return this.#head(task, config.kind === 'ncs' ? this.#trunk(task, rows) : this.#experts(task, rows));

@@ -38,3 +38,8 @@ export function layerSizes({ layerWidths }: NetworkShape): number[] {
 function invalid(task: string, expected: string, found: string): ModelError {
   return new ModelError('MASKS_INVALID', `the ${task} mask doesn't fit the trunk`, { expected, found });
 }
+
+/** W * M: the weights of a layer as a task computes with them. */
+export function applyMask(weights: Float32Array, mask: Uint8Array): Float32Array {
+  return weights.map((weight, i) => (mask[i] === 0 ? 0 : weight));
+}

@@ -1,8 +1,6 @@
-/**
- * The compiled worker script. Node can't start a thread from TypeScript, so when this file itself runs as
- * TypeScript (tests), the entry is the one that `npm run build` put into dist.
- */
+import { compiledSibling } from '../compiledSibling.ts';
+
+/** The scoring worker's compiled script. */
 export function workerEntry(): URL {
-  if (import.meta.url.endsWith('.js')) return new URL('./scoringWorker.js', import.meta.url);
-  return new URL('../../dist/lib/scoring/scoringWorker.js', import.meta.url);
+  return compiledSibling(import.meta.url, 'scoringWorker.js');
 }

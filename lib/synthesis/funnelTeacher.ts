@@ -139,8 +139,7 @@ export class FunnelTeacher {
       const signals = rows.map(({ values }) => this.#signal(task, values, 0));
       task.mean = signals.reduce((sum, value) => sum + value, 0) / signals.length;
       const variance = signals.reduce((sum, value) => sum + (value - task.mean) ** 2, 0) / signals.length;
-      // A task that no unit reaches has a constant signal.
-      task.deviation = Math.sqrt(variance) || 1;
+      task.deviation = Math.sqrt(variance);
     }
     const logits = rows.map(({ values, confounder }) => this.logits(values, confounder, 0));
     const { clickRate, conversionRate } = this.options;

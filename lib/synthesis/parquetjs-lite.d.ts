@@ -1,4 +1,4 @@
-// parquetjs-lite ships no types; only what the demo and the tests use is declared.
+// parquetjs-lite ships no types; only what `synth` and the tests use is declared.
 declare module 'parquetjs-lite' {
   interface FieldDefinition {
     type?: string;

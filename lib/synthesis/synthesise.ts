@@ -57,7 +57,7 @@ export async function synthesise(options: FunnelOptions, output: string): Promis
 }
 
 /** @param day from 0 */
-export function dateOf({ firstDate }: FunnelOptions, day: number): string {
+function dateOf({ firstDate }: FunnelOptions, day: number): string {
   return new Date(Date.parse(firstDate) + day * 86_400_000).toISOString().slice(0, 10);
 }
 

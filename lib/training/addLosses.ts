@@ -33,7 +33,7 @@ export function addLosses(
   tasks: readonly Task[],
 ): Value {
   const [onlyTask, ...others] = tasks;
-  const logitsOf = (task: Task, rows?: Value) => network.logits(task, network.inputLayer(task, inputs), rows);
+  const logitsOf = (task: Task, rows?: Value) => network.logits(task, inputs, rows);
   if (onlyTask !== undefined && others.length === 0) {
     return addTaskLoss(graph, onlyTask, settings, logitsOf(onlyTask), 'B');
   }

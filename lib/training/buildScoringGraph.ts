@@ -2,7 +2,7 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import { DENSE, LIST_ROWS, LIST_WEIGHTS, SINGLE_ROWS } from '../model/modelInterface.ts';
 import { Network, type NetworkParameters } from '../model/network.ts';
 import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
+import { applyMask, type TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, type Task } from '../model/tasks.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { concat, gather, multiply, reduceSum, reshape, sigmoid, slice } from '../onnx/ops.ts';
@@ -29,7 +29,7 @@ export function buildScoringGraph(
   const dense = layout.denseWidth === 0 ? undefined : graph.input(DENSE, ['B', layout.denseWidth]);
   const inputs = { fields, dense };
   const probabilities: PerTask<Value> = perTask((task) =>
-    reshape(graph, sigmoid(graph, network.logits(task, network.inputLayer(task, inputs))), ['B']),
+    reshape(graph, sigmoid(graph, network.logits(task, inputs)), ['B']),
   );
   graph.output('pctr', probabilities.click);
   graph.output('pcvr', probabilities.conversion);
@@ -54,11 +54,7 @@ function scoringParameters(
     const name = trunkWeightName(layer);
     const isShared = Buffer.compare(masks.click[layer]!, masks.conversion[layer]!) === 0;
     const ownName = isShared ? name : `${task}.${name}`;
-    const mask = masks[task][layer]!;
-    values.set(
-      ownName,
-      weights.parameters.get(name)!.map((weight, i) => (mask[i] === 0 ? 0 : weight)),
-    );
+    values.set(ownName, applyMask(weights.parameters.get(name)!, masks[task][layer]!));
     return graph.parameter(ownName, byName.get(name)!.shape);
   };
   return { ...parameters, foldedTrunkWeight: folded };

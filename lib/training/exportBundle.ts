@@ -1,10 +1,8 @@
 import { CODE_VERSION } from '../codeVersion.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
-import { checkModelInterface } from '../model/checkModelInterface.ts';
-import { checkGoldenRows } from '../model/goldenRows.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
-import { ScoringSession } from '../model/scoringSession.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
+import { verifyModel } from '../model/verifyModel.ts';
 import { buildScoringGraph } from './buildScoringGraph.ts';
 import { ForwardPass } from './forwardPass.ts';
 import type { ModelWeights } from './modelWeights.ts';
@@ -42,13 +40,7 @@ export async function exportBundle(
   const forward = await ForwardPass.create(shape, layout, masks, config.training.threads);
   const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
   await forward.release();
-  checkModelInterface(modelBytes, layout, uri);
-  const session = await ScoringSession.create(modelBytes, layout);
-  try {
-    await checkGoldenRows(goldenBytes, contract, session, uri);
-  } finally {
-    await session.release();
-  }
+  await verifyModel(modelBytes, goldenBytes, contract, uri);
   const { contract: _contract, ...configWithoutContract } = config;
   await writeBundle(
     uri,

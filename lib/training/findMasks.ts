@@ -3,7 +3,7 @@ import { type LearnedMasks, learnMasks } from './learnMasks.ts';
 import { density } from './pruneByMagnitude.ts';
 import type { MaskRound } from './searchMask.ts';
 import type { MaskSearchConfig } from './trainingConfig.ts';
-import { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from './trainNetwork.ts';
+import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from './trainNetwork.ts';
 import { countConnections, layerConnections, type MaskedNetwork, trainWithMasks } from './trainWithMasks.ts';
 
 /** A network trained under masks that were found for it. */
@@ -19,7 +19,7 @@ const LEARNED = 'learned-masks';
 
 /** Finds the two sub-networks as the config says and trains both tasks jointly under them. */
 export async function findMasks(
-  options: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
+  options: JointTrainingOptions,
   config: MaskSearchConfig,
   onStage: (text: string) => void = () => {},
 ): Promise<FoundNetwork> {

@@ -1,11 +1,11 @@
 import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
 import { perTask, TASKS } from '../model/tasks.ts';
 import { RandomStream } from '../random.ts';
-import { initialiseEmbeddings } from './modelWeights.ts';
+import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { keepHighest } from './pruneByMagnitude.ts';
 import type { LearnedMasksConfig } from './trainingConfig.ts';
 import { TrainingStep } from './trainingStep.ts';
-import type { TrainNetworkOptions } from './trainNetwork.ts';
+import type { JointTrainingOptions } from './trainNetwork.ts';
 
 export interface LearnedMasks {
   readonly masks: TaskMasks;
@@ -27,7 +27,7 @@ const LEARNING_STREAM = 2 ** 21;
  * The weights of this run are dropped: the masks belong to the initial weights, as with magnitude pruning.
  */
 export async function learnMasks(
-  { shape, layout, settings, initial, trainingSet }: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
+  { shape, layout, settings, initial, trainingSet }: JointTrainingOptions,
   { density, epochs, annealing, conflictCosine }: LearnedMasksConfig,
 ): Promise<LearnedMasks> {
   const startMillis = performance.now();
@@ -36,23 +36,16 @@ export async function learnMasks(
   const jointly = { ...settings, steps: 'joint' as const };
   const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, 'learned');
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
-  const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
-  const annealingSteps = Math.max(1, annealing * epochs * stepsPerEpoch);
+  const epochSteps = stepsPerEpoch(order.length, settings);
+  const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
   const cutTo = (share: number): TaskMasks =>
     perTask((task) => keepHighest(step.scores(task), everything[task], 1 - share));
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
-      if (epoch > 0 && settings.embeddings.reinitialiseEachEpoch) {
-        step.resetEmbeddings((embeddings) => {
-          initialiseEmbeddings(embeddings, settings.embeddings.initialStandardDeviation, random);
-        });
-      }
-      random.shuffle(order);
-      for (let i = 0; i < stepsPerEpoch; i++) {
-        const done = epoch * stepsPerEpoch + i;
+      for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
+        const done = epoch * epochSteps + index;
         if (done % STEPS_PER_CUT === 0) step.setMasks(cutTo(density ** Math.min(1, done / annealingSteps)));
-        const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
-        await step.run(trainingSet, batch, settings.trunk.decay === 'linear' ? 1 - i / stepsPerEpoch : 1);
+        await step.run(trainingSet, rows, learningRateScale);
       }
     }
     const cosines = step.gradientCosines();

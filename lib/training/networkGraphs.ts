@@ -70,8 +70,7 @@ export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): Built
   const graph = new GraphBuilder();
   const { network, inputs } = openNetwork(graph, shape, hasMasks ? 'given' : 'none', false);
   for (const task of TASKS) {
-    const logits = network.logits(task, network.inputLayer(task, inputs));
-    graph.output(predictionOutput(task), sigmoid(graph, logits));
+    graph.output(predictionOutput(task), sigmoid(graph, network.logits(task, inputs)));
   }
   return graph.build({ graphName: 'ncs4cvr-forward' });
 }

@@ -2,7 +2,7 @@ import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
 import { layerSizes } from '../model/taskMasks.ts';
 import type { Task } from '../model/tasks.ts';
 import { density, pruneByMagnitude } from './pruneByMagnitude.ts';
-import { type TrainNetworkOptions, trainNetwork, type Validation } from './trainNetwork.ts';
+import { type JointTrainingOptions, trainNetwork, type Validation } from './trainNetwork.ts';
 
 /** One training of a mask search: the mask it ran under, and how well the task did with it. */
 export interface MaskRound {
@@ -15,7 +15,7 @@ export interface MaskRound {
   readonly validation: Validation;
 }
 
-export interface MaskSearchOptions extends Omit<TrainNetworkOptions, 'masks' | 'tasks'> {
+export interface MaskSearchOptions extends JointTrainingOptions {
   /** One task, or both for a mask that serves both. */
   readonly tasks: readonly Task[];
   /** T: how often the network is pruned; T + 1 trainings. */

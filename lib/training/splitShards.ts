@@ -21,6 +21,8 @@ export interface DataSplit {
   readonly trainingText: string;
   readonly validationText: string;
   readonly reportText: string;
+  /** Every shard found, used or not: what tells these data from others. */
+  readonly listing: readonly { readonly relativePath: string; readonly sizeBytes: number }[];
 }
 
 /**
@@ -29,18 +31,21 @@ export interface DataSplit {
  */
 export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
   const { shards } = await listShards(dataUri);
-  return split.by === 'date'
-    ? splitByDate(dataUri, shards, split)
-    : splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
+  const parts =
+    split.by === 'date'
+      ? await splitByDate(dataUri, shards, split)
+      : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
+  return { ...parts, listing: shards.map(({ relativePath, sizeBytes }) => ({ relativePath, sizeBytes })) };
 }
 
+type SplitParts = Omit<DataSplit, 'listing'>;
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
 
 async function splitByDate(
   dataUri: string,
   shards: readonly ListedFile[],
   split: DateSplit,
-): Promise<DataSplit> {
+): Promise<SplitParts> {
   const within = async (range: DateSplit['train'], side: string) => {
     const chosen = shards.filter((shard) => {
       const date = dateOf(shard);
@@ -82,7 +87,7 @@ async function splitByFraction(
   shards: readonly ListedFile[],
   validation: number,
   report: number,
-): Promise<DataSplit> {
+): Promise<SplitParts> {
   const parts = await wholeShards(shards);
   const rowCount = parts.reduce((sum, part) => sum + part.rowEnd, 0);
   const reportStart = rowCount - Math.round(rowCount * report);

@@ -4,7 +4,6 @@ import { loadBundle, type ModelBundle } from '../model/loadBundle.ts';
 import { networkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { TASKS } from '../model/tasks.ts';
-import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { CheckpointStore } from './checkpointStore.ts';
@@ -12,7 +11,7 @@ import { exportBundle } from './exportBundle.ts';
 import { findMasks } from './findMasks.ts';
 import { initialWeights } from './modelWeights.ts';
 import { prepareTraining } from './prepareTraining.ts';
-import { splitShards } from './splitShards.ts';
+import { type DataSplit, splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 import { type TrainedNetwork, type TrainingProgress, trainNetwork } from './trainNetwork.ts';
 import { refuseExisting, refuseUnwritable } from './writeBundle.ts';
@@ -59,7 +58,7 @@ export async function trainModel(
   onStage?.('training');
   const checkpoints = new CheckpointStore(
     joinUri(outputUri, CHECKPOINTS),
-    await runFingerprint(config, dataUri, givenMasks),
+    runFingerprint(config, split, givenMasks),
   );
   const shape = networkShape(config.network, layout);
   const options = {
@@ -90,13 +89,11 @@ export async function trainModel(
 }
 
 /** Of everything that decides the weights: a checkpoint of another run is of no use. */
-async function runFingerprint(
+function runFingerprint(
   config: TrainingConfig,
-  dataUri: string,
+  { listing }: DataSplit,
   masks: TaskMasks | undefined,
-): Promise<string> {
-  const { shards } = await listShards(dataUri);
-  const listing = shards.map(({ relativePath, sizeBytes }) => [relativePath, sizeBytes]);
+): string {
   const hash = createHash('sha256').update(JSON.stringify([CODE_VERSION, config, listing]));
   for (const task of TASKS) for (const layer of masks?.[task] ?? []) hash.update(layer);
   return hash.digest('hex');

@@ -6,8 +6,9 @@ import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
 import { type RandomState, RandomStream } from '../random.ts';
 import type { CheckpointStore } from './checkpointStore.ts';
+import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';
-import { copyWeights, initialiseEmbeddings, type ModelWeights } from './modelWeights.ts';
+import { copyWeights, type ModelWeights } from './modelWeights.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
 import { type StepState, type TaskLoss, TrainingStep } from './trainingStep.ts';
@@ -61,6 +62,9 @@ export interface TrainNetworkOptions {
   readonly checkpointName?: string;
 }
 
+/** Of a training whose tasks and masks are decided by what calls it. */
+export type JointTrainingOptions = Omit<TrainNetworkOptions, 'masks' | 'tasks'>;
+
 /** Where a training stands between two epochs. */
 interface EpochState {
   readonly nextEpoch: number;
@@ -93,8 +97,8 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
   const step = await TrainingStep.create(shape, layout, settings, initial, masks, tasks);
   const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
-  const stepsPerEpoch = Math.ceil(order.length / settings.batchRows);
-  const validationSteps = validationPoints(stepsPerEpoch, settings.validationsPerEpoch);
+  const epochSteps = stepsPerEpoch(order.length, settings);
+  const validationSteps = validationPoints(epochSteps, settings.validationsPerEpoch);
   const clock = new ProgressClock(trainingSet.rowCount * settings.epochs);
   const earlier = checkpoint?.running;
   const history: Validation[] = [...(earlier?.history ?? [])];
@@ -107,27 +111,15 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
   }
 
   try {
-    for (
-      let epoch = earlier?.nextEpoch ?? 0;
-      epoch < settings.epochs && sinceBest < settings.patience;
-      epoch++
-    ) {
-      if (epoch > 0 && settings.embeddings.reinitialiseEachEpoch) {
-        const { initialStandardDeviation } = settings.embeddings;
-        step.resetEmbeddings((embeddings) => {
-          initialiseEmbeddings(embeddings, initialStandardDeviation, random);
-        });
-      }
-      random.shuffle(order);
+    for (let epoch = earlier?.nextEpoch ?? 0; epoch < settings.epochs; epoch++) {
       let losses = new LossMean();
-      for (let i = 0; i < stepsPerEpoch && sinceBest < settings.patience; i++) {
-        const batch = order.slice(i * settings.batchRows, (i + 1) * settings.batchRows);
-        const scale = settings.trunk.decay === 'linear' ? 1 - i / stepsPerEpoch : 1;
-        const stepLosses = await step.run(trainingSet, batch, scale);
-        refuseDiverged(stepLosses, epoch * stepsPerEpoch + i + 1);
+      for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
+        const stepLosses = await step.run(trainingSet, rows, learningRateScale);
+        const done = epoch * epochSteps + index + 1;
+        refuseDiverged(stepLosses, done);
         losses.add(stepLosses);
-        clock.advance(batch.length);
-        if (!validationSteps.has(i + 1)) {
+        clock.advance(rows.length);
+        if (!validationSteps.has(index + 1)) {
           const progress = clock.progress(epoch, settings.epochs, losses.mean);
           if (clock.isDue()) options.onProgress?.(progress);
           continue;
@@ -135,7 +127,7 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
         const metrics = measure(await forward.predict(step.weights, validationSet), validationSet);
         const validation = {
           epoch,
-          step: epoch * stepsPerEpoch + i + 1,
+          step: done,
           losses: losses.mean,
           metrics,
           score: selectionScore(metrics, tasks),
@@ -148,7 +140,10 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
         }
         options.onProgress?.({ ...clock.progress(epoch, settings.epochs, losses.mean), validation });
         losses = new LossMean();
+        if (sinceBest >= settings.patience) break;
       }
+      // The finished network follows at once.
+      if (epoch + 1 === settings.epochs || sinceBest >= settings.patience) break;
       const running = {
         nextEpoch: epoch + 1,
         step: step.state,

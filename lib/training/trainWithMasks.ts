@@ -2,7 +2,7 @@ import type { TaskMasks } from '../model/taskMasks.ts';
 import type { TASKS } from '../model/tasks.ts';
 import { type MaskRound, searchMask } from './searchMask.ts';
 import type { MagnitudeSearchConfig } from './trainingConfig.ts';
-import { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from './trainNetwork.ts';
+import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from './trainNetwork.ts';
 
 /** How the connections of one trunk layer, or of all, are used. */
 export interface ConnectionCounts {
@@ -41,7 +41,7 @@ export const TIE_AUC = 0.0005;
  * task's own rounds differ by less than their noise, conversions being few, so they don't decide.
  */
 export async function trainWithMasks(
-  options: Omit<TrainNetworkOptions, 'masks' | 'tasks'>,
+  options: JointTrainingOptions,
   { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
   onStage: (text: string) => void = () => {},
 ): Promise<MaskedNetwork> {

@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ARMS } from '../../lib/comparison/arms.ts';
 import type { ComparisonDocument } from '../../lib/comparison/comparisonDocument.ts';
-import { runComparison } from '../../lib/comparison/runComparison.ts';
+import {
+  type ComparisonOptions,
+  type ComparisonProgress,
+  runComparison,
+} from '../../lib/comparison/runComparison.ts';
 import { loadBundle } from '../../lib/model/loadBundle.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
@@ -21,7 +25,7 @@ const document = {
 };
 const output = join(folder, 'comparison');
 const options = { seeds: 2, processes: 2 };
-const run = (over: object = {}, config: object = document, to = output) =>
+const run = (over: Partial<ComparisonOptions> = {}, config: object = document, to = output) =>
   runComparison(config, 'config.json', dataUri, to, { ...options, ...over });
 
 let comparison: ComparisonDocument;
@@ -77,10 +81,10 @@ describe('a comparison', () => {
     );
     // As a kill leaves it: a bundle, perhaps scores, no record.
     rmSync(join(output, 'runs', 'ple', 'seed-1', 'run.json'));
-    const told: string[] = [];
-    const resumed = await run({ onProgress: (_: number, __: number, text: string) => told.push(text) });
+    const told: ComparisonProgress[] = [];
+    const resumed = await run({ onProgress: (progress) => told.push(progress) });
     expect(told).toHaveLength(2);
-    expect(told[1]).toContain('ple, seed 1');
+    expect(told[1]!.ended).toMatchObject({ arm: 'ple', seed: 1 });
     for (const [name, mtime] of before) {
       const now = statSync(join(output, 'runs', name, 'seed-1', 'run.json')).mtimeMs;
       if (name !== 'ple') expect(now, name).toBe(mtime);
