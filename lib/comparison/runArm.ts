@@ -1,9 +1,7 @@
-import { rm } from 'node:fs/promises';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import { loadBundle } from '../model/loadBundle.ts';
 import type { NcsNetworkConfig } from '../model/networkConfig.ts';
 import { scoreInput } from '../scoring/scoreInput.ts';
-import { diskPath } from '../storage/diskPath.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
@@ -29,7 +27,7 @@ export async function runArm(
   output: string,
 ): Promise<ArmRunRecord> {
   const folder = runFolder(output, name, seed);
-  await rm(diskPath(folder), { recursive: true, force: true });
+  await storageFor(folder).removeFolder(folder);
   const trained = await trainArm(name, config, data, seed);
   const { settings, shape, weights, masks, validationScore, curve, seconds, connections } = trained;
   const bundleUri = joinUri(folder, 'bundle');

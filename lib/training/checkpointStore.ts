@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { deserialize, serialize } from 'node:v8';
-import { diskPath } from '../storage/diskPath.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
@@ -10,7 +8,7 @@ import { writeWhole } from '../storage/writeWhole.ts';
 const DIGEST_BYTES = 32;
 
 /**
- * Checkpoints of one run in a folder of its own on a local disk. A file is the digest of what follows, then V8's
+ * Checkpoints of one run in a folder of its own. A file is the digest of what follows, then V8's
  * serialisation of typed arrays and numbers; it is written whole. One of another run (other config, other data) or a damaged one
  * counts as none: the work is done again.
  */
@@ -42,7 +40,7 @@ export class CheckpointStore {
 
   /** Removes all checkpoints: the run is done. */
   async clear(): Promise<void> {
-    await rm(diskPath(this.#folder), { recursive: true, force: true });
+    await storageFor(this.#folder).removeFolder(this.#folder);
   }
 
   #file(name: string): string {

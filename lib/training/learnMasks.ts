@@ -1,7 +1,10 @@
 import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
-import { perTask, TASKS } from '../model/tasks.ts';
+import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
+import { scalarTensor } from '../onnx/session.ts';
 import { RandomStream } from '../random.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
+import { DENSITY_PENALTY, drawNoise, expectedDensity } from './hardConcrete.ts';
+import { gradientCosines, maskScores } from './maskScores.ts';
 import { keepHighest } from './pruneByMagnitude.ts';
 import type { LearnedMasksConfig } from './trainingConfig.ts';
 import { TrainingStep } from './trainingStep.ts';
@@ -23,34 +26,46 @@ const LEARNING_STREAM = 2 ** 21;
 
 /**
  * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score a task that starts at
- * its initial magnitude and gets the gradient of its mask bit; a task's mask keeps the highest scores, fewer and fewer.
- * The weights of this run are dropped: the masks belong to the initial weights, as with magnitude pruning.
+ * its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
+ * gradient of its mask bit; with `hardConcrete`, masks are drawn, and a penalty is on whenever the expected density is
+ * above the schedule. In the end the highest scores are kept. The weights of this run are dropped: the masks belong to
+ * the initial weights, as with magnitude pruning.
  */
 export async function learnMasks(
   { shape, layout, settings, initial, trainingSet }: JointTrainingOptions,
-  { density, epochs, annealing, conflictCosine }: LearnedMasksConfig,
+  { density, epochs, annealing, conflictCosine, estimator, sharing }: LearnedMasksConfig,
 ): Promise<LearnedMasks> {
   const startMillis = performance.now();
   const random = new RandomStream(settings.seed + LEARNING_STREAM);
   const everything = allOnesMasks(shape);
   const jointly = { ...settings, steps: 'joint' as const };
-  const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, 'learned');
+  const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, estimator);
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
-  const cutTo = (share: number): TaskMasks =>
-    perTask((task) => keepHighest(step.scores(task), everything[task], 1 - share));
+  const cutTo = (share: number): TaskMasks => {
+    const scores = shareScores(maskScores(step, shape), sharing);
+    return perTask((task) => keepHighest(scores[task], everything[task], 1 - share));
+  };
+  const thinOut = (share: number): void => {
+    if (estimator === 'topD') step.setMasks(cutTo(share));
+    else {
+      const isTooDense = expectedDensity(maskScores(step, shape)) > share;
+      step.feed({ [DENSITY_PENALTY]: scalarTensor(isTooDense ? 1 : 0) });
+    }
+  };
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
       for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
         const done = epoch * epochSteps + index;
-        if (done % STEPS_PER_CUT === 0) step.setMasks(cutTo(density ** Math.min(1, done / annealingSteps)));
+        if (done % STEPS_PER_CUT === 0) thinOut(density ** Math.min(1, done / annealingSteps));
+        if (estimator === 'hardConcrete') step.feed(drawNoise(shape, random));
         await step.run(trainingSet, rows, learningRateScale);
       }
     }
-    const cosines = step.gradientCosines();
-    const scores = perTask((task) => step.scores(task));
+    const cosines = gradientCosines(step, shape);
     const learnt = cutTo(density);
+    const scores = maskScores(step, shape);
     const { masks, handedOver } = resolveConflicts(learnt, scores, cosines, conflictCosine);
     const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
     return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
@@ -66,7 +81,7 @@ export async function learnMasks(
  */
 export function resolveConflicts(
   masks: TaskMasks,
-  scores: Readonly<Record<'click' | 'conversion', readonly Float32Array[]>>,
+  scores: PerTask<readonly Float32Array[]>,
   cosines: readonly Float32Array[],
   below: number,
 ): { masks: TaskMasks; handedOver: number[] } {
@@ -84,6 +99,20 @@ export function resolveConflicts(
     return count;
   });
   return { masks: resolved, handedOver };
+}
+
+/** What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1]. */
+export function shareScores(
+  scores: PerTask<readonly Float32Array[]>,
+  sharing: number,
+): PerTask<readonly Float32Array[]> {
+  if (sharing === 0) return scores;
+  const other = { click: scores.conversion, conversion: scores.click };
+  return perTask((task) =>
+    scores[task].map((layer, index) =>
+      layer.map((score, i) => score + (sharing / 2) * (other[task][index]![i]! - score)),
+    ),
+  );
 }
 
 function meanWhereShared(cosines: Float32Array, masks: TaskMasks, layer: number): number | null {

@@ -7,17 +7,14 @@ import { gradients } from '../onnx/gradients.ts';
 import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { add, sigmoid, stopGradient, subtract } from '../onnx/ops.ts';
 import { addLosses } from './addLosses.ts';
-import type { TrainingSettings } from './trainingConfig.ts';
+import { densityPenalty, hardConcrete, noiseInput } from './hardConcrete.ts';
+import { agreementName, nextAgreementName, scoreName, trunkLayers } from './maskScores.ts';
+import type { MaskEstimator, TrainingSettings } from './trainingConfig.ts';
 
 export const FIELDS = 'fields';
 export const FIELDS_GRADIENT = 'fields.gradient';
 export const DENSE_INPUT = 'dense';
 export const maskInput = (task: Task, layer: number): string => `${task}.mask.${layer}`;
-/** Learned masks: the score of every connection, a parameter that the graph's Adam moves. */
-export const scoreName = (task: Task, layer: number): string => `${task}.score.${layer}`;
-/** Learned masks: moving mean of the product of both tasks' gradients of a connection's score. */
-export const agreementName = (layer: number): string => `agreement.${layer}`;
-export const nextAgreementName = (layer: number): string => `agreement.${layer}.next`;
 export const predictionOutput = (task: Task): string => `${task}.p`;
 
 export interface TrainingGraph extends BuiltGraph {
@@ -25,10 +22,10 @@ export interface TrainingGraph extends BuiltGraph {
 }
 
 /**
- * `given`: masks are inputs. `learned`: they are inputs too, and every connection has a score a task that gets the
- * gradient its mask bit would get (straight through).
+ * `given`: masks are inputs. `topD`: they are inputs too, and every connection has a score a task that gets the
+ * gradient its mask bit would get (straight through). `hardConcrete`: masks are drawn from the scores and noise.
  */
-export type MaskMode = 'none' | 'given' | 'learned';
+export type MaskMode = 'none' | 'given' | MaskEstimator;
 
 /** Decay of the moving mean of gradient products; the same as Adam's second moment, so that their ratio is a cosine. */
 const AGREEMENT_DECAY = 0.999;
@@ -48,11 +45,12 @@ export function buildTrainingGraph(
 ): TrainingGraph {
   const graph = new GraphBuilder();
   const { network, inputs, parameters } = openNetwork(graph, shape, masks, true);
-  const total = addLosses(graph, network, inputs, settings, tasks);
+  const losses = addLosses(graph, network, inputs, settings, tasks);
+  const total = masks === 'hardConcrete' ? add(graph, losses, addPenalty(graph, shape)) : losses;
   const targets = [inputs.fields, ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
   graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
-  if (masks === 'learned') addAgreement(graph, shape, found);
+  if (masks === 'topD' || masks === 'hardConcrete') addAgreement(graph, shape, found);
   const updateMasks = new Map<Value, Value>();
   const [onlyTask, ...others] = tasks;
   if (onlyTask !== undefined && others.length === 0) {
@@ -100,6 +98,16 @@ function addAgreement(graph: GraphBuilder, shape: NetworkShape, found: ReadonlyM
   }
 }
 
+/** Of the scores of both tasks. */
+function addPenalty(graph: GraphBuilder, shape: NetworkShape): Value {
+  const layers = trunkLayers(shape);
+  const scores = TASKS.flatMap((task) =>
+    layers.map((widths, layer) => graph.parameter(scoreName(task, layer), widths)),
+  );
+  const connections = layers.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+  return densityPenalty(graph, scores, TASKS.length * connections);
+}
+
 function openNetwork(
   graph: GraphBuilder,
   shape: NetworkShape,
@@ -112,6 +120,10 @@ function openNetwork(
     mask: (task, layer) => {
       if (masks === 'none') return undefined;
       const widths = shape.layerWidths.slice(layer, layer + 2);
+      if (masks === 'hardConcrete') {
+        const noise = graph.input(noiseInput(task, layer), widths);
+        return hardConcrete(graph, graph.parameter(scoreName(task, layer), widths), noise);
+      }
       const mask = graph.input(maskInput(task, layer), widths);
       return masks === 'given'
         ? mask

@@ -124,6 +124,16 @@ const learnedMasksSchema = z.strictObject({
   method: z.literal('learned'),
   /** Share of the trunk's connections that each task keeps. */
   density: z.number().gt(0).max(1).default(0.3),
+  /**
+   * How a mask gets a gradient. `topD`: the highest scores are kept, the gradient goes straight through.
+   * `hardConcrete`: every connection is drawn, a penalty pushes the density down.
+   */
+  estimator: z.enum(['topD', 'hardConcrete']).default('topD'),
+  /**
+   * How far both tasks keep what they score highest together: 0, each goes by its own scores; 1, both by their mean,
+   * which is one mask for both.
+   */
+  sharing: z.number().min(0).max(1).default(0),
   /** Epochs of the run that learns the masks; the joint training under them follows. */
   epochs: z.int().min(1).default(1),
   /** Share of those epochs in which the density falls from 1 to its end. */
@@ -135,6 +145,7 @@ const learnedMasksSchema = z.strictObject({
   conflictCosine: z.number().min(-1).max(0).default(-1),
 });
 export type LearnedMasksConfig = z.infer<typeof learnedMasksSchema>;
+export type MaskEstimator = LearnedMasksConfig['estimator'];
 
 const maskSearchSchema = z.discriminatedUnion('method', [magnitudeSearchSchema, learnedMasksSchema]);
 export type MaskSearchConfig = z.infer<typeof maskSearchSchema>;

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
+import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
 import {
@@ -13,20 +13,13 @@ import {
 import { createSession, float32Data, float32Tensor, int64Tensor, scalarTensor } from '../onnx/session.ts';
 import { CLICKED_ROWS, CTCVR_LABELS, labelsInput, lossOutput, weightsInput } from './addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from './embeddingLayer.ts';
+import { initialLogitScores } from './hardConcrete.ts';
+import { agreementName, nextAgreementName, scoreName, trunkMagnitudes } from './maskScores.ts';
 import { maskTensors } from './maskTensors.ts';
 import type { ModelWeights } from './modelWeights.ts';
-import {
-  agreementName,
-  buildTrainingGraph,
-  DENSE_INPUT,
-  FIELDS,
-  FIELDS_GRADIENT,
-  type MaskMode,
-  nextAgreementName,
-  scoreName,
-} from './networkGraphs.ts';
+import { buildTrainingGraph, DENSE_INPUT, FIELDS, FIELDS_GRADIENT, type MaskMode } from './networkGraphs.ts';
 import { LazyAdagrad, LazyAdam, type SparseOptimiser, type SparseOptimiserState } from './sparseOptimiser.ts';
-import type { TrainingSettings } from './trainingConfig.ts';
+import type { MaskEstimator, TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
 /** A task's loss in one step. */
@@ -82,7 +75,7 @@ export class TrainingStep {
     { shape, layout, settings }: StepContext,
     initial: ModelWeights,
     masks: Readonly<Record<string, Tensor>>,
-    scored: readonly Task[],
+    estimator: MaskEstimator | undefined,
   ) {
     this.#phases = phases;
     this.#shape = shape;
@@ -99,7 +92,7 @@ export class TrainingStep {
     for (const { name, shape: dims } of shape.parameters) {
       this.#addParameter(name, initial.parameters.get(name)!.slice(), dims);
     }
-    if (scored.length > 0) this.#addScores(scored, initial);
+    if (estimator !== undefined) this.#addScores(initial, estimator);
   }
 
   #addParameter(name: string, values: Float32Array, dims: readonly number[]): void {
@@ -108,19 +101,18 @@ export class TrainingStep {
     this.#state[secondMomentName(name)] = float32Tensor(new Float32Array(values.length), dims);
   }
 
-  /** Scores start at the magnitudes of the initial weights. */
-  #addScores(tasks: readonly Task[], { parameters }: ModelWeights): void {
-    for (let layer = 0; layer + 1 < this.#shape.layerWidths.length; layer++) {
-      const weight = parameters.get(trunkWeightName(layer))!;
+  #addScores(initial: ModelWeights, estimator: MaskEstimator): void {
+    trunkMagnitudes(this.#shape, initial).forEach((magnitudes, layer) => {
+      const scores = estimator === 'topD' ? magnitudes : initialLogitScores(magnitudes);
       const dims = this.#shape.layerWidths.slice(layer, layer + 2);
-      for (const task of tasks) this.#addParameter(scoreName(task, layer), weight.map(Math.abs), dims);
-      this.#state[agreementName(layer)] = float32Tensor(new Float32Array(weight.length), dims);
-    }
+      for (const task of TASKS) this.#addParameter(scoreName(task, layer), scores.slice(), dims);
+      this.#state[agreementName(layer)] = float32Tensor(new Float32Array(scores.length), dims);
+    });
   }
 
   /**
    * @param tasks the tasks to learn: both, or one alone
-   * @param maskMode with `learned`, `masks` are where the learning starts, and both tasks are learnt jointly
+   * @param maskMode where masks are learnt, `masks` are where that starts, and both tasks are learnt jointly
    * @throws ModelError MASKS_INVALID
    */
   static async create(
@@ -140,8 +132,8 @@ export class TrainingStep {
       const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
       phases.push({ tasks, session, slots });
     }
-    const scored = maskMode === 'learned' ? tasks : [];
-    return new TrainingStep(phases, { shape, layout, settings }, initial, given, scored);
+    const estimator = maskMode === 'none' || maskMode === 'given' ? undefined : maskMode;
+    return new TrainingStep(phases, { shape, layout, settings }, initial, given, estimator);
   }
 
   /** The weights as they stand. Views: copy them before the next step. */
@@ -154,33 +146,16 @@ export class TrainingStep {
 
   /** Takes other masks from the next step on. @throws ModelError MASKS_INVALID */
   setMasks(masks: TaskMasks): void {
-    Object.assign(this.#state, maskTensors(this.#shape, masks));
+    this.feed(maskTensors(this.#shape, masks));
   }
 
-  /** Learned masks: every connection's score for a task, per layer. Views. */
-  scores(task: Task): Float32Array[] {
-    return this.#layers((layer) => this.#data(scoreName(task, layer)));
+  /** Further inputs of the graph, from the next step on. */
+  feed(inputs: Readonly<Record<string, Tensor>>): void {
+    Object.assign(this.#state, inputs);
   }
 
-  /**
-   * Learned masks: per layer and connection, the cosine in [-1, 1] of both tasks' gradients over the last thousand
-   * steps or so, from Adam's own second moments; 0 where a task had no gradient.
-   */
-  gradientCosines(): Float32Array[] {
-    return this.#layers((layer) => {
-      const [click, conversion] = TASKS.map((task) => this.#data(secondMomentName(scoreName(task, layer))));
-      return this.#data(agreementName(layer)).map((product, i) => {
-        const norm = Math.sqrt(click![i]! * conversion![i]!);
-        return norm === 0 ? 0 : Math.max(-1, Math.min(1, product / norm));
-      });
-    });
-  }
-
-  #layers(read: (layer: number) => Float32Array): Float32Array[] {
-    return this.#shape.layerWidths.slice(1).map((_, layer) => read(layer));
-  }
-
-  #data(name: string): Float32Array {
+  /** A parameter, an Adam moment or another kept value by name. A view. */
+  read(name: string): Float32Array {
     return this.#state[name]!.data as Float32Array;
   }
 
@@ -218,7 +193,7 @@ export class TrainingStep {
     ]);
     return {
       embeddings: this.#embeddings,
-      dense: Object.fromEntries(names.map((name) => [name, this.#data(name)])),
+      dense: Object.fromEntries(names.map((name) => [name, this.read(name)])),
       sparse: this.#sparseOptimiser.state,
       steps: this.#steps,
     };

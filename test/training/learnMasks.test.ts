@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
 import { networkShape, trunkWeightName } from '../../lib/model/networkShape.ts';
-import { allOnesMasks, layerSizes } from '../../lib/model/taskMasks.ts';
+import { allOnesMasks, layerSizes, type TaskMasks } from '../../lib/model/taskMasks.ts';
 import { TASKS } from '../../lib/model/tasks.ts';
-import { learnMasks, resolveConflicts } from '../../lib/training/learnMasks.ts';
+import { DENSITY_PENALTY, expectedDensity } from '../../lib/training/hardConcrete.ts';
+import { learnMasks, resolveConflicts, shareScores } from '../../lib/training/learnMasks.ts';
+import { gradientCosines, maskScores } from '../../lib/training/maskScores.ts';
 import { copyWeights } from '../../lib/training/modelWeights.ts';
 import { density } from '../../lib/training/pruneByMagnitude.ts';
+import { maskSearchDefaults } from '../../lib/training/trainingConfig.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import { settingsOf, syntheticLayout, syntheticRows, syntheticWeights } from '../fixtures/syntheticModel.ts';
 
@@ -23,7 +26,9 @@ const options = {
   trainingSet,
   validationSet: trainingSet,
 };
-const config = { method: 'learned' as const, density: 0.3, epochs: 2, annealing: 0.7, conflictCosine: -1 };
+const config = { ...maskSearchDefaults.learned, density: 0.3, epochs: 2 };
+
+const originalFeed = TrainingStep.prototype.feed;
 
 describe('a step with learned masks', () => {
   it('moves a score against the gradient of its mask bit, dL/dm = dL/dW W where all is kept', async () => {
@@ -32,7 +37,7 @@ describe('a step with learned masks', () => {
     // One task at a time: the weight's gradient is then this task's alone.
     for (const task of TASKS) {
       const alone = await TrainingStep.create(...args, [task]);
-      const both = await TrainingStep.create(...args, TASKS, 'learned');
+      const both = await TrainingStep.create(...args, TASKS, 'topD');
       const clicked = Int32Array.from(trainingSet.click.keys()).filter((row) => trainingSet.click[row] === 1);
       await alone.run(trainingSet, clicked.slice());
       await both.run(trainingSet, clicked.slice());
@@ -40,7 +45,7 @@ describe('a step with learned masks', () => {
       layerSizes(shape).forEach((size, layer) => {
         const before = initial.parameters.get(trunkWeightName(layer))!;
         const after = alone.weights.parameters.get(trunkWeightName(layer))!;
-        const scores = both.scores(task)[layer]!;
+        const scores = maskScores(both, shape)[task][layer]!;
         for (let i = 0; i < size; i++) {
           // Adam's first step has the size of the learning rate and the sign of the gradient.
           const gradientSign = Math.sign(before[i]! - after[i]!);
@@ -67,7 +72,7 @@ describe('a step with learned masks', () => {
       options.initial,
       masks,
       TASKS,
-      'learned',
+      'topD',
     );
     for (const step of [given, learned])
       for (let i = 0; i < 5; i++) await step.run(trainingSet, rows.slice());
@@ -87,14 +92,14 @@ describe('a step with learned masks', () => {
       options.initial,
       allOnesMasks(shape),
       TASKS,
-      'learned',
+      'topD',
     );
     await step.run(
       trainingSet,
       Int32Array.from({ length: 64 }, (_, row) => row),
     );
     // After one step a cosine is the sign of one product.
-    const first = step.gradientCosines().flatMap((layer) => [...layer]);
+    const first = gradientCosines(step, shape).flatMap((layer) => [...layer]);
     expect(first.some((cosine) => Math.abs(cosine - 1) < 1e-3)).toBe(true);
     expect(first.some((cosine) => Math.abs(cosine + 1) < 1e-3)).toBe(true);
     for (let i = 0; i < 20; i++)
@@ -102,7 +107,7 @@ describe('a step with learned masks', () => {
         trainingSet,
         Int32Array.from({ length: 16 }, (_, row) => 16 * i + row),
       );
-    const later = step.gradientCosines().flatMap((layer) => [...layer]);
+    const later = gradientCosines(step, shape).flatMap((layer) => [...layer]);
     for (const cosine of later) expect(Math.abs(cosine)).toBeLessThan(1.001);
     expect(later.some((cosine) => Math.abs(cosine) < 0.5)).toBe(true);
     await step.release();
@@ -135,6 +140,68 @@ describe('learned masks', () => {
     const kept = (pair: typeof masks) => density(pair.click) + density(pair.conversion);
     const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
     expect((kept(all) - kept(masks)) * size).toBeCloseTo(given, 6);
+  });
+});
+
+describe('masks drawn from hard concrete scores', () => {
+  const drawn = { ...config, estimator: 'hardConcrete' as const };
+  const { settings } = options;
+  const long = {
+    ...options,
+    settings: { ...settings, batchRows: 4, trunk: { ...settings.trunk, learningRate: 0.005 } },
+  };
+
+  it('end at the density asked for, differ between the tasks and from the straight-through ones, and follow the seed', async () => {
+    const { masks } = await learnMasks(long, drawn);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) expect(Math.abs(density(masks[task]) - 0.3)).toBeLessThan(2 / size);
+    expect(masks.click).not.toEqual(masks.conversion);
+    expect(masks).not.toEqual((await learnMasks(long, config)).masks);
+    expect((await learnMasks(long, drawn)).masks).toEqual(masks);
+  });
+
+  it('are thinned out by the penalty: their expected density falls from near 1 to the one asked for', async () => {
+    const seen: number[] = [];
+    const feed = vi.spyOn(TrainingStep.prototype, 'feed').mockImplementation(function (
+      this: TrainingStep,
+      inputs,
+    ) {
+      if (DENSITY_PENALTY in inputs) seen.push(expectedDensity(maskScores(this, shape)));
+      return originalFeed.call(this, inputs);
+    });
+    await learnMasks(long, { ...drawn, epochs: 6 });
+    feed.mockRestore();
+    expect(seen[0]).toBeGreaterThan(0.8);
+    expect(seen.at(-1)).toBeLessThan(0.45);
+  });
+});
+
+describe('shared scores', () => {
+  const overlap = ({ click, conversion }: TaskMasks) =>
+    click.reduce(
+      (sum, layer, i) => sum + layer.filter((bit, j) => bit === 1 && conversion[i]![j] === 1).length,
+      0,
+    );
+
+  it('are the mean of both tasks at 1, the own ones at 0, and half-way in between', () => {
+    const scores = { click: [Float32Array.of(4, 0)], conversion: [Float32Array.of(0, 2)] };
+    expect(shareScores(scores, 0)).toEqual(scores);
+    expect(shareScores(scores, 0.5)).toEqual({
+      click: [Float32Array.of(3, 0.5)],
+      conversion: [Float32Array.of(1, 1.5)],
+    });
+    expect(shareScores(scores, 1)).toEqual({
+      click: [Float32Array.of(2, 1)],
+      conversion: [Float32Array.of(2, 1)],
+    });
+  });
+
+  it('give one mask for both tasks at 1, and the more overlap the more they share', async () => {
+    const at = async (sharing: number) => (await learnMasks(options, { ...config, sharing })).masks;
+    const [own, half, all] = [await at(0), await at(0.7), await at(1)];
+    expect(all.click).toEqual(all.conversion);
+    expect(overlap(half)).toBeGreaterThan(overlap(own));
+    expect(overlap(half)).toBeLessThan(overlap(all));
   });
 });
 

@@ -1,0 +1,90 @@
+import type { Tensor } from 'onnxruntime-node';
+import type { NetworkShape } from '../model/networkShape.ts';
+import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
+import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
+import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
+import { float32Tensor } from '../onnx/session.ts';
+import type { RandomStream } from '../random.ts';
+import { trunkLayers } from './maskScores.ts';
+
+/** Uniform noise in (0, 1), one number a connection and step. */
+export const noiseInput = (task: Task, layer: number): string => `${task}.noise.${layer}`;
+/** A scalar: factor on the mean probability of a connection to be kept; 0 while the masks are sparse enough. */
+export const DENSITY_PENALTY = 'densityPenalty';
+
+/** Logit of a connection over its score: Adam moves a score by a learning rate a step, logits must cross several units. */
+const LOGIT_SCALE = 50;
+/** Temperature and stretch of the concrete distribution (Louizos et al. 2018, section 2.2). */
+const TEMPERATURE = 2 / 3;
+const LOW = -0.1;
+const HIGH = 1.1;
+const KEEP_SHIFT = -TEMPERATURE * Math.log(-LOW / HIGH);
+/** Keeps the noise's logit finite. */
+const LEAST_NOISE = 1e-6;
+
+/**
+ * A mask drawn from the hard concrete distribution: clip(x (high - low) + low, 0, 1) of
+ * x = sigmoid((log u - log(1 - u) + S) / temperature) (Louizos et al. 2018, equations 10 to 12).
+ */
+export function hardConcrete(graph: GraphBuilder, score: Value, noise: Value): Value {
+  const noiseLogit = subtract(graph, log(graph, noise), log(graph, subtract(graph, graph.scalar(1), noise)));
+  const logit = add(graph, noiseLogit, multiply(graph, score, graph.scalar(LOGIT_SCALE)));
+  const drawn = sigmoid(graph, multiply(graph, logit, graph.scalar(1 / TEMPERATURE)));
+  const stretched = add(graph, multiply(graph, drawn, graph.scalar(HIGH - LOW)), graph.scalar(LOW));
+  return clip(graph, stretched, 0, 1);
+}
+
+/**
+ * The penalty's factor times the mean of P(mask > 0) over all connections (equation 13).
+ * @param scores of every layer and task
+ */
+export function densityPenalty(graph: GraphBuilder, scores: readonly Value[], connections: number): Value {
+  const kept = scores
+    .map((score) => {
+      const logit = multiply(graph, score, graph.scalar(LOGIT_SCALE));
+      return sum(graph, sigmoid(graph, add(graph, logit, graph.scalar(KEEP_SHIFT))));
+    })
+    .reduce((total, part) => add(graph, total, part));
+  return multiply(
+    graph,
+    kept,
+    multiply(graph, graph.input(DENSITY_PENALTY, []), graph.scalar(1 / connections)),
+  );
+}
+
+/** Mean of P(mask > 0) over all connections of both tasks. */
+export function expectedDensity(scores: PerTask<readonly Float32Array[]>): number {
+  let kept = 0;
+  let count = 0;
+  for (const layer of [...scores.click, ...scores.conversion]) {
+    for (const score of layer) kept += 1 / (1 + Math.exp(-(LOGIT_SCALE * score + KEEP_SHIFT)));
+    count += layer.length;
+  }
+  return kept / count;
+}
+
+/**
+ * Scores as they start: a logit of 1 and a layer's magnitudes, scaled to a mean square of 1, on top. Every connection
+ * is kept with at least 93%, larger ones rather, in layers of any width.
+ * @param magnitudes of the layer's initial weights
+ */
+export function initialLogitScores(magnitudes: Float32Array): Float32Array {
+  const meanSquare = magnitudes.reduce((total, value) => total + value ** 2, 0) / magnitudes.length;
+  const scale = meanSquare === 0 ? 0 : 1 / Math.sqrt(meanSquare);
+  return magnitudes.map((value) => (1 + value * scale) / LOGIT_SCALE);
+}
+
+/** Noise for one step. */
+export function drawNoise(shape: NetworkShape, random: RandomStream): Record<string, Tensor> {
+  const noise: Record<string, Tensor> = {};
+  trunkLayers(shape).forEach((widths, layer) => {
+    for (const task of TASKS) {
+      const values = new Float32Array(widths[0] * widths[1]);
+      for (let i = 0; i < values.length; i++) {
+        values[i] = LEAST_NOISE + (1 - 2 * LEAST_NOISE) * random.nextUniform();
+      }
+      noise[noiseInput(task, layer)] = float32Tensor(values, widths);
+    }
+  });
+  return noise;
+}
