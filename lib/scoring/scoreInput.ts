@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../errors.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import { addCounts } from './addCounts.ts';
@@ -63,15 +64,27 @@ export async function scoreInput(
   // Each lane takes the next shard; shards of a single row group keep all threads busy this way.
   const lane = async () => {
     for (const shard of queue) {
+      let doneRows = 0;
       let doneShare = 0;
       try {
-        const result = await scoreShard(shard.inputUri, shard.outputUri, bundle, pool, (count, share) => {
-          rows += count;
-          doneShare += share;
-          bytesDone += share * shard.sizeBytes;
-          report();
-        });
-        scored.push(result);
+        const score = () =>
+          scoreShard(shard.inputUri, shard.outputUri, bundle, pool, (count, share) => {
+            rows += count;
+            doneRows += count;
+            doneShare += share;
+            bytesDone += share * shard.sizeBytes;
+            report();
+          });
+        scored.push(
+          await score().catch((error: unknown) => {
+            if (!isReplaced(error)) throw error;
+            rows -= doneRows;
+            bytesDone -= doneShare * shard.sizeBytes;
+            doneRows = 0;
+            doneShare = 0;
+            return score();
+          }),
+        );
       } catch (error) {
         failures.push({ inputUri: shard.inputUri, error });
       }
@@ -96,6 +109,12 @@ export async function scoreInput(
     counts,
     drift: featureDrift({ rows: scoredRows, counts }, { rows: trainRows + validationRows, counts: features }),
   };
+}
+
+/** A shard that was replaced while it was read is read again from the start, once: a writer may just have finished it. */
+function isReplaced(error: unknown): boolean {
+  if (!(error instanceof Ncs4cvrError)) return false;
+  return error.code === 'STORAGE_FILE_CHANGED' || error.code === 'SHARD_CHANGED';
 }
 
 /** Lanes end in any order; a report has the order of the input. */

@@ -24,7 +24,7 @@ export async function openDiskFile(uri: string): Promise<RandomAccessFile> {
 }
 
 /** Modification time in nanoseconds and size, both hexadecimal. */
-function versionTag({ mtimeNs, size }: { mtimeNs: bigint; size: bigint }): string {
+export function versionTag({ mtimeNs, size }: { mtimeNs: bigint; size: bigint }): string {
   return `${mtimeNs.toString(16)}-${size.toString(16)}`;
 }
 

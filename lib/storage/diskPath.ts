@@ -19,7 +19,7 @@ export function diskPath(uri: string): string {
   if (scheme !== 'file') {
     throw new StorageError('STORAGE_SCHEME_UNSUPPORTED', 'this storage is not supported', {
       file: uri,
-      expected: 'a path or a file:// URI',
+      expected: 'a path, a file:// or an s3:// URI',
       found: `${scheme}://`,
     });
   }

@@ -1,29 +1,33 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { createDiskFile } from './diskAtomicFile.ts';
+import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
-import { openDiskFile } from './diskFile.ts';
+import { openDiskFile, versionTag } from './diskFile.ts';
 import { diskPath } from './diskPath.ts';
-import type { ListedFile, Storage } from './storage.ts';
+import { isHidden } from './isHidden.ts';
+import type { FileStat, ListedFile, Storage } from './storage.ts';
 import { joinUri } from './uri.ts';
 
 /**
  * The local disk, by plain paths (relative ones start at the working folder) or `file://` URIs.
  *
  * Throws StorageError: STORAGE_NOT_FOUND, STORAGE_NOT_A_FILE, STORAGE_ACCESS_DENIED, STORAGE_FULL,
- * STORAGE_READ_FAILED, STORAGE_WRITE_FAILED, STORAGE_SHORT_READ, STORAGE_FILE_CHANGED,
+ * STORAGE_READ_FAILED, STORAGE_WRITE_FAILED, STORAGE_SHORT_READ, STORAGE_FILE_CHANGED, STORAGE_LOCKED,
  * STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID.
  */
 export const localDisk: Storage = {
   open: openDiskFile,
   createAtomic: createDiskFile,
+  createIfAbsent: createDiskFileIfAbsent,
+  replaceIfVersion: replaceDiskFileIfVersion,
 
   async list(uri) {
     const path = diskPath(uri);
     try {
-      const stats = await stat(path);
-      if (stats.isFile()) return [{ uri, relativePath: basename(path), sizeBytes: stats.size }];
+      const stats = await stat(path, { bigint: true });
+      if (stats.isFile()) return [{ uri, relativePath: basename(path), ...fileStat(stats) }];
       const files: ListedFile[] = [];
       if (!stats.isDirectory()) {
         throw new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
@@ -53,17 +57,63 @@ export const localDisk: Storage = {
     }
   },
 
+  async stat(uri) {
+    try {
+      const stats = await stat(diskPath(uri), { bigint: true });
+      return stats.isFile() ? fileStat(stats) : undefined;
+    } catch (error) {
+      return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED'));
+    }
+  },
+
+  async readVersioned(uri) {
+    try {
+      const file = await openDiskFile(uri);
+      try {
+        const bytes = new Uint8Array(file.sizeBytes);
+        await file.readInto(bytes, 0);
+        return { bytes, version: file.version };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED'));
+    }
+  },
+
+  async remove(uri) {
+    try {
+      await rm(diskPath(uri), { force: true });
+    } catch (error) {
+      throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
+    }
+  },
+
+  async removeFolder(uri) {
+    try {
+      await rm(diskPath(uri), { recursive: true, force: true });
+    } catch (error) {
+      throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
+    }
+  },
+
   async exists(uri) {
     try {
       await stat(diskPath(uri));
       return true;
     } catch (error) {
-      const translated = diskError(error, uri, 'STORAGE_READ_FAILED');
-      if (translated.code === 'STORAGE_NOT_FOUND') return false;
-      throw translated;
+      return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED')) ?? false;
     }
   },
 };
+
+function fileStat(stats: { mtimeNs: bigint; size: bigint }): FileStat {
+  return { sizeBytes: Number(stats.size), version: versionTag(stats) };
+}
+
+function undefinedIfMissing(error: StorageError): undefined {
+  if (error.code !== 'STORAGE_NOT_FOUND') throw error;
+}
 
 interface Listing {
   readonly root: string;
@@ -84,7 +134,7 @@ async function listFolder(
   for (const name of await readdir(folder)) {
     if (isHidden(name)) continue;
     const relativePath = relativeFolder === '' ? name : `${relativeFolder}/${name}`;
-    const stats = await stat(join(folder, name)).catch((cause: unknown) => {
+    const stats = await stat(join(folder, name), { bigint: true }).catch((cause: unknown) => {
       // Left out silently, its rows would be missing from the output without a word.
       if (!isGone(cause)) throw diskError(cause, listing.uriOf(relativePath), 'STORAGE_READ_FAILED');
       throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
@@ -94,16 +144,11 @@ async function listFolder(
     });
     if (stats.isDirectory()) await listFolder(listing, relativePath, below);
     else if (stats.isFile()) {
-      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, sizeBytes: stats.size });
+      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...fileStat(stats) });
     }
   }
 }
 
 function isGone(thrown: unknown): boolean {
   return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
-}
-
-/** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */
-function isHidden(name: string): boolean {
-  return name.startsWith('.') || name.startsWith('_');
 }

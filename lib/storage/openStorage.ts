@@ -1,5 +1,7 @@
-import { diskPath } from './diskPath.ts';
+import { diskPath, uriScheme } from './diskPath.ts';
 import { localDisk } from './localDisk.ts';
+import { s3Storage } from './s3Storage.ts';
+import { parseS3Uri } from './s3Uri.ts';
 import type { Storage } from './storage.ts';
 
 /**
@@ -7,6 +9,10 @@ import type { Storage } from './storage.ts';
  * @throws StorageError STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID
  */
 export function storageFor(uri: string): Storage {
+  if (uriScheme(uri) === 's3') {
+    parseS3Uri(uri);
+    return s3Storage;
+  }
   diskPath(uri);
   return localDisk;
 }

@@ -22,19 +22,50 @@ export interface AtomicFile {
   abort(): Promise<void>;
 }
 
-export interface ListedFile {
+/** Size and version of a file. */
+export interface FileStat {
+  readonly sizeBytes: number;
+  /** As in `RandomAccessFile`. */
+  readonly version: string;
+}
+
+export interface ListedFile extends FileStat {
   readonly uri: string;
   /** Path relative to the listed folder, with forward slashes; the file's name when a single file was listed. */
   readonly relativePath: string;
-  readonly sizeBytes: number;
 }
 
-/** Byte storage: disk now, S3 later. URIs are plain paths or `file://` on disk. */
+/** A small file with the version that its bytes had. */
+export interface VersionedBytes {
+  readonly bytes: Uint8Array;
+  readonly version: string;
+}
+
+/** Byte storage: plain paths or `file://` URIs on disk, `s3://bucket/key` in S3. */
 export interface Storage {
   open(uri: string): Promise<RandomAccessFile>;
+  /** Undefined where there is no file. */
+  stat(uri: string): Promise<FileStat | undefined>;
   /** Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. */
   list(uri: string): Promise<ListedFile[]>;
   readWhole(uri: string): Promise<Uint8Array>;
+  /** Undefined where there is no file. */
+  readVersioned(uri: string): Promise<VersionedBytes | undefined>;
   createAtomic(uri: string): Promise<AtomicFile>;
+  /**
+   * Writes a small file unless there is one: of any number of callers, one wins.
+   * @returns the version written; undefined when there is a file already
+   */
+  createIfAbsent(uri: string, bytes: Uint8Array): Promise<string | undefined>;
+  /**
+   * Replaces a small file that still has the given version: of any number of callers, one wins.
+   * @returns the version written; undefined when the file is gone or has another version
+   */
+  replaceIfVersion(uri: string, bytes: Uint8Array, version: string): Promise<string | undefined>;
+  /** Is there a file, or a folder with anything in it? */
   exists(uri: string): Promise<boolean>;
+  /** Removes a file; one that is gone is no error. */
+  remove(uri: string): Promise<void>;
+  /** Removes a folder and everything below, hidden files too; a folder that is gone is no error. */
+  removeFolder(uri: string): Promise<void>;
 }

@@ -13,5 +13,5 @@ export function joinUri(folder: string, ...segments: readonly string[]): string 
 
 /** One spelling for all URIs of a file (relative or absolute, path or `file://`), to compare them. Links are not followed. */
 export function fileKey(uri: string): string {
-  return resolve(diskPath(uri));
+  return uriScheme(uri) === 's3' ? uri : resolve(diskPath(uri));
 }

@@ -16,6 +16,11 @@ declare module 'parquetjs-lite' {
       path: string,
       options?: { rowGroupSize?: number; useDataPageV2?: boolean },
     ): Promise<ParquetWriter>;
+    static openStream(
+      schema: ParquetSchema,
+      stream: NodeJS.WritableStream,
+      options?: { rowGroupSize?: number; useDataPageV2?: boolean },
+    ): Promise<ParquetWriter>;
     appendRow(row: Record<string, unknown>): Promise<void>;
     close(): Promise<void>;
   }

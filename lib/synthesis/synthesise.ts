@@ -1,7 +1,6 @@
 import { StorageError } from '../errors.ts';
 import { Auc } from '../metrics/auc.ts';
 import { RandomStream } from '../random.ts';
-import { diskPath } from '../storage/diskPath.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
@@ -42,8 +41,8 @@ export async function synthesise(options: FunnelOptions, output: string): Promis
     const { rowsPerDay, fields } = options;
     const isLast = day === options.days - 1;
     const impressions = drawImpressions(teacher, random, day * rowsPerDay + 1, rowsPerDay, day);
-    const path = diskPath(joinUri(output, `dt=${dateOf(options, day)}/part-0.parquet`));
-    await writeShard(path, tally.watch(impressions, isLast), fields);
+    const uri = joinUri(output, `dt=${dateOf(options, day)}/part-0.parquet`);
+    await writeShard(uri, tally.watch(impressions, isLast), fields);
   }
   const realised = tally.realised;
   const truth = { options, teacher: teacher.parameters, realised };
@@ -62,9 +61,8 @@ function dateOf({ firstDate }: FunnelOptions, day: number): string {
 }
 
 async function refuseFilled(output: string): Promise<void> {
-  const found = await storageFor(output)
-    .list(output)
-    .catch(() => []);
+  if (!(await storageFor(output).exists(output))) return;
+  const found = await storageFor(output).list(output);
   if (found.length === 0) return;
   throw new StorageError('STORAGE_NOT_EMPTY', 'a synthetic funnel needs an empty folder', {
     file: output,

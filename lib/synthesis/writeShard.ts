@@ -1,27 +1,33 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
 import parquet from 'parquetjs-lite';
+import { storageFor } from '../storage/openStorage.ts';
 import type { Impression } from './drawImpressions.ts';
 
 const ROW_GROUP_ROWS = 8192;
 
 /** Writes impressions as one Parquet shard; it gets its name when it is whole. */
 export async function writeShard(
-  path: string,
+  uri: string,
   impressions: Iterable<Impression>,
   fields: number,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
-  const writer = await parquet.ParquetWriter.openFile(schemaOf(fields), temporary, {
-    rowGroupSize: ROW_GROUP_ROWS,
+  const file = await storageFor(uri).createAtomic(uri);
+  const stream = new Writable({
+    write: (bytes: Uint8Array, _encoding, done) => {
+      file.write(bytes).then(() => done(), done);
+    },
   });
+  // Errors reach the writer through its calls' callbacks.
+  stream.on('error', () => {});
   try {
+    const writer = await parquet.ParquetWriter.openStream(schemaOf(fields), stream, {
+      rowGroupSize: ROW_GROUP_ROWS,
+    });
     for (const row of impressions) await writer.appendRow(toRecord(row));
     await writer.close();
-    await rename(temporary, path);
+    await file.commit();
   } catch (error) {
-    await rm(temporary, { force: true });
+    await file.abort();
     throw error;
   }
 }

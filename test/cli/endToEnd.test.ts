@@ -148,7 +148,7 @@ describe('score', () => {
     const [noInput, noModel, noStorage] = await Promise.all([
       run(join(folder, 'not-there'), model),
       run(lastDay, join(folder, 'not-there')),
-      run('s3://bucket/prefix', model),
+      run('gs://bucket/prefix', model),
     ]);
     for (const [found, code] of [
       [noInput, 'STORAGE_NOT_FOUND'],

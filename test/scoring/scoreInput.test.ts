@@ -241,7 +241,7 @@ describe('where the files go', () => {
 
   test('an output that can not be written to is one error, before anything is scored', async () => {
     const input = write('nowhere/part-0.parquet', shard);
-    await expect(scoreInput(input, 's3://bucket/scores', bundle, { workers: 1 })).rejects.toMatchObject({
+    await expect(scoreInput(input, 'gs://bucket/scores', bundle, { workers: 1 })).rejects.toMatchObject({
       code: 'STORAGE_SCHEME_UNSUPPORTED',
     });
   });

@@ -85,34 +85,43 @@ describe('a shard that is rewritten while it is scored', () => {
     return { report, files: filesBelow(output), output: join(output, 'a.arrow') };
   }
 
-  test.each([1, 2])('in place: nothing is published (%i workers)', async (workers) => {
-    const { report, files } = await scoreWhile(`in-place-${workers}`, workers, (input) =>
-      // Same length, as a rewrite with fixed-width columns would have.
-      writeFileSync(input, funnelShard(rows, 20)),
-    );
-    expect(report.failures).toHaveLength(1);
-    expect((report.failures[0]!.error as Ncs4cvrError).code).toMatch(
-      /^(SHARD_CHANGED|STORAGE_FILE_CHANGED)$/,
-    );
-    expect((report.failures[0]!.error as Ncs4cvrError).retryable).toBe(true);
-    expect(files).toEqual([]);
-  });
+  const others = funnelRows('2024-03-05', 400);
+  const idsOf = (found: typeof rows) => found.map(({ impression_id: id }) => id);
 
   test.each([1, 2])(
-    'by a rename: all rows of the old version or nothing, never a mix (%i workers)',
+    'in place: it is read again, and all scores are the new rows (%i workers)',
     async (workers) => {
-      const others = funnelShard(funnelRows('2024-03-05', 400), 20);
-      const { report, files, output } = await scoreWhile(`renamed-${workers}`, workers, (input) => {
-        renameSync(write(`renamed-${workers}/.new`, others), input);
-      });
-      if (report.failures.length > 0) {
-        expect(report.failures[0]!.error).toMatchObject({ code: 'SHARD_CHANGED', retryable: true });
-        expect(files).toEqual([]);
-      } else {
-        expect([...scoreBits(output).keys()]).toEqual(rows.map(({ impression_id: id }) => id));
-      }
+      const { report, output } = await scoreWhile(`in-place-${workers}`, workers, (input) =>
+        writeFileSync(input, funnelShard(others, 20)),
+      );
+      expect(report.failures).toEqual([]);
+      expect([...scoreBits(output).keys()]).toEqual(idsOf(others));
+      expect(report.rows).toBe(others.length);
     },
   );
+
+  test('again and again: it is given up as retryable, and nothing is published', async () => {
+    const input = write('restless/a.parquet', shard);
+    const output = join(folder, 'restless-scores');
+    const report = await scoreInput(input, output, bundle, {
+      workers: 1,
+      onProgress: () => writeFileSync(input, funnelShard(rows, 20)),
+    });
+    expect(report.failures).toHaveLength(1);
+    const error = report.failures[0]!.error as Ncs4cvrError;
+    expect(error.code).toMatch(/^(SHARD_CHANGED|STORAGE_FILE_CHANGED)$/);
+    expect(error.retryable).toBe(true);
+    expect(filesBelow(output)).toEqual([]);
+  });
+
+  test.each([1, 2])('by a rename: all rows of one version, never a mix (%i workers)', async (workers) => {
+    const { report, output } = await scoreWhile(`renamed-${workers}`, workers, (input) => {
+      renameSync(write(`renamed-${workers}/.new`, funnelShard(others, 20)), input);
+    });
+    expect(report.failures).toEqual([]);
+    const found = [...scoreBits(output).keys()];
+    expect([idsOf(rows), idsOf(others)]).toContainEqual(found);
+  });
 
   test('by a removal: all rows of the old version or nothing', async () => {
     const { report, files } = await scoreWhile('removed', 2, (input) => renameSync(input, `${input}.away`));

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../lib/errors.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
+import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -29,15 +30,23 @@ describe('URIs', () => {
     }
   });
 
-  test.each(['s3://bucket/key', 'https://host/file', 'S3://bucket/key'])('%s is refused', async (uri) => {
-    const refusal = { code: 'STORAGE_SCHEME_UNSUPPORTED', expected: 'a path or a file:// URI' };
+  test.each(['https://host/file', 'gs://bucket/key'])('%s is refused', (uri) => {
+    const refusal = { code: 'STORAGE_SCHEME_UNSUPPORTED', expected: 'a path, a file:// or an s3:// URI' };
     expect(() => storageFor(uri)).toThrow(expect.objectContaining(refusal));
-    await expect(localDisk.open(uri)).rejects.toMatchObject(refusal);
-    await expect(localDisk.list(uri)).rejects.toMatchObject(refusal);
-    await expect(localDisk.readWhole(uri)).rejects.toMatchObject(refusal);
-    await expect(localDisk.createAtomic(uri)).rejects.toMatchObject(refusal);
-    await expect(localDisk.exists(uri)).rejects.toMatchObject(refusal);
   });
+
+  test.each(['s3://bucket/key', 'S3://bucket/key'])(
+    '%s lives in S3, and the disk refuses it',
+    async (uri) => {
+      const refusal = { code: 'STORAGE_SCHEME_UNSUPPORTED' };
+      expect(storageFor(uri)).toBe(s3Storage);
+      await expect(localDisk.open(uri)).rejects.toMatchObject(refusal);
+      await expect(localDisk.list(uri)).rejects.toMatchObject(refusal);
+      await expect(localDisk.readWhole(uri)).rejects.toMatchObject(refusal);
+      await expect(localDisk.createAtomic(uri)).rejects.toMatchObject(refusal);
+      await expect(localDisk.exists(uri)).rejects.toMatchObject(refusal);
+    },
+  );
 
   test('a file URI that names another host is refused', () => {
     expect(() => storageFor('file://host/data')).toThrow(
@@ -169,7 +178,12 @@ describe('listing', () => {
   test('finds files at any depth in binary order and leaves hidden ones out', async () => {
     const files = await localDisk.list(root);
     expect(files.map((file) => file.relativePath)).toEqual(visible);
-    expect(files[0]).toEqual({ uri: `${root}/a-b.parquet`, relativePath: 'a-b.parquet', sizeBytes: 11 });
+    expect(files[0]).toEqual({
+      uri: `${root}/a-b.parquet`,
+      relativePath: 'a-b.parquet',
+      ...(await localDisk.stat(`${root}/a-b.parquet`)),
+    });
+    expect(files[0]!.sizeBytes).toBe(11);
   });
 
   test('a trailing slash changes nothing and every listed URI opens', async () => {
@@ -183,7 +197,8 @@ describe('listing', () => {
 
   test('one file lists itself under the URI that was given', async () => {
     const uri = join(root, 'a.parquet');
-    expect(await localDisk.list(uri)).toEqual([{ uri, relativePath: 'a.parquet', sizeBytes: 9 }]);
+    const { version } = (await localDisk.stat(uri))!;
+    expect(await localDisk.list(uri)).toEqual([{ uri, relativePath: 'a.parquet', sizeBytes: 9, version }]);
   });
 
   test('an empty folder lists nothing, and a hidden folder lists its files when it was asked for', async () => {

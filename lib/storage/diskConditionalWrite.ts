@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { StorageError } from '../errors.ts';
+import { diskError } from './diskError.ts';
+import { versionTag } from './diskFile.ts';
+import { diskPath } from './diskPath.ts';
+
+/** How often, and how long in all, a writer waits for another one's replacement. */
+const LOCK_WAIT_MILLIS = 5;
+const LOCK_LIMIT_MILLIS = 10_000;
+
+/** As `Storage.createIfAbsent`: a hard link to a finished file fails where there is one, so nobody sees a part. */
+export async function createDiskFileIfAbsent(uri: string, bytes: Uint8Array): Promise<string | undefined> {
+  const path = diskPath(uri);
+  try {
+    const temporary = await writeTemporary(path, bytes);
+    try {
+      await link(temporary, path);
+      return await versionOf(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+      throw error;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  } catch (error) {
+    throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
+  }
+}
+
+/**
+ * As `Storage.replaceIfVersion`: compared and renamed under a lock that writers of this file hold, since a file system
+ * has no conditional rename. A lock whose process has died is taken over.
+ */
+export async function replaceDiskFileIfVersion(
+  uri: string,
+  bytes: Uint8Array,
+  version: string,
+): Promise<string | undefined> {
+  const path = diskPath(uri);
+  try {
+    const release = await lock(path, uri);
+    try {
+      if ((await versionOf(path)) !== version) return undefined;
+      const temporary = await writeTemporary(path, bytes);
+      await rename(temporary, path);
+      return await versionOf(path);
+    } finally {
+      await release();
+    }
+  } catch (error) {
+    throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
+  }
+}
+
+async function versionOf(path: string): Promise<string | undefined> {
+  const stats = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  return stats && versionTag(stats);
+}
+
+async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const handle = await open(temporary, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return temporary;
+}
+
+/** @returns what gives the lock back */
+async function lock(path: string, uri: string): Promise<() => Promise<void>> {
+  const lockPath = join(dirname(path), `.${basename(path)}.lock`);
+  await mkdir(dirname(path), { recursive: true });
+  const startMillis = performance.now();
+  while (performance.now() - startMillis < LOCK_LIMIT_MILLIS) {
+    try {
+      const handle = await open(lockPath, 'wx');
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+      return () => rm(lockPath, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      await removeIfOrphaned(lockPath);
+      await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MILLIS * (0.5 + Math.random())));
+    }
+  }
+  throw new StorageError('STORAGE_LOCKED', 'another writer holds the lock', {
+    file: uri,
+    expected: `the lock within ${LOCK_LIMIT_MILLIS / 1000} s`,
+    found: lockPath,
+    retryable: true,
+  });
+}
+
+/** The owner writes its process number right after it made the lock: an empty one is still being made. */
+async function removeIfOrphaned(lockPath: string): Promise<void> {
+  const text = await readFile(lockPath, 'utf8').catch(() => '');
+  const owner = Number.parseInt(text, 10);
+  if (!Number.isInteger(owner) || isAlive(owner)) return;
+  // Renamed first, so that of several that find the orphan one removes it, and never a new owner's lock.
+  const taken = `${lockPath}.${randomUUID()}`;
+  await rename(lockPath, taken).catch(() => undefined);
+  const again = await readFile(taken, 'utf8').catch(() => '');
+  if (again !== '' && again !== text) await link(taken, lockPath).catch(() => undefined);
+  await rm(taken, { force: true });
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

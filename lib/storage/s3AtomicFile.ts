@@ -1,0 +1,101 @@
+import { PassThrough } from 'node:stream';
+import { StorageError } from '../errors.ts';
+import { encryptionHeaders, openS3 } from './s3Client.ts';
+import { s3Error } from './s3Error.ts';
+import { parseS3Uri } from './s3Uri.ts';
+import type { AtomicFile } from './storage.ts';
+
+/** Up to 10,000 parts of this size: objects of 156 GiB. One part is buffered and sent at a time by each of two slots. */
+const PART_BYTES = 16 * 2 ** 20;
+const PARTS_AT_A_TIME = 2;
+
+/**
+ * Starts an object. Small ones are one PUT, others a multipart upload: either way the object appears whole at `commit`.
+ * An upload that fails is aborted; one whose process dies is removed by the bucket's lifecycle rule.
+ */
+export async function createS3File(uri: string): Promise<AtomicFile> {
+  const { bucket, key } = parseS3Uri(uri);
+  if (key === '' || key.endsWith('/')) {
+    throw new StorageError('STORAGE_NOT_A_FILE', 'a folder is in the way', { file: uri, expected: 'a key' });
+  }
+  const [{ Upload }, { client }] = await Promise.all([import('@aws-sdk/lib-storage'), openS3()]);
+  const body = new PassThrough({ highWaterMark: PART_BYTES });
+  const upload = new Upload({
+    client,
+    params: { Bucket: bucket, Key: key, Body: body, ...encryptionHeaders() },
+    partSize: PART_BYTES,
+    queueSize: PARTS_AT_A_TIME,
+    leavePartsOnError: false,
+  });
+  return new S3AtomicFile(uri, body, upload);
+}
+
+/** What is used of lib-storage's Upload. */
+interface RunningUpload {
+  done(): Promise<unknown>;
+  abort(): Promise<void>;
+}
+
+class S3AtomicFile implements AtomicFile {
+  readonly uri: string;
+  readonly #body: PassThrough;
+  readonly #upload: RunningUpload;
+  #done: Promise<unknown> | undefined;
+  #failure: unknown;
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+
+  constructor(uri: string, body: PassThrough, upload: RunningUpload) {
+    this.uri = uri;
+    this.#body = body;
+    this.#upload = upload;
+  }
+
+  /** Appends. `bytes` may be reused once the promise resolves; await it before the next call. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#refuseUnlessOpen();
+    this.#start();
+    if (bytes.length === 0) return;
+    // The stream keeps chunks beyond this call.
+    const isReady = this.#body.write(Uint8Array.prototype.slice.call(bytes));
+    if (!isReady && this.#failure === undefined) {
+      await Promise.race([new Promise((resolve) => this.#body.once('drain', resolve)), this.#done]).catch(
+        () => undefined,
+      );
+    }
+    if (this.#failure !== undefined) throw s3Error(this.#failure, this.uri, 'STORAGE_WRITE_FAILED');
+  }
+
+  async commit(): Promise<void> {
+    this.#refuseUnlessOpen();
+    this.#start();
+    this.#body.end();
+    try {
+      await this.#done;
+      this.#state = 'committed';
+    } catch (error) {
+      throw s3Error(error, this.uri, 'STORAGE_WRITE_FAILED');
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    if (this.#done === undefined) return;
+    await this.#upload.abort();
+    this.#body.destroy();
+    await this.#done.catch(() => undefined);
+  }
+
+  #start(): void {
+    if (this.#done !== undefined) return;
+    this.#done = this.#upload.done();
+    this.#done.catch((error: unknown) => {
+      this.#failure = error;
+    });
+  }
+
+  #refuseUnlessOpen(): void {
+    if (this.#state === 'open') return;
+    throw new StorageError('STORAGE_WRITE_FAILED', `the file was ${this.#state} before`, { file: this.uri });
+  }
+}

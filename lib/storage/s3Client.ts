@@ -1,0 +1,63 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+
+type Sdk = typeof import('@aws-sdk/client-s3');
+
+/** The SDK and one client of it. */
+export interface S3 {
+  readonly sdk: Sdk;
+  readonly client: S3Client;
+}
+
+/** A request is tried this often in all, with the SDK's jittered backoff in between. */
+const ATTEMPTS = 6;
+const CONNECTION_TIMEOUT_MILLIS = 5_000;
+/** Without a byte for this long, a connection counts as dead. */
+const SOCKET_TIMEOUT_MILLIS = 30_000;
+
+let opened: Promise<S3> | undefined;
+
+/**
+ * The process's S3 client. Region, credentials and endpoint come from where the SDK looks for them (environment, profile,
+ * role); an endpoint of its own (AWS_ENDPOINT_URL_S3) is addressed by path, as other S3s want it. The SDK is loaded
+ * with the first use: local runs don't wait for it.
+ */
+export function openS3(): Promise<S3> {
+  opened ??= createS3().catch((error: unknown) => {
+    opened = undefined;
+    throw error;
+  });
+  return opened;
+}
+
+/** Forgets the client, for a process whose endpoint or credentials have changed. */
+export async function closeS3(): Promise<void> {
+  const closing = opened;
+  opened = undefined;
+  (await closing)?.client.destroy();
+}
+
+async function createS3(): Promise<S3> {
+  // The pinned SDK supports this Node; that later ones won't is nothing to say at the head of every command's output.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const sdk = await import('@aws-sdk/client-s3');
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
+  const client = new sdk.S3Client({
+    forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MILLIS,
+      socketTimeout: SOCKET_TIMEOUT_MILLIS,
+    },
+  });
+  return { sdk, client };
+}
+
+/** How new objects are encrypted: by NCS4CVR_S3_SSE (`AES256`, `aws:kms`) and NCS4CVR_S3_KMS_KEY_ID, else as the bucket says. */
+export function encryptionHeaders(): {
+  ServerSideEncryption?: 'AES256' | 'aws:kms';
+  SSEKMSKeyId?: string;
+} {
+  const { NCS4CVR_S3_SSE: sse, NCS4CVR_S3_KMS_KEY_ID: keyId } = process.env;
+  if (sse !== 'AES256' && sse !== 'aws:kms') return {};
+  return { ServerSideEncryption: sse, ...(keyId === undefined ? {} : { SSEKMSKeyId: keyId }) };
+}

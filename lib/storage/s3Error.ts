@@ -1,0 +1,52 @@
+import { messageOf, StorageError } from '../errors.ts';
+
+interface S3Failure {
+  readonly name?: string;
+  readonly code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
+  readonly $retryable?: unknown;
+}
+
+/** HTTP status of an S3 answer; undefined when there was none. */
+export function httpStatus(thrown: unknown): number | undefined {
+  return (thrown as S3Failure | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** A conditional write that lost: the condition failed (412), or another writer was faster (409). */
+export function isConditionFailure(thrown: unknown): boolean {
+  const status = httpStatus(thrown);
+  return status === 412 || (status === 409 && (thrown as S3Failure).name !== 'OperationAborted');
+}
+
+export function isMissing(thrown: unknown): boolean {
+  const { name } = (thrown ?? {}) as S3Failure;
+  return httpStatus(thrown) === 404 && name !== 'NoSuchBucket';
+}
+
+/** Turns what the SDK threw into a StorageError; StorageErrors pass through unchanged. */
+export function s3Error(
+  thrown: unknown,
+  uri: string,
+  fallback: 'STORAGE_READ_FAILED' | 'STORAGE_WRITE_FAILED',
+): StorageError {
+  if (thrown instanceof StorageError) return thrown;
+  const status = httpStatus(thrown);
+  const { name = '', $metadata } = (thrown ?? {}) as S3Failure;
+  const details = {
+    file: uri,
+    found: [name === 'Error' ? '' : name, status, messageOf(thrown), $metadata?.requestId]
+      .filter((part) => part !== '' && part !== undefined)
+      .join(', '),
+    cause: thrown,
+  };
+  if (name === 'NoSuchBucket')
+    return new StorageError('STORAGE_NOT_FOUND', 'there is no such bucket', details);
+  if (status === 404) return new StorageError('STORAGE_NOT_FOUND', 'there is no such object', details);
+  if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
+    return new StorageError('STORAGE_ACCESS_DENIED', 'access is denied', details);
+  }
+  const summary = fallback === 'STORAGE_READ_FAILED' ? 'reading failed' : 'writing failed';
+  // No answer at all, or one that says "later", after all attempts of the SDK.
+  const retryable = status === undefined || status >= 500 || status === 429 || status === 409;
+  return new StorageError(fallback, summary, { ...details, retryable });
+}

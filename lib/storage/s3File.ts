@@ -1,0 +1,116 @@
+import { StorageError } from '../errors.ts';
+import { openS3 } from './s3Client.ts';
+import { httpStatus, s3Error } from './s3Error.ts';
+import { parseS3Uri } from './s3Uri.ts';
+import type { RandomAccessFile } from './storage.ts';
+
+/** The SDK repeats requests, not bodies that break off: those are asked for again this often in all. */
+const BODY_ATTEMPTS = 4;
+const FIRST_PAUSE_MILLIS = 100;
+
+/** Opens an object for ranged reads of the version that it has now. */
+export async function openS3File(uri: string): Promise<RandomAccessFile> {
+  const { bucket, key } = parseS3Uri(uri);
+  try {
+    const { sdk, client } = await openS3();
+    const head = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
+    return new S3File(uri, head.ContentLength!, head.ETag!);
+  } catch (error) {
+    throw s3Error(error, uri, 'STORAGE_READ_FAILED');
+  }
+}
+
+class S3File implements RandomAccessFile {
+  readonly uri: string;
+  readonly sizeBytes: number;
+  readonly version: string;
+
+  constructor(uri: string, sizeBytes: number, version: string) {
+    this.uri = uri;
+    this.sizeBytes = sizeBytes;
+    this.version = version;
+  }
+
+  async readInto(target: Uint8Array, startByte: number): Promise<void> {
+    if (target.length === 0) return;
+    if (!Number.isSafeInteger(startByte) || startByte < 0 || startByte + target.length > this.sizeBytes) {
+      throw new StorageError('STORAGE_SHORT_READ', 'the object ends before the range that was asked for', {
+        file: this.uri,
+        expected: `${target.length} bytes from byte ${startByte}`,
+        found: `an object of ${this.sizeBytes} bytes`,
+      });
+    }
+    const range = `bytes=${startByte}-${startByte + target.length - 1}`;
+    await readBody(this.uri, target, { range, version: this.version });
+  }
+
+  /** Nothing is held between two reads. */
+  async close(): Promise<void> {}
+}
+
+/**
+ * Fills `target` with a range of an object, pinned to a version.
+ * @throws StorageError STORAGE_FILE_CHANGED, STORAGE_SHORT_READ, STORAGE_READ_FAILED
+ */
+async function readBody(
+  uri: string,
+  target: Uint8Array,
+  { range, version }: { range: string; version: string },
+): Promise<void> {
+  const { bucket, key } = parseS3Uri(uri);
+  const { sdk, client } = await openS3();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: key, Range: range, IfMatch: version });
+      const { Body } = await client.send(command);
+      await fill(target, Body as AsyncIterable<Uint8Array>, uri, range);
+      return;
+    } catch (error) {
+      const translated = pinnedError(error, uri, version);
+      if (!translated.retryable || translated.code === 'STORAGE_FILE_CHANGED' || attempt === BODY_ATTEMPTS) {
+        throw translated;
+      }
+      const pauseMillis = FIRST_PAUSE_MILLIS * 2 ** (attempt - 1) * (0.5 + Math.random());
+      await new Promise((resolve) => setTimeout(resolve, pauseMillis));
+    }
+  }
+}
+
+function pinnedError(thrown: unknown, uri: string, version: string): StorageError {
+  if (httpStatus(thrown) === 412) {
+    return new StorageError('STORAGE_FILE_CHANGED', 'the object was replaced while it was being read', {
+      file: uri,
+      expected: `version ${version}`,
+      retryable: true,
+      cause: thrown,
+    });
+  }
+  return s3Error(thrown, uri, 'STORAGE_READ_FAILED');
+}
+
+async function fill(
+  target: Uint8Array,
+  body: AsyncIterable<Uint8Array>,
+  uri: string,
+  range: string,
+): Promise<void> {
+  let filledBytes = 0;
+  for await (const chunk of body) {
+    if (filledBytes + chunk.length > target.length) {
+      throw shortRead(uri, range, `more than ${target.length} bytes`);
+    }
+    target.set(chunk, filledBytes);
+    filledBytes += chunk.length;
+  }
+  if (filledBytes < target.length) throw shortRead(uri, range, `${filledBytes} bytes`);
+}
+
+/** A body of another length than asked for is a broken connection or a proxy's doing: worth another try. */
+function shortRead(uri: string, range: string, found: string): StorageError {
+  return new StorageError('STORAGE_SHORT_READ', 'the answer has another length than the range', {
+    file: uri,
+    expected: range,
+    found,
+    retryable: true,
+  });
+}

@@ -1,0 +1,171 @@
+import { basename } from 'node:path';
+import { isHidden } from './isHidden.ts';
+import { createS3File } from './s3AtomicFile.ts';
+import { encryptionHeaders, openS3, type S3 } from './s3Client.ts';
+import { isConditionFailure, isMissing, s3Error } from './s3Error.ts';
+import { openS3File } from './s3File.ts';
+import { folderPrefix, parseS3Uri, type S3Location } from './s3Uri.ts';
+import type { FileStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
+
+/** What one DeleteObjects call takes. */
+const DELETES_AT_A_TIME = 1000;
+
+/**
+ * S3 and what speaks its protocol, by `s3://bucket/key`. Reads are pinned to the ETag that the object had when it was
+ * opened. Needs strong consistency and conditional writes (If-None-Match, If-Match), as S3 has since 2024.
+ *
+ * Throws StorageError: STORAGE_NOT_FOUND, STORAGE_NOT_A_FILE, STORAGE_ACCESS_DENIED, STORAGE_READ_FAILED,
+ * STORAGE_WRITE_FAILED, STORAGE_SHORT_READ, STORAGE_FILE_CHANGED, STORAGE_URI_INVALID.
+ */
+export const s3Storage: Storage = {
+  open: openS3File,
+  createAtomic: createS3File,
+
+  stat: (uri) => reading(uri, (s3, at) => stat(s3, at)),
+
+  list: (uri) =>
+    reading(uri, async (s3, at) => {
+      const file = at.key === '' || at.key.endsWith('/') ? undefined : await stat(s3, at);
+      if (file !== undefined) return [{ uri, relativePath: basename(at.key), ...file }];
+      const prefix = folderPrefix(at.key);
+      const root = `s3://${at.bucket}/${prefix}`;
+      const found: ListedFile[] = [];
+      for await (const { key, ...file } of listKeys(s3, { bucket: at.bucket, key: prefix })) {
+        const relativePath = key.slice(prefix.length);
+        // Consoles mark folders by empty objects whose key ends with a slash.
+        if (relativePath === '' || relativePath.endsWith('/')) continue;
+        if (relativePath.split('/').some(isHidden)) continue;
+        found.push({ uri: root + relativePath, relativePath, ...file });
+      }
+      return found;
+    }),
+
+  readWhole: (uri) => reading(uri, async (s3, at) => (await get(s3, at)).bytes),
+
+  readVersioned: (uri) =>
+    reading(uri, (s3, at) =>
+      get(s3, at).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+        return undefined;
+      }),
+    ),
+
+  createIfAbsent: (uri, bytes) => putIf(uri, bytes, { IfNoneMatch: '*' }),
+  replaceIfVersion: (uri, bytes, version) => putIf(uri, bytes, { IfMatch: version }),
+
+  exists: (uri) =>
+    reading(uri, async (s3, at) => {
+      if (at.key !== '' && (await stat(s3, at)) !== undefined) return true;
+      for await (const _ of listKeys(s3, { bucket: at.bucket, key: folderPrefix(at.key) }, 1)) return true;
+      return false;
+    }),
+
+  remove: (uri) =>
+    writing(uri, async ({ sdk, client }, { bucket, key }) => {
+      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    }),
+
+  removeFolder: (uri) =>
+    writing(uri, async (s3, { bucket, key }) => {
+      let keys: string[] = [];
+      for await (const found of listKeys(s3, { bucket, key: folderPrefix(key) })) {
+        keys.push(found.key);
+        if (keys.length < DELETES_AT_A_TIME) continue;
+        await removeKeys(s3, bucket, keys);
+        keys = [];
+      }
+      if (keys.length > 0) await removeKeys(s3, bucket, keys);
+    }),
+};
+
+type Work<T> = (s3: S3, at: S3Location) => Promise<T>;
+
+async function reading<T>(uri: string, work: Work<T>): Promise<T> {
+  const at = parseS3Uri(uri);
+  return openS3()
+    .then((s3) => work(s3, at))
+    .catch((error: unknown) => {
+      throw s3Error(error, uri, 'STORAGE_READ_FAILED');
+    });
+}
+
+async function writing<T>(uri: string, work: Work<T>): Promise<T> {
+  const at = parseS3Uri(uri);
+  return openS3()
+    .then((s3) => work(s3, at))
+    .catch((error: unknown) => {
+      throw s3Error(error, uri, 'STORAGE_WRITE_FAILED');
+    });
+}
+
+async function stat({ sdk, client }: S3, { bucket, key }: S3Location): Promise<FileStat | undefined> {
+  try {
+    const head = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
+    return { sizeBytes: head.ContentLength!, version: head.ETag! };
+  } catch (error) {
+    // HEAD has no body that could tell a missing bucket from a missing key: the next call will.
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function get({ sdk, client }: S3, { bucket, key }: S3Location): Promise<VersionedBytes> {
+  const answer = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: key }));
+  const bytes = await answer.Body!.transformToByteArray();
+  return { bytes, version: answer.ETag! };
+}
+
+/** A condition that fails says nothing about who won: a repeated request may have lost to its own first try. */
+function putIf(
+  uri: string,
+  bytes: Uint8Array,
+  condition: { IfNoneMatch: '*' } | { IfMatch: string },
+): Promise<string | undefined> {
+  return writing(uri, async (s3, { bucket, key }) => {
+    const { sdk, client } = s3;
+    try {
+      const input = { Bucket: bucket, Key: key, Body: bytes, ...encryptionHeaders(), ...condition };
+      return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
+    } catch (error) {
+      if (!isConditionFailure(error) && !isMissing(error)) throw error;
+      const repeated = ((error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1) > 1;
+      if (!repeated) return undefined;
+      const now = await get(s3, { bucket, key }).catch(() => undefined);
+      return now !== undefined && Buffer.compare(now.bytes, bytes) === 0 ? now.version : undefined;
+    }
+  });
+}
+
+interface ListedKey extends FileStat {
+  readonly key: string;
+}
+
+/** In binary order of the keys, as S3 lists them. */
+async function* listKeys(
+  { sdk, client }: S3,
+  { bucket, key: prefix }: S3Location,
+  limit?: number,
+): AsyncGenerator<ListedKey> {
+  let token: string | undefined;
+  do {
+    const page = await client.send(
+      new sdk.ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        ContinuationToken: token,
+        ...(limit === undefined ? {} : { MaxKeys: limit }),
+      }),
+    );
+    for (const { Key, Size, ETag } of page.Contents ?? []) {
+      yield { key: Key!, sizeBytes: Size!, version: ETag! };
+    }
+    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+async function removeKeys({ sdk, client }: S3, bucket: string, keys: readonly string[]): Promise<void> {
+  const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true };
+  const { Errors = [] } = await client.send(new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete }));
+  const [first] = Errors;
+  if (first !== undefined) throw new Error(`${first.Key}: ${first.Code} ${first.Message}`);
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { s3Storage } from '../../lib/storage/s3Storage.ts';
+import { writeWhole } from '../../lib/storage/writeWhole.ts';
+import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+
+const s3 = testEndpoint();
+const uriOf = (key: string) => `s3://${s3.bucket}/${key}`;
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+/** Faults for the first requests that match, one after the other. */
+function plan(matches: (request: S3Request) => boolean, ...faults: readonly S3Fault[]): void {
+  const left = [...faults];
+  s3.double!.options = { fault: (request) => (matches(request) ? left.shift() : undefined) };
+}
+const slowDown: S3Fault = { kind: 'status', status: 503, code: 'SlowDown' };
+const isGet = ({ method }: S3Request) => method === 'GET';
+const isPut = ({ method }: S3Request) => method === 'PUT';
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that fails', () => {
+  afterEach(() => {
+    s3.double!.options = {};
+  });
+
+  it('is asked again after SlowDown, a reset connection and a body that breaks off', async () => {
+    const bytes = randomBytes(100_000);
+    await writeWhole(uriOf('data'), bytes);
+    const file = await s3Storage.open(uriOf('data'));
+    plan(isGet, slowDown, { kind: 'reset' }, { kind: 'cut', afterBytes: 5_000 });
+    const before = s3.double!.requests.length;
+    const target = new Uint8Array(50_000);
+    await file.readInto(target, 1_000);
+    expect(Buffer.compare(target, bytes.subarray(1_000, 51_000))).toBe(0);
+    expect(s3.double!.requests.length - before).toBe(4);
+  });
+
+  it('is given up with a retryable error when bodies keep breaking off', async () => {
+    await writeWhole(uriOf('data'), randomBytes(100_000));
+    const file = await s3Storage.open(uriOf('data'));
+    s3.double!.options = {
+      fault: (request) => (isGet(request) ? { kind: 'cut', afterBytes: 10 } : undefined),
+    };
+    const error = await file.readInto(new Uint8Array(1000), 0).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ retryable: true, location: { file: uriOf('data') } });
+  }, 20_000);
+
+  it('never mixes two versions: an object replaced after it was opened is an error', async () => {
+    await writeWhole(uriOf('shard'), bytesOf('old bytes'));
+    const file = await s3Storage.open(uriOf('shard'));
+    await writeWhole(uriOf('shard'), bytesOf('new bytes'));
+    await expect(file.readInto(new Uint8Array(3), 0)).rejects.toMatchObject({
+      code: 'STORAGE_FILE_CHANGED',
+      retryable: true,
+      location: { file: uriOf('shard') },
+    });
+  });
+
+  it('tells the winner of a conditional write that it won, even when the first answer was lost', async () => {
+    plan(isPut, { kind: 'lostAnswer' });
+    const created = await s3Storage.createIfAbsent(uriOf('pointer'), bytesOf('1'));
+    expect(created).toBeDefined();
+    plan(isPut, { kind: 'lostAnswer' });
+    const replaced = await s3Storage.replaceIfVersion(uriOf('pointer'), bytesOf('2'), created!);
+    expect(replaced).toBe((await s3Storage.stat(uriOf('pointer')))!.version);
+    plan(isPut, slowDown);
+    expect(await s3Storage.createIfAbsent(uriOf('pointer'), bytesOf('3'))).toBeUndefined();
+  });
+
+  it('keeps no part of an upload that failed or was aborted', async () => {
+    const bucket = s3.double!.buckets.get(s3.bucket)!;
+    s3.double!.options = {
+      fault: ({ query }) =>
+        query.get('partNumber') === '2' ? { kind: 'status', status: 403, code: 'AccessDenied' } : undefined,
+    };
+    const failing = await s3Storage.createAtomic(uriOf('upload'));
+    const writeAll = async () => {
+      for (let i = 0; i < 40; i++) await failing.write(randomBytes(1_000_000));
+      await failing.commit();
+    };
+    await expect(writeAll()).rejects.toMatchObject({ code: 'STORAGE_ACCESS_DENIED' });
+    await failing.abort();
+    s3.double!.options = {};
+    const aborted = await s3Storage.createAtomic(uriOf('upload'));
+    for (let i = 0; i < 40; i++) await aborted.write(randomBytes(1_000_000));
+    await aborted.abort();
+    expect(bucket.uploads.size).toBe(0);
+    expect(await s3Storage.exists(uriOf('upload'))).toBe(false);
+  }, 20_000);
+
+  it('that refuses or lacks the bucket is named, and not asked again', async () => {
+    plan(isGet, { kind: 'status', status: 403, code: 'AccessDenied' });
+    const before = s3.double!.requests.length;
+    const denied = s3Storage.readWhole(uriOf('data'));
+    await expect(denied).rejects.toMatchObject({ code: 'STORAGE_ACCESS_DENIED', retryable: false });
+    expect(s3.double!.requests.length - before).toBe(1);
+    await expect(s3Storage.list('s3://no-such-bucket/x/')).rejects.toMatchObject({
+      code: 'STORAGE_NOT_FOUND',
+      message: expect.stringContaining('no such bucket'),
+    });
+  });
+
+  it('gets the encryption that the environment asks for, on small and large objects', async () => {
+    process.env.NCS4CVR_S3_SSE = 'aws:kms';
+    process.env.NCS4CVR_S3_KMS_KEY_ID = 'key-1';
+    await s3Storage.createIfAbsent(uriOf('secret-1'), bytesOf('x'));
+    await writeWhole(uriOf('secret-2'), randomBytes(20_000_000));
+    delete process.env.NCS4CVR_S3_SSE;
+    delete process.env.NCS4CVR_S3_KMS_KEY_ID;
+    await writeWhole(uriOf('open'), bytesOf('x'));
+    const headersOf = (key: string) => s3.double!.buckets.get(s3.bucket)!.get(key).headers;
+    for (const key of ['secret-1', 'secret-2']) {
+      expect(headersOf(key)).toMatchObject({
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': 'key-1',
+      });
+    }
+    expect(headersOf('open')).not.toHaveProperty('x-amz-server-side-encryption');
+  });
+});
+
+describe('an S3 URI', () => {
+  it('needs a bucket', async () => {
+    for (const uri of ['s3://', 's3:///key']) {
+      await expect(s3Storage.stat(uri)).rejects.toMatchObject({ code: 'STORAGE_URI_INVALID' });
+    }
+  });
+});
