@@ -3,13 +3,22 @@ import { messageOf, StorageError } from '../errors.ts';
 interface S3Failure {
   readonly name?: string;
   readonly code?: string;
-  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
+  readonly $metadata?: {
+    readonly httpStatusCode?: number;
+    readonly requestId?: string;
+    readonly attempts?: number;
+  };
   readonly $retryable?: unknown;
 }
 
 /** HTTP status of an S3 answer; undefined when there was none. */
 export function httpStatus(thrown: unknown): number | undefined {
   return (thrown as S3Failure | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** How often the SDK sent the request. */
+export function attemptsOf(thrown: unknown): number | undefined {
+  return (thrown as S3Failure | undefined)?.$metadata?.attempts;
 }
 
 /** A conditional write that lost: the condition failed (412), or another writer was faster (409). */

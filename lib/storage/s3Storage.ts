@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { isHidden } from './isHidden.ts';
 import { createS3File } from './s3AtomicFile.ts';
 import { encryptionHeaders, openS3, type S3 } from './s3Client.ts';
-import { isConditionFailure, isMissing, s3Error } from './s3Error.ts';
+import { attemptsOf, isConditionFailure, isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
 import { folderPrefix, parseS3Uri, type S3Location } from './s3Uri.ts';
 import type { FileStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
@@ -51,7 +52,8 @@ export const s3Storage: Storage = {
     ),
 
   createIfAbsent: (uri, bytes) => putIf(uri, bytes, { IfNoneMatch: '*' }),
-  replaceIfVersion: (uri, bytes, version) => putIf(uri, bytes, { IfMatch: version }),
+  // S3 takes an ETag with and without its quotes, radosgw in a write only without.
+  replaceIfVersion: (uri, bytes, version) => putIf(uri, bytes, { IfMatch: version.replaceAll('"', '') }),
 
   exists: (uri) =>
     reading(uri, async (s3, at) => {
@@ -115,23 +117,35 @@ async function get({ sdk, client }: S3, { bucket, key }: S3Location): Promise<Ve
   return { bytes, version: answer.ETag! };
 }
 
-/** A condition that fails says nothing about who won: a repeated request may have lost to its own first try. */
+/** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */
+const WRITER = 'ncs4cvr-writer';
+
+/**
+ * A condition that fails after a repeated request doesn't say who won: the request may have lost to its own first try,
+ * whose answer never came.
+ */
 function putIf(
   uri: string,
   bytes: Uint8Array,
   condition: { IfNoneMatch: '*' } | { IfMatch: string },
 ): Promise<string | undefined> {
-  return writing(uri, async (s3, { bucket, key }) => {
-    const { sdk, client } = s3;
+  return writing(uri, async ({ sdk, client }, { bucket, key }) => {
+    const writer = randomUUID();
+    const at = { Bucket: bucket, Key: key };
     try {
-      const input = { Bucket: bucket, Key: key, Body: bytes, ...encryptionHeaders(), ...condition };
+      const input = {
+        ...at,
+        Body: bytes,
+        Metadata: { [WRITER]: writer },
+        ...encryptionHeaders(),
+        ...condition,
+      };
       return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
     } catch (error) {
       if (!isConditionFailure(error) && !isMissing(error)) throw error;
-      const repeated = ((error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1) > 1;
-      if (!repeated) return undefined;
-      const now = await get(s3, { bucket, key }).catch(() => undefined);
-      return now !== undefined && Buffer.compare(now.bytes, bytes) === 0 ? now.version : undefined;
+      if ((attemptsOf(error) ?? 1) === 1) return undefined;
+      const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
+      return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
     }
   });
 }

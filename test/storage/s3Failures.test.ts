@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import { writeWhole } from '../../lib/storage/writeWhole.ts';
@@ -124,5 +125,18 @@ describe('an S3 URI', () => {
     for (const uri of ['s3://', 's3:///key']) {
       await expect(s3Storage.stat(uri)).rejects.toMatchObject({ code: 'STORAGE_URI_INVALID' });
     }
+  });
+});
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the double', () => {
+  it('refuses a body that is not what its CRC32 says, as S3 does', async () => {
+    const wrong = new PutObjectCommand({
+      Bucket: s3.bucket,
+      Key: 'bad',
+      Body: 'abc',
+      ChecksumCRC32: 'AAAAAA==',
+    });
+    await expect(s3.client.send(wrong)).rejects.toMatchObject({ name: 'BadDigest' });
+    expect(await s3Storage.exists(uriOf('bad'))).toBe(false);
   });
 });

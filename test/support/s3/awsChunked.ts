@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 /** A body refused as S3 would: with an HTTP status and a code in XML. */
@@ -18,6 +19,10 @@ export function decodeBody(body: Buffer, headers: NodeJS.Dict<string | string[]>
   const { bytes, trailers } = isChunked ? decodeChunks(body) : { bytes: body, trailers: new Map() };
   const expected = trailers.get('x-amz-checksum-crc32') ?? headers['x-amz-checksum-crc32'];
   if (typeof expected === 'string' && expected !== checksum(bytes)) throw new S3Refusal(400, 'BadDigest');
+  const md5 = headers['content-md5'];
+  if (md5 !== undefined && md5 !== createHash('md5').update(bytes).digest('base64')) {
+    throw new S3Refusal(400, 'BadDigest');
+  }
   const decodedLength = headers['x-amz-decoded-content-length'];
   if (decodedLength !== undefined && Number(decodedLength) !== bytes.length) {
     throw new S3Refusal(400, 'IncompleteBody');

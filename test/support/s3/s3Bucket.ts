@@ -99,12 +99,15 @@ export class S3Bucket {
     if (ifNoneMatch !== undefined && ifNoneMatch !== '*') throw new S3Refusal(501, 'NotImplemented');
     if (ifNoneMatch === '*' && current !== undefined) throw new S3Refusal(412, 'PreconditionFailed');
     if (ifMatch !== undefined && current === undefined) throw new S3Refusal(404, 'NoSuchKey');
-    if (ifMatch !== undefined && ifMatch !== current?.etag) throw new S3Refusal(412, 'PreconditionFailed');
+    if (ifMatch !== undefined && unquoted(ifMatch) !== unquoted(current!.etag))
+      throw new S3Refusal(412, 'PreconditionFailed');
     const stored = { bytes, etag, lastModified: new Date(), headers };
     this.objects.set(key, stored);
     return stored;
   }
 }
+
+const unquoted = (etag: string) => etag.replaceAll('"', '');
 
 function quotedMd5(bytes: Buffer): string {
   return `"${createHash('md5').update(bytes).digest('hex')}"`;
