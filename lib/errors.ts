@@ -59,6 +59,9 @@ export class TrainingError extends Ncs4cvrError {}
 /** A comparison can't start or can't go on. Codes: COMPARISON_*. */
 export class ComparisonError extends Ncs4cvrError {}
 
+/** Scores can't be made visible, or what is visible is damaged. Codes: PUBLISH_*. */
+export class PublishError extends Ncs4cvrError {}
+
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {
   readonly problems: readonly string[];

@@ -2,6 +2,7 @@ import { CODE_VERSION } from '../codeVersion.ts';
 import { MODEL_FILE } from '../model/bundleManifest.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
+import type { RowGroupRange } from './scoredRowGroups.ts';
 
 /** Prefix of every key this project writes into a prediction file's schema metadata. */
 export const METADATA_PREFIX = 'ncs4cvr.';
@@ -10,8 +11,9 @@ export const METADATA_PREFIX = 'ncs4cvr.';
 export function predictionMetadata(
   { manifest }: ModelBundle,
   shard: ParquetShard,
+  { first, end }: RowGroupRange,
 ): ReadonlyMap<string, string> {
-  const lastRowGroup = shard.rowGroups.length - 1;
+  const rowCount = shard.rowGroups.slice(first, end).reduce((sum, group) => sum + group.rowCount, 0);
   const entries = {
     model_version: manifest.modelVersion,
     model_sha256: manifest.files[MODEL_FILE].sha256,
@@ -19,8 +21,8 @@ export function predictionMetadata(
     input_uri: shard.uri,
     input_size_bytes: String(shard.sizeBytes),
     input_version: shard.version,
-    row_groups: lastRowGroup < 0 ? 'none' : `0-${lastRowGroup}`,
-    row_count: String(shard.rowCount),
+    row_groups: end <= first ? 'none' : `${first}-${end - 1}`,
+    row_count: String(rowCount),
     code_version: CODE_VERSION,
   };
   return new Map(Object.entries(entries).map(([key, value]) => [METADATA_PREFIX + key, value]));

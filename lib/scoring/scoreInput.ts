@@ -68,12 +68,14 @@ export async function scoreInput(
       let doneShare = 0;
       try {
         const score = () =>
-          scoreShard(shard.inputUri, shard.outputUri, bundle, pool, (count, share) => {
-            rows += count;
-            doneRows += count;
-            doneShare += share;
-            bytesDone += share * shard.sizeBytes;
-            report();
+          scoreShard(shard.inputUri, shard.outputUri, bundle, pool, {
+            onRows: (count, share) => {
+              rows += count;
+              doneRows += count;
+              doneShare += share;
+              bytesDone += share * shard.sizeBytes;
+              report();
+            },
           });
         scored.push(
           await score().catch((error: unknown) => {

@@ -2,8 +2,14 @@ import type { ParquetShard } from '../parquet/openShard.ts';
 import type { ScoredRowGroup } from './scoringProtocol.ts';
 import type { WorkerPool } from './workerPool.ts';
 
+/** Row groups `[first, end)` of a shard. */
+export interface RowGroupRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /**
- * Scores the row groups of a shard on the pool and yields them in file order. A shard always has one row group
+ * Scores the row groups of a shard, or a range of them, on the pool and yields them in file order. A shard always has one row group
  * asked for; more of them only while all shards of the pool together hold few, so memory grows neither with the
  * file nor with the number of shards. Row groups without rows, which some writers leave, are passed over.
  * @throws the error of the first broken row group, in file order
@@ -11,8 +17,11 @@ import type { WorkerPool } from './workerPool.ts';
 export async function* scoredRowGroups(
   shard: ParquetShard,
   pool: WorkerPool,
+  { first, end }: RowGroupRange = { first: 0, end: shard.rowGroups.length },
 ): AsyncGenerator<ScoredRowGroup> {
-  const rowGroups = [...shard.rowGroups.keys()].filter((rowGroup) => shard.rowGroups[rowGroup]!.rowCount > 0);
+  const rowGroups = [...shard.rowGroups.keys()].filter(
+    (rowGroup) => rowGroup >= first && rowGroup < end && shard.rowGroups[rowGroup]!.rowCount > 0,
+  );
   const inFlight: Promise<ScoredRowGroup>[] = [];
   let next = 0;
   let held = 0;

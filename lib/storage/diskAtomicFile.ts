@@ -1,22 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { diskError } from './diskError.ts';
 import { diskPath } from './diskPath.ts';
-import type { AtomicFile } from './storage.ts';
+import type { AtomicFile, CreateOptions } from './storage.ts';
 
 /**
  * Starts a file under a hidden temporary name in its final folder (which is made), so that `commit` is one rename
- * within a file system. A process that dies leaves at most `.<name>.<uuid>.tmp`. An existing file is replaced on commit.
+ * within a file system. A process that dies leaves at most `.<name>.<uuid>.tmp`.
  */
-export async function createDiskFile(uri: string): Promise<AtomicFile> {
+export async function createDiskFile(
+  uri: string,
+  { ifAbsent = false }: CreateOptions = {},
+): Promise<AtomicFile> {
   const path = diskPath(uri);
   const temporaryPath = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
     await mkdir(dirname(path), { recursive: true });
     await refuseFolder(path, uri);
-    return new DiskAtomicFile(uri, path, temporaryPath, await open(temporaryPath, 'wx'));
+    return new DiskAtomicFile(uri, path, temporaryPath, await open(temporaryPath, 'wx'), ifAbsent);
   } catch (error) {
     throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
   }
@@ -35,13 +38,15 @@ class DiskAtomicFile implements AtomicFile {
   readonly #path: string;
   readonly #temporaryPath: string;
   readonly #handle: FileHandle;
+  readonly #ifAbsent: boolean;
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
-  constructor(uri: string, path: string, temporaryPath: string, handle: FileHandle) {
+  constructor(uri: string, path: string, temporaryPath: string, handle: FileHandle, ifAbsent: boolean) {
     this.uri = uri;
     this.#path = path;
     this.#temporaryPath = temporaryPath;
     this.#handle = handle;
+    this.#ifAbsent = ifAbsent;
   }
 
   /** Appends. `bytes` may be reused once the promise resolves; await it before the next call. */
@@ -56,15 +61,17 @@ class DiskAtomicFile implements AtomicFile {
     }
   }
 
-  async commit(): Promise<void> {
+  async commit(): Promise<boolean> {
     this.#refuseUnlessOpen();
     try {
       // Without it, a power cut after the rename could leave the final name on an empty file.
       await this.#handle.sync();
       await this.#handle.close();
-      await rename(this.#temporaryPath, this.#path);
+      const isCreated = this.#ifAbsent ? await this.#linkIfAbsent() : true;
+      if (!this.#ifAbsent) await rename(this.#temporaryPath, this.#path);
       this.#state = 'committed';
       await syncFolder(dirname(this.#path));
+      return isCreated;
     } catch (error) {
       throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
     }
@@ -78,6 +85,19 @@ class DiskAtomicFile implements AtomicFile {
       await rm(this.#temporaryPath, { force: true });
     } catch (error) {
       throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
+    }
+  }
+
+  /** A link fails where there is a file, a rename wouldn't. */
+  async #linkIfAbsent(): Promise<boolean> {
+    try {
+      await link(this.#temporaryPath, this.#path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      return false;
+    } finally {
+      await rm(this.#temporaryPath, { force: true });
     }
   }
 

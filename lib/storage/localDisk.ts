@@ -27,7 +27,7 @@ export const localDisk: Storage = {
     const path = diskPath(uri);
     try {
       const stats = await stat(path, { bigint: true });
-      if (stats.isFile()) return [{ uri, relativePath: basename(path), ...fileStat(stats) }];
+      if (stats.isFile()) return [{ uri, relativePath: basename(path), ...listedStat(stats) }];
       const files: ListedFile[] = [];
       if (!stats.isDirectory()) {
         throw new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
@@ -111,6 +111,10 @@ function fileStat(stats: { mtimeNs: bigint; size: bigint }): FileStat {
   return { sizeBytes: Number(stats.size), version: versionTag(stats) };
 }
 
+function listedStat(stats: { mtimeNs: bigint; size: bigint }): FileStat & { modifiedMillis: number } {
+  return { ...fileStat(stats), modifiedMillis: Number(stats.mtimeNs / 1_000_000n) };
+}
+
 function undefinedIfMissing(error: StorageError): undefined {
   if (error.code !== 'STORAGE_NOT_FOUND') throw error;
 }
@@ -144,7 +148,7 @@ async function listFolder(
     });
     if (stats.isDirectory()) await listFolder(listing, relativePath, below);
     else if (stats.isFile()) {
-      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...fileStat(stats) });
+      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...listedStat(stats) });
     }
   }
 }

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { StorageError } from '../errors.ts';
 import { encryptionHeaders, openS3 } from './s3Client.ts';
-import { s3Error } from './s3Error.ts';
+import { isConditionFailure, s3Error } from './s3Error.ts';
 import { parseS3Uri } from './s3Uri.ts';
-import type { AtomicFile } from './storage.ts';
+import type { AtomicFile, CreateOptions } from './storage.ts';
 
 /** Up to 10,000 parts of this size: objects of 156 GiB. One part is buffered and sent at a time by each of two slots. */
 const PART_BYTES = 16 * 2 ** 20;
@@ -13,7 +13,10 @@ const PARTS_AT_A_TIME = 2;
  * Starts an object. Small ones are one PUT, others a multipart upload: either way the object appears whole at `commit`.
  * An upload that fails is aborted; one whose process dies is removed by the bucket's lifecycle rule.
  */
-export async function createS3File(uri: string): Promise<AtomicFile> {
+export async function createS3File(
+  uri: string,
+  { ifAbsent = false }: CreateOptions = {},
+): Promise<AtomicFile> {
   const { bucket, key } = parseS3Uri(uri);
   if (key === '' || key.endsWith('/')) {
     throw new StorageError('STORAGE_NOT_A_FILE', 'a folder is in the way', { file: uri, expected: 'a key' });
@@ -22,12 +25,19 @@ export async function createS3File(uri: string): Promise<AtomicFile> {
   const body = new PassThrough({ highWaterMark: PART_BYTES });
   const upload = new Upload({
     client,
-    params: { Bucket: bucket, Key: key, Body: body, ...encryptionHeaders() },
+    params: {
+      Bucket: bucket,
+      Key: key,
+      Body: body,
+      ...encryptionHeaders(),
+      // S3 checks it where the object appears: at the PUT, or when the upload is completed.
+      ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+    },
     partSize: PART_BYTES,
     queueSize: PARTS_AT_A_TIME,
     leavePartsOnError: false,
   });
-  return new S3AtomicFile(uri, body, upload);
+  return new S3AtomicFile(uri, body, upload, ifAbsent);
 }
 
 /** What is used of lib-storage's Upload. */
@@ -40,14 +50,16 @@ class S3AtomicFile implements AtomicFile {
   readonly uri: string;
   readonly #body: PassThrough;
   readonly #upload: RunningUpload;
+  readonly #ifAbsent: boolean;
   #done: Promise<unknown> | undefined;
   #failure: unknown;
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
-  constructor(uri: string, body: PassThrough, upload: RunningUpload) {
+  constructor(uri: string, body: PassThrough, upload: RunningUpload, ifAbsent: boolean) {
     this.uri = uri;
     this.#body = body;
     this.#upload = upload;
+    this.#ifAbsent = ifAbsent;
   }
 
   /** Appends. `bytes` may be reused once the promise resolves; await it before the next call. */
@@ -65,14 +77,19 @@ class S3AtomicFile implements AtomicFile {
     if (this.#failure !== undefined) throw s3Error(this.#failure, this.uri, 'STORAGE_WRITE_FAILED');
   }
 
-  async commit(): Promise<void> {
+  async commit(): Promise<boolean> {
     this.#refuseUnlessOpen();
     this.#start();
     this.#body.end();
     try {
       await this.#done;
       this.#state = 'committed';
+      return true;
     } catch (error) {
+      if (this.#ifAbsent && isConditionFailure(error)) {
+        this.#state = 'committed';
+        return false;
+      }
       throw s3Error(error, this.uri, 'STORAGE_WRITE_FAILED');
     }
   }

@@ -22,11 +22,15 @@ export const s3Storage: Storage = {
   open: openS3File,
   createAtomic: createS3File,
 
-  stat: (uri) => reading(uri, (s3, at) => stat(s3, at)),
+  stat: (uri) =>
+    reading(uri, async (s3, at) => {
+      const found = await head(s3, at);
+      return found && { sizeBytes: found.sizeBytes, version: found.version };
+    }),
 
   list: (uri) =>
     reading(uri, async (s3, at) => {
-      const file = at.key === '' || at.key.endsWith('/') ? undefined : await stat(s3, at);
+      const file = at.key === '' || at.key.endsWith('/') ? undefined : await head(s3, at);
       if (file !== undefined) return [{ uri, relativePath: basename(at.key), ...file }];
       const prefix = folderPrefix(at.key);
       const root = `s3://${at.bucket}/${prefix}`;
@@ -57,7 +61,7 @@ export const s3Storage: Storage = {
 
   exists: (uri) =>
     reading(uri, async (s3, at) => {
-      if (at.key !== '' && (await stat(s3, at)) !== undefined) return true;
+      if (at.key !== '' && (await head(s3, at)) !== undefined) return true;
       for await (const _ of listKeys(s3, { bucket: at.bucket, key: folderPrefix(at.key) }, 1)) return true;
       return false;
     }),
@@ -100,10 +104,17 @@ async function writing<T>(uri: string, work: Work<T>): Promise<T> {
     });
 }
 
-async function stat({ sdk, client }: S3, { bucket, key }: S3Location): Promise<FileStat | undefined> {
+async function head(
+  { sdk, client }: S3,
+  { bucket, key }: S3Location,
+): Promise<(FileStat & { modifiedMillis: number }) | undefined> {
   try {
-    const head = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
-    return { sizeBytes: head.ContentLength!, version: head.ETag! };
+    const found = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
+    return {
+      sizeBytes: found.ContentLength!,
+      version: found.ETag!,
+      modifiedMillis: found.LastModified!.getTime(),
+    };
   } catch (error) {
     // HEAD has no body that could tell a missing bucket from a missing key: the next call will.
     if (isMissing(error)) return undefined;
@@ -152,6 +163,7 @@ function putIf(
 
 interface ListedKey extends FileStat {
   readonly key: string;
+  readonly modifiedMillis: number;
 }
 
 /** In binary order of the keys, as S3 lists them. */
@@ -170,8 +182,13 @@ async function* listKeys(
         ...(limit === undefined ? {} : { MaxKeys: limit }),
       }),
     );
-    for (const { Key, Size, ETag } of page.Contents ?? []) {
-      yield { key: Key!, sizeBytes: Size!, version: ETag! };
+    for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
+      yield {
+        key: Key!,
+        sizeBytes: Size!,
+        version: ETag!,
+        modifiedMillis: LastModified!.getTime(),
+      };
     }
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
   } while (token !== undefined);

@@ -16,10 +16,18 @@ export interface RandomAccessFile {
 export interface AtomicFile {
   readonly uri: string;
   write(bytes: Uint8Array): Promise<void>;
-  /** Makes the whole file visible under `uri` in one step. */
-  commit(): Promise<void>;
+  /**
+   * Makes the whole file visible under `uri` in one step.
+   * @returns false when the file was to be written only if absent, and there is one; nothing has changed then
+   */
+  commit(): Promise<boolean>;
   /** Removes what was written. Safe to call after a failed commit. */
   abort(): Promise<void>;
+}
+
+export interface CreateOptions {
+  /** Leave a file that is there as it is; it is replaced otherwise. */
+  readonly ifAbsent?: boolean;
 }
 
 /** Size and version of a file. */
@@ -33,6 +41,8 @@ export interface ListedFile extends FileStat {
   readonly uri: string;
   /** Path relative to the listed folder, with forward slashes; the file's name when a single file was listed. */
   readonly relativePath: string;
+  /** When this version was written, milliseconds since 1970. */
+  readonly modifiedMillis: number;
 }
 
 /** A small file with the version that its bytes had. */
@@ -51,7 +61,7 @@ export interface Storage {
   readWhole(uri: string): Promise<Uint8Array>;
   /** Undefined where there is no file. */
   readVersioned(uri: string): Promise<VersionedBytes | undefined>;
-  createAtomic(uri: string): Promise<AtomicFile>;
+  createAtomic(uri: string, options?: CreateOptions): Promise<AtomicFile>;
   /**
    * Writes a small file unless there is one: of any number of callers, one wins.
    * @returns the version written; undefined when there is a file already

@@ -18,7 +18,7 @@ export function memoryAtomicFile(): MemoryAtomicFile {
       parts.push(Buffer.from(bytes));
       this.writeSizes.push(bytes.length);
     },
-    async commit() {},
+    commit: async () => true,
     async abort() {
       this.wasAborted = true;
     },

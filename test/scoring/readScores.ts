@@ -14,7 +14,10 @@ export function floats(table: Table, name: string): Float32Array {
 
 /** Float bits of the three scores by impression: equal strings are equal bits. */
 export function scoreBits(path: string): Map<bigint, string> {
-  const table = readTable(path);
+  return tableBits(readTable(path));
+}
+
+export function tableBits(table: Table): Map<bigint, string> {
   const ids = table.getChild('impression_id')!;
   const columns = SCORE_NAMES.map((name) => new Uint32Array(floats(table, name).buffer));
   return new Map(

@@ -175,8 +175,10 @@ describe('memory', () => {
     const pool = new WorkerPool(2, { contract, modelBytes, extraColumns: [] });
     const input = write('room/a.parquet', shard);
     const output = join(folder, 'room-scores/a.arrow');
-    await scoreShard(input, output, bundle, pool, () => {
-      throw new Error('stop here');
+    await scoreShard(input, output, bundle, pool, {
+      onRows: () => {
+        throw new Error('stop here');
+      },
     }).catch(() => undefined);
     expect(pool.heldRowGroups).toBe(0);
     expect(pool.hasRoom).toBe(true);

@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { appendFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -182,6 +190,7 @@ describe('listing', () => {
       uri: `${root}/a-b.parquet`,
       relativePath: 'a-b.parquet',
       ...(await localDisk.stat(`${root}/a-b.parquet`)),
+      modifiedMillis: Math.floor(statSync(`${root}/a-b.parquet`).mtimeMs),
     });
     expect(files[0]!.sizeBytes).toBe(11);
   });
@@ -198,7 +207,15 @@ describe('listing', () => {
   test('one file lists itself under the URI that was given', async () => {
     const uri = join(root, 'a.parquet');
     const { version } = (await localDisk.stat(uri))!;
-    expect(await localDisk.list(uri)).toEqual([{ uri, relativePath: 'a.parquet', sizeBytes: 9, version }]);
+    expect(await localDisk.list(uri)).toEqual([
+      {
+        uri,
+        relativePath: 'a.parquet',
+        sizeBytes: 9,
+        version,
+        modifiedMillis: Math.floor(statSync(uri).mtimeMs),
+      },
+    ]);
   });
 
   test('an empty folder lists nothing, and a hidden folder lists its files when it was asked for', async () => {

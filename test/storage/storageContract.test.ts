@@ -102,9 +102,10 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
       'b/2.bin',
       'é.bin',
     ]);
-    for (const { uri, relativePath, sizeBytes, version } of found) {
+    for (const { uri, relativePath, sizeBytes, version, modifiedMillis } of found) {
       expect(textOf(await storage.readWhole(uri))).toBe(relativePath);
       expect(await storage.stat(uri)).toEqual({ sizeBytes, version });
+      expect(Math.abs(modifiedMillis - Date.now())).toBeLessThan(60_000);
       const opened = await storage.open(uri);
       expect(opened.version).toBe(version);
       await opened.close();
@@ -121,6 +122,22 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
     ]);
     expect(await storage.exists(uriOf('pre/fix'))).toBe(true);
     expect(await storage.exists(uriOf('pre/fi'))).toBe(false);
+  });
+
+  it('writes a large file if absent once, whole, and tells the others', async () => {
+    const uri = uriOf('conditional/large.bin');
+    const attempt = async (letter: string) => {
+      const file = await storage.createAtomic(uri, { ifAbsent: true });
+      for (let i = 0; i < 9; i++) await file.write(Buffer.alloc(2_000_000, letter));
+      return file.commit();
+    };
+    const letters = ['a', 'b', 'c'];
+    const created = await Promise.all(letters.map(attempt));
+    expect(created.filter((isCreated) => isCreated)).toHaveLength(1);
+    const expected = Buffer.alloc(18_000_000, letters[created.indexOf(true)]);
+    expect(expected.equals(await storage.readWhole(uri))).toBe(true);
+    expect(await attempt('d')).toBe(false);
+    expect(expected.equals(await storage.readWhole(uri))).toBe(true);
   });
 
   it('creates a file once, however many try', async () => {

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { MODEL_FILE } from '../model/bundleManifest.ts';
+import type { ModelBundle } from '../model/loadBundle.ts';
+
+/** What tells a model from every other one; scores depend on the two digests alone. */
+export const modelIdentitySchema = z.strictObject({
+  version: z.string(),
+  /** Of model.onnx. */
+  sha256: z.string(),
+  contractFingerprint: z.string(),
+});
+export type ModelIdentity = Readonly<z.infer<typeof modelIdentitySchema>>;
+
+export function modelIdentity({ manifest }: Pick<ModelBundle, 'manifest'>): ModelIdentity {
+  return {
+    version: manifest.modelVersion,
+    sha256: manifest.files[MODEL_FILE].sha256,
+    contractFingerprint: manifest.contractFingerprint,
+  };
+}
+
+/** Do both give the same scores? */
+export function isSameModel(a: ModelIdentity, b: ModelIdentity): boolean {
+  return a.sha256 === b.sha256 && a.contractFingerprint === b.contractFingerprint;
+}

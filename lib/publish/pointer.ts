@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { storageFor } from '../storage/openStorage.ts';
+import { decodeJson, encodeJson } from './jsonDocument.ts';
+import { modelIdentitySchema } from './modelIdentity.ts';
+import { pointerUri } from './outputLayout.ts';
+
+/** A manifest that a partition has, or had. */
+const publicationSchema = z.strictObject({
+  manifest: z.string(),
+  /** Of the manifest's bytes. */
+  sha256: z.string(),
+  model: modelIdentitySchema,
+  rows: z.int(),
+});
+export type Publication = Readonly<z.infer<typeof publicationSchema>>;
+
+const pointerSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  partition: z.string(),
+  /** Counts the flips, from 1. */
+  generation: z.int().min(1),
+  current: publicationSchema,
+  /** What was current before, the last one first. */
+  history: z.array(publicationSchema).readonly(),
+  /** Set by a roll-back: publishers leave the partition alone until a run lifts it. */
+  hold: z.string().nullable(),
+});
+export type Pointer = Readonly<z.infer<typeof pointerSchema>>;
+
+/** A pointer as it was read, for a replacement that fails when it has changed since. */
+export interface PointerState {
+  /** Undefined for a partition that was never published. */
+  readonly pointer: Pointer | undefined;
+  readonly version: string | undefined;
+}
+
+/** How many earlier manifests a pointer names: so far one can roll back. */
+export const HISTORY_LENGTH = 20;
+
+export async function readPointer(root: string, partition: string): Promise<PointerState> {
+  const uri = pointerUri(root, partition);
+  const found = await storageFor(uri).readVersioned(uri);
+  if (found === undefined) return { pointer: undefined, version: undefined };
+  return { pointer: decodeJson(found.bytes, pointerSchema, uri), version: found.version };
+}
+
+/**
+ * The one step by which scores become visible.
+ * @returns undefined when the pointer isn't what `state` says any more
+ */
+export async function flipPointer(
+  root: string,
+  partition: string,
+  { pointer, version }: PointerState,
+  current: Publication,
+  hold: string | null,
+): Promise<Pointer | undefined> {
+  const others = (pointer === undefined ? [] : [pointer.current, ...pointer.history]).filter(
+    ({ sha256 }) => sha256 !== current.sha256,
+  );
+  const next: Pointer = {
+    formatVersion: 1,
+    partition,
+    generation: (pointer?.generation ?? 0) + 1,
+    current,
+    history: others.slice(0, HISTORY_LENGTH),
+    hold,
+  };
+  const uri = pointerUri(root, partition);
+  const storage = storageFor(uri);
+  const bytes = encodeJson(next);
+  const written =
+    version === undefined
+      ? await storage.createIfAbsent(uri, bytes)
+      : await storage.replaceIfVersion(uri, bytes, version);
+  return written === undefined ? undefined : next;
+}
