@@ -3,9 +3,15 @@ import { CODE_VERSION } from '../codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
 import { evaluateCommand } from './evaluateCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
+import { gcCommand } from './gcCommand.ts';
 import { inspectCommand } from './inspectCommand.ts';
+import { planCommand } from './planCommand.ts';
 import { reportError } from './reportError.ts';
+import { resolveCommand } from './resolveCommand.ts';
+import { rollbackCommand } from './rollbackCommand.ts';
+import { runCommand } from './runCommand.ts';
 import { scoreCommand } from './scoreCommand.ts';
+import { statusCommand } from './statusCommand.ts';
 import { synthCommand } from './synthCommand.ts';
 import { trainCommand } from './trainCommand.ts';
 
@@ -31,6 +37,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
     evaluateCommand,
     inspectCommand,
     synthCommand,
+    planCommand,
+    runCommand,
+    statusCommand,
+    resolveCommand,
+    rollbackCommand,
+    gcCommand,
   ]) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }

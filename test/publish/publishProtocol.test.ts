@@ -4,11 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { tableFromIPC } from 'apache-arrow';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import { executePlan } from '../../lib/publish/executePlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
 import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
-import { runPartition } from '../../lib/publish/runPartition.ts';
+import { makeRunPlan } from '../../lib/publish/runPlan.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
@@ -49,8 +50,13 @@ type Place = ReturnType<typeof freshPlace>;
 
 const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
   writeWhole(joinUri(place.inputUri, name), funnelShard(rows, 60));
-const run = (place: Place, bundle = model1, over: object = {}) =>
-  runPartition(bundle, { ...place, partition: PARTITION, targetRows: TARGET_ROWS, workers: 2, ...over });
+async function run(place: Place, bundle = model1, { liftHold = false, workers = 2 } = {}) {
+  const request = { modelUri: bundle.uri, model: modelIdentity(bundle), targetRows: TARGET_ROWS, liftHold };
+  const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
+  const plan = await makeRunPlan({ ...request, root: place.root }, inputs);
+  const [executed] = await executePlan(plan, bundle, { workers });
+  return { ...executed!, partsDoneBefore: plan.partitions[0]!.done.length };
+}
 const publish = ({ root, inputUri }: Place, bundle: ModelBundle, over: object = {}) =>
   publishPartition(
     { root, partition: PARTITION, model: modelIdentity(bundle) },

@@ -1,0 +1,71 @@
+import type { RunPlan } from './runPlan.ts';
+
+/** What a run costs and how fast it goes; docs/operations.md says how to measure and where prices stand. */
+export interface Rates {
+  /** Rows a second of one vCPU, reading and writing included. */
+  readonly rowsPerSecondPerVcpu: number;
+  /** Of one function instance; Lambda gives a vCPU for every 1,769 MB. */
+  readonly memoryMegabytes: number;
+  /** Instances at a time. */
+  readonly concurrency: number;
+  readonly dollarsPerGigabyteSecond: number;
+  readonly dollarsPerMillionInvocations: number;
+  readonly dollarsPerThousandPuts: number;
+  readonly dollarsPerThousandGets: number;
+}
+
+/** arm64 in us-east-1, list prices of November 2026; rows a second from `score` on one core of a small cloud machine. */
+export const DEFAULT_RATES: Rates = {
+  rowsPerSecondPerVcpu: 88_000,
+  memoryMegabytes: 1769,
+  concurrency: 50,
+  dollarsPerGigabyteSecond: 0.0000133334,
+  dollarsPerMillionInvocations: 0.2,
+  dollarsPerThousandPuts: 0.005,
+  dollarsPerThousandGets: 0.0004,
+};
+
+export interface RunEstimate {
+  readonly rows: number;
+  readonly rowsDone: number;
+  readonly parts: number;
+  readonly partsDone: number;
+  readonly minutes: number;
+  readonly dollars: number;
+}
+
+const LAMBDA_MEGABYTES_PER_VCPU = 1769;
+/** Footers, row groups, the part that is read back; the part, its receipt. */
+const GETS_PER_PART = 8;
+const PUTS_PER_PART = 3;
+
+/** What is left of a plan, in time and money. Logs, transfer between regions and the free tier are not in it. */
+export function estimateRun({ partitions }: RunPlan, rates: Rates = DEFAULT_RATES): RunEstimate {
+  let [rows, rowsDone, parts, partsDone] = [0, 0, 0, 0];
+  for (const { specs, done } of partitions) {
+    const finished = new Set(done);
+    specs.forEach((spec, index) => {
+      rows += spec.rows;
+      parts++;
+      if (!finished.has(index)) return;
+      rowsDone += spec.rows;
+      partsDone++;
+    });
+  }
+  const open = parts - partsDone;
+  const vcpus = Math.max(1, rates.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU);
+  const functionSeconds = (rows - rowsDone) / (rates.rowsPerSecondPerVcpu * vcpus);
+  const gigabyteSeconds = functionSeconds * (rates.memoryMegabytes / 1024);
+  return {
+    rows,
+    rowsDone,
+    parts,
+    partsDone,
+    minutes: open === 0 ? 0 : functionSeconds / Math.min(rates.concurrency, open) / 60,
+    dollars:
+      gigabyteSeconds * rates.dollarsPerGigabyteSecond +
+      (open / 1e6) * rates.dollarsPerMillionInvocations +
+      ((open * PUTS_PER_PART) / 1000) * rates.dollarsPerThousandPuts +
+      ((open * GETS_PER_PART) / 1000) * rates.dollarsPerThousandGets,
+  };
+}

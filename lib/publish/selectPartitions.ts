@@ -1,0 +1,57 @@
+import { PublishError } from '../errors.ts';
+import { listShards } from '../storage/listShards.ts';
+import { joinUri } from '../storage/uri.ts';
+
+/** Which partitions of an input folder a run takes. */
+export type PartitionChoice =
+  | { readonly kind: 'newest' }
+  | { readonly kind: 'one'; readonly partition: string }
+  /** Dates of `dt=YYYY-MM-DD`, both inclusive. */
+  | { readonly kind: 'dates'; readonly from: string; readonly to: string };
+
+export interface InputPartition {
+  /** Such as `dt=2022-05-06`, or `dt=2022-05-06/hour=07`. */
+  readonly partition: string;
+  readonly inputUri: string;
+}
+
+/** Leading folders `name=value` of a shard's path. */
+const PARTITION = /^(?:[^/=]+=[^/]+\/)+/;
+const DATE = /(?:^|\/)dt=(\d{4}-\d{2}-\d{2})(?:\/|$)/;
+
+/**
+ * The chosen partitions below an input folder, in binary order.
+ * @throws PublishError PLAN_NO_PARTITION when there is none of that choice
+ */
+export async function selectPartitions(
+  inputRoot: string,
+  choice: PartitionChoice,
+): Promise<InputPartition[]> {
+  const { shards } = await listShards(inputRoot);
+  const names = shards.map(({ relativePath }) => PARTITION.exec(relativePath)?.[0]?.replace(/\/$/, ''));
+  const found = [...new Set(names.filter((name) => name !== undefined))];
+  const chosen = choose(found, choice);
+  if (chosen.length > 0) {
+    return chosen.map((partition) => ({ partition, inputUri: joinUri(inputRoot, ...partition.split('/')) }));
+  }
+  throw new PublishError('PLAN_NO_PARTITION', 'there is no such partition of shards', {
+    file: inputRoot,
+    expected: describe(choice),
+    found: found.slice(-5).join(', ') || 'shards outside of folders such as dt=2022-05-06',
+  });
+}
+
+/** @param found in binary order, as they are listed */
+function choose(found: readonly string[], choice: PartitionChoice): readonly string[] {
+  if (choice.kind === 'newest') return found.slice(-1);
+  if (choice.kind === 'one') return found.filter((name) => name === choice.partition);
+  return found.filter((name) => {
+    const date = DATE.exec(name)?.[1];
+    return date !== undefined && date >= choice.from && date <= choice.to;
+  });
+}
+
+function describe(choice: PartitionChoice): string {
+  if (choice.kind === 'newest') return 'shards in a folder such as dt=2022-05-06';
+  return choice.kind === 'one' ? choice.partition : `dt=${choice.from} to dt=${choice.to}`;
+}

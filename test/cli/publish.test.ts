@@ -1,0 +1,202 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
+import { scoreBits } from '../scoring/readScores.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { mainScript, runMain } from './runMain.ts';
+
+// Plan, run, look, roll back, clean up: the commands as operators type them.
+const folder = temporaryFolder();
+const input = join(folder, 'input');
+const scores = join(folder, 'scores');
+const plan = join(folder, 'plan.json');
+let models: readonly string[];
+
+function write(path: string, date: string, rows: number): void {
+  mkdirSync(join(input, path, '..'), { recursive: true });
+  writeFileSync(join(input, path), funnelShard(funnelRows(date, rows), 100));
+}
+const planWith = (model: number, ...more: readonly string[]) =>
+  runMain(
+    ...['plan', '--model', models[model]!, '--input', input, '--scores', scores, '--output', plan],
+    ...['--target-rows', '200', ...more],
+  );
+const run = () => runMain('run', '--plan', plan);
+const resolved = async (partition: string) => {
+  const { exitCode, stdout } = await runMain('resolve', '--scores', scores, '--partition', partition);
+  expect(exitCode).toBe(0);
+  return stdout.trim().split('\n');
+};
+/** Bits of all rows of some prediction files. */
+const bitsOf = (files: readonly string[]) => new Map(files.flatMap((file) => [...scoreBits(file)]));
+
+beforeAll(async () => {
+  const first = await trainTinyModel(join(folder, 'one'));
+  const second = await trainTinyModel(join(folder, 'two'), {
+    config: { modelVersion: 'tiny-2', training: { seed: 9 } },
+  });
+  models = [first.bundleUri, second.bundleUri];
+  write('dt=2024-03-08/a.parquet', '2024-03-08', 500);
+  write('dt=2024-03-09/a.parquet', '2024-03-09', 500);
+  write('dt=2024-03-09/b.parquet', '2024-03-10', 150);
+}, 60_000);
+
+describe('operators', () => {
+  it('plan the newest partition, run the plan, and resolve the rows that `score` gives', async () => {
+    const planned = await planWith(0);
+    expect(planned).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(planned.stdout).toMatch(/^dt=2024-03-09 {2}2 shards {2}650 rows {2}[\d,]+ bytes {2}4 parts\n/);
+    expect(planned.stdout).toMatch(
+      /to score with tiny-1: 650 rows; on Lambda about \d+\.\d minutes and \$0\.00/,
+    );
+    expect((await run()).stdout).toBe(
+      'dt=2024-03-09: published, 4 parts scored, 650 rows of tiny-1, generation 1\n',
+    );
+    const args = [
+      '--model',
+      models[0]!,
+      '--input',
+      join(input, 'dt=2024-03-09'),
+      '--output',
+      join(folder, 'plain'),
+    ];
+    expect((await runMain('score', ...args)).exitCode).toBe(0);
+    const plain = bitsOf(['a', 'b'].map((name) => join(folder, 'plain', `${name}.arrow`)));
+    expect(plain.size).toBe(650);
+    expect(isDeepStrictEqual(bitsOf(await resolved('dt=2024-03-09')), plain)).toBe(true);
+  });
+
+  it('see what a second plan skips and why, and that running it changes nothing', async () => {
+    const planned = await planWith(0, '--from', '2024-03-08', '--to', '2024-03-09');
+    expect(planned.stdout).toContain('4 parts, 4 done already for the same input, model and contract');
+    expect(planned.stdout).toContain('to score with tiny-1: 500 rows');
+    const before = filesBelow(scores).length;
+    expect((await run()).stdout).toBe(
+      'dt=2024-03-08: published, 3 parts scored, 500 rows of tiny-1, generation 1\n' +
+        'dt=2024-03-09: unchanged, 0 parts scored, 650 rows of tiny-1, generation 1\n',
+    );
+    expect(filesBelow(scores).length).toBe(before + 8);
+  });
+
+  it('are refused a plan whose input has changed since, with the shard and both versions', async () => {
+    await planWith(0, '--partition', 'dt=2024-03-09');
+    utimesSync(join(input, 'dt=2024-03-09/b.parquet'), 1_700_000_000, 1_700_000_000);
+    const { exitCode, stderr } = await run();
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: PLAN_STALE: .*plan\.json.*\n {2}- .*b\.parquet: planned for version \S+, found \S+\n$/s,
+    );
+  });
+
+  it('backfill with another model, roll back, are held, and go on', async () => {
+    await planWith(1, '--from', '2024-03-08');
+    expect(
+      (await run()).stdout.match(/published, \d parts scored, \d+ rows of tiny-2, generation 2/g),
+    ).toHaveLength(2);
+    const second = bitsOf(await resolved('dt=2024-03-08'));
+    const back = await runMain(
+      ...['rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'pCVR too high'],
+    );
+    expect(back.stdout).toContain('dt=2024-03-08: tiny-1, 500 rows, generation 3; held until a run lifts it');
+    const first = bitsOf(await resolved('dt=2024-03-08'));
+    expect([...first.keys()]).toEqual([...second.keys()]);
+    expect(isDeepStrictEqual(first, second)).toBe(false);
+    await planWith(1, '--partition', 'dt=2024-03-08');
+    const held = await run();
+    expect(held).toMatchObject({
+      exitCode: 1,
+      stdout: 'dt=2024-03-08: held, 0 parts scored: pCVR too high\n',
+    });
+    const status = await runMain('status', '--scores', scores);
+    expect(status.stdout).toMatch(
+      /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\n$/,
+    );
+    await planWith(1, '--partition', 'dt=2024-03-08', '--lift-hold');
+    expect((await run()).stdout).toContain('published, 0 parts scored, 500 rows of tiny-2, generation 4');
+  });
+
+  it('clean up what no pointer reaches: old receipts first, their parts in a later call, nothing else', async () => {
+    // A publication that never happened: parts and receipts, no manifest.
+    write('dt=2024-03-08/a.parquet', '2024-03-12', 300);
+    await planWith(1, '--partition', 'dt=2024-03-08');
+    await run();
+    await runMain('rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'x');
+    const pointer = join(scores, 'pointers/dt=2024-03-08.json');
+    const document = JSON.parse(readFileSync(pointer, 'utf8'));
+    const lost = document.history[0].manifest as string;
+    writeFileSync(pointer, JSON.stringify({ ...document, history: document.history.slice(1) }));
+    const all = filesBelow(scores);
+    const gc = (...more: readonly string[]) => runMain('gc', '--scores', scores, '--days', '3', ...more);
+    expect((await gc()).stdout).toBe('');
+    for (const file of all) utimesSync(join(scores, file), new Date(), new Date(Date.now() - 5 * 86_400_000));
+    const listed = await gc();
+    expect(listed.stderr).toMatch(/^3 objects, [\d,]+ bytes would be deleted\n$/);
+    expect(listed.stdout).toContain(lost);
+    expect(filesBelow(scores)).toEqual(all);
+    expect((await gc('--apply')).stdout).toBe(listed.stdout);
+    const parts = await gc('--apply');
+    expect(parts.stdout.trim().split('\n')).toHaveLength(2);
+    expect(parts.stdout).not.toContain('receipts');
+    expect((await gc('--apply')).stdout).toBe('');
+    for (const partition of ['dt=2024-03-08', 'dt=2024-03-09']) {
+      expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
+    }
+    expect((await runMain('gc', '--scores', scores, '--days', '1')).exitCode).toBe(2);
+  });
+
+  it('are told what is missing or wrong', async () => {
+    const none = await runMain('resolve', '--scores', scores, '--partition', 'dt=1999-01-01');
+    expect(none.stderr).toMatch(/^error: PUBLISH_NOTHING: .*dt=1999-01-01\.json/);
+    const both = await planWith(0, '--partition', 'dt=2024-03-08', '--from', '2024-03-08');
+    expect(both).toMatchObject({ exitCode: 2, stdout: '' });
+    expect((await planWith(0, '--partition', 'dt=2031-01-01')).stderr).toMatch(/^error: PLAN_NO_PARTITION/);
+    expect((await runMain('status', '--scores', join(folder, 'empty'))).stdout).toBe(
+      'nothing is published\n',
+    );
+    expect((await runMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
+      /^error: PUBLISH_DOCUMENT_INVALID/,
+    );
+  });
+
+  it('kill a run at any moment, and the next one ends with the same parts as one that was left alone', async () => {
+    for (let i = 0; i < 6; i++) write(`dt=2024-03-20/${i}.parquet`, `2024-03-2${i}`, 800);
+    const at = (root: string) => [
+      ...['plan', '--model', models[0]!, '--input', input, '--scores', root, '--output', plan],
+      ...['--partition', 'dt=2024-03-20', '--target-rows', '100'],
+    ];
+    const quiet = join(folder, 'quiet');
+    await runMain(...at(quiet));
+    await run();
+    const killed = join(folder, 'killed');
+    await runMain(...at(killed));
+    for (const partsAtLeast of [1, 12, 30]) {
+      const child = spawn(process.execPath, [mainScript, 'run', '--plan', plan], { stdio: 'ignore' });
+      const exited = once(child, 'exit');
+      while (
+        child.exitCode === null &&
+        filesBelow(killed).filter((name) => name.endsWith('.arrow')).length < partsAtLeast
+      ) {
+        await sleep(5);
+      }
+      child.kill('SIGKILL');
+      await exited;
+      const resolve = await runMain('resolve', '--scores', killed, '--partition', 'dt=2024-03-20');
+      expect(resolve.stderr).toMatch(/PUBLISH_NOTHING/);
+    }
+    expect((await run()).stdout).toContain('published');
+    const names = (root: string) => filesBelow(root).filter((name) => !name.includes('/.'));
+    expect(names(killed).filter((name) => name.startsWith('parts'))).toEqual(
+      names(quiet).filter((name) => name.startsWith('parts')),
+    );
+    for (const name of names(quiet).filter((name) => name.startsWith('parts'))) {
+      expect(readFileSync(join(killed, name)).equals(readFileSync(join(quiet, name))), name).toBe(true);
+    }
+  }, 60_000);
+});
