@@ -7,6 +7,7 @@ import { DEFAULT_TARGET_ROWS } from '../publish/planPartition.ts';
 import { makeRunPlan, type RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { absoluteUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { EXIT_DONE } from './exitCodes.ts';
 import { parseUri } from './parseUri.ts';
@@ -45,12 +46,12 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print the plan as one JSON object')
     .action(async (options: PlanOptions, command: Command) => {
       const bundle = await loadBundle(storageFor(options.model), options.model);
-      const partitions = await selectPartitions(options.input, choiceOf(options, command));
+      const partitions = await selectPartitions(absoluteUri(options.input), choiceOf(options, command));
       const plan = await makeRunPlan(
         {
-          modelUri: options.model,
+          modelUri: absoluteUri(options.model),
           model: modelIdentity(bundle),
-          root: options.scores,
+          root: absoluteUri(options.scores),
           targetRows: options.targetRows,
           liftHold: options.liftHold ?? false,
         },

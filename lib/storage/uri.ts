@@ -15,3 +15,8 @@ export function joinUri(folder: string, ...segments: readonly string[]): string 
 export function fileKey(uri: string): string {
   return uriScheme(uri) === 's3' ? uri : resolve(diskPath(uri));
 }
+
+/** A relative path made absolute, so that a document which names it is right wherever it is read; URIs stay. */
+export function absoluteUri(uri: string): string {
+  return uriScheme(uri) === undefined ? resolve(uri) : uri;
+}

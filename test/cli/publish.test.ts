@@ -10,7 +10,7 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { mainScript, runMain } from './runMain.ts';
+import { mainScript, runMain, run as runProgram } from './runMain.ts';
 
 // Plan, run, look, roll back, clean up: the commands as operators type them.
 const folder = temporaryFolder();
@@ -149,6 +149,30 @@ describe('operators', () => {
       expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
     }
     expect((await runMain('gc', '--scores', scores, '--days', '1')).exitCode).toBe(2);
+  });
+
+  it('may give relative paths: what is published names absolute ones', async () => {
+    const args = [
+      '--model',
+      'one/bundle',
+      '--input',
+      'input',
+      '--scores',
+      'relative',
+      '--output',
+      'relative.json',
+    ];
+    await runProgram(process.execPath, [mainScript, 'plan', ...args, '--partition', 'dt=2024-03-09'], folder);
+    await runProgram(process.execPath, [mainScript, 'run', '--plan', 'relative.json'], folder);
+    const found = await runMain(
+      'resolve',
+      '--scores',
+      join(folder, 'relative'),
+      '--partition',
+      'dt=2024-03-09',
+    );
+    expect(found.stdout).toMatch(/^\//);
+    expect(bitsOf(found.stdout.trim().split('\n')).size).toBe(650);
   });
 
   it('are told what is missing or wrong', async () => {
