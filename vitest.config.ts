@@ -6,6 +6,8 @@ export default defineConfig({
     // onnxruntime-node and parquet-wasm keep native state per process; forks isolate test files from each other.
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },
+    // The functions' logs would bury the test report.
+    env: { POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

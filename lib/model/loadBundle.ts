@@ -30,7 +30,7 @@ export interface ModelBundle {
  * @throws ModelError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
-  const manifest = await readManifest(storage, uri);
+  const manifest = await readBundleManifest(storage, uri);
   const { contract } = manifest;
   const problems: string[] = [];
   const found = contractFingerprint(contract);
@@ -47,7 +47,8 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
   return { uri, manifest, contract, layout: featureLayout(contract), modelBytes };
 }
 
-async function readManifest(storage: Storage, uri: string): Promise<BundleManifest> {
+/** The manifest alone: what a bundle says it is, not verified against its files. @throws ModelError BUNDLE_MANIFEST_INVALID */
+export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
   const file = joinUri(uri, MANIFEST_FILE);
   const bytes = await storage.readWhole(file);
   let document: unknown;

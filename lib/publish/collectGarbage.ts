@@ -22,7 +22,7 @@ const DAY_MILLIS = 86_400_000;
 export const LEAST_GARBAGE_DAYS = 2;
 
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days: receipts and manifests at once,
+ * Finds, and with `apply` deletes, what no pointer reaches and is older than some days: receipts, manifests and plans at once,
  * parts only when their receipt is gone, which takes another call later (docs/publish-protocol.md).
  */
 export async function collectGarbage(
@@ -32,8 +32,8 @@ export async function collectGarbage(
   if (!(olderThanDays >= LEAST_GARBAGE_DAYS)) throw new RangeError(`olderThanDays: ${olderThanDays}`);
   const limitMillis = nowMillis - olderThanDays * DAY_MILLIS;
   // Before the pointers are read: what is published from here on is younger, or has a receipt.
-  const [parts, receipts, manifests] = await Promise.all(
-    ['parts', 'receipts', 'manifests'].map((folder) => filesBelow(joinUri(root, folder))),
+  const [parts, receipts, manifests, plans] = await Promise.all(
+    ['parts', 'receipts', 'manifests', 'plans'].map((folder) => filesBelow(joinUri(root, folder))),
   );
   const reached = await reachedNames(root);
   const nameOf = (file: ListedFile) => file.relativePath.replace(/\.[a-z]+$/, '');
@@ -42,6 +42,7 @@ export async function collectGarbage(
   const files = [
     ...receipts!.filter(isGarbage),
     ...manifests!.filter(isGarbage),
+    ...plans!.filter(isGarbage),
     ...parts!.filter((part) => isGarbage(part) && !receiptNames.has(nameOf(part))),
   ];
   if (apply) for (const { uri } of files) await storageFor(uri).remove(uri);

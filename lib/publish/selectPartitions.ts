@@ -1,5 +1,5 @@
 import { PublishError } from '../errors.ts';
-import { listShards } from '../storage/listShards.ts';
+import { listShards, SHARD_NAME } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
 
 /** Which partitions of an input folder a run takes. */
@@ -28,7 +28,7 @@ export async function selectPartitions(
   choice: PartitionChoice,
 ): Promise<InputPartition[]> {
   const { shards } = await listShards(inputRoot);
-  const names = shards.map(({ relativePath }) => PARTITION.exec(relativePath)?.[0]?.replace(/\/$/, ''));
+  const names = shards.map(({ relativePath }) => nameOf(relativePath));
   const found = [...new Set(names.filter((name) => name !== undefined))];
   const chosen = choose(found, choice);
   if (chosen.length > 0) {
@@ -39,6 +39,17 @@ export async function selectPartitions(
     expected: describe(choice),
     found: found.slice(-5).join(', ') || 'shards outside of folders such as dt=2022-05-06',
   });
+}
+
+/** The partition that a shard lies in, below an input folder; undefined for anything else. */
+export function partitionOf(inputRoot: string, shardUri: string): string | undefined {
+  const prefix = `${inputRoot.replace(/\/+$/, '')}/`;
+  if (!shardUri.startsWith(prefix) || !SHARD_NAME.test(shardUri)) return undefined;
+  return nameOf(shardUri.slice(prefix.length));
+}
+
+function nameOf(relativePath: string): string | undefined {
+  return PARTITION.exec(relativePath)?.[0]?.replace(/\/$/, '');
 }
 
 /** @param found in binary order, as they are listed */

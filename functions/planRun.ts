@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { readBundleManifest } from '../lib/model/loadBundle.ts';
+import { encodeJson, sha256Of } from '../lib/publish/jsonDocument.ts';
+import { modelIdentity } from '../lib/publish/modelIdentity.ts';
+import { makeRunPlan, type RunPlan } from '../lib/publish/runPlan.ts';
+import { type InputPartition, selectPartitions } from '../lib/publish/selectPartitions.ts';
+import { publishRequests, workUnits } from '../lib/publish/workUnits.ts';
+import { storageFor } from '../lib/storage/openStorage.ts';
+import { joinUri } from '../lib/storage/uri.ts';
+import type { Settings } from './settings.ts';
+
+const isoDate = z.iso.date();
+
+/** What the state machine is started with. */
+export const runRequestSchema = z.strictObject({
+  partitions: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('newest') }),
+    z.strictObject({ kind: z.literal('one'), partition: z.string() }),
+    z.strictObject({ kind: z.literal('dates'), from: isoDate, to: isoDate }),
+  ]),
+  /** Another model than the environment's. */
+  modelUri: z.string().optional(),
+  liftHold: z.boolean().default(false),
+});
+export type RunRequestEvent = z.infer<typeof runRequestSchema>;
+
+/** What a run's later steps read. */
+export interface PlannedRun {
+  readonly planUri: string;
+  /** JSON arrays, for Distributed Maps: of work units, and of publish requests. */
+  readonly unitsUri: string;
+  readonly publishUri: string;
+  readonly unitCount: number;
+  readonly partitionCount: number;
+}
+
+/** Plans with the bundle as it stands: its digests are pinned from here on. */
+export async function planPartitions(
+  { SCORES_URI, TARGET_ROWS }: Settings,
+  modelUri: string,
+  partitions: readonly InputPartition[],
+  liftHold = false,
+): Promise<RunPlan> {
+  const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
+  const model = modelIdentity({ manifest });
+  return makeRunPlan({ modelUri, model, root: SCORES_URI, targetRows: TARGET_ROWS, liftHold }, partitions);
+}
+
+/** Plans a run and writes plan, units and publish requests below the output root, named after their content. */
+export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
+  const partitions = await selectPartitions(settings.INPUT_URI, request.partitions);
+  const modelUri = request.modelUri ?? settings.MODEL_URI;
+  const plan = await planPartitions(settings, modelUri, partitions, request.liftHold);
+  const units = workUnits(plan);
+  const id = sha256Of(encodeJson(plan));
+  const write = async (name: string, document: object) => {
+    const uri = joinUri(settings.SCORES_URI, 'plans', `${id}${name}.json`);
+    await storageFor(uri).createIfAbsent(uri, encodeJson(document));
+    return uri;
+  };
+  return {
+    planUri: await write('', plan),
+    unitsUri: await write('.units', units),
+    publishUri: await write('.publish', publishRequests(plan)),
+    unitCount: units.length,
+    partitionCount: plan.partitions.length,
+  };
+}

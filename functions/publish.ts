@@ -1,0 +1,43 @@
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
+import { type PublishRequest, publishRequestSchema } from '../lib/publish/workUnits.ts';
+import { logger, metrics } from './telemetry.ts';
+
+/** Publish requests from the queue, or one of the state machine's map. */
+export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
+  try {
+    const records = (event as Partial<SQSEvent>).Records;
+    if (records === undefined) {
+      const outcome = await publish(publishRequestSchema.parse(event));
+      if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
+      return outcome;
+    }
+    const batchItemFailures: { itemIdentifier: string }[] = [];
+    for (const { messageId, body } of records) {
+      try {
+        const outcome = await publish(publishRequestSchema.parse(JSON.parse(body)));
+        // An incomplete partition is waited for: the unit that is still out asks again when it is done.
+        if (outcome.kind === 'refused') throw notPublished(outcome);
+      } catch (error) {
+        logger.error('publishing failed', { error: error as Error, messageId });
+        batchItemFailures.push({ itemIdentifier: messageId });
+      }
+    }
+    return { batchItemFailures };
+  } finally {
+    metrics.publishStoredMetrics();
+  }
+}
+
+async function publish(request: PublishRequest): Promise<PublishOutcome> {
+  const outcome = await publishPartition(request, request);
+  metrics.addMetric(outcome.kind, 'Count', 1);
+  const detail = 'pointer' in outcome ? { generation: outcome.pointer.generation } : outcome;
+  logger.info(`${request.partition}: ${outcome.kind}`, { ...detail });
+  return outcome;
+}
+
+function notPublished(outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>): Error {
+  if (outcome.kind === 'refused') return new Error(`refused by a gate: ${outcome.problems.join('; ')}`);
+  return new Error(`${outcome.missing.length} parts are missing; the input may have changed during the run`);
+}

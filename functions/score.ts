@@ -1,0 +1,74 @@
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { Ncs4cvrError } from '../lib/errors.ts';
+import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
+import { publishRequestSchema, type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
+import { sendMessages } from './messageQueue.ts';
+import { readSettings } from './settings.ts';
+import { logger, metrics } from './telemetry.ts';
+import { warmModel } from './warmModel.ts';
+
+/** Left for handing on and reporting; and what a unit must have to be begun at all. */
+const RESERVE_MILLIS = 10_000;
+const LEAST_MILLIS = 30_000;
+
+/** Units from the queue, or one unit of the state machine's map. What can't be done in time is handed on. */
+export async function handler(
+  event: unknown,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
+): Promise<ScoredUnit | SQSBatchResponse> {
+  try {
+    const records = (event as Partial<SQSEvent>).Records;
+    if (records === undefined) return await score(workUnitSchema.parse(event), context);
+    const batchItemFailures: { itemIdentifier: string }[] = [];
+    for (const { messageId, body } of records) {
+      try {
+        if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
+        await scoreAndSend(workUnitSchema.parse(JSON.parse(body)), context);
+      } catch (error) {
+        if (isReplaced(error)) {
+          // The event of the newer shard plans what is now there, this unit's other spans among it.
+          logger.warn('a shard was replaced after it was planned', { error: error as Error, messageId });
+          continue;
+        }
+        logger.error('a unit failed', { error: error as Error, messageId });
+        batchItemFailures.push({ itemIdentifier: messageId });
+      }
+    }
+    return { batchItemFailures };
+  } finally {
+    metrics.publishStoredMetrics();
+  }
+}
+
+/** The rest goes back to the queue; a unit that is done asks for its partition to be published. */
+async function scoreAndSend(
+  unit: WorkUnit,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
+): Promise<void> {
+  const { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = readSettings();
+  const { rest } = await score(unit, context);
+  if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);
+  else await sendMessages(PUBLISH_QUEUE_URL, [publishRequestSchema.strip().parse(unit)]);
+}
+
+function isReplaced(error: unknown): boolean {
+  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FILE_CHANGED';
+}
+
+async function score(
+  unit: WorkUnit,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
+): Promise<ScoredUnit> {
+  const startMillis = performance.now();
+  const { bundle, pool } = await warmModel(unit.modelUri, unit.model);
+  const scored = await scoreUnit(unit, bundle, pool, {
+    remainingMillis: () => context.getRemainingTimeInMillis(),
+    reserveMillis: RESERVE_MILLIS,
+  });
+  const { partsScored, partsDoneBefore, rowsScored } = scored;
+  metrics.addMetric('rowsScored', 'Count', rowsScored);
+  metrics.addMetric('unitMillis', 'Milliseconds', performance.now() - startMillis);
+  const handedOn = scored.rest?.specs.length ?? 0;
+  logger.info(`scored parts of ${unit.partition}`, { partsScored, partsDoneBefore, rowsScored, handedOn });
+  return scored;
+}

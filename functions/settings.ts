@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { DEFAULT_TARGET_ROWS } from '../lib/publish/planPartition.ts';
+
+const settingsSchema = z.object({
+  /** Folder of the input's partitions, such as s3://bucket/features. */
+  INPUT_URI: z.string(),
+  /** Output root of the published scores. */
+  SCORES_URI: z.string(),
+  /** Bundle that scores unless a run names another one. */
+  MODEL_URI: z.string(),
+  TARGET_ROWS: z.coerce.number().int().min(1).default(DEFAULT_TARGET_ROWS),
+  UNITS_QUEUE_URL: z.string().optional(),
+  PUBLISH_QUEUE_URL: z.string().optional(),
+});
+
+/** The environment variables of all functions; each uses what it needs. */
+export type Settings = z.infer<typeof settingsSchema>;
+
+export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
+  return settingsSchema.parse(environment);
+}

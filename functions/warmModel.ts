@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os';
+import { loadBundle, type ModelBundle } from '../lib/model/loadBundle.ts';
+import { isSameModel, type ModelIdentity, modelIdentity } from '../lib/publish/modelIdentity.ts';
+import { WorkerPool } from '../lib/scoring/workerPool.ts';
+import { storageFor } from '../lib/storage/openStorage.ts';
+
+/** A verified bundle and the threads that score with it. */
+export interface WarmModel {
+  readonly bundle: ModelBundle;
+  readonly pool: WorkerPool;
+}
+
+let warm: { readonly model: ModelIdentity; readonly loading: Promise<WarmModel> } | undefined;
+
+/**
+ * The model of a unit, kept between invocations by its digests. One at a time: another model takes its place. A load
+ * that failed is forgotten.
+ */
+export async function warmModel(uri: string, model: ModelIdentity): Promise<WarmModel> {
+  if (warm !== undefined && isSameModel(warm.model, model)) return warm.loading;
+  const former = warm;
+  const loading = load(uri, model);
+  const entry = { model, loading };
+  warm = entry;
+  loading.catch(() => {
+    if (warm === entry) warm = undefined;
+  });
+  await former?.loading.then(({ pool }) => pool.close()).catch(() => undefined);
+  return loading;
+}
+
+async function load(uri: string, model: ModelIdentity): Promise<WarmModel> {
+  const bundle = await loadBundle(storageFor(uri), uri);
+  if (!isSameModel(modelIdentity(bundle), model)) {
+    throw new Error(`${uri} isn't the model that was planned with: sha256 ${modelIdentity(bundle).sha256}`);
+  }
+  const { contract, modelBytes } = bundle;
+  return { bundle, pool: new WorkerPool(availableParallelism(), { contract, modelBytes, extraColumns: [] }) };
+}
