@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readBundleManifest } from '../lib/model/loadBundle.ts';
+import { readBundleManifest } from '../lib/model/readBundleManifest.ts';
 import { encodeJson, sha256Of } from '../lib/publish/jsonDocument.ts';
 import { modelIdentity } from '../lib/publish/modelIdentity.ts';
 import { makeRunPlan, type RunPlan } from '../lib/publish/runPlan.ts';

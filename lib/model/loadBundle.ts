@@ -1,18 +1,12 @@
 import { createHash } from 'node:crypto';
-import { ModelError, messageOf, ProblemsError } from '../errors.ts';
-import { describeIssue, type FeatureContract } from '../features/contract.ts';
-import { crossCheckContract } from '../features/crossCheckContract.ts';
+import { messageOf, ProblemsError } from '../errors.ts';
+import type { FeatureContract } from '../features/contract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import {
-  type BundleManifest,
-  bundleManifestSchema,
-  GOLDEN_FILE,
-  MANIFEST_FILE,
-  MODEL_FILE,
-} from './bundleManifest.ts';
+import { type BundleManifest, GOLDEN_FILE, MODEL_FILE } from './bundleManifest.ts';
+import { readBundleManifest } from './readBundleManifest.ts';
 import { verifyModel } from './verifyModel.ts';
 
 /** A model bundle whose files, interface and golden rows were all verified. */
@@ -45,24 +39,6 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
 
   await verifyModel(modelBytes, goldenBytes, contract, uri);
   return { uri, manifest, contract, layout: featureLayout(contract), modelBytes };
-}
-
-/** The manifest alone: what a bundle says it is, not verified against its files. @throws ModelError BUNDLE_MANIFEST_INVALID */
-export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
-  const file = joinUri(uri, MANIFEST_FILE);
-  const bytes = await storage.readWhole(file);
-  let document: unknown;
-  try {
-    document = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new ModelError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
-  }
-  const result = bundleManifestSchema.safeParse(document);
-  const problems = result.success
-    ? crossCheckContract(result.data.contract).map((problem) => `contract.${problem}`)
-    : result.error.issues.flatMap((issue) => describeIssue(issue));
-  if (result.success && problems.length === 0) return result.data;
-  throw new ProblemsError('BUNDLE_MANIFEST_INVALID', 'the manifest is invalid', problems, { file });
 }
 
 async function readVerified(
