@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-TESTS=(test/storage/s3Conformance.test.ts test/storage/storageContract.test.ts)
+TESTS=(test/storage/s3Conformance.test.ts test/storage/storageContract.test.ts test/publish/publishProtocol.test.ts)
 if [[ -n ${NCS4CVR_TEST_S3_ENDPOINT:-} ]]; then
   exec npx vitest run "${TESTS[@]}"
 fi
@@ -91,5 +91,7 @@ radosgw-admin "${CONF[@]}" user create --uid test --display-name test --access-k
 cd - > /dev/null
 export NCS4CVR_TEST_S3_ENDPOINT=http://127.0.0.1:7480
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+# radosgw 16 ignores If-None-Match when a multipart upload is completed; S3 has honoured it since 2024.
+export NCS4CVR_TEST_S3_LACKS='conditional multipart'
 unset LD_LIBRARY_PATH PYTHONPATH
 npx vitest run "${TESTS[@]}"
