@@ -1,8 +1,7 @@
 import { PublishError } from '../errors.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import { isSameModel, modelIdentity } from './modelIdentity.ts';
-import type { PublishOutcome } from './publishPartition.ts';
-import { publishPartition } from './publishPartition.ts';
+import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import type { RunPlan } from './runPlan.ts';
 import { scoreParts } from './scoreParts.ts';
 

@@ -37,13 +37,13 @@ export async function planPartition(
   const { pointer } = await readPointer(place.root, place.partition);
   const { shards } = await listShards(inputUri);
   const specs = (
-    await inBatches(shards, async ({ uri, version }) => {
+    await inBatches(shards, async ({ uri }) => {
       const file = await storageFor(uri).open(uri);
       try {
         const { rowGroups } = await openShard(file);
-        // Pinned to what was read: a listing may be a moment older than the footer.
         const counts = rowGroups.map(({ rowCount }) => rowCount);
-        return cutSpans(uri, file.version ?? version, counts, targetRows);
+        // The version that was read: a listing may be a moment older than the footer.
+        return cutSpans(uri, file.version, counts, targetRows);
       } finally {
         await file.close();
       }

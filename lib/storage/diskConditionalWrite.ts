@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
@@ -40,14 +41,16 @@ export async function replaceDiskFileIfVersion(
 ): Promise<string | undefined> {
   const path = diskPath(uri);
   try {
-    const release = await lock(path, uri);
+    const held = await lock(path, uri);
+    let temporary: string | undefined;
     try {
-      if ((await versionOf(path)) !== version) return undefined;
-      const temporary = await writeTemporary(path, bytes);
+      temporary = await writeTemporary(path, bytes);
+      if ((await versionOf(path)) !== version || !(await held.isOurs())) return undefined;
       await rename(temporary, path);
       return await versionOf(path);
     } finally {
-      await release();
+      if (temporary !== undefined) await rm(temporary, { force: true });
+      await held.release();
     }
   } catch (error) {
     throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
@@ -75,22 +78,35 @@ async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> 
   return temporary;
 }
 
-/** @returns what gives the lock back */
-async function lock(path: string, uri: string): Promise<() => Promise<void>> {
+interface HeldLock {
+  /** False when it was taken away by mistake: two that find an orphan at the same moment may do that. */
+  isOurs(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+async function lock(path: string, uri: string): Promise<HeldLock> {
   const lockPath = join(dirname(path), `.${basename(path)}.lock`);
+  const token = `${process.pid} ${randomUUID()}`;
   await mkdir(dirname(path), { recursive: true });
   const startMillis = performance.now();
   while (performance.now() - startMillis < LOCK_LIMIT_MILLIS) {
+    // Written before it is linked: nobody finds a lock without its owner's name.
+    const temporary = await writeTemporary(lockPath, Buffer.from(token));
     try {
-      const handle = await open(lockPath, 'wx');
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return () => rm(lockPath, { force: true });
+      await link(temporary, lockPath);
+      const isOurs = async () => (await readFile(lockPath, 'utf8').catch(() => '')) === token;
+      const release = async () => {
+        if (await isOurs()) await rm(lockPath, { force: true });
+      };
+      return { isOurs, release };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      await removeIfOrphaned(lockPath);
-      await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MILLIS * (0.5 + Math.random())));
+    } finally {
+      await rm(temporary, { force: true });
     }
+    const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
+    if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });
+    else await sleep(LOCK_WAIT_MILLIS * (0.5 + Math.random()));
   }
   throw new StorageError('STORAGE_LOCKED', 'another writer holds the lock', {
     file: uri,
@@ -98,19 +114,6 @@ async function lock(path: string, uri: string): Promise<() => Promise<void>> {
     found: lockPath,
     retryable: true,
   });
-}
-
-/** The owner writes its process number right after it made the lock: an empty one is still being made. */
-async function removeIfOrphaned(lockPath: string): Promise<void> {
-  const text = await readFile(lockPath, 'utf8').catch(() => '');
-  const owner = Number.parseInt(text, 10);
-  if (!Number.isInteger(owner) || isAlive(owner)) return;
-  // Renamed first, so that of several that find the orphan one removes it, and never a new owner's lock.
-  const taken = `${lockPath}.${randomUUID()}`;
-  await rename(lockPath, taken).catch(() => undefined);
-  const again = await readFile(taken, 'utf8').catch(() => '');
-  if (again !== '' && again !== text) await link(taken, lockPath).catch(() => undefined);
-  await rm(taken, { force: true });
 }
 
 function isAlive(processId: number): boolean {

@@ -23,6 +23,8 @@ export async function createS3File(
   }
   const [{ Upload }, { client }] = await Promise.all([import('@aws-sdk/lib-storage'), openS3()]);
   const body = new PassThrough({ highWaterMark: PART_BYTES });
+  // What goes wrong with it goes wrong with the upload, which tells.
+  body.on('error', () => {});
   const upload = new Upload({
     client,
     params: {

@@ -21,10 +21,14 @@ export function attemptsOf(thrown: unknown): number | undefined {
   return (thrown as S3Failure | undefined)?.$metadata?.attempts;
 }
 
-/** A conditional write that lost: the condition failed (412), or another writer was faster (409). */
+/** A conditional write whose condition didn't hold. */
 export function isConditionFailure(thrown: unknown): boolean {
-  const status = httpStatus(thrown);
-  return status === 412 || (status === 409 && (thrown as S3Failure).name !== 'OperationAborted');
+  return httpStatus(thrown) === 412;
+}
+
+/** A conditional write that met another one: nobody may have won, and S3 asks to repeat it. */
+export function isConflict(thrown: unknown): boolean {
+  return httpStatus(thrown) === 409;
 }
 
 export function isMissing(thrown: unknown): boolean {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isHidden } from './isHidden.ts';
 import { createS3File } from './s3AtomicFile.ts';
 import { encryptionHeaders, openS3, type S3 } from './s3Client.ts';
-import { attemptsOf, isConditionFailure, isMissing, s3Error } from './s3Error.ts';
+import { attemptsOf, isConditionFailure, isConflict, isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
 import { folderPrefix, parseS3Uri, type S3Location } from './s3Uri.ts';
 import type { FileStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
@@ -130,6 +131,9 @@ async function get({ sdk, client }: S3, { bucket, key }: S3Location): Promise<Ve
 
 /** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */
 const WRITER = 'ncs4cvr-writer';
+/** A write that meets another one is repeated this often in all. */
+const CONFLICT_ATTEMPTS = 8;
+const CONFLICT_PAUSE_MILLIS = 50;
 
 /**
  * A condition that fails after a repeated request doesn't say who won: the request may have lost to its own first try,
@@ -143,20 +147,26 @@ function putIf(
   return writing(uri, async ({ sdk, client }, { bucket, key }) => {
     const writer = randomUUID();
     const at = { Bucket: bucket, Key: key };
-    try {
-      const input = {
-        ...at,
-        Body: bytes,
-        Metadata: { [WRITER]: writer },
-        ...encryptionHeaders(),
-        ...condition,
-      };
-      return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
-    } catch (error) {
-      if (!isConditionFailure(error) && !isMissing(error)) throw error;
-      if ((attemptsOf(error) ?? 1) === 1) return undefined;
-      const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
-      return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
+    const input = {
+      ...at,
+      Body: bytes,
+      Metadata: { [WRITER]: writer },
+      ...encryptionHeaders(),
+      ...condition,
+    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
+      } catch (error) {
+        if (isConflict(error) && attempt < CONFLICT_ATTEMPTS) {
+          await sleep(CONFLICT_PAUSE_MILLIS * attempt * (0.5 + Math.random()));
+          continue;
+        }
+        if (!isConditionFailure(error) && !isMissing(error)) throw error;
+        if (attempt === 1 && (attemptsOf(error) ?? 1) === 1) return undefined;
+        const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
+        return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
+      }
     }
   });
 }

@@ -68,6 +68,26 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     expect(await s3Storage.createIfAbsent(uriOf('pointer'), bytesOf('3'))).toBeUndefined();
   });
 
+  it('takes a conflict for what it is: nobody has won yet, the write is repeated', async () => {
+    const conflict: S3Fault = { kind: 'status', status: 409, code: 'ConditionalRequestConflict' };
+    plan(isPut, conflict, conflict);
+    const created = await s3Storage.createIfAbsent(uriOf('contested'), bytesOf('1'));
+    expect(created).toBe((await s3Storage.stat(uriOf('contested')))!.version);
+    plan(isPut, conflict);
+    expect(await s3Storage.replaceIfVersion(uriOf('contested'), bytesOf('2'), created!)).toBeDefined();
+    plan(isPut, conflict);
+    expect(await s3Storage.createIfAbsent(uriOf('contested'), bytesOf('3'))).toBeUndefined();
+    s3.double!.options = { fault: (request) => (isPut(request) ? conflict : undefined) };
+    await expect(s3Storage.createIfAbsent(uriOf('unsettled'), bytesOf('1'))).rejects.toMatchObject({
+      code: 'STORAGE_WRITE_FAILED',
+      retryable: true,
+    });
+    const part = await s3Storage.createAtomic(uriOf('unsettled'), { ifAbsent: true });
+    await part.write(bytesOf('1'));
+    await expect(part.commit()).rejects.toMatchObject({ retryable: true });
+    await part.abort();
+  }, 20_000);
+
   it('keeps no part of an upload that failed or was aborted', async () => {
     const bucket = s3.double!.buckets.get(s3.bucket)!;
     s3.double!.options = {
