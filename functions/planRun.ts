@@ -6,6 +6,7 @@ import { makeRunPlan, type RunPlan } from '../lib/publish/runPlan.ts';
 import { type InputPartition, selectPartitions } from '../lib/publish/selectPartitions.ts';
 import { publishRequests, workUnits } from '../lib/publish/workUnits.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
+import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
 
@@ -27,9 +28,10 @@ export type RunRequestEvent = z.infer<typeof runRequestSchema>;
 /** What a run's later steps read. */
 export interface PlannedRun {
   readonly planUri: string;
-  /** JSON arrays, for Distributed Maps: of work units, and of publish requests. */
-  readonly unitsUri: string;
-  readonly publishUri: string;
+  /** A JSON array of work units, for a Distributed Map. */
+  readonly units: S3Location;
+  /** A JSON array of publish requests. */
+  readonly publish: S3Location;
   readonly unitCount: number;
   readonly partitionCount: number;
 }
@@ -60,8 +62,8 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
   };
   return {
     planUri: await write('', plan),
-    unitsUri: await write('.units', units),
-    publishUri: await write('.publish', publishRequests(plan)),
+    units: parseS3Uri(await write('.units', units)),
+    publish: parseS3Uri(await write('.publish', publishRequests(plan))),
     unitCount: units.length,
     partitionCount: plan.partitions.length,
   };

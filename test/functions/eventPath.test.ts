@@ -125,6 +125,10 @@ async function expectPublished(partition: string, model: number, ...shards: (rea
   const sorted = (bits: Map<bigint, string>) => [...bits].sort(([a], [b]) => (a < b ? -1 : 1));
   expect(isDeepStrictEqual(sorted(found), sorted(expected)), 'the same bits as on local files').toBe(true);
 }
+async function readJson({ bucket, key }: { bucket: string; key: string }) {
+  const uri = `s3://${bucket}/${key}`;
+  return JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
+}
 const rowsOf = (day: number, count: number) => funnelRows(`2024-03-${day}`, count);
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that land', () => {
@@ -200,14 +204,12 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
   /** Plan, every unit until nothing is left of it, every publication: the machine's steps. */
   async function runMachine(request: object) {
     const planned = (await planHandler(request)) as PlannedRun;
-    const readJson = async (uri: string) =>
-      JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
-    const units = await readJson(planned.unitsUri);
+    const units = await readJson(planned.units);
     for (let unit of units) {
       while (unit !== undefined) unit = ((await scoreHandler(unit, time(600_000))) as ScoredUnit).rest;
     }
     const outcomes = [];
-    for (const each of await readJson(planned.publishUri)) outcomes.push(await publishHandler(each));
+    for (const each of await readJson(planned.publish)) outcomes.push(await publishHandler(each));
     return { planned, outcomes };
   }
 
@@ -233,9 +235,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     await runMachine({ partitions: { kind: 'newest' } });
     const planned = (await planHandler({ partitions: { kind: 'newest' } })) as PlannedRun;
     land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
-    const [request] = JSON.parse(
-      Buffer.from(await storageFor(planned.publishUri).readWhole(planned.publishUri)).toString(),
-    );
+    const [request] = await readJson(planned.publish);
     await expect(publishHandler(request)).rejects.toThrow(/parts are missing/);
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130));
   });

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { tableFromIPC } from 'apache-arrow';
 import { unzipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { PlannedRun } from '../../functions/planRun.ts';
 import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
@@ -118,17 +119,17 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
       MODEL_URI: `s3://${s3.bucket}/model`,
       TARGET_ROWS: '100',
     };
-    const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as Record<
-      string,
-      string
-    >;
-    const readJson = async (uri: string) =>
-      JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
-    const units = await readJson(planned.unitsUri!);
+    const run = { partitions: { kind: 'newest' } };
+    const planned = (await invoke('plan', run, environment)) as PlannedRun;
+    const readJson = async ({ bucket: from, key }: PlannedRun['units']) => {
+      const uri = `s3://${from}/${key}`;
+      return JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
+    };
+    const units = await readJson(planned.units);
     expect(units.length).toBeGreaterThan(1);
     for (const unit of units)
       expect(await invoke('score', unit, environment)).toMatchObject({ partsScored: 1 });
-    for (const request of await readJson(planned.publishUri!)) {
+    for (const request of await readJson(planned.publish)) {
       expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
     }
     const { manifest } = await resolvePartition(environment.SCORES_URI, 'dt=2024-03-09');

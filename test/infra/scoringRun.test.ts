@@ -1,0 +1,187 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tableFromIPC } from 'apache-arrow';
+import asl from 'asl-validator';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { handler as planHandler } from '../../functions/plan.ts';
+import { handler as publishHandler } from '../../functions/publish.ts';
+import { handler as scoreHandler } from '../../functions/score.ts';
+import { publicationStatus } from '../../lib/publish/publicationStatus.ts';
+import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
+import type { WorkUnit } from '../../lib/publish/workUnits.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
+import { tableBits } from '../scoring/readScores.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import {
+  type Definition,
+  RunFailed,
+  redriven,
+  runStateMachine,
+} from '../support/stepFunctions/runStateMachine.ts';
+
+// The state machine as it is deployed, with the functions in this process.
+const file = new URL('../../infra/scoringRun.asl.json', import.meta.url);
+const definition = JSON.parse(readFileSync(file, 'utf8')) as Definition;
+const s3 = testEndpoint();
+const folder = temporaryFolder();
+let root: string;
+let caseNumber = 0;
+/** Names of partitions whose units fail, and how often each has been tried. */
+let broken: Set<string>;
+let tries: Map<string, number>;
+let remainingMillis: () => number;
+
+beforeAll(async () => {
+  const { bundleUri } = await trainTinyModel(join(folder, 'model'));
+  for (const name of filesBelow(bundleUri)) {
+    s3.double!.buckets.get(s3.bucket)!.put(`model/${name}`, readFileSync(join(bundleUri, name)), {}, {});
+  }
+}, 60_000);
+
+beforeEach(() => {
+  root = `case-${caseNumber++}`;
+  broken = new Set();
+  tries = new Map();
+  remainingMillis = () => 600_000;
+  Object.assign(process.env, {
+    INPUT_URI: `s3://${s3.bucket}/${root}/features`,
+    SCORES_URI: `s3://${s3.bucket}/${root}/scores`,
+    MODEL_URI: `s3://${s3.bucket}/model`,
+    TARGET_ROWS: '20',
+  });
+});
+
+function land(partition: string, rows: number): void {
+  const shard = funnelShard(funnelRows('2024-03-09', rows), 20);
+  s3.double!.buckets.get(s3.bucket)!.put(
+    `${root}/features/${partition}/a.parquet`,
+    Buffer.from(shard),
+    {},
+    {},
+  );
+}
+
+const services = {
+  functions: {
+    Plan: planHandler,
+    ScoreUnit: async (payload: unknown) => {
+      const { partition, specs } = payload as WorkUnit;
+      const name = `${partition} ${specs[0]!.firstRowGroup}`;
+      tries.set(name, (tries.get(name) ?? 0) + 1);
+      if (broken.has(partition))
+        throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
+      // As Lambda does: what is answered has been through JSON.
+      return JSON.parse(
+        JSON.stringify(await scoreHandler(payload, { getRemainingTimeInMillis: remainingMillis })),
+      );
+    },
+    PublishPartition: publishHandler,
+  },
+  readJson: async (bucket: string, key: string) =>
+    JSON.parse(
+      Buffer.from(await storageFor('s3://x').readWhole(`s3://${bucket}/${key}`)).toString(),
+    ) as unknown[],
+};
+const run = (partitions: object, from: Definition = definition, input: unknown = { partitions }) =>
+  runStateMachine(from, input, services);
+const published = async () =>
+  (await publicationStatus(process.env.SCORES_URI!)).map(({ partition, current }) => [
+    partition,
+    current.rows,
+  ]);
+const ALL = { kind: 'dates', from: '2024-03-01', to: '2024-03-31' };
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state machine', () => {
+  it('is valid Amazon States Language', () => {
+    const { isValid, errorsText } = asl(definition);
+    expect(isValid, errorsText()).toBe(true);
+  });
+
+  it('scores every unit and publishes every partition; a second run has nothing to score', async () => {
+    land('dt=2024-03-08', 100);
+    land('dt=2024-03-09', 60);
+    await run(ALL);
+    expect(await published()).toEqual([
+      ['dt=2024-03-08', 100],
+      ['dt=2024-03-09', 60],
+    ]);
+    expect(tries.size).toBe(8);
+    tries.clear();
+    await run({ kind: 'newest' });
+    expect(tries.size).toBe(0);
+  });
+
+  it('hands the rest of a unit on until nothing is left', async () => {
+    land('dt=2024-03-09', 100);
+    process.env.TARGET_ROWS = '20';
+    await run({ kind: 'newest' });
+    // A unit of several spans, whose workers have time for one each.
+    const units = (await services.readJson(s3.bucket, await unitsKey())) as WorkUnit[];
+    const whole = {
+      ...units[0]!,
+      root: `${process.env.SCORES_URI}-again`,
+      specs: units.flatMap(({ specs }) => specs),
+    };
+    remainingMillis = () => 1_000;
+    tries.clear();
+    const { ItemProcessor } = definition.States.ScoreUnits as unknown as { ItemProcessor: Definition };
+    const { StartAt, States } = ItemProcessor;
+    await runStateMachine({ StartAt, States }, whole, services);
+    expect(tries.size).toBe(5);
+    const parts = s3.double!.buckets.get(s3.bucket)!.keys(`${root}/scores-again/parts/`, '');
+    expect(parts).toHaveLength(5);
+  });
+
+  it('goes on after a tolerated failure; the partition that lacks a part is not published, and the run fails', async () => {
+    land('dt=2024-03-08', 20 * 25);
+    land('dt=2024-03-09', 20);
+    broken.add('dt=2024-03-09');
+    const failure = await run(ALL).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(RunFailed);
+    expect(failure).toMatchObject({ state: 'PublishPartitions' });
+    expect(tries.get('dt=2024-03-09 0')).toBe(4);
+    expect(await published()).toEqual([['dt=2024-03-08', 500]]);
+    broken.clear();
+    land('dt=2024-03-09', 20);
+    // A new run, not a redrive: the part must be scored first.
+    tries.clear();
+    await run(ALL);
+    expect([...tries.keys()]).toEqual(['dt=2024-03-09 0']);
+    expect(await published()).toEqual([
+      ['dt=2024-03-08', 500],
+      ['dt=2024-03-09', 20],
+    ]);
+  });
+
+  it('fails with nothing published when too many units fail, and a redrive goes on where it stopped', async () => {
+    land('dt=2024-03-08', 100);
+    land('dt=2024-03-09', 100);
+    broken.add('dt=2024-03-09');
+    const failure = (await run(ALL).catch((error: unknown) => error)) as RunFailed;
+    expect(failure).toMatchObject({ name: 'States.ExceedToleratedFailureThreshold', state: 'ScoreUnits' });
+    expect(await published()).toEqual([]);
+    broken.clear();
+    await run(ALL, redriven(definition, failure), failure.input);
+    expect(await published()).toEqual([
+      ['dt=2024-03-08', 100],
+      ['dt=2024-03-09', 100],
+    ]);
+    const { manifest } = await resolvePartition(process.env.SCORES_URI!, 'dt=2024-03-09');
+    const rows = await Promise.all(
+      manifest.parts.map(
+        async ({ uri }) => tableBits(tableFromIPC(await storageFor(uri).readWhole(uri))).size,
+      ),
+    );
+    expect(rows.reduce((sum, count) => sum + count, 0)).toBe(100);
+  });
+});
+
+/** Key of the units that the case's run has planned. */
+async function unitsKey(): Promise<string> {
+  const keys = s3.double!.buckets.get(s3.bucket)!.keys(`${root}/scores/plans/`, '');
+  return keys.find((key) => key.endsWith('.units.json'))!;
+}

@@ -1,0 +1,146 @@
+import { StateMachine } from 'aws-local-stepfunctions';
+
+// aws-local-stepfunctions 3 is written for Node 22, which has this; the project runs on 20 too.
+(Promise as { withResolvers?: () => object }).withResolvers ??= () => {
+  let resolve: unknown;
+  let reject: unknown;
+  const promise = new Promise((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
+};
+
+/** A state machine's definition in Amazon States Language. */
+export interface Definition {
+  readonly StartAt: string;
+  readonly States: Readonly<Record<string, State>>;
+}
+type State = Readonly<Record<string, unknown>> & { readonly Type: string };
+
+interface DistributedMap extends State {
+  readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
+  readonly MaxConcurrency: number;
+  readonly ToleratedFailurePercentage?: number;
+  readonly ItemProcessor: Definition & { readonly ProcessorConfig: { readonly Mode: string } };
+}
+
+export interface Services {
+  /** Lambda functions, by the name of their Task state. */
+  readonly functions: Readonly<Record<string, (payload: unknown) => Promise<unknown>>>;
+  /** What an ItemReader gets. */
+  readonly readJson: (bucket: string, key: string) => Promise<unknown[]>;
+}
+
+/** A run that failed, and where: a redrive starts there with the same input. */
+export class RunFailed extends Error {
+  readonly state: string;
+  readonly input: unknown;
+
+  constructor(state: string, input: unknown, cause: Error) {
+    super(`${state}: ${cause.message}`, { cause });
+    this.name = cause.name;
+    this.state = state;
+    this.input = input;
+  }
+}
+
+/**
+ * Runs a definition on aws-local-stepfunctions, which ignores what is special in a Distributed Map: those states become tasks
+ * that read the items, run a machine of their own for each, and apply the tolerance, as Step Functions does.
+ */
+export async function runStateMachine(
+  definition: Definition,
+  input: unknown,
+  services: Services,
+): Promise<unknown> {
+  let failed: { state: string; input: unknown } | undefined;
+  const handlers: Record<string, (input: never) => Promise<unknown>> = {};
+  const retries: Record<string, number> = {};
+  const States = Object.fromEntries(
+    Object.entries(definition.States).map(([name, state]) => {
+      if (state.Retry !== undefined) retries[name] = 0;
+      const lambda = services.functions[name];
+      if (lambda !== undefined) {
+        handlers[name] = async (parameters: { Payload: unknown }) => ({
+          Payload: await lambda(parameters.Payload),
+        });
+      }
+      if (!isDistributed(state)) return [name, state];
+      handlers[name] = (mapInput: unknown) => {
+        failed = { state: name, input: mapInput };
+        return runMap(state, mapInput, services);
+      };
+      const { ItemReader, ItemProcessor, MaxConcurrency, ToleratedFailurePercentage, Label, ...rest } = state;
+      return [name, { ...rest, Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:local:distributedMap' }];
+    }),
+  );
+  const machine = new StateMachine({ ...definition, States } as never, {
+    validationOptions: { checkArn: false, checkPaths: false },
+  });
+  const overrides = { taskResourceLocalHandlers: handlers, retryIntervalOverrides: retries };
+  try {
+    return await machine.run(input as never, { overrides: overrides as never }).result;
+  } catch (error) {
+    const { cause = error } = error as Error;
+    throw new RunFailed(failed?.state ?? definition.StartAt, failed?.input ?? input, cause as Error);
+  }
+}
+
+/** The definition as a redrive runs it: from the state that failed. */
+export function redriven({ States }: Definition, { state }: RunFailed): Definition {
+  const reached = new Set([state]);
+  for (const name of reached) {
+    const {
+      Next,
+      Default,
+      Choices = [],
+    } = States[name] as unknown as {
+      Next?: string;
+      Default?: string;
+      Choices?: { Next: string }[];
+    };
+    for (const next of [Next, Default, ...Choices.map((choice) => choice.Next)]) {
+      if (next !== undefined) reached.add(next);
+    }
+  }
+  const left = Object.entries(States).filter(([name]) => reached.has(name));
+  return { StartAt: state, States: Object.fromEntries(left) };
+}
+
+function isDistributed(state: State): state is DistributedMap {
+  return (
+    state.Type === 'Map' && (state as DistributedMap).ItemProcessor.ProcessorConfig.Mode === 'DISTRIBUTED'
+  );
+}
+
+async function runMap(state: DistributedMap, input: unknown, services: Services): Promise<unknown> {
+  const { 'Bucket.$': bucketPath, 'Key.$': keyPath } = state.ItemReader.Parameters;
+  const items = await services.readJson(String(at(input, bucketPath)), String(at(input, keyPath)));
+  const tolerated = (items.length * (state.ToleratedFailurePercentage ?? 0)) / 100;
+  const queue = items.values();
+  let failures = 0;
+  let first: unknown;
+  // The processor's configuration is no part of a machine.
+  const { StartAt, States } = state.ItemProcessor;
+  const lane = async () => {
+    for (const item of queue) {
+      await runStateMachine({ StartAt, States }, item, services).catch((error: unknown) => {
+        failures++;
+        first ??= error;
+      });
+      if (failures > tolerated) return;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(state.MaxConcurrency, items.length) }, lane));
+  if (failures <= tolerated) return { items: items.length, failures };
+  const text = `${failures} of ${items.length} items failed, the first with ${String(first)}`;
+  throw Object.assign(new Error(text, { cause: first }), { name: 'States.ExceedToleratedFailureThreshold' });
+}
+
+/** A reference path such as `$.units.bucket`. */
+function at(input: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .slice(1)
+    .reduce((value, key) => (value as Record<string, unknown>)[key], input);
+}
