@@ -13,6 +13,7 @@ export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResp
   try {
     if (isBatch(event)) return await planEvents(event, settings);
     const planned = await planRun(runRequestSchema.parse(event), settings);
+    metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
     return planned;
   } finally {

@@ -33,6 +33,7 @@ export interface PlannedRun {
   /** A JSON array of publish requests. */
   readonly publish: S3Location;
   readonly unitCount: number;
+  readonly mapConcurrency: number;
   readonly partitionCount: number;
 }
 
@@ -65,6 +66,7 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
     units: parseS3Uri(await write('.units', units)),
     publish: parseS3Uri(await write('.publish', publishRequests(plan))),
     unitCount: units.length,
+    mapConcurrency: settings.MAP_CONCURRENCY,
     partitionCount: plan.partitions.length,
   };
 }

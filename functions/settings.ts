@@ -9,6 +9,8 @@ const settingsSchema = z.object({
   /** Bundle that scores unless a run names another one. */
   MODEL_URI: z.string(),
   TARGET_ROWS: z.coerce.number().int().min(1).default(DEFAULT_TARGET_ROWS),
+  /** Work units that the state machine scores at a time. */
+  MAP_CONCURRENCY: z.coerce.number().int().min(1).default(50),
   UNITS_QUEUE_URL: z.string().optional(),
   PUBLISH_QUEUE_URL: z.string().optional(),
 });

@@ -4,4 +4,7 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 // One of each an execution environment. Names and levels come from POWERTOOLS_* and the function's own environment.
 const serviceName = 'ncs4cvr';
 export const logger = new Logger({ serviceName });
-export const metrics = new Metrics({ serviceName, namespace: 'ncs4cvr' });
+export const metrics = new Metrics({
+  serviceName,
+  namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? serviceName,
+});

@@ -19,7 +19,8 @@ type State = Readonly<Record<string, unknown>> & { readonly Type: string };
 
 interface DistributedMap extends State {
   readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
-  readonly MaxConcurrency: number;
+  readonly MaxConcurrency?: number;
+  readonly MaxConcurrencyPath?: string;
   readonly ToleratedFailurePercentage?: number;
   readonly ItemProcessor: Definition & { readonly ProcessorConfig: { readonly Mode: string } };
 }
@@ -70,7 +71,15 @@ export async function runStateMachine(
         failed = { state: name, input: mapInput };
         return runMap(state, mapInput, services);
       };
-      const { ItemReader, ItemProcessor, MaxConcurrency, ToleratedFailurePercentage, Label, ...rest } = state;
+      const {
+        ItemReader,
+        ItemProcessor,
+        MaxConcurrency,
+        MaxConcurrencyPath,
+        ToleratedFailurePercentage,
+        Label,
+        ...rest
+      } = state;
       return [name, { ...rest, Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:local:distributedMap' }];
     }),
   );
@@ -131,7 +140,9 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
       if (failures > tolerated) return;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(state.MaxConcurrency, items.length) }, lane));
+  const { MaxConcurrency, MaxConcurrencyPath } = state;
+  const lanes = MaxConcurrencyPath === undefined ? MaxConcurrency! : Number(at(input, MaxConcurrencyPath));
+  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
   if (failures <= tolerated) return { items: items.length, failures };
   const text = `${failures} of ${items.length} items failed, the first with ${String(first)}`;
   throw Object.assign(new Error(text, { cause: first }), { name: 'States.ExceedToleratedFailureThreshold' });

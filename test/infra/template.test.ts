@@ -1,0 +1,242 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+// The CloudFormation template that would be deployed, packaged without credentials.
+type Properties = Readonly<Record<string, unknown>>;
+interface Resource {
+  readonly Type: string;
+  readonly Properties: Properties;
+  readonly [key: string]: unknown;
+}
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+}
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const folder = temporaryFolder();
+let resources: Readonly<Record<string, Resource>>;
+
+function packaged(stage: string, ...params: readonly string[]): Readonly<Record<string, Resource>> {
+  const output = join(folder, `package-${stage}`);
+  const osls = join(project, 'node_modules/osls/bin/serverless.js');
+  const args = [
+    osls,
+    'package',
+    '--stage',
+    stage,
+    '--package',
+    output,
+    `--param=artifacts=${folder}`,
+    ...params,
+  ];
+  execFileSync(process.execPath, args, { cwd: project, stdio: 'pipe' });
+  return JSON.parse(readFileSync(join(output, 'cloudformation-template-update-stack.json'), 'utf8'))
+    .Resources;
+}
+
+const ofType = (type: string) => Object.entries(resources).filter(([, { Type }]) => Type === type);
+const property = (name: string, ...path: readonly string[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) => (value as Record<string, unknown>)?.[key],
+    resources[name]!.Properties,
+  );
+
+/** Every statement of a role, its own and those attached to it. */
+function statementsOf(role: string): Statement[] {
+  const own = (property(role, 'Policies') ?? []) as { PolicyDocument: { Statement: Statement[] } }[];
+  const attached = ofType('AWS::IAM::Policy').filter(([, { Properties }]) =>
+    JSON.stringify(Properties).includes(`{"Ref":"${role}"}`),
+  );
+  return [
+    ...own.flatMap(({ PolicyDocument }) => PolicyDocument.Statement),
+    ...attached.flatMap(([name]) => property(name, 'PolicyDocument', 'Statement') as Statement[]),
+  ];
+}
+const actionsOf = ({ Action }: Statement) => [Action].flat();
+
+beforeAll(() => {
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['plan', 'score', 'publish']) writeFileSync(join(folder, `${name}.zip`), 'zip');
+  resources = packaged('prod');
+}, 60_000);
+
+describe('roles', () => {
+  const roles = () => ofType('AWS::IAM::Role').map(([name]) => name);
+
+  it('are one a function, and one each for the state machine and its schedule', () => {
+    expect(roles().sort()).toEqual([
+      'PlanRole',
+      'PublishRole',
+      'ScheduleRole',
+      'ScoreRole',
+      'ScoringRunRole',
+    ]);
+    for (const name of ['Plan', 'Score', 'Publish']) {
+      expect(property(`${name}LambdaFunction`, 'Role')).toEqual({ 'Fn::GetAtt': [`${name}Role`, 'Arn'] });
+    }
+  });
+
+  it('allow named actions on named resources: no wildcard action, no resource that is a wildcard', () => {
+    for (const role of roles()) {
+      const statements = statementsOf(role);
+      expect(statements.length, role).toBeGreaterThan(0);
+      for (const statement of statements) {
+        for (const action of actionsOf(statement)) expect(action, role).toMatch(/^[a-z0-9]+:[A-Za-z]+$/);
+        for (const resource of [statement.Resource].flat()) expect(resource, role).not.toBe('*');
+      }
+    }
+  });
+
+  it('let nobody delete or overwrite: no function may delete objects, write inputs or models', () => {
+    for (const role of roles()) {
+      for (const statement of statementsOf(role)) {
+        const actions = actionsOf(statement);
+        expect(actions.filter((action) => /^s3:(Delete|PutBucket|PutObjectAcl)/.test(action))).toEqual([]);
+        if (!actions.includes('s3:PutObject')) continue;
+        expect(JSON.stringify(statement.Resource)).not.toMatch(/FeaturesBucket|ModelsBucket/);
+      }
+    }
+  });
+
+  it('only the publisher may write pointers, only the scorer parts', () => {
+    const writers = (folderName: string) =>
+      roles().filter((role) =>
+        statementsOf(role).some(
+          (statement) =>
+            actionsOf(statement).includes('s3:PutObject') &&
+            JSON.stringify(statement.Resource).includes(`\${ScoresBucket.Arn}/${folderName}/*`),
+        ),
+      );
+    expect(writers('pointers')).toEqual(['PublishRole']);
+    expect(writers('manifests')).toEqual(['PublishRole']);
+    expect(writers('parts')).toEqual(['ScoreRole']);
+    expect(writers('receipts')).toEqual(['ScoreRole']);
+  });
+});
+
+describe('buckets', () => {
+  const buckets = () => ['FeaturesBucket', 'ModelsBucket', 'ScoresBucket'];
+
+  it('are encrypted, private, kept when the stack goes, rid of incomplete uploads, and refuse plain HTTP', () => {
+    for (const name of buckets()) {
+      expect(JSON.stringify(property(name, 'BucketEncryption'))).toContain('"SSEAlgorithm":"AES256"');
+      expect(Object.values(property(name, 'PublicAccessBlockConfiguration') as object)).toEqual([
+        true,
+        true,
+        true,
+        true,
+      ]);
+      expect(resources[name]).toMatchObject({ DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
+      expect(JSON.stringify(property(name, 'LifecycleConfiguration'))).toContain(
+        'AbortIncompleteMultipartUpload',
+      );
+      const policy = property(`${name}Policy`, 'PolicyDocument', 'Statement') as (Statement & {
+        Condition: object;
+      })[];
+      expect(policy[0]).toMatchObject({
+        Effect: 'Deny',
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      });
+    }
+  });
+
+  it('only features tell of new objects: an output can start nothing', () => {
+    const telling = ofType('AWS::S3::Bucket').filter(
+      ([, { Properties }]) => 'NotificationConfiguration' in Properties,
+    );
+    expect(telling.map(([name]) => name)).toEqual(['FeaturesBucket']);
+    for (const { Action, Resource } of statementsOf('ScoreRole').concat(statementsOf('PublishRole'))) {
+      if ([Action].flat().includes('sqs:SendMessage'))
+        expect(JSON.stringify(Resource)).not.toContain('EventsQueue');
+    }
+  });
+
+  it('keep former versions where something changes: pointers, and models by mistake', () => {
+    for (const name of ['ModelsBucket', 'ScoresBucket']) {
+      expect(property(name, 'VersioningConfiguration')).toEqual({ Status: 'Enabled' });
+    }
+  });
+});
+
+describe('queues', () => {
+  const sources = () =>
+    ofType('AWS::Lambda::EventSourceMapping').map(([name, { Properties }]) => ({
+      name,
+      queue: (Properties as { EventSourceArn: { 'Fn::GetAtt': string[] } }).EventSourceArn['Fn::GetAtt'][0]!,
+      fn: (Properties as { FunctionName: { 'Fn::GetAtt': string[] } }).FunctionName['Fn::GetAtt'][0]!,
+    }));
+
+  it('hide a message for six times the timeout of its function, and report failures message by message', () => {
+    expect(
+      sources()
+        .map(({ queue, fn }) => `${queue} ${fn}`)
+        .sort(),
+    ).toEqual([
+      'EventsQueue PlanLambdaFunction',
+      'PublishQueue PublishLambdaFunction',
+      'UnitsQueue ScoreLambdaFunction',
+    ]);
+    for (const { name, queue, fn } of sources()) {
+      expect(property(queue, 'VisibilityTimeout')).toBe(6 * Number(property(fn, 'Timeout')));
+      expect(property(name, 'FunctionResponseTypes')).toEqual(['ReportBatchItemFailures']);
+    }
+  });
+
+  it('are encrypted, and each has dead letters that an alarm watches', () => {
+    for (const [name] of ofType('AWS::SQS::Queue'))
+      expect(property(name, 'SqsManagedSseEnabled'), name).toBe(true);
+    const watched = ofType('AWS::CloudWatch::Alarm').map(([, { Properties }]) => JSON.stringify(Properties));
+    for (const { queue } of sources()) {
+      const [deadLetters] = property(queue, 'RedrivePolicy', 'deadLetterTargetArn', 'Fn::GetAtt') as string[];
+      expect(
+        watched.some((alarm) => alarm.includes(`["${deadLetters}","QueueName"]`)),
+        deadLetters,
+      ).toBe(true);
+    }
+  });
+});
+
+describe('the rest', () => {
+  it('every alarm tells the topic', () => {
+    const alarms = ofType('AWS::CloudWatch::Alarm');
+    expect(alarms.length).toBeGreaterThan(10);
+    for (const [name] of alarms)
+      expect(property(name, 'AlarmActions'), name).toEqual([{ Ref: 'AlarmTopic' }]);
+  });
+
+  it('the schedule starts the machine, which knows all three functions by the names in its definition', () => {
+    expect(property('NightlySchedule', 'Target', 'Arn')).toEqual({ Ref: 'ScoringRun' });
+    const definition = JSON.stringify(property('ScoringRun', 'Definition'));
+    const names = [...definition.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name!);
+    expect(Object.keys(property('ScoringRun', 'DefinitionSubstitutions') as object).sort()).toEqual(
+      [...new Set(names)].sort(),
+    );
+    expect(names).toHaveLength(3);
+  });
+
+  it('functions have Node 22, a log group with retention, and the score function its reserved concurrency', () => {
+    for (const name of ['Plan', 'Score', 'Publish']) {
+      expect(resources[`${name}LambdaFunction`]!.Properties).toMatchObject({
+        Runtime: 'nodejs22.x',
+        Architectures: ['arm64'],
+      });
+      expect(property(`${name}LogGroup`, 'RetentionInDays')).toBe(30);
+    }
+    // Room for the map and for the queue's workers.
+    expect(property('ScoreLambdaFunction', 'ReservedConcurrentExecutions')).toBe(60);
+    expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe('50');
+  });
+
+  it('stages differ by their parameters, and x64 is one of them', () => {
+    resources = packaged('dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
+    expect(property('ScoreLambdaFunction', 'Architectures')).toEqual(['x86_64']);
+    expect(property('NightlySchedule', 'State')).toBe('DISABLED');
+    expect(property('ScoreLambdaFunction', 'ReservedConcurrentExecutions')).toBe(10);
+  }, 60_000);
+});
