@@ -20,16 +20,17 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
         .default(30)
         .argParser(wholeNumber(LEAST_GARBAGE_DAYS, 36_500)),
     )
-    .option('--apply', 'delete; parts go in a later call than their receipts')
+    .option('--apply', 'delete; parts go in a call a day after their receipts')
     .action(async ({ scores, days, apply = false }: GcOptions) => {
-      const { files, sizeBytes } = await collectGarbage(scores, {
+      const { files, sizeBytes, condemnedParts } = await collectGarbage(scores, {
         olderThanDays: days,
         apply,
         nowMillis: Date.now(),
       });
       for (const { uri } of files) process.stdout.write(`${uri}\n`);
       process.stderr.write(
-        `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}\n`,
+        `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +
+          `${condemnedParts} parts a day after that\n`,
       );
       finish(EXIT_DONE);
     });

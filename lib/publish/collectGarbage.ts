@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { decodeJson, encodeJson, sha256Of } from './jsonDocument.ts';
 import { readManifest } from './manifest.ts';
 import { readPointer } from './pointer.ts';
 
@@ -14,50 +16,82 @@ export interface GarbageOptions {
 }
 
 export interface Garbage {
+  /** What this call deletes, or would. */
   readonly files: readonly ListedFile[];
   readonly sizeBytes: number;
+  /** Parts that a call a day later may delete. */
+  readonly condemnedParts: number;
 }
 
 const DAY_MILLIS = 86_400_000;
 export const LEAST_GARBAGE_DAYS = 2;
 
+/** Names of parts that were found to be garbage; a part is deleted a day after its name was written here. */
+const condemnedSchema = z.array(z.string());
+
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days: receipts, manifests and plans at once,
- * parts only when their receipt is gone, which takes another call later (docs/publish-protocol.md).
+ * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans and
+ * receipts at once, parts only a day after their receipts. A publisher that has read a receipt before it was deleted
+ * has published by then, and its parts are reached. Manifests are small and stay.
  */
 export async function collectGarbage(
   root: string,
   { olderThanDays, apply, nowMillis }: GarbageOptions,
 ): Promise<Garbage> {
   if (!(olderThanDays >= LEAST_GARBAGE_DAYS)) throw new RangeError(`olderThanDays: ${olderThanDays}`);
-  const limitMillis = nowMillis - olderThanDays * DAY_MILLIS;
-  // Before the pointers are read: what is published from here on is younger, or has a receipt.
-  const [parts, receipts, manifests, plans] = await Promise.all(
-    ['parts', 'receipts', 'manifests', 'plans'].map((folder) => filesBelow(joinUri(root, folder))),
+  const [parts = [], receipts = [], plans = [], lists = []] = await Promise.all(
+    ['parts', 'receipts', 'plans', 'garbage'].map((folder) => filesBelow(joinUri(root, folder))),
   );
-  const reached = await reachedNames(root);
-  const nameOf = (file: ListedFile) => file.relativePath.replace(/\.[a-z]+$/, '');
-  const isGarbage = (file: ListedFile) => file.modifiedMillis < limitMillis && !reached.has(nameOf(file));
-  const receiptNames = new Set(receipts!.map(nameOf));
+  const reached = await reachedParts(root);
+  const isOld = ({ modifiedMillis }: ListedFile) => modifiedMillis < nowMillis - olderThanDays * DAY_MILLIS;
+  const isGarbage = (file: ListedFile) => isOld(file) && !reached.has(nameOf(file));
+  const staleReceipts = receipts.filter(isGarbage);
+  const deleted = new Set(staleReceipts.map(nameOf));
+  const standing = new Set(receipts.map(nameOf).filter((name) => !deleted.has(name)));
+  const unwanted = parts.filter((part) => isGarbage(part) && !standing.has(nameOf(part)));
+  const condemned = await condemnedBefore(lists, nowMillis - DAY_MILLIS);
   const files = [
-    ...receipts!.filter(isGarbage),
-    ...manifests!.filter(isGarbage),
-    ...plans!.filter(isGarbage),
-    ...parts!.filter((part) => isGarbage(part) && !receiptNames.has(nameOf(part))),
+    ...plans.filter(isOld),
+    ...lists.filter(isOld),
+    ...staleReceipts,
+    ...unwanted.filter((part) => condemned.has(nameOf(part)) && !deleted.has(nameOf(part))),
   ];
-  if (apply) for (const { uri } of files) await storageFor(uri).remove(uri);
-  return { files, sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+  const waiting = unwanted.map(nameOf).filter((name) => !condemned.has(name) || deleted.has(name));
+  if (apply) {
+    if (waiting.length > 0) {
+      const bytes = encodeJson(waiting);
+      const uri = joinUri(root, 'garbage', `${nowMillis}-${sha256Of(bytes).slice(0, 16)}.json`);
+      await storageFor(uri).createIfAbsent(uri, bytes);
+    }
+    for (const { uri } of files) await storageFor(uri).remove(uri);
+  }
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return { files, sizeBytes, condemnedParts: waiting.length };
 }
 
-/** `PARTITION/NAME` of every part and manifest that a pointer's manifest or history names. */
-async function reachedNames(root: string): Promise<Set<string>> {
+/** `PARTITION/ID`. */
+function nameOf({ relativePath }: ListedFile): string {
+  return relativePath.replace(/\.[a-z]+$/, '');
+}
+
+async function condemnedBefore(lists: readonly ListedFile[], limitMillis: number): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const { uri, modifiedMillis } of lists) {
+    if (modifiedMillis >= limitMillis) continue;
+    const bytes = await storageFor(uri).readWhole(uri);
+    for (const name of decodeJson(bytes, condemnedSchema, uri)) names.add(name);
+  }
+  return names;
+}
+
+/** Every part that the manifests name which a pointer names, as current or in its history. */
+async function reachedParts(root: string): Promise<Set<string>> {
   const reached = new Set<string>();
   for (const { relativePath } of await filesBelow(joinUri(root, 'pointers'))) {
     const partition = relativePath.replace(/\.json$/, '');
     const { pointer } = await readPointer(root, partition);
     if (pointer === undefined) continue;
     for (const publication of [pointer.current, ...pointer.history]) {
-      reached.add(`${partition}/${publication.sha256}`);
       const { parts } = await readManifest(publication);
       for (const { partId } of parts) reached.add(`${partition}/${partId}`);
     }

@@ -122,28 +122,37 @@ describe('operators', () => {
     expect((await run()).stdout).toContain('published, 0 parts scored, 500 rows of tiny-2, generation 4');
   });
 
-  it('clean up what no pointer reaches: old receipts first, their parts in a later call, nothing else', async () => {
-    // A publication that never happened: parts and receipts, no manifest.
+  it('clean up what no pointer reaches: old receipts first, their parts a day later, nothing else', async () => {
+    // A publication that no pointer names any more.
     write('dt=2024-03-08/a.parquet', '2024-03-12', 300);
     await planWith(1, '--partition', 'dt=2024-03-08');
     await run();
     await runMain('rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'x');
     const pointer = join(scores, 'pointers/dt=2024-03-08.json');
     const document = JSON.parse(readFileSync(pointer, 'utf8'));
-    const lost = document.history[0].manifest as string;
     writeFileSync(pointer, JSON.stringify({ ...document, history: document.history.slice(1) }));
     const all = filesBelow(scores);
+    const age = (files: readonly string[], days: number) => {
+      const then = new Date(Date.now() - days * 86_400_000);
+      for (const file of files) utimesSync(join(scores, file), then, then);
+    };
     const gc = (...more: readonly string[]) => runMain('gc', '--scores', scores, '--days', '3', ...more);
     expect((await gc()).stdout).toBe('');
-    for (const file of all) utimesSync(join(scores, file), new Date(), new Date(Date.now() - 5 * 86_400_000));
+    age(all, 5);
     const listed = await gc();
-    expect(listed.stderr).toMatch(/^3 objects, [\d,]+ bytes would be deleted\n$/);
-    expect(listed.stdout).toContain(lost);
+    expect(listed.stderr).toMatch(/^2 objects, [\d,]+ bytes would be deleted; 2 parts a day after that\n$/);
     expect(filesBelow(scores)).toEqual(all);
     expect((await gc('--apply')).stdout).toBe(listed.stdout);
-    const parts = await gc('--apply');
-    expect(parts.stdout.trim().split('\n')).toHaveLength(2);
-    expect(parts.stdout).not.toContain('receipts');
+    expect(listed.stdout.match(/\/receipts\//g)).toHaveLength(2);
+    // A part outlives its receipt by a day, whatever its own age.
+    expect((await gc('--apply')).stdout).toBe('');
+    age(
+      filesBelow(scores).filter((name) => name.startsWith('garbage/')),
+      1.5,
+    );
+    const parts = (await gc('--apply')).stdout.trim().split('\n');
+    expect(parts).toHaveLength(2);
+    for (const part of parts) expect(part).toContain('/parts/');
     expect((await gc('--apply')).stdout).toBe('');
     for (const partition of ['dt=2024-03-08', 'dt=2024-03-09']) {
       expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
