@@ -1,12 +1,9 @@
 import { StorageError } from '../errors.ts';
+import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3 } from './s3Client.ts';
 import { httpStatus, s3Error } from './s3Error.ts';
 import { parseS3Uri } from './s3Uri.ts';
 import type { RandomAccessFile } from './storage.ts';
-
-/** The SDK repeats requests, not bodies that break off: those are asked for again this often in all. */
-const BODY_ATTEMPTS = 4;
-const FIRST_PAUSE_MILLIS = 100;
 
 /** Opens an object for ranged reads of the version that it has now. */
 export async function openS3File(uri: string): Promise<RandomAccessFile> {
@@ -59,21 +56,14 @@ async function readBody(
 ): Promise<void> {
   const { bucket, key } = parseS3Uri(uri);
   const { sdk, client } = await openS3();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: key, Range: range, IfMatch: version });
-      const { Body } = await client.send(command);
-      await fill(target, Body as AsyncIterable<Uint8Array>, uri, range);
-      return;
-    } catch (error) {
-      const translated = pinnedError(error, uri, version);
-      if (!translated.retryable || translated.code === 'STORAGE_FILE_CHANGED' || attempt === BODY_ATTEMPTS) {
-        throw translated;
-      }
-      const pauseMillis = FIRST_PAUSE_MILLIS * 2 ** (attempt - 1) * (0.5 + Math.random());
-      await new Promise((resolve) => setTimeout(resolve, pauseMillis));
-    }
-  }
+  const input = { Bucket: bucket, Key: key, Range: range, IfMatch: version };
+  await withBodyRetries(
+    async () => {
+      const { Body } = await client.send(new sdk.GetObjectCommand(input));
+      await fillFromBody(target, Body as AsyncIterable<Uint8Array>, uri);
+    },
+    (error) => pinnedError(error, uri, version),
+  );
 }
 
 function pinnedError(thrown: unknown, uri: string, version: string): StorageError {
@@ -86,31 +76,4 @@ function pinnedError(thrown: unknown, uri: string, version: string): StorageErro
     });
   }
   return s3Error(thrown, uri, 'STORAGE_READ_FAILED');
-}
-
-async function fill(
-  target: Uint8Array,
-  body: AsyncIterable<Uint8Array>,
-  uri: string,
-  range: string,
-): Promise<void> {
-  let filledBytes = 0;
-  for await (const chunk of body) {
-    if (filledBytes + chunk.length > target.length) {
-      throw shortRead(uri, range, `more than ${target.length} bytes`);
-    }
-    target.set(chunk, filledBytes);
-    filledBytes += chunk.length;
-  }
-  if (filledBytes < target.length) throw shortRead(uri, range, `${filledBytes} bytes`);
-}
-
-/** A body of another length than asked for is a broken connection or a proxy's doing: worth another try. */
-function shortRead(uri: string, range: string, found: string): StorageError {
-  return new StorageError('STORAGE_SHORT_READ', 'the answer has another length than the range', {
-    file: uri,
-    expected: range,
-    found,
-    retryable: true,
-  });
 }

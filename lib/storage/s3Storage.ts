@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageError } from '../errors.ts';
 import { isHidden } from './isHidden.ts';
 import { createS3File } from './s3AtomicFile.ts';
+import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { encryptionHeaders, openS3, type S3 } from './s3Client.ts';
 import { attemptsOf, isConditionFailure, isConflict, isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
@@ -46,15 +48,14 @@ export const s3Storage: Storage = {
       return found;
     }),
 
-  readWhole: (uri) => reading(uri, async (s3, at) => (await get(s3, at)).bytes),
+  readWhole: (uri) =>
+    reading(uri, async (s3, at) => {
+      const found = await get(s3, at, uri);
+      if (found !== undefined) return found.bytes;
+      throw new StorageError('STORAGE_NOT_FOUND', 'there is no such object', { file: uri });
+    }),
 
-  readVersioned: (uri) =>
-    reading(uri, (s3, at) =>
-      get(s3, at).catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-        return undefined;
-      }),
-    ),
+  readVersioned: (uri) => reading(uri, (s3, at) => get(s3, at, uri)),
 
   createIfAbsent: (uri, bytes) => putIf(uri, bytes, { IfNoneMatch: '*' }),
   // S3 takes an ETag with and without its quotes, radosgw in a write only without.
@@ -123,10 +124,26 @@ async function head(
   }
 }
 
-async function get({ sdk, client }: S3, { bucket, key }: S3Location): Promise<VersionedBytes> {
-  const answer = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: key }));
-  const bytes = await answer.Body!.transformToByteArray();
-  return { bytes, version: answer.ETag! };
+/** A missing object is undefined: an error would be repeated in vain, or lose its name. */
+function get(
+  { sdk, client }: S3,
+  { bucket, key }: S3Location,
+  uri: string,
+): Promise<VersionedBytes | undefined> {
+  return withBodyRetries(
+    async () => {
+      const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: key });
+      const answer = await client.send(command).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+        return undefined;
+      });
+      if (answer === undefined) return undefined;
+      const bytes = new Uint8Array(answer.ContentLength!);
+      await fillFromBody(bytes, answer.Body as AsyncIterable<Uint8Array>, uri);
+      return { bytes, version: answer.ETag! };
+    },
+    (error) => s3Error(error, uri, 'STORAGE_READ_FAILED'),
+  );
 }
 
 /** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */

@@ -36,6 +36,17 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     expect(s3.double!.requests.length - before).toBe(4);
   });
 
+  it('is asked again for a whole object whose body breaks off, however large', async () => {
+    const bytes = randomBytes(300_000);
+    await writeWhole(uriOf('whole'), bytes);
+    plan(isGet, { kind: 'cut', afterBytes: 0 }, { kind: 'cut', afterBytes: 200_000 }, slowDown, {
+      kind: 'reset',
+    });
+    expect(bytes.equals(await s3Storage.readWhole(uriOf('whole')))).toBe(true);
+    plan(isGet, { kind: 'cut', afterBytes: 100 });
+    expect(bytes.equals((await s3Storage.readVersioned(uriOf('whole')))!.bytes)).toBe(true);
+  });
+
   it('is given up with a retryable error when bodies keep breaking off', async () => {
     await writeWhole(uriOf('data'), randomBytes(100_000));
     const file = await s3Storage.open(uriOf('data'));
