@@ -1,17 +1,19 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { partitionOf } from '../lib/publish/selectPartitions.ts';
-import { publishRequests, workUnits } from '../lib/publish/workUnits.ts';
+import { publishRequests } from '../lib/publish/runPlan.ts';
+import { inputPartition, partitionOf } from '../lib/publish/selectPartitions.ts';
+import { workUnits } from '../lib/publish/workUnits.ts';
 import { sendMessages } from './messageQueue.ts';
 import { type PlannedRun, planPartitions, planRun, runRequestSchema } from './planRun.ts';
 import { objectEvents } from './s3Events.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
 export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResponse> {
   const settings = readSettings();
   try {
-    if (isBatch(event)) return await planEvents(event, settings);
+    if (isSqsEvent(event)) return await planEvents(event, settings);
     const planned = await planRun(runRequestSchema.parse(event), settings);
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
@@ -43,16 +45,11 @@ async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQ
 
 async function planAndSend(partition: string, settings: Settings): Promise<void> {
   const { INPUT_URI, MODEL_URI, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
-  const inputUri = `${INPUT_URI.replace(/\/+$/, '')}/${partition}`;
-  const plan = await planPartitions(settings, MODEL_URI, [{ partition, inputUri }]);
+  const plan = await planPartitions(settings, MODEL_URI, [inputPartition(INPUT_URI, partition)]);
   const units = workUnits(plan);
   await sendMessages(UNITS_QUEUE_URL, units);
   // Everything is done already: a shard was removed, or a publication was lost.
   if (units.length === 0) await sendMessages(PUBLISH_QUEUE_URL, publishRequests(plan));
   metrics.addMetric('unitsPlanned', 'Count', units.length);
   logger.info(`planned ${partition}`, { units: units.length, done: plan.partitions[0]!.done.length });
-}
-
-function isBatch(event: unknown): event is SQSEvent {
-  return Array.isArray((event as Partial<SQSEvent>).Records);
 }

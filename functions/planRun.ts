@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { readBundleManifest } from '../lib/model/readBundleManifest.ts';
-import { encodeJson, sha256Of } from '../lib/publish/jsonDocument.ts';
+import { encodeJson } from '../lib/publish/jsonDocument.ts';
 import { modelIdentity } from '../lib/publish/modelIdentity.ts';
-import { makeRunPlan, type RunPlan } from '../lib/publish/runPlan.ts';
+import { makeRunPlan, publishRequests, type RunPlan } from '../lib/publish/runPlan.ts';
 import { type InputPartition, selectPartitions } from '../lib/publish/selectPartitions.ts';
-import { publishRequests, workUnits } from '../lib/publish/workUnits.ts';
+import { workUnits } from '../lib/publish/workUnits.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
 import { joinUri } from '../lib/storage/uri.ts';
@@ -55,7 +56,7 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
   const modelUri = request.modelUri ?? settings.MODEL_URI;
   const plan = await planPartitions(settings, modelUri, partitions, request.liftHold);
   const units = workUnits(plan);
-  const id = sha256Of(encodeJson(plan));
+  const id = sha256(encodeJson(plan));
   const write = async (name: string, document: object) => {
     const uri = joinUri(settings.SCORES_URI, 'plans', `${id}${name}.json`);
     await storageFor(uri).createIfAbsent(uri, encodeJson(document));

@@ -1,29 +1,22 @@
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import type { SQSBatchResponse } from 'aws-lambda';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
-import { type PublishRequest, publishRequestSchema } from '../lib/publish/workUnits.ts';
+import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
 export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
   try {
-    const records = (event as Partial<SQSEvent>).Records;
-    if (records === undefined) {
-      const outcome = await publish(publishRequestSchema.parse(event));
-      if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
-      return outcome;
-    }
-    const batchItemFailures: { itemIdentifier: string }[] = [];
-    for (const { messageId, body } of records) {
-      try {
-        const outcome = await publish(publishRequestSchema.parse(JSON.parse(body)));
+    if (isSqsEvent(event)) {
+      return await handleEach(event.Records, 'publishing failed', async (message) => {
+        const outcome = await publish(publishRequestSchema.parse(message));
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
         if (outcome.kind === 'refused') throw notPublished(outcome);
-      } catch (error) {
-        logger.error('publishing failed', { error: error as Error, messageId });
-        batchItemFailures.push({ itemIdentifier: messageId });
-      }
+      });
     }
-    return { batchItemFailures };
+    const outcome = await publish(publishRequestSchema.parse(event));
+    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
+    return outcome;
   } finally {
     metrics.publishStoredMetrics();
   }

@@ -1,9 +1,11 @@
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { Ncs4cvrError } from '../lib/errors.ts';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
+import { publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
-import { publishRequestSchema, type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
+import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
+import { isReplacedShard } from '../lib/scoring/isReplacedShard.ts';
 import { sendMessages } from './messageQueue.ts';
 import { readSettings } from './settings.ts';
+import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
 import { warmModel } from './warmModel.ts';
 
@@ -17,24 +19,11 @@ export async function handler(
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ): Promise<ScoredUnit | SQSBatchResponse> {
   try {
-    const records = (event as Partial<SQSEvent>).Records;
-    if (records === undefined) return await score(workUnitSchema.parse(event), context);
-    const batchItemFailures: { itemIdentifier: string }[] = [];
-    for (const { messageId, body } of records) {
-      try {
-        if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
-        await scoreAndSend(workUnitSchema.parse(JSON.parse(body)), context);
-      } catch (error) {
-        if (isReplaced(error)) {
-          // The event of the newer shard plans what is now there, this unit's other spans among it.
-          logger.warn('a shard was replaced after it was planned', { error: error as Error, messageId });
-          continue;
-        }
-        logger.error('a unit failed', { error: error as Error, messageId });
-        batchItemFailures.push({ itemIdentifier: messageId });
-      }
-    }
-    return { batchItemFailures };
+    if (!isSqsEvent(event)) return await score(workUnitSchema.parse(event), context);
+    return await handleEach(event.Records, 'a unit failed', async (message) => {
+      if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
+      await scoreAndSend(workUnitSchema.parse(message), context);
+    });
   } finally {
     metrics.publishStoredMetrics();
   }
@@ -46,13 +35,15 @@ async function scoreAndSend(
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ): Promise<void> {
   const { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = readSettings();
-  const { rest } = await score(unit, context);
-  if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);
-  else await sendMessages(PUBLISH_QUEUE_URL, [publishRequestSchema.strip().parse(unit)]);
-}
-
-function isReplaced(error: unknown): boolean {
-  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FILE_CHANGED';
+  try {
+    const { rest } = await score(unit, context);
+    if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);
+    else await sendMessages(PUBLISH_QUEUE_URL, [publishRequestSchema.strip().parse(unit)]);
+  } catch (error) {
+    if (!isReplacedShard(error)) throw error;
+    // The event of the newer shard plans what is now there, this unit's other spans among it.
+    logger.warn('a shard was replaced after it was planned', { error: error as Error });
+  }
 }
 
 async function score(

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { loadBundle, type ModelBundle } from '../lib/model/loadBundle.ts';
-import { isSameModel, type ModelIdentity, modelIdentity } from '../lib/publish/modelIdentity.ts';
-import { WorkerPool } from '../lib/scoring/workerPool.ts';
+import { isSameModel, type ModelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
+import { scoringPool } from '../lib/scoring/scoringPool.ts';
+import type { WorkerPool } from '../lib/scoring/workerPool.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 
 /** A verified bundle and the threads that score with it. */
@@ -31,9 +32,6 @@ export async function warmModel(uri: string, model: ModelIdentity): Promise<Warm
 
 async function load(uri: string, model: ModelIdentity): Promise<WarmModel> {
   const bundle = await loadBundle(storageFor(uri), uri);
-  if (!isSameModel(modelIdentity(bundle), model)) {
-    throw new Error(`${uri} isn't the model that was planned with: sha256 ${modelIdentity(bundle).sha256}`);
-  }
-  const { contract, modelBytes } = bundle;
-  return { bundle, pool: new WorkerPool(availableParallelism(), { contract, modelBytes, extraColumns: [] }) };
+  refuseOtherModel(bundle, model);
+  return { bundle, pool: scoringPool(bundle, availableParallelism()) };
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { ComparisonError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
@@ -109,9 +109,7 @@ async function checkPlan(
   dataUri: string,
   { listing }: DataSplit,
 ): Promise<void> {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([document, listing]))
-    .digest('hex');
+  const digest = sha256(JSON.stringify([document, listing]));
   const file = joinUri(output, PLAN_FILE);
   const storage = storageFor(file);
   if (!(await storage.exists(file))) {

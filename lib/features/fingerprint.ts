@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../sha256.ts';
 import type { FeatureContract } from './contract.ts';
 
 /** JSON with the keys of every object in binary order, so that equal documents have equal text. */
@@ -15,5 +15,5 @@ export function canonicalJson(value: unknown): string {
 
 /** `sha256:` and the hex digest of the contract's canonical JSON, learned values included. */
 export function contractFingerprint(contract: FeatureContract): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(contract)).digest('hex')}`;
+  return `sha256:${sha256(canonicalJson(contract))}`;
 }

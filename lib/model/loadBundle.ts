@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { messageOf, ProblemsError } from '../errors.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
+import { sha256 } from '../sha256.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type BundleManifest, GOLDEN_FILE, MODEL_FILE } from './bundleManifest.ts';
@@ -59,7 +59,7 @@ async function readVerified(
   if (bytes.length !== expected.sizeBytes) {
     problems.push(`${name}: expected ${expected.sizeBytes} bytes, found ${bytes.length}`);
   }
-  const found = createHash('sha256').update(bytes).digest('hex');
+  const found = sha256(bytes);
   if (found !== expected.sha256) problems.push(`${name}: expected sha256 ${expected.sha256}, found ${found}`);
   return bytes;
 }

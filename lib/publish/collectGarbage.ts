@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { sha256 } from '../sha256.ts';
+import { listIfAny } from '../storage/listIfAny.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { decodeJson, encodeJson, sha256Of } from './jsonDocument.ts';
+import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { readManifest } from './manifest.ts';
-import { readPointer } from './pointer.ts';
+import { publicationStatus } from './publicationStatus.ts';
 
 export interface GarbageOptions {
   /** What is younger stays; at least 2, so that a run that is going on keeps what it relies on. */
@@ -40,7 +42,7 @@ export async function collectGarbage(
 ): Promise<Garbage> {
   if (!(olderThanDays >= LEAST_GARBAGE_DAYS)) throw new RangeError(`olderThanDays: ${olderThanDays}`);
   const [parts = [], receipts = [], plans = [], lists = []] = await Promise.all(
-    ['parts', 'receipts', 'plans', 'garbage'].map((folder) => filesBelow(joinUri(root, folder))),
+    ['parts', 'receipts', 'plans', 'garbage'].map((folder) => listIfAny(joinUri(root, folder))),
   );
   const reached = await reachedParts(root);
   const isOld = ({ modifiedMillis }: ListedFile) => modifiedMillis < nowMillis - olderThanDays * DAY_MILLIS;
@@ -60,7 +62,7 @@ export async function collectGarbage(
   if (apply) {
     if (waiting.length > 0) {
       const bytes = encodeJson(waiting);
-      const uri = joinUri(root, 'garbage', `${nowMillis}-${sha256Of(bytes).slice(0, 16)}.json`);
+      const uri = joinUri(root, 'garbage', `${nowMillis}-${sha256(bytes).slice(0, 16)}.json`);
       await storageFor(uri).createIfAbsent(uri, bytes);
     }
     for (const { uri } of files) await storageFor(uri).remove(uri);
@@ -87,19 +89,11 @@ async function condemnedBefore(lists: readonly ListedFile[], limitMillis: number
 /** Every part that the manifests name which a pointer names, as current or in its history. */
 async function reachedParts(root: string): Promise<Set<string>> {
   const reached = new Set<string>();
-  for (const { relativePath } of await filesBelow(joinUri(root, 'pointers'))) {
-    const partition = relativePath.replace(/\.json$/, '');
-    const { pointer } = await readPointer(root, partition);
-    if (pointer === undefined) continue;
-    for (const publication of [pointer.current, ...pointer.history]) {
+  for (const { partition, current, history } of await publicationStatus(root)) {
+    for (const publication of [current, ...history]) {
       const { parts } = await readManifest(publication);
       for (const { partId } of parts) reached.add(`${partition}/${partId}`);
     }
   }
   return reached;
-}
-
-async function filesBelow(uri: string): Promise<readonly ListedFile[]> {
-  const storage = storageFor(uri);
-  return (await storage.exists(uri)) ? storage.list(uri) : [];
 }

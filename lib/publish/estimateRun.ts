@@ -1,6 +1,7 @@
-import type { RunPlan } from './runPlan.ts';
+import type { PartSpec } from './partSpec.ts';
+import { openSpecs, type RunPlan } from './runPlan.ts';
 
-/** What a run costs and how fast it goes; docs/operations.md says how to measure and where prices stand. */
+/** What a run costs and how fast it goes. */
 export interface Rates {
   /** Rows a second of one vCPU, reading and writing included. */
   readonly rowsPerSecondPerVcpu: number;
@@ -41,26 +42,19 @@ const PUTS_PER_PART = 3;
 
 /** What is left of a plan, in time and money. Logs, transfer between regions and the free tier are not in it. */
 export function estimateRun({ partitions }: RunPlan, rates: Rates = DEFAULT_RATES): RunEstimate {
-  let [rows, rowsDone, parts, partsDone] = [0, 0, 0, 0];
-  for (const { specs, done } of partitions) {
-    const finished = new Set(done);
-    specs.forEach((spec, index) => {
-      rows += spec.rows;
-      parts++;
-      if (!finished.has(index)) return;
-      rowsDone += spec.rows;
-      partsDone++;
-    });
-  }
-  const open = parts - partsDone;
+  const all = partitions.flatMap(({ specs }) => specs);
+  const left = partitions.flatMap(openSpecs);
+  const rowsOf = (specs: readonly PartSpec[]) => specs.reduce((sum, spec) => sum + spec.rows, 0);
+  const [rows, rowsLeft] = [rowsOf(all), rowsOf(left)];
+  const open = left.length;
   const vcpus = Math.max(1, rates.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU);
-  const functionSeconds = (rows - rowsDone) / (rates.rowsPerSecondPerVcpu * vcpus);
+  const functionSeconds = rowsLeft / (rates.rowsPerSecondPerVcpu * vcpus);
   const gigabyteSeconds = functionSeconds * (rates.memoryMegabytes / 1024);
   return {
     rows,
-    rowsDone,
-    parts,
-    partsDone,
+    rowsDone: rows - rowsLeft,
+    parts: all.length,
+    partsDone: all.length - open,
     minutes: open === 0 ? 0 : functionSeconds / Math.min(rates.concurrency, open) / 60,
     dollars:
       gigabyteSeconds * rates.dollarsPerGigabyteSecond +

@@ -1,9 +1,10 @@
-import { PublishError } from '../errors.ts';
+import { mapConcurrently } from '../mapConcurrently.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
-import { isSameModel, modelIdentity } from './modelIdentity.ts';
+import { scoringPool } from '../scoring/scoringPool.ts';
+import { refuseOtherModel } from './modelIdentity.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
-import type { RunPlan } from './runPlan.ts';
-import { scoreParts } from './scoreParts.ts';
+import { openSpecs, publishRequests, type RunPlan } from './runPlan.ts';
+import { scorePart } from './scorePart.ts';
 
 export interface ExecutedPartition {
   readonly partition: string;
@@ -19,7 +20,7 @@ export interface ExecuteOptions {
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the Lambda functions do, without
- * them.
+ * them. The first error ends it; parts that are done stay done.
  * @throws PublishError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
  */
 export async function executePlan(
@@ -27,24 +28,22 @@ export async function executePlan(
   bundle: ModelBundle,
   { workers, onPart }: ExecuteOptions,
 ): Promise<ExecutedPartition[]> {
-  const { root, model, targetRows, liftHold } = plan;
-  if (!isSameModel(modelIdentity(bundle), model)) {
-    throw new PublishError('PLAN_OTHER_MODEL', "the bundle isn't the one that the plan is for", {
-      file: bundle.uri,
-      expected: `${model.version}, sha256 ${model.sha256}`,
-      found: `${bundle.manifest.modelVersion}, sha256 ${modelIdentity(bundle).sha256}`,
-    });
-  }
+  refuseOtherModel(bundle, plan.model);
+  const pool = scoringPool(bundle, workers);
   const executed: ExecutedPartition[] = [];
-  for (const { partition, inputUri, basedOnGeneration, specs, done } of plan.partitions) {
-    const finished = new Set(done);
-    const open = specs.filter((_, index) => !finished.has(index));
-    await scoreParts(open, root, partition, bundle, workers, (spec) => onPart?.(partition, spec.rows));
-    const outcome = await publishPartition(
-      { root, partition, model },
-      { inputUri, targetRows, basedOnGeneration, liftHold },
-    );
-    executed.push({ partition, partsScored: open.length, outcome });
+  try {
+    for (const [index, request] of publishRequests(plan).entries()) {
+      const { root, partition } = request;
+      const open = openSpecs(plan.partitions[index]!);
+      await mapConcurrently(open, workers, async (spec) => {
+        await scorePart(spec, root, partition, bundle, pool);
+        onPart?.(partition, spec.rows);
+      });
+      const outcome = await publishPartition(request, request);
+      executed.push({ partition, partsScored: open.length, outcome });
+    }
+    return executed;
+  } finally {
+    await pool.close();
   }
-  return executed;
 }

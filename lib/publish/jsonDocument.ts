@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { messageOf, PublishError } from '../errors.ts';
 
@@ -22,9 +21,4 @@ export function decodeJson<Schema extends z.ZodType>(
       cause,
     });
   }
-}
-
-/** Hexadecimal. */
-export function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { PublishError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson, encodeJson, sha256Of } from './jsonDocument.ts';
+import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { manifestUri } from './outputLayout.ts';
 import type { Publication } from './pointer.ts';
@@ -25,7 +26,7 @@ export function manifestOf(partition: string, model: ModelIdentity, receipts: re
   return {
     formatVersion: 1,
     partition,
-    runId: sha256Of(encodeJson(parts.map(({ partId }) => partId))).slice(0, 16),
+    runId: sha256(encodeJson(parts.map(({ partId }) => partId))).slice(0, 16),
     model,
     rows: parts.reduce((sum, { rows }) => sum + rows, 0),
     parts,
@@ -35,20 +36,20 @@ export function manifestOf(partition: string, model: ModelIdentity, receipts: re
 /** Writes a manifest under its digest, unless it is there. */
 export async function writeManifest(root: string, manifest: Manifest): Promise<Publication> {
   const bytes = encodeJson(manifest);
-  const sha256 = sha256Of(bytes);
-  const uri = manifestUri(root, manifest.partition, sha256);
+  const digest = sha256(bytes);
+  const uri = manifestUri(root, manifest.partition, digest);
   await storageFor(uri).createIfAbsent(uri, bytes);
-  return { manifest: uri, sha256, model: manifest.model, rows: manifest.rows };
+  return { manifest: uri, sha256: digest, model: manifest.model, rows: manifest.rows };
 }
 
 /** @throws PublishError PUBLISH_MANIFEST_DAMAGED when its bytes aren't those that were published */
-export async function readManifest({ manifest: uri, sha256 }: Publication): Promise<Manifest> {
+export async function readManifest({ manifest: uri, sha256: expected }: Publication): Promise<Manifest> {
   const bytes = await storageFor(uri).readWhole(uri);
-  const found = sha256Of(bytes);
-  if (found === sha256) return decodeJson(bytes, manifestSchema, uri);
+  const found = sha256(bytes);
+  if (found === expected) return decodeJson(bytes, manifestSchema, uri);
   throw new PublishError('PUBLISH_MANIFEST_DAMAGED', "the manifest isn't the one that was published", {
     file: uri,
-    expected: `sha256 ${sha256}`,
+    expected: `sha256 ${expected}`,
     found,
   });
 }

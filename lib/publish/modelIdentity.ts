@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PublishError } from '../errors.ts';
 import { MODEL_FILE } from '../model/bundleManifest.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 
@@ -22,4 +23,15 @@ export function modelIdentity({ manifest }: Pick<ModelBundle, 'manifest'>): Mode
 /** Do both give the same scores? */
 export function isSameModel(a: ModelIdentity, b: ModelIdentity): boolean {
   return a.sha256 === b.sha256 && a.contractFingerprint === b.contractFingerprint;
+}
+
+/** @throws PublishError PLAN_OTHER_MODEL when a bundle isn't the one that was planned with */
+export function refuseOtherModel(bundle: ModelBundle, planned: ModelIdentity): void {
+  const found = modelIdentity(bundle);
+  if (isSameModel(found, planned)) return;
+  throw new PublishError('PLAN_OTHER_MODEL', "the bundle isn't the model that was planned with", {
+    file: bundle.uri,
+    expected: `${planned.version}, sha256 ${planned.sha256}`,
+    found: `${found.version}, sha256 ${found.sha256}`,
+  });
 }

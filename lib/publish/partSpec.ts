@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { sha256 } from '../sha256.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 
 /** A span of row groups of one version of a shard: what becomes one part. */
@@ -15,10 +15,12 @@ export const partSpecSchema = z.strictObject({
 export type PartSpec = Readonly<z.infer<typeof partSpecSchema>>;
 
 /** The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits. */
-export function partIdOf(spec: PartSpec, { sha256, contractFingerprint }: ModelIdentity): string {
+export function partIdOf(spec: PartSpec, model: ModelIdentity): string {
   const { inputUri, inputVersion, firstRowGroup, endRowGroup } = spec;
-  const identity = [1, inputUri, inputVersion, firstRowGroup, endRowGroup, sha256, contractFingerprint];
-  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+  const { sha256: modelSha256, contractFingerprint } = model;
+  const span = [inputUri, inputVersion, firstRowGroup, endRowGroup];
+  const identity = [1, ...span, modelSha256, contractFingerprint];
+  return sha256(JSON.stringify(identity));
 }
 
 /**

@@ -1,16 +1,12 @@
+import { mapConcurrently } from '../mapConcurrently.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { cutSpans, type PartSpec } from './partSpec.ts';
-import { readPointer } from './pointer.ts';
 import { type PartPlace, type Receipt, readReceipt } from './receipt.ts';
 
 /** A partition's input as it stands, cut into spans, with what is done of it. */
 export interface PartitionPlan {
-  readonly partition: string;
-  readonly inputUri: string;
-  /** Of the pointer when the plan was made; 0 for a partition that was never published. */
-  readonly basedOnGeneration: number;
   /** All spans, in the order of a manifest. */
   readonly specs: readonly PartSpec[];
   /** A receipt for every span that is done, at the span's place; undefined elsewhere. */
@@ -25,8 +21,8 @@ export const DEFAULT_TARGET_ROWS = 1_000_000;
 const READS_AT_A_TIME = 16;
 
 /**
- * Lists a partition's shards, cuts them into spans, and finds which are done. The pointer is read first: what the plan
- * shows is not older than its generation.
+ * Lists a partition's shards, cuts them into spans, and finds which are done. Whoever goes by a pointer has read it
+ * before: what the plan shows is not older.
  * @throws StorageError INPUT_EMPTY; ShardError of a shard whose footer can't be read
  */
 export async function planPartition(
@@ -34,10 +30,9 @@ export async function planPartition(
   place: PartPlace,
   targetRows: number,
 ): Promise<PartitionPlan> {
-  const { pointer } = await readPointer(place.root, place.partition);
   const { shards } = await listShards(inputUri);
   const specs = (
-    await inBatches(shards, async ({ uri }) => {
+    await mapConcurrently(shards, READS_AT_A_TIME, async ({ uri }) => {
       const file = await storageFor(uri).open(uri);
       try {
         const { rowGroups } = await openShard(file);
@@ -50,19 +45,8 @@ export async function planPartition(
     })
   ).flat();
   return {
-    partition: place.partition,
-    inputUri,
-    basedOnGeneration: pointer?.generation ?? 0,
     specs,
-    receipts: await inBatches(specs, (spec) => readReceipt(spec, place)),
+    receipts: await mapConcurrently(specs, READS_AT_A_TIME, (spec) => readReceipt(spec, place)),
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   };
-}
-
-async function inBatches<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
-  const results: Out[] = [];
-  for (let at = 0; at < items.length; at += READS_AT_A_TIME) {
-    results.push(...(await Promise.all(items.slice(at, at + READS_AT_A_TIME).map(work))));
-  }
-  return results;
 }

@@ -2,8 +2,9 @@ import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
 import { PublishError } from '../errors.ts';
 import { SCORE_NAMES } from '../scoreNames.ts';
+import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson, encodeJson, sha256Of } from './jsonDocument.ts';
+import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { partUri, receiptUri } from './outputLayout.ts';
 import { type PartSpec, partIdOf, partSpecSchema } from './partSpec.ts';
@@ -84,7 +85,7 @@ export async function writeReceipt(
     model,
     uri,
     sizeBytes: bytes.length,
-    sha256: sha256Of(bytes),
+    sha256: sha256(bytes),
     statistics: { pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! },
   };
   const target = receiptUri(root, partition, partId);

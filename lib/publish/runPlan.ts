@@ -2,42 +2,68 @@ import { z } from 'zod';
 import { ProblemsError } from '../errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { decodeJson } from './jsonDocument.ts';
-import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { partSpecSchema } from './partSpec.ts';
+import { modelIdentitySchema } from './modelIdentity.ts';
+import { type PartSpec, partSpecSchema } from './partSpec.ts';
 import { planPartition } from './planPartition.ts';
+import { readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
 
-const runPlanSchema = z.strictObject({
-  formatVersion: z.literal(1),
+const runRequestSchema = z.strictObject({
   modelUri: z.string(),
   model: modelIdentitySchema,
   /** Output root of the scores. */
   root: z.string(),
   targetRows: z.int().min(1),
   liftHold: z.boolean(),
-  partitions: z.array(
-    z.strictObject({
-      partition: z.string(),
-      inputUri: z.string(),
-      basedOnGeneration: z.int().min(0),
-      sizeBytes: z.int(),
-      /** All spans of the partition's input, in order. */
-      specs: z.array(partSpecSchema),
-      /** Places in `specs` of what was done when the plan was made: same input version, model and contract. */
-      done: z.array(z.int().min(0)),
-    }),
-  ),
+});
+/** What all partitions of a run have in common. */
+export type RunRequest = Readonly<z.infer<typeof runRequestSchema>>;
+
+const plannedInputSchema = z.strictObject({
+  partition: z.string(),
+  inputUri: z.string(),
+  /** Of the pointer when the plan was made; 0 for a partition that was never published. */
+  basedOnGeneration: z.int().min(0),
+});
+
+const plannedPartitionSchema = plannedInputSchema.extend({
+  sizeBytes: z.int(),
+  /** All spans of the partition's input, in order. */
+  specs: z.array(partSpecSchema),
+  /** Places in `specs` of what was done when the plan was made: same input version, model and contract. */
+  done: z.array(z.int().min(0)),
+});
+export type PlannedPartition = Readonly<z.infer<typeof plannedPartitionSchema>>;
+
+/** Everything that publishing a partition needs to know, as a queue's message. */
+export const publishRequestSchema = runRequestSchema.extend({
+  formatVersion: z.literal(1),
+  ...plannedInputSchema.shape,
+});
+export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
+
+const runPlanSchema = runRequestSchema.extend({
+  formatVersion: z.literal(1),
+  partitions: z.array(plannedPartitionSchema),
 });
 
 /** What a run would do, exactly: the input versions it is for are part of it. */
 export type RunPlan = Readonly<z.infer<typeof runPlanSchema>>;
 
-export interface RunRequest {
-  readonly modelUri: string;
-  readonly model: ModelIdentity;
-  readonly root: string;
-  readonly targetRows: number;
-  readonly liftHold: boolean;
+/** What is left to score of a partition. */
+export function openSpecs({ specs, done }: PlannedPartition): PartSpec[] {
+  const finished = new Set(done);
+  return specs.filter((_, place) => !finished.has(place));
+}
+
+/** What is to be published when a plan's parts are there, one request a partition. */
+export function publishRequests({ partitions, ...run }: RunPlan): PublishRequest[] {
+  return partitions.map(({ partition, inputUri, basedOnGeneration }) => ({
+    ...run,
+    partition,
+    inputUri,
+    basedOnGeneration,
+  }));
 }
 
 export async function makeRunPlan(
@@ -47,11 +73,12 @@ export async function makeRunPlan(
   const { root, model, targetRows } = request;
   const planned: RunPlan['partitions'] = [];
   for (const { partition, inputUri } of partitions) {
+    const { pointer } = await readPointer(root, partition);
     const plan = await planPartition(inputUri, { root, partition, model }, targetRows);
     planned.push({
       partition,
       inputUri,
-      basedOnGeneration: plan.basedOnGeneration,
+      basedOnGeneration: pointer?.generation ?? 0,
       sizeBytes: plan.sizeBytes,
       specs: [...plan.specs],
       done: plan.receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),

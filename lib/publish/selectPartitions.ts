@@ -32,13 +32,17 @@ export async function selectPartitions(
   const found = [...new Set(names.filter((name) => name !== undefined))];
   const chosen = choose(found, choice);
   if (chosen.length > 0) {
-    return chosen.map((partition) => ({ partition, inputUri: joinUri(inputRoot, ...partition.split('/')) }));
+    return chosen.map((partition) => inputPartition(inputRoot, partition));
   }
   throw new PublishError('PLAN_NO_PARTITION', 'there is no such partition of shards', {
     file: inputRoot,
     expected: describe(choice),
     found: found.slice(-5).join(', ') || 'shards outside of folders such as dt=2022-05-06',
   });
+}
+
+export function inputPartition(inputRoot: string, partition: string): InputPartition {
+  return { partition, inputUri: joinUri(inputRoot, ...partition.split('/')) };
 }
 
 /** The partition that a shard lies in, below an input folder; undefined for anything else. */

@@ -8,7 +8,7 @@ import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { scoredRowGroups } from './scoredRowGroups.ts';
-import { WorkerPool } from './workerPool.ts';
+import { scoringPool } from './scoringPool.ts';
 
 /**
  * Scores labelled shards as production would and measures the scores: click on all rows, conversion on clicked
@@ -20,11 +20,11 @@ export async function evaluateInput(
   bundle: ModelBundle,
   workers: number,
 ): Promise<FunnelReport> {
-  const { contract, manifest, modelBytes } = bundle;
+  const { contract, manifest } = bundle;
   const { labels } = manifest;
   const { shards } = await listShards(inputUri);
   const extraColumns = labelRequirements(labels).map(({ column }) => column);
-  const pool = new WorkerPool(workers, { contract, modelBytes, extraColumns });
+  const pool = scoringPool(bundle, workers, extraColumns);
   const metrics = new FunnelMetrics();
   try {
     for (const { uri } of shards) {

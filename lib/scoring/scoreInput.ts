@@ -1,11 +1,12 @@
-import { Ncs4cvrError } from '../errors.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
+import { mapConcurrently } from '../mapConcurrently.ts';
 import type { ModelBundle } from '../model/loadBundle.ts';
 import { addCounts } from './addCounts.ts';
 import { type FeatureDrift, featureDrift } from './featureDrift.ts';
-import { planScoring, type ScoringPlan } from './planScoring.ts';
+import { isReplacedShard } from './isReplacedShard.ts';
+import { type PlannedShard, planScoring, type ScoringPlan } from './planScoring.ts';
 import { type ScoredShard, scoreShard } from './scoreShard.ts';
-import { WorkerPool } from './workerPool.ts';
+import { scoringPool } from './scoringPool.ts';
 
 export interface ScoringProgress {
   readonly rows: number;
@@ -44,11 +45,7 @@ export async function scoreInput(
   const startMillis = performance.now();
   const plan = await planScoring(inputUri, outputUri);
   const totalBytes = plan.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
-  const pool = new WorkerPool(workers, {
-    contract: bundle.contract,
-    modelBytes: bundle.modelBytes,
-    extraColumns: [],
-  });
+  const pool = scoringPool(bundle, workers);
   const scored: ScoredShard[] = [];
   const failures: { inputUri: string; error: unknown }[] = [];
   let rows = 0;
@@ -60,42 +57,40 @@ export async function scoreInput(
       shardCount: plan.shards.length,
       fractionDone: totalBytes === 0 ? 1 : bytesDone / totalBytes,
     });
-  const queue = plan.shards.values();
-  // Each lane takes the next shard; shards of a single row group keep all threads busy this way.
-  const lane = async () => {
-    for (const shard of queue) {
-      let doneRows = 0;
-      let doneShare = 0;
-      try {
-        const score = () =>
-          scoreShard(shard.inputUri, shard.outputUri, bundle, pool, {
-            onRows: (count, share) => {
-              rows += count;
-              doneRows += count;
-              doneShare += share;
-              bytesDone += share * shard.sizeBytes;
-              report();
-            },
-          });
-        scored.push(
-          await score().catch((error: unknown) => {
-            if (!isReplaced(error)) throw error;
-            rows -= doneRows;
-            bytesDone -= doneShare * shard.sizeBytes;
-            doneRows = 0;
-            doneShare = 0;
-            return score();
-          }),
-        );
-      } catch (error) {
-        failures.push({ inputUri: shard.inputUri, error });
-      }
-      bytesDone += (1 - doneShare) * shard.sizeBytes;
-      report();
+  const scoreOne = async (shard: PlannedShard) => {
+    let doneRows = 0;
+    let doneShare = 0;
+    try {
+      const score = () =>
+        scoreShard(shard.inputUri, shard.outputUri, bundle, pool, {
+          onRows: (count, share) => {
+            rows += count;
+            doneRows += count;
+            doneShare += share;
+            bytesDone += share * shard.sizeBytes;
+            report();
+          },
+        });
+      scored.push(
+        await score().catch((error: unknown) => {
+          // A writer may just have finished it: it is read again from the start, once.
+          if (!isReplacedShard(error)) throw error;
+          rows -= doneRows;
+          bytesDone -= doneShare * shard.sizeBytes;
+          doneRows = 0;
+          doneShare = 0;
+          return score();
+        }),
+      );
+    } catch (error) {
+      failures.push({ inputUri: shard.inputUri, error });
     }
+    bytesDone += (1 - doneShare) * shard.sizeBytes;
+    report();
   };
   try {
-    await Promise.all(Array.from({ length: Math.min(workers, plan.shards.length) }, lane));
+    // As many shards as threads: shards of a single row group keep all of them busy this way.
+    await mapConcurrently(plan.shards, workers, scoreOne);
   } finally {
     await pool.close();
   }
@@ -113,13 +108,7 @@ export async function scoreInput(
   };
 }
 
-/** A shard that was replaced while it was read is read again from the start, once: a writer may just have finished it. */
-function isReplaced(error: unknown): boolean {
-  if (!(error instanceof Ncs4cvrError)) return false;
-  return error.code === 'STORAGE_FILE_CHANGED' || error.code === 'SHARD_CHANGED';
-}
-
-/** Lanes end in any order; a report has the order of the input. */
+/** Shards end in any order; a report has the order of the input. */
 function inOrder<Entry extends { readonly inputUri: string }>(plan: ScoringPlan, entries: Entry[]): Entry[] {
   const positions = new Map(plan.shards.map(({ inputUri }, index) => [inputUri, index]));
   return entries.sort((a, b) => positions.get(a.inputUri)! - positions.get(b.inputUri)!);

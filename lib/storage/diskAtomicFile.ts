@@ -15,14 +15,19 @@ export async function createDiskFile(
   { ifAbsent = false }: CreateOptions = {},
 ): Promise<AtomicFile> {
   const path = diskPath(uri);
-  const temporaryPath = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const temporary = temporaryPath(path);
   try {
     await mkdir(dirname(path), { recursive: true });
     await refuseFolder(path, uri);
-    return new DiskAtomicFile(uri, path, temporaryPath, await open(temporaryPath, 'wx'), ifAbsent);
+    return new DiskAtomicFile(uri, path, temporary, await open(temporary, 'wx'), ifAbsent);
   } catch (error) {
     throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
   }
+}
+
+/** Hidden, in the folder of the file that it will become. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
 }
 
 /** Told before the work is done, not at the rename. */

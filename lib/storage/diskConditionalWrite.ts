@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
+import { createDiskFile, temporaryPath } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
 import { diskPath } from './diskPath.ts';
@@ -11,21 +12,14 @@ import { diskPath } from './diskPath.ts';
 const LOCK_WAIT_MILLIS = 5;
 const LOCK_LIMIT_MILLIS = 10_000;
 
-/** As `Storage.createIfAbsent`: a hard link to a finished file fails where there is one, so nobody sees a part. */
+/** As `Storage.createIfAbsent`. */
 export async function createDiskFileIfAbsent(uri: string, bytes: Uint8Array): Promise<string | undefined> {
-  const path = diskPath(uri);
+  const file = await createDiskFile(uri, { ifAbsent: true });
   try {
-    const temporary = await writeTemporary(path, bytes);
-    try {
-      await link(temporary, path);
-      return await versionOf(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
-      throw error;
-    } finally {
-      await rm(temporary, { force: true });
-    }
+    await file.write(bytes);
+    return (await file.commit()) ? await versionOf(diskPath(uri)) : undefined;
   } catch (error) {
+    await file.abort();
     throw diskError(error, uri, 'STORAGE_WRITE_FAILED');
   }
 }
@@ -67,7 +61,7 @@ async function versionOf(path: string): Promise<string | undefined> {
 
 async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const temporary = temporaryPath(path);
   const handle = await open(temporary, 'wx');
   try {
     await handle.writeFile(bytes);

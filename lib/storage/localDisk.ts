@@ -7,7 +7,7 @@ import { diskError } from './diskError.ts';
 import { openDiskFile, versionTag } from './diskFile.ts';
 import { diskPath } from './diskPath.ts';
 import { isHidden } from './isHidden.ts';
-import type { FileStat, ListedFile, Storage } from './storage.ts';
+import type { DatedStat, FileStat, ListedFile, Storage } from './storage.ts';
 import { joinUri } from './uri.ts';
 
 /**
@@ -27,7 +27,7 @@ export const localDisk: Storage = {
     const path = diskPath(uri);
     try {
       const stats = await stat(path, { bigint: true });
-      if (stats.isFile()) return [{ uri, relativePath: basename(path), ...listedStat(stats) }];
+      if (stats.isFile()) return [{ uri, relativePath: basename(path), ...datedStat(stats) }];
       const files: ListedFile[] = [];
       if (!stats.isDirectory()) {
         throw new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
@@ -111,7 +111,7 @@ function fileStat(stats: { mtimeNs: bigint; size: bigint }): FileStat {
   return { sizeBytes: Number(stats.size), version: versionTag(stats) };
 }
 
-function listedStat(stats: { mtimeNs: bigint; size: bigint }): FileStat & { modifiedMillis: number } {
+function datedStat(stats: { mtimeNs: bigint; size: bigint }): DatedStat {
   return { ...fileStat(stats), modifiedMillis: Number(stats.mtimeNs / 1_000_000n) };
 }
 
@@ -148,7 +148,7 @@ async function listFolder(
     });
     if (stats.isDirectory()) await listFolder(listing, relativePath, below);
     else if (stats.isFile()) {
-      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...listedStat(stats) });
+      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...datedStat(stats) });
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
 
 /** The SDK repeats requests, not bodies that break off: those are asked for again this often in all. */
@@ -20,7 +21,7 @@ export async function withBodyRetries<T>(
       const isFinal = !translated.retryable || translated.code === 'STORAGE_FILE_CHANGED';
       if (isFinal || attempt === ATTEMPTS) throw translated;
       const pauseMillis = FIRST_PAUSE_MILLIS * 2 ** (attempt - 1) * (0.5 + Math.random());
-      await new Promise((resolve) => setTimeout(resolve, pauseMillis));
+      await sleep(pauseMillis);
     }
   }
 }

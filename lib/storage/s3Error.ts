@@ -2,13 +2,11 @@ import { messageOf, StorageError } from '../errors.ts';
 
 interface S3Failure {
   readonly name?: string;
-  readonly code?: string;
   readonly $metadata?: {
     readonly httpStatusCode?: number;
     readonly requestId?: string;
     readonly attempts?: number;
   };
-  readonly $retryable?: unknown;
 }
 
 /** HTTP status of an S3 answer; undefined when there was none. */

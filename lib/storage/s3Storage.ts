@@ -1,15 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
 import { isHidden } from './isHidden.ts';
 import { createS3File } from './s3AtomicFile.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
-import { encryptionHeaders, openS3, type S3 } from './s3Client.ts';
-import { attemptsOf, isConditionFailure, isConflict, isMissing, s3Error } from './s3Error.ts';
+import { openS3, type S3 } from './s3Client.ts';
+import { createS3ObjectIfAbsent, replaceS3ObjectIfVersion } from './s3ConditionalWrite.ts';
+import { isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
 import { folderPrefix, parseS3Uri, type S3Location } from './s3Uri.ts';
-import type { FileStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
+import type { DatedStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
 
 /** What one DeleteObjects call takes. */
 const DELETES_AT_A_TIME = 1000;
@@ -57,9 +56,8 @@ export const s3Storage: Storage = {
 
   readVersioned: (uri) => reading(uri, (s3, at) => get(s3, at, uri)),
 
-  createIfAbsent: (uri, bytes) => putIf(uri, bytes, { IfNoneMatch: '*' }),
-  // S3 takes an ETag with and without its quotes, radosgw in a write only without.
-  replaceIfVersion: (uri, bytes, version) => putIf(uri, bytes, { IfMatch: version.replaceAll('"', '') }),
+  createIfAbsent: createS3ObjectIfAbsent,
+  replaceIfVersion: replaceS3ObjectIfVersion,
 
   exists: (uri) =>
     reading(uri, async (s3, at) => {
@@ -88,28 +86,23 @@ export const s3Storage: Storage = {
 
 type Work<T> = (s3: S3, at: S3Location) => Promise<T>;
 
-async function reading<T>(uri: string, work: Work<T>): Promise<T> {
+const reading = <T>(uri: string, work: Work<T>) => withS3(uri, work, 'STORAGE_READ_FAILED');
+const writing = <T>(uri: string, work: Work<T>) => withS3(uri, work, 'STORAGE_WRITE_FAILED');
+
+async function withS3<T>(
+  uri: string,
+  work: Work<T>,
+  fallback: 'STORAGE_READ_FAILED' | 'STORAGE_WRITE_FAILED',
+): Promise<T> {
   const at = parseS3Uri(uri);
-  return openS3()
-    .then((s3) => work(s3, at))
-    .catch((error: unknown) => {
-      throw s3Error(error, uri, 'STORAGE_READ_FAILED');
-    });
+  try {
+    return await work(await openS3(), at);
+  } catch (error) {
+    throw s3Error(error, uri, fallback);
+  }
 }
 
-async function writing<T>(uri: string, work: Work<T>): Promise<T> {
-  const at = parseS3Uri(uri);
-  return openS3()
-    .then((s3) => work(s3, at))
-    .catch((error: unknown) => {
-      throw s3Error(error, uri, 'STORAGE_WRITE_FAILED');
-    });
-}
-
-async function head(
-  { sdk, client }: S3,
-  { bucket, key }: S3Location,
-): Promise<(FileStat & { modifiedMillis: number }) | undefined> {
+async function head({ sdk, client }: S3, { bucket, key }: S3Location): Promise<DatedStat | undefined> {
   try {
     const found = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
     return {
@@ -146,51 +139,8 @@ function get(
   );
 }
 
-/** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */
-const WRITER = 'ncs4cvr-writer';
-/** A write that meets another one is repeated this often in all. */
-const CONFLICT_ATTEMPTS = 8;
-const CONFLICT_PAUSE_MILLIS = 50;
-
-/**
- * A condition that fails after a repeated request doesn't say who won: the request may have lost to its own first try,
- * whose answer never came.
- */
-function putIf(
-  uri: string,
-  bytes: Uint8Array,
-  condition: { IfNoneMatch: '*' } | { IfMatch: string },
-): Promise<string | undefined> {
-  return writing(uri, async ({ sdk, client }, { bucket, key }) => {
-    const writer = randomUUID();
-    const at = { Bucket: bucket, Key: key };
-    const input = {
-      ...at,
-      Body: bytes,
-      Metadata: { [WRITER]: writer },
-      ...encryptionHeaders(),
-      ...condition,
-    };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
-      } catch (error) {
-        if (isConflict(error) && attempt < CONFLICT_ATTEMPTS) {
-          await sleep(CONFLICT_PAUSE_MILLIS * attempt * (0.5 + Math.random()));
-          continue;
-        }
-        if (!isConditionFailure(error) && !isMissing(error)) throw error;
-        if (attempt === 1 && (attemptsOf(error) ?? 1) === 1) return undefined;
-        const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
-        return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
-      }
-    }
-  });
-}
-
-interface ListedKey extends FileStat {
+interface ListedKey extends DatedStat {
   readonly key: string;
-  readonly modifiedMillis: number;
 }
 
 /** In binary order of the keys, as S3 lists them. */

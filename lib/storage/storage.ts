@@ -37,12 +37,15 @@ export interface FileStat {
   readonly version: string;
 }
 
-export interface ListedFile extends FileStat {
+export interface DatedStat extends FileStat {
+  /** When this version was written, milliseconds since 1970. */
+  readonly modifiedMillis: number;
+}
+
+export interface ListedFile extends DatedStat {
   readonly uri: string;
   /** Path relative to the listed folder, with forward slashes; the file's name when a single file was listed. */
   readonly relativePath: string;
-  /** When this version was written, milliseconds since 1970. */
-  readonly modifiedMillis: number;
 }
 
 /** A small file with the version that its bytes had. */

@@ -1,7 +1,7 @@
 import { StorageError } from '../errors.ts';
 import { Auc } from '../metrics/auc.ts';
 import { RandomStream } from '../random.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { listIfAny } from '../storage/listIfAny.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { drawImpressions, type Impression } from './drawImpressions.ts';
@@ -61,8 +61,7 @@ function dateOf({ firstDate }: FunnelOptions, day: number): string {
 }
 
 async function refuseFilled(output: string): Promise<void> {
-  if (!(await storageFor(output).exists(output))) return;
-  const found = await storageFor(output).list(output);
+  const found = await listIfAny(output);
   if (found.length === 0) return;
   throw new StorageError('STORAGE_NOT_EMPTY', 'a synthetic funnel needs an empty folder', {
     file: output,

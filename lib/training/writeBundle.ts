@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
 import { ModelError } from '../errors.ts';
 import { type BundleManifest, GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE } from '../model/bundleManifest.ts';
 import { SCORE_NAMES } from '../scoreNames.ts';
+import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
@@ -74,5 +74,5 @@ export function encodeGoldenRows(rows: RecordBatch, { pctr, pcvr }: Predictions)
 }
 
 function describeFile(bytes: Uint8Array): { sizeBytes: number; sha256: string } {
-  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { sizeBytes: bytes.length, sha256: sha256(bytes) };
 }

@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { tableFromIPC } from 'apache-arrow';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
@@ -15,8 +14,9 @@ import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
+import { publishedBits } from '../publish/publishedBits.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
-import { scoreBits, tableBits } from '../scoring/readScores.ts';
+import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { SqsDouble } from '../support/sqs/sqsDouble.ts';
@@ -102,13 +102,7 @@ async function deliverAll(seed: number, millis: () => number = () => 600_000): P
   }
 }
 
-async function published(partition: string): Promise<Map<bigint, string>> {
-  const { manifest } = await resolvePartition(process.env.SCORES_URI!, partition);
-  const tables = await Promise.all(
-    manifest.parts.map(async ({ uri }) => tableBits(tableFromIPC(await storageFor(uri).readWhole(uri)))),
-  );
-  return new Map(tables.flatMap((bits) => [...bits]));
-}
+const published = (partition: string) => publishedBits(process.env.SCORES_URI!, partition);
 
 /** Bits that `score` gives on local files. */
 async function expectPublished(partition: string, model: number, ...shards: (readonly FunnelRow[])[]) {

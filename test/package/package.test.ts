@@ -3,17 +3,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { tableFromIPC } from 'apache-arrow';
 import { unzipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlannedRun } from '../../functions/planRun.ts';
-import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { publishedBits } from '../publish/publishedBits.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
-import { scoreBits, tableBits } from '../scoring/readScores.ts';
+import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 
@@ -132,11 +131,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     for (const request of await readJson(planned.publish)) {
       expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
     }
-    const { manifest } = await resolvePartition(environment.SCORES_URI, 'dt=2024-03-09');
-    const tables = await Promise.all(
-      manifest.parts.map(async ({ uri }) => tableBits(tableFromIPC(await storageFor(uri).readWhole(uri)))),
-    );
-    const found = new Map(tables.flatMap((bits) => [...bits]));
+    const found = await publishedBits(environment.SCORES_URI, 'dt=2024-03-09');
     expect(found.size).toBe(300);
     expect(isDeepStrictEqual(found, scoreBits(join(folder, 'a.arrow')))).toBe(true);
     expect(existsSync(join(folder, 'score', 'lib'))).toBe(false);

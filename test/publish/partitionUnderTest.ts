@@ -1,0 +1,82 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { expect } from 'vitest';
+import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import { executePlan } from '../../lib/publish/executePlan.ts';
+import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
+import { publishPartition } from '../../lib/publish/publishPartition.ts';
+import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
+import { makeRunPlan } from '../../lib/publish/runPlan.ts';
+import { scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
+import { writeWhole } from '../../lib/storage/writeWhole.ts';
+import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { scoreBits } from '../scoring/readScores.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { publishedBits } from './publishedBits.ts';
+
+// One partition that is run, published and read, for the tests of the protocol.
+export const folder = temporaryFolder();
+export const PARTITION = 'dt=2024-03-09';
+const TARGET_ROWS = 100;
+/** 400 rows in row groups of 60: four spans. */
+export const first = funnelRows('2024-03-09', 400);
+export const second = funnelRows('2024-03-10', 150);
+export const replacing = funnelRows('2024-03-11', 260);
+
+let count = 0;
+/** An input folder and an output root of their own, on disk or in S3. */
+export function freshPlace(base: string) {
+  const name = `case-${count++}`;
+  return { inputUri: joinUri(base, name, 'input'), root: joinUri(base, name, 'scores') };
+}
+export type Place = ReturnType<typeof freshPlace>;
+
+export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
+  writeWhole(joinUri(place.inputUri, name), funnelShard(rows, 60));
+export async function run(place: Place, bundle: ModelBundle, { liftHold = false, workers = 2 } = {}) {
+  const request = { modelUri: bundle.uri, model: modelIdentity(bundle), targetRows: TARGET_ROWS, liftHold };
+  const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
+  const plan = await makeRunPlan({ ...request, root: place.root }, inputs);
+  const [executed] = await executePlan(plan, bundle, { workers });
+  return { ...executed!, partsDoneBefore: plan.partitions[0]!.done.length };
+}
+export const publish = ({ root, inputUri }: Place, bundle: ModelBundle, over: object = {}) =>
+  publishPartition(
+    { root, partition: PARTITION, model: modelIdentity(bundle) },
+    { inputUri, targetRows: TARGET_ROWS, ...over },
+  );
+
+/** What a reader gets by following the pointer. */
+export async function read({ root }: Place) {
+  const { manifest, pointer } = await resolvePartition(root, PARTITION);
+  const bits = await publishedBits(root, PARTITION);
+  return { bits, model: manifest.model.version, rows: manifest.rows, generation: pointer.generation };
+}
+
+/** The same by `score` on local files, without the protocol. */
+const expected = new Map<string, Map<bigint, string>>();
+export async function expectedBits(
+  bundle: ModelBundle,
+  rows: readonly FunnelRow[],
+): Promise<Map<bigint, string>> {
+  const key = `${bundle.manifest.modelVersion} ${rows[0]!.impression_id}`;
+  const known = expected.get(key);
+  if (known !== undefined) return known;
+  const input = join(folder, 'expected', `${expected.size}.parquet`);
+  mkdirSync(join(folder, 'expected'), { recursive: true });
+  writeFileSync(input, funnelShard(rows, 60));
+  const output = join(folder, 'expected', `${expected.size}.arrow`);
+  await scoreInput(input, output, bundle, { workers: 1 });
+  expected.set(key, scoreBits(output));
+  return expected.get(key)!;
+}
+export async function expectRows(place: Place, bundle: ModelBundle, ...shards: (readonly FunnelRow[])[]) {
+  const wanted = new Map<bigint, string>();
+  for (const rows of shards) for (const [id, bits] of await expectedBits(bundle, rows)) wanted.set(id, bits);
+  const found = await read(place);
+  expect(found.model).toBe(bundle.manifest.modelVersion);
+  expect(found.rows).toBe(wanted.size);
+  expect(isDeepStrictEqual(found.bits, wanted), 'exactly these rows with these bits').toBe(true);
+}
