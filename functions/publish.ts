@@ -1,6 +1,8 @@
 import type { SQSBatchResponse } from 'aws-lambda';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { planAndSend } from './planAndSend.ts';
+import { readSettings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
 
@@ -9,9 +11,12 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
   try {
     if (isSqsEvent(event)) {
       return await handleEach(event.Records, 'publishing failed', async (message) => {
-        const outcome = await publish(publishRequestSchema.parse(message));
+        const request = publishRequestSchema.parse(message);
+        const outcome = await publish(request);
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
         if (outcome.kind === 'refused') throw notPublished(outcome);
+        // A run has published another model since: what landed is still to be scored with that one.
+        if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
       });
     }
     const outcome = await publish(publishRequestSchema.parse(event));

@@ -1,18 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asl from 'asl-validator';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { handler as planHandler } from '../../functions/plan.ts';
-import { handler as publishHandler } from '../../functions/publish.ts';
-import { handler as scoreHandler } from '../../functions/score.ts';
 import { publicationStatus } from '../../lib/publish/publicationStatus.ts';
 import type { WorkUnit } from '../../lib/publish/workUnits.ts';
-import { storageFor } from '../../lib/storage/openStorage.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
-import { filesBelow } from '../scoring/filesBelow.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import {
   type Definition,
@@ -20,10 +15,9 @@ import {
   redriven,
   runStateMachine,
 } from '../support/stepFunctions/runStateMachine.ts';
+import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 
 // The state machine as it is deployed, with the functions in this process.
-const file = new URL('../../infra/scoringRun.asl.json', import.meta.url);
-const definition = JSON.parse(readFileSync(file, 'utf8')) as Definition;
 const s3 = testEndpoint();
 const folder = temporaryFolder();
 let root: string;
@@ -35,9 +29,7 @@ let remainingMillis: () => number;
 
 beforeAll(async () => {
   const { bundleUri } = await trainTinyModel(join(folder, 'model'));
-  for (const name of filesBelow(bundleUri)) {
-    s3.double!.buckets.get(s3.bucket)!.put(`model/${name}`, readFileSync(join(bundleUri, name)), {}, {});
-  }
+  await putFolder(bundleUri, `s3://${s3.bucket}/model`);
 }, 60_000);
 
 beforeEach(() => {
@@ -63,28 +55,22 @@ function land(partition: string, rows: number): void {
   );
 }
 
+const { functions, readJson } = scoringRunServices(() => remainingMillis());
 const services = {
   functions: {
-    Plan: planHandler,
+    ...functions,
     ScoreUnit: async (payload: unknown) => {
       const { partition, specs } = payload as WorkUnit;
       const name = `${partition} ${specs[0]!.firstRowGroup}`;
       tries.set(name, (tries.get(name) ?? 0) + 1);
       if (broken.has(partition))
         throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-      // As Lambda does: what is answered has been through JSON.
-      return JSON.parse(
-        JSON.stringify(await scoreHandler(payload, { getRemainingTimeInMillis: remainingMillis })),
-      );
+      return functions.ScoreUnit!(payload);
     },
-    PublishPartition: publishHandler,
   },
-  readJson: async (bucket: string, key: string) =>
-    JSON.parse(
-      Buffer.from(await storageFor('s3://x').readWhole(`s3://${bucket}/${key}`)).toString(),
-    ) as unknown[],
+  readJson,
 };
-const run = (partitions: object, from: Definition = definition, input: unknown = { partitions }) =>
+const run = (partitions: object, from: Definition = scoringRun, input: unknown = { partitions }) =>
   runStateMachine(from, input, services);
 const published = async () =>
   (await publicationStatus(process.env.SCORES_URI!)).map(({ partition, current }) => [
@@ -95,7 +81,7 @@ const ALL = { kind: 'dates', from: '2024-03-01', to: '2024-03-31' };
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state machine', () => {
   it('is valid Amazon States Language', () => {
-    const { isValid, errorsText } = asl(definition);
+    const { isValid, errorsText } = asl(scoringRun);
     expect(isValid, errorsText()).toBe(true);
   });
 
@@ -126,7 +112,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     };
     remainingMillis = () => 1_000;
     tries.clear();
-    const { ItemProcessor } = definition.States.ScoreUnits as unknown as { ItemProcessor: Definition };
+    const { ItemProcessor } = scoringRun.States.ScoreUnits as unknown as { ItemProcessor: Definition };
     const { StartAt, States } = ItemProcessor;
     await runStateMachine({ StartAt, States }, whole, services);
     expect(tries.size).toBe(5);
@@ -163,7 +149,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect(failure).toMatchObject({ name: 'States.ExceedToleratedFailureThreshold', state: 'ScoreUnits' });
     expect(await published()).toEqual([]);
     broken.clear();
-    await run(ALL, redriven(definition, failure), failure.input);
+    await run(ALL, redriven(scoringRun, failure), failure.input);
     expect(await published()).toEqual([
       ['dt=2024-03-08', 100],
       ['dt=2024-03-09', 100],
