@@ -6,13 +6,15 @@ import { notifiedObjects } from './s3Events.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
+import { traced } from './traced.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
 export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResponse> {
   const settings = readSettings();
   try {
     if (isSqsEvent(event)) return await planEvents(event, settings);
-    const planned = await planRun(runRequestSchema.parse(event), settings);
+    const request = runRequestSchema.parse(event);
+    const planned = await traced('plan run', {}, () => planRun(request, settings));
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
     return planned;

@@ -10,6 +10,7 @@ import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
+import { annotate } from './traced.ts';
 
 const isoDate = z.iso.date();
 
@@ -48,6 +49,7 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
   const partitions = await selectPartitions(settings.INPUT_URI, request.partitions);
   const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
   const model = modelIdentity({ manifest });
+  annotate('model', model.version);
   const plan = await makeRunPlan({ modelUri, model, root, targetRows, liftHold }, partitions);
   const units = workUnits(plan);
   const id = sha256(encodeJson(plan));

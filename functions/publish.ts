@@ -5,6 +5,7 @@ import { planAndSend } from './planAndSend.ts';
 import { readSettings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
+import { annotate, traced } from './traced.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
 export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
@@ -28,10 +29,15 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
 }
 
 async function publish(request: PublishRequest): Promise<PublishOutcome> {
-  const outcome = await publishPartition(request, request);
+  const { partition, model } = request;
+  const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
+    const ended = await publishPartition(request, request);
+    annotate('outcome', ended.kind);
+    return ended;
+  });
   metrics.addMetric(outcome.kind, 'Count', 1);
   const detail = 'pointer' in outcome ? { generation: outcome.pointer.generation } : outcome;
-  logger.info(`${request.partition}: ${outcome.kind}`, { ...detail });
+  logger.info(`${partition}: ${outcome.kind}`, { ...detail });
   return outcome;
 }
 

@@ -58,6 +58,8 @@ function statementsOf(role: string): Statement[] {
     ...attached.flatMap(([name]) => property(name, 'PolicyDocument', 'Statement') as Statement[]),
   ];
 }
+const TRACER = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+const SAMPLER = [...TRACER, 'xray:GetSamplingRules', 'xray:GetSamplingTargets'];
 const actionsOf = ({ Action }: Statement) => [Action].flat();
 
 beforeAll(() => {
@@ -88,9 +90,22 @@ describe('roles', () => {
       expect(statements.length, role).toBeGreaterThan(0);
       for (const statement of statements) {
         for (const action of actionsOf(statement)) expect(action, role).toMatch(/^[a-z0-9]+:[A-Za-z]+$/);
-        for (const resource of [statement.Resource].flat()) expect(resource, role).not.toBe('*');
+        const isWide = [statement.Resource].flat().includes('*');
+        // X-Ray's actions know no resource; nothing else may have a statement with them.
+        if (isWide) expect(actionsOf(statement), role).toEqual(role === 'ScoringRunRole' ? SAMPLER : TRACER);
       }
     }
+  });
+
+  it('let functions and state machine write traces, which both do', () => {
+    for (const role of ['PlanRole', 'ScoreRole', 'PublishRole']) {
+      expect(statementsOf(role).flatMap(actionsOf), role).toEqual(expect.arrayContaining(TRACER));
+    }
+    expect(statementsOf('ScoringRunRole').flatMap(actionsOf)).toEqual(expect.arrayContaining(SAMPLER));
+    for (const name of ['Plan', 'Score', 'Publish']) {
+      expect(property(`${name}LambdaFunction`, 'TracingConfig')).toEqual({ Mode: 'Active' });
+    }
+    expect(property('ScoringRun', 'TracingConfiguration')).toEqual({ Enabled: true });
   });
 
   it('let nobody delete or overwrite: no function may delete objects, write inputs or models', () => {
