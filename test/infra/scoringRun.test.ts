@@ -55,7 +55,7 @@ function land(partition: string, rows: number): void {
   );
 }
 
-const { functions, readJson } = scoringRunServices(() => remainingMillis());
+const { functions, readJson, writeJson } = scoringRunServices(() => remainingMillis());
 const services = {
   functions: {
     ...functions,
@@ -69,6 +69,7 @@ const services = {
     },
   },
   readJson,
+  writeJson,
 };
 const run = (partitions: object, from: Definition = scoringRun, input: unknown = { partitions }) =>
   runStateMachine(from, input, services);
@@ -83,6 +84,29 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
   it('is valid Amazon States Language', () => {
     const { isValid, errorsText } = asl(scoringRun);
     expect(isValid, errorsText()).toBe(true);
+  });
+
+  it('is bounded: a day for a run, so many units at a time, tries and failures, and results of any size', () => {
+    expect(scoringRun).toMatchObject({ TimeoutSeconds: 86_400 });
+    const maps = Object.entries(scoringRun.States).filter(([, { Type }]) => Type === 'Map');
+    expect(maps.map(([name]) => name)).toEqual(['ScoreUnits', 'PublishPartitions']);
+    for (const [name, map] of maps) {
+      expect(map, name).toMatchObject({
+        ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } },
+        ItemReader: { Resource: 'arn:aws:states:::s3:getObject' },
+        // A map's results don't fit into a state's output: they go to S3, and the input goes on.
+        ResultWriter: { Resource: 'arn:aws:states:::s3:putObject', Parameters: { Prefix: 'runs' } },
+        ResultPath: null,
+      });
+      const { States } = map.ItemProcessor as Definition;
+      const tasks = Object.values(States).filter(({ Type }) => Type === 'Task');
+      expect(tasks.every(({ Retry }) => (Retry as unknown[]).length > 0)).toBe(true);
+    }
+    expect(scoringRun.States.ScoreUnits).toMatchObject({
+      MaxConcurrencyPath: '$.mapConcurrency',
+      ToleratedFailurePercentage: 5,
+    });
+    expect(scoringRun.States.PublishPartitions).toMatchObject({ MaxConcurrency: 10 });
   });
 
   it('scores every unit and publishes every partition; a second run has nothing to score', async () => {
@@ -141,6 +165,27 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     ]);
   });
 
+  it('writes what became of each unit and partition apart from what is published', async () => {
+    land('dt=2024-03-08', 20 * 25);
+    land('dt=2024-03-09', 20);
+    broken.add('dt=2024-03-09');
+    const before = new Set(runRecords());
+    await expect(run(ALL)).rejects.toBeInstanceOf(RunFailed);
+    const written = runRecords().filter((key) => !before.has(key));
+    const records = (
+      await Promise.all(written.map((key) => services.readJson(s3.bucket, key) as Promise<unknown>))
+    ).filter((record) => Array.isArray(record)) as { Status: string; Input: string; Output?: string }[][];
+    const found = records.flat().map(({ Status, Input }) => `${Status} ${JSON.parse(Input).partition}`);
+    // Units, then partitions.
+    expect(found.sort()).toEqual([
+      ...Array(2).fill('FAILED dt=2024-03-09'),
+      ...Array(26).fill('SUCCEEDED dt=2024-03-08'),
+    ]);
+    const outputs = records.flat().map(({ Output = '{}' }) => JSON.parse(Output));
+    expect(outputs.filter(({ kind }) => kind === 'published')).toHaveLength(1);
+    expect(outputs.filter(({ partsScored }) => partsScored === 1)).toHaveLength(25);
+  });
+
   it('fails with nothing published when too many units fail, and a redrive goes on where it stopped', async () => {
     land('dt=2024-03-08', 100);
     land('dt=2024-03-09', 100);
@@ -157,6 +202,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect((await publishedBits(process.env.SCORES_URI!, 'dt=2024-03-09')).size).toBe(100);
   });
 });
+
+/** Keys of what maps have written of their items, of all cases. */
+const runRecords = () => s3.double!.buckets.get(s3.bucket)!.keys('runs/', '');
 
 /** Key of the units that the case's run has planned. */
 async function unitsKey(): Promise<string> {

@@ -3,6 +3,7 @@ import { handler as planHandler } from '../../../functions/plan.ts';
 import { handler as publishHandler } from '../../../functions/publish.ts';
 import { handler as scoreHandler } from '../../../functions/score.ts';
 import { storageFor } from '../../../lib/storage/openStorage.ts';
+import { writeWhole } from '../../../lib/storage/writeWhole.ts';
 import type { Definition, Services } from './runStateMachine.ts';
 
 const file = new URL('../../../infra/scoringRun.asl.json', import.meta.url);
@@ -23,6 +24,8 @@ export function scoringRunServices(remainingMillis: () => number = () => 600_000
       PublishPartition: publishHandler,
     },
     readJson: readS3Json,
+    writeJson: (bucket, key, document) =>
+      writeWhole(`s3://${bucket}/${key}`, Buffer.from(JSON.stringify(document))),
   };
 }
 
