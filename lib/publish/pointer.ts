@@ -21,7 +21,7 @@ const pointerSchema = z.strictObject({
   partition: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
-  /** Of the flip that made the current model visible; those since have published other shards of the same model. */
+  /** Of the flip that chose the current model: a run's or a roll-back's. Those since have published other shards of it. */
   modelSince: z.int().min(1),
   current: publicationSchema,
   /** What was current before, the last one first. */
@@ -68,7 +68,7 @@ export async function flipPointer(
     formatVersion: 1,
     partition,
     generation,
-    modelSince: keepsModel ? pointer.modelSince : generation,
+    modelSince: keepsModel && hold === null ? pointer.modelSince : generation,
     current,
     history: others.slice(0, HISTORY_LENGTH),
     hold,

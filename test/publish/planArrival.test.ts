@@ -111,4 +111,16 @@ describe('a run of another model', () => {
     await expectRows(place, other, second, first);
     expect(await publish(place, stage, late)).toMatchObject({ kind: 'superseded' });
   });
+
+  it('is superseded by a roll-back that it did not know of, also one to the same model', async () => {
+    const place = freshPlace(join(folder, 'arrivals'));
+    await put(place, 'a.parquet', second);
+    await run(place, stage);
+    await put(place, 'b.parquet', first);
+    await run(place, stage);
+    expect(await rollBack(place.root, PARTITION, 'b is wrong')).toMatchObject({ modelSince: 3 });
+    const lifting = { liftHold: true, basedOnGeneration: 2 };
+    expect(await publish(place, other, lifting)).toMatchObject({ kind: 'superseded' });
+    await expectRows(place, stage, second);
+  });
 });
