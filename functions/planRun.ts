@@ -2,14 +2,15 @@ import { z } from 'zod';
 import { readBundleManifest } from '../lib/model/readBundleManifest.ts';
 import { encodeJson } from '../lib/publish/jsonDocument.ts';
 import { modelIdentity } from '../lib/publish/modelIdentity.ts';
-import { makeRunPlan, publishRequests, type RunPlan } from '../lib/publish/runPlan.ts';
-import { type InputPartition, selectPartitions } from '../lib/publish/selectPartitions.ts';
+import { makeRunPlan, publishRequests } from '../lib/publish/runPlan.ts';
+import { selectPartitions } from '../lib/publish/selectPartitions.ts';
 import { workUnits } from '../lib/publish/workUnits.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
+import { annotate } from './traced.ts';
 
 const isoDate = z.iso.date();
 
@@ -38,27 +39,22 @@ export interface PlannedRun {
   readonly partitionCount: number;
 }
 
-/** Plans with the bundle as it stands: its digests are pinned from here on. */
-export async function planPartitions(
-  { SCORES_URI, TARGET_ROWS }: Settings,
-  modelUri: string,
-  partitions: readonly InputPartition[],
-  liftHold = false,
-): Promise<RunPlan> {
+/**
+ * Plans a run and writes plan, units and publish requests below the output root, named after their content. The bundle
+ * is taken as it stands: its digests are pinned from here on.
+ */
+export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
+  const { liftHold, modelUri = settings.MODEL_URI } = request;
+  const { SCORES_URI: root, TARGET_ROWS: targetRows } = settings;
+  const partitions = await selectPartitions(settings.INPUT_URI, request.partitions);
   const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
   const model = modelIdentity({ manifest });
-  return makeRunPlan({ modelUri, model, root: SCORES_URI, targetRows: TARGET_ROWS, liftHold }, partitions);
-}
-
-/** Plans a run and writes plan, units and publish requests below the output root, named after their content. */
-export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
-  const partitions = await selectPartitions(settings.INPUT_URI, request.partitions);
-  const modelUri = request.modelUri ?? settings.MODEL_URI;
-  const plan = await planPartitions(settings, modelUri, partitions, request.liftHold);
+  annotate('model', model.version);
+  const plan = await makeRunPlan({ modelUri, model, root, targetRows, liftHold }, partitions);
   const units = workUnits(plan);
   const id = sha256(encodeJson(plan));
   const write = async (name: string, document: object) => {
-    const uri = joinUri(settings.SCORES_URI, 'plans', `${id}${name}.json`);
+    const uri = joinUri(root, 'plans', `${id}${name}.json`);
     await storageFor(uri).createIfAbsent(uri, encodeJson(document));
     return uri;
   };

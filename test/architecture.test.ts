@@ -54,6 +54,9 @@ const SERVING = /^(functions|lib\/(scoring|publish))\//;
 const NOT_IN_LIB = 'parquetjs-lite';
 const MAY_WRITE_WITH_IT = 'lib/synthesis/writeShard.ts';
 
+/** Lambda ends in functions/. */
+const ONLY_IN_FUNCTIONS = /^(@aws-lambda-powertools\/|aws-lambda$|aws-xray-sdk)/;
+
 /** Every rule that the graph breaks, one line each. */
 function violations(graph: ImportGraph): string[] {
   const found: string[] = [];
@@ -80,6 +83,8 @@ function violations(graph: ImportGraph): string[] {
     const isForbidden = names.some((name) => name === NOT_IN_LIB || name.startsWith(`${NOT_IN_LIB}/`));
     if (isForbidden && path.startsWith('lib/') && path !== MAY_WRITE_WITH_IT)
       found.push(`${path}: imports ${NOT_IN_LIB}`);
+    const ofLambda = names.filter((name) => ONLY_IN_FUNCTIONS.test(name));
+    if (!path.startsWith('functions/')) found.push(...ofLambda.map((name) => `${path}: imports ${name}`));
   }
   const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
@@ -97,7 +102,7 @@ describe('the architecture', () => {
   const folders = ['lib', 'functions', 'examples'].filter((folder) => existsSync(`${root}${folder}`));
   const graph = readImportGraph(root, folders);
 
-  test('holds: layers, no training where scores are served, no cycle, parquetjs-lite in lib only to write synthetic shards', () => {
+  test('holds: layers, no training where scores are served, no cycle, parquetjs-lite in lib only to write synthetic shards, Lambda in functions only', () => {
     expect(violations(graph)).toEqual([]);
   });
 
@@ -208,6 +213,13 @@ describe('the checker', () => {
       'lib/parquet/read.ts: imports parquetjs-lite',
       {
         'lib/parquet/read.ts': "import parquet from 'parquetjs-lite';",
+      },
+    ],
+    [
+      'lib imports what belongs to Lambda',
+      'lib/storage/s3.ts: imports @aws-lambda-powertools/tracer',
+      {
+        'lib/storage/s3.ts': "import { Tracer } from '@aws-lambda-powertools/tracer';",
       },
     ],
     [

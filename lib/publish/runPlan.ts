@@ -5,7 +5,7 @@ import { decodeJson } from './jsonDocument.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
 import { type PartSpec, partSpecSchema } from './partSpec.ts';
 import { planPartition } from './planPartition.ts';
-import { readPointer } from './pointer.ts';
+import { type Pointer, readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
 
 const runRequestSchema = z.strictObject({
@@ -70,21 +70,33 @@ export async function makeRunPlan(
   request: RunRequest,
   partitions: readonly InputPartition[],
 ): Promise<RunPlan> {
-  const { root, model, targetRows } = request;
-  const planned: RunPlan['partitions'] = [];
-  for (const { partition, inputUri } of partitions) {
-    const { pointer } = await readPointer(root, partition);
-    const plan = await planPartition(inputUri, { root, partition, model }, targetRows);
-    planned.push({
-      partition,
-      inputUri,
-      basedOnGeneration: pointer?.generation ?? 0,
-      sizeBytes: plan.sizeBytes,
-      specs: [...plan.specs],
-      done: plan.receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
-    });
+  const planned: PlannedPartition[] = [];
+  for (const input of partitions) {
+    const { pointer } = await readPointer(request.root, input.partition);
+    planned.push(await planInput(request, input, pointer));
   }
   return { formatVersion: 1, ...request, partitions: planned };
+}
+
+/** @param pointer the partition's, read before its input is listed; undefined when it was never published */
+export async function planInput(
+  { root, model, targetRows }: RunRequest,
+  { partition, inputUri }: InputPartition,
+  pointer: Pointer | undefined,
+): Promise<PlannedPartition> {
+  const { specs, receipts, sizeBytes } = await planPartition(
+    inputUri,
+    { root, partition, model },
+    targetRows,
+  );
+  return {
+    partition,
+    inputUri,
+    basedOnGeneration: pointer?.generation ?? 0,
+    sizeBytes,
+    specs: [...specs],
+    done: receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
+  };
 }
 
 /** @throws PublishError PUBLISH_DOCUMENT_INVALID */

@@ -1,8 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlannedRun } from '../../functions/planRun.ts';
@@ -15,6 +15,7 @@ import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { XrayDaemon } from '../support/xray/xrayDaemon.ts';
 
 // What is deployed, built anew: the zips' content, and the functions run from it in a folder of their own.
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,9 +28,12 @@ const s3 = testEndpoint();
 const contentOf = (arch: string, name: string) =>
   unzipSync(readFileSync(join(project, 'build', arch, `${name}.zip`)));
 
-beforeAll(() => {
-  for (const arch of ARCHS)
-    execFileSync(process.execPath, ['scripts/package.mjs', '--arch', arch], { cwd: project });
+/** Not synchronous: the test runner would take a busy machine's minute for a hang. */
+const makePackages = (arch: string) =>
+  promisify(execFile)(process.execPath, ['scripts/package.mjs', '--arch', arch], { cwd: project });
+
+beforeAll(async () => {
+  for (const arch of ARCHS) await makePackages(arch);
 }, 120_000);
 
 describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
@@ -63,10 +67,10 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
   },
 );
 
-it('the same sources give the same zips', () => {
+it('the same sources give the same zips', async () => {
   const digest = () => NAMES.map((name) => readFileSync(join(project, 'build/x64', `${name}.zip`)));
   const before = digest();
-  execFileSync(process.execPath, ['scripts/package.mjs', '--arch', 'x64'], { cwd: project });
+  await makePackages('x64');
   digest().forEach((bytes, i) => {
     expect(bytes.equals(before[i]!), NAMES[i]).toBe(true);
   });
@@ -77,7 +81,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
   function invoke(name: string, event: unknown, environment: NodeJS.ProcessEnv): Promise<unknown> {
     const script = `const { handler } = require('./index.js');
       handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 600000 }).then(
-        (result) => { console.log('RESULT ' + JSON.stringify(result)); process.exit(0); },
+        (result) => { console.log('RESULT ' + JSON.stringify(result)); setTimeout(() => process.exit(0), 100); },
         (error) => { console.error(error); process.exit(1); });`;
     return new Promise((resolve, reject) => {
       const env = { ...process.env, ...environment };
@@ -112,11 +116,13 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     bucket.put('features/dt=2024-03-09/a.parquet', shard, {}, {});
     writeFileSync(join(folder, 'a.parquet'), shard);
     await scoreInput(join(folder, 'a.parquet'), join(folder, 'a.arrow'), bundle, { workers: 1 });
+    const daemon = await XrayDaemon.start();
     const environment = {
       INPUT_URI: `s3://${s3.bucket}/features`,
       SCORES_URI: `s3://${s3.bucket}/scores`,
       MODEL_URI: `s3://${s3.bucket}/model`,
       TARGET_ROWS: '100',
+      ...daemon.environment,
     };
     const run = { partitions: { kind: 'newest' } };
     const planned = (await invoke('plan', run, environment)) as PlannedRun;
@@ -134,6 +140,11 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     const found = await publishedBits(environment.SCORES_URI, 'dt=2024-03-09');
     expect(found.size).toBe(300);
     expect(isDeepStrictEqual(found, scoreBits(join(folder, 'a.arrow')))).toBe(true);
+    // Bundled too, the X-Ray SDK finds the invocation's trace, and the clients that lib has made.
+    for (const name of ['plan run', 'score unit', 'publish partition', 'S3']) {
+      expect(daemon.named(name).length, name).toBeGreaterThan(0);
+    }
+    daemon.stop();
     expect(existsSync(join(folder, 'score', 'lib'))).toBe(false);
     expect(statSync(join(folder, 'score', 'scoringWorker.js')).isFile()).toBe(true);
     expect(readdirSync(join(folder, 'score')).sort()).toEqual([

@@ -93,7 +93,7 @@ describe('a worker', () => {
     const [unit] = workUnits({ ...plan, targetRows: 1_000 });
     expect(unit!.specs).toHaveLength(8);
     const place = { root, partition: 'dt=1', model: request.model };
-    const publish = () => publishPartition(place, { inputUri, targetRows: 50 });
+    const publish = () => publishPartition(place, { inputUri, targetRows: 50, modelUri: bundle.uri });
     // A clock that has time for three spans, then none: later workers are given one span each.
     let left = 3;
     const deadline = { remainingMillis: () => (left-- > 1 ? 60_000 : 100), reserveMillis: 1_000 };
