@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readPrices } from '../../lib/publish/readPrices.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The CloudFormation template that would be deployed, packaged without credentials.
@@ -231,6 +232,15 @@ describe('the rest', () => {
     // Room for the map and for the queue's workers.
     expect(property('ScoreLambdaFunction', 'ReservedConcurrentExecutions')).toBe(60);
     expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe('50');
+  });
+
+  it('the prices that estimates are made with are of the function that is deployed', async () => {
+    const { memoryMegabytes, concurrency, architecture } = await readPrices();
+    expect(property('ScoreLambdaFunction', 'MemorySize')).toBe(memoryMegabytes);
+    expect(property('ScoreLambdaFunction', 'Architectures')).toEqual([architecture]);
+    expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe(
+      String(concurrency),
+    );
   });
 
   it('stages differ by their parameters, and x64 is one of them', () => {
