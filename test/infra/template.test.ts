@@ -105,7 +105,7 @@ describe('roles', () => {
     }
   });
 
-  it('only the publisher may write pointers, only the scorer parts', () => {
+  it('only the publisher may write pointers, only the scorer parts, only the planner plans', () => {
     const writers = (folderName: string) =>
       roles().filter((role) =>
         statementsOf(role).some(
@@ -118,6 +118,7 @@ describe('roles', () => {
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
+    expect(writers('plans')).toEqual(['PlanRole']);
   });
 });
 
