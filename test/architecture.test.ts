@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/model': ['lib/storage', 'lib/features', 'lib/onnx'],
   'lib/arrow': ['lib/storage'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow', 'lib/metrics'],
-  'lib/publish': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/scoring'],
+  'lib/publish': ['lib/storage', 'lib/parquet', 'lib/model', 'lib/scoring'],
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow'],
   'lib/training': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/onnx', 'lib/metrics'],

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { describeIssue } from '../describeIssue.ts';
 import { messageOf, ProblemsError } from '../errors.ts';
-import { describeIssue } from '../features/contract.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
 const amount = z.number().min(0);
