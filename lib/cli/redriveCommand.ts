@@ -60,6 +60,6 @@ function summarise(execution: Execution): string {
   return (
     `started ${startDate.toISOString()} with ${input ?? 'its input'}\n` +
     `ended ${stopDate?.toISOString() ?? 'lately'}: ${describeEnd(execution)}\n` +
-    `redriving it${redriveCount === 0 ? '' : `, for the ${redriveCount + 1}. time`}\n`
+    `redriving it${redriveCount === 0 ? '' : ` (redriven ${redriveCount} times before)`}\n`
   );
 }

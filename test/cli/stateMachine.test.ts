@@ -209,6 +209,19 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect(s3.double!.buckets.get(s3.bucket)!.keys(`${root}/scores/parts/`, '')).toEqual([]);
   });
 
+  it('is refused by the function when the bundle has been changed since', async () => {
+    land('dt=2024-03-09', 60);
+    const model = JSON.parse(readFileSync(join(folder, 'model/bundle/bundle.json'), 'utf8'));
+    const putModel = () => put(`${root}/model/bundle.json`, Buffer.from(JSON.stringify(model)));
+    putModel();
+    await planFor('dt=2024-03-09', uri('scores'), '--model', uri('model'));
+    model.files['model.onnx'].sha256 = '0'.repeat(64);
+    putModel();
+    const { exitCode, stderr } = await run('--wait');
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/PLAN_OTHER_MODEL: s3:.*\/model: .*found tiny-1, sha256 0{64}/);
+  });
+
   it('is refused when it names files on this machine', async () => {
     land('dt=2024-03-09', 60);
     await planFor('dt=2024-03-09', join(folder, 'disk'));
@@ -267,6 +280,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       expect((await run('--wait')).exitCode).toBe(1);
     }
     const [, second, third] = [...sfn.executions.values()];
+    second!.status = 'ABORTED';
     third!.stopDate! -= 15 * 86_400;
     isBroken = false;
     expect((await redrive('--wait', '--json')).stdout).toMatch(
