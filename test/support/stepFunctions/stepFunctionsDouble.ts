@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Definition,
   type MapCounts,
@@ -22,6 +23,7 @@ export interface DoubleExecution {
   cause?: string;
   redriveCount: number;
   redriveDate?: number;
+  isStale: boolean;
   readonly mapRuns: Map<string, MapCounts>;
   failure?: RunFailed;
 }
@@ -37,8 +39,8 @@ class Refusal extends Error {
 type Request = Readonly<Record<string, string>>;
 
 const REDRIVABLE_SECONDS = 14 * 86_400;
-/** For so long after a start or a redrive, executions are described as they were before. */
-const STALE_SECONDS = 0.2;
+/** For so long after a start or a redrive, an execution is described as it was before; it does nothing until then. */
+const STALE_MILLIS = 300;
 
 /**
  * As much of Step Functions over HTTP as the commands use, in the SDK's JSON protocol. Executions really run, in this
@@ -140,7 +142,7 @@ export class StepFunctionsDouble {
     }
     const execution: DoubleExecution = {
       ...{ executionArn, stateMachineArn: this.stateMachineArn, name: name!, input: input! },
-      ...{ startDate: now(), status: 'RUNNING', redriveCount: 0, mapRuns: new Map() },
+      ...{ startDate: now(), status: 'RUNNING', redriveCount: 0, isStale: true, mapRuns: new Map() },
     };
     this.executions.set(executionArn, execution);
     this.#run(execution, this.#definition, JSON.parse(execution.input));
@@ -153,6 +155,7 @@ export class StepFunctionsDouble {
       throw new Refusal('ExecutionNotRedrivable', 'the execution cannot be redriven');
     }
     execution.status = 'RUNNING';
+    execution.isStale = true;
     execution.redriveCount++;
     execution.redriveDate = now();
     this.#run(execution, redriven(this.#definition, failure), failure.input);
@@ -161,7 +164,11 @@ export class StepFunctionsDouble {
 
   #run(execution: DoubleExecution, definition: Definition, input: unknown): void {
     const onMap = (label: string, counts: MapCounts) => execution.mapRuns.set(label, counts);
-    const running = runStateMachine(definition, input, { ...this.#services, onMap }).then(
+    const running = sleep(STALE_MILLIS).then(() => {
+      execution.isStale = false;
+      return runStateMachine(definition, input, { ...this.#services, onMap });
+    });
+    const ended = running.then(
       () => {
         execution.status = 'SUCCEEDED';
       },
@@ -177,7 +184,7 @@ export class StepFunctionsDouble {
           : JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
       },
     );
-    const tracked = running.then(() => {
+    const tracked = ended.then(() => {
       execution.stopDate = now();
       this.#running.delete(tracked);
     });
@@ -185,9 +192,8 @@ export class StepFunctionsDouble {
   }
 
   #describe(execution: DoubleExecution): object {
-    const { failure, mapRuns, ...described } = execution;
-    const since = now() - (execution.redriveDate ?? execution.startDate);
-    if (since > STALE_SECONDS) return { ...described, ...redriveStatus(execution) };
+    const { failure, mapRuns, isStale, ...described } = execution;
+    if (!isStale) return { ...described, ...redriveStatus(execution) };
     if (execution.redriveDate === undefined) {
       throw new Refusal('ExecutionDoesNotExist', `Execution Does Not Exist: '${execution.executionArn}'`);
     }
