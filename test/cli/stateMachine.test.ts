@@ -153,6 +153,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     while (!sfn.calls.includes('DescribeMapRun')) await sleep(20);
     const client = await openStepFunctions(executionArn!);
     expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3');
+    const counts = only().mapRuns.get('ScoreUnits')!;
+    counts.failed = 1;
+    expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3, 1 failed');
+    counts.failed = 0;
     open();
     const { exitCode, stdout } = await waiting;
     expect(exitCode).toBe(0);

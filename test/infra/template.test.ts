@@ -114,11 +114,11 @@ describe('roles', () => {
             JSON.stringify(statement.Resource).includes(`\${ScoresBucket.Arn}/${folderName}/*`),
         ),
       );
+    expect(writers('plans')).toEqual(['PlanRole']);
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
-    expect(writers('plans')).toEqual(['PlanRole']);
   });
 });
 

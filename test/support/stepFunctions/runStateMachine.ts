@@ -18,7 +18,6 @@ export interface Definition {
 type State = Readonly<Record<string, unknown>> & { readonly Type: string };
 
 interface DistributedMap extends State {
-  readonly Label: string;
   readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
   readonly MaxConcurrency?: number;
   readonly MaxConcurrencyPath?: string;
@@ -31,14 +30,6 @@ export interface Services {
   readonly functions: Readonly<Record<string, (payload: unknown) => Promise<unknown>>>;
   /** What an ItemReader gets. */
   readonly readJson: (bucket: string, key: string) => Promise<unknown[]>;
-  /** Told of a Distributed Map when it starts and after every item. */
-  readonly onMap?: (label: string, counts: MapCounts) => void;
-}
-
-export interface MapCounts {
-  readonly total: number;
-  readonly succeeded: number;
-  readonly failed: number;
 }
 
 /** A run that failed, and where: a redrive starts there with the same input. */
@@ -136,22 +127,16 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   const items = await services.readJson(String(at(input, bucketPath)), String(at(input, keyPath)));
   const tolerated = (items.length * (state.ToleratedFailurePercentage ?? 0)) / 100;
   const queue = items.values();
-  let [succeeded, failures] = [0, 0];
+  let failures = 0;
   let first: unknown;
-  const tell = () => services.onMap?.(state.Label, { total: items.length, succeeded, failed: failures });
-  tell();
   // The processor's configuration is no part of a machine.
   const { StartAt, States } = state.ItemProcessor;
   const lane = async () => {
     for (const item of queue) {
-      try {
-        await runStateMachine({ StartAt, States }, item, services);
-        succeeded++;
-      } catch (error) {
+      await runStateMachine({ StartAt, States }, item, services).catch((error: unknown) => {
         failures++;
         first ??= error;
-      }
-      tell();
+      });
       if (failures > tolerated) return;
     }
   };

@@ -3,12 +3,18 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Definition,
-  type MapCounts,
   type RunFailed,
   redriven,
   runStateMachine,
   type Services,
 } from './runStateMachine.ts';
+
+/** How far a map is. Items that failed are not counted while it runs. */
+export interface MapCounts {
+  total: number;
+  succeeded: number;
+  failed: number;
+}
 
 /** An execution as it stands. Dates are seconds since 1970, as in the protocol. */
 export interface DoubleExecution {
@@ -163,10 +169,9 @@ export class StepFunctionsDouble {
   }
 
   #run(execution: DoubleExecution, definition: Definition, input: unknown): void {
-    const onMap = (label: string, counts: MapCounts) => execution.mapRuns.set(label, counts);
     const running = sleep(STALE_MILLIS).then(() => {
       execution.isStale = false;
-      return runStateMachine(definition, input, { ...this.#services, onMap });
+      return runStateMachine(definition, input, countingMaps(this.#definition, this.#services, execution));
     });
     const ended = running.then(
       () => {
@@ -227,6 +232,35 @@ export class StepFunctionsDouble {
     if (found !== undefined) return found;
     throw new Refusal('ExecutionDoesNotExist', `Execution Does Not Exist: '${arn}'`);
   }
+}
+
+/** Services that count the items of an execution's maps: read from `KIND.json`, where its reader finds `$.KIND.key`. */
+function countingMaps({ States }: Definition, services: Services, { mapRuns }: DoubleExecution): Services {
+  const maps = Object.values(States).filter(({ Type }) => Type === 'Map') as unknown as readonly {
+    readonly Label: string;
+    readonly ItemReader: { readonly Parameters: Readonly<Record<string, string>> };
+    readonly ItemProcessor: Definition;
+  }[];
+  const functions = { ...services.functions };
+  for (const { Label, ItemProcessor } of maps) {
+    const work = functions[ItemProcessor.StartAt]!;
+    functions[ItemProcessor.StartAt] = async (payload) => {
+      const result = await work(payload);
+      if ((result as { rest?: unknown }).rest === undefined) mapRuns.get(Label)!.succeeded++;
+      return result;
+    };
+  }
+  return {
+    ...services,
+    functions,
+    readJson: async (bucket, key) => {
+      const items = await services.readJson(bucket, key);
+      const kind = /\.(\w+)\.json$/.exec(key)![1];
+      const map = maps.find(({ ItemReader }) => ItemReader.Parameters['Key.$'] === `$.${kind}.key`)!;
+      mapRuns.set(map.Label, { total: items.length, succeeded: 0, failed: 0 });
+      return items;
+    },
+  };
 }
 
 function redriveStatus({ status, stopDate }: DoubleExecution): {
