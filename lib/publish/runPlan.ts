@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ProblemsError } from '../errors.ts';
+import { mapConcurrently } from '../mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { decodeJson } from './jsonDocument.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
@@ -42,13 +43,16 @@ export const publishRequestSchema = runRequestSchema.extend({
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
-const runPlanSchema = runRequestSchema.extend({
+export const runPlanSchema = runRequestSchema.extend({
   formatVersion: z.literal(1),
   partitions: z.array(plannedPartitionSchema),
 });
 
 /** What a run would do, exactly: the input versions it is for are part of it. */
 export type RunPlan = Readonly<z.infer<typeof runPlanSchema>>;
+
+/** Shards whose version is looked up at a time. */
+const STATS_AT_A_TIME = 16;
 
 /** What is left to score of a partition. */
 export function openSpecs({ specs, done }: PlannedPartition): PartSpec[] {
@@ -112,19 +116,13 @@ export async function refuseStalePlan({ partitions }: RunPlan, planUri: string):
   const versions = new Map(
     partitions.flatMap(({ specs }) => specs.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
   );
-  const problems: string[] = [];
-  for (const [uri, planned] of versions) {
-    const found = await storageFor(uri).stat(uri);
-    if (found?.version === planned) continue;
-    problems.push(`${uri}: planned for version ${planned}, found ${found?.version ?? 'no file'}`);
-  }
+  const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
+    const version = (await storageFor(uri).stat(uri))?.version;
+    if (version === planned) return [];
+    return [`${uri}: planned for version ${planned}, found ${version ?? 'no file'}`];
+  });
+  const problems = found.flat();
   if (problems.length === 0) return;
-  throw new ProblemsError(
-    'PLAN_STALE',
-    'the input has changed since the plan was made; plan again',
-    problems,
-    {
-      file: planUri,
-    },
-  );
+  const summary = 'the input has changed since the plan was made; plan again';
+  throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
 }

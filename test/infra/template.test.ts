@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readPrices } from '../../lib/publish/readPrices.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The CloudFormation template that would be deployed, packaged without credentials.
@@ -119,7 +120,7 @@ describe('roles', () => {
     }
   });
 
-  it('only the publisher may write pointers, only the scorer parts', () => {
+  it('only the publisher may write pointers, only the scorer parts, only the planner plans', () => {
     const writers = (folderName: string) =>
       roles().filter((role) =>
         statementsOf(role).some(
@@ -128,6 +129,7 @@ describe('roles', () => {
             JSON.stringify(statement.Resource).includes(`\${ScoresBucket.Arn}/${folderName}/*`),
         ),
       );
+    expect(writers('plans')).toEqual(['PlanRole']);
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
@@ -318,6 +320,15 @@ describe('the rest', () => {
     // Room for the map and for the queue's workers.
     expect(property('ScoreLambdaFunction', 'ReservedConcurrentExecutions')).toBe(60);
     expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe('50');
+  });
+
+  it('the prices that estimates are made with are of the function that is deployed', async () => {
+    const { memoryMegabytes, concurrency, architecture } = await readPrices();
+    expect(property('ScoreLambdaFunction', 'MemorySize')).toBe(memoryMegabytes);
+    expect(property('ScoreLambdaFunction', 'Architectures')).toEqual([architecture]);
+    expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe(
+      String(concurrency),
+    );
   });
 
   it('stages differ by their parameters, and x64 is one of them', () => {

@@ -55,13 +55,13 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
       }
     });
 
-    it('holds nothing of training, the command line, charts or the writer of test shards', () => {
+    it('holds nothing of training, the command line, its prices, charts or the writer of test shards', () => {
       const inputs = JSON.parse(
         readFileSync(join(project, 'build', arch, `${name}.inputs.json`), 'utf8'),
       ) as string[];
       expect(inputs.some((path) => path.startsWith('lib/publish/'))).toBe(true);
       const foreign =
-        /lib\/(training|comparison|synthesis|cli)\/|node_modules\/(echarts|commander|parquetjs-lite)\//;
+        /lib\/(training|comparison|synthesis|cli|stateMachine)\/|readPrices|node_modules\/(echarts|commander|parquetjs-lite|@aws-sdk\/client-sfn)\//;
       expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
     });
   },
