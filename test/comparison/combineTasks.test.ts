@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { combineTasks } from '../../lib/comparison/combineTasks.ts';
+import { expertsConfig } from '../../lib/comparison/expertsConfig.ts';
 import { networkCost } from '../../lib/comparison/networkCost.ts';
 import { permuteConversions } from '../../lib/comparison/permuteConversions.ts';
 import { randomMasks } from '../../lib/comparison/randomMasks.ts';
@@ -72,9 +73,15 @@ describe('the cost of a network', () => {
     expect(sparse.parameters).toBe(dense.parameters - trunk + used);
   });
 
+  it('counts what tasks with embedding columns of their own compute twice', () => {
+    const own = networkShape({ ...config, privateEmbeddingWidth: 1 }, layout);
+    const cost = networkCost(own, syntheticWeights(own, 1), undefined);
+    expect(cost.multiplyAddsPerRow).toBe(2 * (2 * 2 * 3 + trunk + 5));
+    expect(cost.embeddingParameters).toBe(layout.embeddingRowCount * 4);
+  });
+
   it('counts experts, gates and towers', () => {
-    const network = { ...config, kind: 'experts', shared: 2, perTask: 1, towers: [4] };
-    const experts = networkShape(networkConfigSchema.parse(network), layout);
+    const experts = networkShape(expertsConfig(config, { shared: 2, perTask: 1, towers: [4] }), layout);
     const { multiplyAddsPerRow } = networkCost(experts, syntheticWeights(experts, 1), undefined);
     const gates = 2 * 3 * (inputWidth + 5);
     expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + 4 * trunk + gates + 2 * 5 * 4 + 2 * 4);

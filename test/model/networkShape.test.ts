@@ -23,6 +23,13 @@ describe('networkShape', () => {
     expect(shapeOf(some)).toMatchObject({ inputWidth: 4 + 5 * 4 + 4, crossFields: [1, 3] });
   });
 
+  it("counts a task's own embedding columns beside the shared ones; what a task sees stays as wide", () => {
+    const shape = shapeOf({ kind: 'ncs', embeddingWidth: 4, privateEmbeddingWidth: 1, hidden: [8] });
+    expect(shape).toMatchObject({ embeddingWidth: 5, privateEmbeddingWidth: 1, inputWidth: 25 + 5 * 4 + 4 });
+    const tooMany = { kind: 'ncs', embeddingWidth: 4, privateEmbeddingWidth: 5 };
+    expect(() => shapeOf(tooMany)).toThrow('a task sees no more than embeddingWidth columns');
+  });
+
   it('gives a logistic network one weight an id and task, no trunk, and heads for dense inputs only', () => {
     const shape = shapeOf('logistic');
     expect(shape.embeddingWidth).toBe(2);

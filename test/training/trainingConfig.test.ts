@@ -29,6 +29,7 @@ describe('defaults', () => {
     expect(network).toEqual({
       kind: 'ncs',
       embeddingWidth: 16,
+      privateEmbeddingWidth: 0,
       cross: { mode: 'full' },
       hidden: [256, 128, 64],
     });
@@ -47,6 +48,7 @@ describe('the preset paper', () => {
     expect(network).toEqual({
       kind: 'ncs',
       embeddingWidth: 16,
+      privateEmbeddingWidth: 0,
       cross: { mode: 'full' },
       hidden: [512, 256, 128],
     });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
 import { networkShape } from '../../lib/model/networkShape.ts';
 import { layerSizes, type TaskMasks } from '../../lib/model/taskMasks.ts';
+import type { Task } from '../../lib/model/tasks.ts';
 import { decodeModel } from '../../lib/onnx/modelProto.ts';
 import { buildScoringGraph } from '../../lib/training/buildScoringGraph.ts';
 import { copyWeights, type ModelWeights } from '../../lib/training/modelWeights.ts';
@@ -84,6 +85,29 @@ describe('masks', () => {
     });
     expect(dead).toBeGreaterThan(50);
     expect(moved).toBeGreaterThan(50);
+  });
+
+  it("leave a task's own embedding columns to it: the other task alone never moves their bits", async () => {
+    const network = networkConfigSchema.parse({
+      kind: 'ncs',
+      embeddingWidth: 4,
+      privateEmbeddingWidth: 1,
+      hidden: [8, 6],
+    });
+    const own = networkShape(network, layout);
+    const start = syntheticWeights(own);
+    const movedColumns = async (task: Task) => {
+      const step = await TrainingStep.create(own, layout, settings, start, syntheticMasks(own, 0.5), [task]);
+      for (let i = 0; i < 3; i++) await step.run(rows, Int32Array.from(rows.click.keys()));
+      const moved = new Set<number>();
+      step.weights.embeddings.forEach((value, i) => {
+        if (!Object.is(value, start.embeddings[i])) moved.add(i % own.embeddingWidth);
+      });
+      await step.release();
+      return [...moved].sort();
+    };
+    expect(await movedColumns('click')).toEqual([0, 1, 2, 3]);
+    expect(await movedColumns('conversion')).toEqual([1, 2, 3, 4]);
   });
 
   it('a connection that only the conversion task keeps gets nothing from the click loss, and the reverse', async () => {
