@@ -9,7 +9,7 @@ export type MaskSource =
   | { readonly kind: 'learned'; readonly over?: Partial<LearnedMasksConfig> }
   /** Uniform at the per-layer densities of the reference arm's masks of the same seed. */
   | { readonly kind: 'random' }
-  /** One mask for both tasks, pruned by the magnitudes of joint training, at the reference arm's density. */
+  /** One mask for both tasks, pruned by the magnitudes of joint training, at the density of the reference arm's conversions. */
   | { readonly kind: 'jointTicket' };
 
 /** How an arm differs from the config it is compared under. */
@@ -65,7 +65,7 @@ export const ARMS: Readonly<Record<string, Arm>> = {
     description: 'The embedding columns of ncs, the whole trunk shared: what ncs owes to its columns alone.',
   },
   'joint-ticket': {
-    description: 'One pruned mask for both tasks, at the density of ncs, embeddings shared.',
+    description: 'One pruned mask for both tasks, as dense as the conversion mask of ncs, embeddings shared.',
     network: withSharedEmbeddings,
     masks: { kind: 'jointTicket' },
   },

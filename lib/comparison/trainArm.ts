@@ -2,7 +2,7 @@ import type { NcsNetworkConfig } from '../model/networkConfig.ts';
 import { type NetworkShape, networkShape } from '../model/networkShape.ts';
 import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
-import { learnMasks } from '../training/learnMasks.ts';
+import { learnMasks, taskDensities } from '../training/learnMasks.ts';
 import { initialWeights, type ModelWeights } from '../training/modelWeights.ts';
 import type { TrainingData } from '../training/prepareTraining.ts';
 import { searchMask } from '../training/searchMask.ts';
@@ -124,7 +124,7 @@ async function masksOf(arm: Arm, config: TrainingConfig, options: JointTrainingO
     settings: { ...options.settings, epochs: magnitude.epochs },
     tasks: TASKS,
     rounds: magnitude.rounds,
-    finalDensity: learned.density,
+    finalDensity: taskDensities(learned.density).conversion,
   });
   return { masks: maskOfBoth(rounds.at(-1)!.mask) };
 }

@@ -1,5 +1,5 @@
 import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
 import { scalarTensor } from '../onnx/session.ts';
 import { RandomStream } from '../random.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
@@ -43,14 +43,18 @@ export async function learnMasks(
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
-  const cutTo = (share: number): TaskMasks => {
+  const densities = taskDensities(density);
+  /** @param progress of the annealing, from 0 to 1 */
+  const shareOf = (task: Task, progress: number) => densities[task] ** progress;
+  const cut = (progress: number): TaskMasks => {
     const scores = shareScores(maskScores(step, shape), sharing);
-    return perTask((task) => keepHighest(scores[task], everything[task], 1 - share));
+    return perTask((task) => keepHighest(scores[task], everything[task], 1 - shareOf(task, progress)));
   };
-  const thinOut = (share: number): void => {
-    if (estimator === 'topD') step.setMasks(cutTo(share));
+  const thinOut = (progress: number): void => {
+    if (estimator === 'topD') step.setMasks(cut(progress));
     else {
-      const isTooDense = expectedDensity(maskScores(step, shape)) > share;
+      const wanted = (shareOf('click', progress) + shareOf('conversion', progress)) / TASKS.length;
+      const isTooDense = expectedDensity(maskScores(step, shape)) > wanted;
       step.feed({ [DENSITY_PENALTY]: scalarTensor(isTooDense ? 1 : 0) });
     }
   };
@@ -58,13 +62,13 @@ export async function learnMasks(
     for (let epoch = 0; epoch < epochs; epoch++) {
       for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
         const done = epoch * epochSteps + index;
-        if (done % STEPS_PER_CUT === 0) thinOut(density ** Math.min(1, done / annealingSteps));
+        if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
         if (estimator === 'hardConcrete') step.feed(drawNoise(shape, random));
         await step.run(trainingSet, rows, learningRateScale);
       }
     }
     const cosines = gradientCosines(step, shape);
-    const learnt = cutTo(density);
+    const learnt = cut(1);
     const scores = maskScores(step, shape);
     const { masks, handedOver } = resolveConflicts(learnt, scores, cosines, conflictCosine);
     const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
@@ -72,6 +76,11 @@ export async function learnMasks(
   } finally {
     await step.release();
   }
+}
+
+/** The share of connections that each task is to keep. */
+export function taskDensities(density: LearnedMasksConfig['density']): PerTask<number> {
+  return typeof density === 'number' ? perTask(() => density) : density;
 }
 
 /**

@@ -120,11 +120,15 @@ const magnitudeSearchSchema = z.strictObject({
 });
 export type MagnitudeSearchConfig = z.infer<typeof magnitudeSearchSchema>;
 
+const densityShare = z.number().gt(0).max(1);
+
 /** Both tasks' masks learnt in one joint run (method, appendix C). */
 const learnedMasksSchema = z.strictObject({
   method: z.literal('learned'),
-  /** Share of the trunk's connections that each task keeps. */
-  density: z.number().gt(0).max(1).default(0.3),
+  /** Share of the trunk's connections that each task keeps: the same for both, or one each. */
+  density: z
+    .union([densityShare, z.strictObject({ click: densityShare, conversion: densityShare })])
+    .default(0.3),
   /**
    * How a mask gets a gradient. `topD`: the highest scores are kept, the gradient goes straight through.
    * `hardConcrete`: every connection is drawn, a penalty pushes the density down.
