@@ -27,7 +27,11 @@ export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResp
 async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQSBatchResponse> {
   const failed = new Set<string>();
   const messagesOf = new Map<string, string[]>();
-  for (const { uri, messageIds } of objectEvents(Records)) {
+  const refuse = (messageId: string, error: Error) => {
+    logger.error('a message is no S3 notification', { error, messageId });
+    failed.add(messageId);
+  };
+  for (const { uri, messageIds } of objectEvents(Records, refuse)) {
     const partition = partitionOf(settings.INPUT_URI, uri);
     if (partition === undefined) logger.warn('an object outside of the partitions was passed over', { uri });
     else messagesOf.set(partition, [...(messagesOf.get(partition) ?? []), ...messageIds]);

@@ -7,7 +7,7 @@ const notificationSchema = z.object({
       z.object({
         s3: z.object({
           bucket: z.object({ name: z.string() }),
-          object: z.object({ key: z.string(), sequencer: z.string().optional() }),
+          object: z.object({ key: z.string().transform(decodeKey), sequencer: z.string().optional() }),
         }),
       }),
     )
@@ -25,13 +25,23 @@ export interface ObjectEvent {
 
 /**
  * The objects of a batch of S3 notifications, each once: of several events of a key the latest counts, and all their
- * messages stand or fall with it.
+ * messages stand or fall with it. A message that is no notification is given to `onBroken`, the others go on.
  */
-export function objectEvents(records: readonly SQSRecord[]): ObjectEvent[] {
+export function objectEvents(
+  records: readonly SQSRecord[],
+  onBroken: (messageId: string, error: Error) => void,
+): ObjectEvent[] {
   const byUri = new Map<string, ObjectEvent>();
   for (const { body, messageId } of records) {
-    for (const { s3 } of notificationSchema.parse(JSON.parse(body)).Records) {
-      const uri = `s3://${s3.bucket.name}/${decodeKey(s3.object.key)}`;
+    let notification: z.infer<typeof notificationSchema>;
+    try {
+      notification = notificationSchema.parse(JSON.parse(body));
+    } catch (error) {
+      onBroken(messageId, error as Error);
+      continue;
+    }
+    for (const { s3 } of notification.Records) {
+      const uri = `s3://${s3.bucket.name}/${s3.object.key}`;
       const sequencer = s3.object.sequencer ?? '';
       const known = byUri.get(uri);
       const isNewer = known === undefined || compareSequencers(sequencer, known.sequencer) > 0;

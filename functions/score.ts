@@ -4,7 +4,7 @@ import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
 import { isReplacedShard } from '../lib/scoring/isReplacedShard.ts';
 import { sendMessages } from './messageQueue.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics } from './telemetry.ts';
 import { warmModel } from './warmModel.ts';
@@ -20,9 +20,10 @@ export async function handler(
 ): Promise<ScoredUnit | SQSBatchResponse> {
   try {
     if (!isSqsEvent(event)) return await score(workUnitSchema.parse(event), context);
+    const settings = readSettings();
     return await handleEach(event.Records, 'a unit failed', async (message) => {
       if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
-      await scoreAndSend(workUnitSchema.parse(message), context);
+      await scoreAndSend(workUnitSchema.parse(message), context, settings);
     });
   } finally {
     metrics.publishStoredMetrics();
@@ -33,8 +34,8 @@ export async function handler(
 async function scoreAndSend(
   unit: WorkUnit,
   context: Pick<Context, 'getRemainingTimeInMillis'>,
+  { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL }: Settings,
 ): Promise<void> {
-  const { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = readSettings();
   try {
     const { rest } = await score(unit, context);
     if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ProblemsError } from '../lib/errors.ts';
 import { DEFAULT_TARGET_ROWS } from '../lib/publish/planPartition.ts';
 
 const settingsSchema = z.object({
@@ -18,6 +19,10 @@ const settingsSchema = z.object({
 /** The environment variables of all functions; each uses what it needs. */
 export type Settings = z.infer<typeof settingsSchema>;
 
+/** @throws ProblemsError SETTINGS_INVALID, with every variable that is missing or wrong */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
-  return settingsSchema.parse(environment);
+  const { success, data, error } = settingsSchema.safeParse(environment);
+  if (success) return data;
+  const problems = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new ProblemsError('SETTINGS_INVALID', "the function's environment variables are not right", problems);
 }

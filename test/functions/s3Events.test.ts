@@ -18,6 +18,12 @@ describe('sequencers', () => {
   });
 });
 
+/** Objects of messages that are all whole. */
+const objectsOf = (messages: readonly SQSRecord[]) =>
+  objectEvents(messages, (_, error) => {
+    throw error;
+  });
+
 describe('a batch of notifications', () => {
   it('names every object once with its latest event and all messages that told of it', () => {
     const first = message(
@@ -25,20 +31,27 @@ describe('a batch of notifications', () => {
       { key: 'dt%3D1/b.parquet', sequencer: '01' },
     );
     const older = message({ key: 'dt%3D1/a.parquet', sequencer: '01FF' });
-    expect(objectEvents([older, first])).toEqual([
+    expect(objectsOf([older, first])).toEqual([
       { uri: 's3://b/dt=1/a.parquet', sequencer: '02', messageIds: [older.messageId, first.messageId] },
       { uri: 's3://b/dt=1/b.parquet', sequencer: '01', messageIds: [first.messageId] },
     ]);
-    expect(objectEvents([first, older])[0]).toMatchObject({ sequencer: '02' });
+    expect(objectsOf([first, older])[0]).toMatchObject({ sequencer: '02' });
   });
 
   it('decodes keys as forms encode them', () => {
-    const [event] = objectEvents([message({ key: 'a+b/%C3%BC%2B.parquet', sequencer: '1' })]);
+    const [event] = objectsOf([message({ key: 'a+b/%C3%BC%2B.parquet', sequencer: '1' })]);
     expect(event!.uri).toBe('s3://b/a b/ü+.parquet');
   });
 
-  it('passes over the test event, and refuses what is no notification', () => {
-    expect(objectEvents([{ messageId: 'm', body: '{"Event":"s3:TestEvent"}' } as SQSRecord])).toEqual([]);
-    expect(() => objectEvents([{ messageId: 'm', body: '{"Records":[{"s3":{}}]}' } as SQSRecord])).toThrow();
+  it('passes over the test event, and names the messages that are no notifications beside the objects of the others', () => {
+    expect(objectsOf([{ messageId: 'm', body: '{"Event":"s3:TestEvent"}' } as SQSRecord])).toEqual([]);
+    const undecodable = '{"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"%zz"}}}]}';
+    const bodies = ['{"Records":[{"s3":{}}]}', 'null', '{"Records":', undecodable];
+    const broken = bodies.map((body, i) => ({ messageId: `broken ${i}`, body }) as SQSRecord);
+    const named: string[] = [];
+    const whole = message({ key: 'dt%3D1/a.parquet', sequencer: '1' });
+    const found = objectEvents([...broken, whole], (messageId) => named.push(messageId));
+    expect(named).toEqual(['broken 0', 'broken 1', 'broken 2', 'broken 3']);
+    expect(found).toMatchObject([{ uri: 's3://b/dt=1/a.parquet', messageIds: [whole.messageId] }]);
   });
 });
