@@ -3,23 +3,24 @@ import { publishRequests } from '../lib/publish/runPlan.ts';
 import { inputPartition, partitionOf } from '../lib/publish/selectPartitions.ts';
 import { workUnits } from '../lib/publish/workUnits.ts';
 import { sendMessages } from './messageQueue.ts';
+import { parseDocument } from './parseDocument.ts';
 import { type PlannedRun, planPartitions, planRun, runRequestSchema } from './planRun.ts';
 import { objectEvents } from './s3Events.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics } from './telemetry.ts';
+import { logger, metrics, publishMetrics } from './telemetry.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
 export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResponse> {
   const settings = readSettings();
   try {
     if (isSqsEvent(event)) return await planEvents(event, settings);
-    const planned = await planRun(runRequestSchema.parse(event), settings);
+    const planned = await planRun(parseDocument(runRequestSchema, event), settings);
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
     return planned;
   } finally {
-    metrics.publishStoredMetrics();
+    publishMetrics();
   }
 }
 

@@ -1,24 +1,25 @@
 import type { SQSBatchResponse } from 'aws-lambda';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { parseDocument } from './parseDocument.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics } from './telemetry.ts';
+import { logger, metrics, publishMetrics } from './telemetry.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
 export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
   try {
     if (isSqsEvent(event)) {
       return await handleEach(event.Records, 'publishing failed', async (message) => {
-        const outcome = await publish(publishRequestSchema.parse(message));
+        const outcome = await publish(parseDocument(publishRequestSchema, message));
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
         if (outcome.kind === 'refused') throw notPublished(outcome);
       });
     }
-    const outcome = await publish(publishRequestSchema.parse(event));
+    const outcome = await publish(parseDocument(publishRequestSchema, event));
     if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
     return outcome;
   } finally {
-    metrics.publishStoredMetrics();
+    publishMetrics();
   }
 }
 

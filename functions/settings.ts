@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ProblemsError } from '../lib/errors.ts';
 import { DEFAULT_TARGET_ROWS } from '../lib/publish/planPartition.ts';
+import { parseDocument } from './parseDocument.ts';
 
 const settingsSchema = z.object({
   /** Folder of the input's partitions, such as s3://bucket/features. */
@@ -21,8 +21,6 @@ export type Settings = z.infer<typeof settingsSchema>;
 
 /** @throws ProblemsError SETTINGS_INVALID, with every variable that is missing or wrong */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
-  const { success, data, error } = settingsSchema.safeParse(environment);
-  if (success) return data;
-  const problems = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new ProblemsError('SETTINGS_INVALID', "the function's environment variables are not right", problems);
+  const summary = "the function's environment variables are incomplete or wrong";
+  return parseDocument(settingsSchema, environment, 'SETTINGS_INVALID', summary);
 }

@@ -8,3 +8,8 @@ export const metrics = new Metrics({
   serviceName,
   namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? serviceName,
 });
+
+/** Writes what was counted in an invocation. Powertools warns in plain text when that is nothing. */
+export function publishMetrics(): void {
+  if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+}

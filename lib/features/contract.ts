@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../describeIssue.ts';
 import { ContractError, ProblemsError } from '../errors.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
 
@@ -125,20 +126,6 @@ export function parseContract(document: unknown, origin = 'feature contract'): F
   if (problems.length > 0) throw new ProblemsError('CONTRACT_INVALID', `${origin} is invalid`, problems);
   if (!result.success) throw new ContractError('CONTRACT_INVALID', `${origin} is invalid`);
   return result.data;
-}
-
-/** A zod issue as `path: message`, naming unknown keys; a union by its first branch that takes such a type. */
-export function describeIssue(issue: z.core.$ZodIssue, parentPath = ''): string[] {
-  const path = [parentPath, ...issue.path.map(String)].filter((part) => part !== '').join('.');
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const branches = issue.errors.filter(
-      (branch) => !branch.every((inner) => inner.path.length === 0 && inner.code === 'invalid_type'),
-    );
-    if (branches[0] !== undefined) return branches[0].flatMap((inner) => describeIssue(inner, path));
-    const types = issue.errors.flat().map((inner) => ('expected' in inner ? inner.expected : inner.code));
-    return [`${path}: Invalid input: expected ${types.join(' or ')}`];
-  }
-  return [`${path === '' ? 'document' : path}: ${issue.message}`];
 }
 
 /** A feature's name: given, or its column. */

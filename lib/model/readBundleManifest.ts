@@ -1,5 +1,5 @@
+import { describeIssue } from '../describeIssue.ts';
 import { ModelError, messageOf, ProblemsError } from '../errors.ts';
-import { describeIssue } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { describeIssue } from '../describeIssue.ts';
 import { ProblemsError } from '../errors.ts';
-import { describeIssue, featureContractSchema, featureName } from '../features/contract.ts';
+import { featureContractSchema, featureName } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
 import { NETWORK_PRESETS, networkConfigSchema } from '../model/networkConfig.ts';
