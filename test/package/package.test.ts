@@ -103,6 +103,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     await expectRows(place, bundle, first);
     expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',
+      'main.js',
       'node_modules',
       'scoringWorker.js',
     ]);
