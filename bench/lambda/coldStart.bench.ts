@@ -1,5 +1,6 @@
 // Cold starts of the packaged score function under Lambda's runtime interface client on Node 22, with S3 on the same machine:
 // `npm run bench:lambda`. Every round starts one process a model, in turn, and has it score one part of one row group.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, bench } from 'vitest';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
@@ -52,6 +53,8 @@ interface Phases {
   readonly batch: number;
   /** All of the former: process start to first scored batch. */
   readonly scored: number;
+  /** Processor time of the process until then: what a busy machine changes least. */
+  readonly scoredCpu: number;
   /** The part is read back, the receipt written, the answer given. */
   readonly answer: number;
   /** A second invocation of the same process, on another output root. */
@@ -91,12 +94,16 @@ async function coldStart(name: string): Promise<Phases> {
   const environment = { AWS_ENDPOINT_URL_S3: s3.double!.endpoint };
   const score = await LambdaFunction.create({ name: 'score', taskRoot, environment });
   const at = { request: 0, shard: 0, part: 0 };
+  let scoredCpu = 0;
   s3.double!.options = {
     fault: ({ method, key }) => {
       const now = performance.now();
       at.request ||= now;
       if (key.endsWith('.parquet')) at.shard ||= now;
-      if (method === 'PUT' && key.includes('/parts/')) at.part ||= now;
+      if (method === 'PUT' && key.includes('/parts/')) {
+        at.part ||= now;
+        scoredCpu ||= cpuMillis(score.pid!);
+      }
       return undefined;
     },
   };
@@ -114,9 +121,16 @@ async function coldStart(name: string): Promise<Phases> {
     model: at.shard - at.request,
     batch: at.part - at.shard,
     scored: at.part - start,
+    scoredCpu,
     answer: answered - at.part,
     warm,
   };
+}
+
+/** User and system time of a process, all threads; the kernel counts in ticks of 10 ms (proc(5), /proc/pid/stat). */
+function cpuMillis(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
 bench(

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type FunctionDescription, LAMBDA_REGION, lambdaVariables } from './lambdaVariables.ts';
 import { type FunctionError, RuntimeApi, type RuntimeReport } from './runtimeApi.ts';
@@ -58,6 +59,11 @@ export class LambdaFunction {
     return created;
   }
 
+  /** Of the process that is there. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Lines that are JSON: records of the logger, and metrics in the embedded metric format. */
   logRecords(): Record<string, unknown>[] {
     return this.logLines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
@@ -79,6 +85,8 @@ export class LambdaFunction {
       () => this.#api.hand({ requestId, functionArn, deadlineMillis, event }),
     );
     clearTimeout(timer);
+    // What the process had written before it answered may still be on its way through the pipe.
+    await setImmediate();
     if (report.kind === 'response') return report.payload;
     if (report.kind === 'error') throw new InvocationError(report.error);
     if (report.kind !== 'outOfTime') throw exitError(report);
