@@ -28,7 +28,7 @@ const FUNCTIONS = {
 };
 /**
  * What Lambda loads. It imports the entry as a module of unknown kind, for which Node compiles and scans the text before it
- * runs it; with three megabytes of text that is a third of a cold start's time until the handler is ready.
+ * runs it; with three megabytes of text that takes as long as everything else until the handler is ready.
  */
 const INDEX = "exports.handler = require('./main.js').handler;\n";
 /** Zips of the same content have the same bytes. */
