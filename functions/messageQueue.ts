@@ -1,4 +1,5 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { tracer } from './telemetry.ts';
 
 /** What SQS takes in one call. */
 const MESSAGES_A_CALL = 10;
@@ -12,7 +13,7 @@ export async function sendMessages(
 ): Promise<void> {
   if (documents.length === 0) return;
   if (queueUrl === undefined) throw new Error('a queue URL is missing from the environment');
-  client ??= new SQSClient({});
+  client ??= tracer.captureAWSv3Client(new SQSClient({}));
   for (let at = 0; at < documents.length; at += MESSAGES_A_CALL) {
     const Entries = documents.slice(at, at + MESSAGES_A_CALL).map((document, index) => ({
       Id: String(index),

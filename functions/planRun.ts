@@ -1,29 +1,36 @@
 import { z } from 'zod';
 import { readBundleManifest } from '../lib/model/readBundleManifest.ts';
 import { encodeJson } from '../lib/publish/jsonDocument.ts';
-import { modelIdentity } from '../lib/publish/modelIdentity.ts';
-import { makeRunPlan, publishRequests, type RunPlan } from '../lib/publish/runPlan.ts';
-import { type InputPartition, selectPartitions } from '../lib/publish/selectPartitions.ts';
+import { refuseOtherModel } from '../lib/publish/modelIdentity.ts';
+import { planUri } from '../lib/publish/outputLayout.ts';
+import { planWithBundle } from '../lib/publish/planWithBundle.ts';
+import { refuseForeignPlan, refuseForeignPlanUri } from '../lib/publish/refuseForeignPlan.ts';
+import { publishRequests, type RunPlan, readRunPlan, refuseStalePlan } from '../lib/publish/runPlan.ts';
+import { selectPartitions } from '../lib/publish/selectPartitions.ts';
 import { workUnits } from '../lib/publish/workUnits.ts';
-import { sha256 } from '../lib/sha256.ts';
+import { writeRunPlan } from '../lib/publish/writeRunPlan.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
-import { joinUri } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
+import { annotate } from './traced.ts';
 
 const isoDate = z.iso.date();
 
-/** What the state machine is started with. */
-export const runRequestSchema = z.strictObject({
-  partitions: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('newest') }),
-    z.strictObject({ kind: z.literal('one'), partition: z.string() }),
-    z.strictObject({ kind: z.literal('dates'), from: isoDate, to: isoDate }),
-  ]),
-  /** Another model than the environment's. */
-  modelUri: z.string().optional(),
-  liftHold: z.boolean().default(false),
-});
+/** What the state machine is started with: partitions to plan, or a plan. */
+export const runRequestSchema = z.union([
+  z.strictObject({
+    partitions: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('newest') }),
+      z.strictObject({ kind: z.literal('one'), partition: z.string() }),
+      z.strictObject({ kind: z.literal('dates'), from: isoDate, to: isoDate }),
+    ]),
+    /** Another model than the environment's. */
+    modelUri: z.string().optional(),
+    liftHold: z.boolean().default(false),
+  }),
+  /** Below `plans/` of the stage's output root, where `run --state-machine` has put it. */
+  z.strictObject({ planUri: z.string() }),
+]);
 export type RunRequestEvent = z.infer<typeof runRequestSchema>;
 
 /** What a run's later steps read. */
@@ -38,36 +45,51 @@ export interface PlannedRun {
   readonly partitionCount: number;
 }
 
-/** Plans with the bundle as it stands: its digests are pinned from here on. */
-export async function planPartitions(
-  { SCORES_URI, TARGET_ROWS }: Settings,
-  modelUri: string,
-  partitions: readonly InputPartition[],
-  liftHold = false,
-): Promise<RunPlan> {
-  const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
-  const model = modelIdentity({ manifest });
-  return makeRunPlan({ modelUri, model, root: SCORES_URI, targetRows: TARGET_ROWS, liftHold }, partitions);
-}
-
-/** Plans a run and writes plan, units and publish requests below the output root, named after their content. */
+/** Plans a run, or takes its plan; writes plan, units and publish requests below the output root, named after the plan. */
 export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
-  const partitions = await selectPartitions(settings.INPUT_URI, request.partitions);
-  const modelUri = request.modelUri ?? settings.MODEL_URI;
-  const plan = await planPartitions(settings, modelUri, partitions, request.liftHold);
+  const plan =
+    'planUri' in request
+      ? await givenPlan(request.planUri, settings)
+      : await planWithBundle(
+          {
+            modelUri: request.modelUri ?? settings.MODEL_URI,
+            root: settings.SCORES_URI,
+            targetRows: settings.TARGET_ROWS,
+            liftHold: request.liftHold,
+          },
+          await selectPartitions(settings.INPUT_URI, request.partitions),
+        );
+  annotate('model', plan.model.version);
+  const { uri, sha256 } = await writeRunPlan(plan);
   const units = workUnits(plan);
-  const id = sha256(encodeJson(plan));
-  const write = async (name: string, document: object) => {
-    const uri = joinUri(settings.SCORES_URI, 'plans', `${id}${name}.json`);
-    await storageFor(uri).createIfAbsent(uri, encodeJson(document));
-    return uri;
+  const write = async (kind: string, documents: readonly object[]) => {
+    const target = planUri(settings.SCORES_URI, `${sha256}.${kind}`);
+    await storageFor(target).createIfAbsent(target, encodeJson(documents));
+    return parseS3Uri(target);
   };
   return {
-    planUri: await write('', plan),
-    units: parseS3Uri(await write('.units', units)),
-    publish: parseS3Uri(await write('.publish', publishRequests(plan))),
+    planUri: uri,
+    units: await write('units', units),
+    publish: await write('publish', publishRequests(plan)),
     unitCount: units.length,
     mapConcurrency: settings.MAP_CONCURRENCY,
     partitionCount: plan.partitions.length,
   };
+}
+
+/**
+ * A plan that an operator has looked at, if it still stands.
+ * @throws ProblemsError PLAN_OTHER_STAGE, PLAN_STALE; PublishError PLAN_OTHER_MODEL
+ */
+async function givenPlan(uri: string, { INPUT_URI, SCORES_URI }: Settings): Promise<RunPlan> {
+  const stage = { inputUri: INPUT_URI, scoresUri: SCORES_URI };
+  refuseForeignPlanUri(uri, stage);
+  const plan = await readRunPlan(uri);
+  refuseForeignPlan(plan, uri, stage);
+  const { modelUri, model } = plan;
+  // Told once, and not by every unit.
+  const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
+  refuseOtherModel({ uri: modelUri, manifest }, model);
+  await refuseStalePlan(plan, uri);
+  return plan;
 }

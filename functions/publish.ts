@@ -2,17 +2,23 @@ import type { SQSBatchResponse } from 'aws-lambda';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { parseDocument } from './parseDocument.ts';
+import { planAndSend } from './planAndSend.ts';
+import { readSettings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics, publishMetrics } from './telemetry.ts';
+import { annotate, traced } from './traced.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
 export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
   try {
     if (isSqsEvent(event)) {
       return await handleEach(event.Records, 'publishing failed', async (message) => {
-        const outcome = await publish(parseDocument(publishRequestSchema, message));
+        const request = parseDocument(publishRequestSchema, message);
+        const outcome = await publish(request);
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
         if (outcome.kind === 'refused') throw notPublished(outcome);
+        // A run has published another model since: what landed is still to be scored with that one.
+        if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
       });
     }
     const outcome = await publish(parseDocument(publishRequestSchema, event));
@@ -24,10 +30,15 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
 }
 
 async function publish(request: PublishRequest): Promise<PublishOutcome> {
-  const outcome = await publishPartition(request, request);
+  const { partition, model } = request;
+  const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
+    const ended = await publishPartition(request, request);
+    annotate('outcome', ended.kind);
+    return ended;
+  });
   metrics.addMetric(outcome.kind, 'Count', 1);
   const detail = 'pointer' in outcome ? { generation: outcome.pointer.generation } : outcome;
-  logger.info(`${request.partition}: ${outcome.kind}`, { ...detail });
+  logger.info(`${partition}: ${outcome.kind}`, { ...detail });
   return outcome;
 }
 

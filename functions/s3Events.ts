@@ -1,68 +1,24 @@
-import type { SQSRecord } from 'aws-lambda';
 import { z } from 'zod';
 
 const notificationSchema = z.object({
   Records: z
     .array(
       z.object({
-        s3: z.object({
-          bucket: z.object({ name: z.string() }),
-          object: z.object({ key: z.string().transform(decodeKey), sequencer: z.string().optional() }),
-        }),
+        s3: z.object({ bucket: z.object({ name: z.string() }), object: z.object({ key: z.string() }) }),
       }),
     )
     /** S3 sends a test event without records when notifications are set up. */
     .default([]),
 });
 
-/** An object that an S3 event is about. */
-export interface ObjectEvent {
-  readonly uri: string;
-  readonly sequencer: string;
-  /** Messages that told of it. */
-  readonly messageIds: readonly string[];
-}
-
 /**
- * The objects of a batch of S3 notifications, each once: of several events of a key the latest counts, and all their
- * messages stand or fall with it. A message that is no notification is given to `onBroken`, the others go on.
+ * URIs of the objects that an S3 notification tells of. Nothing else of it counts, not even its `sequencer`: what is planned
+ * is what the bucket holds when the message is read, so that an old event can't bring back what a newer one replaced.
  */
-export function objectEvents(
-  records: readonly SQSRecord[],
-  onBroken: (messageId: string, error: Error) => void,
-): ObjectEvent[] {
-  const byUri = new Map<string, ObjectEvent>();
-  for (const { body, messageId } of records) {
-    let notification: z.infer<typeof notificationSchema>;
-    try {
-      notification = notificationSchema.parse(JSON.parse(body));
-    } catch (error) {
-      onBroken(messageId, error as Error);
-      continue;
-    }
-    for (const { s3 } of notification.Records) {
-      const uri = `s3://${s3.bucket.name}/${s3.object.key}`;
-      const sequencer = s3.object.sequencer ?? '';
-      const known = byUri.get(uri);
-      const isNewer = known === undefined || compareSequencers(sequencer, known.sequencer) > 0;
-      byUri.set(uri, {
-        uri,
-        sequencer: isNewer ? sequencer : known.sequencer,
-        messageIds: [...(known?.messageIds ?? []), messageId],
-      });
-    }
-  }
-  return [...byUri.values()];
-}
-
-/**
- * Order of two events of one key: hexadecimal numbers, right-padded with zeros to one length (S3 user guide, "Event
- * message structure"). Says nothing about two keys.
- */
-export function compareSequencers(a: string, b: string): number {
-  const length = Math.max(a.length, b.length);
-  const [first, second] = [a.padEnd(length, '0').toUpperCase(), b.padEnd(length, '0').toUpperCase()];
-  return first < second ? -1 : first > second ? 1 : 0;
+export function notifiedObjects(notification: unknown): string[] {
+  return notificationSchema
+    .parse(notification)
+    .Records.map(({ s3 }) => `s3://${s3.bucket.name}/${decodeKey(s3.object.key)}`);
 }
 
 /** Notifications encode keys as a form does. */

@@ -8,6 +8,7 @@ import { parseDocument } from './parseDocument.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { logger, metrics, publishMetrics } from './telemetry.ts';
+import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
 
 /** Left for handing on and reporting; and what a unit must have to be begun at all. */
@@ -48,20 +49,20 @@ async function scoreAndSend(
   }
 }
 
-async function score(
-  unit: WorkUnit,
-  context: Pick<Context, 'getRemainingTimeInMillis'>,
-): Promise<ScoredUnit> {
-  const startMillis = performance.now();
-  const { bundle, pool } = await warmModel(unit.modelUri, unit.model);
-  const scored = await scoreUnit(unit, bundle, pool, {
-    remainingMillis: () => context.getRemainingTimeInMillis(),
-    reserveMillis: RESERVE_MILLIS,
+function score(unit: WorkUnit, context: Pick<Context, 'getRemainingTimeInMillis'>): Promise<ScoredUnit> {
+  const { partition, model } = unit;
+  return traced('score unit', { partition, model: model.version }, async () => {
+    const startMillis = performance.now();
+    const { bundle, pool } = await warmModel(unit.modelUri, model);
+    const scored = await scoreUnit(unit, bundle, pool, {
+      remainingMillis: () => context.getRemainingTimeInMillis(),
+      reserveMillis: RESERVE_MILLIS,
+    });
+    const { partsScored, partsDoneBefore, rowsScored } = scored;
+    metrics.addMetric('rowsScored', 'Count', rowsScored);
+    metrics.addMetric('unitMillis', 'Milliseconds', performance.now() - startMillis);
+    const handedOn = scored.rest?.specs.length ?? 0;
+    logger.info(`scored parts of ${partition}`, { partsScored, partsDoneBefore, rowsScored, handedOn });
+    return scored;
   });
-  const { partsScored, partsDoneBefore, rowsScored } = scored;
-  metrics.addMetric('rowsScored', 'Count', rowsScored);
-  metrics.addMetric('unitMillis', 'Milliseconds', performance.now() - startMillis);
-  const handedOn = scored.rest?.specs.length ?? 0;
-  logger.info(`scored parts of ${unit.partition}`, { partsScored, partsDoneBefore, rowsScored, handedOn });
-  return scored;
 }

@@ -9,12 +9,12 @@ export function isSqsEvent(event: unknown): event is SQSEvent {
 export async function handleEach(
   records: readonly SQSRecord[],
   failure: string,
-  work: (message: unknown) => Promise<void>,
+  work: (message: unknown, messageId: string) => Promise<void>,
 ): Promise<SQSBatchResponse> {
   const batchItemFailures: { itemIdentifier: string }[] = [];
   for (const { messageId, body } of records) {
     try {
-      await work(JSON.parse(body));
+      await work(JSON.parse(body), messageId);
     } catch (error) {
       logger.error(failure, { error: error as Error, messageId });
       batchItemFailures.push({ itemIdentifier: messageId });

@@ -62,6 +62,9 @@ export class ComparisonError extends Ncs4cvrError {}
 /** Scores can't be made visible, or what is visible is damaged. Codes: PUBLISH_*. */
 export class PublishError extends Ncs4cvrError {}
 
+/** A run of the state machine can't start, go on, or has failed. Codes: RUN_*. */
+export class RunError extends Ncs4cvrError {}
+
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {
   readonly problems: readonly string[];

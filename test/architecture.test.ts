@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/arrow': ['lib/storage'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow', 'lib/metrics'],
   'lib/publish': ['lib/storage', 'lib/parquet', 'lib/model', 'lib/scoring'],
+  'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow'],
   'lib/training': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/onnx', 'lib/metrics'],
   'lib/comparison': [
@@ -38,6 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/comparison',
     'lib/synthesis',
     'lib/publish',
+    'lib/stateMachine',
   ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   // Shared by all: errors, random numbers, the code's version.
@@ -53,6 +55,9 @@ const SERVING = /^(functions|lib\/(scoring|publish))\//;
 /** It misreads dictionary pages without an error; the synthetic funnel and the tests write with it. */
 const NOT_IN_LIB = 'parquetjs-lite';
 const MAY_WRITE_WITH_IT = 'lib/synthesis/writeShard.ts';
+
+/** Lambda ends in functions/. */
+const ONLY_IN_FUNCTIONS = /^(@aws-lambda-powertools\/|aws-lambda$|aws-xray-sdk)/;
 
 /** Every rule that the graph breaks, one line each. */
 function violations(graph: ImportGraph): string[] {
@@ -80,6 +85,8 @@ function violations(graph: ImportGraph): string[] {
     const isForbidden = names.some((name) => name === NOT_IN_LIB || name.startsWith(`${NOT_IN_LIB}/`));
     if (isForbidden && path.startsWith('lib/') && path !== MAY_WRITE_WITH_IT)
       found.push(`${path}: imports ${NOT_IN_LIB}`);
+    const ofLambda = names.filter((name) => ONLY_IN_FUNCTIONS.test(name));
+    if (!path.startsWith('functions/')) found.push(...ofLambda.map((name) => `${path}: imports ${name}`));
   }
   const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
@@ -97,7 +104,7 @@ describe('the architecture', () => {
   const folders = ['lib', 'functions', 'examples'].filter((folder) => existsSync(`${root}${folder}`));
   const graph = readImportGraph(root, folders);
 
-  test('holds: layers, no training where scores are served, no cycle, parquetjs-lite in lib only to write synthetic shards', () => {
+  test('holds: layers, no training where scores are served, no cycle, parquetjs-lite in lib only to write synthetic shards, Lambda in functions only', () => {
     expect(violations(graph)).toEqual([]);
   });
 
@@ -208,6 +215,13 @@ describe('the checker', () => {
       'lib/parquet/read.ts: imports parquetjs-lite',
       {
         'lib/parquet/read.ts': "import parquet from 'parquetjs-lite';",
+      },
+    ],
+    [
+      'lib imports what belongs to Lambda',
+      'lib/storage/s3.ts: imports @aws-lambda-powertools/tracer',
+      {
+        'lib/storage/s3.ts': "import { Tracer } from '@aws-lambda-powertools/tracer';",
       },
     ],
     [

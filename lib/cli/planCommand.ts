@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { loadBundle } from '../model/loadBundle.ts';
 import { estimateRun, type RunEstimate } from '../publish/estimateRun.ts';
 import { encodeJson } from '../publish/jsonDocument.ts';
-import { modelIdentity } from '../publish/modelIdentity.ts';
 import { DEFAULT_TARGET_ROWS } from '../publish/planPartition.ts';
-import { makeRunPlan, type RunPlan } from '../publish/runPlan.ts';
+import { planWithBundle } from '../publish/planWithBundle.ts';
+import { type Prices, readPrices } from '../publish/readPrices.ts';
+import type { RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { EXIT_DONE } from './exitCodes.ts';
@@ -19,6 +18,7 @@ interface PlanOptions {
   readonly input: string;
   readonly scores: string;
   readonly output?: string;
+  readonly prices?: string;
   readonly partition?: string;
   readonly from?: string;
   readonly to?: string;
@@ -43,14 +43,14 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--lift-hold', 'publish partitions that were rolled back, too')
     .option('--output <file>', 'write the plan, for `run --plan`', parseUri)
+    .option('--prices <file>', 'what the estimate is made with, instead of infra/prices.json', parseUri)
     .option('--json', 'print the plan as one JSON object')
     .action(async (options: PlanOptions, command: Command) => {
-      const bundle = await loadBundle(storageFor(options.model), options.model);
+      const prices = await readPrices(options.prices);
       const partitions = await selectPartitions(absoluteUri(options.input), choiceOf(options, command));
-      const plan = await makeRunPlan(
+      const plan = await planWithBundle(
         {
           modelUri: absoluteUri(options.model),
-          model: modelIdentity(bundle),
           root: absoluteUri(options.scores),
           targetRows: options.targetRows,
           liftHold: options.liftHold ?? false,
@@ -58,8 +58,8 @@ export function planCommand(finish: (exitCode: number) => void): Command {
         partitions,
       );
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
-      const estimate = estimateRun(plan);
-      const text = options.json ? JSON.stringify({ ...plan, estimate }) : summarise(plan, estimate);
+      const estimate = estimateRun(plan, prices);
+      const text = options.json ? JSON.stringify({ ...plan, estimate }) : summarise(plan, estimate, prices);
       process.stdout.write(`${text}\n`);
       finish(EXIT_DONE);
     });
@@ -74,7 +74,7 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
   return { kind: 'dates', from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
 }
 
-function summarise({ partitions, model }: RunPlan, estimate: RunEstimate): string {
+function summarise({ partitions, model }: RunPlan, estimate: RunEstimate, prices: Prices): string {
   const lines = partitions.map(({ partition, specs, done, sizeBytes }) => {
     const shards = new Set(specs.map(({ inputUri }) => inputUri)).size;
     const rows = specs.reduce((sum, spec) => sum + spec.rows, 0);
@@ -89,7 +89,8 @@ function summarise({ partitions, model }: RunPlan, estimate: RunEstimate): strin
   return [
     ...lines,
     `to score with ${model.version}: ${formatCount(rows - rowsDone)} rows; on Lambda about ` +
-      `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)}`,
+      `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${prices.architecture} in ${prices.region}, ` +
+      `prices of ${prices.date})`,
   ].join('\n');
 }
 

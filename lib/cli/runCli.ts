@@ -6,6 +6,7 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
 import { gcCommand } from './gcCommand.ts';
 import { inspectCommand } from './inspectCommand.ts';
 import { planCommand } from './planCommand.ts';
+import { redriveCommand } from './redriveCommand.ts';
 import { reportError } from './reportError.ts';
 import { resolveCommand } from './resolveCommand.ts';
 import { rollbackCommand } from './rollbackCommand.ts';
@@ -39,6 +40,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     synthCommand,
     planCommand,
     runCommand,
+    redriveCommand,
     statusCommand,
     resolveCommand,
     rollbackCommand,

@@ -1,32 +1,51 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { loadBundle } from '../model/loadBundle.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import type { PublishOutcome } from '../publish/publishPartition.ts';
 import { readRunPlan, refuseStalePlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { describePointer } from './describePointer.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
+import { parseStateMachineArn } from './parseArn.ts';
 import { parseUri } from './parseUri.ts';
 import { formatCount, ProgressLine } from './progressLine.ts';
+import { runInStateMachine } from './runInStateMachine.ts';
 import { workersOption } from './workerOption.ts';
 
 interface RunOptions {
   readonly plan: string;
   readonly workers: number;
+  readonly stateMachine?: string;
+  readonly wait?: boolean;
   readonly json?: boolean;
 }
 
 export function runCommand(finish: (exitCode: number) => void): Command {
   return new Command('run')
-    .description('score and publish exactly what a plan says, on this machine')
+    .description('score and publish exactly what a plan says, on this machine or by the state machine')
     .requiredOption(
       '--plan <file>',
       'what `plan --output` wrote; refused when an input has changed since',
       parseUri,
     )
     .addOption(workersOption())
-    .option('--json', 'print the outcomes as one JSON array')
-    .action(async (options: RunOptions) => {
+    .addOption(
+      new Option('--state-machine <arn>', 'start this deployed state machine with the plan')
+        .argParser(parseStateMachineArn)
+        .conflicts('workers'),
+    )
+    .option('--wait', 'follow the state machine until it ends')
+    .option('--json', 'print the outcomes as JSON')
+    .action(async (options: RunOptions, command: Command) => {
+      const { stateMachine: stateMachineArn, wait = false, json = false } = options;
+      if (wait && stateMachineArn === undefined) {
+        command.error('error: --wait needs --state-machine', { exitCode: 2 });
+      }
       const plan = await readRunPlan(options.plan);
+      if (stateMachineArn !== undefined) {
+        finish(await runInStateMachine(plan, { planFile: options.plan, stateMachineArn, wait, json }));
+        return;
+      }
       await refuseStalePlan(plan, options.plan);
       const bundle = await loadBundle(storageFor(plan.modelUri), plan.modelUri);
       const line = new ProgressLine();
@@ -39,7 +58,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      process.stdout.write(options.json ? `${JSON.stringify(executed)}\n` : executed.map(summarise).join(''));
+      process.stdout.write(json ? `${JSON.stringify(executed)}\n` : executed.map(summarise).join(''));
       const isWhole = executed.every(
         ({ outcome }) => outcome.kind === 'published' || outcome.kind === 'unchanged',
       );
@@ -54,10 +73,8 @@ function summarise({ partition, partsScored, outcome }: ExecutedPartition): stri
 function describe(outcome: PublishOutcome): string {
   switch (outcome.kind) {
     case 'published':
-    case 'unchanged': {
-      const { generation, current } = outcome.pointer;
-      return `, ${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
-    }
+    case 'unchanged':
+      return `, ${describePointer(outcome.pointer)}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':

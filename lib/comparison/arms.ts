@@ -28,16 +28,24 @@ export interface Arm {
 export const REFERENCE_ARM = 'ncs';
 
 /**
- * The arms, in the order of the report. All train on the same rows in the same batches with the same stopping rule;
- * networks without masks have the config's widths.
+ * The arms, in the order of the report. All train on the same rows in the same batches with the same stopping rule, and
+ * have the config's widths. Where nothing else is said, a network is the config's own, private columns included.
  */
 export const ARMS: Readonly<Record<string, Arm>> = {
   [REFERENCE_ARM]: {
-    description: 'Two masks learnt in one joint run, then joint training under them from the same start.',
+    description:
+      'Two masks learnt in one joint run, then joint training under them from the same start; some embedding columns of each task.',
+    masks: { kind: 'learned' },
+  },
+  'ncs-shared-embeddings': {
+    description: 'As ncs, every embedding column shared.',
+    network: withSharedEmbeddings,
     masks: { kind: 'learned' },
   },
   'ncs-imp': {
-    description: "Each task's mask by iterative magnitude pruning, the round chosen by joint validation.",
+    description:
+      "As the paper: each task's mask by iterative magnitude pruning, the round chosen by joint validation, embeddings shared.",
+    network: withSharedEmbeddings,
     masks: { kind: 'imp' },
   },
   'ncs-conflict': {
@@ -53,11 +61,18 @@ export const ARMS: Readonly<Record<string, Arm>> = {
     description: 'Random masks with the per-layer densities of ncs.',
     masks: { kind: 'random' },
   },
+  'private-columns': {
+    description: 'The embedding columns of ncs, the whole trunk shared: what ncs owes to its columns alone.',
+  },
   'joint-ticket': {
-    description: 'One pruned mask for both tasks, at the density of ncs.',
+    description: 'One pruned mask for both tasks, at the density of ncs, embeddings shared.',
+    network: withSharedEmbeddings,
     masks: { kind: 'jointTicket' },
   },
-  'shared-bottom': { description: 'The whole trunk shared: every connection in both masks.' },
+  'shared-bottom': {
+    description: 'The whole trunk shared: every connection in both masks.',
+    network: withSharedEmbeddings,
+  },
   'shared-bottom-towers': {
     description: 'The trunk shared but for its last layer, which each task has for itself.',
     network: (config) => expertsConfig(config, { shared: 1, ...lastLayerApart(config) }),
@@ -81,13 +96,20 @@ export const ARMS: Readonly<Record<string, Arm>> = {
   },
   'single-task': {
     description: 'Two models with nothing in common, each chosen by its own metric.',
+    network: withSharedEmbeddings,
     separately: 'dense',
   },
   'single-task-ticket': {
     description: 'As single-task, each under its own pruned mask, the round chosen by its own metric.',
+    network: withSharedEmbeddings,
     separately: 'ownTicket',
   },
 };
+
+/** A task alone, or a trunk that is shared whole, sees as many columns of an id as a task of ncs does. */
+function withSharedEmbeddings(config: NcsNetworkConfig): NcsNetworkConfig {
+  return { ...config, privateEmbeddingWidth: 0 };
+}
 
 /** A trunk of a single layer has nothing to leave apart: its towers get that width once more. */
 function lastLayerApart({ hidden }: NcsNetworkConfig): Pick<ExpertsNetworkConfig, 'hidden' | 'towers'> {

@@ -34,21 +34,24 @@ export function networkCost(
   };
 }
 
-function crossAdds({ config, crossFields }: NetworkShape): number {
+function crossAdds({ config, crossFields, privateEmbeddingWidth }: NetworkShape): number {
   if (config.kind === 'logistic') return 0;
-  const inputs = config.kind === 'experts' && config.embeddings === 'perTask' ? TASKS.length : 1;
+  const inputs = privateEmbeddingWidth > 0 ? TASKS.length : 1;
   return inputs * crossFields.length ** 2 * config.embeddingWidth;
 }
 
-function layerAdds({ config, inputWidth, layerWidths, parameters }: NetworkShape, masks?: TaskMasks): number {
+function layerAdds(
+  { config, inputWidth, layerWidths, parameters, privateEmbeddingWidth }: NetworkShape,
+  masks?: TaskMasks,
+): number {
   const stackAdds = (widths: readonly number[]) =>
     widths.slice(1).reduce((sum, width, layer) => sum + width * widths[layer]!, 0);
   if (config.kind === 'logistic') {
     return parameters.reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
   }
   if (config.kind === 'ncs') {
-    // A layer is computed once as long as both tasks have had the same masks up to it.
-    let copies = 1;
+    // A layer is computed once as long as both tasks have had the same input and masks up to it.
+    let copies = privateEmbeddingWidth > 0 ? TASKS.length : 1;
     const trunk = layerWidths.slice(1).reduce((sum, width, layer) => {
       if (masks !== undefined && Buffer.compare(masks.click[layer]!, masks.conversion[layer]!) !== 0) {
         copies = TASKS.length;

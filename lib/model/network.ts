@@ -68,12 +68,10 @@ export class Network {
 
   /** A task's input [B, D] (method: cross terms first, then raw embeddings); [B, F x E + 2N] if logistic. */
   inputLayer(task: Task, inputs: NetworkInputs): Value {
-    const { config } = this.#shape;
-    const isPerTask = config.kind === 'experts' && config.embeddings === 'perTask';
-    const key = isPerTask ? task : 'all';
+    const key = this.#shape.privateEmbeddingWidth > 0 ? task : 'all';
     const known = this.#inputLayers.get(key);
     if (known !== undefined) return known;
-    const layer = this.#buildInput(inputs, isPerTask ? TASKS.indexOf(task) : undefined);
+    const layer = this.#buildInput(task, inputs);
     this.#inputLayers.set(key, layer);
     return layer;
   }
@@ -87,19 +85,28 @@ export class Network {
     return this.#head(task, config.kind === 'ncs' ? this.#trunk(task, rows) : this.#experts(task, rows));
   }
 
-  /** @param part which columns of the embeddings: those of task number `part`; all of them if undefined */
-  #buildInput({ fields, dense }: NetworkInputs, part: number | undefined): Value {
+  #buildInput(task: Task, { fields, dense }: NetworkInputs): Value {
     const graph = this.#graph;
-    const { fieldNames, embeddingWidth, config } = this.#shape;
-    let width = embeddingWidth;
-    let own = fields;
-    if (part !== undefined && config.kind === 'experts') {
-      width = config.embeddingWidth;
-      own = slice(graph, fields, 2, part * width, (part + 1) * width);
-    }
-    const flat = reshape(graph, own, ['B', fieldNames.length * width]);
+    const { fieldNames, embeddingWidth, privateEmbeddingWidth } = this.#shape;
+    const width = embeddingWidth - privateEmbeddingWidth;
+    const flat = reshape(graph, this.#visibleColumns(task, fields), ['B', fieldNames.length * width]);
     const parts = [...this.#crossTerms(flat), flat, ...(dense === undefined ? [] : [dense])];
     return parts.length === 1 ? flat : concat(graph, parts, 1);
+  }
+
+  /**
+   * What a task sees of every field, [B, F, E]: its own columns, then the shared ones, so that a shared column meets the
+   * same weights in both tasks.
+   */
+  #visibleColumns(task: Task, fields: Value): Value {
+    const graph = this.#graph;
+    const { embeddingWidth, privateEmbeddingWidth } = this.#shape;
+    if (privateEmbeddingWidth === 0) return fields;
+    const end = embeddingWidth - privateEmbeddingWidth;
+    if (task === 'click') return slice(graph, fields, 2, 0, end);
+    const own = slice(graph, fields, 2, end, embeddingWidth);
+    if (end === privateEmbeddingWidth) return own;
+    return concat(graph, [own, slice(graph, fields, 2, privateEmbeddingWidth, end)], 2);
   }
 
   /** H H^T over the crossed fields, flattened: [B, X^2], or [B, X (X + 1) / 2] of its upper triangle. */

@@ -18,6 +18,8 @@ const inputSchema = z.strictObject({
 
 const ncsSchema = inputSchema.extend({
   kind: z.literal('ncs'),
+  /** P: of the `embeddingWidth` columns that a task sees of an id, those that are its own; the others are shared. */
+  privateEmbeddingWidth: z.int().min(0).max(256).default(0),
   /** Widths of the trunk's fully connected layers. */
   hidden: z.array(layerWidth).min(1).max(8).default([256, 128, 64]),
 });
@@ -52,6 +54,10 @@ const networkObjectSchema = z
   .refine((network) => network.kind !== 'experts' || network.shared + network.perTask > 0, {
     path: ['shared'],
     error: 'a task needs at least one expert',
+  })
+  .refine((network) => network.kind !== 'ncs' || network.privateEmbeddingWidth <= network.embeddingWidth, {
+    path: ['privateEmbeddingWidth'],
+    error: 'a task sees no more than embeddingWidth columns',
   });
 
 /** Shape of the network, with every default filled in. */

@@ -10,10 +10,13 @@ export type { ParameterShape };
 /*
  * Shape legend of the network:
  *   B  rows in the batch
- *   F  fields: single-valued ones, then lists (pooled); E embedding width
+ *   F  fields: single-valued ones, then lists (pooled)
+ *   E  columns of an embedding that a task sees; P of them are its own
  *   X  fields that take part in the cross interaction
  *   N  numeric features (two dense inputs each)
- *   D  width of the trunk's input: cross terms, then F x E embeddings, then 2N dense inputs
+ *   D  width of a task's input: cross terms, then F x E embeddings, then 2N dense inputs
+ *
+ * Columns of the embedding matrix: the click task's own ones, the shared ones, the conversion task's own ones.
  */
 
 export interface NetworkShape {
@@ -21,8 +24,10 @@ export interface NetworkShape {
   readonly fieldNames: readonly string[];
   /** Positions among the F fields of the X fields that are crossed. */
   readonly crossFields: readonly number[];
-  /** Columns of the embedding matrix: E, or E for each task where embeddings aren't shared. */
+  /** Columns of the embedding matrix: E + P, or E for each task where embeddings aren't shared. */
   readonly embeddingWidth: number;
+  /** P; E where embeddings aren't shared. */
+  readonly privateEmbeddingWidth: number;
   readonly embeddingRowCount: number;
   readonly denseWidth: number;
   /** D */
@@ -51,6 +56,7 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
       fieldNames,
       crossFields: [],
       embeddingWidth: TASKS.length,
+      privateEmbeddingWidth: 0,
       embeddingRowCount,
       denseWidth,
       inputWidth: denseWidth,
@@ -63,12 +69,13 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
   const crossWidth = config.cross.mode === 'full' ? crossed ** 2 : (crossed * (crossed + 1)) / 2;
   const inputWidth = crossWidth + fieldNames.length * config.embeddingWidth + denseWidth;
   if (config.kind === 'experts') {
-    const parts = config.embeddings === 'perTask' ? TASKS.length : 1;
+    const privateWidth = config.embeddings === 'perTask' ? config.embeddingWidth : 0;
     return {
       config,
       fieldNames,
       crossFields,
-      embeddingWidth: parts * config.embeddingWidth,
+      embeddingWidth: config.embeddingWidth + privateWidth,
+      privateEmbeddingWidth: privateWidth,
       embeddingRowCount,
       denseWidth,
       inputWidth,
@@ -88,7 +95,8 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
     config,
     fieldNames,
     crossFields,
-    embeddingWidth: config.embeddingWidth,
+    embeddingWidth: config.embeddingWidth + config.privateEmbeddingWidth,
+    privateEmbeddingWidth: config.privateEmbeddingWidth,
     embeddingRowCount,
     denseWidth,
     inputWidth,

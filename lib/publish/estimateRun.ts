@@ -1,30 +1,7 @@
 import type { PartSpec } from './partSpec.ts';
+import type { Prices } from './readPrices.ts';
 import { openSpecs, type RunPlan } from './runPlan.ts';
-
-/** What a run costs and how fast it goes. */
-export interface Rates {
-  /** Rows a second of one vCPU, reading and writing included. */
-  readonly rowsPerSecondPerVcpu: number;
-  /** Of one function instance; Lambda gives a vCPU for every 1,769 MB. */
-  readonly memoryMegabytes: number;
-  /** Instances at a time. */
-  readonly concurrency: number;
-  readonly dollarsPerGigabyteSecond: number;
-  readonly dollarsPerMillionInvocations: number;
-  readonly dollarsPerThousandPuts: number;
-  readonly dollarsPerThousandGets: number;
-}
-
-/** arm64 in us-east-1, list prices of November 2026; rows a second from `score` on one core of a small cloud machine. */
-export const DEFAULT_RATES: Rates = {
-  rowsPerSecondPerVcpu: 88_000,
-  memoryMegabytes: 1769,
-  concurrency: 50,
-  dollarsPerGigabyteSecond: 0.0000133334,
-  dollarsPerMillionInvocations: 0.2,
-  dollarsPerThousandPuts: 0.005,
-  dollarsPerThousandGets: 0.0004,
-};
+import { workUnits } from './workUnits.ts';
 
 export interface RunEstimate {
   readonly rows: number;
@@ -36,30 +13,79 @@ export interface RunEstimate {
 }
 
 const LAMBDA_MEGABYTES_PER_VCPU = 1769;
-/** Footers, row groups, the part that is read back; the part, its receipt. */
-const GETS_PER_PART = 8;
-const PUTS_PER_PART = 3;
 
-/** What is left of a plan, in time and money. Logs, transfer between regions and the free tier are not in it. */
-export function estimateRun({ partitions }: RunPlan, rates: Rates = DEFAULT_RATES): RunEstimate {
+// Requests as counted against the S3 double. GET and HEAD have one price.
+/** Receipt, shard, footer, the part that is read back; and one for every row group. */
+const GETS_PER_OPEN_PART = 6;
+/** The part in two pieces of a multipart upload, its receipt. */
+const PUTS_PER_OPEN_PART = 5;
+/** Footer, receipt and part, by the planner and again by the publisher: of what is done already, too. */
+const GETS_PER_LISTED_PART = 7;
+/** Manifest and pointer. */
+const PUTS_PER_PARTITION = 2;
+
+// State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
+const TRANSITIONS_PER_RUN = 4;
+const TRANSITIONS_PER_UNIT = 4;
+const TRANSITIONS_PER_PARTITION = 2;
+
+/**
+ * What is left of a plan, in time and money, when the state machine does it. Retries, logs, storage, transfer between
+ * regions and the free tier are not in it.
+ */
+export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
+  const { partitions } = plan;
   const all = partitions.flatMap(({ specs }) => specs);
-  const left = partitions.flatMap(openSpecs);
-  const rowsOf = (specs: readonly PartSpec[]) => specs.reduce((sum, spec) => sum + spec.rows, 0);
-  const [rows, rowsLeft] = [rowsOf(all), rowsOf(left)];
-  const open = left.length;
-  const vcpus = Math.max(1, rates.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU);
-  const functionSeconds = rowsLeft / (rates.rowsPerSecondPerVcpu * vcpus);
-  const gigabyteSeconds = functionSeconds * (rates.memoryMegabytes / 1024);
+  const open = partitions.flatMap(openSpecs);
+  const rows = sumOf(all, (spec) => spec.rows);
+  const units = workUnits(plan);
+  const workers = workerSeconds(
+    units.map(({ specs }) => sumOf(specs, (spec) => partSeconds(spec, prices))),
+    prices,
+  );
+  const gigabyteSeconds = sumOf(workers, (seconds) => seconds) * (prices.memoryMegabytes / 1024);
+  const gets =
+    sumOf(open, (spec) => GETS_PER_OPEN_PART + rowGroupsOf(spec)) + all.length * GETS_PER_LISTED_PART;
+  const puts = open.length * PUTS_PER_OPEN_PART + partitions.length * PUTS_PER_PARTITION;
+  const transitions =
+    TRANSITIONS_PER_RUN + units.length * TRANSITIONS_PER_UNIT + partitions.length * TRANSITIONS_PER_PARTITION;
   return {
     rows,
-    rowsDone: rows - rowsLeft,
+    rowsDone: rows - sumOf(open, (spec) => spec.rows),
     parts: all.length,
-    partsDone: all.length - open,
-    minutes: open === 0 ? 0 : functionSeconds / Math.min(rates.concurrency, open) / 60,
+    partsDone: all.length - open.length,
+    minutes: (prices.secondsPerRun + Math.max(0, ...workers)) / 60,
     dollars:
-      gigabyteSeconds * rates.dollarsPerGigabyteSecond +
-      (open / 1e6) * rates.dollarsPerMillionInvocations +
-      ((open * PUTS_PER_PART) / 1000) * rates.dollarsPerThousandPuts +
-      ((open * GETS_PER_PART) / 1000) * rates.dollarsPerThousandGets,
+      gigabyteSeconds * prices.dollarsPerGigabyteSecond +
+      ((1 + units.length + partitions.length) / 1e6) * prices.dollarsPerMillionInvocations +
+      (puts / 1000) * prices.dollarsPerThousandPuts +
+      (gets / 1000) * prices.dollarsPerThousandGets +
+      (transitions / 1000) * prices.dollarsPerThousandStateTransitions,
   };
+}
+
+/** Row groups are scored side by side, on a vCPU each. */
+function partSeconds(spec: PartSpec, prices: Prices): number {
+  const vcpus = Math.min(prices.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU, Math.max(1, rowGroupsOf(spec)));
+  return prices.secondsPerPart + spec.rows / (prices.rowsPerSecondPerVcpu * vcpus);
+}
+
+/** How long each worker is busy when the next unit always goes to the one that is free first, as in a map. */
+function workerSeconds(unitSeconds: readonly number[], prices: Prices): number[] {
+  const count = Math.min(prices.concurrency, unitSeconds.length);
+  const busy = Array.from({ length: count }, () => prices.secondsPerColdStart);
+  for (const seconds of unitSeconds) {
+    let first = 0;
+    for (let i = 1; i < count; i++) if (busy[i]! < busy[first]!) first = i;
+    busy[first]! += seconds;
+  }
+  return busy;
+}
+
+function rowGroupsOf({ firstRowGroup, endRowGroup }: PartSpec): number {
+  return endRowGroup - firstRowGroup;
+}
+
+function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + amountOf(item), 0);
 }

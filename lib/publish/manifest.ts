@@ -33,13 +33,17 @@ export function manifestOf(partition: string, model: ModelIdentity, receipts: re
   };
 }
 
-/** Writes a manifest under its digest, unless it is there. */
-export async function writeManifest(root: string, manifest: Manifest): Promise<Publication> {
+/** Writes a manifest under its digest, unless it is there. @param modelUri where its model's bundle is */
+export async function writeManifest(
+  root: string,
+  manifest: Manifest,
+  modelUri: string,
+): Promise<Publication> {
   const bytes = encodeJson(manifest);
   const digest = sha256(bytes);
   const uri = manifestUri(root, manifest.partition, digest);
   await storageFor(uri).createIfAbsent(uri, bytes);
-  return { manifest: uri, sha256: digest, model: manifest.model, rows: manifest.rows };
+  return { manifest: uri, sha256: digest, model: manifest.model, modelUri, rows: manifest.rows };
 }
 
 /** @throws PublishError PUBLISH_MANIFEST_DAMAGED when its bytes aren't those that were published */

@@ -26,7 +26,10 @@ export function isSameModel(a: ModelIdentity, b: ModelIdentity): boolean {
 }
 
 /** @throws PublishError PLAN_OTHER_MODEL when a bundle isn't the one that was planned with */
-export function refuseOtherModel(bundle: ModelBundle, planned: ModelIdentity): void {
+export function refuseOtherModel(
+  bundle: Pick<ModelBundle, 'uri' | 'manifest'>,
+  planned: ModelIdentity,
+): void {
   const found = modelIdentity(bundle);
   if (isSameModel(found, planned)) return;
   throw new PublishError('PLAN_OTHER_MODEL', "the bundle isn't the model that was planned with", {

@@ -9,3 +9,5 @@ export const manifestUri = (root: string, partition: string, sha256: string): st
   joinUri(root, 'manifests', partition, `${sha256}.json`);
 export const pointerUri = (root: string, partition: string): string =>
   joinUri(root, 'pointers', `${partition}.json`);
+/** @param name the plan's digest, with `.units` or `.publish` for what was made of it */
+export const planUri = (root: string, name: string): string => joinUri(root, 'plans', `${name}.json`);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { storageFor } from '../storage/openStorage.ts';
 import { decodeJson, encodeJson } from './jsonDocument.ts';
-import { modelIdentitySchema } from './modelIdentity.ts';
+import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { pointerUri } from './outputLayout.ts';
 
 /** A manifest that a partition has, or had. */
@@ -10,6 +10,8 @@ const publicationSchema = z.strictObject({
   /** Of the manifest's bytes. */
   sha256: z.string(),
   model: modelIdentitySchema,
+  /** Where that model's bundle was: a shard that lands later is scored with it. No part of the manifest, whose bytes follow from the work. */
+  modelUri: z.string(),
   rows: z.int(),
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
@@ -19,6 +21,8 @@ const pointerSchema = z.strictObject({
   partition: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
+  /** Of the flip that chose the current model: a run's or a roll-back's. Those since have published other shards of it. */
+  modelSince: z.int().min(1),
   current: publicationSchema,
   /** What was current before, the last one first. */
   history: z.array(publicationSchema).readonly(),
@@ -58,10 +62,13 @@ export async function flipPointer(
   const others = (pointer === undefined ? [] : [pointer.current, ...pointer.history]).filter(
     ({ sha256 }) => sha256 !== current.sha256,
   );
+  const generation = (pointer?.generation ?? 0) + 1;
+  const keepsModel = pointer !== undefined && isSameModel(pointer.current.model, current.model);
   const next: Pointer = {
     formatVersion: 1,
     partition,
-    generation: (pointer?.generation ?? 0) + 1,
+    generation,
+    modelSince: keepsModel && hold === null ? pointer.modelSince : generation,
     current,
     history: others.slice(0, HISTORY_LENGTH),
     hold,

@@ -9,6 +9,8 @@ import type { PartPlace, Receipt } from './receipt.ts';
 export interface PublishOptions {
   readonly inputUri: string;
   readonly targetRows: number;
+  /** Where the model's bundle is. */
+  readonly modelUri: string;
   /** The pointer's generation when the run was planned; without one, any is taken. */
   readonly basedOnGeneration?: number;
   /** Publish although an operator has rolled the partition back. */
@@ -29,7 +31,7 @@ export type PublishOutcome =
  */
 export async function publishPartition(
   place: PartPlace,
-  { inputUri, targetRows, basedOnGeneration, liftHold = false, gates }: PublishOptions,
+  { inputUri, targetRows, modelUri, basedOnGeneration, liftHold = false, gates }: PublishOptions,
 ): Promise<PublishOutcome> {
   const { root, partition, model } = place;
   for (;;) {
@@ -40,18 +42,24 @@ export async function publishPartition(
       return { kind: 'held', reason: pointer.hold };
     }
     const isOther = pointer !== undefined && !isSameModel(pointer.current.model, model);
-    if (isOther && basedOnGeneration !== undefined && pointer.generation !== basedOnGeneration) {
+    // A flip that kept its model, for a shard that landed, supersedes nobody.
+    if (isOther && basedOnGeneration !== undefined && pointer.modelSince > basedOnGeneration) {
       const reason = `${pointer.current.model.version} was published after this run was planned`;
       return { kind: 'superseded', reason };
     }
+    // The same model at another place: the later plan knows where it is.
+    const isLate = basedOnGeneration !== undefined && basedOnGeneration < (pointer?.generation ?? 0);
+    const bundleUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : modelUri;
     const { specs, receipts } = await planPartition(inputUri, place, targetRows);
     const missing = specs.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };
     const whole = receipts as readonly Receipt[];
     const problems = runGates({ specs, receipts: whole, previous: pointer?.current }, gates);
     if (problems.length > 0) return { kind: 'refused', problems };
-    const publication = await writeManifest(root, manifestOf(partition, model, whole));
-    if (pointer?.current.sha256 === publication.sha256 && pointer.hold === null) {
+    const publication = await writeManifest(root, manifestOf(partition, model, whole), bundleUri);
+    const isCurrent =
+      pointer?.current.sha256 === publication.sha256 && pointer.current.modelUri === bundleUri;
+    if (isCurrent && pointer.hold === null) {
       return { kind: 'unchanged', pointer };
     }
     const flipped = await flipPointer(root, partition, state, publication, null);

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { ProblemsError } from '../errors.ts';
+import { mapConcurrently } from '../mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { decodeJson } from './jsonDocument.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
 import { type PartSpec, partSpecSchema } from './partSpec.ts';
 import { planPartition } from './planPartition.ts';
-import { readPointer } from './pointer.ts';
+import { type Pointer, readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
 
 const runRequestSchema = z.strictObject({
@@ -42,13 +43,16 @@ export const publishRequestSchema = runRequestSchema.extend({
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
-const runPlanSchema = runRequestSchema.extend({
+export const runPlanSchema = runRequestSchema.extend({
   formatVersion: z.literal(1),
   partitions: z.array(plannedPartitionSchema),
 });
 
 /** What a run would do, exactly: the input versions it is for are part of it. */
 export type RunPlan = Readonly<z.infer<typeof runPlanSchema>>;
+
+/** Shards whose version is looked up at a time. */
+const STATS_AT_A_TIME = 16;
 
 /** What is left to score of a partition. */
 export function openSpecs({ specs, done }: PlannedPartition): PartSpec[] {
@@ -70,21 +74,33 @@ export async function makeRunPlan(
   request: RunRequest,
   partitions: readonly InputPartition[],
 ): Promise<RunPlan> {
-  const { root, model, targetRows } = request;
-  const planned: RunPlan['partitions'] = [];
-  for (const { partition, inputUri } of partitions) {
-    const { pointer } = await readPointer(root, partition);
-    const plan = await planPartition(inputUri, { root, partition, model }, targetRows);
-    planned.push({
-      partition,
-      inputUri,
-      basedOnGeneration: pointer?.generation ?? 0,
-      sizeBytes: plan.sizeBytes,
-      specs: [...plan.specs],
-      done: plan.receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
-    });
+  const planned: PlannedPartition[] = [];
+  for (const input of partitions) {
+    const { pointer } = await readPointer(request.root, input.partition);
+    planned.push(await planInput(request, input, pointer));
   }
   return { formatVersion: 1, ...request, partitions: planned };
+}
+
+/** @param pointer the partition's, read before its input is listed; undefined when it was never published */
+export async function planInput(
+  { root, model, targetRows }: RunRequest,
+  { partition, inputUri }: InputPartition,
+  pointer: Pointer | undefined,
+): Promise<PlannedPartition> {
+  const { specs, receipts, sizeBytes } = await planPartition(
+    inputUri,
+    { root, partition, model },
+    targetRows,
+  );
+  return {
+    partition,
+    inputUri,
+    basedOnGeneration: pointer?.generation ?? 0,
+    sizeBytes,
+    specs: [...specs],
+    done: receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
+  };
 }
 
 /** @throws PublishError PUBLISH_DOCUMENT_INVALID */
@@ -100,19 +116,13 @@ export async function refuseStalePlan({ partitions }: RunPlan, planUri: string):
   const versions = new Map(
     partitions.flatMap(({ specs }) => specs.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
   );
-  const problems: string[] = [];
-  for (const [uri, planned] of versions) {
-    const found = await storageFor(uri).stat(uri);
-    if (found?.version === planned) continue;
-    problems.push(`${uri}: planned for version ${planned}, found ${found?.version ?? 'no file'}`);
-  }
+  const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
+    const version = (await storageFor(uri).stat(uri))?.version;
+    if (version === planned) return [];
+    return [`${uri}: planned for version ${planned}, found ${version ?? 'no file'}`];
+  });
+  const problems = found.flat();
   if (problems.length === 0) return;
-  throw new ProblemsError(
-    'PLAN_STALE',
-    'the input has changed since the plan was made; plan again',
-    problems,
-    {
-      file: planUri,
-    },
-  );
+  const summary = 'the input has changed since the plan was made; plan again';
+  throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -71,6 +71,32 @@ describe('operators', () => {
     const plain = bitsOf(['a', 'b'].map((name) => join(folder, 'plain', `${name}.arrow`)));
     expect(plain.size).toBe(650);
     expect(isDeepStrictEqual(bitsOf(await resolved('dt=2024-03-09')), plain)).toBe(true);
+  });
+
+  it('plan with the manifest of a bundle alone, and with other prices', async () => {
+    const bundle = join(folder, 'manifest-only');
+    mkdirSync(bundle);
+    cpSync(join(models[0]!, 'bundle.json'), join(bundle, 'bundle.json'));
+    const given = JSON.parse(readFileSync(new URL('../../infra/prices.json', import.meta.url), 'utf8'));
+    const prices = join(folder, 'prices.json');
+    const planAt = async (document: object) => {
+      writeFileSync(prices, JSON.stringify(document));
+      const where = ['--model', bundle, '--input', input, '--scores', join(folder, 'priced')];
+      return runMain('plan', ...where, '--prices', prices);
+    };
+    const dear = {
+      ...given,
+      region: 'eu-south-2',
+      date: '2027-01-31',
+      dollarsPerThousandStateTransitions: 100,
+    };
+    expect((await planAt({ ...dear, secondsPerRun: 300, secondsPerColdStart: 0 })).stdout).toMatch(
+      // One unit of two parts: 4 + 4 + 2 transitions.
+      / about 5\.0 minutes and \$1\.00 \(arm64 in eu-south-2, prices of 2027-01-31\)\n$/,
+    );
+    const wrong = await planAt({ ...given, memory: 1 });
+    expect(wrong.exitCode).toBe(1);
+    expect(wrong.stderr).toMatch(/^error: PRICES_INVALID: .*\n {2}- document: Unrecognized key: "memory"\n$/);
   });
 
   it('see what a second plan skips and why, and that running it changes nothing', async () => {

@@ -1,18 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asl from 'asl-validator';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { handler as planHandler } from '../../functions/plan.ts';
-import { handler as publishHandler } from '../../functions/publish.ts';
-import { handler as scoreHandler } from '../../functions/score.ts';
 import { publicationStatus } from '../../lib/publish/publicationStatus.ts';
 import type { WorkUnit } from '../../lib/publish/workUnits.ts';
-import { storageFor } from '../../lib/storage/openStorage.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
-import { filesBelow } from '../scoring/filesBelow.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import {
   type Definition,
@@ -20,10 +15,9 @@ import {
   redriven,
   runStateMachine,
 } from '../support/stepFunctions/runStateMachine.ts';
+import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 
 // The state machine as it is deployed, with the functions in this process.
-const file = new URL('../../infra/scoringRun.asl.json', import.meta.url);
-const definition = JSON.parse(readFileSync(file, 'utf8')) as Definition;
 const s3 = testEndpoint();
 const folder = temporaryFolder();
 let root: string;
@@ -35,9 +29,7 @@ let remainingMillis: () => number;
 
 beforeAll(async () => {
   const { bundleUri } = await trainTinyModel(join(folder, 'model'));
-  for (const name of filesBelow(bundleUri)) {
-    s3.double!.buckets.get(s3.bucket)!.put(`model/${name}`, readFileSync(join(bundleUri, name)), {}, {});
-  }
+  await putFolder(bundleUri, `s3://${s3.bucket}/model`);
 }, 60_000);
 
 beforeEach(() => {
@@ -63,28 +55,23 @@ function land(partition: string, rows: number): void {
   );
 }
 
+const { functions, readJson, writeJson } = scoringRunServices(() => remainingMillis());
 const services = {
   functions: {
-    Plan: planHandler,
+    ...functions,
     ScoreUnit: async (payload: unknown) => {
       const { partition, specs } = payload as WorkUnit;
       const name = `${partition} ${specs[0]!.firstRowGroup}`;
       tries.set(name, (tries.get(name) ?? 0) + 1);
       if (broken.has(partition))
         throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-      // As Lambda does: what is answered has been through JSON.
-      return JSON.parse(
-        JSON.stringify(await scoreHandler(payload, { getRemainingTimeInMillis: remainingMillis })),
-      );
+      return functions.ScoreUnit!(payload);
     },
-    PublishPartition: publishHandler,
   },
-  readJson: async (bucket: string, key: string) =>
-    JSON.parse(
-      Buffer.from(await storageFor('s3://x').readWhole(`s3://${bucket}/${key}`)).toString(),
-    ) as unknown[],
+  readJson,
+  writeJson,
 };
-const run = (partitions: object, from: Definition = definition, input: unknown = { partitions }) =>
+const run = (partitions: object, from: Definition = scoringRun, input: unknown = { partitions }) =>
   runStateMachine(from, input, services);
 const published = async () =>
   (await publicationStatus(process.env.SCORES_URI!)).map(({ partition, current }) => [
@@ -95,8 +82,31 @@ const ALL = { kind: 'dates', from: '2024-03-01', to: '2024-03-31' };
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state machine', () => {
   it('is valid Amazon States Language', () => {
-    const { isValid, errorsText } = asl(definition);
+    const { isValid, errorsText } = asl(scoringRun);
     expect(isValid, errorsText()).toBe(true);
+  });
+
+  it('is bounded: a day for a run, so many units at a time, tries and failures, and results of any size', () => {
+    expect(scoringRun).toMatchObject({ TimeoutSeconds: 86_400 });
+    const maps = Object.entries(scoringRun.States).filter(([, { Type }]) => Type === 'Map');
+    expect(maps.map(([name]) => name)).toEqual(['ScoreUnits', 'PublishPartitions']);
+    for (const [name, map] of maps) {
+      expect(map, name).toMatchObject({
+        ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } },
+        ItemReader: { Resource: 'arn:aws:states:::s3:getObject' },
+        // A map's results don't fit into a state's output: they go to S3, and the input goes on.
+        ResultWriter: { Resource: 'arn:aws:states:::s3:putObject', Parameters: { Prefix: 'runs' } },
+        ResultPath: null,
+      });
+      const { States } = map.ItemProcessor as Definition;
+      const tasks = Object.values(States).filter(({ Type }) => Type === 'Task');
+      expect(tasks.every(({ Retry }) => (Retry as unknown[]).length > 0)).toBe(true);
+    }
+    expect(scoringRun.States.ScoreUnits).toMatchObject({
+      MaxConcurrencyPath: '$.mapConcurrency',
+      ToleratedFailurePercentage: 5,
+    });
+    expect(scoringRun.States.PublishPartitions).toMatchObject({ MaxConcurrency: 10 });
   });
 
   it('scores every unit and publishes every partition; a second run has nothing to score', async () => {
@@ -126,7 +136,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     };
     remainingMillis = () => 1_000;
     tries.clear();
-    const { ItemProcessor } = definition.States.ScoreUnits as unknown as { ItemProcessor: Definition };
+    const { ItemProcessor } = scoringRun.States.ScoreUnits as unknown as { ItemProcessor: Definition };
     const { StartAt, States } = ItemProcessor;
     await runStateMachine({ StartAt, States }, whole, services);
     expect(tries.size).toBe(5);
@@ -155,6 +165,27 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     ]);
   });
 
+  it('writes what became of each unit and partition apart from what is published', async () => {
+    land('dt=2024-03-08', 20 * 25);
+    land('dt=2024-03-09', 20);
+    broken.add('dt=2024-03-09');
+    const before = new Set(runRecords());
+    await expect(run(ALL)).rejects.toBeInstanceOf(RunFailed);
+    const written = runRecords().filter((key) => !before.has(key));
+    const records = (
+      await Promise.all(written.map((key) => services.readJson(s3.bucket, key) as Promise<unknown>))
+    ).filter((record) => Array.isArray(record)) as { Status: string; Input: string; Output?: string }[][];
+    const found = records.flat().map(({ Status, Input }) => `${Status} ${JSON.parse(Input).partition}`);
+    // Units, then partitions.
+    expect(found.sort()).toEqual([
+      ...Array(2).fill('FAILED dt=2024-03-09'),
+      ...Array(26).fill('SUCCEEDED dt=2024-03-08'),
+    ]);
+    const outputs = records.flat().map(({ Output = '{}' }) => JSON.parse(Output));
+    expect(outputs.filter(({ kind }) => kind === 'published')).toHaveLength(1);
+    expect(outputs.filter(({ partsScored }) => partsScored === 1)).toHaveLength(25);
+  });
+
   it('fails with nothing published when too many units fail, and a redrive goes on where it stopped', async () => {
     land('dt=2024-03-08', 100);
     land('dt=2024-03-09', 100);
@@ -163,7 +194,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect(failure).toMatchObject({ name: 'States.ExceedToleratedFailureThreshold', state: 'ScoreUnits' });
     expect(await published()).toEqual([]);
     broken.clear();
-    await run(ALL, redriven(definition, failure), failure.input);
+    await run(ALL, redriven(scoringRun, failure), failure.input);
     expect(await published()).toEqual([
       ['dt=2024-03-08', 100],
       ['dt=2024-03-09', 100],
@@ -171,6 +202,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect((await publishedBits(process.env.SCORES_URI!, 'dt=2024-03-09')).size).toBe(100);
   });
 });
+
+/** Keys of what maps have written of their items, of all cases. */
+const runRecords = () => s3.double!.buckets.get(s3.bucket)!.keys('runs/', '');
 
 /** Key of the units that the case's run has planned. */
 async function unitsKey(): Promise<string> {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readPrices } from '../../lib/publish/readPrices.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The CloudFormation template that would be deployed, packaged without credentials.
@@ -58,6 +59,8 @@ function statementsOf(role: string): Statement[] {
     ...attached.flatMap(([name]) => property(name, 'PolicyDocument', 'Statement') as Statement[]),
   ];
 }
+const TRACER = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+const SAMPLER = [...TRACER, 'xray:GetSamplingRules', 'xray:GetSamplingTargets'];
 const actionsOf = ({ Action }: Statement) => [Action].flat();
 
 beforeAll(() => {
@@ -88,9 +91,22 @@ describe('roles', () => {
       expect(statements.length, role).toBeGreaterThan(0);
       for (const statement of statements) {
         for (const action of actionsOf(statement)) expect(action, role).toMatch(/^[a-z0-9]+:[A-Za-z]+$/);
-        for (const resource of [statement.Resource].flat()) expect(resource, role).not.toBe('*');
+        const isWide = [statement.Resource].flat().includes('*');
+        // X-Ray's actions know no resource; nothing else may have a statement with them.
+        if (isWide) expect(actionsOf(statement), role).toEqual(role === 'ScoringRunRole' ? SAMPLER : TRACER);
       }
     }
+  });
+
+  it('let functions and state machine write traces, which both do', () => {
+    for (const role of ['PlanRole', 'ScoreRole', 'PublishRole']) {
+      expect(statementsOf(role).flatMap(actionsOf), role).toEqual(expect.arrayContaining(TRACER));
+    }
+    expect(statementsOf('ScoringRunRole').flatMap(actionsOf)).toEqual(expect.arrayContaining(SAMPLER));
+    for (const name of ['Plan', 'Score', 'Publish']) {
+      expect(property(`${name}LambdaFunction`, 'TracingConfig')).toEqual({ Mode: 'Active' });
+    }
+    expect(property('ScoringRun', 'TracingConfiguration')).toEqual({ Enabled: true });
   });
 
   it('let nobody delete or overwrite: no function may delete objects, write inputs or models', () => {
@@ -104,7 +120,7 @@ describe('roles', () => {
     }
   });
 
-  it('only the publisher may write pointers, only the scorer parts', () => {
+  it('only the publisher may write pointers, only the scorer parts, only the planner plans', () => {
     const writers = (folderName: string) =>
       roles().filter((role) =>
         statementsOf(role).some(
@@ -113,10 +129,12 @@ describe('roles', () => {
             JSON.stringify(statement.Resource).includes(`\${ScoresBucket.Arn}/${folderName}/*`),
         ),
       );
+    expect(writers('plans')).toEqual(['PlanRole']);
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
+    expect(writers('runs')).toEqual(['ScoringRunRole']);
   });
 });
 
@@ -139,10 +157,17 @@ describe('buckets', () => {
       const policy = property(`${name}Policy`, 'PolicyDocument', 'Statement') as (Statement & {
         Condition: object;
       })[];
-      expect(policy[0]).toMatchObject({
-        Effect: 'Deny',
-        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-      });
+      expect(policy).toEqual([
+        {
+          Sid: 'TlsOnly',
+          Effect: 'Deny',
+          Principal: '*',
+          Action: 's3:*',
+          Resource: [{ 'Fn::GetAtt': [name, 'Arn'] }, { 'Fn::Sub': `\${${name}.Arn}/*` }],
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+        },
+      ]);
+      expect(property(`${name}Policy`, 'Bucket')).toEqual({ Ref: name });
     }
   });
 
@@ -155,6 +180,25 @@ describe('buckets', () => {
       if ([Action].flat().includes('sqs:SendMessage'))
         expect(JSON.stringify(Resource)).not.toContain('EventsQueue');
     }
+  });
+
+  it('scores lose what gc has deleted after a month, and the records of runs after their days; nothing else by age', () => {
+    const { Rules } = property('ScoresBucket', 'LifecycleConfiguration') as { Rules: object[] };
+    expect(Rules).toEqual([
+      {
+        Id: 'IncompleteUploads',
+        Status: 'Enabled',
+        AbortIncompleteMultipartUpload: { DaysAfterInitiation: 2 },
+      },
+      {
+        Id: 'FormerVersions',
+        Status: 'Enabled',
+        NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+        ExpiredObjectDeleteMarker: true,
+      },
+      { Id: 'Plans', Status: 'Enabled', Prefix: 'plans/', ExpirationInDays: 90 },
+      { Id: 'Runs', Status: 'Enabled', Prefix: 'runs/', ExpirationInDays: 90 },
+    ]);
   });
 
   it('keep former versions where something changes: pointers, and models by mistake', () => {
@@ -208,6 +252,51 @@ describe('the rest', () => {
     expect(alarms.length).toBeGreaterThan(10);
     for (const [name] of alarms)
       expect(property(name, 'AlarmActions'), name).toEqual([{ Ref: 'AlarmTopic' }]);
+    // CloudWatch may not use the key alias/aws/sns: an alarm would reach nobody.
+    expect(resources.AlarmTopic!.Properties).toBeUndefined();
+  });
+
+  it('alarms watch runs that fail, hang or are late, units that wait, and functions that fail or are throttled', () => {
+    const watched = ofType('AWS::CloudWatch::Alarm').flatMap(([, { Properties }]) => {
+      const { MetricName, Metrics = [] } = Properties as {
+        MetricName?: string;
+        Metrics?: { Expression?: string; MetricStat?: { Metric: { MetricName: string } } }[];
+      };
+      return MetricName ?? Metrics.map(({ Expression }) => Expression).filter(Boolean);
+    });
+    expect(watched.flat().sort()).toEqual([
+      ...Array(3).fill('100 * errors / invocations'),
+      'ApproximateAgeOfOldestMessage',
+      ...Array(4).fill('ApproximateNumberOfMessagesVisible'),
+      'ExecutionsFailed',
+      'ExecutionsSucceeded',
+      'ExecutionsTimedOut',
+      ...Array(3).fill('Throttles'),
+    ]);
+    // No success for a day, and none reported either: late. It speaks up where a schedule runs.
+    expect(resources.RunLateAlarm!.Properties).toMatchObject({
+      ActionsEnabled: true,
+      Period: 86400,
+      ComparisonOperator: 'LessThanThreshold',
+      TreatMissingData: 'breaching',
+    });
+  });
+
+  it('the dashboard shows functions, queues and dead letters that exist', () => {
+    const { 'Fn::Sub': body } = property('Dashboard', 'DashboardBody') as { 'Fn::Sub': string };
+    const names = [...body.matchAll(/\$\{(\w+)(?:\.\w+)?\}/g)].map(([, name]) => name!);
+    expect(new Set(names)).toEqual(
+      new Set([
+        ...['ScoringRun', 'PlanLambdaFunction', 'ScoreLambdaFunction', 'PublishLambdaFunction'],
+        ...['EventsQueue', 'UnitsQueue', 'PublishQueue'],
+        ...['EventsDeadLetters', 'UnitsDeadLetters', 'PublishDeadLetters', 'ScheduleDeadLetters'],
+      ]),
+    );
+    for (const name of names) expect(resources[name], name).toBeDefined();
+    const { widgets } = JSON.parse(body.replaceAll(/\$\{[^}]*\}/g, 'x'));
+    expect(widgets.map(({ properties }: { properties: { title: string } }) => properties.title)).toHaveLength(
+      6,
+    );
   });
 
   it('the schedule starts the machine, which knows all three functions by the names in its definition', () => {
@@ -233,10 +322,20 @@ describe('the rest', () => {
     expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe('50');
   });
 
+  it('the prices that estimates are made with are of the function that is deployed', async () => {
+    const { memoryMegabytes, concurrency, architecture } = await readPrices();
+    expect(property('ScoreLambdaFunction', 'MemorySize')).toBe(memoryMegabytes);
+    expect(property('ScoreLambdaFunction', 'Architectures')).toEqual([architecture]);
+    expect(property('PlanLambdaFunction', 'Environment', 'Variables', 'MAP_CONCURRENCY')).toBe(
+      String(concurrency),
+    );
+  });
+
   it('stages differ by their parameters, and x64 is one of them', () => {
     resources = packaged('dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
     expect(property('ScoreLambdaFunction', 'Architectures')).toEqual(['x86_64']);
     expect(property('NightlySchedule', 'State')).toBe('DISABLED');
+    expect(property('RunLateAlarm', 'ActionsEnabled')).toBe(false);
     expect(property('ScoreLambdaFunction', 'ReservedConcurrentExecutions')).toBe(10);
   }, 60_000);
 });

@@ -22,10 +22,10 @@ it('the steps of a run end published with the same bits', async () => {
   for (const [i, rows] of shards.entries()) lambda.land(`${i}.parquet`, rows);
   const { plan, score, publish } = lambda.functions;
   const planned = (await plan.invoke({ partitions: { kind: 'newest' } })) as PlannedRun;
-  const units = await readS3Json(planned.units);
+  const units = await readS3Json(planned.units.bucket, planned.units.key);
   expect(units.length).toBe(planned.unitCount);
   for (const unit of units) expect(await score.invoke(unit)).toMatchObject({ partsScored: 1 });
-  const [request, ...others] = await readS3Json(planned.publish);
+  const [request, ...others] = await readS3Json(planned.publish.bucket, planned.publish.key);
   expect(others).toEqual([]);
   expect(await publish.invoke(request)).toMatchObject({ kind: 'published', pointer: { generation: 1 } });
   await expectRows(lambda.place, lambda.model.bundle, ...shards);

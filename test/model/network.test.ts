@@ -73,6 +73,21 @@ const cases: readonly Case[] = [
     network: { kind: 'ncs', embeddingWidth: 1, hidden: [4, 3, 2], cross: { mode: 'upper' } },
   },
   {
+    title: 'some embedding columns shared, some of each task',
+    network: { kind: 'ncs', embeddingWidth: 5, privateEmbeddingWidth: 2, hidden },
+  },
+  {
+    title: 'no embedding column shared, the upper triangle of some fields, masks of density 0.5',
+    network: {
+      kind: 'ncs',
+      embeddingWidth: 3,
+      privateEmbeddingWidth: 3,
+      hidden,
+      cross: { mode: 'upper', fields: ['l1', 's2', 's0'] },
+    },
+    density: 0.5,
+  },
+  {
     title: 'masks of density 0.5',
     network: { kind: 'ncs', embeddingWidth: 4, hidden: [9, 6, 4] },
     density: 0.5,

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import { packagedFiles, unzipFunction } from '../support/lambda/unzipFunction.ts
 import { putFolder } from '../support/s3/putFolder.ts';
 import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { XrayDaemon } from '../support/xray/xrayDaemon.ts';
 
 // What is deployed, built anew: the zips' content, and the functions run from it in a folder of their own.
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,9 +23,12 @@ const ARCHS = ['arm64', 'x64'] as const;
 const MAX_UNZIPPED_BYTES = 60e6;
 const s3 = testEndpoint();
 
-beforeAll(() => {
-  for (const arch of ARCHS)
-    execFileSync(process.execPath, ['scripts/package.mjs', '--arch', arch], { cwd: project });
+/** Not synchronous: the test runner would take a busy machine's minute for a hang. */
+const makePackages = (arch: string) =>
+  promisify(execFile)(process.execPath, ['scripts/package.mjs', '--arch', arch], { cwd: project });
+
+beforeAll(async () => {
+  for (const arch of ARCHS) await makePackages(arch);
 }, 120_000);
 
 describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
@@ -46,22 +50,22 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
       }
     });
 
-    it('holds nothing of training, the command line, charts or the writer of test shards', () => {
+    it('holds nothing of training, the command line, its prices, charts or the writer of test shards', () => {
       const inputs = JSON.parse(
         readFileSync(join(project, 'build', arch, `${name}.inputs.json`), 'utf8'),
       ) as string[];
       expect(inputs.some((path) => path.startsWith('lib/publish/'))).toBe(true);
       const foreign =
-        /lib\/(training|comparison|synthesis|cli)\/|node_modules\/(echarts|commander|parquetjs-lite)\//;
+        /lib\/(training|comparison|synthesis|cli|stateMachine)\/|readPrices|node_modules\/(echarts|commander|parquetjs-lite|@aws-sdk\/client-sfn)\//;
       expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
     });
   },
 );
 
-it('the same sources give the same zips', () => {
+it('the same sources give the same zips', async () => {
   const digest = () => NAMES.map((name) => readFileSync(join(project, 'build/x64', `${name}.zip`)));
   const before = digest();
-  execFileSync(process.execPath, ['scripts/package.mjs', '--arch', 'x64'], { cwd: project });
+  await makePackages('x64');
   digest().forEach((bytes, i) => {
     expect(bytes.equals(before[i]!), NAMES[i]).toBe(true);
   });
@@ -71,7 +75,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
   /** Calls a handler in a process that sees nothing of the checkout; `npm run test:lambda` does it as Lambda does. */
   async function invoke(name: string, event: unknown, environment: NodeJS.ProcessEnv): Promise<unknown> {
     const script = `require('./index.js').handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 600000 })
-      .then((result) => { console.log('RESULT ' + JSON.stringify(result)); process.exit(0); });`;
+      .then((result) => { console.log('RESULT ' + JSON.stringify(result)); setTimeout(() => process.exit(0), 100); });`;
     const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], {
       cwd: join(folder, 'x64', name),
       env: { ...process.env, ...environment },
@@ -86,21 +90,28 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     const modelUri = `s3://${s3.bucket}/model`;
     await putFolder(bundleUri, modelUri);
     await writeWhole(joinUri(place.inputUri, PARTITION, 'a.parquet'), funnelShard(first, 60));
+    const daemon = await XrayDaemon.start();
     const environment = {
       INPUT_URI: place.inputUri,
       SCORES_URI: place.root,
       MODEL_URI: modelUri,
       TARGET_ROWS: '100',
+      ...daemon.environment,
     };
     const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as PlannedRun;
-    const units = await readS3Json(planned.units);
+    const units = await readS3Json(planned.units.bucket, planned.units.key);
     expect(units.length).toBeGreaterThan(1);
     for (const unit of units)
       expect(await invoke('score', unit, environment)).toMatchObject({ partsScored: 1 });
-    for (const request of await readS3Json(planned.publish)) {
+    for (const request of await readS3Json(planned.publish.bucket, planned.publish.key)) {
       expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
     }
     await expectRows(place, bundle, first);
+    // Bundled too, the X-Ray SDK finds the invocation's trace, and the clients that lib has made.
+    for (const name of ['plan run', 'score unit', 'publish partition', 'S3']) {
+      expect(daemon.named(name).length, name).toBeGreaterThan(0);
+    }
+    daemon.stop();
     expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',
       'main.js',

@@ -45,7 +45,7 @@ export async function run(place: Place, bundle: ModelBundle, { liftHold = false,
 export const publish = ({ root, inputUri }: Place, bundle: ModelBundle, over: object = {}) =>
   publishPartition(
     { root, partition: PARTITION, model: modelIdentity(bundle) },
-    { inputUri, targetRows: TARGET_ROWS, ...over },
+    { inputUri, targetRows: TARGET_ROWS, modelUri: bundle.uri, ...over },
   );
 
 /** What a reader gets by following the pointer. */

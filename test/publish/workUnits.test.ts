@@ -4,43 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/model/loadBundle.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
-import { makeRunPlan, type RunPlan } from '../../lib/publish/runPlan.ts';
+import { makeRunPlan } from '../../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../../lib/publish/scoreUnit.ts';
 import { type WorkUnit, workUnits } from '../../lib/publish/workUnits.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { planOf } from './planOf.ts';
 
-const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
-
-/** A plan of spans with these row counts; `done` are places of finished ones. */
-function planOf(rowCounts: readonly number[], done: readonly number[] = []): RunPlan {
-  const specs = rowCounts.map((rows, i) => ({
-    inputUri: `s3://b/${i}`,
-    inputVersion: `"${i}"`,
-    firstRowGroup: 0,
-    endRowGroup: 1,
-    rows,
-  }));
-  const partition = {
-    partition: 'dt=1',
-    inputUri: 's3://b',
-    basedOnGeneration: 0,
-    sizeBytes: 1,
-    specs,
-    done: [...done],
-  };
-  return {
-    formatVersion: 1,
-    modelUri: 's3://m',
-    model,
-    root: 's3://o',
-    targetRows: 100,
-    liftHold: false,
-    partitions: [partition, { ...partition, partition: 'dt=2', specs: specs.slice(0, 1), done: [] }],
-  };
-}
 const rowsOf = (units: readonly WorkUnit[]) => units.map(({ specs }) => specs.map(({ rows }) => rows));
 
 describe('work units', () => {
@@ -93,7 +65,7 @@ describe('a worker', () => {
     const [unit] = workUnits({ ...plan, targetRows: 1_000 });
     expect(unit!.specs).toHaveLength(8);
     const place = { root, partition: 'dt=1', model: request.model };
-    const publish = () => publishPartition(place, { inputUri, targetRows: 50 });
+    const publish = () => publishPartition(place, { inputUri, targetRows: 50, modelUri: bundle.uri });
     // A clock that has time for three spans, then none: later workers are given one span each.
     let left = 3;
     const deadline = { remainingMillis: () => (left-- > 1 ? 60_000 : 100), reserveMillis: 1_000 };

@@ -52,6 +52,11 @@ describe.each([
     training: { taskWeights: { click: 0.7, conversion: 1.5 } },
   },
   {
+    title: 'embedding columns of both tasks and of one, and masks',
+    network: { kind: 'ncs', embeddingWidth: 3, privateEmbeddingWidth: 1, hidden: [6, 4] },
+    density: 0.7,
+  },
+  {
     title: 'conversions learnt on the entire space',
     network: { kind: 'ncs', embeddingWidth: 3, hidden: [6, 4] },
     density: 0.7,

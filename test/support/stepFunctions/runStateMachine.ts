@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { StateMachine } from 'aws-local-stepfunctions';
 
 // aws-local-stepfunctions 3 is written for Node 22, which has this; the project runs on 20 too.
@@ -19,6 +20,9 @@ type State = Readonly<Record<string, unknown>> & { readonly Type: string };
 
 interface DistributedMap extends State {
   readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
+  readonly ResultWriter: {
+    readonly Parameters: { readonly 'Bucket.$': string; readonly Prefix: string };
+  };
   readonly MaxConcurrency?: number;
   readonly MaxConcurrencyPath?: string;
   readonly ToleratedFailurePercentage?: number;
@@ -30,6 +34,8 @@ export interface Services {
   readonly functions: Readonly<Record<string, (payload: unknown) => Promise<unknown>>>;
   /** What an ItemReader gets. */
   readonly readJson: (bucket: string, key: string) => Promise<unknown[]>;
+  /** What a ResultWriter puts. */
+  readonly writeJson: (bucket: string, key: string, document: object) => Promise<void>;
 }
 
 /** A run that failed, and where: a redrive starts there with the same input. */
@@ -73,6 +79,7 @@ export async function runStateMachine(
       };
       const {
         ItemReader,
+        ResultWriter,
         ItemProcessor,
         MaxConcurrency,
         MaxConcurrencyPath,
@@ -127,25 +134,57 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   const items = await services.readJson(String(at(input, bucketPath)), String(at(input, keyPath)));
   const tolerated = (items.length * (state.ToleratedFailurePercentage ?? 0)) / 100;
   const queue = items.values();
-  let failures = 0;
+  const succeeded: object[] = [];
+  const failed: object[] = [];
   let first: unknown;
   // The processor's configuration is no part of a machine.
   const { StartAt, States } = state.ItemProcessor;
   const lane = async () => {
     for (const item of queue) {
-      await runStateMachine({ StartAt, States }, item, services).catch((error: unknown) => {
-        failures++;
+      const Input = JSON.stringify(item);
+      try {
+        const output = await runStateMachine({ StartAt, States }, item, services);
+        succeeded.push({ Status: 'SUCCEEDED', Input, Output: JSON.stringify(output) });
+      } catch (error) {
+        failed.push({
+          Status: 'FAILED',
+          Input,
+          Error: (error as Error).name,
+          Cause: (error as Error).message,
+        });
         first ??= error;
-      });
-      if (failures > tolerated) return;
+      }
+      if (failed.length > tolerated) return;
     }
   };
   const { MaxConcurrency, MaxConcurrencyPath } = state;
   const lanes = MaxConcurrencyPath === undefined ? MaxConcurrency! : Number(at(input, MaxConcurrencyPath));
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
-  if (failures <= tolerated) return { items: items.length, failures };
-  const text = `${failures} of ${items.length} items failed, the first with ${String(first)}`;
+  const written = await writeResults(state, input, { SUCCEEDED: succeeded, FAILED: failed }, services);
+  if (failed.length <= tolerated) return written;
+  const text = `${failed.length} of ${items.length} items failed, the first with ${String(first)}`;
   throw Object.assign(new Error(text, { cause: first }), { name: 'States.ExceedToleratedFailureThreshold' });
+}
+
+/** As a ResultWriter does, whether the map succeeds or not. @returns the map's output */
+async function writeResults(
+  { ResultWriter }: DistributedMap,
+  input: unknown,
+  results: Readonly<Record<string, readonly object[]>>,
+  services: Services,
+): Promise<object> {
+  const { 'Bucket.$': bucketPath, Prefix } = ResultWriter.Parameters;
+  const Bucket = String(at(input, bucketPath));
+  const run = randomUUID();
+  const ResultFiles: Record<string, { Key: string }[]> = {};
+  for (const [status, entries] of Object.entries(results)) {
+    const Key = `${Prefix}/${run}/${status}_0.json`;
+    ResultFiles[status] = entries.length === 0 ? [] : [{ Key }];
+    if (entries.length > 0) await services.writeJson(Bucket, Key, entries);
+  }
+  const Key = `${Prefix}/${run}/manifest.json`;
+  await services.writeJson(Bucket, Key, { DestinationBucket: Bucket, ResultFiles });
+  return { MapRunArn: `arn:aws:states:local:0:mapRun:${run}`, ResultWriterDetails: { Bucket, Key } };
 }
 
 /** A reference path such as `$.units.bucket`. */

@@ -1,0 +1,30 @@
+import { planArrival } from '../lib/publish/planArrival.ts';
+import { publishRequests } from '../lib/publish/runPlan.ts';
+import { inputPartition } from '../lib/publish/selectPartitions.ts';
+import { workUnits } from '../lib/publish/workUnits.ts';
+import { sendMessages } from './messageQueue.ts';
+import type { Settings } from './settings.ts';
+import { logger, metrics } from './telemetry.ts';
+import { annotate, traced } from './traced.ts';
+
+/** Plans a partition that a shard landed in, and sends what is to be done to the queues. */
+export function planAndSend(partition: string, settings: Settings): Promise<void> {
+  return traced('plan partition', { partition }, () => plan(partition, settings));
+}
+
+async function plan(partition: string, settings: Settings): Promise<void> {
+  const { INPUT_URI, MODEL_URI, SCORES_URI, TARGET_ROWS, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
+  const options = { firstModelUri: MODEL_URI, root: SCORES_URI, targetRows: TARGET_ROWS };
+  const arrival = await planArrival(options, inputPartition(INPUT_URI, partition));
+  annotate('model', arrival.model.version);
+  const units = workUnits(arrival);
+  await sendMessages(UNITS_QUEUE_URL, units);
+  // Everything is done already: a shard was removed, or a publication was lost.
+  if (units.length === 0) await sendMessages(PUBLISH_QUEUE_URL, publishRequests(arrival));
+  metrics.addMetric('unitsPlanned', 'Count', units.length);
+  logger.info(`planned ${partition}`, {
+    model: arrival.model.version,
+    units: units.length,
+    done: arrival.partitions[0]!.done.length,
+  });
+}

@@ -1,0 +1,59 @@
+import { refuseLocalPlan } from '../publish/refuseForeignPlan.ts';
+import { type RunPlan, refuseStalePlan } from '../publish/runPlan.ts';
+import { type VisibleState, visibleStates } from '../publish/visibleStates.ts';
+import { writeRunPlan } from '../publish/writeRunPlan.ts';
+import { startRun } from '../stateMachine/startRun.ts';
+import { openStepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { describePointer } from './describePointer.ts';
+import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
+import { waitForExecution } from './waitForExecution.ts';
+
+export interface StateMachineRun {
+  /** File that the plan was read from. */
+  readonly planFile: string;
+  readonly stateMachineArn: string;
+  readonly wait: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Starts the state machine with a plan; the execution's ARN goes to stdout. After a wait, what readers see of every
+ * partition.
+ * @returns the exit code: done only if all of it is as planned, or nothing was waited for
+ */
+export async function runInStateMachine(
+  plan: RunPlan,
+  { planFile, stateMachineArn, wait, json }: StateMachineRun,
+): Promise<number> {
+  refuseLocalPlan(plan, planFile);
+  await refuseStalePlan(plan, planFile);
+  const written = await writeRunPlan(plan);
+  const sfn = await openStepFunctions(stateMachineArn);
+  const started = await startRun(sfn, stateMachineArn, written);
+  const { executionArn, startDate } = started;
+  if (!json) process.stdout.write(`${executionArn}\n`);
+  process.stderr.write(`runs since ${startDate.toISOString()} with ${written.uri}\n`);
+  if (!wait) {
+    if (json) process.stdout.write(`${JSON.stringify({ ...started, planUri: written.uri })}\n`);
+    process.stderr.write(
+      'the same command with --wait follows it; ' +
+        `\`ncs4cvr status --scores ${plan.root}\` shows what is published\n`,
+    );
+    return EXIT_DONE;
+  }
+  await waitForExecution(sfn, executionArn);
+  const states = await visibleStates(plan);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ ...started, planUri: written.uri, partitions: states })}\n`
+      : states.map(summarise).join(''),
+  );
+  return states.every(({ isAsPlanned }) => isAsPlanned) ? EXIT_DONE : EXIT_FAILED;
+}
+
+function summarise({ partition, pointer, isAsPlanned }: VisibleState): string {
+  if (pointer === null) return `${partition}: not published\n`;
+  const isHeld = pointer.hold !== null;
+  const why = isHeld ? `, held: ${pointer.hold}` : ', published after this plan was made';
+  return `${partition}: ${describePointer(pointer)}${isAsPlanned ? '' : why}\n`;
+}

@@ -1,0 +1,61 @@
+import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
+import type { StepFunctions } from './stepFunctionsClient.ts';
+import { answerOf } from './stepFunctionsError.ts';
+
+/** An execution of the state machine as Step Functions tells of it. */
+export interface Execution {
+  readonly arn: string;
+  readonly status: ExecutionStatus;
+  readonly startDate: Date;
+  /** Undefined while it runs. */
+  readonly stopDate: Date | undefined;
+  readonly input: string | undefined;
+  /** What it failed with, such as `States.ExceedToleratedFailureThreshold`. */
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly redriveCount: number;
+  readonly redriveStatus: ExecutionRedriveStatus | undefined;
+  /** Why it can't be redriven. */
+  readonly redriveStatusReason: string | undefined;
+}
+
+/**
+ * Eventually consistent: right after a start or a redrive, the answer may be of the moment before.
+ * @throws RunError RUN_NOT_FOUND, RUN_ACCESS_DENIED, RUN_REQUEST_FAILED
+ */
+export async function describeExecution({ sdk, client }: StepFunctions, arn: string): Promise<Execution> {
+  const found = await answerOf(client.send(new sdk.DescribeExecutionCommand({ executionArn: arn })), arn);
+  return {
+    arn,
+    status: found.status!,
+    startDate: found.startDate!,
+    stopDate: found.stopDate,
+    input: found.input,
+    error: found.error,
+    cause: found.cause,
+    redriveCount: found.redriveCount ?? 0,
+    redriveStatus: found.redriveStatus,
+    redriveStatusReason: found.redriveStatusReason,
+  };
+}
+
+export function isRunning({ status }: Execution): boolean {
+  return status === 'RUNNING' || status === 'PENDING_REDRIVE';
+}
+
+/** Status, error and cause in one line; of a function's error its message. */
+export function describeEnd({ status, error, cause }: Execution): string {
+  return [status, error, cause === undefined ? undefined : messageIn(cause)]
+    .filter((part) => part !== undefined)
+    .join(': ');
+}
+
+/** A function's error is told as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
+function messageIn(cause: string): string {
+  try {
+    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
+    return typeof errorMessage === 'string' ? errorMessage : cause;
+  } catch {
+    return cause;
+  }
+}

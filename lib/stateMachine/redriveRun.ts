@@ -1,0 +1,69 @@
+import type { ExecutionListItem } from '@aws-sdk/client-sfn';
+import { RunError } from '../errors.ts';
+import { describeExecution, type Execution } from './execution.ts';
+import type { StepFunctions } from './stepFunctionsClient.ts';
+import { answerOf, isServiceError } from './stepFunctionsError.ts';
+
+const ENDED_BADLY = ['FAILED', 'TIMED_OUT', 'ABORTED'] as const;
+/** Of each status; more than that many failures in 14 days are no matter for one redrive. */
+const EXECUTIONS_LOOKED_AT = 20;
+
+/**
+ * The failed, timed out or aborted execution that ended last, of those that can be redriven (Step Functions allows it for
+ * 14 days).
+ * @throws RunError RUN_NOT_REDRIVABLE when there is none
+ */
+export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: string): Promise<Execution> {
+  const { sdk, client } = sfn;
+  const ended: ExecutionListItem[] = [];
+  for (const statusFilter of ENDED_BADLY) {
+    const request = { stateMachineArn, statusFilter, maxResults: EXECUTIONS_LOOKED_AT };
+    const command = new sdk.ListExecutionsCommand(request);
+    ended.push(...((await answerOf(client.send(command), stateMachineArn)).executions ?? []));
+  }
+  const stopMillis = ({ stopDate, startDate }: ExecutionListItem) => (stopDate ?? startDate!).getTime();
+  ended.sort((a, b) => stopMillis(b) - stopMillis(a));
+  let newest: Execution | undefined;
+  for (const { executionArn } of ended) {
+    const execution = await describeExecution(sfn, executionArn!);
+    if (execution.redriveStatus === 'REDRIVABLE') return execution;
+    newest ??= execution;
+  }
+  throw new RunError('RUN_NOT_REDRIVABLE', 'no failed, timed out or aborted run can be redriven', {
+    file: stateMachineArn,
+    ...(newest === undefined ? {} : { found: `${newest.arn}: ${whyNot(newest)}` }),
+  });
+}
+
+/** @throws RunError RUN_NOT_REDRIVABLE with Step Functions' reason */
+export function refuseUnredrivable(execution: Execution): void {
+  if (execution.redriveStatus === 'REDRIVABLE') return;
+  throw notRedrivable(execution.arn, whyNot(execution));
+}
+
+/**
+ * Goes on with an execution where it stopped, with the same input; what has succeeded is not done again.
+ * @throws RunError RUN_NOT_REDRIVABLE when somebody else was faster, or its time is over
+ */
+export async function redriveRun({ sdk, client }: StepFunctions, { arn }: Execution): Promise<Date> {
+  try {
+    const command = new sdk.RedriveExecutionCommand({ executionArn: arn });
+    return (await answerOf(client.send(command), arn)).redriveDate!;
+  } catch (error) {
+    if (isServiceError(error, 'ExecutionNotRedrivable')) throw notRedrivable(arn, undefined, error);
+    throw error;
+  }
+}
+
+function whyNot({ status, redriveStatus, redriveStatusReason }: Execution): string {
+  if (redriveStatus === 'REDRIVABLE_BY_MAP_RUN') return 'one item of a map; redrive the run that started it';
+  return redriveStatusReason ?? status;
+}
+
+function notRedrivable(arn: string, found: string | undefined, cause?: unknown): RunError {
+  return new RunError('RUN_NOT_REDRIVABLE', "this run can't be redriven", {
+    file: arn,
+    ...(found === undefined ? {} : { found }),
+    cause,
+  });
+}

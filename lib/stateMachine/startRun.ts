@@ -1,0 +1,47 @@
+import { RunError } from '../errors.ts';
+import type { WrittenPlan } from '../publish/writeRunPlan.ts';
+import { executionArnOf } from './arns.ts';
+import { describeEnd, describeExecution, isRunning } from './execution.ts';
+import type { StepFunctions } from './stepFunctionsClient.ts';
+import { answerOf, isServiceError } from './stepFunctionsError.ts';
+
+export interface StartedRun {
+  readonly executionArn: string;
+  readonly startDate: Date;
+}
+
+/**
+ * Starts a state machine with a plan. The execution's name follows from the plan: while it runs, starting the plan again
+ * gives the same execution. Names are taken for 90 days, so an execution that failed and can't be redriven any more gets
+ * a successor with a number.
+ * @throws RunError RUN_ALREADY_ENDED when it has succeeded, or can be redriven
+ */
+export async function startRun(
+  sfn: StepFunctions,
+  stateMachineArn: string,
+  plan: WrittenPlan,
+): Promise<StartedRun> {
+  const { sdk, client } = sfn;
+  const input = JSON.stringify({ planUri: plan.uri });
+  for (let attempt = 1; ; attempt++) {
+    const name = `plan-${plan.sha256}${attempt === 1 ? '' : `-${attempt}`}`;
+    try {
+      const command = new sdk.StartExecutionCommand({ stateMachineArn, name, input });
+      const { executionArn, startDate } = await answerOf(client.send(command), stateMachineArn);
+      return { executionArn: executionArn!, startDate: startDate! };
+    } catch (error) {
+      if (!isServiceError(error, 'ExecutionAlreadyExists')) throw error;
+    }
+    const execution = await describeExecution(sfn, executionArnOf(stateMachineArn, name));
+    const { arn, status, startDate, redriveStatus } = execution;
+    // Redriven in the meantime.
+    if (isRunning(execution)) return { executionArn: arn, startDate };
+    const isRedrivable = redriveStatus === 'REDRIVABLE';
+    if (status !== 'SUCCEEDED' && !isRedrivable) continue;
+    const advice = isRedrivable ? '`redrive` goes on where it stopped' : 'plan again';
+    throw new RunError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
+      file: arn,
+      found: describeEnd(execution),
+    });
+  }
+}

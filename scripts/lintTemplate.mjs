@@ -1,0 +1,67 @@
+// Lints the CloudFormation template that would be deployed, with cfn-lint from PyPI in an environment of its own below build/.
+// node scripts/lintTemplate.mjs; needs python3 with venv. Ends with 1 when there is an error or a warning of ours.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CFN_LINT_VERSION = '1.58.0';
+const REGION = 'eu-central-1';
+/** What is not ours to mend. */
+const KNOWN = [
+  {
+    rule: 'W3005',
+    resource: /^(Plan|Score|Publish)LambdaFunction$/,
+    why: 'osls writes DependsOn for a role that a function names anyway',
+  },
+];
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+const build = join(project, 'build');
+
+function installedLinter() {
+  const environment = join(build, `cfn-lint-${CFN_LINT_VERSION}`);
+  const linter = join(environment, 'bin', 'cfn-lint');
+  if (existsSync(linter)) return linter;
+  // What a broken attempt has left would never get whole.
+  rmSync(environment, { recursive: true, force: true });
+  execFileSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' });
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  execFileSync(join(environment, 'bin', 'python'), [...install, `cfn-lint==${CFN_LINT_VERSION}`], {
+    stdio: 'inherit',
+  });
+  return linter;
+}
+
+/** Packaged with empty zips: what they hold is no part of the template. */
+function packagedTemplate() {
+  const folder = join(build, 'template');
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['plan', 'score', 'publish']) writeFileSync(join(folder, `${name}.zip`), '');
+  const osls = join(project, 'node_modules/osls/bin/serverless.js');
+  const args = ['package', '--stage', 'prod', '--region', REGION, '--package', join(folder, 'package')];
+  execFileSync(process.execPath, [osls, ...args, `--param=artifacts=${folder}`], {
+    cwd: project,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return join(folder, 'package', 'cloudformation-template-update-stack.json');
+}
+
+const { stdout, stderr, error } = spawnSync(
+  installedLinter(),
+  ['--format', 'json', '--regions', REGION, '--', packagedTemplate()],
+  { encoding: 'utf8' },
+);
+if (error !== undefined || stderr !== '') throw error ?? new Error(stderr);
+const findings = JSON.parse(stdout).map(({ Rule, Message, Location }) => {
+  const [section, resource] = Location.Path;
+  return { rule: Rule.Id, resource, text: `${Rule.Id} ${section}.${resource}: ${Message}` };
+});
+const isKnown = ({ rule, resource }) =>
+  KNOWN.some((known) => known.rule === rule && known.resource.test(resource));
+const ours = findings.filter((finding) => !isKnown(finding));
+for (const { text } of ours) console.error(text);
+console.log(
+  `cfn-lint ${CFN_LINT_VERSION}: ${ours.length} findings, ${findings.length - ours.length} known ones of osls`,
+);
+process.exitCode = ours.length === 0 ? 0 : 1;

@@ -1,0 +1,341 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { handler as planHandler } from '../../functions/plan.ts';
+import { mapProgress } from '../../lib/stateMachine/mapProgress.ts';
+import { openStepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { publishedBits } from '../publish/publishedBits.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
+import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
+import { runMain } from './runMain.ts';
+
+// Plans that operators start on AWS: the built commands against doubles of S3 and Step Functions; the state machine as
+// it is deployed runs the functions in this process.
+const s3 = testEndpoint();
+const folder = temporaryFolder();
+const plan = join(folder, 'plan.json');
+let sfn: StepFunctionsDouble;
+let root: string;
+let caseNumber = 0;
+/** Does scoring fail? */
+let isBroken: boolean;
+/** What scoring waits for. */
+let gate: Promise<void>;
+
+beforeAll(async () => {
+  const { bundleUri } = await trainTinyModel(join(folder, 'model'));
+  for (const name of filesBelow(bundleUri)) put(`model/${name}`, readFileSync(join(bundleUri, name)));
+  const services = scoringRunServices();
+  sfn = await StepFunctionsDouble.start(scoringRun, {
+    ...services,
+    functions: {
+      ...services.functions,
+      ScoreUnit: async (unit) => {
+        await gate;
+        if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
+        return services.functions.ScoreUnit!(unit);
+      },
+    },
+  });
+  process.env.AWS_ENDPOINT_URL_SFN = sfn.endpoint;
+}, 60_000);
+afterAll(() => sfn.stop());
+
+beforeEach(() => {
+  root = `case-${caseNumber++}`;
+  isBroken = false;
+  gate = Promise.resolve();
+  sfn.executions.clear();
+  sfn.calls.length = 0;
+  sfn.forbidden = undefined;
+  Object.assign(process.env, {
+    INPUT_URI: uri('features'),
+    SCORES_URI: uri('scores'),
+    MODEL_URI: `s3://${s3.bucket}/model`,
+  });
+});
+
+const uri = (name: string) => `s3://${s3.bucket}/${root}/${name}`;
+const put = (key: string, bytes: Uint8Array) =>
+  s3.double!.buckets.get(s3.bucket)!.put(key, Buffer.from(bytes), {}, {});
+const land = (partition: string, rows: number, day = '2024-03-09') =>
+  put(`${root}/features/${partition}/a.parquet`, funnelShard(funnelRows(day, rows), 20));
+const planFor = async (partition: string, scores = uri('scores'), ...more: readonly string[]) => {
+  const planned = await runMain(
+    ...['plan', '--model', `s3://${s3.bucket}/model`, '--input', uri('features'), '--scores', scores],
+    ...['--partition', partition, '--target-rows', '40', '--output', plan, ...more],
+  );
+  expect(planned.exitCode, planned.stderr).toBe(0);
+};
+const run = (...more: readonly string[]) =>
+  runMain('run', '--plan', plan, '--state-machine', sfn.stateMachineArn, ...more);
+const redrive = (...more: readonly string[]) =>
+  runMain('redrive', '--state-machine', sfn.stateMachineArn, ...more);
+const only = () => {
+  expect(sfn.executions.size).toBe(1);
+  return [...sfn.executions.values()][0]!;
+};
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan started on AWS', () => {
+  it('is published with the bits that the same plan gives on this machine', async () => {
+    land('dt=2024-03-09', 300);
+    land('dt=2024-03-10', 60, '2024-03-10');
+    const local = join(folder, 'local');
+    await planFor('dt=2024-03-09', local);
+    expect((await runMain('run', '--plan', plan)).exitCode).toBe(0);
+    await planFor('dt=2024-03-09');
+    const { exitCode, stdout, stderr } = await run('--wait');
+    expect(exitCode, stderr).toBe(0);
+    const { executionArn, input } = only();
+    expect(stdout).toBe(`${executionArn}\ndt=2024-03-09: 300 rows of tiny-1, generation 1\n`);
+    const bits = await publishedBits(uri('scores'), 'dt=2024-03-09');
+    expect(bits.size).toBe(300);
+    expect(isDeepStrictEqual(bits, await publishedBits(local, 'dt=2024-03-09'))).toBe(true);
+    // The plan, and not the newest partition; under its digest, which names the execution.
+    const { planUri } = JSON.parse(input) as { planUri: string };
+    const digest = /\/scores\/plans\/([0-9a-f]{64})\.json$/.exec(planUri)![1];
+    expect(executionArn).toMatch(new RegExp(`:plan-${digest}$`));
+    const status = await runMain('status', '--scores', uri('scores'));
+    expect(status.stdout).not.toContain('dt=2024-03-10');
+  });
+
+  it('is refused before anything starts when an input has changed since', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    land('dt=2024-03-09', 80);
+    const { exitCode, stdout, stderr } = await run('--wait');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: PLAN_STALE: .*\n {2}- s3:.*a\.parquet: planned for version/);
+    expect(sfn.calls).toEqual([]);
+    expect(s3.double!.buckets.get(s3.bucket)!.keys(`${root}/scores/`, '')).toEqual([]);
+  });
+
+  it('is refused by the function when an input changes on the way', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    await run();
+    await sfn.settled();
+    land('dt=2024-03-09', 80);
+    const planned = planHandler(JSON.parse(only().input));
+    await expect(planned).rejects.toThrow(/^PLAN_STALE/);
+  });
+
+  it('is one execution however often it is started while it runs', async () => {
+    land('dt=2024-03-09', 100);
+    await planFor('dt=2024-03-09');
+    let open = () => {};
+    gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const [first, second] = [await run('--json'), await run('--json')];
+    const { executionArn, planUri } = JSON.parse(first.stdout) as Record<string, string>;
+    expect(planUri).toMatch(/\/scores\/plans\/[0-9a-f]{64}\.json$/);
+    expect(second.stdout).toBe(first.stdout);
+    expect(first.stderr).toContain(`\`ncs4cvr status --scores ${uri('scores')}\` shows`);
+    expect(only()).toMatchObject({ executionArn, status: 'RUNNING' });
+    // A third one follows what the first has started.
+    const waiting = run('--wait', '--json');
+    while (!sfn.calls.includes('DescribeMapRun')) await sleep(20);
+    const client = await openStepFunctions(executionArn!);
+    expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3');
+    const counts = only().mapRuns.get('ScoreUnits')!;
+    counts.failed = 1;
+    expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3, 1 failed');
+    counts.failed = 0;
+    open();
+    const { exitCode, stdout } = await waiting;
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      executionArn,
+      partitions: [{ partition: 'dt=2024-03-09', isAsPlanned: true, pointer: { generation: 1 } }],
+    });
+    only();
+  });
+
+  it('is refused when it has succeeded already; what is planned anew can be started', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    expect((await run('--wait')).exitCode).toBe(0);
+    const again = await run('--wait');
+    expect(again).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: arn:.*; plan again \(found SUCCEEDED\)\n$/);
+    await planFor('dt=2024-03-09');
+    expect((await run('--wait')).exitCode).toBe(0);
+    expect(sfn.executions.size).toBe(2);
+  });
+
+  it('exits with 1 when the partition is held, and says so', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    await run('--wait');
+    land('dt=2024-03-09', 80);
+    await planFor('dt=2024-03-09');
+    await run('--wait');
+    const back = ['--scores', uri('scores'), '--partition', 'dt=2024-03-09', '--reason', 'pCVR too high'];
+    expect((await runMain('rollback', ...back)).exitCode).toBe(0);
+    await planFor('dt=2024-03-09');
+    const held = await run('--wait');
+    expect(held.exitCode).toBe(1);
+    expect(held.stdout).toContain('60 rows of tiny-1, generation 3, held: pCVR too high\n');
+    await planFor('dt=2024-03-09', uri('scores'), '--lift-hold');
+    expect((await run('--wait')).stdout).toContain('80 rows of tiny-1, generation 4\n');
+  });
+
+  it('is refused by the function when it is for another output root or other inputs', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09', uri('elsewhere'));
+    const { exitCode, stderr } = await run('--wait');
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /error: RUN_FAILED: arn:.*FAILED: ProblemsError: PLAN_OTHER_STAGE: .*\n {2}- expected a plan below s3:/,
+    );
+    process.env.INPUT_URI = uri('other-features');
+    await planFor('dt=2024-03-09');
+    const other = await run('--wait');
+    expect(other.stderr).toMatch(
+      /PLAN_OTHER_STAGE: .*\n {2}- dt=2024-03-09: expected its shards in s3:.*other-/,
+    );
+    expect(s3.double!.buckets.get(s3.bucket)!.keys(`${root}/scores/parts/`, '')).toEqual([]);
+  });
+
+  it('is refused by the function when the bundle has been changed since', async () => {
+    land('dt=2024-03-09', 60);
+    const model = JSON.parse(readFileSync(join(folder, 'model/bundle/bundle.json'), 'utf8'));
+    const putModel = () => put(`${root}/model/bundle.json`, Buffer.from(JSON.stringify(model)));
+    putModel();
+    await planFor('dt=2024-03-09', uri('scores'), '--model', uri('model'));
+    model.files['model.onnx'].sha256 = '0'.repeat(64);
+    putModel();
+    const { exitCode, stderr } = await run('--wait');
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/PLAN_OTHER_MODEL: s3:.*\/model: .*found tiny-1, sha256 0{64}/);
+  });
+
+  it('is refused when it names files on this machine', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09', join(folder, 'disk'));
+    const { exitCode, stderr } = await run();
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^error: PLAN_NOT_IN_S3: .*plan\.json.*\n {2}- \/.*disk\n$/s);
+    expect(sfn.calls).toEqual([]);
+  });
+
+  it('tells of a state machine that is not there, and of a right that is missing', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    const missing = sfn.stateMachineArn.replace('scoring', 'other');
+    const none = await runMain('run', '--plan', plan, '--state-machine', missing);
+    expect(none.stderr).toMatch(/^error: RUN_NOT_FOUND: arn:.*:other: there is no such state machine/);
+    sfn.forbidden = 'StartExecution';
+    expect((await run()).stderr).toMatch(/^error: RUN_ACCESS_DENIED: .*states:StartExecution/);
+  });
+
+  it('is followed without the progress of its maps where that may not be read', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    sfn.forbidden = 'ListMapRuns';
+    expect((await run('--wait')).exitCode).toBe(0);
+  });
+});
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that failed', () => {
+  it('is told with its cause, and ends published when it is redriven', async () => {
+    land('dt=2024-03-09', 100);
+    await planFor('dt=2024-03-09');
+    isBroken = true;
+    const failed = await run('--wait');
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stderr).toMatch(
+      /error: RUN_FAILED: .*States\.ExceedToleratedFailureThreshold: .*no memory left/s,
+    );
+    const again = await run();
+    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` goes on where it stopped/);
+    isBroken = false;
+    const { exitCode, stdout, stderr } = await redrive('--wait');
+    expect(exitCode, stderr).toBe(0);
+    const { executionArn, redriveCount, mapRuns } = only();
+    expect(stdout).toBe(`${executionArn}\n`);
+    expect(stderr).toMatch(/^started .*"planUri":.*\nended .*: FAILED: States\.Exceed.*\nredriving it\n/s);
+    expect(redriveCount).toBe(1);
+    expect(mapRuns.get('ScoreUnits')).toEqual({ total: 3, succeeded: 3, failed: 0 });
+    expect((await publishedBits(uri('scores'), 'dt=2024-03-09')).size).toBe(100);
+  });
+
+  it('is the one that ended last of those that can be redriven', async () => {
+    land('dt=2024-03-09', 40);
+    isBroken = true;
+    for (const rows of ['20', '40', '60']) {
+      await planFor('dt=2024-03-09', uri('scores'), '--target-rows', rows);
+      expect((await run('--wait')).exitCode).toBe(1);
+    }
+    const [, second, third] = [...sfn.executions.values()];
+    second!.status = 'ABORTED';
+    third!.stopDate! -= 15 * 86_400;
+    isBroken = false;
+    expect((await redrive('--wait', '--json')).stdout).toMatch(
+      new RegExp(`^{"executionArn":"${second!.executionArn}","redriveDate":".*Z"}\n$`),
+    );
+    expect(second).toMatchObject({ status: 'SUCCEEDED', redriveCount: 1 });
+  });
+
+  it('gets a successor when it is too old to be redriven and the plan is started again', async () => {
+    land('dt=2024-03-09', 40);
+    await planFor('dt=2024-03-09');
+    isBroken = true;
+    await run('--wait');
+    only().stopDate! -= 15 * 86_400;
+    const late = await redrive();
+    expect(late.exitCode).toBe(1);
+    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\n$/);
+    isBroken = false;
+    const { exitCode, stdout } = await run('--wait');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^arn:.*:plan-[0-9a-f]{64}-2\ndt=2024-03-09: 40 rows/);
+  });
+
+  it('is refused a redrive when it has not failed, or is not there', async () => {
+    const none = await redrive();
+    expect(none).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(none.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*no failed, timed out or aborted run/);
+    land('dt=2024-03-09', 40);
+    await planFor('dt=2024-03-09');
+    await run('--wait');
+    const { executionArn } = only();
+    const done = await runMain('redrive', '--execution', executionArn);
+    expect(done.stderr).toMatch(
+      /^error: RUN_NOT_REDRIVABLE: .*Execution is SUCCEEDED and cannot be redriven/,
+    );
+    const unknown = await runMain('redrive', '--execution', `${executionArn}0`);
+    expect(unknown.stderr).toMatch(/^error: RUN_NOT_FOUND: .*there is no such execution/);
+    expect(sfn.calls).not.toContain('RedriveExecution');
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    ['--wait without a state machine', ['run', '--plan', 'p', '--wait'], /--wait needs --state-machine/],
+    [
+      'workers of a state machine',
+      ['run', '--plan', 'p', '--workers', '2', '--state-machine', 'arn:aws:states:r:1:stateMachine:m'],
+      /cannot be used with option/,
+    ],
+    ['a name for an ARN', ['run', '--plan', 'p', '--state-machine', 'scoring'], /expected arn:aws:states/],
+    ['a redrive of nothing', ['redrive'], /--execution or --state-machine is needed/],
+    [
+      'a redrive of a state machine',
+      ['redrive', '--execution', 'arn:aws:states:r:1:stateMachine:m'],
+      /expected/,
+    ],
+  ])('ends with 2: %s', async (_, args, says) => {
+    const { exitCode, stderr } = await runMain(...args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(says);
+  });
+});
