@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They need Lambda's runtime: vitest.lambda.config.ts.
+    exclude: ['test/lambda/**'],
+    benchmark: { exclude: ['bench/lambda/**', '**/node_modules/**'] },
     // onnxruntime-node and parquet-wasm keep native state per process; forks isolate test files from each other.
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },

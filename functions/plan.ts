@@ -1,11 +1,12 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { partitionOf } from '../lib/publish/selectPartitions.ts';
+import { parseDocument } from './parseDocument.ts';
 import { planAndSend } from './planAndSend.ts';
 import { type PlannedRun, planRun, runRequestSchema } from './planRun.ts';
 import { notifiedObjects } from './s3Events.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics } from './telemetry.ts';
+import { logger, metrics, publishMetrics } from './telemetry.ts';
 import { traced } from './traced.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
@@ -13,13 +14,13 @@ export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResp
   const settings = readSettings();
   try {
     if (isSqsEvent(event)) return await planEvents(event, settings);
-    const request = runRequestSchema.parse(event);
+    const request = parseDocument(runRequestSchema, event);
     const planned = await traced('plan run', {}, () => planRun(request, settings));
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
     return planned;
   } finally {
-    metrics.publishStoredMetrics();
+    publishMetrics();
   }
 }
 

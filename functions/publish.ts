@@ -1,10 +1,11 @@
 import type { SQSBatchResponse } from 'aws-lambda';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { parseDocument } from './parseDocument.ts';
 import { planAndSend } from './planAndSend.ts';
 import { readSettings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics } from './telemetry.ts';
+import { logger, metrics, publishMetrics } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
@@ -12,7 +13,7 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
   try {
     if (isSqsEvent(event)) {
       return await handleEach(event.Records, 'publishing failed', async (message) => {
-        const request = publishRequestSchema.parse(message);
+        const request = parseDocument(publishRequestSchema, message);
         const outcome = await publish(request);
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
         if (outcome.kind === 'refused') throw notPublished(outcome);
@@ -20,11 +21,11 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
         if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
       });
     }
-    const outcome = await publish(publishRequestSchema.parse(event));
+    const outcome = await publish(parseDocument(publishRequestSchema, event));
     if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
     return outcome;
   } finally {
-    metrics.publishStoredMetrics();
+    publishMetrics();
   }
 }
 

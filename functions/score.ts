@@ -4,9 +4,10 @@ import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
 import { isReplacedShard } from '../lib/scoring/isReplacedShard.ts';
 import { sendMessages } from './messageQueue.ts';
-import { readSettings } from './settings.ts';
+import { parseDocument } from './parseDocument.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics } from './telemetry.ts';
+import { logger, metrics, publishMetrics } from './telemetry.ts';
 import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
 
@@ -20,13 +21,14 @@ export async function handler(
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ): Promise<ScoredUnit | SQSBatchResponse> {
   try {
-    if (!isSqsEvent(event)) return await score(workUnitSchema.parse(event), context);
+    if (!isSqsEvent(event)) return await score(parseDocument(workUnitSchema, event), context);
+    const settings = readSettings();
     return await handleEach(event.Records, 'a unit failed', async (message) => {
       if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
-      await scoreAndSend(workUnitSchema.parse(message), context);
+      await scoreAndSend(parseDocument(workUnitSchema, message), context, settings);
     });
   } finally {
-    metrics.publishStoredMetrics();
+    publishMetrics();
   }
 }
 
@@ -34,8 +36,8 @@ export async function handler(
 async function scoreAndSend(
   unit: WorkUnit,
   context: Pick<Context, 'getRemainingTimeInMillis'>,
+  { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL }: Settings,
 ): Promise<void> {
-  const { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = readSettings();
   try {
     const { rest } = await score(unit, context);
     if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_TARGET_ROWS } from '../lib/publish/planPartition.ts';
+import { parseDocument } from './parseDocument.ts';
 
 const settingsSchema = z.object({
   /** Folder of the input's partitions, such as s3://bucket/features. */
@@ -18,6 +19,8 @@ const settingsSchema = z.object({
 /** The environment variables of all functions; each uses what it needs. */
 export type Settings = z.infer<typeof settingsSchema>;
 
+/** @throws ProblemsError SETTINGS_INVALID, with every variable that is missing or wrong */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
-  return settingsSchema.parse(environment);
+  const summary = "the function's environment variables are incomplete or wrong";
+  return parseDocument(settingsSchema, environment, 'SETTINGS_INVALID', summary);
 }

@@ -11,3 +11,8 @@ export const metrics = new Metrics({
 });
 // Clients are captured one by one (traced.ts): the SDK marks its requests, and the patch of http passes over marked ones.
 export const tracer = new Tracer({ serviceName, captureHTTPsRequests: false });
+
+/** Writes what was counted in an invocation. Powertools warns in plain text when that is nothing. */
+export function publishMetrics(): void {
+  if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+}

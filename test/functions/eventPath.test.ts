@@ -19,8 +19,8 @@ import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { EventPath, time } from '../support/functions/eventPath.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
+import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { readS3Json } from '../support/stepFunctions/scoringRun.ts';
 
 // The functions in this process: events in, objects out, in any order and more than once.
 const s3 = testEndpoint();

@@ -1,19 +1,18 @@
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, promisify } from 'node:util';
-import { unzipSync } from 'fflate';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlannedRun } from '../../functions/planRun.ts';
-import { scoreInput } from '../../lib/scoring/scoreInput.ts';
-import { storageFor } from '../../lib/storage/openStorage.ts';
-import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
+import { writeWhole } from '../../lib/storage/writeWhole.ts';
+import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { publishedBits } from '../publish/publishedBits.ts';
-import { filesBelow } from '../scoring/filesBelow.ts';
-import { scoreBits } from '../scoring/readScores.ts';
-import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { expectRows, first, folder, freshPlace, PARTITION } from '../publish/partitionUnderTest.ts';
+import { packagedFiles, unzipFunction } from '../support/lambda/unzipFunction.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
+import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { XrayDaemon } from '../support/xray/xrayDaemon.ts';
 
@@ -22,11 +21,7 @@ const project = fileURLToPath(new URL('../..', import.meta.url));
 const NAMES = ['plan', 'score', 'publish'] as const;
 const ARCHS = ['arm64', 'x64'] as const;
 const MAX_UNZIPPED_BYTES = 60e6;
-const folder = temporaryFolder();
 const s3 = testEndpoint();
-
-const contentOf = (arch: string, name: string) =>
-  unzipSync(readFileSync(join(project, 'build', arch, `${name}.zip`)));
 
 /** Not synchronous: the test runner would take a busy machine's minute for a hang. */
 const makePackages = (arch: string) =>
@@ -40,7 +35,7 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
   '$name for $arch',
   ({ arch, name }) => {
     it('stays below 60 MB unzipped, has an entry, and native files of its own platform only', () => {
-      const content = contentOf(arch, name);
+      const content = packagedFiles(arch, name);
       const size = Object.values(content).reduce((sum, bytes) => sum + bytes.length, 0);
       expect(size).toBeLessThan(MAX_UNZIPPED_BYTES);
       expect(Object.keys(content)).toContain('index.js');
@@ -77,78 +72,49 @@ it('the same sources give the same zips', async () => {
 });
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unzipped functions', () => {
-  /** Calls a handler in a process that sees nothing of the checkout. */
-  function invoke(name: string, event: unknown, environment: NodeJS.ProcessEnv): Promise<unknown> {
-    const script = `const { handler } = require('./index.js');
-      handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 600000 }).then(
-        (result) => { console.log('RESULT ' + JSON.stringify(result)); setTimeout(() => process.exit(0), 100); },
-        (error) => { console.error(error); process.exit(1); });`;
-    return new Promise((resolve, reject) => {
-      const env = { ...process.env, ...environment };
-      const child = spawn(process.execPath, ['-e', script], { cwd: join(folder, name), env });
-      let [out, err] = ['', ''];
-      child.stdout.on('data', (data) => {
-        out += data;
-      });
-      child.stderr.on('data', (data) => {
-        err += data;
-      });
-      child.on('close', (code) => {
-        const line = out.split('\n').find((each) => each.startsWith('RESULT '));
-        if (code === 0 && line !== undefined) resolve(JSON.parse(line.slice('RESULT '.length)));
-        else reject(new Error(err || out));
-      });
+  /** Calls a handler in a process that sees nothing of the checkout; `npm run test:lambda` does it as Lambda does. */
+  async function invoke(name: string, event: unknown, environment: NodeJS.ProcessEnv): Promise<unknown> {
+    const script = `require('./index.js').handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 600000 })
+      .then((result) => { console.log('RESULT ' + JSON.stringify(result)); setTimeout(() => process.exit(0), 100); });`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], {
+      cwd: join(folder, 'x64', name),
+      env: { ...process.env, ...environment },
     });
+    return JSON.parse(/^RESULT (.*)$/m.exec(stdout)![1]!);
   }
 
   it('plan, score on threads, and publish the bits that `score` gives on local files', async () => {
-    for (const name of NAMES) {
-      for (const [file, bytes] of Object.entries(contentOf('x64', name))) {
-        mkdirSync(dirname(join(folder, name, file)), { recursive: true });
-        writeFileSync(join(folder, name, file), bytes);
-      }
-    }
+    for (const name of NAMES) unzipFunction(folder, 'x64', name);
     const { bundle, bundleUri } = await trainTinyModel(join(folder, 'model'));
-    const bucket = s3.double!.buckets.get(s3.bucket)!;
-    for (const file of filesBelow(bundleUri))
-      bucket.put(`model/${file}`, readFileSync(join(bundleUri, file)), {}, {});
-    const shard = Buffer.from(funnelShard(funnelRows('2024-03-09', 300), 60));
-    bucket.put('features/dt=2024-03-09/a.parquet', shard, {}, {});
-    writeFileSync(join(folder, 'a.parquet'), shard);
-    await scoreInput(join(folder, 'a.parquet'), join(folder, 'a.arrow'), bundle, { workers: 1 });
+    const place = freshPlace(`s3://${s3.bucket}`);
+    const modelUri = `s3://${s3.bucket}/model`;
+    await putFolder(bundleUri, modelUri);
+    await writeWhole(joinUri(place.inputUri, PARTITION, 'a.parquet'), funnelShard(first, 60));
     const daemon = await XrayDaemon.start();
     const environment = {
-      INPUT_URI: `s3://${s3.bucket}/features`,
-      SCORES_URI: `s3://${s3.bucket}/scores`,
-      MODEL_URI: `s3://${s3.bucket}/model`,
+      INPUT_URI: place.inputUri,
+      SCORES_URI: place.root,
+      MODEL_URI: modelUri,
       TARGET_ROWS: '100',
       ...daemon.environment,
     };
-    const run = { partitions: { kind: 'newest' } };
-    const planned = (await invoke('plan', run, environment)) as PlannedRun;
-    const readJson = async ({ bucket: from, key }: PlannedRun['units']) => {
-      const uri = `s3://${from}/${key}`;
-      return JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
-    };
-    const units = await readJson(planned.units);
+    const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as PlannedRun;
+    const units = await readS3Json(planned.units.bucket, planned.units.key);
     expect(units.length).toBeGreaterThan(1);
     for (const unit of units)
       expect(await invoke('score', unit, environment)).toMatchObject({ partsScored: 1 });
-    for (const request of await readJson(planned.publish)) {
+    for (const request of await readS3Json(planned.publish.bucket, planned.publish.key)) {
       expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
     }
-    const found = await publishedBits(environment.SCORES_URI, 'dt=2024-03-09');
-    expect(found.size).toBe(300);
-    expect(isDeepStrictEqual(found, scoreBits(join(folder, 'a.arrow')))).toBe(true);
+    await expectRows(place, bundle, first);
     // Bundled too, the X-Ray SDK finds the invocation's trace, and the clients that lib has made.
     for (const name of ['plan run', 'score unit', 'publish partition', 'S3']) {
       expect(daemon.named(name).length, name).toBeGreaterThan(0);
     }
     daemon.stop();
-    expect(existsSync(join(folder, 'score', 'lib'))).toBe(false);
-    expect(statSync(join(folder, 'score', 'scoringWorker.js')).isFile()).toBe(true);
-    expect(readdirSync(join(folder, 'score')).sort()).toEqual([
+    expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',
+      'main.js',
       'node_modules',
       'scoringWorker.js',
     ]);

@@ -21,7 +21,7 @@ export class SqsDouble {
       const Successful = Entries.map(({ Id, MessageBody }) => ({
         Id,
         MessageId: this.put(QueueUrl, MessageBody),
-        MD5OfMessageBody: createHash('md5').update(MessageBody).digest('hex'),
+        MD5OfMessageBody: md5(MessageBody),
       }));
       response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' });
       response.end(JSON.stringify({ Successful, Failed: [] }));
@@ -46,7 +46,22 @@ export class SqsDouble {
     const messageId = randomUUID();
     const queue = this.queues.get(queueUrl) ?? [];
     this.queues.set(queueUrl, queue);
-    queue.push({ messageId, body } as SQSRecord);
+    queue.push({
+      messageId,
+      receiptHandle: randomUUID(),
+      body,
+      attributes: {
+        ApproximateReceiveCount: '1',
+        SentTimestamp: String(Date.now()),
+        SenderId: 'AIDAEXAMPLE',
+        ApproximateFirstReceiveTimestamp: String(Date.now()),
+      },
+      messageAttributes: {},
+      md5OfBody: md5(body),
+      eventSource: 'aws:sqs',
+      eventSourceARN: `arn:aws:sqs:eu-central-1:${queueUrl.split('/').slice(-2).join(':')}`,
+      awsRegion: 'eu-central-1',
+    });
     return messageId;
   }
 
@@ -62,4 +77,8 @@ export class SqsDouble {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex');
 }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { handler as planHandler } from '../../../functions/plan.ts';
 import { handler as publishHandler } from '../../../functions/publish.ts';
 import { handler as scoreHandler } from '../../../functions/score.ts';
-import { storageFor } from '../../../lib/storage/openStorage.ts';
 import { writeWhole } from '../../../lib/storage/writeWhole.ts';
+import { readS3Json } from '../s3/readS3Json.ts';
 import type { Definition, Services } from './runStateMachine.ts';
 
 const file = new URL('../../../infra/scoringRun.asl.json', import.meta.url);
@@ -27,10 +27,4 @@ export function scoringRunServices(remainingMillis: () => number = () => 600_000
     writeJson: (bucket, key, document) =>
       writeWhole(`s3://${bucket}/${key}`, Buffer.from(JSON.stringify(document))),
   };
-}
-
-/** A JSON array in S3. */
-export async function readS3Json(bucket: string, key: string): Promise<unknown[]> {
-  const uri = `s3://${bucket}/${key}`;
-  return JSON.parse(Buffer.from(await storageFor(uri).readWhole(uri)).toString());
 }

@@ -1,0 +1,106 @@
+import { parquetMetadata } from 'hyparquet';
+import { describe, expect, it } from 'vitest';
+import type { WorkUnit } from '../../lib/publish/workUnits.ts';
+import { funnelShard } from '../fixtures/tinyFunnel.ts';
+import { expectRows, first, second } from '../publish/partitionUnderTest.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { DeployedFunctions } from './deployedFunctions.ts';
+
+// Processes that end before their work does.
+const s3 = testEndpoint();
+const lambda = new DeployedFunctions(s3);
+const KINDS = ['parts', 'receipts', 'manifests', 'pointers'] as const;
+const written = () => KINDS.map((kind) => lambda.keys(kind).length);
+
+it('a unit that runs out of its time in the middle of a part leaves nothing, and a new process scores it', async () => {
+  lambda.land('b.parquet', second);
+  await lambda.deliverAll();
+  const before = written();
+  const { row_groups: rowGroups } = parquetMetadata(Uint8Array.from(funnelShard(first, 60)).buffer);
+  const [secondStart, secondEnd] = [1, 2].map((index) => {
+    const { dictionary_page_offset: dictionary, data_page_offset: data } =
+      rowGroups[index]!.columns[0]!.meta_data!;
+    return Number(dictionary ?? data);
+  }) as [number, number];
+  lambda.land('a.parquet', first);
+  await lambda.deliver('plan');
+  const [unit] = lambda.documents<WorkUnit>('score');
+  expect(unit!.specs).toMatchObject([{ firstRowGroup: 0, endRowGroup: 2 }]);
+  let stalled = 0;
+  s3.double!.options = {
+    fault: ({ key, headers }) => {
+      const start = Number(/^bytes=(\d+)-/.exec(String(headers.range))?.[1]);
+      if (!key.endsWith('/a.parquet') || !(start >= secondStart && start < secondEnd)) return;
+      stalled++;
+      return { kind: 'stall', millis: 10_000 };
+    },
+  };
+  const invocation = lambda.functions.score.invoke(unit, { timeoutMillis: 4_000 });
+  await expect(invocation).rejects.toMatchObject({ errorType: 'Sandbox.Timedout' });
+  expect(stalled).toBeGreaterThan(0);
+  expect(written()).toEqual(before);
+  await expectRows(lambda.place, lambda.model.bundle, second);
+  s3.double!.options = {};
+  expect(await lambda.functions.score.invoke(unit)).toMatchObject({ partsScored: 1, rowsScored: 120 });
+  expect(lambda.functions.score.starts).toBe(2);
+  await lambda.deliverAll();
+  await expectRows(lambda.place, lambda.model.bundle, first, second);
+});
+
+describe('a process that is killed', () => {
+  // What is there when the process dies: its last write never happened.
+  const deaths = [
+    { name: 'score', writing: 'parts', left: [0, 0, 0, 0] },
+    { name: 'score', writing: 'receipts', left: [1, 0, 0, 0] },
+    { name: 'publish', writing: 'manifests', left: [4, 4, 0, 0] },
+    { name: 'publish', writing: 'pointers', left: [4, 4, 1, 0] },
+  ] as const;
+
+  it.each(deaths)(
+    'while $name writes to $writing gets its messages again, and the next one ends with the same bits',
+    async ({ name, writing, left }) => {
+      lambda.land('a.parquet', first);
+      await lambda.deliver('plan');
+      if (name === 'publish') await lambda.deliver('score');
+      const messages = lambda.waiting(name).map(({ messageId }) => messageId);
+      const { fault, killed } = killWhileWriting(name, writing);
+      s3.double!.options = { fault };
+      await expect(lambda.deliver(name)).rejects.toMatchObject({
+        errorType: 'Runtime.ExitError',
+        message: expect.stringContaining('SIGKILL'),
+      });
+      await killed();
+      expect(lambda.waiting(name).map(({ messageId }) => messageId)).toEqual(messages);
+      expect(written()).toEqual(left);
+      s3.double!.options = {};
+      await lambda.deliverAll();
+      await expectRows(lambda.place, lambda.model.bundle, first);
+      expect(lambda.functions[name].starts).toBe(2);
+    },
+  );
+
+  it('between two invocations is started anew', async () => {
+    lambda.land('a.parquet', first);
+    await lambda.deliverAll();
+    for (const each of Object.values(lambda.functions)) await each.kill();
+    lambda.land('b.parquet', second);
+    await lambda.deliverAll();
+    await expectRows(lambda.place, lambda.model.bundle, first, second);
+    expect(Object.values(lambda.functions).map(({ starts }) => starts)).toEqual([2, 2, 2]);
+  });
+});
+
+function killWhileWriting(name: 'score' | 'publish', kind: string) {
+  let death: Promise<void> | undefined;
+  return {
+    fault: ({ method, key }: { method: string; key: string }) => {
+      if (method !== 'PUT' || !key.includes(`/scores/${kind}/`)) return;
+      death ??= lambda.functions[name].kill();
+      return { kind: 'reset' } as const;
+    },
+    killed: async () => {
+      expect(death).toBeDefined();
+      await death;
+    },
+  };
+}

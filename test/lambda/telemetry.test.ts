@@ -1,0 +1,116 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { first } from '../publish/partitionUnderTest.ts';
+import { unzipFunction } from '../support/lambda/unzipFunction.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { DeployedFunctions, FUNCTIONS, METRICS_NAMESPACE } from './deployedFunctions.ts';
+
+// What an operator sees of the functions: logs, metrics, errors.
+const lambda = new DeployedFunctions(testEndpoint());
+
+/** The functions' own metrics that the dashboard shows: namespace, name, dimension, its value. */
+function shownMetrics(): string[][] {
+  const text = readFileSync(new URL('../../infra/alarms.yml', import.meta.url), 'utf8');
+  const [, body = ''] = /DashboardBody: !Sub \|\n(.*?)\n\n/s.exec(text) ?? [];
+  const { widgets } = JSON.parse(body.replaceAll(/\$\{sls:stage\}/g, 'prod')) as {
+    widgets: { properties: { metrics: string[][] } }[];
+  };
+  const own: string[][] = [];
+  for (const { properties } of widgets) {
+    let above: string[] = [];
+    for (const metric of properties.metrics) {
+      // "." stands for what is above it.
+      above = metric.map((value, i) => (value === '.' ? above[i]! : value));
+      if (above[0] === METRICS_NAMESPACE) own.push(above);
+    }
+  }
+  return own;
+}
+
+interface EmfRecord {
+  readonly _aws: {
+    readonly CloudWatchMetrics: readonly {
+      readonly Namespace: string;
+      readonly Dimensions: readonly (readonly string[])[];
+      readonly Metrics: readonly { readonly Name: string }[];
+    }[];
+  };
+  readonly [name: string]: unknown;
+}
+
+/** What CloudWatch makes of EMF: the same as in the dashboard. */
+function writtenMetrics(records: readonly Record<string, unknown>[]): string[][] {
+  return records
+    .filter((record): record is EmfRecord => '_aws' in record)
+    .flatMap((record) =>
+      record._aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) =>
+        Metrics.flatMap(({ Name }) =>
+          Dimensions.map(([name]) => [Namespace, Name, name!, String(record[name!])]),
+        ),
+      ),
+    );
+}
+
+it('every line of a run is a JSON record; log records name the service and the trace', async () => {
+  lambda.land('a.parquet', first);
+  await lambda.deliverAll();
+  for (const name of FUNCTIONS) {
+    const records = lambda.functions[name].logRecords();
+    expect(records, name).toHaveLength(lambda.functions[name].logLines.length);
+    const logs = records.filter((record) => !('_aws' in record));
+    expect(logs.length).toBeGreaterThan(0);
+    for (const log of logs) {
+      expect(log).toMatchObject({ level: 'INFO', service: 'ncs4cvr', xray_trace_id: expect.any(String) });
+    }
+  }
+  const scored = lambda.functions.score
+    .logRecords()
+    .filter(({ rowsScored }) => typeof rowsScored === 'number');
+  expect(scored.map(({ rowsScored }) => rowsScored)).toEqual([120, 120, 120, 40]);
+});
+
+it('the metrics on the dashboard are those that the functions write', async () => {
+  lambda.land('a.parquet', first);
+  await lambda.deliverAll();
+  const shown = shownMetrics();
+  const records = FUNCTIONS.flatMap((name) => lambda.functions[name].logRecords());
+  const written = writtenMetrics(records);
+  for (const name of ['rowsScored', 'published', 'unchanged']) {
+    const metric = [METRICS_NAMESPACE, name, 'service', 'ncs4cvr'];
+    expect(shown).toContainEqual(metric);
+    expect(written).toContainEqual(metric);
+  }
+  const rows = records.filter((record) => '_aws' in record).flatMap(({ rowsScored = [] }) => rowsScored);
+  expect(rows).toEqual([120, 120, 120, 40]);
+});
+
+describe('a function that is not set up right', () => {
+  it('fails and names every variable that is missing or wrong', async () => {
+    const { INPUT_URI: _, ...environment } = { ...lambda.environment(), TARGET_ROWS: 'many' };
+    const plan = await lambda.create('plan', { environment });
+    await expect(plan.invoke({ partitions: { kind: 'newest' } })).rejects.toThrow(
+      /: SETTINGS_INVALID: .*\n {2}- INPUT_URI: .*\n {2}- TARGET_ROWS: .*$/,
+    );
+    expect(plan.logLines).toHaveLength(1);
+    expect(plan.logLines[0]).toContain('"code":"SETTINGS_INVALID"');
+    const score = await lambda.create('score', { environment });
+    await expect(score.invoke({ Records: [] })).rejects.toThrow('SETTINGS_INVALID');
+  });
+
+  it('says what in a request is not known', async () => {
+    await expect(lambda.functions.plan.invoke({ partitions: { kind: 'one' } })).rejects.toThrow(
+      /: EVENT_INVALID: .*\n {2}- partitions.partition: .*$/,
+    );
+  });
+
+  it('fails to start, and names the native file, when it was packaged for another architecture', async () => {
+    const taskRoot = unzipFunction(join(lambda.folder, 'other'), 'x64', 'score');
+    rmSync(join(taskRoot, 'node_modules/onnxruntime-node/bin'), { recursive: true });
+    const score = await lambda.create('score', { taskRoot });
+    await expect(score.invoke({ Records: [] })).rejects.toMatchObject({
+      errorType: 'Runtime.ImportModuleError',
+      message: expect.stringContaining('linux/x64/onnxruntime_binding.node'),
+    });
+  });
+});
