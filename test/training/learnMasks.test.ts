@@ -125,6 +125,15 @@ describe('learned masks', () => {
     expect((await learnMasks(other, config)).masks).not.toEqual(masks);
   });
 
+  it('keep a share of their own for each task when asked to', async () => {
+    const densities = { click: 0.5, conversion: 0.1 };
+    const { masks } = await learnMasks(options, { ...config, density: densities });
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) {
+      expect(Math.abs(density(masks[task]) - densities[task]), task).toBeLessThan(2 / size);
+    }
+  });
+
   it('leave no layer empty', async () => {
     const { masks } = await learnMasks(options, { ...config, density: 0.01 });
     for (const task of TASKS)
