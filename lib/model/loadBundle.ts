@@ -1,4 +1,4 @@
-import { messageOf, ProblemsError } from '../errors.ts';
+import { ProblemsError, StorageError } from '../errors.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { contractFingerprint } from '../features/fingerprint.ts';
@@ -21,7 +21,8 @@ export interface ModelBundle {
 /**
  * Loads and verifies a bundle: manifest, file sizes and checksums, the model's inputs, outputs and operators,
  * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
- * @throws ModelError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
+ * @throws ModelError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH; StorageError when a
+ *   file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
   const manifest = await readBundleManifest(storage, uri);
@@ -52,8 +53,10 @@ async function readVerified(
   let bytes: Uint8Array;
   try {
     bytes = await storage.readWhole(joinUri(uri, name));
-  } catch (cause) {
-    problems.push(`${name}: ${messageOf(cause)}`);
+  } catch (error) {
+    // Forbidden, or out of reach for now: that says nothing of the bundle.
+    if (!(error instanceof StorageError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
+    problems.push(`${name}: ${error.message}`);
     return new Uint8Array(0);
   }
   if (bytes.length !== expected.sizeBytes) {

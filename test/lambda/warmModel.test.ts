@@ -38,5 +38,5 @@ it('a model that could not be loaded fails one message once, and the same proces
   await expectRows(lambda.place, lambda.model.bundle, first);
   expect(lambda.functions.score.starts).toBe(1);
   const errors = lambda.functions.score.logRecords().filter(({ level }) => level === 'ERROR');
-  expect(errors).toMatchObject([{ messageId: message!.messageId, error: { code: 'BUNDLE_CORRUPT' } }]);
+  expect(errors).toMatchObject([{ messageId: message!.messageId, error: { code: 'STORAGE_ACCESS_DENIED' } }]);
 });

@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ProblemsError } from '../../lib/errors.ts';
+import { ProblemsError, StorageError } from '../../lib/errors.ts';
 import { contractFingerprint } from '../../lib/features/fingerprint.ts';
 import { loadBundle } from '../../lib/model/loadBundle.ts';
 import type { GraphProto } from '../../lib/onnx/modelMessages.ts';
@@ -134,6 +134,15 @@ describe('damage is refused, everything at once', () => {
       expect.stringMatching(/^model\.onnx: STORAGE_NOT_FOUND/),
       expect.stringMatching(/^golden\.arrow: STORAGE_NOT_FOUND/),
     ]);
+  });
+
+  it('but a file that is out of reach is no damage: the error of the storage stays, and whether to try again', async () => {
+    const failure = new StorageError('STORAGE_READ_FAILED', 'slow down', { retryable: true });
+    const outOfReach = Object.assign(Object.create(localDisk) as typeof localDisk, {
+      readWhole: (uri: string) =>
+        uri.endsWith('model.onnx') ? Promise.reject(failure) : localDisk.readWhole(uri),
+    });
+    await expect(loadBundle(outOfReach, tiny.bundleUri)).rejects.toBe(failure);
   });
 
   it('an empty file', async () => {
