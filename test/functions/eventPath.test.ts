@@ -249,8 +249,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
   });
 
   it('refuses a request and a unit that it does not know', async () => {
-    await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toThrow();
-    await expect(scoreHandler({ specs: [] }, time(600_000))).rejects.toThrow();
+    const unknown = { code: 'EVENT_INVALID' };
+    await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toMatchObject(unknown);
+    await expect(planHandler(null)).rejects.toMatchObject(unknown);
+    await expect(scoreHandler({ specs: [] }, time(600_000))).rejects.toMatchObject(unknown);
   });
 
   it('forgets a model that could not be loaded, and takes it when it is there', async () => {
