@@ -167,6 +167,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
   'a shard that lands after a backfill',
+  { timeout: 180_000 },
   () => {
     const both = { kind: 'dates', from: '2024-03-11', to: '2024-03-12' };
     const backfill = () => runMachine({ partitions: both, modelUri: modelUri(1) });
@@ -236,7 +237,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     expect(backfill.outcomes).toMatchObject([{ kind: 'published' }, { kind: 'published' }]);
     await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130));
     await expectPublished('dt=2024-03-12', 1, rowsOf(12, 250));
-  }, 30_000);
+  }, 180_000);
 
   it('fails when the input changes under it, and leaves what was visible', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
