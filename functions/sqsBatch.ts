@@ -2,7 +2,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { logger } from './telemetry.ts';
 
 export function isSqsEvent(event: unknown): event is SQSEvent {
-  return Array.isArray((event as Partial<SQSEvent>).Records);
+  return Array.isArray((event as Partial<SQSEvent> | null)?.Records);
 }
 
 /** Works through a batch message by message; those that failed are named in the answer and come again. */

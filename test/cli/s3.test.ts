@@ -7,6 +7,7 @@ import { TINY_CONFIG } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { runMain } from './runMain.ts';
 
@@ -25,9 +26,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('commands wi
     writeTinyFunnel(join(folder, 'data'));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(TINY_CONFIG));
     const bucket = s3.double!.buckets.get(s3.bucket)!;
-    for (const file of filesBelow(join(folder, 'data'))) {
-      bucket.put(`data/${file}`, readFileSync(join(folder, 'data', file)), {}, {});
-    }
+    await putFolder(join(folder, 'data'), `${root}/data`);
     bucket.put('config.json', readFileSync(join(folder, 'config.json')), {}, {});
 
     const train = await runMain(

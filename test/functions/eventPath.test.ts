@@ -167,6 +167,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
   'a shard that lands after a backfill',
+  { timeout: 180_000 },
   () => {
     const both = { kind: 'dates', from: '2024-03-11', to: '2024-03-12' };
     const backfill = () => runMachine({ partitions: both, modelUri: modelUri(1) });
@@ -236,7 +237,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     expect(backfill.outcomes).toMatchObject([{ kind: 'published' }, { kind: 'published' }]);
     await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130));
     await expectPublished('dt=2024-03-12', 1, rowsOf(12, 250));
-  }, 30_000);
+  }, 180_000);
 
   it('fails when the input changes under it, and leaves what was visible', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
@@ -249,8 +250,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
   });
 
   it('refuses a request and a unit that it does not know', async () => {
-    await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toThrow();
-    await expect(scoreHandler({ specs: [] }, time(600_000))).rejects.toThrow();
+    const unknown = { code: 'EVENT_INVALID' };
+    await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toMatchObject(unknown);
+    await expect(planHandler(null)).rejects.toMatchObject(unknown);
+    await expect(scoreHandler({ specs: [] }, time(600_000))).rejects.toMatchObject(unknown);
   });
 
   it('forgets a model that could not be loaded, and takes it when it is there', async () => {

@@ -13,8 +13,20 @@ describe('a notification', () => {
     ]);
   });
 
-  it('may be the test event, which names none; anything else is refused', () => {
+  it('may be the test event, which names none', () => {
     expect(notifiedObjects({ Event: 's3:TestEvent' })).toEqual([]);
-    expect(() => notifiedObjects({ Records: [{ s3: {} }] })).toThrow();
+  });
+
+  it.each([
+    [null, 'document'],
+    [{ Records: [{ s3: {} }] }, 'Records.0.s3.bucket'],
+    [notification('a.parquet', '%zz'), 'Records.1.s3.object.key'],
+  ])('is refused as a whole when it is %j, with the place that is wrong', (document, place) => {
+    expect(() => notifiedObjects(document)).toThrow(
+      expect.objectContaining({
+        code: 'EVENT_INVALID',
+        problems: expect.arrayContaining([expect.stringMatching(`^${place}: `)]),
+      }),
+    );
   });
 });

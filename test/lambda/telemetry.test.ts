@@ -1,12 +1,12 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { first } from '../publish/partitionUnderTest.ts';
 import { unzipFunction } from '../support/lambda/unzipFunction.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { DeployedFunctions, FUNCTIONS, METRICS_NAMESPACE } from './deployedFunctions.ts';
 
-// What an operator sees of the functions: logs, metrics, errors.
+// What an operator sees of the functions: logs, metrics, traces, errors.
 const lambda = new DeployedFunctions(testEndpoint());
 
 /** The functions' own metrics that the dashboard shows: namespace, name, dimension, its value. */
@@ -83,6 +83,23 @@ it('the metrics on the dashboard are those that the functions write', async () =
   }
   const rows = records.filter((record) => '_aws' in record).flatMap(({ rowsScored = [] }) => rowsScored);
   expect(rows).toEqual([120, 120, 120, 40]);
+});
+
+it('the invocations that logs name are traced, every unit of a batch in the trace of its own invocation', async () => {
+  lambda.land('a.parquet', first);
+  await lambda.deliver('plan');
+  while (lambda.waiting('score').length > 0) await lambda.deliver('score', { count: 2 });
+  await lambda.deliverAll();
+  const spans = { plan: 'plan partition', score: 'score unit', publish: 'publish partition' };
+  for (const name of FUNCTIONS) {
+    const { subsegments } = lambda.functions[name];
+    const traces = (of: string) =>
+      subsegments.filter((each) => each.name === of).map((each) => each.trace_id);
+    const logged = lambda.functions[name].logRecords().flatMap(({ xray_trace_id: id }) => id ?? []);
+    await vi.waitFor(() => expect(traces(spans[name]).sort(), name).toEqual(logged.sort()));
+    expect(new Set(logged).size, name).toBe(name === 'score' ? 2 : 1);
+    expect(new Set(traces('S3')), name).toEqual(new Set(logged));
+  }
 });
 
 describe('a function that is not set up right', () => {

@@ -68,7 +68,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       expect(objectsOf(place)).toHaveLength(objectsOf(undisturbed).length);
     }
     // Twenty runs, each with threads of its own: a busy machine needs more than the default.
-  }, 180_000);
+  }, 480_000);
 
   it('by lost answers, slow-downs and resets all along ends as an undisturbed one', async () => {
     const place = freshPlace(`s3://${s3.bucket}/faults`);

@@ -61,7 +61,7 @@ export class RuntimeApi {
       'lambda-runtime-aws-request-id': requestId,
       'lambda-runtime-deadline-ms': String(deadlineMillis),
       'lambda-runtime-invoked-function-arn': functionArn,
-      'lambda-runtime-trace-id': `Root=1-5bef4de7-${requestId.replaceAll('-', '').slice(0, 24)};Parent=53995c3f42cd8ad8;Sampled=0`,
+      'lambda-runtime-trace-id': `Root=1-5bef4de7-${requestId.replaceAll('-', '').slice(0, 24)};Parent=53995c3f42cd8ad8;Sampled=1`,
     });
     poll.end(body);
   }

@@ -30,6 +30,11 @@ export class XrayDaemon {
     return new XrayDaemon(socket);
   }
 
+  /** As AWS_XRAY_DAEMON_ADDRESS holds it. */
+  get address(): string {
+    return `127.0.0.1:${(this.#socket.address() as AddressInfo).port}`;
+  }
+
   /** Lambda's variables for a sampled invocation of a fresh environment. */
   get environment(): NodeJS.ProcessEnv {
     return {
@@ -37,7 +42,7 @@ export class XrayDaemon {
       AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
       LAMBDA_TASK_ROOT: '/var/task',
       _X_AMZN_TRACE_ID: `Root=${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=1`,
-      AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${(this.#socket.address() as AddressInfo).port}`,
+      AWS_XRAY_DAEMON_ADDRESS: this.address,
     };
   }
 
