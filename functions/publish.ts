@@ -1,4 +1,5 @@
 import type { SQSBatchResponse } from 'aws-lambda';
+import { PartitionIncompleteError, PartitionRefusedError, type PublishError } from '../lib/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { parseDocument } from './parseDocument.ts';
@@ -16,13 +17,14 @@ export async function handler(event: unknown): Promise<PublishOutcome | SQSBatch
         const request = parseDocument(publishRequestSchema, message);
         const outcome = await publish(request);
         // An incomplete partition is waited for: the unit that is still out asks again when it is done.
-        if (outcome.kind === 'refused') throw notPublished(outcome);
+        if (outcome.kind === 'refused') throw notPublished(outcome, request);
         // A run has published another model since: what landed is still to be scored with that one.
         if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
       });
     }
-    const outcome = await publish(parseDocument(publishRequestSchema, event));
-    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome);
+    const request = parseDocument(publishRequestSchema, event);
+    const outcome = await publish(request);
+    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, request);
     return outcome;
   } finally {
     publishMetrics();
@@ -42,7 +44,14 @@ async function publish(request: PublishRequest): Promise<PublishOutcome> {
   return outcome;
 }
 
-function notPublished(outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>): Error {
-  if (outcome.kind === 'refused') return new Error(`refused by a gate: ${outcome.problems.join('; ')}`);
-  return new Error(`${outcome.missing.length} parts are missing; the input may have changed during the run`);
+function notPublished(
+  outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>,
+  { partition }: PublishRequest,
+): PublishError {
+  if (outcome.kind === 'refused') {
+    const summary = `${partition} is refused by a gate: ${outcome.problems.join('; ')}`;
+    return new PartitionRefusedError('PUBLISH_REFUSED', summary);
+  }
+  const summary = `${outcome.missing.length} parts of ${partition} are missing; the input may have changed during the run`;
+  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary);
 }

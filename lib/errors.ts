@@ -62,6 +62,12 @@ export class ComparisonError extends Ncs4cvrError {}
 /** Scores can't be made visible, or what is visible is damaged. Codes: PUBLISH_*. */
 export class PublishError extends Ncs4cvrError {}
 
+/** Parts of a partition are missing. The state machine knows it by name, and waits a little. Code: PUBLISH_INCOMPLETE. */
+export class PartitionIncompleteError extends PublishError {}
+
+/** A gate refuses a partition. The state machine knows it by name, and tries no more. Code: PUBLISH_REFUSED. */
+export class PartitionRefusedError extends PublishError {}
+
 /** A run of the state machine can't start, go on, or has failed. Codes: RUN_*. */
 export class RunError extends Ncs4cvrError {}
 

@@ -39,6 +39,21 @@ export async function describeExecution({ sdk, client }: StepFunctions, arn: str
   };
 }
 
+/** What the state machine fails with when it has tried every partition (infra/scoringRun.asl.json). */
+const PARTITIONS_NOT_PUBLISHED = 'PartitionsNotPublished';
+
+/**
+ * Can a redrive help? Step Functions would also redrive a run that has tried every partition, but that only enters the
+ * failed state again.
+ */
+export function isRedrivable(execution: Execution): boolean {
+  return execution.redriveStatus === 'REDRIVABLE' && !hasTriedAll(execution);
+}
+
+export function hasTriedAll({ status, error }: Execution): boolean {
+  return status === 'FAILED' && error === PARTITIONS_NOT_PUBLISHED;
+}
+
 export function isRunning({ status }: Execution): boolean {
   return status === 'RUNNING' || status === 'PENDING_REDRIVE';
 }

@@ -1,6 +1,6 @@
 import type { ExecutionListItem } from '@aws-sdk/client-sfn';
 import { RunError } from '../errors.ts';
-import { describeExecution, type Execution } from './execution.ts';
+import { describeExecution, type Execution, hasTriedAll, isRedrivable } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
 import { answerOf, isServiceError } from './stepFunctionsError.ts';
 
@@ -11,7 +11,7 @@ const EXECUTIONS_LOOKED_AT = 20;
 /**
  * The failed, timed out or aborted execution that ended last, of those that can be redriven (Step Functions allows it for
  * 14 days).
- * @throws RunError RUN_NOT_REDRIVABLE when there is none
+ * @throws RunError RUN_NOT_REDRIVABLE when there is none, or a redrive wouldn't help this one
  */
 export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: string): Promise<Execution> {
   const { sdk, client } = sfn;
@@ -26,7 +26,11 @@ export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: stri
   let newest: Execution | undefined;
   for (const { executionArn } of ended) {
     const execution = await describeExecution(sfn, executionArn!);
-    if (execution.redriveStatus === 'REDRIVABLE') return execution;
+    if (execution.redriveStatus === 'REDRIVABLE') {
+      // Rather than going on to an older run, which nobody has asked for.
+      refuseUnredrivable(execution);
+      return execution;
+    }
     newest ??= execution;
   }
   throw new RunError('RUN_NOT_REDRIVABLE', 'no failed, timed out or aborted run can be redriven', {
@@ -35,9 +39,9 @@ export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: stri
   });
 }
 
-/** @throws RunError RUN_NOT_REDRIVABLE with Step Functions' reason */
+/** @throws RunError RUN_NOT_REDRIVABLE with Step Functions' reason, or since a new run is what helps */
 export function refuseUnredrivable(execution: Execution): void {
-  if (execution.redriveStatus === 'REDRIVABLE') return;
+  if (isRedrivable(execution)) return;
   throw notRedrivable(execution.arn, whyNot(execution));
 }
 
@@ -55,7 +59,11 @@ export async function redriveRun({ sdk, client }: StepFunctions, { arn }: Execut
   }
 }
 
-function whyNot({ status, redriveStatus, redriveStatusReason }: Execution): string {
+function whyNot(execution: Execution): string {
+  const { status, redriveStatus, redriveStatusReason } = execution;
+  if (hasTriedAll(execution)) {
+    return 'it has tried every partition; mend the cause and start a new run, which finds what is done';
+  }
   if (redriveStatus === 'REDRIVABLE_BY_MAP_RUN') return 'one item of a map; redrive the run that started it';
   return redriveStatusReason ?? status;
 }

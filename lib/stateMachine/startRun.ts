@@ -1,7 +1,7 @@
 import { RunError } from '../errors.ts';
 import type { WrittenPlan } from '../publish/writeRunPlan.ts';
 import { executionArnOf } from './arns.ts';
-import { describeEnd, describeExecution, isRunning } from './execution.ts';
+import { describeEnd, describeExecution, isRedrivable, isRunning } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
 import { answerOf, isServiceError } from './stepFunctionsError.ts';
 
@@ -12,8 +12,8 @@ export interface StartedRun {
 
 /**
  * Starts a state machine with a plan. The execution's name follows from the plan: while it runs, starting the plan again
- * gives the same execution. Names are taken for 90 days, so an execution that failed and can't be redriven any more gets
- * a successor with a number.
+ * gives the same execution. Names are taken for 90 days, so an execution that failed and that no redrive can help gets a
+ * successor with a number.
  * @throws RunError RUN_ALREADY_ENDED when it has succeeded, or can be redriven
  */
 export async function startRun(
@@ -33,12 +33,12 @@ export async function startRun(
       if (!isServiceError(error, 'ExecutionAlreadyExists')) throw error;
     }
     const execution = await describeExecution(sfn, executionArnOf(stateMachineArn, name));
-    const { arn, status, startDate, redriveStatus } = execution;
+    const { arn, status, startDate } = execution;
     // Redriven in the meantime.
     if (isRunning(execution)) return { executionArn: arn, startDate };
-    const isRedrivable = redriveStatus === 'REDRIVABLE';
-    if (status !== 'SUCCEEDED' && !isRedrivable) continue;
-    const advice = isRedrivable ? '`redrive` goes on where it stopped' : 'plan again';
+    const canGoOn = isRedrivable(execution);
+    if (status !== 'SUCCEEDED' && !canGoOn) continue;
+    const advice = canGoOn ? '`redrive` goes on where it stopped' : 'plan again';
     throw new RunError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
       file: arn,
       found: describeEnd(execution),

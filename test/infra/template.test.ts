@@ -98,6 +98,26 @@ describe('roles', () => {
     }
   });
 
+  it('let the state machine describe its own map runs, to count what failed in a map that tolerates it', () => {
+    const able = (action: string) =>
+      roles().filter((role) => statementsOf(role).some((statement) => actionsOf(statement).includes(action)));
+    expect(able('states:DescribeMapRun')).toEqual(['ScoringRunRole']);
+    const describing = statementsOf('ScoringRunRole').filter((statement) =>
+      actionsOf(statement).includes('states:DescribeMapRun'),
+    );
+    expect(describing).toEqual([
+      {
+        Effect: 'Allow',
+        Action: ['states:DescribeMapRun'],
+        Resource: [
+          {
+            'Fn::Sub': `arn:\${AWS::Partition}:states:\${AWS::Region}:\${AWS::AccountId}:mapRun:\${ScoringRun.Name}/*`,
+          },
+        ],
+      },
+    ]);
+  });
+
   it('let functions and state machine write traces, which both do', () => {
     for (const role of ['PlanRole', 'ScoreRole', 'PublishRole']) {
       expect(statementsOf(role).flatMap(actionsOf), role).toEqual(expect.arrayContaining(TRACER));

@@ -19,6 +19,7 @@ export interface Definition {
 type State = Readonly<Record<string, unknown>> & { readonly Type: string };
 
 interface DistributedMap extends State {
+  readonly Label: string;
   readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
   readonly ResultWriter: {
     readonly Parameters: { readonly 'Bucket.$': string; readonly Prefix: string };
@@ -38,6 +39,9 @@ export interface Services {
   readonly writeJson: (bucket: string, key: string, document: object) => Promise<void>;
 }
 
+/** What DescribeMapRun tells of the map runs of this process, as the SDK integration writes it. */
+const mapRunCounts = new Map<string, Readonly<Record<string, number>>>();
+
 /** A run that failed, and where: a redrive starts there with the same input. */
 export class RunFailed extends Error {
   readonly state: string;
@@ -53,14 +57,14 @@ export class RunFailed extends Error {
 
 /**
  * Runs a definition on aws-local-stepfunctions, which ignores what is special in a Distributed Map: those states become tasks
- * that read the items, run a machine of their own for each, and apply the tolerance, as Step Functions does.
+ * that read the items, run a machine of their own for each, and apply the tolerance, as Step Functions does. Their runs can be
+ * described.
  */
 export async function runStateMachine(
   definition: Definition,
   input: unknown,
   services: Services,
 ): Promise<unknown> {
-  let failed: { state: string; input: unknown } | undefined;
   const handlers: Record<string, (input: never) => Promise<unknown>> = {};
   const retries: Record<string, number> = {};
   const States = Object.fromEntries(
@@ -72,11 +76,9 @@ export async function runStateMachine(
           Payload: await lambda(parameters.Payload),
         });
       }
+      if (state.Resource === 'arn:aws:states:::aws-sdk:sfn:describeMapRun') handlers[name] = describeMapRun;
       if (!isDistributed(state)) return [name, state];
-      handlers[name] = (mapInput: unknown) => {
-        failed = { state: name, input: mapInput };
-        return runMap(state, mapInput, services);
-      };
+      handlers[name] = (mapInput: unknown) => runMap(state, mapInput, services);
       const {
         ItemReader,
         ResultWriter,
@@ -94,12 +96,23 @@ export async function runStateMachine(
     validationOptions: { checkArn: false, checkPaths: false },
   });
   const overrides = { taskResourceLocalHandlers: handlers, retryIntervalOverrides: retries };
+  const { result, eventLogs } = machine.run(input as never, { overrides: overrides as never });
   try {
-    return await machine.run(input as never, { overrides: overrides as never }).result;
+    return await result;
   } catch (error) {
     const { cause = error } = error as Error;
-    throw new RunFailed(failed?.state ?? definition.StartAt, failed?.input ?? input, cause as Error);
+    let failed: { name: string; input: unknown } = { name: definition.StartAt, input };
+    for await (const event of eventLogs) if (event.type === 'StateEntered') failed = event.state;
+    throw new RunFailed(failed.name, failed.input, cause as Error);
   }
+}
+
+async function describeMapRun({ MapRunArn }: { MapRunArn: string }): Promise<object> {
+  const ItemCounts = mapRunCounts.get(MapRunArn);
+  if (ItemCounts !== undefined) return { MapRunArn, Status: 'SUCCEEDED', ItemCounts };
+  throw Object.assign(new Error(`Resource not found: '${MapRunArn}'`), {
+    name: 'Sfn.ResourceNotFoundException',
+  });
 }
 
 /** The definition as a redrive runs it: from the state that failed. */
@@ -161,18 +174,22 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   const lanes = MaxConcurrencyPath === undefined ? MaxConcurrency! : Number(at(input, MaxConcurrencyPath));
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
   const written = await writeResults(state, input, { SUCCEEDED: succeeded, FAILED: failed }, services);
-  if (failed.length <= tolerated) return written;
+  if (failed.length <= tolerated) {
+    const counts = { Succeeded: succeeded.length, Failed: failed.length, TimedOut: 0, Aborted: 0 };
+    mapRunCounts.set(written.MapRunArn, { ...counts, Total: items.length });
+    return written;
+  }
   const text = `${failed.length} of ${items.length} items failed, the first with ${String(first)}`;
   throw Object.assign(new Error(text, { cause: first }), { name: 'States.ExceedToleratedFailureThreshold' });
 }
 
 /** As a ResultWriter does, whether the map succeeds or not. @returns the map's output */
 async function writeResults(
-  { ResultWriter }: DistributedMap,
+  { Label, ResultWriter }: DistributedMap,
   input: unknown,
   results: Readonly<Record<string, readonly object[]>>,
   services: Services,
-): Promise<object> {
+): Promise<{ readonly MapRunArn: string; readonly ResultWriterDetails: object }> {
   const { 'Bucket.$': bucketPath, Prefix } = ResultWriter.Parameters;
   const Bucket = String(at(input, bucketPath));
   const run = randomUUID();
@@ -184,7 +201,10 @@ async function writeResults(
   }
   const Key = `${Prefix}/${run}/manifest.json`;
   await services.writeJson(Bucket, Key, { DestinationBucket: Bucket, ResultFiles });
-  return { MapRunArn: `arn:aws:states:local:0:mapRun:${run}`, ResultWriterDetails: { Bucket, Key } };
+  return {
+    MapRunArn: `arn:aws:states:local:0:mapRun:scoring/${Label}:${run}`,
+    ResultWriterDetails: { Bucket, Key },
+  };
 }
 
 /** A reference path such as `$.units.bucket`. */

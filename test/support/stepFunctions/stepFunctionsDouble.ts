@@ -178,13 +178,14 @@ export class StepFunctionsDouble {
         execution.status = 'SUCCEEDED';
       },
       (failure: RunFailed) => {
-        const { name, cause } = failure;
+        const { name, cause, state } = failure;
         const { message } = cause as Error;
         execution.status = 'FAILED';
         execution.failure = failure;
         execution.error = name;
+        const isFunctions = !name.startsWith('States.') && this.#definition.States[state]!.Type !== 'Fail';
         // A function's error is told as its runtime reports it.
-        execution.cause = name.startsWith('States.')
+        execution.cause = !isFunctions
           ? message
           : JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
       },
