@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
+import { PartitionRefusedError } from '../../lib/errors.ts';
 import { mapProgress } from '../../lib/stateMachine/mapProgress.ts';
 import { openStepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -26,6 +27,8 @@ let root: string;
 let caseNumber = 0;
 /** Does scoring fail? */
 let isBroken: boolean;
+/** Does a gate refuse every partition? */
+let isRefused: boolean;
 /** What scoring waits for. */
 let gate: Promise<void>;
 
@@ -42,6 +45,10 @@ beforeAll(async () => {
         if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
         return services.functions.ScoreUnit!(unit);
       },
+      PublishPartition: async (request) => {
+        if (isRefused) throw new PartitionRefusedError('PUBLISH_REFUSED', 'a gate refuses it');
+        return services.functions.PublishPartition!(request);
+      },
     },
   });
   process.env.AWS_ENDPOINT_URL_SFN = sfn.endpoint;
@@ -51,6 +58,7 @@ afterAll(() => sfn.stop());
 beforeEach(() => {
   root = `case-${caseNumber++}`;
   isBroken = false;
+  isRefused = false;
   gate = Promise.resolve();
   sfn.executions.clear();
   sfn.calls.length = 0;
@@ -300,6 +308,22 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     expect(stdout).toMatch(/^arn:.*:plan-[0-9a-f]{64}-2\ndt=2024-03-09: 40 rows/);
   });
 
+  it('gets a successor, not a redrive, when it has tried every partition', async () => {
+    land('dt=2024-03-09', 40);
+    await planFor('dt=2024-03-09');
+    isRefused = true;
+    const failed = await run('--wait');
+    expect(failed.stderr).toMatch(/error: RUN_FAILED: .*PartitionsNotPublished: of 1 partitions, 1 failed/s);
+    const late = await redrive();
+    expect(late.exitCode).toBe(1);
+    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*mend the cause and start a new run/);
+    expect(sfn.calls).not.toContain('RedriveExecution');
+    isRefused = false;
+    const { exitCode, stdout } = await run('--wait');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^arn:.*:plan-[0-9a-f]{64}-2\ndt=2024-03-09: 40 rows/);
+  });
+
   it('is refused a redrive when it has not failed, or is not there', async () => {
     const none = await redrive();
     expect(none).toMatchObject({ exitCode: 1, stdout: '' });
@@ -315,27 +339,5 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     const unknown = await runMain('redrive', '--execution', `${executionArn}0`);
     expect(unknown.stderr).toMatch(/^error: RUN_NOT_FOUND: .*there is no such execution/);
     expect(sfn.calls).not.toContain('RedriveExecution');
-  });
-});
-
-describe('wrong usage', () => {
-  it.each([
-    ['--wait without a state machine', ['run', '--plan', 'p', '--wait'], /--wait needs --state-machine/],
-    [
-      'workers of a state machine',
-      ['run', '--plan', 'p', '--workers', '2', '--state-machine', 'arn:aws:states:r:1:stateMachine:m'],
-      /cannot be used with option/,
-    ],
-    ['a name for an ARN', ['run', '--plan', 'p', '--state-machine', 'scoring'], /expected arn:aws:states/],
-    ['a redrive of nothing', ['redrive'], /--execution or --state-machine is needed/],
-    [
-      'a redrive of a state machine',
-      ['redrive', '--execution', 'arn:aws:states:r:1:stateMachine:m'],
-      /expected/,
-    ],
-  ])('ends with 2: %s', async (_, args, says) => {
-    const { exitCode, stderr } = await runMain(...args);
-    expect(exitCode).toBe(2);
-    expect(stderr).toMatch(says);
   });
 });

@@ -14,6 +14,17 @@ const runs = new Map<string, FinishedRun>();
 const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: RegExp]>> = {
   'no command': [[], /Usage: ncs4cvr/],
   'an unknown command': [['scor'], /unknown command 'scor'/],
+  '--wait without a state machine': [['run', '--plan', 'p', '--wait'], /--wait needs --state-machine/],
+  'workers of a state machine': [
+    ['run', '--plan', 'p', '--workers', '2', '--state-machine', 'arn:aws:states:r:1:stateMachine:m'],
+    /cannot be used with option/,
+  ],
+  'a name for an ARN': [['run', '--plan', 'p', '--state-machine', 'scoring'], /expected arn:aws:states/],
+  'a redrive of nothing': [['redrive'], /--execution or --state-machine is needed/],
+  'a redrive of a state machine': [
+    ['redrive', '--execution', 'arn:aws:states:r:1:stateMachine:m'],
+    /expected/,
+  ],
   'an unknown option': [['inspect', 'x', '--fast'], /unknown option '--fast'/],
   'a missing option': [['score', '--model', 'm', '--input', 'i'], /'--output <uri>' not specified/],
   'a missing argument': [['inspect'], /missing required argument 'uri'/],
