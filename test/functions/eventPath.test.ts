@@ -245,7 +245,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     const planned = (await planHandler({ partitions: { kind: 'newest' } })) as PlannedRun;
     await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
     const [request] = await readJson(planned.publish);
-    await expect(publishHandler(request)).rejects.toThrow(/parts are missing/);
+    await expect(publishHandler(request)).rejects.toThrow(
+      /PUBLISH_INCOMPLETE: .*parts of dt=2024-03-11 are missing/,
+    );
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130));
   });
 
