@@ -25,7 +25,7 @@ const GETS_PER_LISTED_PART = 7;
 const PUTS_PER_PARTITION = 2;
 
 // State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
-const TRANSITIONS_PER_RUN = 4;
+const TRANSITIONS_PER_RUN = 7;
 const TRANSITIONS_PER_UNIT = 4;
 const TRANSITIONS_PER_PARTITION = 2;
 
