@@ -1,45 +1,17 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readPrices } from '../../lib/publish/readPrices.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { packagedTemplate, type Resource } from './packagedTemplate.ts';
 
 // The CloudFormation template that would be deployed, packaged without credentials.
-type Properties = Readonly<Record<string, unknown>>;
-interface Resource {
-  readonly Type: string;
-  readonly Properties: Properties;
-  readonly [key: string]: unknown;
-}
 interface Statement {
   readonly Effect: string;
   readonly Action: string | readonly string[];
   readonly Resource: unknown;
 }
 
-const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = temporaryFolder();
 let resources: Readonly<Record<string, Resource>>;
-
-function packaged(stage: string, ...params: readonly string[]): Readonly<Record<string, Resource>> {
-  const output = join(folder, `package-${stage}`);
-  const osls = join(project, 'node_modules/osls/bin/serverless.js');
-  const args = [
-    osls,
-    'package',
-    '--stage',
-    stage,
-    '--package',
-    output,
-    `--param=artifacts=${folder}`,
-    ...params,
-  ];
-  execFileSync(process.execPath, args, { cwd: project, stdio: 'pipe' });
-  return JSON.parse(readFileSync(join(output, 'cloudformation-template-update-stack.json'), 'utf8'))
-    .Resources;
-}
 
 const ofType = (type: string) => Object.entries(resources).filter(([, { Type }]) => Type === type);
 const property = (name: string, ...path: readonly string[]): unknown =>
@@ -64,9 +36,7 @@ const SAMPLER = [...TRACER, 'xray:GetSamplingRules', 'xray:GetSamplingTargets'];
 const actionsOf = ({ Action }: Statement) => [Action].flat();
 
 beforeAll(() => {
-  mkdirSync(folder, { recursive: true });
-  for (const name of ['plan', 'score', 'publish']) writeFileSync(join(folder, `${name}.zip`), 'zip');
-  resources = packaged('prod');
+  resources = packagedTemplate(folder, 'prod');
 }, 60_000);
 
 describe('roles', () => {
@@ -352,7 +322,7 @@ describe('the rest', () => {
   });
 
   it('stages differ by their parameters, and x64 is one of them', () => {
-    resources = packaged('dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
+    resources = packagedTemplate(folder, 'dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
     expect(property('ScoreLambdaFunction', 'Architectures')).toEqual(['x86_64']);
     expect(property('NightlySchedule', 'State')).toBe('DISABLED');
     expect(property('RunLateAlarm', 'ActionsEnabled')).toBe(false);
