@@ -15,6 +15,8 @@ type SynthOptions = Readonly<Record<string, unknown>> & {
 const KNOBS: readonly (readonly [string, string])[] = [
   ['--seed <n>', 'decides every row (1)'],
   ['--days <n>', 'partitions, at least 3 (6)'],
+  ['--validation-days <n>', 'of them, to choose a checkpoint on (1)'],
+  ['--report-days <n>', 'of them, the last ones, to report on (1)'],
   ['--rows-per-day <n>', 'impressions a partition (40000)'],
   ['--fields <n>', 'categorical fields (8)'],
   ['--vocabulary <n>', 'values a field (60)'],
@@ -48,7 +50,7 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
           ? `${JSON.stringify({ output, options, ...realised })}\n`
           : `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
               `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
-              `best possible AUC on the last day: click ${formatMetric(realised.bestClickAuc)}, ` +
+              `best possible AUC on the days to report on: click ${formatMetric(realised.bestClickAuc)}, ` +
               `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
               `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
       );

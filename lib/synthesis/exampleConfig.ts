@@ -1,12 +1,14 @@
 import type { FunnelOptions } from './funnelOptions.ts';
 
-/** A training config for a synthetic funnel: all days but the last two to train, one to choose on, one to report on. */
+/** A training config for a synthetic funnel: the first days to train, then those to choose on, then those to report on. */
 export function exampleConfig(
-  { fields, days }: FunnelOptions,
+  { fields, days, validationDays, reportDays }: FunnelOptions,
   dateOf: (day: number) => string,
 ): Record<string, unknown> {
   const table = { type: 'string', vocabulary: {} };
-  const one = (day: number) => ({ from: dateOf(day), to: dateOf(day) });
+  const range = (from: number, end: number) => ({ from: dateOf(from), to: dateOf(end - 1) });
+  const reportStart = days - reportDays;
+  const validationStart = reportStart - validationDays;
   return {
     contract: {
       contractVersion: 1,
@@ -20,9 +22,9 @@ export function exampleConfig(
     labels: { click: 'click', conversion: 'conversion', user: 'f0' },
     split: {
       by: 'date',
-      train: { from: dateOf(0), to: dateOf(days - 3) },
-      validation: one(days - 2),
-      report: one(days - 1),
+      train: range(0, validationStart),
+      validation: range(validationStart, reportStart),
+      report: range(reportStart, days),
     },
     network: { kind: 'ncs', embeddingWidth: 8, hidden: [64, 32] },
     training: {

@@ -3,8 +3,12 @@ import { ProblemsError } from '../errors.ts';
 
 const schema = z.strictObject({
   seed: z.int().min(0).default(1),
-  /** Partitions; the last one is to report on, the one before to choose on. */
+  /** Partitions: first those to train on, then those to choose on, then those to report on. */
   days: z.int().min(3).max(1000).default(6),
+  /** More of them make the choice of a checkpoint less a matter of luck. */
+  validationDays: z.int().min(1).default(1),
+  /** More of them tell smaller differences from noise. */
+  reportDays: z.int().min(1).default(1),
   firstDate: z.iso.date().default('2024-03-01'),
   rowsPerDay: z.int().min(1).max(10_000_000).default(40_000),
   /** F: categorical fields. */
@@ -45,10 +49,25 @@ export type Conflict = keyof typeof CONFLICTS;
 export function parseFunnelOptions(options: unknown): FunnelOptions {
   const result = schema.safeParse(options);
   const problems = result.success
-    ? result.data.clickbaitFields > result.data.fields - 2
-      ? ['clickbaitFields: at least two fields must be left for conversions']
-      : []
+    ? contradictions(result.data)
     : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   if (result.success && problems.length === 0) return result.data;
   throw new ProblemsError('SYNTHESIS_OPTIONS_INVALID', 'the synthetic funnel has invalid options', problems);
+}
+
+function contradictions({
+  clickbaitFields,
+  fields,
+  days,
+  validationDays,
+  reportDays,
+}: FunnelOptions): string[] {
+  const problems: string[] = [];
+  if (clickbaitFields > fields - 2) {
+    problems.push('clickbaitFields: at least two fields must be left for conversions');
+  }
+  if (validationDays + reportDays >= days) {
+    problems.push(`validationDays, reportDays: no day of ${days} is left to train on`);
+  }
+  return problems;
 }

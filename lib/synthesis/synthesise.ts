@@ -18,7 +18,7 @@ export interface RealisedFunnel {
   readonly conversionRate: number;
   /** Of the tasks' logits over all rows: a fact about the labels, not a measure of conflict. */
   readonly logitCorrelation: number;
-  /** AUC of the true probabilities on the last day, the best that a model can have on average. */
+  /** AUC of the true probabilities on the days to report on, the best that a model can have on average. */
   readonly bestClickAuc: number | null;
   /** On clicked rows. */
   readonly bestConversionAuc: number | null;
@@ -38,11 +38,11 @@ export async function synthesise(options: FunnelOptions, output: string): Promis
   const random = new RandomStream(options.seed + IMPRESSION_STREAM);
   const tally = new FunnelTally();
   for (let day = 0; day < options.days; day++) {
-    const { rowsPerDay, fields } = options;
-    const isLast = day === options.days - 1;
+    const { rowsPerDay, fields, days, reportDays } = options;
+    const isReported = day >= days - reportDays;
     const impressions = drawImpressions(teacher, random, day * rowsPerDay + 1, rowsPerDay, day);
     const uri = joinUri(output, `dt=${dateOf(options, day)}/part-0.parquet`);
-    await writeShard(uri, tally.watch(impressions, isLast), fields);
+    await writeShard(uri, tally.watch(impressions, isReported), fields);
   }
   const realised = tally.realised;
   const truth = { options, teacher: teacher.parameters, realised };
@@ -79,9 +79,9 @@ class FunnelTally {
   readonly #clickAuc = new Auc();
   readonly #conversionAuc = new Auc();
 
-  *watch(impressions: Iterable<Impression>, isLastDay: boolean): Generator<Impression> {
+  *watch(impressions: Iterable<Impression>, isReported: boolean): Generator<Impression> {
     for (const row of impressions) {
-      this.#add(row, isLastDay);
+      this.#add(row, isReported);
       yield row;
     }
   }
@@ -103,7 +103,7 @@ class FunnelTally {
 
   #add(
     { click, potentialConversion, truePctr, truePcvr, clickLogit, conversionLogit }: Impression,
-    isLastDay: boolean,
+    isReported: boolean,
   ) {
     this.#rows++;
     this.#clicks += click;
@@ -114,7 +114,7 @@ class FunnelTally {
     sums.xx += clickLogit ** 2;
     sums.yy += conversionLogit ** 2;
     sums.xy += clickLogit * conversionLogit;
-    if (!isLastDay) return;
+    if (!isReported) return;
     this.#clickAuc.add(truePctr, click);
     if (click === 1) this.#conversionAuc.add(truePcvr, potentialConversion);
   }

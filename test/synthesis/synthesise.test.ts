@@ -136,6 +136,25 @@ describe('a synthetic funnel', () => {
     expect(existsSync(join(output, 'dt=2024-01-02', 'part-0.parquet'))).toBe(true);
   });
 
+  it('leaves as many days to choose and to report on as asked for, and one to train on at least', async () => {
+    const output = join(folder, 'more-days');
+    const options = { days: 7, validationDays: 2, reportDays: 4, rowsPerDay: 500, firstDate: '2024-01-01' };
+    const { bestClickAuc } = await synthesise(parseFunnelOptions(options), output);
+    const config = parseTrainingConfig(JSON.parse(readFileSync(join(output, 'config.json'), 'utf8')), 'x');
+    expect(config.split).toMatchObject({
+      train: { from: '2024-01-01', to: '2024-01-01' },
+      validation: { from: '2024-01-02', to: '2024-01-03' },
+      report: { from: '2024-01-04', to: '2024-01-07' },
+    });
+    // The same rows, of which only the last day is reported on.
+    const lastDayOnly = { ...options, validationDays: 1, reportDays: 1 };
+    const other = await synthesise(parseFunnelOptions(lastDayOnly), join(folder, 'last-day'));
+    expect(other.bestClickAuc).not.toBe(bestClickAuc);
+    expect(() => parseFunnelOptions({ days: 6, validationDays: 2, reportDays: 4 })).toThrow(
+      /validationDays, reportDays: no day of 6 is left/,
+    );
+  });
+
   it('is refused in a folder that holds files, and with options out of range, all of them named', async () => {
     const output = join(folder, 'filled');
     mkdirSync(output);
