@@ -1,5 +1,4 @@
 import { scoreOrder } from '../metrics/scoreOrder.ts';
-import { sortedAuc } from '../metrics/sortedAuc.ts';
 import { RandomStream } from '../random.ts';
 import type { PairedDifference, PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
 
@@ -15,13 +14,14 @@ export interface PairedOptions {
   readonly resamples?: number;
 }
 
-/** What an AUC needs of one run. */
+/** What an AUC needs of one run, in the order of its scores: a resample then looks up nothing but how often a row was drawn. */
 interface RankedScores {
   /** Rows that count, ascending by score. */
-  readonly order: Uint32Array;
-  /** Of all rows. */
-  readonly scores: Float32Array;
+  readonly rows: Uint32Array;
+  /** Of these rows. */
   readonly labels: Float32Array;
+  /** Where in `rows` each group of equal scores ends. */
+  readonly tieEnds: Uint32Array;
 }
 
 /**
@@ -75,11 +75,36 @@ function rank(
     for (let row = 0; row < labels.length; row++) if (click[row] === 1) labels[row] = conversion[row]!;
   }
   const order = scoreOrder(scores);
-  return { order: isClickedOnly ? order.filter((row) => click[row] === 1) : order, scores, labels };
+  const rows = isClickedOnly ? order.filter((row) => click[row] === 1) : order;
+  // Past the last row there is no score, which differs from any.
+  const isTieEnd = (end: number) => scores[rows[end - 1]!] !== scores[rows[end]!];
+  return {
+    rows,
+    labels: Float32Array.from(rows, (row) => labels[row]!),
+    tieEnds: Uint32Array.from(rows, (_, at) => at + 1).filter(isTieEnd),
+  };
 }
 
-function resampledAuc({ order, scores, labels }: RankedScores, counts: Uint16Array): number | null {
-  return sortedAuc(order, 0, order.length, scores, labels, counts);
+/** As sortedAuc, every row counted as often as it was drawn. */
+function resampledAuc({ rows, labels, tieEnds }: RankedScores, counts: Uint16Array): number | null {
+  let concordant = 0;
+  let positives = 0;
+  let negatives = 0;
+  let at = 0;
+  for (const end of tieEnds) {
+    let tiedPositives = 0;
+    let tiedNegatives = 0;
+    for (; at < end; at++) {
+      const count = counts[rows[at]!]!;
+      const label = labels[at]!;
+      tiedPositives += count * label;
+      tiedNegatives += count * (1 - label);
+    }
+    concordant += tiedPositives * (negatives + tiedNegatives / 2);
+    positives += tiedPositives;
+    negatives += tiedNegatives;
+  }
+  return positives > 0 && negatives > 0 ? concordant / (positives * negatives) : null;
 }
 
 function mean(values: readonly number[]): number {

@@ -2,7 +2,6 @@
  * AUC of the rows `order[start..end)`, which ascend by score. A row of label y is y positive and 1 - y negative rows
  * of the same score; tied pairs count one half (mid-ranks). Equals the Mann-Whitney statistic
  * (Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
- * @param counts how often each row counts; once by default
  * @returns null when all labels are 0 or all are 1
  */
 export function sortedAuc(
@@ -11,7 +10,6 @@ export function sortedAuc(
   end: number,
   scores: Float32Array,
   labels: Float32Array,
-  counts?: Uint16Array,
 ): number | null {
   let concordant = 0;
   let positives = 0;
@@ -21,11 +19,9 @@ export function sortedAuc(
     let tiedPositives = 0;
     let tiedNegatives = 0;
     for (; i < end && scores[order[i]!] === score; i++) {
-      const row = order[i]!;
-      const label = labels[row]!;
-      const count = counts === undefined ? 1 : counts[row]!;
-      tiedPositives += count * label;
-      tiedNegatives += count * (1 - label);
+      const label = labels[order[i]!]!;
+      tiedPositives += label;
+      tiedNegatives += 1 - label;
     }
     concordant += tiedPositives * (negatives + tiedNegatives / 2);
     positives += tiedPositives;
