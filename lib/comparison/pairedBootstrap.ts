@@ -1,3 +1,4 @@
+import { MannWhitney } from '../metrics/mannWhitney.ts';
 import { scoreOrder } from '../metrics/scoreOrder.ts';
 import { RandomStream } from '../random.ts';
 import type { PairedDifference, PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
@@ -85,11 +86,9 @@ function rank(
   };
 }
 
-/** As sortedAuc, every row counted as often as it was drawn. */
+/** Every row counts as often as it was drawn. */
 function resampledAuc({ rows, labels, tieEnds }: RankedScores, counts: Uint16Array): number | null {
-  let concordant = 0;
-  let positives = 0;
-  let negatives = 0;
+  const ranked = new MannWhitney();
   let at = 0;
   for (const end of tieEnds) {
     let tiedPositives = 0;
@@ -100,11 +99,9 @@ function resampledAuc({ rows, labels, tieEnds }: RankedScores, counts: Uint16Arr
       tiedPositives += count * label;
       tiedNegatives += count * (1 - label);
     }
-    concordant += tiedPositives * (negatives + tiedNegatives / 2);
-    positives += tiedPositives;
-    negatives += tiedNegatives;
+    ranked.addTies(tiedPositives, tiedNegatives);
   }
-  return positives > 0 && negatives > 0 ? concordant / (positives * negatives) : null;
+  return ranked.auc;
 }
 
 function mean(values: readonly number[]): number {

@@ -1,3 +1,4 @@
+import { MannWhitney } from './mannWhitney.ts';
 import { checkProbabilityAndLabel, checkState } from './metricError.ts';
 
 /** Bins of equal width over the log-odds in [-16, 16]: 1/512 each. Probabilities beyond fall into the outer bins. */
@@ -38,15 +39,11 @@ export class BinnedAuc {
 
   /** In [0, 1]; null when one class is absent. */
   compute(): number | null {
-    let concordant = 0;
-    let positives = 0;
-    let negatives = 0;
+    const ranked = new MannWhitney();
     for (let bin = 0; bin < BIN_COUNT; bin++) {
-      concordant += this.#positives[bin]! * (negatives + this.#negatives[bin]! / 2);
-      positives += this.#positives[bin]!;
-      negatives += this.#negatives[bin]!;
+      ranked.addTies(this.#positives[bin]!, this.#negatives[bin]!);
     }
-    return positives > 0 && negatives > 0 ? concordant / (positives * negatives) : null;
+    return ranked.auc;
   }
 
   /** The exact AUC lies within `compute()` plus or minus this: half the share of pairs that share a bin. Null like it. */

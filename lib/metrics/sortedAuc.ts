@@ -1,7 +1,8 @@
+import { MannWhitney } from './mannWhitney.ts';
+
 /**
  * AUC of the rows `order[start..end)`, which ascend by score. A row of label y is y positive and 1 - y negative rows
- * of the same score; tied pairs count one half (mid-ranks). Equals the Mann-Whitney statistic
- * (Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+ * of the same score.
  * @returns null when all labels are 0 or all are 1
  */
 export function sortedAuc(
@@ -11,9 +12,7 @@ export function sortedAuc(
   scores: Float32Array,
   labels: Float32Array,
 ): number | null {
-  let concordant = 0;
-  let positives = 0;
-  let negatives = 0;
+  const ranked = new MannWhitney();
   for (let i = start; i < end; ) {
     const score = scores[order[i]!]!;
     let tiedPositives = 0;
@@ -23,9 +22,7 @@ export function sortedAuc(
       tiedPositives += label;
       tiedNegatives += 1 - label;
     }
-    concordant += tiedPositives * (negatives + tiedNegatives / 2);
-    positives += tiedPositives;
-    negatives += tiedNegatives;
+    ranked.addTies(tiedPositives, tiedNegatives);
   }
-  return positives > 0 && negatives > 0 ? concordant / (positives * negatives) : null;
+  return ranked.auc;
 }
