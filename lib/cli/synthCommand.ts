@@ -1,7 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CONFLICTS, type Conflict, parseFunnelOptions } from '../synthesis/funnelOptions.ts';
+import { messageOf } from '../errors.ts';
+import {
+  CONFLICTS,
+  type Conflict,
+  type FunnelOptions,
+  parseFunnelOptions,
+} from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
-import { EXIT_DONE } from './exitCodes.ts';
+import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
 import { parseUri } from './parseUri.ts';
 import { formatCount, formatMetric } from './progressLine.ts';
 
@@ -43,7 +49,7 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
   return command
     .option('--json', 'print what was drawn as one JSON object')
     .action(async ({ output, conflict, json, verbose: _verbose, ...knobs }: SynthOptions) => {
-      const options = parseFunnelOptions({ ...(conflict && CONFLICTS[conflict]), ...knobs });
+      const options = readOptions(command, { ...(conflict && CONFLICTS[conflict]), ...knobs });
       const realised = await synthesise(options, output);
       process.stdout.write(
         json
@@ -56,6 +62,15 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
       );
       finish(EXIT_DONE);
     });
+}
+
+/** A knob out of its range is wrong usage. */
+function readOptions(command: Command, knobs: object): FunnelOptions {
+  try {
+    return parseFunnelOptions(knobs);
+  } catch (error) {
+    command.error(`error: ${messageOf(error)}`, { exitCode: EXIT_USAGE });
+  }
 }
 
 function parseNumber(text: string): number {

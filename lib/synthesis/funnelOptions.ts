@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { ProblemsError } from '../errors.ts';
 
+/** Values of all fields together: their latent vectors are written to truth.json. */
+const MOST_VALUES = 1_000_000;
+
 const schema = z.strictObject({
   seed: z.int().min(0).default(1),
   /** Partitions: first those to train on, then those to choose on, then those to report on. */
@@ -58,6 +61,7 @@ export function parseFunnelOptions(options: unknown): FunnelOptions {
 function contradictions({
   clickbaitFields,
   fields,
+  vocabulary,
   days,
   validationDays,
   reportDays,
@@ -65,6 +69,9 @@ function contradictions({
   const problems: string[] = [];
   if (clickbaitFields > fields - 2) {
     problems.push('clickbaitFields: at least two fields must be left for conversions');
+  }
+  if (fields * vocabulary > MOST_VALUES) {
+    problems.push(`fields, vocabulary: more than ${MOST_VALUES} values in all`);
   }
   if (validationDays + reportDays >= days) {
     problems.push(`validationDays, reportDays: no day of ${days} is left to train on`);

@@ -7,12 +7,20 @@ const LATENT_WIDTH = 4;
 /** Rows by which logits are standardised and biases found. */
 const CALIBRATION_ROWS = 20_000;
 
-/** One task's teacher. Projections are of every value's latent vector, by unit. */
+/** What a hidden unit reads of one of its two fields. */
+interface Reading {
+  /** a_j or b_j, of unit length, [4]. */
+  readonly direction: readonly number[];
+  /** Dot product of the direction and every value's latent vector, [V]. */
+  readonly projections: Float64Array;
+}
+
+/** One task's teacher, by unit. */
 interface Task {
-  /** a_j . z_{f_j, v}, [K][V]. */
-  readonly first: readonly Float64Array[];
-  /** b_j . z_{g_j, v}, [K][V]. */
-  readonly second: readonly Float64Array[];
+  /** Of field f_j, [K]. */
+  readonly first: readonly Reading[];
+  /** Of field g_j, [K]. */
+  readonly second: readonly Reading[];
   /** v_j, [K]. */
   readonly readOut: readonly number[];
   /** What the read-out turns to as days go by, [K]. */
@@ -37,6 +45,8 @@ export class FunnelTeacher {
   readonly options: FunnelOptions;
   /** The two fields of every unit. */
   readonly unitFields: readonly (readonly [number, number])[];
+  /** z_{f, v}, [F][V][4]. */
+  readonly #latents: readonly (readonly number[])[][];
   readonly #click: Task;
   readonly #conversion: Task;
 
@@ -53,20 +63,23 @@ export class FunnelTeacher {
       return [first, second] as const;
     });
     this.unitFields = unitFields;
-    const project = (direction: readonly number[], field: number) =>
-      Float64Array.from(latents[field]!, (latent) => dot(direction, latent));
+    this.#latents = latents;
+    const read = (direction: readonly number[], field: number): Reading => ({
+      direction,
+      projections: Float64Array.from(latents[field]!, (latent) => dot(direction, latent)),
+    });
     const directions = () => {
       const own = unit(vector());
       return { click: own, conversion: mixture(own, orthogonal(own, vector()), featureRelatedness) };
     };
-    const click = { first: [] as Float64Array[], second: [] as Float64Array[], readOut: [] as number[] };
-    const conversion = { first: [] as Float64Array[], second: [] as Float64Array[], readOut: [] as number[] };
+    const click = { first: [] as Reading[], second: [] as Reading[], readOut: [] as number[] };
+    const conversion = { first: [] as Reading[], second: [] as Reading[], readOut: [] as number[] };
     for (const [first, second] of unitFields) {
       const [a, b] = [directions(), directions()];
-      click.first.push(project(a.click, first));
-      click.second.push(project(b.click, second));
-      conversion.first.push(project(a.conversion, first));
-      conversion.second.push(project(b.conversion, second));
+      click.first.push(read(a.click, first));
+      click.second.push(read(b.click, second));
+      conversion.first.push(read(a.conversion, first));
+      conversion.second.push(read(b.conversion, second));
       const readOut = random.nextNormal();
       click.readOut.push(readOut);
       const [other = 0] = mixture([readOut], [random.nextNormal()], outputRelatedness);
@@ -85,9 +98,11 @@ export class FunnelTeacher {
     this.#calibrate(random);
   }
 
-  /** What the generator knows of itself, for truth.json. */
+  /** All that the logits of a row depend on but its values and the confounder, for truth.json. */
   get parameters(): Record<string, unknown> {
-    const describe = ({ readOut, driftsTo, mean, deviation, bias }: Task) => ({
+    const describe = ({ first, second, readOut, driftsTo, mean, deviation, bias }: Task) => ({
+      firstDirections: first.map(({ direction }) => direction),
+      secondDirections: second.map(({ direction }) => direction),
       readOut,
       driftsTo,
       mean,
@@ -98,6 +113,7 @@ export class FunnelTeacher {
       unitFields: this.unitFields,
       click: describe(this.#click),
       conversion: describe(this.#conversion),
+      latents: this.#latents,
     };
   }
 
@@ -122,8 +138,8 @@ export class FunnelTeacher {
     const [stays, goes] = [Math.cos(angle), Math.sin(angle)];
     let sum = 0;
     this.unitFields.forEach(([f, g], j) => {
-      const p = first[j]![values[f]!]!;
-      const hidden = Math.tanh(2 * (p * second[j]![values[g]!]! + 0.5 * p));
+      const p = first[j]!.projections[values[f]!]!;
+      const hidden = Math.tanh(2 * (p * second[j]!.projections[values[g]!]! + 0.5 * p));
       sum += (stays * readOut[j]! + goes * driftsTo[j]!) * hidden;
     });
     return sum;

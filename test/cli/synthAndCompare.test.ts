@@ -41,7 +41,7 @@ it('synth and compare say what is wrong with their options', async () => {
   expect(text).toMatchObject({ exitCode: 2 });
   expect(text.stderr).toContain('expected a number');
   const range = await runMain('synth', '--output', join(folder, 'x'), '--click-rate', '2');
-  expect(range).toMatchObject({ exitCode: 1 });
+  expect(range).toMatchObject({ exitCode: 2 });
   expect(range.stderr).toContain('clickRate');
   const seeds = await runMain('compare', 'x.json', '--data', data, '--output', folder, '--seeds', '0');
   expect(seeds).toMatchObject({ exitCode: 2 });

@@ -30,6 +30,24 @@ function correlation(rows: readonly Impression[]): number {
   );
 }
 
+interface TaskTruth {
+  readonly firstDirections: number[][];
+  readonly secondDirections: number[][];
+  readonly readOut: number[];
+  readonly driftsTo: number[];
+  readonly mean: number;
+  readonly deviation: number;
+  readonly bias: number;
+}
+interface TruthDocument {
+  readonly teacher: {
+    readonly unitFields: [number, number][];
+    readonly latents: number[][][];
+    readonly click: TaskTruth;
+    readonly conversion: TaskTruth;
+  };
+}
+
 describe('a synthetic funnel', () => {
   it('has the rates asked for, a best click AUC near .87, and conversions of clicked rows only', async () => {
     const output = join(folder, 'rates');
@@ -123,6 +141,39 @@ describe('a synthetic funnel', () => {
     expect(other.map((file, i) => file.equals(first[i]!))).toEqual([false, false]);
   });
 
+  it('says enough in truth.json to work out the true probabilities of every row again', async () => {
+    const output = join(folder, 'truth');
+    const options = parseFunnelOptions({ days: 3, rowsPerDay: 200, vocabulary: 9, drift: 0.2, seed: 3 });
+    await synthesise(options, output);
+    const { teacher } = JSON.parse(readFileSync(join(output, 'truth.json'), 'utf8')) as TruthDocument;
+    const table = pl.readParquet(join(output, 'dt=2024-03-03', 'part-0.parquet'));
+    const fields = Array.from(
+      { length: options.fields },
+      (_, f) => table.getColumn(`f${f}`).toArray() as string[],
+    );
+    const dot = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+    for (const [task, column] of [
+      [teacher.click, 'true_pctr'],
+      [teacher.conversion, 'true_pcvr'],
+    ] as const) {
+      table
+        .getColumn(column)
+        .toArray()
+        .forEach((stated, row) => {
+          const latent = (field: number) => teacher.latents[field]![Number(fields[field]![row]!.slice(1))]!;
+          const signal = teacher.unitFields.reduce((sum, [f, g], j) => {
+            const p = dot(task.firstDirections[j]!, latent(f));
+            const q = dot(task.secondDirections[j]!, latent(g));
+            // The third day is two turns from the first.
+            const readOut = Math.cos(0.4) * task.readOut[j]! + Math.sin(0.4) * task.driftsTo[j]!;
+            return sum + readOut * Math.tanh(2 * (p * q + 0.5 * p));
+          }, 0);
+          const logit = task.bias + (options.gain * (signal - task.mean)) / task.deviation;
+          expect(Number(stated)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 6);
+        });
+    }
+  });
+
   it('comes with a valid training config for its own partitions', async () => {
     const output = join(folder, 'config');
     await synthesise(parseFunnelOptions({ days: 4, rowsPerDay: 50, firstDate: '2023-12-30' }), output);
@@ -164,6 +215,7 @@ describe('a synthetic funnel', () => {
     });
     expect(() => parseFunnelOptions({ days: 2, clickRate: 1 })).toThrow(/days: [\s\S]*clickRate: /);
     expect(() => parseFunnelOptions({ fields: 3, clickbaitFields: 2 })).toThrow(/clickbaitFields/);
+    expect(() => parseFunnelOptions({ fields: 64, vocabulary: 20_000 })).toThrow(/fields, vocabulary: more/);
     const deaf = parseFunnelOptions({ clickbaitFields: 6, units: 1, seed: 1 });
     expect(() => new FunnelTeacher(deaf)).toThrow(/nothing would explain the conversions/);
   });
