@@ -1,6 +1,6 @@
 import { MannWhitney } from '../metrics/mannWhitney.ts';
 import { scoreOrder } from '../metrics/scoreOrder.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 import type { PairedDifference, PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
 
 export interface PairedOptions {

@@ -1,4 +1,4 @@
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
 
 /** The same rows with the conversions of the clicked ones dealt out anew: same rates, nothing to learn from features. */

@@ -1,6 +1,6 @@
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { perTask } from '../model/tasks.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 
 /** Masks with exactly as many connections in every layer as the given ones, uniformly chosen, tasks independently. */
 export function randomMasks(like: TaskMasks, seed: number): TaskMasks {

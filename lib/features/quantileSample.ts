@@ -1,4 +1,4 @@
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 
 const SAMPLE_SIZE = 100_000;
 

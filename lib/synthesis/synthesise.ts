@@ -1,6 +1,6 @@
 import { StorageError } from '../errors.ts';
 import { Auc } from '../metrics/auc.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 import { listIfAny } from '../storage/listIfAny.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';

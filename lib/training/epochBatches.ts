@@ -1,4 +1,4 @@
-import type { RandomStream } from '../random.ts';
+import type { RandomStream } from '../randomStream.ts';
 import { initialiseEmbeddings } from './modelWeights.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 import type { TrainingStep } from './trainingStep.ts';

@@ -4,7 +4,7 @@ import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
 import { float32Tensor } from '../onnx/session.ts';
-import type { RandomStream } from '../random.ts';
+import type { RandomStream } from '../randomStream.ts';
 import { trunkLayers } from './maskScores.ts';
 
 /** Uniform noise in (0, 1), one number a connection and step. */

@@ -1,7 +1,7 @@
 import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
 import { scalarTensor } from '../onnx/session.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { DENSITY_PENALTY, drawNoise, expectedDensity } from './hardConcrete.ts';
 import { gradientCosines, maskScores } from './maskScores.ts';

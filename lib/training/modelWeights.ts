@@ -2,7 +2,7 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import { headBiasName, type NetworkShape, type ParameterShape } from '../model/networkShape.ts';
 import type { PerTask } from '../model/tasks.ts';
 import { TASKS } from '../model/tasks.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../randomStream.ts';
 import type { TrainingSettings } from './trainingConfig.ts';
 
 /** All trainable numbers of a model. */

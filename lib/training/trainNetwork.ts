@@ -4,7 +4,7 @@ import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
-import { type RandomState, RandomStream } from '../random.ts';
+import { type RandomState, RandomStream } from '../randomStream.ts';
 import type { CheckpointStore } from './checkpointStore.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';

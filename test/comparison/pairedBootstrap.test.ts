@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
 import { pairedDifference } from '../../lib/comparison/pairedBootstrap.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 
 const ROWS = 600;
 const random = new RandomStream(7);

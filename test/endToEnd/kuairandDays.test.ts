@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/model/loadBundle.ts';
 import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { parseTrainingConfig } from '../../lib/training/trainingConfig.ts';

@@ -5,7 +5,7 @@ import { ContractError } from '../../lib/errors.ts';
 import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
 import { contractFingerprint } from '../../lib/features/fingerprint.ts';
 import { fitContract } from '../../lib/features/fitContract.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import {
   batchOf,
   columnOf,

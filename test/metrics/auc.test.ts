@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Auc } from '../../lib/metrics/auc.ts';
 import { BinnedAuc } from '../../lib/metrics/binnedAuc.ts';
 import { scoreOrder } from '../../lib/metrics/scoreOrder.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import { rows, splitRows } from './arbitraries.ts';
 import { aucByPairs, type LabelledScore } from './definitions.ts';
 

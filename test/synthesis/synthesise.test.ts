@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pl from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
 import { CONFLICTS, parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
 import { FunnelTeacher } from '../../lib/synthesis/funnelTeacher.ts';

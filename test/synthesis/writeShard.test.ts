@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
 import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';

@@ -3,7 +3,7 @@ import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply, sum } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor, scalarTensor } from '../../lib/onnx/session.ts';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
 import {
   DENSITY_PENALTY,
   densityPenalty,

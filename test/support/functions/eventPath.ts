@@ -2,7 +2,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { handler as planHandler } from '../../../functions/plan.ts';
 import { handler as publishHandler } from '../../../functions/publish.ts';
 import { handler as scoreHandler } from '../../../functions/score.ts';
-import { RandomStream } from '../../../lib/random.ts';
+import { RandomStream } from '../../../lib/randomStream.ts';
 import { writeWhole } from '../../../lib/storage/writeWhole.ts';
 import { objectCreatedEvent } from '../s3/objectCreatedEvent.ts';
 import type { TestEndpoint } from '../s3/testEndpoint.ts';

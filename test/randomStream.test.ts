@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '../../lib/random.ts';
+import { RandomStream } from '../lib/randomStream.ts';
 
 function take(count: number, next: () => number): number[] {
   return Array.from({ length: count }, next);
