@@ -12,10 +12,10 @@ import {
   PAIRED_METRIC_NAMES,
   type PairedDifference,
   type PairedMetricName,
-  type ReportScores,
 } from './comparisonDocument.ts';
-import { pairedDifference } from './pairedBootstrap.ts';
+import { pairedDifference } from './pairedDifference.ts';
 import { readReportLabels, readReportScores } from './reportPart.ts';
+import { type ResampledAucs, resampleAucs } from './resampledAucs.ts';
 import { summarise } from './summarise.ts';
 
 /** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
@@ -31,11 +31,15 @@ export async function collectComparison(
   seeds: readonly number[],
 ): Promise<ComparisonDocument> {
   const labels = await readReportLabels(config, split.report);
-  const scoresOf = (name: string): Promise<ReportScores[]> =>
-    Promise.all(seeds.map((seed) => readReportScores(runFolder(output, name, seed), split.report)));
+  const resample = async (name: string): Promise<Record<PairedMetricName, ResampledAucs>> => {
+    const runs = await Promise.all(
+      seeds.map((seed) => readReportScores(runFolder(output, name, seed), split.report)),
+    );
+    return byPairedMetric((metric) => resampleAucs({ runs, labels, metric, seed: BOOTSTRAP_SEED }));
+  };
   const arms: Record<string, ArmSummary> = {};
   const paired: Record<string, Record<PairedMetricName, PairedDifference>> = {};
-  const reference = await scoresOf(REFERENCE_ARM);
+  const reference = await resample(REFERENCE_ARM);
   for (const name of names) {
     const records = await Promise.all(seeds.map((seed) => readRunRecord(output, name, seed)));
     arms[name] = summariseArm(
@@ -43,11 +47,8 @@ export async function collectComparison(
       records.map((record) => record!),
     );
     if (name === REFERENCE_ARM) continue;
-    const other = await scoresOf(name);
-    const differences = PAIRED_METRIC_NAMES.map((metric) => {
-      return [metric, pairedDifference({ reference, other, labels, metric, seed: BOOTSTRAP_SEED })] as const;
-    });
-    paired[name] = Object.fromEntries(differences) as Record<PairedMetricName, PairedDifference>;
+    const other = await resample(name);
+    paired[name] = byPairedMetric((metric) => pairedDifference(reference[metric], other[metric]));
   }
   return {
     formatVersion: 1,
@@ -64,6 +65,13 @@ export async function collectComparison(
     arms,
     paired,
   };
+}
+
+function byPairedMetric<T>(compute: (metric: PairedMetricName) => T): Record<PairedMetricName, T> {
+  return Object.fromEntries(PAIRED_METRIC_NAMES.map((metric) => [metric, compute(metric)])) as Record<
+    PairedMetricName,
+    T
+  >;
 }
 
 function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummary {

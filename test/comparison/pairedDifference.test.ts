@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
-import { pairedDifference } from '../../lib/comparison/pairedBootstrap.ts';
+import { pairedDifference } from '../../lib/comparison/pairedDifference.ts';
+import { resampleAucs } from '../../lib/comparison/resampledAucs.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
 import { RandomStream } from '../../lib/randomStream.ts';
 
@@ -22,8 +23,10 @@ function scores(skill: number): ReportScores {
 
 const good = [scores(0.2), scores(0.2), scores(0.2)];
 const bad = [scores(0.02), scores(0.02), scores(0.02)];
-const difference = (reference: ReportScores[], other: ReportScores[], metric: PairedMetricName, seed = 1) =>
-  pairedDifference({ reference, other, labels, metric, seed, resamples: 300 });
+function difference(reference: ReportScores[], other: ReportScores[], metric: PairedMetricName, seed = 1) {
+  const resample = (runs: ReportScores[]) => resampleAucs({ runs, labels, metric, seed, resamples: 300 });
+  return pairedDifference(resample(reference), resample(other));
+}
 
 describe('a paired difference', () => {
   it.each(['click.auc', 'conversion.auc', 'ctcvr.auc'] as const)(

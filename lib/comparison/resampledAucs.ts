@@ -1,18 +1,31 @@
 import { MannWhitney } from '../metrics/mannWhitney.ts';
 import { scoreOrder } from '../metrics/scoreOrder.ts';
 import { RandomStream } from '../randomStream.ts';
-import type { PairedDifference, PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
+import type { PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
 
-export interface PairedOptions {
-  /** One a training seed. */
-  readonly reference: readonly ReportScores[];
-  /** The same seeds, in the same order, on the same rows. */
-  readonly other: readonly ReportScores[];
+export interface ResamplingOptions {
+  /** Of one arm, one a training seed. */
+  readonly runs: readonly ReportScores[];
   /** Clicks 0 or 1; conversions in [0, 1], only meaningful where click is 1. */
   readonly labels: TaskLabels;
   readonly metric: PairedMetricName;
+  /** Arms of the same rows, as many runs and the same seed get the same resamples. */
   readonly seed: number;
   readonly resamples?: number;
+}
+
+/** An arm's AUCs in a bootstrap over rows and training seeds. An AUC is null where there is one class only. */
+export interface ResampledAucs {
+  /** On all rows, one a run. */
+  readonly whole: readonly (number | null)[];
+  readonly resamples: readonly Resample[];
+}
+
+export interface Resample {
+  /** On the rows drawn, one a run. */
+  readonly aucs: readonly (number | null)[];
+  /** Which runs were drawn, by index into `aucs`, as many as there are. */
+  readonly drawnRuns: readonly number[];
 }
 
 /** What an AUC needs of one run, in the order of its scores: a resample then looks up nothing but how often a row was drawn. */
@@ -25,43 +38,26 @@ interface RankedScores {
   readonly tieEnds: Uint32Array;
 }
 
-/**
- * Difference of two arms' AUCs, reference minus other, with a 95% percentile interval (Efron and Tibshirani 1993,
- * chapter 13). A resample draws rows with replacement, the same for both arms and all seeds, and then training
- * seeds: the interval covers the noise of both.
- */
-export function pairedDifference({
-  reference,
-  other,
+/** A resample draws rows with replacement, the same for all runs, and then runs (Efron and Tibshirani 1993, chapter 6). */
+export function resampleAucs({
+  runs,
   labels,
   metric,
   seed,
   resamples = 1000,
-}: PairedOptions): PairedDifference {
-  const ranked = reference.map((scores, i) => ({
-    reference: rank(scores, labels, metric),
-    other: rank(other[i]!, labels, metric),
-  }));
+}: ResamplingOptions): ResampledAucs {
+  const ranked = runs.map((scores) => rank(scores, labels, metric));
+  const aucsOf = (counts: Uint16Array) => ranked.map((run) => resampledAuc(run, counts));
   const rowCount = labels.click.length;
-  const differences = (counts: Uint16Array) =>
-    ranked.map((pair) => {
-      const [first, second] = [resampledAuc(pair.reference, counts), resampledAuc(pair.other, counts)];
-      return first === null || second === null ? null : first - second;
-    });
-  const values = differences(new Uint16Array(rowCount).fill(1)).map((value) => value ?? Number.NaN);
-
   const random = new RandomStream(seed);
-  const means: number[] = [];
-  for (let resample = 0; resample < resamples; resample++) {
-    const counts = new Uint16Array(rowCount);
-    for (let i = 0; i < rowCount; i++) counts[random.nextBelow(rowCount)]!++;
-    const found = differences(counts);
-    const drawn = found.map(() => found[random.nextBelow(found.length)]!);
-    // A resample with one class only has no AUC.
-    if (drawn.every((value) => value !== null)) means.push(mean(drawn));
-  }
-  means.sort((a, b) => a - b);
-  return { mean: mean(values), low: quantile(means, 0.025), high: quantile(means, 0.975), values };
+  return {
+    whole: aucsOf(new Uint16Array(rowCount).fill(1)),
+    resamples: Array.from({ length: resamples }, () => {
+      const counts = new Uint16Array(rowCount);
+      for (let i = 0; i < rowCount; i++) counts[random.nextBelow(rowCount)]!++;
+      return { aucs: aucsOf(counts), drawnRuns: runs.map(() => random.nextBelow(runs.length)) };
+    }),
+  };
 }
 
 function rank(
@@ -102,16 +98,4 @@ function resampledAuc({ rows, labels, tieEnds }: RankedScores, counts: Uint16Arr
     ranked.addTies(tiedPositives, tiedNegatives);
   }
   return ranked.auc;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Linear between the neighbours. @param sorted ascending; NaN when empty */
-function quantile(sorted: readonly number[], share: number): number {
-  const at = share * (sorted.length - 1);
-  const below = sorted[Math.floor(at)] ?? Number.NaN;
-  const above = sorted[Math.ceil(at)] ?? Number.NaN;
-  return below + (at - Math.floor(at)) * (above - below);
 }
