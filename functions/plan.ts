@@ -6,22 +6,20 @@ import { type PlannedRun, planRun, runRequestSchema } from './planRun.ts';
 import { notifiedObjects } from './s3Events.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics, publishMetrics } from './telemetry.ts';
+import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
-export async function handler(event: unknown): Promise<PlannedRun | SQSBatchResponse> {
-  const settings = readSettings();
-  try {
-    if (isSqsEvent(event)) return await planEvents(event, settings);
+export function handler(event: unknown, invocation?: Invocation): Promise<PlannedRun | SQSBatchResponse> {
+  return observed(invocation, async () => {
+    const settings = readSettings();
+    if (isSqsEvent(event)) return planEvents(event, settings);
     const request = parseDocument(runRequestSchema, event);
     const planned = await traced('plan run', {}, () => planRun(request, settings));
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
     return planned;
-  } finally {
-    publishMetrics();
-  }
+  });
 }
 
 /** Every partition that a shard landed in is planned once; its messages are taken back when that fails. */

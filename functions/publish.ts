@@ -6,29 +6,27 @@ import { parseDocument } from './parseDocument.ts';
 import { planAndSend } from './planAndSend.ts';
 import { readSettings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics, publishMetrics } from './telemetry.ts';
+import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
 /** Publish requests from the queue, or one of the state machine's map. */
-export async function handler(event: unknown): Promise<PublishOutcome | SQSBatchResponse> {
-  try {
-    if (isSqsEvent(event)) {
-      return await handleEach(event.Records, 'publishing failed', async (message) => {
-        const request = parseDocument(publishRequestSchema, message);
-        const outcome = await publish(request);
-        // An incomplete partition is waited for: the unit that is still out asks again when it is done.
-        if (outcome.kind === 'refused') throw notPublished(outcome, request);
-        // A run has published another model since: what landed is still to be scored with that one.
-        if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
-      });
-    }
+export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome | SQSBatchResponse> {
+  return observed(invocation, async () => {
+    if (isSqsEvent(event)) return handleEach(event.Records, 'publishing failed', publishAsAsked);
     const request = parseDocument(publishRequestSchema, event);
     const outcome = await publish(request);
     if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, request);
     return outcome;
-  } finally {
-    publishMetrics();
-  }
+  });
+}
+
+async function publishAsAsked(message: unknown): Promise<void> {
+  const request = parseDocument(publishRequestSchema, message);
+  const outcome = await publish(request);
+  // An incomplete partition is waited for: the unit that is still out asks again when it is done.
+  if (outcome.kind === 'refused') throw notPublished(outcome, request);
+  // A run has published another model since: what landed is still to be scored with that one.
+  if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
 }
 
 async function publish(request: PublishRequest): Promise<PublishOutcome> {

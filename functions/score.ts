@@ -7,35 +7,32 @@ import { sendMessages } from './messageQueue.ts';
 import { parseDocument } from './parseDocument.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { logger, metrics, publishMetrics } from './telemetry.ts';
+import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
+
+type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
 /** Left for handing on and reporting; and what a unit must have to be begun at all. */
 const RESERVE_MILLIS = 10_000;
 const LEAST_MILLIS = 30_000;
 
 /** Units from the queue, or one unit of the state machine's map. What can't be done in time is handed on. */
-export async function handler(
-  event: unknown,
-  context: Pick<Context, 'getRemainingTimeInMillis'>,
-): Promise<ScoredUnit | SQSBatchResponse> {
-  try {
-    if (!isSqsEvent(event)) return await score(parseDocument(workUnitSchema, event), context);
+export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit | SQSBatchResponse> {
+  return observed(context, async () => {
+    if (!isSqsEvent(event)) return score(parseDocument(workUnitSchema, event), context);
     const settings = readSettings();
-    return await handleEach(event.Records, 'a unit failed', async (message) => {
+    return handleEach(event.Records, 'a unit failed', async (message) => {
       if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
       await scoreAndSend(parseDocument(workUnitSchema, message), context, settings);
     });
-  } finally {
-    publishMetrics();
-  }
+  });
 }
 
 /** The rest goes back to the queue; a unit that is done asks for its partition to be published. */
 async function scoreAndSend(
   unit: WorkUnit,
-  context: Pick<Context, 'getRemainingTimeInMillis'>,
+  context: TimedInvocation,
   { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL }: Settings,
 ): Promise<void> {
   try {
@@ -49,7 +46,7 @@ async function scoreAndSend(
   }
 }
 
-function score(unit: WorkUnit, context: Pick<Context, 'getRemainingTimeInMillis'>): Promise<ScoredUnit> {
+function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
   const { partition, model } = unit;
   return traced('score unit', { partition, model: model.version }, async () => {
     const startMillis = performance.now();

@@ -1,6 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
+import type { Context } from 'aws-lambda';
 
 // One of each an execution environment. Names and levels come from POWERTOOLS_* and the function's own environment.
 const serviceName = 'ncs4cvr';
@@ -12,7 +13,16 @@ export const metrics = new Metrics({
 // Clients are captured one by one (traced.ts): the SDK marks its requests, and the patch of http passes over marked ones.
 export const tracer = new Tracer({ serviceName, captureHTTPsRequests: false });
 
-/** Writes what was counted in an invocation. Powertools warns in plain text when that is nothing. */
-export function publishMetrics(): void {
-  if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+/** What of Lambda's context tells one invocation from another; absent when a handler is called by hand. */
+export type Invocation = Partial<Pick<Context, 'awsRequestId'>>;
+
+/** Runs an invocation: its log records name its request, and what was counted is written however it ends. */
+export async function observed<T>(invocation: Invocation | undefined, work: () => Promise<T>): Promise<T> {
+  logger.appendKeys({ function_request_id: invocation?.awsRequestId });
+  try {
+    return await work();
+  } finally {
+    // Powertools warns in plain text when nothing was counted.
+    if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+  }
 }

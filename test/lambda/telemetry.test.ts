@@ -52,7 +52,7 @@ function writtenMetrics(records: readonly Record<string, unknown>[]): string[][]
     );
 }
 
-it('every line of a run is a JSON record; log records name the service and the trace', async () => {
+it('every line of a run is a JSON record; log records name the service, the request and its trace', async () => {
   lambda.land('a.parquet', first);
   await lambda.deliverAll();
   for (const name of FUNCTIONS) {
@@ -61,7 +61,14 @@ it('every line of a run is a JSON record; log records name the service and the t
     const logs = records.filter((record) => !('_aws' in record));
     expect(logs.length).toBeGreaterThan(0);
     for (const log of logs) {
-      expect(log).toMatchObject({ level: 'INFO', service: 'ncs4cvr', xray_trace_id: expect.any(String) });
+      expect(log).toMatchObject({
+        level: 'INFO',
+        service: 'ncs4cvr',
+        function_request_id: expect.any(String),
+      });
+      const { function_request_id: request, xray_trace_id: trace } = log as Record<string, string>;
+      // The runtime's stand-in makes one from the other.
+      expect(trace!.split('-').at(-1)).toBe(request!.replaceAll('-', '').slice(0, 24));
     }
   }
   const scored = lambda.functions.score
