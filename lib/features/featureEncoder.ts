@@ -1,6 +1,6 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { type ColumnRequirement, columnRequirements, findColumn } from './columnRequirements.ts';
-import { forEachNull, IntScratch, isValid, readIntegers, readNumbers } from './columnValues.ts';
+import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type { BucketedFeature, FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';
 import {
@@ -12,6 +12,7 @@ import {
   tableOf,
 } from './featureLayout.ts';
 import { createIdTable, type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
+import { readFeatureNumbers } from './readFeatureNumbers.ts';
 import { bucketOf, transformNumber } from './transformNumber.ts';
 
 /** How often a feature had no usable value; a jump between nights is the first sign of a broken shard. */
@@ -182,7 +183,7 @@ export class FeatureEncoder {
     counts.values += count;
     const numbers = this.#numberScratch(count);
     if (data === undefined) numbers.fill(Number.NaN, 0, count);
-    else readNumbers(data, start, end, numbers);
+    else readFeatureNumbers(field.feature, data, start, end, numbers);
     for (let i = 0, to = at * width + 2 * index; i < count; i++, to += width) {
       const value = transformNumber(field.feature, numbers[i]!);
       const isMissing = Number.isNaN(value);
@@ -212,12 +213,11 @@ export class FeatureEncoder {
 
   #lookUpBuckets(feature: BucketedFeature, data: Data, start: number, end: number, ids: Int32Array): void {
     const numbers = this.#numberScratch(end - start);
-    readNumbers(data, start, end, numbers);
+    readFeatureNumbers(feature, data, start, end, numbers);
     const boundaries = feature.fitted!.boundaries;
     for (let i = 0; i < end - start; i++) {
       const value = numbers[i]!;
-      const isMissing = Number.isNaN(value) || feature.missingValues.includes(value);
-      ids[i] = isMissing ? MISSING_ID : 1 + bucketOf(boundaries, value);
+      ids[i] = Number.isNaN(value) ? MISSING_ID : 1 + bucketOf(boundaries, value);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Data, RecordBatch } from 'apache-arrow';
 import { ContractError } from '../errors.ts';
 import { columnRequirements, findColumn } from './columnRequirements.ts';
-import { IntScratch, isValid, readIntegers, readNumbers } from './columnValues.ts';
+import { IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type {
   BucketedFeature,
   Feature,
@@ -12,6 +12,7 @@ import type {
 import { tableOf } from './featureLayout.ts';
 import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
+import { readFeatureNumbers } from './readFeatureNumbers.ts';
 import { StringIndex } from './stringIndex.ts';
 import { preTransformNumber } from './transformNumber.ts';
 
@@ -189,7 +190,7 @@ class MomentsLearner {
 
   add(data: Data, rowCount: number): void {
     const numbers = new Float64Array(rowCount);
-    readNumbers(data, 0, rowCount, numbers);
+    readFeatureNumbers(this.#feature, data, 0, rowCount, numbers);
     for (const raw of numbers) {
       const value = preTransformNumber(this.#feature, raw);
       if (Number.isNaN(value)) continue;
@@ -217,9 +218,9 @@ class QuantileLearner {
 
   add(data: Data, rowCount: number): void {
     const numbers = new Float64Array(rowCount);
-    readNumbers(data, 0, rowCount, numbers);
+    readFeatureNumbers(this.#feature, data, 0, rowCount, numbers);
     for (const value of numbers) {
-      if (!Number.isNaN(value) && !this.#feature.missingValues.includes(value)) this.#sample.add(value);
+      if (!Number.isNaN(value)) this.#sample.add(value);
     }
   }
 

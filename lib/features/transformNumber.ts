@@ -1,8 +1,8 @@
 import type { NumericFeature } from './contract.ts';
 
-/** Clip and log1p of a numeric feature, before standardising; NaN when the value counts as missing. */
+/** Clip and log1p of a numeric feature, before standardising. @param raw NaN when missing, and then so is the result */
 export function preTransformNumber(feature: NumericFeature, raw: number): number {
-  if (Number.isNaN(raw) || feature.missingValues.includes(raw)) return Number.NaN;
+  if (Number.isNaN(raw)) return Number.NaN;
   let value = raw;
   const { clip } = feature;
   if (clip?.min !== undefined && value < clip.min) value = clip.min;
@@ -11,7 +11,7 @@ export function preTransformNumber(feature: NumericFeature, raw: number): number
   return finiteOrMissing(value);
 }
 
-/** The dense input of a numeric feature; NaN when the value is missing. */
+/** The dense input of a numeric feature; NaN when the value is missing or nothing that float32 can hold. @param raw NaN when missing */
 export function transformNumber(feature: NumericFeature, raw: number): number {
   const value = preTransformNumber(feature, raw);
   if (!feature.standardise || feature.fitted === undefined) return value;

@@ -1,4 +1,4 @@
-import { Bool, Int32, type RecordBatch, Uint32, Uint64 } from 'apache-arrow';
+import { Bool, Float16, Float32, Float64, Int32, type RecordBatch, Uint32, Uint64 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { batchOf, columnOf, doubles, int64Lists, int64s, strings } from './arrowBatches.ts';
@@ -120,6 +120,19 @@ describe('numeric features', () => {
     expect(denseOf({ standardise: false, clip: { min: 0 }, missingValues: [-1] }, -1, -2, 0)).toEqual([
       0, 1, 0, 0, 0, 0,
     ]);
+  });
+
+  it.each([
+    ['float16', new Float16()],
+    ['float32', new Float32()],
+    ['float64', new Float64()],
+  ] as const)('find a missing value in a column of %s by what the column makes of it', (_, type) => {
+    const batch = batchOf({ a: columnOf(type, [-0.7, -0.75, null]) });
+    const numeric = encoderOf([{ kind: 'numeric', column: 'a', standardise: false, missingValues: [-0.7] }]);
+    expect(encoded(numeric, batch).dense).toEqual([0, 1, -0.75, 0, 0, 1]);
+    const fitted = { boundaries: [] };
+    const bucketed = { kind: 'bucketed', column: 'a', buckets: 4, missingValues: [-0.7], fitted };
+    expect(singlesOf([bucketed], batch)).toEqual([0, 1, 0]);
   });
 
   it('take log1p symmetrically around zero', () => {

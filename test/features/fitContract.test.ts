@@ -1,4 +1,4 @@
-import { Binary, makeData, Null, type RecordBatch } from 'apache-arrow';
+import { Binary, Float32, makeData, Null, type RecordBatch } from 'apache-arrow';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ContractError } from '../../lib/errors.ts';
@@ -156,6 +156,14 @@ describe('fitting numbers', () => {
     const batch = batchOf({ a: doubles([1, 2, null, 3, 4, NaN, -9, Infinity, 1e300]) });
     const fitted = await fittedOf({ kind: 'numeric', column: 'a', missingValues: [-9] }, batch);
     expect(fitted).toEqual({ mean: 2.5, standardDeviation: Math.sqrt(1.25), rows: 4 });
+  });
+
+  it('leaves out a missing value that a float32 column holds as the float32 next to it', async () => {
+    const batch = batchOf({ a: columnOf(new Float32(), [1, -0.1, 2]) });
+    const numeric = await fittedOf({ kind: 'numeric', column: 'a', missingValues: [-0.1] }, batch);
+    expect(numeric).toMatchObject({ mean: 1.5, rows: 2 });
+    const bucketed = { kind: 'bucketed', column: 'a', buckets: 2, missingValues: [-0.1] };
+    expect(await fittedOf(bucketed, batch)).toEqual({ boundaries: [1] });
   });
 
   it('learns them after clip and log1p', async () => {
