@@ -25,8 +25,8 @@ export async function readReportLabels(
   const click: number[] = [];
   const conversion: number[] = [];
   const users: (UserKey | null)[] = [];
-  for await (const { file, batch } of readParts(parts, labelRequirements(labels))) {
-    const found = readLabels(batch, labels, file);
+  for await (const { batch, ...place } of readParts(parts, labelRequirements(labels))) {
+    const found = readLabels(batch, labels, place);
     for (const value of found.click) click.push(value);
     for (const value of found.conversion) conversion.push(value);
     if (labels.user !== undefined) for (const user of readUsers(batch, labels.user)) users.push(user);

@@ -23,6 +23,15 @@ export interface Labels {
   readonly conversion: Float32Array;
 }
 
+/** Where a batch is from, for errors. */
+export interface BatchPlace {
+  /** URI of the shard. */
+  readonly file: string;
+  readonly rowGroup: number;
+  /** The batch's first row, counted from the start of the shard. */
+  readonly rowStart: number;
+}
+
 export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
   const number = { required: true, accepts: isNumberColumn, expected: 'a number column (label)' };
   const user = {
@@ -41,20 +50,20 @@ export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
  * Reads the labels of a batch; a conversion is only looked at where the row was clicked.
  * @throws ShardError SHARD_LABEL_INVALID for a click other than 0 or 1, or a clicked row's conversion outside [0, 1]
  */
-export function readLabels(batch: RecordBatch, labels: LabelColumns, file: string): Labels {
+export function readLabels(batch: RecordBatch, labels: LabelColumns, place: BatchPlace): Labels {
   const rowCount = batch.numRows;
-  const clicks = numbersOf(batch, labels.click, file);
-  const conversions = numbersOf(batch, labels.conversion, file);
+  const clicks = numbersOf(batch, labels.click, place.file);
+  const conversions = numbersOf(batch, labels.conversion, place.file);
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
   for (let row = 0; row < rowCount; row++) {
     const clicked = clicks[row]!;
-    if (clicked !== 0 && clicked !== 1) throw invalidLabel(file, labels.click, row, '0 or 1', clicked);
+    if (clicked !== 0 && clicked !== 1) throw invalidLabel(place, labels.click, row, '0 or 1', clicked);
     click[row] = clicked;
     if (clicked === 0) continue;
     const value = conversions[row]!;
     // Written so that NaN (a null) fails too.
-    if (!(value >= 0 && value <= 1)) throw invalidLabel(file, labels.conversion, row, '0 to 1', value);
+    if (!(value >= 0 && value <= 1)) throw invalidLabel(place, labels.conversion, row, '0 to 1', value);
     conversion[row] = value;
   }
   return { click, conversion };
@@ -86,14 +95,15 @@ function columnOf(batch: RecordBatch, column: string): Data | undefined {
 }
 
 function invalidLabel(
-  file: string,
+  { file, rowGroup, rowStart }: BatchPlace,
   column: string,
   row: number,
   expected: string,
   found: number,
 ): ShardError {
-  return new ShardError('SHARD_LABEL_INVALID', `row ${row} of its batch has no usable label`, {
+  return new ShardError('SHARD_LABEL_INVALID', `row ${rowStart + row} of the shard has no usable label`, {
     file,
+    rowGroup,
     column,
     expected,
     found: Number.isNaN(found) ? 'null or NaN' : String(found),

@@ -3,6 +3,8 @@ import type { ParquetShard } from './openShard.ts';
 import { type ReadOptions, readRowGroup } from './readRowGroup.ts';
 
 export interface ShardBatch {
+  /** URI of the shard. */
+  readonly file: string;
   readonly rowGroup: number;
   /** The batch's first row, counted from the start of the shard. */
   readonly rowStart: number;
@@ -26,7 +28,7 @@ export async function* readRecordBatches(
   for (const rowGroup of rowGroups) {
     let rowStart = shard.rowGroups[rowGroup]?.rowStart ?? 0;
     for (const batch of await readRowGroup(shard, rowGroup, columns, options)) {
-      yield { rowGroup, rowStart, batch };
+      yield { file: shard.uri, rowGroup, rowStart, batch };
       rowStart += batch.numRows;
     }
   }

@@ -37,6 +37,8 @@ export async function evaluateInput(
           ...labelRequirements(labels),
         ]);
         for await (const scored of scoredRowGroups(shard, pool)) {
+          const { rowGroup } = scored;
+          const { rowStart } = shard.rowGroups[rowGroup]!;
           let at = 0;
           for (const batch of tableFromIPC(scored.columnsIpc).batches) {
             const end = at + batch.numRows;
@@ -44,7 +46,7 @@ export async function evaluateInput(
               pctr: scored.pctr.subarray(at, end),
               pcvr: scored.pcvr.subarray(at, end),
               pctcvr: scored.pctcvr.subarray(at, end),
-              ...readLabels(batch, labels, uri),
+              ...readLabels(batch, labels, { file: uri, rowGroup, rowStart: rowStart + at }),
               ...(labels.user === undefined ? {} : { users: readUsers(batch, labels.user) }),
             });
             at = end;

@@ -54,6 +54,7 @@ export class RowGroupScorer {
       }
     }
     return {
+      rowGroup: task.rowGroup,
       rowCount,
       columnsIpc: encodeColumns(batches, passedOn),
       pctr,

@@ -21,6 +21,7 @@ export interface RowGroupTask {
 
 /** A scored row group, all rows in input order. */
 export interface ScoredRowGroup {
+  readonly rowGroup: number;
   readonly rowCount: number;
   /** Arrow IPC stream: row keys and extra columns. */
   readonly columnsIpc: Uint8Array;

@@ -9,7 +9,8 @@ import { labelRequirements } from '../features/readLabels.ts';
 import { type NetworkShape, networkShape } from '../model/networkShape.ts';
 import type { PerTask } from '../model/tasks.ts';
 import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
-import { type PartBatch, readParts } from './readParts.ts';
+import type { ShardBatch } from '../parquet/readRecordBatches.ts';
+import { readParts } from './readParts.ts';
 import type { DataSplit } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 import { type TrainingSet, TrainingSetBuilder } from './trainingSet.ts';
@@ -81,22 +82,22 @@ function refuseTooLarge({ embeddingRowCount, embeddingWidth, parameters }: Netwo
   });
 }
 
-async function* batchesOf(parts: AsyncIterable<PartBatch>): AsyncGenerator<RecordBatch> {
+async function* batchesOf(parts: AsyncIterable<ShardBatch>): AsyncGenerator<RecordBatch> {
   for await (const { batch } of parts) yield batch;
 }
 
 async function encodeParts(
   encoder: FeatureEncoder,
   config: TrainingConfig,
-  parts: AsyncIterable<PartBatch>,
+  parts: AsyncIterable<ShardBatch>,
 ): Promise<TrainingSet> {
   const builder = new TrainingSetBuilder(encoder, config.labels);
-  for await (const { file, batch } of parts) builder.add(batch, file);
+  for await (const { batch, ...place } of parts) builder.add(batch, place);
   return builder.build();
 }
 
 /** The first rows of the validation part, feature columns only. */
-async function firstRows(contract: FeatureContract, parts: AsyncGenerator<PartBatch>): Promise<RecordBatch> {
+async function firstRows(contract: FeatureContract, parts: AsyncGenerator<ShardBatch>): Promise<RecordBatch> {
   for await (const { batch } of parts) {
     const inBatch = new Set(batch.schema.fields.map(({ name }) => name));
     const columns = [...new Set(contract.features.map(({ column }) => column))];

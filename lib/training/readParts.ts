@@ -1,20 +1,14 @@
-import type { RecordBatch } from 'apache-arrow';
 import { checkColumns, type WantedColumn } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
-import { readRecordBatches } from '../parquet/readRecordBatches.ts';
+import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ShardPart } from './splitShards.ts';
-
-export interface PartBatch {
-  readonly file: string;
-  readonly batch: RecordBatch;
-}
 
 /** Streams the wanted columns of shard parts, checking every shard's columns first. */
 export async function* readParts(
   parts: readonly ShardPart[],
   wanted: readonly WantedColumn[],
-): AsyncGenerator<PartBatch> {
+): AsyncGenerator<ShardBatch> {
   for (const part of parts) {
     const file = await storageFor(part.uri).open(part.uri);
     try {
@@ -25,10 +19,10 @@ export async function* readParts(
         const { rowStart, rowCount } = shard.rowGroups[index]!;
         return rowStart < part.rowEnd && rowStart + rowCount > part.rowStart;
       });
-      for await (const { rowStart, batch } of readRecordBatches(shard, columns, { rowGroups })) {
-        const start = Math.max(0, part.rowStart - rowStart);
-        const end = Math.min(batch.numRows, part.rowEnd - rowStart);
-        if (start < end) yield { file: part.uri, batch: batch.slice(start, end) };
+      for await (const { batch, ...place } of readRecordBatches(shard, columns, { rowGroups })) {
+        const start = Math.max(0, part.rowStart - place.rowStart);
+        const end = Math.min(batch.numRows, part.rowEnd - place.rowStart);
+        if (start < end) yield { ...place, rowStart: place.rowStart + start, batch: batch.slice(start, end) };
       }
     } finally {
       await file.close();

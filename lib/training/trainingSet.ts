@@ -2,7 +2,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { type LabelColumns, readLabels } from '../features/readLabels.ts';
+import { type BatchPlace, type LabelColumns, readLabels } from '../features/readLabels.ts';
 
 /** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes a row. */
 export interface TrainingSet {
@@ -30,11 +30,11 @@ export class TrainingSetBuilder {
   }
 
   /** @throws ShardError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1] */
-  add(batch: RecordBatch, file: string): void {
+  add(batch: RecordBatch, place: BatchPlace): void {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));
     this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount);
-    const labels = readLabels(batch, this.#labels, file);
+    const labels = readLabels(batch, this.#labels, place);
     this.#click.set(labels.click, this.#rowCount);
     this.#conversion.set(labels.conversion, this.#rowCount);
     this.#rowCount = end;

@@ -4,11 +4,12 @@ import { ShardError } from '../../lib/errors.ts';
 import { readLabels, readUsers } from '../../lib/features/readLabels.ts';
 import { batchOf, columnOf, doubles, int64s, strings } from './arrowBatches.ts';
 
+const place = { file: 'part-0.parquet', rowGroup: 2, rowStart: 40 };
 const columns = { click: 'click', conversion: 'play_rate' };
 
 function errorOf(batch: Parameters<typeof readLabels>[0]): ShardError {
   try {
-    readLabels(batch, columns, 'part-0.parquet');
+    readLabels(batch, columns, place);
   } catch (error) {
     expect(error).toBeInstanceOf(ShardError);
     return error as ShardError;
@@ -22,7 +23,7 @@ describe('readLabels', () => {
       click: columnOf(new Int8(), [1, 0, 0, 1, 0]),
       play_rate: doubles([0.25, 0.75, null, 1, 7]),
     });
-    const { click, conversion } = readLabels(batch, columns, 'part-0.parquet');
+    const { click, conversion } = readLabels(batch, columns, place);
     expect([...click]).toEqual([1, 0, 0, 1, 0]);
     expect([...conversion]).toEqual([0.25, 0, 0, 1, 0]);
   });
@@ -30,7 +31,7 @@ describe('readLabels', () => {
   it('takes booleans as 0 and 1, in a sliced batch too', () => {
     const flags = columnOf(new Bool(), [true, true, false, true]);
     const batch = batchOf({ click: flags, play_rate: flags }).slice(1, 4);
-    const { click, conversion } = readLabels(batch, columns, 'part-0.parquet');
+    const { click, conversion } = readLabels(batch, columns, place);
     expect([...click, ...conversion]).toEqual([1, 0, 1, 1, 0, 1]);
   });
 
@@ -42,12 +43,13 @@ describe('readLabels', () => {
     [[0, 1], [9, -0.01], 'play_rate', '-0.01'],
     [[0, 1], [9, null], 'play_rate', 'null or NaN'],
   ])(
-    'refuses clicks %j with conversions %j, naming the column and what it found',
+    'refuses clicks %j with conversions %j, naming the row group, the row, the column and what it found',
     (clicks, rates, column, found) => {
       const error = errorOf(batchOf({ click: doubles(clicks), play_rate: doubles(rates) }));
+      expect(error.message).toContain('row 41 of the shard');
       expect([error.code, error.location, error.found]).toEqual([
         'SHARD_LABEL_INVALID',
-        { file: 'part-0.parquet', column },
+        { file: 'part-0.parquet', rowGroup: 2, column },
         found,
       ]);
     },

@@ -45,8 +45,8 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     const builder = new TrainingSetBuilder(new FeatureEncoder(contract), config.labels);
     const uri = `${dataUri}/dt=2022-05-01/part-0.parquet`;
     const wanted = [...columnRequirements(contract), ...labelRequirements(config.labels)];
-    for await (const { file, batch } of readParts([{ uri, rowStart: 0, rowEnd: ROWS }], wanted)) {
-      builder.add(batch, file);
+    for await (const { batch, ...place } of readParts([{ uri, rowStart: 0, rowEnd: ROWS }], wanted)) {
+      builder.add(batch, place);
     }
     const set = builder.build();
     expect(set.rowCount).toBe(ROWS);

@@ -134,7 +134,8 @@ test('a missing or impossible label, and any broken shard, end the evaluation: n
   );
   await expect(evaluate('label')).rejects.toMatchObject({
     code: 'SHARD_LABEL_INVALID',
-    location: { file: join(folder, 'label/a.parquet'), column: 'click' },
+    location: { file: join(folder, 'label/a.parquet'), rowGroup: 2, column: 'click' },
+    message: expect.stringContaining('row 50 of the shard has no usable label'),
   });
 
   const unknown = rows.map((row) => ({ ...row, click: 1, conversion: null }));

@@ -41,7 +41,7 @@ function changedFunnel(change: (row: FunnelRow, index: number) => FunnelRow): st
     mkdirSync(join(root, `dt=${date}`), { recursive: true });
     const rows = funnelRows(date, 500);
     const written = date === TINY_DATES[1] ? rows.map(change) : rows;
-    writeFileSync(join(root, `dt=${date}`, 'part-0.parquet'), funnelShard(written));
+    writeFileSync(join(root, `dt=${date}`, 'part-0.parquet'), funnelShard(written, 400));
   }
   return root;
 }
@@ -92,8 +92,8 @@ describe('a trained bundle', () => {
     const builder = new TrainingSetBuilder(encoder, config.labels);
     const uri = join(dataUri, `dt=${TINY_DATES[2]}`, 'part-0.parquet');
     const wanted = [...columnRequirements(bundle.contract), ...labelRequirements(config.labels)];
-    for await (const { batch } of readParts([{ uri, rowStart: 0, rowEnd: 1500 }], wanted)) {
-      builder.add(batch, uri);
+    for await (const { batch, ...place } of readParts([{ uri, rowStart: 0, rowEnd: 1500 }], wanted)) {
+      builder.add(batch, place);
     }
     const set = builder.build();
     const shape = networkShape(config.network, encoder.layout);
@@ -154,15 +154,19 @@ describe('the conversion label', () => {
     ['-0.1', -0.1],
     ['null or NaN', null],
     ['null or NaN', Number.NaN],
-  ])('outside [0, 1] on a clicked row is an error with file and column: %s', async (found, value) => {
-    const clicked = funnelRows(TINY_DATES[1], 500).findLastIndex(({ click }) => click === 1);
-    const root = changedFunnel((row, i) => (i === clicked ? { ...row, play_rate: value } : row));
-    await expect(train(root)).rejects.toMatchObject({
-      code: 'SHARD_LABEL_INVALID',
-      location: { file: join(root, 'dt=2024-03-02', 'part-0.parquet'), column: 'play_rate' },
-      found,
-    });
-  });
+  ])(
+    'outside [0, 1] on a clicked row is an error with file, row group and column: %s',
+    async (found, value) => {
+      const clicked = funnelRows(TINY_DATES[1], 500).findLastIndex(({ click }) => click === 1);
+      expect(clicked).toBeGreaterThanOrEqual(400);
+      const root = changedFunnel((row, i) => (i === clicked ? { ...row, play_rate: value } : row));
+      await expect(train(root)).rejects.toMatchObject({
+        code: 'SHARD_LABEL_INVALID',
+        location: { file: join(root, 'dt=2024-03-02', 'part-0.parquet'), rowGroup: 1, column: 'play_rate' },
+        found,
+      });
+    },
+  );
 
   it.each([
     ['conversion', (row: FunnelRow) => ({ ...row, conversion: row.click === 1 ? 0 : null })],

@@ -22,12 +22,12 @@ it('a training set has every row once, whatever batches it came in, and slices a
     const root = writeTinyFunnel(join(folder, `${rowGroupRows}`), { dates, rowsPerDay: ROWS, rowGroupRows });
     const part = { uri: join(root, `dt=${dates[0]}`, 'part-0.parquet'), rowStart: 0, rowEnd: ROWS };
     const wanted = [...columnRequirements(config.contract), ...labelRequirements(config.labels)];
-    const read = async function* () {
+    const batches = async function* () {
       for await (const { batch } of readParts([part], wanted)) yield batch;
     };
-    const encoder = new FeatureEncoder(await fitContract(config.contract, read()));
+    const encoder = new FeatureEncoder(await fitContract(config.contract, batches()));
     const builder = new TrainingSetBuilder(encoder, config.labels);
-    for await (const batch of read()) builder.add(batch, part.uri);
+    for await (const { batch, ...place } of readParts([part], wanted)) builder.add(batch, place);
     const whole = builder.build();
     layouts.push(sliceTrainingSet(encoder.layout, whole, 0, ROWS));
     slice = sliceTrainingSet(encoder.layout, whole, 650, 660);
