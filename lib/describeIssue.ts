@@ -1,20 +1,26 @@
 import type { z } from 'zod';
 
 /**
- * A zod issue as `path: message`, naming unknown keys; a union by its first branch that takes such a type, one that knows
- * all of the keys before one that doesn't.
+ * A zod issue as `path: message`, naming unknown keys. A union is described by one branch: the first that takes such a type and knows
+ * all of its keys, else the first that takes such a type, else one that lists the values it takes.
  */
 export function describeIssue(issue: z.core.$ZodIssue, parentPath = ''): string[] {
   const path = [parentPath, ...issue.path.map(String)].filter((part) => part !== '').join('.');
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const branches = issue.errors.filter(
-      (branch) => !branch.every((inner) => inner.path.length === 0 && inner.code === 'invalid_type'),
-    );
+    const branches = issue.errors.filter((branch) => !isAtRoot(branch, 'invalid_type'));
+    const inside = branches.filter((branch) => !isAtRoot(branch, 'invalid_value'));
     const meant =
-      branches.find((branch) => !branch.some((inner) => inner.code === 'unrecognized_keys')) ?? branches[0];
+      inside.find((branch) => !branch.some((inner) => inner.code === 'unrecognized_keys')) ??
+      inside[0] ??
+      branches[0];
     if (meant !== undefined) return meant.flatMap((inner) => describeIssue(inner, path));
     const types = issue.errors.flat().map((inner) => ('expected' in inner ? inner.expected : inner.code));
     return [`${path}: Invalid input: expected ${types.join(' or ')}`];
   }
   return [`${path === '' ? 'document' : path}: ${issue.message}`];
+}
+
+/** Whether a branch had nothing but this to say, of the whole value. */
+function isAtRoot(branch: readonly z.core.$ZodIssue[], code: z.core.$ZodIssue['code']): boolean {
+  return branch.every((inner) => inner.path.length === 0 && inner.code === code);
 }

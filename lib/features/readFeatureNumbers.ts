@@ -1,4 +1,4 @@
-import { type Data, type DataType, type Float, Precision, Type, util } from 'apache-arrow';
+import { type Data, type DataType, type Float, Precision, Type } from 'apache-arrow';
 import { readNumbers } from './columnValues.ts';
 import type { BucketedFeature, NumericFeature } from './contract.ts';
 
@@ -22,6 +22,25 @@ export function readFeatureNumbers(
 function asHeldBy(type: DataType, value: number): number {
   if (type.typeId !== Type.Float) return value;
   const { precision } = type as Float;
-  if (precision === Precision.HALF) return util.uint16ToFloat64(util.float64ToUint16(value));
-  return precision === Precision.SINGLE ? Math.fround(value) : value;
+  if (precision === Precision.DOUBLE) return value;
+  const held = precision === Precision.HALF ? nearestHalf(value) : Math.fround(value);
+  // Too small for the column: no row can hold it, and 0 is a number like others.
+  return held === 0 ? value : held;
+}
+
+const HALF_FRACTION_BITS = 10;
+const LEAST_HALF_EXPONENT = -14;
+/** Between the largest float16, 65504, and the next power of two: from here on numbers round to infinity. */
+const HALF_OVERFLOW = 65_520;
+
+/** The float16 nearest to a number, ties to even. Arrow's own conversion goes wrong where rounding carries, and beyond 65519. */
+function nearestHalf(value: number): number {
+  const size = Math.abs(value);
+  if (size >= HALF_OVERFLOW) return Math.sign(value) * Number.POSITIVE_INFINITY;
+  const exponent = Math.max(Math.floor(Math.log2(size)), LEAST_HALF_EXPONENT);
+  const step = 2 ** (exponent - HALF_FRACTION_BITS);
+  const steps = size / step;
+  const below = Math.floor(steps);
+  const isUp = steps - below > 0.5 || (steps - below === 0.5 && below % 2 === 1);
+  return Math.sign(value) * (below + (isUp ? 1 : 0)) * step;
 }

@@ -1,4 +1,14 @@
-import { Bool, Float16, Float32, Float64, Int32, type RecordBatch, Uint32, Uint64 } from 'apache-arrow';
+import {
+  Bool,
+  type Data,
+  Float16,
+  Float32,
+  Int32,
+  makeData,
+  type RecordBatch,
+  Uint32,
+  Uint64,
+} from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { batchOf, columnOf, doubles, int64Lists, int64s, strings } from './arrowBatches.ts';
@@ -122,17 +132,33 @@ describe('numeric features', () => {
     ]);
   });
 
-  it.each([
-    ['float16', new Float16()],
-    ['float32', new Float32()],
-    ['float64', new Float64()],
-  ] as const)('find a missing value in a column of %s by what the column makes of it', (_, type) => {
-    const batch = batchOf({ a: columnOf(type, [-0.7, -0.75, null]) });
-    const numeric = encoderOf([{ kind: 'numeric', column: 'a', standardise: false, missingValues: [-0.7] }]);
-    expect(encoded(numeric, batch).dense).toEqual([0, 1, -0.75, 0, 0, 1]);
-    const fitted = { boundaries: [] };
-    const bucketed = { kind: 'bucketed', column: 'a', buckets: 4, missingValues: [-0.7], fitted };
-    expect(singlesOf([bucketed], batch)).toEqual([0, 1, 0]);
+  const heldBy = (data: Data, ...missingValues: number[]) => {
+    const feature = { kind: 'numeric', column: 'a', standardise: false, missingValues };
+    return encoded(encoderOf([feature]), batchOf({ a: data })).dense;
+  };
+
+  it('find a missing value in a column of float32 as the float32 next to it, as buckets do', () => {
+    const column = columnOf(new Float32(), [-0.7, -0.75, null]);
+    expect(heldBy(column, -0.7)).toEqual([0, 1, -0.75, 0, 0, 1]);
+    const bucketed = { kind: 'bucketed', column: 'a', buckets: 4, fitted: { boundaries: [] } };
+    expect(singlesOf([{ ...bucketed, missingValues: [-0.7] }], batchOf({ a: column }))).toEqual([0, 1, 0]);
+    expect(heldBy(columnOf(new Float32(), [0]), 1e-50)).toEqual([0, 0]);
+  });
+
+  it('find one in a column of float16 as the float16 next to it, an infinity if it is too large', () => {
+    // -0.7, -0.75, -3.05, 2, the tie of 2049 and 2 ** -24, all as IEEE 754 rounds them.
+    const bits = Uint16Array.of(0xb99a, 0xba00, 0xc21a, 0x4000, 0x6800, 0x0001);
+    const column = makeData({ type: new Float16(), data: bits, length: bits.length });
+    const others = [-0.75, 0, -3.05078125, 0];
+    expect(heldBy(column, -0.7, -99_999, 1.9999, 2049, 5e-8)).toEqual([0, 1, ...others, 0, 1, 0, 1, 0, 1]);
+    const clipped = { kind: 'numeric', column: 'a', standardise: false, clip: { min: -9 } };
+    const infinite = makeData({ type: new Float16(), data: Uint16Array.of(0xfc00), length: 1 });
+    const dense = (missingValues: number[]) =>
+      encoded(encoderOf([{ ...clipped, missingValues }]), batchOf({ a: infinite })).dense;
+    expect([dense([]), dense([-99_999])]).toEqual([
+      [-9, 0],
+      [0, 1],
+    ]);
   });
 
   it('take log1p symmetrically around zero', () => {

@@ -159,7 +159,7 @@ describe('fitting numbers', () => {
   });
 
   it('leaves out a missing value that a float32 column holds as the float32 next to it', async () => {
-    const batch = batchOf({ a: columnOf(new Float32(), [1, -0.1, 2]) });
+    const batch = batchOf({ a: columnOf(new Float32(), [1, -0.1, -0.1, 2]) });
     const numeric = await fittedOf({ kind: 'numeric', column: 'a', missingValues: [-0.1] }, batch);
     expect(numeric).toMatchObject({ mean: 1.5, rows: 2 });
     const bucketed = { kind: 'bucketed', column: 'a', buckets: 2, missingValues: [-0.1] };

@@ -179,6 +179,19 @@ describe('the conversion label', () => {
       location: { file: root },
     });
   });
+
+  it('is found again by its row of the shard, also where the part begins within a row group', async () => {
+    // The second half of 1,500 rows begins at row 250 of the second shard.
+    const config = { ...tinyConfig(SOFT), split: { by: 'fraction', validation: 0.5 } as const };
+    const isWithin = (row: number) => row > 250 && row < 400;
+    const bad = funnelRows(TINY_DATES[1], 500).findIndex(({ click }, row) => click === 1 && isWithin(row));
+    expect(isWithin(bad)).toBe(true);
+    const root = changedFunnel((row, i) => (i === bad ? { ...row, play_rate: 2 } : row));
+    await expect(train(root, config)).rejects.toMatchObject({
+      location: { rowGroup: 0 },
+      message: expect.stringContaining(`row ${bad} of the shard`),
+    });
+  });
 });
 
 describe('a column that the shards lack', () => {

@@ -145,6 +145,7 @@ describe('problems', () => {
     ['labels', { labels: { ...(labels as ConfigDocument), weight: 'w' } }],
     ['preset', { preset: 'papers' }],
     ['network', { network: 'wide' }],
+    ['network.hidden', { network: { kind: 'ncs', hidden: 'wide' } }],
     ['split.validation', { split: { by: 'fraction', validation: 1 } }],
     [
       'split.train.from',
