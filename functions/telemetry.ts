@@ -18,6 +18,7 @@ export type Invocation = Partial<Pick<Context, 'awsRequestId'>>;
 
 /** Runs an invocation: its log records name its request, and what was counted is written however it ends. */
 export async function observed<T>(invocation: Invocation | undefined, work: () => Promise<T>): Promise<T> {
+  // appendKeys passes over undefined: the key of an earlier call would stay.
   logger.removeKeys(['function_request_id']);
   logger.appendKeys({ function_request_id: invocation?.awsRequestId });
   try {

@@ -8,7 +8,7 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
-import { EXIT_DONE } from './exitCodes.ts';
+import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
 import { parseUri } from './parseUri.ts';
 import { formatCount } from './progressLine.ts';
 import { wholeNumber } from './wholeNumber.ts';
@@ -67,7 +67,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
 
 function choiceOf({ partition, from, to }: PlanOptions, command: Command): PartitionChoice {
   if (partition !== undefined && (from !== undefined || to !== undefined)) {
-    command.error('error: --partition and --from/--to exclude each other', { exitCode: 2 });
+    command.error('error: --partition and --from/--to exclude each other', { exitCode: EXIT_USAGE });
   }
   if (partition !== undefined) return { kind: 'one', partition };
   if (from === undefined && to === undefined) return { kind: 'newest' };

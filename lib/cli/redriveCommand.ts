@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { EXIT_DONE } from './exitCodes.ts';
+import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
 import { parseExecutionArn, parseStateMachineArn } from './parseArn.ts';
 import { waitForExecution } from './waitForExecution.ts';
 
@@ -30,7 +30,7 @@ export function redriveCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: RedriveOptions, command: Command) => {
       const arn = options.execution ?? options.stateMachine;
       if (arn === undefined)
-        command.error('error: --execution or --state-machine is needed', { exitCode: 2 });
+        command.error('error: --execution or --state-machine is needed', { exitCode: EXIT_USAGE });
       const sfn = await openStepFunctions(arn);
       const execution = await findRun(sfn, options);
       process.stderr.write(summarise(execution));

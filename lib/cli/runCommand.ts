@@ -5,7 +5,7 @@ import type { PublishOutcome } from '../publish/publishPartition.ts';
 import { readRunPlan, refuseStalePlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { describePointer } from './describePointer.ts';
-import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
 import { parseStateMachineArn } from './parseArn.ts';
 import { parseUri } from './parseUri.ts';
 import { formatCount, ProgressLine } from './progressLine.ts';
@@ -39,7 +39,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
       if (wait && stateMachineArn === undefined) {
-        command.error('error: --wait needs --state-machine', { exitCode: 2 });
+        command.error('error: --wait needs --state-machine', { exitCode: EXIT_USAGE });
       }
       const plan = await readRunPlan(options.plan);
       if (stateMachineArn !== undefined) {

@@ -15,7 +15,7 @@ import {
 } from './comparisonDocument.ts';
 import { pairedDifference } from './pairedDifference.ts';
 import { readReportLabels, readReportScores } from './reportPart.ts';
-import { type ResampledAucs, resampleAucs } from './resampledAucs.ts';
+import { type ResampledAucs, resampleAucs } from './resampleAucs.ts';
 import { summarise } from './summarise.ts';
 
 /** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
@@ -39,7 +39,8 @@ export async function collectComparison(
   };
   const arms: Record<string, ArmSummary> = {};
   const paired: Record<string, Record<PairedMetricName, PairedDifference>> = {};
-  const reference = await resample(REFERENCE_ARM);
+  // Not before there is a pair: it takes seconds on large report parts.
+  let reference: Record<PairedMetricName, ResampledAucs> | undefined;
   for (const name of names) {
     const records = await Promise.all(seeds.map((seed) => readRunRecord(output, name, seed)));
     arms[name] = summariseArm(
@@ -47,8 +48,9 @@ export async function collectComparison(
       records.map((record) => record!),
     );
     if (name === REFERENCE_ARM) continue;
-    const other = await resample(name);
-    paired[name] = byPairedMetric((metric) => pairedDifference(reference[metric], other[metric]));
+    reference ??= await resample(REFERENCE_ARM);
+    const [first, second] = [reference, await resample(name)];
+    paired[name] = byPairedMetric((metric) => pairedDifference(first[metric], second[metric]));
   }
   return {
     formatVersion: 1,

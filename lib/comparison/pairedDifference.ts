@@ -1,5 +1,5 @@
 import type { PairedDifference } from './comparisonDocument.ts';
-import type { Resample, ResampledAucs } from './resampledAucs.ts';
+import type { Resample, ResampledAucs } from './resampleAucs.ts';
 
 /**
  * Difference of two arms' AUCs, reference minus other, with a 95% percentile interval (Efron and Tibshirani 1993,

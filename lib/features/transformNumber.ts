@@ -2,7 +2,6 @@ import type { NumericFeature } from './contract.ts';
 
 /** Clip and log1p of a numeric feature, before standardising. @param raw NaN when missing, and then so is the result */
 export function preTransformNumber(feature: NumericFeature, raw: number): number {
-  if (Number.isNaN(raw)) return Number.NaN;
   let value = raw;
   const { clip } = feature;
   if (clip?.min !== undefined && value < clip.min) value = clip.min;

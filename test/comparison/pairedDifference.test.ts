@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
 import { pairedDifference } from '../../lib/comparison/pairedDifference.ts';
-import { resampleAucs } from '../../lib/comparison/resampledAucs.ts';
+import { resampleAucs } from '../../lib/comparison/resampleAucs.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
 import { RandomStream } from '../../lib/randomStream.ts';
 
