@@ -1,6 +1,9 @@
 /** What `RandomStream.restore` takes. */
 export type RandomState = readonly [number, number, number, number, number | undefined];
 
+/** What tells a branch's state from its parent's. */
+const BRANCH = 0x5bd1e995;
+
 /**
  * A seeded stream of random numbers (Chris Doty-Humphrey's sfc32: 128 bits of state, so streams of different seeds
  * don't run into each other). The same seed gives the same numbers on every machine.
@@ -16,6 +19,11 @@ export class RandomStream {
   constructor(seed: number) {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
+    this.#mix();
+  }
+
+  /** Until every bit of the state depends on every other. */
+  #mix(): void {
     for (let round = 0; round < 15; round++) this.nextUniform();
   }
 
@@ -31,6 +39,14 @@ export class RandomStream {
     this.#c = c;
     this.#counter = counter;
     this.#spareNormal = spareNormal;
+  }
+
+  /** Another stream that the state decides, such as for numbers that not every caller needs; this one stays where it is. */
+  branch(): RandomStream {
+    const stream = new RandomStream(0);
+    stream.restore([this.#a ^ BRANCH, this.#b, this.#c, this.#counter, undefined]);
+    stream.#mix();
+    return stream;
   }
 
   /** Uniform in [0, 1), 32 bits. */

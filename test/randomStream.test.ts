@@ -21,6 +21,17 @@ describe('RandomStream', () => {
     expect(take(3, () => stream.nextUniform() * 2 ** 32)).toEqual([2308299391, 1950625580, 354034397]);
   });
 
+  it('branches into a stream of other numbers, the same for the same state, and stays where it is', () => {
+    const [stream, twin] = [new RandomStream(6), new RandomStream(6)];
+    const branch = stream.branch();
+    const [own, branched] = [stream, branch].map((one) => take(10_000, () => one.nextNormal()));
+    expect(own).toEqual(take(10_000, () => twin.nextNormal()));
+    expect(new RandomStream(6).branch().nextNormal()).toBe(branched![0]);
+    const correlation = (shift: number) =>
+      own!.reduce((sum, value, i) => sum + value * (branched![i + shift] ?? 0), 0) / own!.length;
+    for (const shift of [0, 1, 2]) expect(Math.abs(correlation(shift))).toBeLessThan(5 / 100);
+  });
+
   it('is uniform in [0, 1), also per bit and from one number to the next', () => {
     const stream = new RandomStream(3);
     const count = 200_000;

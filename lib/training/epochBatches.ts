@@ -30,8 +30,8 @@ export function* epochBatches(
 ): Generator<EpochBatch> {
   const { batchRows, embeddings, trunk } = settings;
   if (epoch > 0 && embeddings.reinitialiseEachEpoch) {
-    step.resetEmbeddings((values) => {
-      initialiseEmbeddings(values, embeddings.initialStandardDeviation, random);
+    step.resetEmbeddings((values, shape) => {
+      initialiseEmbeddings(values, shape, embeddings.initialStandardDeviation, random);
     });
   }
   random.shuffle(order);

@@ -28,7 +28,7 @@ export function initialWeights(
   // The weights of a logistic regression start at zero, as is usual for a convex model.
   const isLogistic = shape.config.kind === 'logistic';
   if (!isLogistic) {
-    initialiseEmbeddings(embeddings, settings.embeddings.initialStandardDeviation, random);
+    initialiseEmbeddings(embeddings, shape, settings.embeddings.initialStandardDeviation, random);
   }
   const parameters = new Map<string, Float32Array>();
   for (const parameter of shape.parameters) {
@@ -41,12 +41,25 @@ export function initialWeights(
   return { embeddings, parameters };
 }
 
+/**
+ * Draws embeddings [R, E + P]. The E columns that the click task sees come from `random`, the conversion task's own P from
+ * a branch of it: whatever is drawn next is the same with and without private columns, so that both are compared on
+ * one trunk and one order of rows.
+ */
 export function initialiseEmbeddings(
   embeddings: Float32Array,
+  { embeddingWidth, privateEmbeddingWidth }: NetworkShape,
   standardDeviation: number,
   random: RandomStream,
 ): void {
-  for (let i = 0; i < embeddings.length; i++) embeddings[i] = standardDeviation * random.nextNormal();
+  const seenByClicks = embeddingWidth - privateEmbeddingWidth;
+  const ownOfConversions = random.branch();
+  for (let start = 0; start < embeddings.length; start += embeddingWidth) {
+    for (let column = 0; column < embeddingWidth; column++) {
+      const stream = column < seenByClicks ? random : ownOfConversions;
+      embeddings[start + column] = standardDeviation * stream.nextNormal();
+    }
+  }
 }
 
 /** A deep copy, such as a checkpoint. */

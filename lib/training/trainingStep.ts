@@ -160,8 +160,8 @@ export class TrainingStep {
   }
 
   /** Hands the embeddings out for re-initialisation and forgets their optimiser's state. */
-  resetEmbeddings(initialise: (embeddings: Float32Array) => void): void {
-    initialise(this.#embeddings);
+  resetEmbeddings(initialise: (embeddings: Float32Array, shape: NetworkShape) => void): void {
+    initialise(this.#embeddings, this.#shape);
     this.#sparseOptimiser.reset();
   }
 

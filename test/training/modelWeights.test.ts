@@ -77,6 +77,20 @@ describe('initial weights', () => {
     });
   });
 
+  it('of a network with private columns are those of one without, but for the columns that only conversions see', () => {
+    const shared = weightsOf(network);
+    for (const privateEmbeddingWidth of [2, 8]) {
+      const { embeddings, parameters, shape } = weightsOf({ ...network, privateEmbeddingWidth });
+      expect(parameters).toEqual(shared.parameters);
+      const columnsOf = (from: number, to: number) =>
+        embeddings.filter(
+          (_, i) => i % shape.embeddingWidth >= from && i % shape.embeddingWidth < to,
+        );
+      expect(columnsOf(0, 8)).toEqual(shared.embeddings);
+      expect(Math.abs(deviation(columnsOf(8, 8 + privateEmbeddingWidth)) / 0.01 - 1)).toBeLessThan(0.03);
+    }
+  });
+
   it('stay finite when a rate is 1', () => {
     const { parameters } = weightsOf(network, {}, { click: 1, conversion: 1 });
     expect(parameters.get('click.head.bias')![0]).toBeCloseTo(Math.log(9999), 3);

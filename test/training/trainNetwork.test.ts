@@ -137,7 +137,7 @@ describe('further epochs', () => {
       if (times === 0) return;
       const drawn = reset.mock.calls.map(([initialise]) => {
         const values = new Float32Array(20_000);
-        initialise(values);
+        initialise(values, networkShape(networkConfigSchema.parse(NCS), layout));
         return values;
       });
       expect(drawn[0]).not.toEqual(drawn[1]);
@@ -149,14 +149,32 @@ describe('further epochs', () => {
     },
   );
 
-  it('go through every row once each, in another order', async () => {
-    const run = vi.spyOn(TrainingStep.prototype, 'run');
-    const orders: number[][] = [];
-    run.mockImplementation(async (_set, indices) => {
-      orders.push([...indices]);
+  /** Rows of every batch, without learning from them. */
+  async function batchesOf(training: ConfigDocument, network: unknown = NCS): Promise<number[][]> {
+    const batches: number[][] = [];
+    vi.spyOn(TrainingStep.prototype, 'run').mockImplementation(async (_set, indices) => {
+      batches.push([...indices]);
       return { click: { mean: 0, rows: 0 }, conversion: { mean: 0, rows: 0 } };
     });
-    await train({ epochs: 2, patience: 1000 });
+    await train({ patience: 1000, ...training }, { network });
+    return batches;
+  }
+
+  it('have the same batches in every network of a comparison, new embeddings or not', async () => {
+    const experts = { kind: 'experts', embeddingWidth: 4, hidden: [12, 6] };
+    const networks = [
+      { ...NCS, privateEmbeddingWidth: 1 },
+      { ...NCS, privateEmbeddingWidth: 4 },
+      { ...experts, shared: 3 },
+      { ...experts, shared: 0, perTask: 1, embeddings: 'perTask' },
+    ];
+    const training = { epochs: 3, embeddings: { reinitialiseEachEpoch: true } };
+    const expected = await batchesOf(training);
+    for (const network of networks) expect(await batchesOf(training, network)).toEqual(expected);
+  });
+
+  it('go through every row once each, in another order', async () => {
+    const orders = await batchesOf({ epochs: 2 });
     const epochs = [orders.slice(0, 12).flat(), orders.slice(12).flat()];
     const all = Array.from({ length: 600 }, (_, row) => row);
     for (const epoch of epochs) expect([...epoch].sort((a, b) => a - b)).toEqual(all);
