@@ -46,11 +46,12 @@ export function buildTrainingGraph(
   const graph = new GraphBuilder();
   const { network, inputs, parameters } = openNetwork(graph, shape, masks, true);
   const losses = addLosses(graph, network, inputs, settings, tasks);
-  const total = masks === 'hardConcrete' ? add(graph, losses, addPenalty(graph, shape)) : losses;
+  const penalty = masks === 'hardConcrete' ? addPenalty(graph, shape) : undefined;
+  const total = penalty === undefined ? losses : add(graph, losses, penalty);
   const targets = [inputs.fields, ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
   graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
-  if (masks === 'topD' || masks === 'hardConcrete') addAgreement(graph, shape, found);
+  if (masks === 'topD' || masks === 'hardConcrete') addAgreement(graph, shape, found, penalty);
   const updateMasks = new Map<Value, Value>();
   const [onlyTask, ...others] = tasks;
   if (onlyTask !== undefined && others.length === 0) {
@@ -81,15 +82,28 @@ function straightThrough(graph: GraphBuilder, mask: Value, score: Value): Value 
   return add(graph, mask, subtract(graph, score, stopGradient(graph, score)));
 }
 
-/** A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. */
-function addAgreement(graph: GraphBuilder, shape: NetworkShape, found: ReadonlyMap<Value, Value>): void {
-  const byName = new Map([...found].map(([value, gradient]) => [value.name, gradient]));
+/**
+ * A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. A penalty on the scores pushes both tasks alike, which is no
+ * agreement: its gradient is taken off first.
+ */
+function addAgreement(
+  graph: GraphBuilder,
+  shape: NetworkShape,
+  found: ReadonlyMap<Value, Value>,
+  penalty: Value | undefined,
+): void {
+  const byName = new Map([...found].map(([value, gradient]) => [value.name, { value, gradient }]));
+  const lossGradient = (task: Task, layer: number): Value => {
+    const { value, gradient } = byName.get(scoreName(task, layer))!;
+    if (penalty === undefined) return gradient;
+    return elementwise(graph, 'Sub', gradient, gradients(graph, penalty, [value]).get(value)!);
+  };
   for (let layer = 0; layer + 1 < shape.layerWidths.length; layer++) {
     const product = elementwise(
       graph,
       'Mul',
-      byName.get(scoreName('click', layer))!,
-      byName.get(scoreName('conversion', layer))!,
+      lossGradient('click', layer),
+      lossGradient('conversion', layer),
     );
     const old = graph.input(agreementName(layer), shape.layerWidths.slice(layer, layer + 2));
     const kept = elementwise(graph, 'Mul', old, graph.scalar(AGREEMENT_DECAY));

@@ -3,12 +3,14 @@ import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
 import { networkShape, trunkWeightName } from '../../lib/model/networkShape.ts';
 import { allOnesMasks, layerSizes, type TaskMasks } from '../../lib/model/taskMasks.ts';
 import { TASKS } from '../../lib/model/tasks.ts';
-import { DENSITY_PENALTY, expectedDensity } from '../../lib/training/hardConcrete.ts';
+import { scalarTensor } from '../../lib/onnx/session.ts';
+import { RandomStream } from '../../lib/randomStream.ts';
+import { DENSITY_PENALTY, drawNoise, expectedDensity, noiseInput } from '../../lib/training/hardConcrete.ts';
 import { learnMasks, resolveConflicts, shareScores } from '../../lib/training/learnMasks.ts';
 import { gradientCosines, maskScores } from '../../lib/training/maskScores.ts';
 import { copyWeights } from '../../lib/training/modelWeights.ts';
 import { density } from '../../lib/training/pruneByMagnitude.ts';
-import { maskSearchDefaults } from '../../lib/training/trainingConfig.ts';
+import { type MaskEstimator, maskSearchDefaults } from '../../lib/training/trainingConfig.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import { settingsOf, syntheticLayout, syntheticRows, syntheticWeights } from '../fixtures/syntheticModel.ts';
 
@@ -111,6 +113,61 @@ describe('a step with learned masks', () => {
     for (const cosine of later) expect(Math.abs(cosine)).toBeLessThan(1.001);
     expect(later.some((cosine) => Math.abs(cosine) < 0.5)).toBe(true);
     await step.release();
+  });
+});
+
+describe('the cosine of both gradients', () => {
+  /** After one step on one clicked row from equal heads; over several rows opposite labels don't give opposite gradients. */
+  async function cosinesWhere(converted: number, estimator: MaskEstimator, inputs = {}): Promise<number[]> {
+    const initial = copyWeights(options.initial);
+    const equal = ['weight', 'bias'].map(
+      (part) => [`conversion.head.${part}`, initial.parameters.get(`click.head.${part}`)!] as const,
+    );
+    const parameters = new Map([...initial.parameters, ...equal]);
+    const masks = allOnesMasks(shape);
+    const step = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      { ...initial, parameters },
+      masks,
+      TASKS,
+      estimator,
+    );
+    const { rowCount } = trainingSet;
+    const labels = {
+      click: new Uint8Array(rowCount).fill(1),
+      conversion: new Float32Array(rowCount).fill(converted),
+    };
+    step.feed(inputs);
+    await step.run({ ...trainingSet, ...labels }, Int32Array.of(0));
+    const cosines = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    await step.release();
+    return cosines.filter((cosine) => cosine !== 0);
+  }
+
+  it('is 1 where the tasks ask for the same, and -1 where they ask for the opposite', async () => {
+    for (const [converted, expected] of [
+      [1, 1],
+      [0, -1],
+    ] as const) {
+      const cosines = await cosinesWhere(converted, 'topD');
+      expect(cosines.length).toBeGreaterThan(100);
+      for (const cosine of cosines) expect(cosine).toBeCloseTo(expected, 3);
+    }
+  });
+
+  it('is that of the losses alone: a penalty on the density, alike for both, is no agreement', async () => {
+    // The same noise for both tasks, so that their masks are one.
+    const noise = layerSizes(shape).flatMap((size, layer) => {
+      const drawn = drawNoise(shape, new RandomStream(layer))[noiseInput('click', layer)]!;
+      expect(drawn.size).toBe(size);
+      return TASKS.map((task) => [noiseInput(task, layer), drawn] as const);
+    });
+    const inputs = { ...Object.fromEntries(noise), [DENSITY_PENALTY]: scalarTensor(1) };
+    const cosines = await cosinesWhere(0, 'hardConcrete', inputs);
+    expect(cosines.length).toBeGreaterThan(20);
+    expect(cosines.filter((cosine) => cosine > 0)).toEqual([]);
   });
 });
 
