@@ -3,7 +3,7 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import { expertParameters } from './expertParameters.ts';
 import type { NetworkConfig } from './networkConfig.ts';
 import type { ParameterShape } from './parameterShape.ts';
-import { TASKS } from './tasks.ts';
+import { TASKS, type Task } from './tasks.ts';
 
 export type { ParameterShape };
 
@@ -102,6 +102,23 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
     inputWidth,
     layerWidths,
     parameters: [...trunk, ...headParameters(layerWidths.at(-1)!)],
+  };
+}
+
+/** Columns [from, to) of the embedding matrix that a task sees; with P > 0 the others belong to the other task. */
+export interface ColumnRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The columns that any of the tasks sees. */
+export function embeddingColumns(
+  { embeddingWidth, privateEmbeddingWidth }: NetworkShape,
+  tasks: readonly Task[],
+): ColumnRange {
+  return {
+    from: tasks.includes('click') ? 0 : privateEmbeddingWidth,
+    to: tasks.includes('conversion') ? embeddingWidth : embeddingWidth - privateEmbeddingWidth,
   };
 }
 

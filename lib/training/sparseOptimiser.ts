@@ -1,10 +1,14 @@
+import type { ColumnRange } from '../model/networkShape.ts';
 import { adamStepSize } from '../onnx/adam.ts';
 import type { SparseGradient } from './embeddingLayer.ts';
 
 /** Updates only the embedding rows a step touched; state of the other rows doesn't decay ("lazy"). */
 export interface SparseOptimiser {
-  /** Applies and clears the gradient. */
-  step(embeddings: Float32Array, gradient: SparseGradient): void;
+  /**
+   * Applies and clears the gradient.
+   * @param columns all by default; momentum doesn't move the others, nor does their state change
+   */
+  step(embeddings: Float32Array, gradient: SparseGradient, columns?: ColumnRange): void;
   /** Forgets all state, as at the start. */
   reset(): void;
   /** All state; views, by name. */
@@ -31,12 +35,16 @@ export class LazyAdagrad implements SparseOptimiser {
     this.#squares = new Float32Array(size);
   }
 
-  step(embeddings: Float32Array, gradient: SparseGradient): void {
-    const { values, width } = gradient;
+  step(
+    embeddings: Float32Array,
+    gradient: SparseGradient,
+    { from, to }: ColumnRange = { from: 0, to: gradient.width },
+  ): void {
+    const { values } = gradient;
     const squares = this.#squares;
     const learningRate = this.#learningRate;
     gradient.consume((offset) => {
-      for (let i = offset; i < offset + width; i++) {
+      for (let i = offset + from; i < offset + to; i++) {
         const g = values[i]!;
         const square = squares[i]! + g * g;
         squares[i] = square;
@@ -73,15 +81,19 @@ export class LazyAdam implements SparseOptimiser {
     this.#secondMoments = new Float32Array(size);
   }
 
-  step(embeddings: Float32Array, gradient: SparseGradient): void {
-    const { values, width } = gradient;
+  step(
+    embeddings: Float32Array,
+    gradient: SparseGradient,
+    { from, to }: ColumnRange = { from: 0, to: gradient.width },
+  ): void {
+    const { values } = gradient;
     const beta1 = LazyAdam.#beta1;
     const beta2 = LazyAdam.#beta2;
     const stepSize = adamStepSize(this.#learningRate, ++this.#steps, { beta1, beta2 });
     const first = this.#firstMoments;
     const second = this.#secondMoments;
     gradient.consume((offset) => {
-      for (let i = offset; i < offset + width; i++) {
+      for (let i = offset + from; i < offset + to; i++) {
         const g = values[i]!;
         const m = beta1 * first[i]! + (1 - beta1) * g;
         const v = beta2 * second[i]! + (1 - beta2) * g * g;

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
+import { embeddingColumns, type NetworkShape } from '../model/networkShape.ts';
 import type { TaskMasks } from '../model/taskMasks.ts';
 import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
 import {
@@ -252,7 +252,7 @@ export class TrainingStep {
     }
     const fieldGradients = float32Data(outputs, FIELDS_GRADIENT);
     this.#embeddingLayer.scatter(fieldGradients, set.rows, indices, count, this.#gradient);
-    this.#sparseOptimiser.step(this.#embeddings, this.#gradient);
+    this.#sparseOptimiser.step(this.#embeddings, this.#gradient, embeddingColumns(this.#shape, tasks));
     return Object.fromEntries(
       tasks.map((task) => [task, { mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }]),
     );

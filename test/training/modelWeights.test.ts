@@ -83,9 +83,7 @@ describe('initial weights', () => {
       const { embeddings, parameters, shape } = weightsOf({ ...network, privateEmbeddingWidth });
       expect(parameters).toEqual(shared.parameters);
       const columnsOf = (from: number, to: number) =>
-        embeddings.filter(
-          (_, i) => i % shape.embeddingWidth >= from && i % shape.embeddingWidth < to,
-        );
+        embeddings.filter((_, i) => i % shape.embeddingWidth >= from && i % shape.embeddingWidth < to);
       expect(columnsOf(0, 8)).toEqual(shared.embeddings);
       expect(Math.abs(deviation(columnsOf(8, 8 + privateEmbeddingWidth)) / 0.01 - 1)).toBeLessThan(0.03);
     }

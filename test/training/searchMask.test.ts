@@ -7,7 +7,13 @@ import { type MaskRound, searchMask } from '../../lib/training/searchMask.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import { trainNetwork } from '../../lib/training/trainNetwork.ts';
 import { countConnections, trainWithMasks } from '../../lib/training/trainWithMasks.ts';
-import { settingsOf, syntheticLayout, syntheticMasks, syntheticRows } from '../fixtures/syntheticModel.ts';
+import {
+  settingsOf,
+  syntheticLayout,
+  syntheticMasks,
+  syntheticRows,
+  syntheticWeights,
+} from '../fixtures/syntheticModel.ts';
 
 const layout = syntheticLayout({ buckets: 20 });
 const shape = networkShape(
@@ -101,6 +107,38 @@ describe('alternating steps under masks', () => {
     });
     expect(held).toBeGreaterThan(connections / 10);
     expect(moved).toBeGreaterThan(connections / 4);
+  });
+});
+
+describe('alternating steps on embeddings with private columns', () => {
+  test("leave the other task's columns bit-identical, though Adam has momentum there", async () => {
+    const own = networkShape(
+      networkConfigSchema.parse({
+        kind: 'ncs',
+        embeddingWidth: 4,
+        privateEmbeddingWidth: 1,
+        hidden: [12, 6],
+      }),
+      options.layout,
+    );
+    const training = { batchRows: 50, steps: 'alternating', embeddings: { optimiser: 'adam' } };
+    const step = await TrainingStep.create(own, options.layout, settingsOf(training), syntheticWeights(own));
+    const clickedRows = Int32Array.from(options.trainingSet.click.keys()).filter(
+      (row) => options.trainingSet.click[row] === 1,
+    );
+    await step.run(options.trainingSet, clickedRows);
+    const before = step.weights.embeddings.slice();
+    // The same rows, called unclicked: a click step alone.
+    const unclicked = { ...options.trainingSet, click: new Uint8Array(options.trainingSet.rowCount) };
+    for (let i = 0; i < 3; i++) await step.run(unclicked, clickedRows);
+    const after = step.weights.embeddings;
+    const moved = [0, 0, 0, 0, 0];
+    after.forEach((value, i) => {
+      moved[i % 5]! += value === before[i] ? 0 : 1;
+    });
+    await step.release();
+    for (const column of [0, 1, 2, 3]) expect(moved[column], `column ${column}`).toBeGreaterThan(10);
+    expect(moved[4]).toBe(0);
   });
 });
 
