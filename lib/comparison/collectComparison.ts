@@ -1,6 +1,5 @@
 import { CODE_VERSION } from '../codeVersion.ts';
 import type { DataSplit } from '../training/splitShards.ts';
-import type { TrainingConfig } from '../training/trainingConfig.ts';
 import { type ArmRunRecord, readRunRecord, runFolder } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import {
@@ -14,23 +13,35 @@ import {
   type PairedMetricName,
 } from './comparisonDocument.ts';
 import { pairedDifference } from './pairedDifference.ts';
-import { readReportLabels, readReportScores } from './reportPart.ts';
+import { type ReportLabels, readReportScores } from './reportPart.ts';
 import { type ResampledAucs, resampleAucs } from './resampleAucs.ts';
 import { summarise } from './summarise.ts';
 
 /** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
 const BOOTSTRAP_SEED = 1;
 
-/** Puts the finished runs of a comparison together. */
-export async function collectComparison(
-  config: TrainingConfig,
-  dataUri: string,
-  split: DataSplit,
-  output: string,
-  names: readonly string[],
-  seeds: readonly number[],
-): Promise<ComparisonDocument> {
-  const labels = await readReportLabels(config, split.report);
+/** A comparison whose runs are finished. */
+export interface FinishedComparison {
+  readonly dataUri: string;
+  readonly split: DataSplit;
+  readonly conversionLabel: string;
+  /** Of the report part. */
+  readonly labels: ReportLabels;
+  readonly output: string;
+  readonly names: readonly string[];
+  readonly seeds: readonly number[];
+}
+
+/** Puts the runs together. @throws ComparisonError COMPARISON_RUN_INVALID */
+export async function collectComparison({
+  dataUri,
+  split,
+  conversionLabel,
+  labels,
+  output,
+  names,
+  seeds,
+}: FinishedComparison): Promise<ComparisonDocument> {
   const resample = async (name: string): Promise<Record<PairedMetricName, ResampledAucs>> => {
     const runs = await Promise.all(
       seeds.map((seed) => readReportScores(runFolder(output, name, seed), split.report)),
@@ -61,7 +72,7 @@ export async function collectComparison(
     reportSplit: split.reportText,
     reportRows: labels.click.length,
     reportClicks: labels.click.reduce((sum, click) => sum + click, 0),
-    conversionLabel: config.labels.conversion,
+    conversionLabel,
     seeds,
     reference: REFERENCE_ARM,
     arms,

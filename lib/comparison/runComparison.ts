@@ -1,16 +1,19 @@
+import { CODE_VERSION } from '../codeVersion.ts';
 import { ComparisonError } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { type DataSplit, splitShards } from '../training/splitShards.ts';
-import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
+import { parseTrainingConfig } from '../training/trainingConfig.ts';
 import { readRunRecord } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import { collectComparison } from './collectComparison.ts';
 import type { ComparisonDocument } from './comparisonDocument.ts';
 import type { ArmTask } from './comparisonProtocol.ts';
+import { type ReportLabels, readReportLabels } from './reportPart.ts';
 import { runTasks } from './runTasks.ts';
+import { settingsOfArm } from './settingsOfArm.ts';
 
 export interface ComparisonProgress {
   readonly done: number;
@@ -48,7 +51,7 @@ export async function runComparison(
 ): Promise<ComparisonDocument> {
   const config = parseTrainingConfig(document, configUri);
   const names = armNames(arms);
-  for (const name of [...names, ...Object.keys(config.arms ?? {})]) armSettings(config, knownArm(name));
+  for (const name of [...names, ...Object.keys(config.arms ?? {})]) settingsOfArm(knownArm(name), config);
   if (config.network.kind !== 'ncs') {
     throw new ComparisonError('COMPARISON_NO_TRUNK', 'arms are derived from a network with a trunk', {
       file: configUri,
@@ -63,6 +66,8 @@ export async function runComparison(
       expected: 'split.report: days or a share of rows that no arm trains or chooses on',
     });
   }
+  const labels = await readReportLabels(config, split.report);
+  refuseUnmeasurable(labels, dataUri, split);
   await checkPlan(output, document, dataUri, split);
 
   // Seed by seed, so that an unfinished comparison has whole seeds.
@@ -79,7 +84,15 @@ export async function runComparison(
     onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
   });
 
-  const comparison = await collectComparison(config, dataUri, split, output, names, seedNumbers);
+  const comparison = await collectComparison({
+    dataUri,
+    split,
+    conversionLabel: config.labels.conversion,
+    labels,
+    output,
+    names,
+    seeds: seedNumbers,
+  });
   // Loaded here: no other command should wait for a charting library.
   const { renderReport } = await import('./renderReport.ts');
   const encode = (text: string) => new TextEncoder().encode(text);
@@ -102,14 +115,33 @@ function knownArm(name: string): string {
   });
 }
 
-/** Refuses to mix runs of two configs or of changed data; the first call writes what it compares. */
+/** Before hours of training whose differences no metric could tell. */
+function refuseUnmeasurable(
+  { click, conversion }: ReportLabels,
+  dataUri: string,
+  { reportText }: DataSplit,
+): void {
+  const known = conversion.filter((value, row) => click[row] === 1 && !Number.isNaN(value));
+  const labels = { clicks: [...click], conversions: [...known] };
+  for (const [name, values] of Object.entries(labels)) {
+    const positives = values.reduce((sum, value) => sum + value, 0);
+    if (positives > 0 && positives < values.length) continue;
+    throw new ComparisonError('COMPARISON_NO_REPORT', `the report part can't tell arms apart by ${name}`, {
+      file: dataUri,
+      expected: `both classes of ${name} in ${reportText}`,
+      found: `${positives} of ${values.length}`,
+    });
+  }
+}
+
+/** Refuses to mix runs of two configs, of changed data or of two versions of the code; the first call writes what it compares. */
 async function checkPlan(
   output: string,
   document: unknown,
   dataUri: string,
   { listing }: DataSplit,
 ): Promise<void> {
-  const digest = sha256(JSON.stringify([document, listing]));
+  const digest = sha256(JSON.stringify([CODE_VERSION, document, listing]));
   const file = joinUri(output, PLAN_FILE);
   const storage = storageFor(file);
   if (!(await storage.exists(file))) {
@@ -118,8 +150,13 @@ async function checkPlan(
   }
   const text = new TextDecoder().decode(await storage.readWhole(file));
   if (text.includes(digest)) return;
-  throw new ComparisonError('COMPARISON_CHANGED', 'the folder holds runs of another config or other data', {
-    file,
-    expected: 'the config and shards that the comparison was begun with, or another folder',
-  });
+  throw new ComparisonError(
+    'COMPARISON_CHANGED',
+    'the folder holds runs of another config, other data or other code',
+    {
+      file,
+      expected:
+        'the config, shards and version of ncs4cvr that the comparison was begun with, or another folder',
+    },
+  );
 }

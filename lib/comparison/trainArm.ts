@@ -7,7 +7,6 @@ import { initialWeights, type ModelWeights } from '../training/modelWeights.ts';
 import type { TrainingData } from '../training/prepareTraining.ts';
 import { searchMask } from '../training/searchMask.ts';
 import {
-  armSettings,
   type LearnedMasksConfig,
   type MagnitudeSearchConfig,
   maskSearchDefaults,
@@ -16,12 +15,13 @@ import {
 } from '../training/trainingConfig.ts';
 import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
 import { TIE_AUC, trainWithMasks } from '../training/trainWithMasks.ts';
-import { ARMS, type Arm } from './arms.ts';
+import { ARMS, type Arm, REFERENCE_ARM } from './arms.ts';
 import { combineTasks, maskOfBoth } from './combineTasks.ts';
 import type { LayerConnections, LearningPoint } from './comparisonDocument.ts';
 import { describeLayers } from './describeLayers.ts';
 import { permuteConversions } from './permuteConversions.ts';
 import { randomMasks } from './randomMasks.ts';
+import { settingsOfArm } from './settingsOfArm.ts';
 
 /** An arm trained with one seed, ready for its bundle. */
 export interface TrainedArm {
@@ -57,22 +57,26 @@ export async function trainArm(
 ): Promise<TrainedArm> {
   const startMillis = performance.now();
   const arm = ARMS[name]!;
-  const settings = settingsOf(arm, { ...armSettings(config, name), seed });
   const shape = networkShape(arm.network?.(config.network) ?? config.network, data.layout);
-  const options: JointTrainingOptions = {
-    shape,
-    layout: data.layout,
-    settings,
-    initial: initialWeights(shape, data.layout, settings, data.rates),
-    trainingSet: data.trainingSet,
-    validationSet: data.validationSet,
+  const optionsOf = (settingsOwner: string): JointTrainingOptions => {
+    const settings = { ...settingsOfArm(settingsOwner, config), seed };
+    return {
+      shape,
+      layout: data.layout,
+      settings,
+      initial: initialWeights(shape, data.layout, settings, data.rates),
+      trainingSet: data.trainingSet,
+      validationSet: data.validationSet,
+    };
   };
+  const options = optionsOf(name);
+  const { settings } = options;
   const secondsSince = () => (performance.now() - startMillis) / 1000;
   if (arm.separately !== undefined) {
     const trained = await trainSeparately(arm.separately, config, options);
     return { ...trained, settings, masks: undefined, connections: undefined, seconds: secondsSince() };
   }
-  const found = arm.masks === undefined ? undefined : await masksOf(arm, config, options);
+  const found = arm.masks === undefined ? undefined : await masksOf(arm, config, options, optionsOf);
   const masks = found?.masks;
   const network = found?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
   const seconds = secondsSince();
@@ -90,14 +94,6 @@ export async function trainArm(
   };
 }
 
-function settingsOf({ entireSpace }: Arm, settings: TrainingSettings): TrainingSettings {
-  if (entireSpace === undefined) return settings;
-  const { replacesConversionLoss, ...entire } = entireSpace;
-  const { click, conversion } = settings.taskWeights;
-  const taskWeights = { click, conversion: replacesConversionLoss === true ? 0 : conversion };
-  return { ...settings, steps: 'joint', taskWeights, entireSpace: entire };
-}
-
 /** What an arm that learns its masks, or is compared with one, learns them by. */
 function learnedConfig({ masks: source }: Arm, { masks }: TrainingConfig): LearnedMasksConfig {
   const config = masks?.method === 'learned' ? masks : maskSearchDefaults.learned;
@@ -106,12 +102,18 @@ function learnedConfig({ masks: source }: Arm, { masks }: TrainingConfig): Learn
 const magnitudeConfig = ({ masks }: TrainingConfig): MagnitudeSearchConfig =>
   masks?.method === 'imp' ? masks : maskSearchDefaults.imp;
 
-async function masksOf(arm: Arm, config: TrainingConfig, options: JointTrainingOptions): Promise<ArmMasks> {
+/** @param optionsOf the same training with the settings of another arm */
+async function masksOf(
+  arm: Arm,
+  config: TrainingConfig,
+  options: JointTrainingOptions,
+  optionsOf: (settingsOwner: string) => JointTrainingOptions,
+): Promise<ArmMasks> {
   const source = arm.masks!;
   const learned = learnedConfig(arm, config);
   if (source.kind === 'learned') return learnMasks(options, learned);
   if (source.kind === 'random') {
-    const { masks } = await learnMasks(options, learned);
+    const { masks } = await learnMasks(optionsOf(REFERENCE_ARM), learned);
     return { masks: randomMasks(masks, options.settings.seed + CONTROL_STREAM) };
   }
   const magnitude = magnitudeConfig(config);

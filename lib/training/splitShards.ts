@@ -21,8 +21,8 @@ export interface DataSplit {
   readonly trainingText: string;
   readonly validationText: string;
   readonly reportText: string;
-  /** Every shard found, used or not: what tells these data from others. */
-  readonly listing: readonly { readonly relativePath: string; readonly sizeBytes: number }[];
+  /** Every shard found, used or not, with the version of its bytes: what tells these data from others. */
+  readonly listing: readonly Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>[];
 }
 
 /**
@@ -35,7 +35,12 @@ export async function splitShards(dataUri: string, split: SplitConfig): Promise<
     split.by === 'date'
       ? await splitByDate(dataUri, shards, split)
       : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
-  return { ...parts, listing: shards.map(({ relativePath, sizeBytes }) => ({ relativePath, sizeBytes })) };
+  const listing = shards.map(({ relativePath, sizeBytes, version }) => ({
+    relativePath,
+    sizeBytes,
+    version,
+  }));
+  return { ...parts, listing };
 }
 
 type SplitParts = Omit<DataSplit, 'listing'>;

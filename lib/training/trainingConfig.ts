@@ -211,8 +211,10 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
  */
 export function armSettings({ training, arms }: TrainingConfig, arm: string): TrainingSettings {
   const result = settingsSchema.safeParse(merge(training, arms?.[arm]));
-  if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describeIssue(issue));
+  const problems = result.success
+    ? crossCheckSettings(result.data)
+    : result.error.issues.flatMap((issue) => describeIssue(issue));
+  if (result.success && problems.length === 0) return result.data;
   throw new ProblemsError(
     'TRAINING_CONFIG_INVALID',
     'the settings of an arm are invalid',
@@ -227,6 +229,11 @@ function paperPreset({ network }: Readonly<Record<string, unknown>>): object {
   return kind === 'logistic' || kind === 'experts' ? others : { masks, ...others };
 }
 
+function crossCheckSettings({ entireSpace, steps }: TrainingSettings): string[] {
+  if (entireSpace === undefined || steps === 'joint') return [];
+  return ['entireSpace: needs joint steps, since its loss belongs to both tasks'];
+}
+
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
 function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
   const problems: string[] = [];
@@ -235,9 +242,7 @@ function crossCheckConfig({ contract, network, split, masks, training }: Trainin
       `masks: a network of kind '${network.kind}' has no trunk whose connections could be shared`,
     );
   }
-  if (training.entireSpace !== undefined && training.steps !== 'joint') {
-    problems.push('training.entireSpace: needs joint steps, since its loss belongs to both tasks');
-  }
+  problems.push(...crossCheckSettings(training).map((problem) => `training.${problem}`));
   if (split.by === 'date') {
     const { train, validation, report } = split;
     const ranges = Object.entries({ train, validation, ...(report && { report }) });

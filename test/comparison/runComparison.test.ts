@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ARMS } from '../../lib/comparison/arms.ts';
-import type { ComparisonDocument } from '../../lib/comparison/comparisonDocument.ts';
+import type { ComparisonDocument, LayerConnections } from '../../lib/comparison/comparisonDocument.ts';
 import {
   type ComparisonOptions,
   type ComparisonProgress,
@@ -113,15 +113,29 @@ describe('a comparison', () => {
       expect(random![i]!.shared + random![i]!.conversionOnly).toBe(layer.shared + layer.conversionOnly);
       expect(joint![i]!.clickOnly + joint![i]!.conversionOnly).toBe(0);
     });
+    const total = (layers: typeof ncs, of: (layer: LayerConnections) => number) =>
+      layers!.reduce((sum, layer) => sum + of(layer), 0);
+    const keptByConversions = total(ncs, ({ shared, conversionOnly }) => shared + conversionOnly);
+    // A connection in each of four prunings may be rounded.
+    expect(Math.abs(total(joint, ({ shared }) => shared) - keptByConversions)).toBeLessThanOrEqual(5);
   });
 });
+
+it('an arm trains with its own settings', async () => {
+  const arms = { mmoe: { epochs: 2 } };
+  const own = join(folder, 'own settings');
+  const { arms: compared } = await run({ arms: ['mmoe'], seeds: 1 }, { ...document, arms }, own);
+  const epochsOf = (name: string) => new Set(compared[name]!.runs[0]!.curve.map(({ epoch }) => epoch));
+  expect([epochsOf('ncs'), epochsOf('mmoe')]).toEqual([new Set([0]), new Set([0, 1])]);
+  rmSync(own, { recursive: true });
+}, 60_000);
 
 describe('a comparison is refused', () => {
   const expectCode = (code: string, over: object, config?: object, to?: string) =>
     expect(run(over, config, to)).rejects.toMatchObject({ code });
 
   it('in a folder that was begun with another config', () =>
-    expectCode('COMPARISON_CHANGED', {}, { ...document, labels: { click: 'click', conversion: 'click' } }));
+    expectCode('COMPARISON_CHANGED', {}, { ...document, training: { ...document.training, batchRows: 65 } }));
 
   it('without a report part, a trunk, or a known arm', async () => {
     const { report: _report, ...split } = document.split;
@@ -133,11 +147,29 @@ describe('a comparison is refused', () => {
     expect(readdirSync(folder).sort()).toEqual(['again', 'comparison', 'data']);
   });
 
+  it('over a report part that has clicks or conversions of one class only', async () => {
+    const labels = { click: 'click', conversion: 'click' };
+    const file = join(folder, 'e');
+    await expect(run({}, { ...document, labels }, file)).rejects.toMatchObject({
+      code: 'COMPARISON_NO_REPORT',
+      message: expect.stringContaining('conversions'),
+    });
+    expect(existsSync(file)).toBe(false);
+  });
+
   it('over a record that was damaged', async () => {
     const file = join(output, 'runs', 'mmoe', 'seed-1', 'run.json');
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.slice(0, -5));
     await expectCode('COMPARISON_RUN_INVALID', {});
     writeFileSync(file, text);
+  });
+
+  it('in a folder that was begun with other data of the same names and sizes', async () => {
+    const shard = join(dataUri, `dt=${TINY_DATES[0]}`, 'part-0.parquet');
+    const { atime, mtimeMs } = statSync(shard);
+    // The last test here: a modification time can't be put back to the nanosecond.
+    utimesSync(shard, atime, new Date(mtimeMs + 60_000));
+    await expectCode('COMPARISON_CHANGED', {});
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TrainingError } from '../../lib/errors.ts';
@@ -27,9 +27,14 @@ const config = (over: object = {}) =>
 class Killed extends Error {}
 
 /** Trains until `stop` says so, as a kill would end it; returns how many validations there were. */
-async function train(settings: ReturnType<typeof config>, output: string, stop = Number.POSITIVE_INFINITY) {
+async function train(
+  settings: ReturnType<typeof config>,
+  output: string,
+  stop = Number.POSITIVE_INFINITY,
+  data = dataUri,
+) {
   let validations = 0;
-  const run = trainModel(settings, dataUri, output, {
+  const run = trainModel(settings, data, output, {
     onProgress: ({ validation }) => {
       if (validation !== undefined && ++validations > stop) throw new Killed();
     },
@@ -67,7 +72,20 @@ describe('a training that was stopped', () => {
     expect(model(output).equals(model(whole))).toBe(true);
   });
 
-  it('leaves its checkpoints when the training fails by itself, too', async () => {
+  it('goes on with nothing of other data, though they have the same names and sizes', async () => {
+    const output = join(folder, 'other data');
+    const data = writeTinyFunnel(join(folder, 'mended'), { rowsPerDay: 300 });
+    await train(config(), output, 6, data);
+    const shard = join(data, readdirSync(data)[0]!, 'part-0.parquet');
+    const { size, mtimeMs } = statSync(shard);
+    utimesSync(shard, mtimeMs / 1000 + 60, mtimeMs / 1000 + 60);
+    expect(statSync(shard).size).toBe(size);
+    expect(await train(config(), output, Number.POSITIVE_INFINITY, data)).toBe(
+      await train(config(), join(folder, 'other data whole'), Number.POSITIVE_INFINITY, data),
+    );
+  });
+
+  it('writes no bundle when the training fails by itself', async () => {
     const output = join(folder, 'diverged');
     const training = { epochs: 2, trunk: { learningRate: 1e30 } };
     await expect(train(config({ training }), output)).rejects.toThrow(TrainingError);
