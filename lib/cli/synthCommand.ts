@@ -56,7 +56,7 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
           ? `${JSON.stringify({ output, options, ...realised })}\n`
           : `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
               `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
-              `best possible AUC on the days to report on: click ${formatMetric(realised.bestClickAuc)}, ` +
+              `best possible AUC on the days to report on${options.selectionBias > 0 ? ', the hidden cause known' : ''}: click ${formatMetric(realised.bestClickAuc)}, ` +
               `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
               `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
       );

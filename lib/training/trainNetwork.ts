@@ -74,6 +74,8 @@ interface EpochState {
   readonly history: readonly Validation[];
   readonly best: { readonly validation: Validation; readonly weights: ModelWeights };
   readonly sinceBest: number;
+  /** Of all epochs before `nextEpoch`. */
+  readonly seconds: number;
 }
 type Checkpoint = { readonly running: EpochState } | { readonly done: TrainedNetwork };
 
@@ -99,8 +101,11 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const validationSteps = validationPoints(epochSteps, settings.validationsPerEpoch);
-  const clock = new ProgressClock(trainingSet.rowCount * settings.epochs);
   const earlier = checkpoint?.running;
+  const clock = new ProgressClock(trainingSet.rowCount * settings.epochs, {
+    rows: trainingSet.rowCount * (earlier?.nextEpoch ?? 0),
+    seconds: earlier?.seconds ?? 0,
+  });
   const history: Validation[] = [...(earlier?.history ?? [])];
   let best: { validation: Validation; weights: ModelWeights } | undefined = earlier?.best;
   let sinceBest = earlier?.sinceBest ?? 0;
@@ -152,6 +157,7 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<Traine
         history,
         best,
         sinceBest,
+        seconds: clock.seconds,
       };
       await checkpoints?.save(checkpointName, { running });
     }
@@ -226,13 +232,16 @@ class LossMean {
 }
 
 class ProgressClock {
-  readonly #startMillis = performance.now();
+  readonly #startMillis: number;
   readonly #totalRows: number;
-  #rows = 0;
+  #rows: number;
   #lastReportMillis = 0;
 
-  constructor(totalRows: number) {
+  /** @param earlier what was done before the training was stopped */
+  constructor(totalRows: number, earlier: { readonly rows: number; readonly seconds: number }) {
+    this.#startMillis = performance.now() - 1000 * earlier.seconds;
     this.#totalRows = totalRows;
+    this.#rows = earlier.rows;
   }
 
   get seconds(): number {

@@ -62,6 +62,22 @@ describe('a training that was stopped', () => {
     expect(readdirSync(output).sort()).toEqual(['bundle.json', 'golden.arrow', 'model.onnx']);
   });
 
+  it('counts rows and seconds on from where it was', async () => {
+    const output = join(folder, 'counted');
+    const started = performance.now();
+    await train(config(), output, 5);
+    const rows: number[] = [];
+    const { network } = await trainModel(config(), dataUri, output, {
+      onProgress: (progress) => {
+        if (progress.validation !== undefined) rows.push(progress.rows);
+      },
+    });
+    // Four validations in each of three epochs of 600 rows; the second epoch begins anew.
+    expect([rows.length, rows[0]! > 600, rows.at(-1)]).toEqual([8, true, 1800]);
+    expect(network.rowsPerSecond * network.seconds).toBeCloseTo(1800, -1);
+    expect(network.seconds).toBeLessThan((performance.now() - started) / 1000);
+  });
+
   it('goes on with nothing of another config', async () => {
     const output = join(folder, 'another config');
     await train(config(), output, 6);
