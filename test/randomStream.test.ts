@@ -29,7 +29,8 @@ describe('RandomStream', () => {
     expect(new RandomStream(6).branch().nextNormal()).toBe(branched![0]);
     const correlation = (shift: number) =>
       own!.reduce((sum, value, i) => sum + value * (branched![i + shift] ?? 0), 0) / own!.length;
-    for (const shift of [0, 1, 2]) expect(Math.abs(correlation(shift))).toBeLessThan(5 / 100);
+    // Five standard errors.
+    for (const shift of [0, 1, 2]) expect(Math.abs(correlation(shift))).toBeLessThan(5 / Math.sqrt(10_000));
   });
 
   it('is uniform in [0, 1), also per bit and from one number to the next', () => {

@@ -5,7 +5,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
 import { type DataSplit, splitShards } from '../training/splitShards.ts';
-import { parseTrainingConfig } from '../training/trainingConfig.ts';
+import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
 import { readRunRecord } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import { collectComparison } from './collectComparison.ts';
@@ -41,6 +41,7 @@ const PLAN_FILE = 'comparison-plan.json';
  * Runs that are finished already, from a call that was killed, are kept.
  * @param document the training config, not yet parsed; its split names a report part and its network is `ncs`
  * @throws ComparisonError COMPARISON_NO_REPORT, COMPARISON_NO_TRUNK, COMPARISON_ARM_UNKNOWN, COMPARISON_CHANGED
+ * @throws ProblemsError TRAINING_CONFIG_INVALID
  */
 export async function runComparison(
   document: unknown,
@@ -51,7 +52,8 @@ export async function runComparison(
 ): Promise<ComparisonDocument> {
   const config = parseTrainingConfig(document, configUri);
   const names = armNames(arms);
-  for (const name of [...names, ...Object.keys(config.arms ?? {})]) settingsOfArm(knownArm(name), config);
+  for (const name of names) settingsOfArm(name, config);
+  for (const name of Object.keys(config.arms ?? {})) armSettings(config, knownArm(name));
   if (config.network.kind !== 'ncs') {
     throw new ComparisonError('COMPARISON_NO_TRUNK', 'arms are derived from a network with a trunk', {
       file: configUri,
@@ -84,6 +86,8 @@ export async function runComparison(
     onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
   });
 
+  // The workers read the shards for themselves, hours long.
+  await checkPlan(output, document, dataUri, await splitShards(dataUri, config.split));
   const comparison = await collectComparison({
     dataUri,
     split,
@@ -115,13 +119,13 @@ function knownArm(name: string): string {
   });
 }
 
-/** Before hours of training whose differences no metric could tell. */
+/** Refuses a report part without both classes of a task, before hours of training whose differences no AUC could tell. */
 function refuseUnmeasurable(
   { click, conversion }: ReportLabels,
   dataUri: string,
   { reportText }: DataSplit,
 ): void {
-  const known = conversion.filter((value, row) => click[row] === 1 && !Number.isNaN(value));
+  const known = conversion.filter((_, row) => click[row] === 1);
   const labels = { clicks: [...click], conversions: [...known] };
   for (const [name, values] of Object.entries(labels)) {
     const positives = values.reduce((sum, value) => sum + value, 0);

@@ -20,6 +20,7 @@ export interface ModelDraft {
   readonly metrics: Record<string, unknown>;
   /** What a mask search found, if there was one. */
   readonly record: Record<string, unknown> | undefined;
+  /** Of the call that wrote it; of a resumed training the last one. */
   readonly seconds: number;
 }
 

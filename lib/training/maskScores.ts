@@ -31,7 +31,8 @@ export function maskScores(step: StepValues, shape: NetworkShape): PerTask<reado
 
 /**
  * Per layer and connection, the cosine in [-1, 1] of both tasks' gradients over the last thousand steps or so, from
- * Adam's own second moments; 0 where a task had no gradient.
+ * Adam's own second moments; 0 where a task had no gradient. Under hard concrete masks these moments have the density
+ * penalty's gradient in them too: signs are right, sizes too small while it is on.
  */
 export function gradientCosines(step: StepValues, shape: NetworkShape): Float32Array[] {
   return trunkLayers(shape).map((_, layer) => {

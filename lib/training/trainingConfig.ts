@@ -136,7 +136,7 @@ const learnedMasksSchema = z.strictObject({
   estimator: z.enum(['topD', 'hardConcrete']).default('topD'),
   /**
    * How far both tasks keep what they score highest together: 0, each goes by its own scores; 1, both by their mean,
-   * which is one mask for both.
+   * which at equal densities is one mask for both.
    */
   sharing: z.number().min(0).max(1).default(0),
   /** Epochs of the run that learns the masks; the joint training under them follows. */

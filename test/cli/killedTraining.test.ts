@@ -28,7 +28,7 @@ const ended = (child: ChildProcess) =>
 /** As soon as there is such a file. */
 async function killWhen(child: ChildProcess, file: string): Promise<void> {
   const end = ended(child);
-  while (!existsSync(file) && child.exitCode === null) {
+  while (!existsSync(file) && child.exitCode === null && child.signalCode === null) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   child.kill('SIGKILL');

@@ -22,6 +22,7 @@ const document = {
   ...(TINY_CONFIG as ConfigDocument),
   split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
   training: { ...(TINY_CONFIG.training as object), epochs: 1, batchRows: 64 },
+  masks: { method: 'learned', density: { click: 0.4, conversion: 0.2 } },
 };
 const output = join(folder, 'comparison');
 const options = { seeds: 2, processes: 2 };
@@ -116,15 +117,22 @@ describe('a comparison', () => {
     const total = (layers: typeof ncs, of: (layer: LayerConnections) => number) =>
       layers!.reduce((sum, layer) => sum + of(layer), 0);
     const keptByConversions = total(ncs, ({ shared, conversionOnly }) => shared + conversionOnly);
-    // A connection in each of four prunings may be rounded.
+    // A connection in each of four prunings may be rounded, and one in the reference's own mask.
     expect(Math.abs(total(joint, ({ shared }) => shared) - keptByConversions)).toBeLessThanOrEqual(5);
   });
 });
 
-it('an arm trains with its own settings', async () => {
-  const arms = { mmoe: { epochs: 2 } };
+it('an arm trains with its own settings, random masks at the densities that the reference has with its own', async () => {
+  const arms = { mmoe: { epochs: 2 }, ncs: { trunk: { gain: 4 } } };
   const own = join(folder, 'own settings');
-  const { arms: compared } = await run({ arms: ['mmoe'], seeds: 1 }, { ...document, arms }, own);
+  const chosen = ['mmoe', 'random-masks'];
+  const { arms: compared } = await run({ arms: chosen, seeds: 1 }, { ...document, arms }, own);
+  const kept = (name: string) =>
+    compared[name]!.runs[0]!.connections!.map(({ shared, clickOnly, conversionOnly }) => [
+      shared + clickOnly,
+      shared + conversionOnly,
+    ]);
+  expect(kept('random-masks')).toEqual(kept('ncs'));
   const epochsOf = (name: string) => new Set(compared[name]!.runs[0]!.curve.map(({ epoch }) => epoch));
   expect([epochsOf('ncs'), epochsOf('mmoe')]).toEqual([new Set([0]), new Set([0, 1])]);
   rmSync(own, { recursive: true });
@@ -140,14 +148,19 @@ describe('a comparison is refused', () => {
   it('without a report part, a trunk, or a known arm', async () => {
     const { report: _report, ...split } = document.split;
     await expectCode('COMPARISON_NO_REPORT', {}, { ...document, split }, join(folder, 'a'));
-    await expectCode('COMPARISON_NO_TRUNK', {}, { ...document, network: 'logistic' }, join(folder, 'b'));
+    await expectCode(
+      'COMPARISON_NO_TRUNK',
+      {},
+      { ...document, network: 'logistic', masks: undefined },
+      join(folder, 'b'),
+    );
     await expectCode('COMPARISON_ARM_UNKNOWN', { arms: ['mmoo'] }, document, join(folder, 'c'));
     const arms = { mmoe: { trunk: { gain: -1 } } };
     await expectCode('TRAINING_CONFIG_INVALID', {}, { ...document, arms }, join(folder, 'd'));
     expect(readdirSync(folder).sort()).toEqual(['again', 'comparison', 'data']);
   });
 
-  it('over a report part that has clicks or conversions of one class only', async () => {
+  it('over a report part whose conversions are of one class', async () => {
     const labels = { click: 'click', conversion: 'click' };
     const file = join(folder, 'e');
     await expect(run({}, { ...document, labels }, file)).rejects.toMatchObject({

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
+import { embeddingColumns, networkShape } from '../../lib/model/networkShape.ts';
 import { allOnesMasks, checkMasks, layerSizes } from '../../lib/model/taskMasks.ts';
+import { TASKS, type Task } from '../../lib/model/tasks.ts';
 import { syntheticLayout } from '../fixtures/syntheticModel.ts';
 
 const shapeOf = (network: unknown, size = {}) =>
@@ -28,6 +29,19 @@ describe('networkShape', () => {
     expect(shape).toMatchObject({ embeddingWidth: 5, privateEmbeddingWidth: 1, inputWidth: 25 + 5 * 4 + 4 });
     const tooMany = { kind: 'ncs', embeddingWidth: 4, privateEmbeddingWidth: 5 };
     expect(() => shapeOf(tooMany)).toThrow('a task sees no more than embeddingWidth columns');
+  });
+
+  it('tells which embedding columns a task sees: its own and the shared ones', () => {
+    const columnsOf = (privateEmbeddingWidth: number, tasks: readonly Task[]) => {
+      const config = networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: 4, privateEmbeddingWidth });
+      const { from, to } = embeddingColumns(networkShape(config, syntheticLayout({})), tasks);
+      return [from, to];
+    };
+    expect(columnsOf(1, ['click'])).toEqual([0, 4]);
+    expect(columnsOf(1, ['conversion'])).toEqual([1, 5]);
+    expect(columnsOf(4, ['conversion'])).toEqual([4, 8]);
+    expect(columnsOf(1, TASKS)).toEqual([0, 5]);
+    expect(columnsOf(0, ['click'])).toEqual([0, 4]);
   });
 
   it('gives a logistic network one weight an id and task, no trunk, and heads for dense inputs only', () => {

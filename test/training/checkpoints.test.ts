@@ -65,16 +65,27 @@ describe('a training that was stopped', () => {
   it('counts rows and seconds on from where it was', async () => {
     const output = join(folder, 'counted');
     const started = performance.now();
-    await train(config(), output, 5);
+    const times: number[] = [];
     const rows: number[] = [];
-    const { network } = await trainModel(config(), dataUri, output, {
-      onProgress: (progress) => {
-        if (progress.validation !== undefined) rows.push(progress.rows);
-      },
-    });
+    const follow = (stop: number) =>
+      trainModel(config(), dataUri, output, {
+        onProgress: (progress) => {
+          if (progress.validation === undefined) return;
+          times.push(performance.now());
+          rows.push(progress.rows);
+          if (rows.length === stop) throw new Killed();
+        },
+      });
+    await expect(follow(5)).rejects.toThrow(Killed);
+    const first = (times[3]! - times[0]!) / 1000;
+    rows.length = 0;
+    times.length = 0;
+    const { network } = await follow(Number.POSITIVE_INFINITY);
+    const second = (times.at(-1)! - times[0]!) / 1000;
     // Four validations in each of three epochs of 600 rows; the second epoch begins anew.
     expect([rows.length, rows[0]! > 600, rows.at(-1)]).toEqual([8, true, 1800]);
     expect(network.rowsPerSecond * network.seconds).toBeCloseTo(1800, -1);
+    expect(network.seconds).toBeGreaterThan(first + second);
     expect(network.seconds).toBeLessThan((performance.now() - started) / 1000);
   });
 

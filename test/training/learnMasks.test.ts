@@ -153,6 +153,7 @@ describe('the cosine of both gradients', () => {
     ] as const) {
       const cosines = await cosinesWhere(converted, 'topD');
       expect(cosines.length).toBeGreaterThan(100);
+      // Of float32 moments.
       for (const cosine of cosines) expect(cosine).toBeCloseTo(expected, 3);
     }
   });
@@ -167,7 +168,8 @@ describe('the cosine of both gradients', () => {
     const inputs = { ...Object.fromEntries(noise), [DENSITY_PENALTY]: scalarTensor(1) };
     const cosines = await cosinesWhere(0, 'hardConcrete', inputs);
     expect(cosines.length).toBeGreaterThan(20);
-    expect(cosines.filter((cosine) => cosine > 0)).toEqual([]);
+    // Where a drawn mask is clipped both gradients are 0; taking the penalty off may leave a rounding.
+    expect(cosines.filter((cosine) => cosine > 1e-6)).toEqual([]);
   });
 });
 

@@ -76,6 +76,29 @@ describe.each([
     expect(embeddings.subarray(0, 2)).toEqual(before);
   });
 
+  it('steps in the given columns only, and keeps the state of the others', () => {
+    const [free, held] = [setUp(), setUp()];
+    const optimisers = [free, held].map(({ embeddings }) => new Optimiser(embeddings.length, RATE));
+    const step = (index: number, g: Float32Array, columns?: { from: number; to: number }) => {
+      const { embeddings, gradient } = [free, held][index]!;
+      gradient.add(0, g, 0, 1);
+      optimisers[index]!.step(embeddings, gradient, columns);
+    };
+    for (const index of [0, 1]) step(index, Float32Array.of(0.3, -2));
+    const before = held.embeddings.slice();
+    step(1, Float32Array.of(1, 1), { from: 1, to: 2 });
+    expect(held.embeddings[0]).toBe(before[0]);
+    expect(held.embeddings[1]).not.toBe(before[1]);
+    const after = held.embeddings.slice();
+    step(1, Float32Array.of(1, 1), { from: 0, to: 1 });
+    expect(held.embeddings[0]).not.toBe(after[0]);
+    expect(held.embeddings[1]).toBe(after[1]);
+    if (Optimiser === LazyAdam) return;
+    // Adagrad counts no steps: both columns stand where one step in all of them would have left them.
+    step(0, Float32Array.of(1, 1));
+    expect(held.embeddings).toEqual(free.embeddings);
+  });
+
   it('starts as new after a reset', () => {
     const { embeddings, gradient } = setUp();
     const optimiser = new Optimiser(embeddings.length, RATE);
