@@ -41,7 +41,10 @@ export class RandomStream {
     this.#spareNormal = spareNormal;
   }
 
-  /** Another stream that the state decides, such as for numbers that not every caller needs; this one stays where it is, and branches anew into the same stream until it is drawn from. */
+  /**
+   * Another stream that the state decides, such as for numbers that not every caller needs. This one stays where it is:
+   * two branches without a draw between them are the same.
+   */
   branch(): RandomStream {
     const stream = new RandomStream(0);
     stream.restore([this.#a ^ BRANCH, this.#b, this.#c, this.#counter, undefined]);
