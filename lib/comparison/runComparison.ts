@@ -4,7 +4,7 @@ import { sha256 } from '../sha256.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { writeWhole } from '../storage/writeWhole.ts';
-import { type DataSplit, splitShards } from '../training/splitShards.ts';
+import { type DataSplit, listVersions, type ShardVersion, splitShards } from '../training/splitShards.ts';
 import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
 import { readRunRecord } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
@@ -69,8 +69,8 @@ export async function runComparison(
     });
   }
   const labels = await readReportLabels(config, split.report);
-  refuseUnmeasurable(labels, dataUri, split);
-  await checkPlan(output, document, dataUri, split);
+  refuseOneClass(labels, dataUri, split);
+  await checkPlan(output, document, dataUri, split.listing);
 
   // Seed by seed, so that an unfinished comparison has whole seeds.
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
@@ -87,7 +87,7 @@ export async function runComparison(
   });
 
   // The workers read the shards for themselves, hours long.
-  await checkPlan(output, document, dataUri, await splitShards(dataUri, config.split));
+  await checkPlan(output, document, dataUri, await listVersions(dataUri));
   const comparison = await collectComparison({
     dataUri,
     split,
@@ -120,20 +120,25 @@ function knownArm(name: string): string {
 }
 
 /** Refuses a report part without both classes of a task, before hours of training whose differences no AUC could tell. */
-function refuseUnmeasurable(
+function refuseOneClass(
   { click, conversion }: ReportLabels,
   dataUri: string,
   { reportText }: DataSplit,
 ): void {
-  const known = conversion.filter((_, row) => click[row] === 1);
-  const labels = { clicks: [...click], conversions: [...known] };
-  for (const [name, values] of Object.entries(labels)) {
-    const positives = values.reduce((sum, value) => sum + value, 0);
-    if (positives > 0 && positives < values.length) continue;
+  let [clicks, conversions] = [0, 0];
+  click.forEach((clicked, row) => {
+    clicks += clicked;
+    if (clicked === 1) conversions += conversion[row]!;
+  });
+  for (const [name, positives, rows] of [
+    ['clicks', clicks, click.length],
+    ['conversions', conversions, clicks],
+  ] as const) {
+    if (positives > 0 && positives < rows) continue;
     throw new ComparisonError('COMPARISON_NO_REPORT', `the report part can't tell arms apart by ${name}`, {
       file: dataUri,
       expected: `both classes of ${name} in ${reportText}`,
-      found: `${positives} of ${values.length}`,
+      found: `${positives} of ${rows}`,
     });
   }
 }
@@ -143,7 +148,7 @@ async function checkPlan(
   output: string,
   document: unknown,
   dataUri: string,
-  { listing }: DataSplit,
+  listing: readonly ShardVersion[],
 ): Promise<void> {
   const digest = sha256(JSON.stringify([CODE_VERSION, document, listing]));
   const file = joinUri(output, PLAN_FILE);

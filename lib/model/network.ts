@@ -23,6 +23,7 @@ import {
 } from './expertParameters.ts';
 import type { ExpertsNetworkConfig } from './networkConfig.ts';
 import {
+  embeddingColumns,
   headBiasName,
   headWeightName,
   type NetworkShape,
@@ -100,13 +101,12 @@ export class Network {
    */
   #visibleColumns(task: Task, fields: Value): Value {
     const graph = this.#graph;
-    const { embeddingWidth, privateEmbeddingWidth } = this.#shape;
-    if (privateEmbeddingWidth === 0) return fields;
-    const end = embeddingWidth - privateEmbeddingWidth;
-    if (task === 'click') return slice(graph, fields, 2, 0, end);
-    const own = slice(graph, fields, 2, end, embeddingWidth);
-    if (end === privateEmbeddingWidth) return own;
-    return concat(graph, [own, slice(graph, fields, 2, privateEmbeddingWidth, end)], 2);
+    if (this.#shape.privateEmbeddingWidth === 0) return fields;
+    const clicks = embeddingColumns(this.#shape, ['click']);
+    if (task === 'click') return slice(graph, fields, 2, clicks.from, clicks.to);
+    const { from, to } = embeddingColumns(this.#shape, [task]);
+    const own = slice(graph, fields, 2, clicks.to, to);
+    return from === clicks.to ? own : concat(graph, [own, slice(graph, fields, 2, from, clicks.to)], 2);
   }
 
   /** H H^T over the crossed fields, flattened: [B, X^2], or [B, X (X + 1) / 2] of its upper triangle. */

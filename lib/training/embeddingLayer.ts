@@ -1,5 +1,6 @@
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { ColumnRange } from '../model/networkShape.ts';
 
 /**
  * Looks up field embeddings outside the ONNX graph and collects their gradients, so that a step costs time for
@@ -109,12 +110,18 @@ export class SparseGradient {
     for (let k = 0; k < width; k++) values[to + k]! += scale * source[from + k]!;
   }
 
-  /** Calls back with the offset of every touched row in `values`, then clears the gradient. */
-  consume(update: (offset: number) => void): void {
+  /**
+   * Calls back with the range [start, end) in `values` of every touched row, then clears the gradient.
+   * @param columns of the row that the range covers; all by default
+   */
+  consume(
+    update: (start: number, end: number) => void,
+    { from, to }: ColumnRange = { from: 0, to: this.width },
+  ): void {
     for (let i = 0; i < this.#touchedCount; i++) {
       const row = this.#touched[i]!;
       const offset = row * this.width;
-      update(offset);
+      update(offset + from, offset + to);
       this.#isTouched[row] = 0;
       this.values.fill(0, offset, offset + this.width);
     }

@@ -1,5 +1,10 @@
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { headBiasName, type NetworkShape, type ParameterShape } from '../model/networkShape.ts';
+import {
+  embeddingColumns,
+  headBiasName,
+  type NetworkShape,
+  type ParameterShape,
+} from '../model/networkShape.ts';
 import type { PerTask } from '../model/tasks.ts';
 import { TASKS } from '../model/tasks.ts';
 import { RandomStream } from '../randomStream.ts';
@@ -48,11 +53,12 @@ export function initialWeights(
  */
 export function initialiseEmbeddings(
   embeddings: Float32Array,
-  { embeddingWidth, privateEmbeddingWidth }: NetworkShape,
+  shape: NetworkShape,
   standardDeviation: number,
   random: RandomStream,
 ): void {
-  const seenByClicks = embeddingWidth - privateEmbeddingWidth;
+  const { embeddingWidth } = shape;
+  const seenByClicks = embeddingColumns(shape, ['click']).to;
   const ownOfConversions = random.branch();
   for (let start = 0; start < embeddings.length; start += embeddingWidth) {
     for (let column = 0; column < embeddingWidth; column++) {

@@ -92,20 +92,23 @@ function addAgreement(
   found: ReadonlyMap<Value, Value>,
   penalty: Value | undefined,
 ): void {
-  const byName = new Map([...found].map(([value, gradient]) => [value.name, { value, gradient }]));
+  const layers = trunkLayers(shape);
+  const scoreOf = (task: Task, layer: number) => graph.parameters.get(scoreName(task, layer))!;
+  const scores = TASKS.flatMap((task) => layers.map((_, layer) => scoreOf(task, layer)));
+  const ofPenalty = penalty && gradients(graph, penalty, scores);
   const lossGradient = (task: Task, layer: number): Value => {
-    const { value, gradient } = byName.get(scoreName(task, layer))!;
-    if (penalty === undefined) return gradient;
-    return elementwise(graph, 'Sub', gradient, gradients(graph, penalty, [value]).get(value)!);
+    const score = scoreOf(task, layer);
+    const gradient = found.get(score)!;
+    return ofPenalty === undefined ? gradient : elementwise(graph, 'Sub', gradient, ofPenalty.get(score)!);
   };
-  for (let layer = 0; layer + 1 < shape.layerWidths.length; layer++) {
+  for (const [layer, widths] of layers.entries()) {
     const product = elementwise(
       graph,
       'Mul',
       lossGradient('click', layer),
       lossGradient('conversion', layer),
     );
-    const old = graph.input(agreementName(layer), shape.layerWidths.slice(layer, layer + 2));
+    const old = graph.input(agreementName(layer), widths);
     const kept = elementwise(graph, 'Mul', old, graph.scalar(AGREEMENT_DECAY));
     const added = elementwise(graph, 'Mul', product, graph.scalar(1 - AGREEMENT_DECAY));
     graph.output(nextAgreementName(layer), elementwise(graph, 'Add', kept, added));

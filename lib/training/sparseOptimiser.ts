@@ -35,22 +35,18 @@ export class LazyAdagrad implements SparseOptimiser {
     this.#squares = new Float32Array(size);
   }
 
-  step(
-    embeddings: Float32Array,
-    gradient: SparseGradient,
-    { from, to }: ColumnRange = { from: 0, to: gradient.width },
-  ): void {
+  step(embeddings: Float32Array, gradient: SparseGradient, columns?: ColumnRange): void {
     const { values } = gradient;
     const squares = this.#squares;
     const learningRate = this.#learningRate;
-    gradient.consume((offset) => {
-      for (let i = offset + from; i < offset + to; i++) {
+    gradient.consume((start, end) => {
+      for (let i = start; i < end; i++) {
         const g = values[i]!;
         const square = squares[i]! + g * g;
         squares[i] = square;
         embeddings[i]! -= (learningRate * g) / (Math.sqrt(square) + EPSILON);
       }
-    });
+    }, columns);
   }
 
   reset(): void {
@@ -81,19 +77,15 @@ export class LazyAdam implements SparseOptimiser {
     this.#secondMoments = new Float32Array(size);
   }
 
-  step(
-    embeddings: Float32Array,
-    gradient: SparseGradient,
-    { from, to }: ColumnRange = { from: 0, to: gradient.width },
-  ): void {
+  step(embeddings: Float32Array, gradient: SparseGradient, columns?: ColumnRange): void {
     const { values } = gradient;
     const beta1 = LazyAdam.#beta1;
     const beta2 = LazyAdam.#beta2;
     const stepSize = adamStepSize(this.#learningRate, ++this.#steps, { beta1, beta2 });
     const first = this.#firstMoments;
     const second = this.#secondMoments;
-    gradient.consume((offset) => {
-      for (let i = offset + from; i < offset + to; i++) {
+    gradient.consume((start, end) => {
+      for (let i = start; i < end; i++) {
         const g = values[i]!;
         const m = beta1 * first[i]! + (1 - beta1) * g;
         const v = beta2 * second[i]! + (1 - beta2) * g * g;
@@ -101,7 +93,7 @@ export class LazyAdam implements SparseOptimiser {
         second[i] = v;
         embeddings[i]! -= (stepSize * m) / (Math.sqrt(v) + EPSILON);
       }
-    });
+    }, columns);
   }
 
   reset(): void {

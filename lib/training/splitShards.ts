@@ -22,8 +22,10 @@ export interface DataSplit {
   readonly validationText: string;
   readonly reportText: string;
   /** Every shard found, used or not, with the version of its bytes: what tells these data from others. */
-  readonly listing: readonly Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>[];
+  readonly listing: readonly ShardVersion[];
 }
+
+export type ShardVersion = Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>;
 
 /**
  * Assigns the shards at a URI to training and validation.
@@ -35,12 +37,16 @@ export async function splitShards(dataUri: string, split: SplitConfig): Promise<
     split.by === 'date'
       ? await splitByDate(dataUri, shards, split)
       : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
-  const listing = shards.map(({ relativePath, sizeBytes, version }) => ({
-    relativePath,
-    sizeBytes,
-    version,
-  }));
-  return { ...parts, listing };
+  return { ...parts, listing: shards.map(versionOf) };
+}
+
+/** The listing of `splitShards` as it is now, without opening a shard. */
+export async function listVersions(dataUri: string): Promise<ShardVersion[]> {
+  return (await listShards(dataUri)).shards.map(versionOf);
+}
+
+function versionOf({ relativePath, sizeBytes, version }: ListedFile): ShardVersion {
+  return { relativePath, sizeBytes, version };
 }
 
 type SplitParts = Omit<DataSplit, 'listing'>;
