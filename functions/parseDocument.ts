@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { describeIssue } from '../lib/describeIssue.ts';
-import { ProblemsError } from '../lib/errors.ts';
+import { ProblemsError } from '../lib/base/errors.ts';
+import { describeIssue } from '../lib/base/jsonDocument.ts';
 
 /** What a schema makes of a document. @throws ProblemsError EVENT_INVALID, or another code, with every problem */
 export function parseDocument<Schema extends z.ZodType>(

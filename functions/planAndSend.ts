@@ -1,4 +1,4 @@
-import { planArrival } from '../lib/publish/planArrival.ts';
+import { planForArrival } from '../lib/publish/planFor.ts';
 import { publishRequests } from '../lib/publish/runPlan.ts';
 import { inputPartition } from '../lib/publish/selectPartitions.ts';
 import { workUnits } from '../lib/publish/workUnits.ts';
@@ -15,7 +15,7 @@ export function planAndSend(partition: string, settings: Settings): Promise<void
 async function plan(partition: string, settings: Settings): Promise<void> {
   const { INPUT_URI, MODEL_URI, SCORES_URI, TARGET_ROWS, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
   const options = { firstModelUri: MODEL_URI, root: SCORES_URI, targetRows: TARGET_ROWS };
-  const arrival = await planArrival(options, inputPartition(INPUT_URI, partition));
+  const arrival = await planForArrival(options, inputPartition(INPUT_URI, partition));
   annotate('model', arrival.model.version);
   const units = workUnits(arrival);
   await sendMessages(UNITS_QUEUE_URL, units);

@@ -1,16 +1,21 @@
 import { z } from 'zod';
-import { readBundleManifest } from '../lib/model/readBundleManifest.ts';
-import { encodeJson } from '../lib/publish/jsonDocument.ts';
+import { encodeJson } from '../lib/base/jsonDocument.ts';
+import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
 import { refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { planUri } from '../lib/publish/outputLayout.ts';
-import { planWithBundle } from '../lib/publish/planWithBundle.ts';
+import { planForChoice } from '../lib/publish/planFor.ts';
 import { refuseForeignPlan, refuseForeignPlanUri } from '../lib/publish/refuseForeignPlan.ts';
-import { publishRequests, type RunPlan, readRunPlan, refuseStalePlan } from '../lib/publish/runPlan.ts';
+import {
+  publishRequests,
+  type RunPlan,
+  readRunPlan,
+  refuseStalePlan,
+  writeRunPlan,
+} from '../lib/publish/runPlan.ts';
 import { selectPartitions } from '../lib/publish/selectPartitions.ts';
 import { workUnits } from '../lib/publish/workUnits.ts';
-import { writeRunPlan } from '../lib/publish/writeRunPlan.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
-import { parseS3Uri, type S3Location } from '../lib/storage/s3Uri.ts';
+import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
 import { annotate } from './traced.ts';
 
@@ -50,7 +55,7 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
   const plan =
     'planUri' in request
       ? await givenPlan(request.planUri, settings)
-      : await planWithBundle(
+      : await planForChoice(
           {
             modelUri: request.modelUri ?? settings.MODEL_URI,
             root: settings.SCORES_URI,

@@ -1,5 +1,5 @@
 import type { SQSBatchResponse } from 'aws-lambda';
-import { PartitionIncompleteError, PartitionRefusedError, type PublishError } from '../lib/errors.ts';
+import { PartitionIncompleteError, PartitionRefusedError, type PublishError } from '../lib/base/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { parseDocument } from './parseDocument.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/base/errors.ts';
 import { parseDocument } from './parseDocument.ts';
 
 const notificationSchema = z.object({

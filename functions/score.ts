@@ -2,7 +2,7 @@ import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
-import { isReplacedShard } from '../lib/scoring/isReplacedShard.ts';
+import { isReplacedShard } from '../lib/scoring/scoreShard.ts';
 import { sendMessages } from './messageQueue.ts';
 import { parseDocument } from './parseDocument.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -58,7 +58,7 @@ function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
     const { partsScored, partsDoneBefore, rowsScored } = scored;
     metrics.addMetric('rowsScored', 'Count', rowsScored);
     metrics.addMetric('unitMillis', 'Milliseconds', performance.now() - startMillis);
-    const handedOn = scored.rest?.specs.length ?? 0;
+    const handedOn = scored.rest?.spans.length ?? 0;
     logger.info(`scored parts of ${partition}`, { partsScored, partsDoneBefore, rowsScored, handedOn });
     return scored;
   });

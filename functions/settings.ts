@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DEFAULT_TARGET_ROWS } from '../lib/publish/planPartition.ts';
+import { DEFAULT_TARGET_ROWS } from '../lib/publish/cutPartition.ts';
 import { parseDocument } from './parseDocument.ts';
 
 const settingsSchema = z.object({

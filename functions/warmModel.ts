@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { loadBundle, type ModelBundle } from '../lib/model/loadBundle.ts';
+import { loadBundle, type ModelBundle } from '../lib/bundle/loadBundle.ts';
 import { isSameModel, type ModelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { scoringPool } from '../lib/scoring/scoringPool.ts';
 import type { WorkerPool } from '../lib/scoring/workerPool.ts';

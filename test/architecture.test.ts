@@ -1,56 +1,73 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CODE_VERSION } from '../lib/codeVersion.ts';
+import { CODE_VERSION } from '../lib/base/codeVersion.ts';
 import { findCycle, type ImportGraph, importGraph, reachedFrom, readImportGraph } from './importGraph.ts';
 
 /**
- * What each layer may import besides itself and the files directly in lib/. Data flows from storage to scoring;
+ * What each room may import besides itself and lib/base. Data flows from storage to scoring;
  * training stands apart; only examples/ use the CLI. A folder that isn't listed fails.
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'lib/base': [],
   'lib/storage': [],
   'lib/metrics': [],
   'lib/onnx': [],
-  'lib/parquet': ['lib/storage'],
   'lib/features': [],
-  'lib/model': ['lib/storage', 'lib/features', 'lib/onnx'],
+  'lib/parquet': ['lib/storage'],
   'lib/arrow': ['lib/storage'],
-  'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow', 'lib/metrics'],
-  'lib/publish': ['lib/storage', 'lib/parquet', 'lib/model', 'lib/scoring'],
+  'lib/network': ['lib/features', 'lib/onnx'],
+  'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
+  'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
+  'lib/publish': ['lib/storage', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
+  'lib/estimate': ['lib/storage', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],
-  'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/arrow'],
-  'lib/training': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/model', 'lib/onnx', 'lib/metrics'],
+  'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow'],
+  'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],
+  'lib/masks': ['lib/network', 'lib/onnx', 'lib/training'],
+  'lib/recipe': [
+    'lib/storage',
+    'lib/parquet',
+    'lib/features',
+    'lib/network',
+    'lib/onnx',
+    'lib/bundle',
+    'lib/training',
+    'lib/masks',
+  ],
   'lib/comparison': [
     'lib/storage',
     'lib/features',
-    'lib/model',
+    'lib/network',
     'lib/metrics',
+    'lib/bundle',
     'lib/scoring',
     'lib/training',
+    'lib/masks',
+    'lib/recipe',
   ],
+  'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/cli': [
     'lib/storage',
-    'lib/model',
+    'lib/bundle',
     'lib/metrics',
     'lib/scoring',
     'lib/inspect',
     'lib/training',
+    'lib/recipe',
     'lib/comparison',
     'lib/synthesis',
     'lib/publish',
+    'lib/estimate',
     'lib/stateMachine',
   ],
-  'lib/synthesis': ['lib/storage', 'lib/metrics'],
-  // Shared by all: errors, random numbers, the code's version.
-  lib: [],
-  functions: ['lib/storage', 'lib/model', 'lib/scoring', 'lib/publish'],
+  functions: ['lib/storage', 'lib/bundle', 'lib/scoring', 'lib/publish'],
   'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
 };
 
 /** Building and training networks: nothing that serves scores may reach them. */
 const TRAINING_ONLY =
-  /^lib\/(training\/|onnx\/(graphBuilder|ops|opTable|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
+  /^lib\/((training|masks|recipe)\/|bundle\/(writeBundle|buildScoringGraph)\.ts$|onnx\/(graphBuilder|ops|opTable|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
 const SERVING = /^(functions|lib\/(scoring|publish))\//;
 /** It misreads dictionary pages without an error; the synthetic funnel and the tests write with it. */
 const NOT_IN_LIB = 'parquetjs-lite';
@@ -72,7 +89,7 @@ function violations(graph: ImportGraph): string[] {
     for (const imported of imports) {
       const target = layerOf(imported);
       if (!graph.modules.has(imported)) found.push(`${path}: imports ${imported}, which doesn't exist`);
-      else if (target !== layer && target !== 'lib' && !allowed.includes(target)) {
+      else if (target !== layer && target !== 'lib/base' && !allowed.includes(target)) {
         found.push(`${path}: ${layer} may not import ${imported}`);
       }
     }
@@ -111,7 +128,7 @@ describe('the architecture', () => {
   test('was read: the known paths from the CLI to storage and to training are in the graph', () => {
     expect(graph.modules.size).toBeGreaterThan(80);
     const fromMain = reachedFrom(graph, ['lib/cli/main.ts']);
-    for (const path of ['lib/storage/diskFile.ts', 'lib/training/trainModel.ts', 'lib/onnx/adam.ts']) {
+    for (const path of ['lib/storage/diskFile.ts', 'lib/recipe/trainModel.ts', 'lib/onnx/adam.ts']) {
       expect(fromMain.has(path), path).toBe(true);
     }
     // What the rules name must exist, or a rename would switch them off.
@@ -135,8 +152,8 @@ describe('the checker', () => {
 
   test('accepts a graph that keeps the rules', () => {
     const good = {
-      'lib/errors.ts': '',
-      'lib/storage/disk.ts': "import { E } from '../errors.ts';",
+      'lib/base/errors.ts': '',
+      'lib/storage/disk.ts': "import { E } from '../base/errors.ts';",
       'lib/scoring/score.ts': "import { open } from '../storage/disk.ts'; import x from 'apache-arrow';",
       'lib/cli/main.ts': "import { score } from '../scoring/score.ts';",
       'examples/demo/main.ts': "import 'parquetjs-lite';",
@@ -155,26 +172,26 @@ describe('the checker', () => {
     ],
     [
       'a type import counts too',
-      'lib/features may not import lib/model/a.ts',
+      'lib/features may not import lib/network/a.ts',
       {
-        'lib/features/b.ts': "import type { A } from '../model/a.ts';",
-        'lib/model/a.ts': '',
+        'lib/features/b.ts': "import type { A } from '../network/a.ts';",
+        'lib/network/a.ts': '',
       },
     ],
     [
       'a re-export counts too',
-      'lib/features may not import lib/model/a.ts',
+      'lib/features may not import lib/network/a.ts',
       {
-        'lib/features/b.ts': "export { a } from '../model/a.ts';",
-        'lib/model/a.ts': '',
+        'lib/features/b.ts': "export { a } from '../network/a.ts';",
+        'lib/network/a.ts': '',
       },
     ],
     [
       'a dynamic import counts too',
-      'lib/features may not import lib/model/a.ts',
+      'lib/features may not import lib/network/a.ts',
       {
-        'lib/features/b.ts': "const a = await import('../model/a.ts');",
-        'lib/model/a.ts': '',
+        'lib/features/b.ts': "const a = await import('../network/a.ts');",
+        'lib/network/a.ts': '',
       },
     ],
     [
@@ -195,19 +212,19 @@ describe('the checker', () => {
     ],
     [
       'a function reaches graph building through allowed layers',
-      'serving reaches training: functions/score.ts -> lib/model/network.ts -> lib/onnx/graphBuilder.ts',
+      'serving reaches training: functions/score.ts -> lib/network/network.ts -> lib/onnx/graphBuilder.ts',
       {
-        'functions/score.ts': "import { network } from '../lib/model/network.ts';",
-        'lib/model/network.ts': "import { GraphBuilder } from '../onnx/graphBuilder.ts';",
+        'functions/score.ts': "import { network } from '../lib/network/network.ts';",
+        'lib/network/network.ts': "import { GraphBuilder } from '../onnx/graphBuilder.ts';",
         'lib/onnx/graphBuilder.ts': '',
       },
     ],
     [
       'modules import each other',
-      'import cycle: lib/model/a.ts -> lib/model/b.ts -> lib/model/a.ts',
+      'import cycle: lib/network/a.ts -> lib/network/b.ts -> lib/network/a.ts',
       {
-        'lib/model/a.ts': "import { b } from './b.ts';",
-        'lib/model/b.ts': "import { a } from './a.ts';",
+        'lib/network/a.ts': "import { b } from './b.ts';",
+        'lib/network/b.ts': "import { a } from './a.ts';",
       },
     ],
     [
@@ -233,9 +250,9 @@ describe('the checker', () => {
     ],
     [
       'an import of a file that is not there',
-      "imports lib/model/gone.ts, which doesn't exist",
+      "imports lib/network/gone.ts, which doesn't exist",
       {
-        'lib/model/a.ts': "import { gone } from './gone.ts';",
+        'lib/network/a.ts': "import { gone } from './gone.ts';",
       },
     ],
   ])('finds: %s', (_, violation, sources) => {

@@ -10,10 +10,10 @@ import {
   Struct,
 } from 'apache-arrow';
 import { bench, describe } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 
 /*
  * One row group shaped like kuairand-pure: 8,192 rows, 42 int64 columns, of which 4 hold ids with large

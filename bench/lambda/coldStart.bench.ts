@@ -6,8 +6,8 @@ import { afterAll, beforeAll, bench } from 'vitest';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { makeRunPlan } from '../../lib/publish/runPlan.ts';
 import { workUnits } from '../../lib/publish/workUnits.ts';
+import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import { writeWhole } from '../../lib/storage/writeWhole.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
 import {
   type ConfigDocument,

@@ -1,6 +1,12 @@
 import { DataType, Field, Float32, Schema } from 'apache-arrow';
-import { SCORE_NAMES } from '../scoreNames.ts';
-import { PredictionError } from './predictionError.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { SCORE_NAMES } from '../base/tasks.ts';
+
+/**
+ * A prediction file can't be written or read. Codes: PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH,
+ * PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST, PREDICTION_WRITER_CLOSED, PREDICTION_FILE_INVALID.
+ */
+export class PredictionError extends Ncs4cvrError {}
 
 /**
  * Schema of a prediction file: the row keys with the types and nullability of the shard, then the scores.

@@ -8,11 +8,10 @@ import {
   Struct,
   util,
 } from 'apache-arrow';
-import { SCORE_NAMES } from '../scoreNames.ts';
+import { SCORE_NAMES } from '../base/tasks.ts';
 import type { AtomicFile } from '../storage/storage.ts';
 import { CountingFileWriter } from './countingFileWriter.ts';
-import { PredictionError } from './predictionError.ts';
-import { predictionSchema } from './predictionSchema.ts';
+import { PredictionError, predictionSchema } from './predictionSchema.ts';
 
 export interface PredictionWriterOptions {
   /** Where the bytes go. The caller commits it after `finish`. */

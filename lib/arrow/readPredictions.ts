@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { RecordBatchReader, type Schema } from 'apache-arrow';
-import { messageOf, StorageError } from '../errors.ts';
+import { messageOf, StorageError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { PredictionError } from './predictionError.ts';
+import { PredictionError } from './predictionSchema.ts';
 
 export interface PredictionFile {
   readonly rowCount: number;

@@ -1,12 +1,10 @@
 import { Command } from 'commander';
+import { loadBundle } from '../bundle/loadBundle.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
-import { loadBundle } from '../model/loadBundle.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, parseUri, workersOption } from './options.ts';
 import { formatCount, formatMetric } from './progressLine.ts';
-import { workersOption } from './workerOption.ts';
 
 interface EvaluateOptions {
   readonly model: string;

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { describeUri } from '../inspect/describeUri.ts';
-import { EXIT_DONE } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, parseUri } from './options.ts';
 
 export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')

@@ -1,17 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { estimateRun, type RunEstimate } from '../publish/estimateRun.ts';
-import { encodeJson } from '../publish/jsonDocument.ts';
-import { DEFAULT_TARGET_ROWS } from '../publish/planPartition.ts';
-import { planWithBundle } from '../publish/planWithBundle.ts';
-import { type Prices, readPrices } from '../publish/readPrices.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
+import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
+import { type Prices, readPrices } from '../estimate/readPrices.ts';
+import { DEFAULT_TARGET_ROWS } from '../publish/cutPartition.ts';
+import { planForChoice } from '../publish/planFor.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
+import { writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { writeWhole } from '../storage/writeWhole.ts';
-import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, EXIT_USAGE, parseUri, wholeNumber } from './options.ts';
 import { formatCount } from './progressLine.ts';
-import { wholeNumber } from './wholeNumber.ts';
 
 interface PlanOptions {
   readonly model: string;
@@ -48,7 +46,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: PlanOptions, command: Command) => {
       const prices = await readPrices(options.prices);
       const partitions = await selectPartitions(absoluteUri(options.input), choiceOf(options, command));
-      const plan = await planWithBundle(
+      const plan = await planForChoice(
         {
           modelUri: absoluteUri(options.model),
           root: absoluteUri(options.scores),
@@ -75,14 +73,14 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
 }
 
 function summarise({ partitions, model }: RunPlan, estimate: RunEstimate, prices: Prices): string {
-  const lines = partitions.map(({ partition, specs, done, sizeBytes }) => {
-    const shards = new Set(specs.map(({ inputUri }) => inputUri)).size;
-    const rows = specs.reduce((sum, spec) => sum + spec.rows, 0);
+  const lines = partitions.map(({ partition, spans, done, sizeBytes }) => {
+    const shards = new Set(spans.map(({ inputUri }) => inputUri)).size;
+    const rows = spans.reduce((sum, span) => sum + span.rows, 0);
     const skips =
       done.length === 0 ? '' : `, ${done.length} done already for the same input, model and contract`;
     return (
       `${partition}  ${shards} shards  ${formatCount(rows)} rows  ${formatCount(sizeBytes)} bytes  ` +
-      `${specs.length} parts${skips}`
+      `${spans.length} parts${skips}`
     );
   });
   const { rows, rowsDone, minutes, dollars } = estimate;

@@ -2,9 +2,8 @@ import { Command, Option } from 'commander';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
-import { parseExecutionArn, parseStateMachineArn } from './parseArn.ts';
-import { waitForExecution } from './waitForExecution.ts';
+import { EXIT_DONE, EXIT_USAGE, parseExecutionArn, parseStateMachineArn } from './options.ts';
+import { waitForExecution } from './runInStateMachine.ts';
 
 interface RedriveOptions {
   readonly execution?: string;

@@ -1,16 +1,20 @@
 import { Command, Option } from 'commander';
-import { loadBundle } from '../model/loadBundle.ts';
+import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import type { PublishOutcome } from '../publish/publishPartition.ts';
 import { readRunPlan, refuseStalePlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { describePointer } from './describePointer.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exitCodes.ts';
-import { parseStateMachineArn } from './parseArn.ts';
-import { parseUri } from './parseUri.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+  parseStateMachineArn,
+  parseUri,
+  workersOption,
+} from './options.ts';
 import { formatCount, ProgressLine } from './progressLine.ts';
+import { describePointer } from './publicationCommands.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
-import { workersOption } from './workerOption.ts';
 
 interface RunOptions {
   readonly plan: string;

@@ -1,12 +1,31 @@
+import { type VisibleState, visibleStates } from '../publish/publishedState.ts';
 import { refuseLocalPlan } from '../publish/refuseForeignPlan.ts';
-import { type RunPlan, refuseStalePlan } from '../publish/runPlan.ts';
-import { type VisibleState, visibleStates } from '../publish/visibleStates.ts';
-import { writeRunPlan } from '../publish/writeRunPlan.ts';
+import { type RunPlan, refuseStalePlan, writeRunPlan } from '../publish/runPlan.ts';
+import type { Execution } from '../stateMachine/execution.ts';
+import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
-import { openStepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { describePointer } from './describePointer.ts';
-import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
-import { waitForExecution } from './waitForExecution.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { EXIT_DONE, EXIT_FAILED } from './options.ts';
+import { formatSeconds, ProgressLine } from './progressLine.ts';
+import { describePointer } from './publicationCommands.ts';
+
+/** Follows an execution with progress on stderr. @throws RunError RUN_FAILED unless it succeeds */
+export async function waitForExecution(
+  sfn: StepFunctions,
+  executionArn: string,
+  redriveCount = 0,
+): Promise<Execution> {
+  const line = new ProgressLine();
+  try {
+    return await followExecution(sfn, executionArn, {
+      redriveCount,
+      onProgress: (seconds, maps) =>
+        line.update(`running for ${formatSeconds(seconds)}  ${maps ?? 'planning'}`),
+    });
+  } finally {
+    line.clear();
+  }
+}
 
 export interface StateMachineRun {
   /** File that the plan was read from. */

@@ -1,13 +1,11 @@
 import { Command } from 'commander';
-import { messageOf, Ncs4cvrError } from '../errors.ts';
-import { loadBundle } from '../model/loadBundle.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, EXIT_FAILED } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, EXIT_FAILED, parseUri, workersOption } from './options.ts';
 import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
-import { reportError } from './reportError.ts';
-import { workersOption } from './workerOption.ts';
+import { reportError } from './runCli.ts';
 
 interface ScoreOptions {
   readonly model: string;

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../base/errors.ts';
 import {
   CONFLICTS,
   type Conflict,
@@ -7,8 +7,7 @@ import {
   parseFunnelOptions,
 } from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
-import { EXIT_DONE, EXIT_USAGE } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, EXIT_USAGE, parseUri } from './options.ts';
 import { formatCount, formatMetric } from './progressLine.ts';
 
 type SynthOptions = Readonly<Record<string, unknown>> & {

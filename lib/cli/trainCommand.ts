@@ -1,11 +1,9 @@
 import { Command } from 'commander';
-import { parseTrainingConfig } from '../training/trainingConfig.ts';
-import { trainModel } from '../training/trainModel.ts';
+import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
+import { trainModel } from '../recipe/trainModel.ts';
 import type { TrainingProgress } from '../training/trainNetwork.ts';
-import { EXIT_DONE } from './exitCodes.ts';
-import { parseUri } from './parseUri.ts';
+import { EXIT_DONE, parseUri, readConfigDocument } from './options.ts';
 import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
-import { readConfigDocument } from './readConfigDocument.ts';
 
 interface TrainOptions {
   readonly data: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ComparisonError, messageOf } from '../errors.ts';
+import { ComparisonError, messageOf } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 

@@ -1,6 +1,26 @@
-import type { ExpertsNetworkConfig, NcsNetworkConfig, NetworkConfig } from '../model/networkConfig.ts';
-import type { EntireSpaceConfig, LearnedMasksConfig } from '../training/trainingConfig.ts';
-import { expertsConfig } from './expertsConfig.ts';
+import { ProblemsError } from '../base/errors.ts';
+import type { LearnedMasksConfig } from '../masks/maskSearchConfig.ts';
+import type { ExpertsNetworkConfig, NcsNetworkConfig, NetworkConfig } from '../network/networkConfig.ts';
+import { armSettings, type TrainingConfig } from '../recipe/trainingConfig.ts';
+import type { EntireSpaceConfig, TrainingSettings } from '../training/trainingSettings.ts';
+
+/** A network of experts with the widths and cross terms of an NCS network; no expert but those in `over`. */
+export function expertsConfig(
+  { embeddingWidth, cross, hidden }: NcsNetworkConfig,
+  over: Partial<ExpertsNetworkConfig>,
+): ExpertsNetworkConfig {
+  return {
+    kind: 'experts',
+    embeddingWidth,
+    cross,
+    hidden,
+    shared: 0,
+    perTask: 0,
+    towers: [],
+    embeddings: 'shared',
+    ...over,
+  };
+}
 
 /** Where an arm's masks come from. */
 export type MaskSource =
@@ -114,4 +134,24 @@ function withSharedEmbeddings(config: NcsNetworkConfig): NcsNetworkConfig {
 /** A trunk of a single layer has nothing to leave apart: its towers get that width once more. */
 function lastLayerApart({ hidden }: NcsNetworkConfig): Pick<ExpertsNetworkConfig, 'hidden' | 'towers'> {
   return { hidden: hidden.length > 1 ? hidden.slice(0, -1) : hidden, towers: hidden.slice(-1) };
+}
+
+/**
+ * The settings that an arm trains with: the config's, its own of the config's `arms` over them, and what makes it this arm.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID
+ */
+export function settingsOfArm(name: string, config: TrainingConfig): TrainingSettings {
+  const settings = armSettings(config, name);
+  const entireSpace = ARMS[name]!.entireSpace;
+  if (entireSpace === undefined) return settings;
+  // Joint steps alone would halve its optimiser steps beside those of the other arms, without a word.
+  if (settings.steps !== 'joint') {
+    throw new ProblemsError('TRAINING_CONFIG_INVALID', 'an arm learns conversions from all impressions', [
+      `arms.${name}.steps: needs joint steps, since its loss belongs to both tasks; set them for it, or leave it out`,
+    ]);
+  }
+  const { replacesConversionLoss, ...entire } = entireSpace;
+  const { click, conversion } = settings.taskWeights;
+  const taskWeights = { click, conversion: replacesConversionLoss === true ? 0 : conversion };
+  return { ...settings, taskWeights, entireSpace: entire };
 }

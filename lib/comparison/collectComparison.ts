@@ -1,5 +1,5 @@
-import { CODE_VERSION } from '../codeVersion.ts';
-import type { DataSplit } from '../training/splitShards.ts';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import type { DataSplit } from '../recipe/splitShards.ts';
 import { type ArmRunRecord, readRunRecord, runFolder } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import {
@@ -12,10 +12,9 @@ import {
   type PairedDifference,
   type PairedMetricName,
 } from './comparisonDocument.ts';
-import { pairedDifference } from './pairedDifference.ts';
-import { type ReportLabels, readReportScores } from './reportPart.ts';
+import { pairedDifference, summarise } from './pairedDifference.ts';
+import { type ReportLabels, readReportScores } from './reportRows.ts';
 import { type ResampledAucs, resampleAucs } from './resampleAucs.ts';
-import { summarise } from './summarise.ts';
 
 /** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
 const BOOTSTRAP_SEED = 1;

@@ -1,6 +1,8 @@
+import { type PerTask, perTask, TASKS } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { expertsOf, layerBiasName, layerWeightName } from '../model/expertParameters.ts';
-import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import { expertsOf, layerBiasName, layerWeightName } from '../network/expertParameters.ts';
+import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import type { ModelWeights } from '../network/networkShape.ts';
 import {
   headBiasName,
   headWeightName,
@@ -8,11 +10,9 @@ import {
   networkShape,
   trunkBiasName,
   trunkWeightName,
-} from '../model/networkShape.ts';
-import { applyMask, type TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask, TASKS } from '../model/tasks.ts';
-import type { ModelWeights } from '../training/modelWeights.ts';
-import { expertsConfig } from './expertsConfig.ts';
+} from '../network/networkShape.ts';
+import { applyMask, type TaskMasks } from '../network/taskMasks.ts';
+import { expertsConfig } from './arms.ts';
 
 /**
  * Two networks that were trained apart as one that scores both tasks: an expert a task on embeddings of its own,

@@ -1,4 +1,4 @@
-import type { Task } from '../model/tasks.ts';
+import type { Task } from '../base/tasks.ts';
 
 /** Metrics of the comparison's table, in its order. AUCs, log losses and calibration ratios on the report part. */
 export const METRIC_NAMES = [

@@ -1,11 +1,11 @@
-import type { NcsNetworkConfig } from '../model/networkConfig.ts';
-import { serialiseError } from '../scoring/serialiseError.ts';
-import { prepareTraining, type TrainingData } from '../training/prepareTraining.ts';
-import { splitShards } from '../training/splitShards.ts';
-import { parseTrainingConfig, type TrainingConfig } from '../training/trainingConfig.ts';
-import type { WorkerAnswer, WorkerOrder } from './comparisonProtocol.ts';
-import { type ReportLabels, readReportLabels } from './reportPart.ts';
+import { serialiseError } from '../base/workerThread.ts';
+import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import { prepareTraining, type TrainingData } from '../recipe/prepareTraining.ts';
+import { splitShards } from '../recipe/splitShards.ts';
+import { parseTrainingConfig, type TrainingConfig } from '../recipe/trainingConfig.ts';
+import { type ReportLabels, readReportLabels } from './reportRows.ts';
 import { runArm } from './runArm.ts';
+import type { WorkerAnswer, WorkerOrder } from './runInProcesses.ts';
 
 // A process of its own, not a thread: ONNX Runtime flushes denormals only for the first session of a process, and
 // weights must not depend on which worker trained them.

@@ -1,6 +1,6 @@
-import type { NetworkShape } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
-import { layerConnections } from '../training/trainWithMasks.ts';
+import { layerConnections } from '../masks/trainUnderMasks.ts';
+import type { NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
 import type { LayerConnections } from './comparisonDocument.ts';
 
 /**

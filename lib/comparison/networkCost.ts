@@ -1,8 +1,7 @@
-import { expertsOf } from '../model/expertParameters.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
-import { TASKS } from '../model/tasks.ts';
-import type { ModelWeights } from '../training/modelWeights.ts';
+import { TASKS } from '../base/tasks.ts';
+import { expertsOf } from '../network/expertParameters.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
 
 export interface NetworkCost {
   /** Numbers outside the embeddings that a score depends on: connections in no mask and folded zeros don't count. */

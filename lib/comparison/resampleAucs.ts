@@ -1,6 +1,5 @@
-import { MannWhitney } from '../metrics/mannWhitney.ts';
-import { scoreOrder } from '../metrics/scoreOrder.ts';
-import { RandomStream } from '../randomStream.ts';
+import { RandomStream } from '../base/randomStream.ts';
+import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
 import type { PairedMetricName, ReportScores, TaskLabels } from './comparisonDocument.ts';
 
 export interface ResamplingOptions {

@@ -1,17 +1,16 @@
+import { loadBundle } from '../bundle/loadBundle.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
-import { loadBundle } from '../model/loadBundle.ts';
-import type { NcsNetworkConfig } from '../model/networkConfig.ts';
+import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import { exportBundle } from '../recipe/exportBundle.ts';
+import type { TrainingData } from '../recipe/prepareTraining.ts';
+import type { TrainingConfig } from '../recipe/trainingConfig.ts';
 import { scoreInput } from '../scoring/scoreInput.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { writeWhole } from '../storage/writeWhole.ts';
-import { exportBundle } from '../training/exportBundle.ts';
-import type { TrainingData } from '../training/prepareTraining.ts';
-import type { TrainingConfig } from '../training/trainingConfig.ts';
 import { type ArmRunRecord, RUN_FILE, runFolder } from './armRunRecord.ts';
 import { METRIC_NAMES, type MetricName } from './comparisonDocument.ts';
 import { networkCost } from './networkCost.ts';
-import { type ReportLabels, readReportScores, scoresFile } from './reportPart.ts';
+import { type ReportLabels, readReportScores, scoresFile } from './reportRows.ts';
 import { trainArm } from './trainArm.ts';
 
 /**

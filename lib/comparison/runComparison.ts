@@ -1,19 +1,17 @@
-import { CODE_VERSION } from '../codeVersion.ts';
-import { ComparisonError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { sha256 } from '../base/digest.ts';
+import { ComparisonError } from '../base/errors.ts';
+import { type DataSplit, listVersions, type ShardVersion, splitShards } from '../recipe/splitShards.ts';
+import { armSettings, parseTrainingConfig } from '../recipe/trainingConfig.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { writeWhole } from '../storage/writeWhole.ts';
-import { type DataSplit, listVersions, type ShardVersion, splitShards } from '../training/splitShards.ts';
-import { armSettings, parseTrainingConfig } from '../training/trainingConfig.ts';
 import { readRunRecord } from './armRunRecord.ts';
-import { ARMS, REFERENCE_ARM } from './arms.ts';
+import { ARMS, REFERENCE_ARM, settingsOfArm } from './arms.ts';
 import { collectComparison } from './collectComparison.ts';
 import type { ComparisonDocument } from './comparisonDocument.ts';
-import type { ArmTask } from './comparisonProtocol.ts';
-import { type ReportLabels, readReportLabels } from './reportPart.ts';
-import { runTasks } from './runTasks.ts';
-import { settingsOfArm } from './settingsOfArm.ts';
+import { type ReportLabels, readReportLabels } from './reportRows.ts';
+import type { ArmSeed } from './runInProcesses.ts';
+import { runInProcesses } from './runInProcesses.ts';
 
 export interface ComparisonProgress {
   readonly done: number;
@@ -74,17 +72,22 @@ export async function runComparison(
 
   // Seed by seed, so that an unfinished comparison has whole seeds.
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
-  const tasks = seedNumbers.flatMap((seed) => names.map((arm): ArmTask => ({ arm, seed })));
-  const open: ArmTask[] = [];
+  const tasks = seedNumbers.flatMap((seed) => names.map((arm): ArmSeed => ({ arm, seed })));
+  const open: ArmSeed[] = [];
   for (const task of tasks) {
     if ((await readRunRecord(output, task.arm, task.seed)) === undefined) open.push(task);
   }
   const finishedEarlier = tasks.length - open.length;
   let done = finishedEarlier;
   onProgress?.({ done, total: tasks.length, finishedEarlier });
-  await runTasks(open, { config: document, data: dataUri, output }, processes, ({ arm, seed }, seconds) => {
-    onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
-  });
+  await runInProcesses(
+    open,
+    { config: document, data: dataUri, output },
+    processes,
+    ({ arm, seed }, seconds) => {
+      onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
+    },
+  );
 
   // The workers read the shards for themselves, hours long.
   await checkPlan(output, document, dataUri, await listVersions(dataUri));

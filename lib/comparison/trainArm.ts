@@ -1,27 +1,25 @@
-import type { NcsNetworkConfig } from '../model/networkConfig.ts';
-import { type NetworkShape, networkShape } from '../model/networkShape.ts';
-import { allOnesMasks, type TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
-import { learnMasks, taskDensities } from '../training/learnMasks.ts';
-import { initialWeights, type ModelWeights } from '../training/modelWeights.ts';
-import type { TrainingData } from '../training/prepareTraining.ts';
-import { searchMask } from '../training/searchMask.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
+import { learnMasks, taskDensities } from '../masks/learnMasks.ts';
 import {
   type LearnedMasksConfig,
   type MagnitudeSearchConfig,
   maskSearchDefaults,
-  type TrainingConfig,
-  type TrainingSettings,
-} from '../training/trainingConfig.ts';
+} from '../masks/maskSearchConfig.ts';
+import { pruneIteratively } from '../masks/pruneIteratively.ts';
+import { TIE_AUC, trainUnderMasks } from '../masks/trainUnderMasks.ts';
+import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import { type ModelWeights, type NetworkShape, networkShape } from '../network/networkShape.ts';
+import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
+import type { TrainingData } from '../recipe/prepareTraining.ts';
+import type { TrainingConfig } from '../recipe/trainingConfig.ts';
+import { initialWeights } from '../training/modelWeights.ts';
+import type { TrainingSettings } from '../training/trainingSettings.ts';
 import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
-import { TIE_AUC, trainWithMasks } from '../training/trainWithMasks.ts';
-import { ARMS, type Arm, REFERENCE_ARM } from './arms.ts';
+import { ARMS, type Arm, REFERENCE_ARM, settingsOfArm } from './arms.ts';
 import { combineTasks, maskOfBoth } from './combineTasks.ts';
 import type { LayerConnections, LearningPoint } from './comparisonDocument.ts';
+import { permuteConversions, randomMasks } from './controls.ts';
 import { describeLayers } from './describeLayers.ts';
-import { permuteConversions } from './permuteConversions.ts';
-import { randomMasks } from './randomMasks.ts';
-import { settingsOfArm } from './settingsOfArm.ts';
 
 /** An arm trained with one seed, ready for its bundle. */
 export interface TrainedArm {
@@ -118,10 +116,10 @@ async function masksOf(
   }
   const magnitude = magnitudeConfig(config);
   if (source.kind === 'imp') {
-    const { masks, network } = await trainWithMasks(options, magnitude);
+    const { masks, network } = await trainUnderMasks(options, magnitude);
     return { masks: masks ?? allOnesMasks(options.shape), network };
   }
-  const rounds = await searchMask({
+  const rounds = await pruneIteratively({
     ...options,
     settings: { ...options.settings, epochs: magnitude.epochs },
     tasks: TASKS,
@@ -177,7 +175,7 @@ async function ownTicket(
   options: JointTrainingOptions,
 ): Promise<readonly Uint8Array[]> {
   const settings = { ...options.settings, epochs };
-  const searched = await searchMask({ ...options, settings, tasks: [task], rounds, finalDensity });
+  const searched = await pruneIteratively({ ...options, settings, tasks: [task], rounds, finalDensity });
   const pruned = searched.slice(1);
   const best = Math.max(...pruned.map(({ validation }) => validation.score));
   return pruned.findLast(({ validation }) => validation.score >= best - TIE_AUC)!.mask;

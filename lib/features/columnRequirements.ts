@@ -1,5 +1,5 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { ContractError } from '../errors.ts';
+import { ContractError } from '../base/errors.ts';
 import { isIntColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { describeIssue } from '../describeIssue.ts';
-import { ContractError, ProblemsError } from '../errors.ts';
+import { canonicalJson, sha256 } from '../base/digest.ts';
+import { ContractError, ProblemsError } from '../base/errors.ts';
+import { describeIssue } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
 
 const columnName = z.string().min(1);
@@ -134,4 +135,9 @@ export function featureName(feature: {
   readonly column: string;
 }): string {
   return feature.name ?? feature.column;
+}
+
+/** `sha256:` and the hex digest of the contract's canonical JSON, learned values included. */
+export function contractFingerprint(contract: FeatureContract): string {
+  return `sha256:${sha256(canonicalJson(contract))}`;
 }

@@ -1,4 +1,4 @@
-import { SCORE_NAMES } from '../scoreNames.ts';
+import { SCORE_NAMES } from '../base/tasks.ts';
 
 /**
  * Checks between parts of a contract document that a shape schema can't express. Reads an unvalidated document

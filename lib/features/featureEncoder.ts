@@ -11,9 +11,8 @@ import {
   type SingleField,
   tableOf,
 } from './featureLayout.ts';
+import { bucketOf, readFeatureNumbers, transformNumber } from './featureNumbers.ts';
 import { createIdTable, type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
-import { readFeatureNumbers } from './readFeatureNumbers.ts';
-import { bucketOf, transformNumber } from './transformNumber.ts';
 
 /** How often a feature had no usable value; a jump between nights is the first sign of a broken shard. */
 export interface FeatureCounts {

@@ -1,4 +1,4 @@
-import { ContractError } from '../errors.ts';
+import { ContractError } from '../base/errors.ts';
 import {
   type BucketedFeature,
   type CategoricalFeature,

@@ -1,5 +1,5 @@
 import type { Data, RecordBatch } from 'apache-arrow';
-import { ContractError } from '../errors.ts';
+import { ContractError } from '../base/errors.ts';
 import { columnRequirements, findColumn } from './columnRequirements.ts';
 import { IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type {
@@ -10,11 +10,10 @@ import type {
   TableDefinition,
 } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
+import { preTransformNumber, readFeatureNumbers } from './featureNumbers.ts';
 import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
-import { readFeatureNumbers } from './readFeatureNumbers.ts';
 import { StringIndex } from './stringIndex.ts';
-import { preTransformNumber } from './transformNumber.ts';
 
 /** Learns one part of the contract from a stream of a column's batches. */
 type AddColumn = (data: Data, rowCount: number) => void;

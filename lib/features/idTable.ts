@@ -1,7 +1,7 @@
 import type { IntScratch } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
 import { hashBucket, hashBytes, hashInt64, type Seed64, seed64 } from './hash64.ts';
-import { createIntLookup, type IntLookup } from './intLookup.ts';
+import { createIntLookup, type IntLookup } from './intIndex.ts';
 import { StringIndex } from './stringIndex.ts';
 
 /** Local id of a null, or of a value that the table's `missingValues` lists. */

@@ -1,4 +1,4 @@
-import { RandomStream } from '../randomStream.ts';
+import { RandomStream } from '../base/randomStream.ts';
 
 const SAMPLE_SIZE = 100_000;
 

@@ -1,6 +1,6 @@
 import type { Data, DataType, RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
-import { ShardError } from '../errors.ts';
+import { ShardError } from '../base/errors.ts';
 import type { ColumnRequirement } from './columnRequirements.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 

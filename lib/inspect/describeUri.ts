@@ -1,10 +1,103 @@
-import { StorageError } from '../errors.ts';
-import { MANIFEST_FILE } from '../model/bundleManifest.ts';
+import { DataType } from 'apache-arrow';
+import { readPredictions } from '../arrow/readPredictions.ts';
+import { StorageError } from '../base/errors.ts';
+import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
+import { loadBundle } from '../bundle/loadBundle.ts';
+import { featureName } from '../features/contract.ts';
+import { openShard } from '../parquet/openShard.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
-import { describeBundle } from './describeBundle.ts';
-import { describePredictions } from './describePredictions.ts';
-import { describeShard } from './describeShard.ts';
+import type { RandomAccessFile } from '../storage/storage.ts';
+import { formatFacts, formatTable } from './formatTable.ts';
+
+/** Loads and verifies the bundle as scoring does, then tells what it holds. */
+export async function describeBundle(uri: string): Promise<string> {
+  const { manifest, contract, layout } = await loadBundle(storageFor(uri), uri);
+  const { network, training, labels } = manifest;
+  const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
+  const facts = formatFacts({
+    'model bundle': uri,
+    'model version': manifest.modelVersion,
+    network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
+    'embedding rows': layout.embeddingRowCount,
+    'model size': `${modelFileOf(manifest).sizeBytes} bytes`,
+    'model sha256': modelFileOf(manifest).sha256,
+    contract: manifest.contractFingerprint,
+    'row keys': contract.rowKeys.join(', '),
+    labels: `click = ${labels.click}, conversion = ${labels.conversion}`,
+    'trained on': `${training.data}, ${training.trainSplit} (${training.trainRows} rows)`,
+    'chosen on': `${training.validationSplit} (${training.validationRows} rows)`,
+    finished: `${training.finishedAt}, seed ${training.seed}, code ${training.codeVersion}`,
+    verified: 'sizes, checksums, interface and golden rows',
+  });
+  const features = formatTable([
+    ['feature', 'kind', 'column', 'table', 'rows'],
+    ...contract.features.map((feature) => {
+      const name = featureName(feature);
+      const table =
+        feature.kind === 'numeric'
+          ? '-'
+          : feature.kind === 'bucketed' || typeof feature.table !== 'string'
+            ? name
+            : feature.table;
+      return [name, feature.kind, feature.column, table, String(rowsOf.get(table) ?? '-')];
+    }),
+  ]);
+  return `${facts}\n\n${features}`;
+}
+
+/** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
+export async function describeShard(file: RandomAccessFile): Promise<string> {
+  const shard = await openShard(file);
+  const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
+  const facts = formatFacts({
+    'parquet shard': shard.uri,
+    rows: shard.rowCount,
+    'row groups':
+      sizes.length === 0 ? 0 : `${sizes.length} of ${Math.min(...sizes)} to ${Math.max(...sizes)} rows`,
+    size: `${shard.sizeBytes} bytes`,
+    version: shard.version,
+  });
+  const columns = formatTable([
+    ['column', 'type'],
+    ...shard.schema.fields.map(({ name, type }) => [name, String(type)]),
+    ...[...shard.unreadableColumns].map(([name, reason]) => [name, `unreadable: ${reason}`]),
+  ]);
+  return `${facts}\n\n${columns}`;
+}
+
+const SHOWN_ROWS = 5;
+
+/** A prediction file: its metadata, columns, rows (counted batch by batch), and the first few of them. */
+export async function describePredictions(file: RandomAccessFile): Promise<string> {
+  const { rowCount, batchCount, schema, metadata, rows } = await readPredictions(file, SHOWN_ROWS);
+  const facts = formatFacts({
+    'prediction file': file.uri,
+    rows: rowCount,
+    'record batches': batchCount,
+    size: `${file.sizeBytes} bytes`,
+    ...Object.fromEntries(metadata),
+  });
+  const columns = formatTable([
+    ['column', 'type', 'nullable'],
+    ...schema.fields.map(({ name, type, nullable }) => [name, String(type), nullable ? 'yes' : 'no']),
+  ]);
+  const firstRows = formatTable([
+    schema.fields.map(({ name }) => name),
+    ...rows.map((row) => schema.fields.map(({ name, type }) => showValue(row[name], type))),
+  ]);
+  return `${facts}\n\n${columns}\n\n${firstRows}`;
+}
+
+/** Arrow gives dates and timestamps as milliseconds since 1970; beyond the years of Date the number is shown. */
+function showValue(value: unknown, type: DataType): string {
+  if (typeof value !== 'number') return String(value);
+  const isDate = DataType.isDate(type);
+  if ((isDate || DataType.isTimestamp(type)) && !Number.isNaN(new Date(value).getTime())) {
+    const text = new Date(value).toISOString();
+    return isDate ? text.slice(0, text.indexOf('T')) : text;
+  }
+  return Number.isInteger(value) ? String(value) : value.toPrecision(6);
+}
 
 const PARQUET_MAGIC = 'PAR1';
 const ARROW_MAGIC = 'ARROW1';
@@ -15,10 +108,10 @@ const ARROW_MAGIC = 'ARROW1';
  */
 export async function describeUri(uri: string): Promise<string> {
   const storage = storageFor(uri);
-  if (await storage.exists(joinUri(uri, MANIFEST_FILE))) return describeBundle(uri);
+  if (await isBundle(storage, uri)) return describeBundle(uri);
   const file = await storage.open(uri).catch((error: unknown) => {
     const isNoFile = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
-    throw isNoFile ? unknown(uri, `${error.found} without ${MANIFEST_FILE}`) : error;
+    throw isNoFile ? unknown(uri, `${error.found} that is no bundle`) : error;
   });
   try {
     const head = new Uint8Array(Math.min(ARROW_MAGIC.length, file.sizeBytes));
@@ -35,7 +128,7 @@ export async function describeUri(uri: string): Promise<string> {
 function unknown(uri: string, found: string): StorageError {
   return new StorageError('INSPECT_UNKNOWN', 'neither a bundle, a shard nor a prediction file', {
     file: uri,
-    expected: `${MANIFEST_FILE} in a folder, or a file beginning with ${PARQUET_MAGIC} or ${ARROW_MAGIC}`,
+    expected: `a model bundle, or a file beginning with ${PARQUET_MAGIC} or ${ARROW_MAGIC}`,
     found,
   });
 }

@@ -1,7 +1,6 @@
 import { GrowableArray } from './growableArray.ts';
 import { checkScoreAndLabel, checkState } from './metricError.ts';
-import { scoreOrder } from './scoreOrder.ts';
-import { sortedAuc } from './sortedAuc.ts';
+import { scoreOrder, sortedAuc } from './rankAuc.ts';
 
 /** What `Auc.toJSON` gives: base64 of float32 arrays. */
 export interface AucJson {

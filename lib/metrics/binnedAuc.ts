@@ -1,5 +1,5 @@
-import { MannWhitney } from './mannWhitney.ts';
 import { checkProbabilityAndLabel, checkState } from './metricError.ts';
+import { MannWhitney } from './rankAuc.ts';
 
 /** Bins of equal width over the log-odds in [-16, 16]: 1/512 each. Probabilities beyond fall into the outer bins. */
 const BIN_COUNT = 16_384;

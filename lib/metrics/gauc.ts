@@ -1,7 +1,6 @@
 import { GrowableArray } from './growableArray.ts';
 import { checkScoreAndLabel, checkState } from './metricError.ts';
-import { scoreOrder } from './scoreOrder.ts';
-import { sortedAuc } from './sortedAuc.ts';
+import { scoreOrder, sortedAuc } from './rankAuc.ts';
 
 /** A user's identity. The number 7 and the bigint 7n are the same user, the string '7' is another one. */
 export type UserKey = string | number | bigint;

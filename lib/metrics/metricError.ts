@@ -1,4 +1,4 @@
-import { Ncs4cvrError } from '../errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 
 /** Scores or labels can't be measured. Codes: METRIC_SCORE_INVALID, METRIC_LABEL_INVALID, METRIC_LENGTH_MISMATCH, METRIC_STATE_INVALID. */
 export class MetricError extends Ncs4cvrError {}

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { GraphBuilder } from './graphBuilder.ts';
 import type { Value } from './opDefinition.ts';
 import { opDefinition } from './opTable.ts';

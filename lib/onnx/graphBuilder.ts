@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { ElementType } from './elementType.ts';
 import type { GraphProto, NodeProto, TensorProto } from './modelMessages.ts';
 import { encodeModel } from './modelProto.ts';

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs/light.js';
-import { ModelError, messageOf } from '../errors.ts';
+import { ModelError, messageOf } from '../base/errors.ts';
 import type { GraphProto, ModelProto } from './modelMessages.ts';
 import { onnxSchema } from './onnxSchema.ts';
 import { asPlainBytes, graphFromWire, modelToWire, type WireModel } from './wireFormat.ts';

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ModelError, messageOf } from '../errors.ts';
+import { ModelError, messageOf } from '../base/errors.ts';
 
 // ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and has code to upload them. It reads this
 // variable when the process makes its first session.

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** A known length, or the name of one that is known at run time only ("B"). Equal names mean equal lengths. */
 export type Dimension = number | string;

@@ -1,5 +1,5 @@
 // Messages as protobufjs sees them (field names of onnxSchema.ts), and the way to our own types and back.
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { elementTypeCode, elementTypeOf } from './elementType.ts';
 import type { Attribute, GraphProto, ModelProto, ValueInfo } from './modelMessages.ts';
 

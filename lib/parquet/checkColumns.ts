@@ -1,5 +1,5 @@
 import type { DataType } from 'apache-arrow';
-import { ProblemsError, ShardError } from '../errors.ts';
+import { ProblemsError, ShardError } from '../base/errors.ts';
 import type { ParquetShard } from './openShard.ts';
 
 export interface WantedColumn {

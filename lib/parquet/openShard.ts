@@ -1,14 +1,14 @@
 import type { Schema } from 'apache-arrow';
 import type { FileMetaData } from 'hyparquet';
-import { messageOf, ShardError } from '../errors.ts';
+import { messageOf, ShardError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { DecoderPanic } from './decoderPoisoned.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import { readFooter } from './readFooter.ts';
 import { type ShardColumn, shardColumns } from './shardColumns.ts';
+import { DecoderPanic } from './wasmDecoder.ts';
 
 /** Rows `[rowStart, rowStart + rowCount)` of the shard. */
-export interface RowGroupSpan {
+export interface RowGroupRows {
   readonly rowStart: number;
   readonly rowCount: number;
 }
@@ -20,13 +20,13 @@ export interface ParquetShard {
   /** Identifies the bytes, see RandomAccessFile. */
   readonly version: string;
   readonly rowCount: number;
-  readonly rowGroups: readonly RowGroupSpan[];
+  readonly rowGroups: readonly RowGroupRows[];
   /** Arrow types of the readable top-level columns, in file order. */
   readonly schema: Schema;
   /** Top-level columns that cannot be read, with the reason. */
   readonly unreadableColumns: ReadonlyMap<string, string>;
   readonly file: RandomAccessFile;
-  /** The parsed footer and its columns, for planRowGroup. */
+  /** The parsed footer and its columns, for rowGroupReads. */
   readonly columns: readonly ShardColumn[];
   readonly metadata: FileMetaData;
   /** First byte after the column data. */
@@ -43,7 +43,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
   const { metadata, footerStartByte } = await readFooter(file);
   try {
     const columns = shardColumns(metadata);
-    const rowGroups = rowGroupSpans(metadata, columns);
+    const rowGroups = rowGroupRows(metadata, columns);
     const last = rowGroups.at(-1);
     return {
       uri: file.uri,
@@ -67,7 +67,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
   }
 }
 
-function rowGroupSpans(metadata: FileMetaData, columns: readonly ShardColumn[]): RowGroupSpan[] {
+function rowGroupRows(metadata: FileMetaData, columns: readonly ShardColumn[]): RowGroupRows[] {
   const leafCount = columns.reduce((sum, column) => sum + column.leaves.length, 0);
   let rowStart = 0;
   const spans = metadata.row_groups.map((group, index) => {

@@ -1,9 +1,8 @@
 import { type Field, Schema } from 'apache-arrow';
-import { messageOf } from '../errors.ts';
-import { DecoderPanic } from './decoderPoisoned.ts';
+import { messageOf } from '../base/errors.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import type { ShardColumn } from './shardColumns.ts';
-import { decodeSchema } from './wasmDecoder.ts';
+import { DecoderPanic, decodeSchema } from './wasmDecoder.ts';
 
 export interface ArrowSchema {
   /** The readable columns in file order. */

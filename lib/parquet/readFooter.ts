@@ -1,5 +1,5 @@
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
-import { messageOf, ShardError } from '../errors.ts';
+import { messageOf, ShardError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
 /** Bytes of the first read: enough for the footer of most shards. */

@@ -1,10 +1,9 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { messageOf, ShardError } from '../errors.ts';
-import { DecoderPanic } from './decoderPoisoned.ts';
+import { messageOf, ShardError } from '../base/errors.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
-import { type PlannedColumn, planRowGroup, type RowGroupPlan } from './planRowGroup.ts';
-import { decodeBatches } from './wasmDecoder.ts';
+import { type ReadColumn, type RowGroupReads, rowGroupReads } from './rowGroupReads.ts';
+import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
 
 export interface ReadOptions {
   /** Rows in every batch but a row group's last. Default 65,536. */
@@ -24,7 +23,7 @@ const DECODE_BYTES = 32 * 1024 * 1024;
  *
  * @param columns at least one; the batches have them in this order
  * @returns batches in row order, none for an empty row group; a null slot's value is undefined, read the validity bitmap
- * @throws ShardError with codes of planRowGroup, SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC;
+ * @throws ShardError with codes of rowGroupReads, SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC;
  * StorageError of the file
  */
 export async function readRowGroup(
@@ -35,14 +34,14 @@ export async function readRowGroup(
 ): Promise<RecordBatch[]> {
   if (columns.length === 0) throw new RangeError('readRowGroup needs at least one column');
   if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw new RangeError(`batchRows is ${batchRows}`);
-  const plan = planRowGroup(shard, rowGroup, columns);
+  const plan = rowGroupReads(shard, rowGroup, columns);
   if (plan.rowCount === 0) return [];
   const buffer = await readRanges(shard, plan);
   const parts = splitColumns(plan.columns).map((part) => decodePart(shard, plan, buffer, part, batchRows));
   return joinParts(parts);
 }
 
-async function readRanges(shard: ParquetShard, plan: RowGroupPlan): Promise<Uint8Array> {
+async function readRanges(shard: ParquetShard, plan: RowGroupReads): Promise<Uint8Array> {
   // allocUnsafeSlow: not zeroed, not from Node's shared pool. Every byte is overwritten or the read throws.
   const buffer = Buffer.allocUnsafeSlow(plan.bufferBytes);
   const reads = plan.ranges.map(({ startByte, endByte, targetByte }) =>
@@ -55,8 +54,8 @@ async function readRanges(shard: ParquetShard, plan: RowGroupPlan): Promise<Uint
   return buffer;
 }
 
-function splitColumns(columns: readonly PlannedColumn[]): PlannedColumn[][] {
-  const parts: PlannedColumn[][] = [];
+function splitColumns(columns: readonly ReadColumn[]): ReadColumn[][] {
+  const parts: ReadColumn[][] = [];
   let partBytes = Number.POSITIVE_INFINITY;
   for (const column of columns) {
     const bytes = column.chunks.reduce((sum, chunk) => sum + decodedBytes(chunk), 0);
@@ -78,9 +77,9 @@ function decodedBytes({ uncompressedBytes, valueCount }: PlacedChunk): number {
 /** Decodes some of the planned columns. A failure is traced to the column at fault by decoding each alone. */
 function decodePart(
   shard: ParquetShard,
-  plan: RowGroupPlan,
+  plan: RowGroupReads,
   buffer: Uint8Array,
-  part: readonly PlannedColumn[],
+  part: readonly ReadColumn[],
   batchRows: number,
 ): RecordBatch[] {
   const place = {
@@ -126,7 +125,7 @@ function typeOf(shard: ParquetShard, column: string): string {
 }
 
 /** A complete Parquet file of one row group: magic, the chunks of `part`, footer. */
-function assembleFile(rowCount: number, buffer: Uint8Array, part: readonly PlannedColumn[]): Uint8Array {
+function assembleFile(rowCount: number, buffer: Uint8Array, part: readonly ReadColumn[]): Uint8Array {
   const pieces: Uint8Array[] = [MAGIC];
   let position = MAGIC.length;
   const chunks = part

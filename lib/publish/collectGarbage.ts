@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { sha256 } from '../sha256.ts';
-import { listIfAny } from '../storage/listIfAny.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { sha256 } from '../base/digest.ts';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { readManifest } from './manifest.ts';
-import { publicationStatus } from './publicationStatus.ts';
+import { publicationStatus } from './publishedState.ts';
 
 export interface GarbageOptions {
   /** What is younger stays; at least 2, so that a run that is going on keeps what it relies on. */

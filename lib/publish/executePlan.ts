@@ -1,10 +1,10 @@
-import { mapConcurrently } from '../mapConcurrently.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { scoringPool } from '../scoring/scoringPool.ts';
 import { refuseOtherModel } from './modelIdentity.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
-import { openSpecs, publishRequests, type RunPlan } from './runPlan.ts';
-import { scorePart } from './scorePart.ts';
+import { openSpans, publishRequests, type RunPlan } from './runPlan.ts';
+import { scorePart } from './scoreUnit.ts';
 
 export interface ExecutedPartition {
   readonly partition: string;
@@ -34,10 +34,10 @@ export async function executePlan(
   try {
     for (const [index, request] of publishRequests(plan).entries()) {
       const { root, partition } = request;
-      const open = openSpecs(plan.partitions[index]!);
-      await mapConcurrently(open, workers, async (spec) => {
-        await scorePart(spec, root, partition, bundle, pool);
-        onPart?.(partition, spec.rows);
+      const open = openSpans(plan.partitions[index]!);
+      await mapConcurrently(open, workers, async (span) => {
+        await scorePart(span, root, partition, bundle, pool);
+        onPart?.(partition, span.rows);
       });
       const outcome = await publishPartition(request, request);
       executed.push({ partition, partsScored: open.length, outcome });

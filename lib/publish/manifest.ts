@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { PublishError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256 } from '../base/digest.ts';
+import { PublishError } from '../base/errors.ts';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { manifestUri } from './outputLayout.ts';
 import type { Publication } from './pointer.ts';

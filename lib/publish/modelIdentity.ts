@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { PublishError } from '../errors.ts';
-import { MODEL_FILE } from '../model/bundleManifest.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
+import { PublishError } from '../base/errors.ts';
+import { modelFileOf } from '../bundle/bundleManifest.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 
 /** What tells a model from every other one; scores depend on the two digests alone. */
 export const modelIdentitySchema = z.strictObject({
@@ -15,7 +15,7 @@ export type ModelIdentity = Readonly<z.infer<typeof modelIdentitySchema>>;
 export function modelIdentity({ manifest }: Pick<ModelBundle, 'manifest'>): ModelIdentity {
   return {
     version: manifest.modelVersion,
-    sha256: manifest.files[MODEL_FILE].sha256,
+    sha256: modelFileOf(manifest).sha256,
     contractFingerprint: manifest.contractFingerprint,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { pointerUri } from './outputLayout.ts';
 

@@ -1,10 +1,42 @@
-import { type Gate, runGates } from './gates.ts';
+import { cutPartition } from './cutPartition.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
-import type { PartSpec } from './partSpec.ts';
-import { planPartition } from './planPartition.ts';
-import { flipPointer, type Pointer, readPointer } from './pointer.ts';
+import { flipPointer, type Pointer, type Publication, readPointer } from './pointer.ts';
 import type { PartPlace, Receipt } from './receipt.ts';
+import type { Span } from './span.ts';
+
+/** What a gate sees of a partition that is about to be published. */
+export interface GateInput {
+  /** What the input holds. */
+  readonly spans: readonly Span[];
+  /** What was scored, in the same order. */
+  readonly receipts: readonly Receipt[];
+  /** What is visible now. */
+  readonly previous: Publication | undefined;
+}
+
+/** Names what stands against publishing; nothing if all is well. */
+export type Gate = (input: GateInput) => readonly string[];
+
+/** Every row of the input is in exactly one part. Keys and the range of the scores were checked for every receipt. */
+export const rowCountGate: Gate = ({ spans, receipts }) =>
+  spans.flatMap((span, index) => {
+    const receipt = receipts[index]!;
+    const isOf =
+      receipt.inputUri === span.inputUri &&
+      receipt.inputVersion === span.inputVersion &&
+      receipt.firstRowGroup === span.firstRowGroup &&
+      receipt.endRowGroup === span.endRowGroup;
+    if (isOf && receipt.rows === span.rows) return [];
+    const name = `${span.inputUri} row groups ${span.firstRowGroup} to ${span.endRowGroup}`;
+    return [`${name}: expected ${span.rows} rows, found ${receipt.rows} in ${receipt.uri}`];
+  });
+
+const DEFAULT_GATES: readonly Gate[] = [rowCountGate];
+
+export function runGates(input: GateInput, gates: readonly Gate[] = DEFAULT_GATES): string[] {
+  return gates.flatMap((gate) => gate(input));
+}
 
 export interface PublishOptions {
   readonly inputUri: string;
@@ -21,7 +53,7 @@ export interface PublishOptions {
 /** How a publication ended (docs/publish-protocol.md). Only `published` has changed anything. */
 export type PublishOutcome =
   | { readonly kind: 'published' | 'unchanged'; readonly pointer: Pointer }
-  | { readonly kind: 'incomplete'; readonly missing: readonly PartSpec[] }
+  | { readonly kind: 'incomplete'; readonly missing: readonly Span[] }
   | { readonly kind: 'refused'; readonly problems: readonly string[] }
   | { readonly kind: 'held' | 'superseded'; readonly reason: string };
 
@@ -50,11 +82,11 @@ export async function publishPartition(
     // The same model at another place: the later plan knows where it is.
     const isLate = basedOnGeneration !== undefined && basedOnGeneration < (pointer?.generation ?? 0);
     const bundleUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : modelUri;
-    const { specs, receipts } = await planPartition(inputUri, place, targetRows);
-    const missing = specs.filter((_, index) => receipts[index] === undefined);
+    const { spans, receipts } = await cutPartition(inputUri, place, targetRows);
+    const missing = spans.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };
     const whole = receipts as readonly Receipt[];
-    const problems = runGates({ specs, receipts: whole, previous: pointer?.current }, gates);
+    const problems = runGates({ spans, receipts: whole, previous: pointer?.current }, gates);
     if (problems.length > 0) return { kind: 'refused', problems };
     const publication = await writeManifest(root, manifestOf(partition, model, whole), bundleUri);
     const isCurrent =

@@ -1,13 +1,13 @@
 import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
-import { PublishError } from '../errors.ts';
-import { SCORE_NAMES } from '../scoreNames.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256 } from '../base/digest.ts';
+import { PublishError } from '../base/errors.ts';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson, encodeJson } from './jsonDocument.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { partUri, receiptUri } from './outputLayout.ts';
-import { type PartSpec, partIdOf, partSpecSchema } from './partSpec.ts';
+import { partIdOf, type Span, spanSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({
@@ -21,7 +21,7 @@ export const receiptSchema = z.strictObject({
   formatVersion: z.literal(1),
   partId: z.string(),
   partition: z.string(),
-  ...partSpecSchema.shape,
+  ...spanSchema.shape,
   model: modelIdentitySchema,
   uri: z.string(),
   sizeBytes: z.int(),
@@ -40,10 +40,10 @@ export interface PartPlace {
 
 /** The receipt of finished work: undefined unless its part is there too, with the receipt's length. */
 export async function readReceipt(
-  spec: PartSpec,
+  span: Span,
   { root, partition, model }: PartPlace,
 ): Promise<Receipt | undefined> {
-  const uri = receiptUri(root, partition, partIdOf(spec, model));
+  const uri = receiptUri(root, partition, partIdOf(span, model));
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return undefined;
   const receipt = decodeJson(found.bytes, receiptSchema, uri);
@@ -58,16 +58,16 @@ export async function readReceipt(
  * @throws PublishError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */
 export async function writeReceipt(
-  spec: PartSpec,
+  span: Span,
   { root, partition, model }: PartPlace,
   keyColumns: readonly string[],
 ): Promise<Receipt> {
-  const partId = partIdOf(spec, model);
+  const partId = partIdOf(span, model);
   const uri = partUri(root, partition, partId);
   const bytes = await storageFor(uri).readWhole(uri);
   const table = tableFromIPC(bytes);
-  if (table.numRows !== spec.rows) {
-    throw invalidPart(uri, `${spec.rows} rows`, `${table.numRows}`);
+  if (table.numRows !== span.rows) {
+    throw invalidPart(uri, `${span.rows} rows`, `${table.numRows}`);
   }
   const names = table.schema.fields.map(({ name }) => name);
   const wanted = [...keyColumns, ...SCORE_NAMES];
@@ -81,7 +81,7 @@ export async function writeReceipt(
     formatVersion: 1,
     partId,
     partition,
-    ...spec,
+    ...span,
     model,
     uri,
     sizeBytes: bytes.length,

@@ -1,6 +1,5 @@
-import { ProblemsError } from '../errors.ts';
-import { uriScheme } from '../storage/diskPath.ts';
-import { joinUri } from '../storage/uri.ts';
+import { ProblemsError } from '../base/errors.ts';
+import { joinUri, uriScheme } from '../storage/uri.ts';
 import type { RunPlan } from './runPlan.ts';
 import { inputPartition } from './selectPartitions.ts';
 
@@ -30,12 +29,12 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
   if (trimmed(root) !== trimmed(stage.scoresUri)) {
     problems.push(`scores go to ${root}, the stage's to ${stage.scoresUri}`);
   }
-  for (const { partition, inputUri, specs } of partitions) {
+  for (const { partition, inputUri, spans } of partitions) {
     const expected = inputPartition(stage.inputUri, partition).inputUri;
     if (inputUri !== expected)
       problems.push(`${partition}: expected its shards in ${expected}, found ${inputUri}`);
     const outside = new Set(
-      specs.map((spec) => spec.inputUri).filter((shard) => !shard.startsWith(`${inputUri}/`)),
+      spans.map((span) => span.inputUri).filter((shard) => !shard.startsWith(`${inputUri}/`)),
     );
     for (const shard of outside) problems.push(`${partition}: ${shard} lies outside of ${inputUri}`);
   }

@@ -1,4 +1,4 @@
-import { PublishError } from '../errors.ts';
+import { PublishError } from '../base/errors.ts';
 import { readManifest } from './manifest.ts';
 import { pointerUri } from './outputLayout.ts';
 import { flipPointer, type Pointer, readPointer } from './pointer.ts';

@@ -1,13 +1,18 @@
 import { z } from 'zod';
-import { ProblemsError } from '../errors.ts';
-import { mapConcurrently } from '../mapConcurrently.ts';
+import { sha256 } from '../base/digest.ts';
+import { ProblemsError } from '../base/errors.ts';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { decodeJson } from './jsonDocument.ts';
+import { cutPartition } from './cutPartition.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
-import { type PartSpec, partSpecSchema } from './partSpec.ts';
-import { planPartition } from './planPartition.ts';
+import { planUri } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
+import { type Span, spanSchema } from './span.ts';
+
+/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs. */
+export const PLAN_FORMAT_VERSION = 2;
 
 const runRequestSchema = z.strictObject({
   modelUri: z.string(),
@@ -30,21 +35,21 @@ const plannedInputSchema = z.strictObject({
 const plannedPartitionSchema = plannedInputSchema.extend({
   sizeBytes: z.int(),
   /** All spans of the partition's input, in order. */
-  specs: z.array(partSpecSchema),
-  /** Places in `specs` of what was done when the plan was made: same input version, model and contract. */
+  spans: z.array(spanSchema),
+  /** Places in `spans` of what was done when the plan was made: same input version, model and contract. */
   done: z.array(z.int().min(0)),
 });
 export type PlannedPartition = Readonly<z.infer<typeof plannedPartitionSchema>>;
 
 /** Everything that publishing a partition needs to know, as a queue's message. */
 export const publishRequestSchema = runRequestSchema.extend({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(PLAN_FORMAT_VERSION),
   ...plannedInputSchema.shape,
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
 export const runPlanSchema = runRequestSchema.extend({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(PLAN_FORMAT_VERSION),
   partitions: z.array(plannedPartitionSchema),
 });
 
@@ -55,9 +60,9 @@ export type RunPlan = Readonly<z.infer<typeof runPlanSchema>>;
 const STATS_AT_A_TIME = 16;
 
 /** What is left to score of a partition. */
-export function openSpecs({ specs, done }: PlannedPartition): PartSpec[] {
+export function openSpans({ spans, done }: PlannedPartition): Span[] {
   const finished = new Set(done);
-  return specs.filter((_, place) => !finished.has(place));
+  return spans.filter((_, place) => !finished.has(place));
 }
 
 /** What is to be published when a plan's parts are there, one request a partition. */
@@ -77,28 +82,24 @@ export async function makeRunPlan(
   const planned: PlannedPartition[] = [];
   for (const input of partitions) {
     const { pointer } = await readPointer(request.root, input.partition);
-    planned.push(await planInput(request, input, pointer));
+    planned.push(await planPartition(request, input, pointer));
   }
-  return { formatVersion: 1, ...request, partitions: planned };
+  return { formatVersion: PLAN_FORMAT_VERSION, ...request, partitions: planned };
 }
 
 /** @param pointer the partition's, read before its input is listed; undefined when it was never published */
-export async function planInput(
+export async function planPartition(
   { root, model, targetRows }: RunRequest,
   { partition, inputUri }: InputPartition,
   pointer: Pointer | undefined,
 ): Promise<PlannedPartition> {
-  const { specs, receipts, sizeBytes } = await planPartition(
-    inputUri,
-    { root, partition, model },
-    targetRows,
-  );
+  const { spans, receipts, sizeBytes } = await cutPartition(inputUri, { root, partition, model }, targetRows);
   return {
     partition,
     inputUri,
     basedOnGeneration: pointer?.generation ?? 0,
     sizeBytes,
-    specs: [...specs],
+    spans: [...spans],
     done: receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
   };
 }
@@ -114,7 +115,7 @@ export async function readRunPlan(uri: string): Promise<RunPlan> {
  */
 export async function refuseStalePlan({ partitions }: RunPlan, planUri: string): Promise<void> {
   const versions = new Map(
-    partitions.flatMap(({ specs }) => specs.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
+    partitions.flatMap(({ spans }) => spans.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
   );
   const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
     const version = (await storageFor(uri).stat(uri))?.version;
@@ -125,4 +126,20 @@ export async function refuseStalePlan({ partitions }: RunPlan, planUri: string):
   if (problems.length === 0) return;
   const summary = 'the input has changed since the plan was made; plan again';
   throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
+}
+
+export interface WrittenPlan {
+  readonly uri: string;
+  /** Of the plan's bytes, and its name. */
+  readonly sha256: string;
+}
+
+/** Writes a plan below its output root, under its digest. The same plan has the same name, whoever made it. */
+export async function writeRunPlan(plan: RunPlan): Promise<WrittenPlan> {
+  // Parsing puts the keys in the schema's order.
+  const bytes = encodeJson(runPlanSchema.parse(plan));
+  const digest = sha256(bytes);
+  const uri = planUri(plan.root, digest);
+  await storageFor(uri).createIfAbsent(uri, bytes);
+  return { uri, sha256: digest };
 }

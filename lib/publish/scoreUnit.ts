@@ -1,8 +1,35 @@
-import type { ModelBundle } from '../model/loadBundle.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { scoreShard } from '../scoring/scoreShard.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
-import type { PartSpec } from './partSpec.ts';
-import { scorePart } from './scorePart.ts';
+import { modelIdentity } from './modelIdentity.ts';
+import { partUri } from './outputLayout.ts';
+import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
+import { partIdOf, type Span } from './span.ts';
 import type { WorkUnit } from './workUnits.ts';
+
+/**
+ * Scores one span into its part and writes the receipt; what is done already, by whomever, is left as it is. May be
+ * killed at any point and called again, by several at a time.
+ * @throws StorageError STORAGE_FILE_CHANGED when the input isn't the planned version any more
+ */
+export async function scorePart(
+  span: Span,
+  root: string,
+  partition: string,
+  bundle: ModelBundle,
+  pool: WorkerPool,
+): Promise<{ readonly receipt: Receipt; readonly wasDone: boolean }> {
+  const place = { root, partition, model: modelIdentity(bundle) };
+  const done = await readReceipt(span, place);
+  if (done !== undefined) return { receipt: done, wasDone: true };
+  const uri = partUri(root, partition, partIdOf(span, place.model));
+  await scoreShard(span.inputUri, uri, bundle, pool, {
+    rowGroups: { first: span.firstRowGroup, end: span.endRowGroup },
+    inputVersion: span.inputVersion,
+    ifAbsent: true,
+  });
+  return { receipt: await writeReceipt(span, place, bundle.contract.rowKeys), wasDone: false };
+}
 
 export interface UnitDeadline {
   /** Milliseconds until the worker is stopped, whatever it is doing. */
@@ -35,27 +62,27 @@ export async function scoreUnit(
   { remainingMillis, reserveMillis }: UnitDeadline,
 ): Promise<ScoredUnit> {
   let [partsScored, partsDoneBefore, rowsScored, scoringMillis] = [0, 0, 0, 0];
-  for (const [index, spec] of unit.specs.entries()) {
-    const needMillis = expectedMillis(spec, rowsScored, scoringMillis) + reserveMillis;
+  for (const [index, span] of unit.spans.entries()) {
+    const needMillis = expectedMillis(span, rowsScored, scoringMillis) + reserveMillis;
     if (index > 0 && remainingMillis() < needMillis) {
-      const rest = { ...unit, specs: unit.specs.slice(index) };
+      const rest = { ...unit, spans: unit.spans.slice(index) };
       return { partsScored, partsDoneBefore, rowsScored, rest };
     }
     const startMillis = performance.now();
-    const { wasDone } = await scorePart(spec, unit.root, unit.partition, bundle, pool);
+    const { wasDone } = await scorePart(span, unit.root, unit.partition, bundle, pool);
     if (wasDone) {
       partsDoneBefore++;
       continue;
     }
     partsScored++;
-    rowsScored += spec.rows;
+    rowsScored += span.rows;
     scoringMillis += performance.now() - startMillis;
   }
   return { partsScored, partsDoneBefore, rowsScored, rest: undefined };
 }
 
 /** At the speed of this call so far. */
-function expectedMillis({ rows }: PartSpec, rowsScored: number, scoringMillis: number): number {
+function expectedMillis({ rows }: Span, rowsScored: number, scoringMillis: number): number {
   const rowsPerSecond =
     rowsScored === 0 ? FIRST_GUESS_ROWS_PER_SECOND : rowsScored / Math.max(0.001, scoringMillis / 1000);
   return SPAN_MILLIS + (1000 * rows) / rowsPerSecond;

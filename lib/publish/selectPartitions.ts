@@ -1,4 +1,4 @@
-import { PublishError } from '../errors.ts';
+import { PublishError } from '../base/errors.ts';
 import { listShards, SHARD_NAME } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
 

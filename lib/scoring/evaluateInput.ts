@@ -1,8 +1,8 @@
 import { tableFromIPC } from 'apache-arrow';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';

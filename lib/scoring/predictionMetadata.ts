@@ -1,6 +1,6 @@
-import { CODE_VERSION } from '../codeVersion.ts';
-import { MODEL_FILE } from '../model/bundleManifest.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { modelFileOf } from '../bundle/bundleManifest.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import type { RowGroupRange } from './scoredRowGroups.ts';
 
@@ -16,7 +16,7 @@ export function predictionMetadata(
   const rowCount = shard.rowGroups.slice(first, end).reduce((sum, group) => sum + group.rowCount, 0);
   const entries = {
     model_version: manifest.modelVersion,
-    model_sha256: manifest.files[MODEL_FILE].sha256,
+    model_sha256: modelFileOf(manifest).sha256,
     contract_fingerprint: manifest.contractFingerprint,
     input_uri: shard.uri,
     input_size_bytes: String(shard.sizeBytes),

@@ -1,11 +1,9 @@
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
-import { mapConcurrently } from '../mapConcurrently.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
-import { addCounts } from './addCounts.ts';
-import { type FeatureDrift, featureDrift } from './featureDrift.ts';
-import { isReplacedShard } from './isReplacedShard.ts';
-import { type PlannedShard, planScoring, type ScoringPlan } from './planScoring.ts';
-import { type ScoredShard, scoreShard } from './scoreShard.ts';
+import { type AssignedOutputs, type AssignedShard, assignOutputs } from './assignOutputs.ts';
+import { addCounts, type FeatureDrift, featureDrift } from './featureDrift.ts';
+import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
 import { scoringPool } from './scoringPool.ts';
 
 export interface ScoringProgress {
@@ -43,7 +41,7 @@ export async function scoreInput(
   { workers, onProgress }: ScoringOptions,
 ): Promise<ScoringReport> {
   const startMillis = performance.now();
-  const plan = await planScoring(inputUri, outputUri);
+  const plan = await assignOutputs(inputUri, outputUri);
   const totalBytes = plan.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   const pool = scoringPool(bundle, workers);
   const scored: ScoredShard[] = [];
@@ -57,7 +55,7 @@ export async function scoreInput(
       shardCount: plan.shards.length,
       fractionDone: totalBytes === 0 ? 1 : bytesDone / totalBytes,
     });
-  const scoreOne = async (shard: PlannedShard) => {
+  const scoreOne = async (shard: AssignedShard) => {
     let doneRows = 0;
     let doneShare = 0;
     try {
@@ -109,7 +107,10 @@ export async function scoreInput(
 }
 
 /** Shards end in any order; a report has the order of the input. */
-function inOrder<Entry extends { readonly inputUri: string }>(plan: ScoringPlan, entries: Entry[]): Entry[] {
+function inOrder<Entry extends { readonly inputUri: string }>(
+  plan: AssignedOutputs,
+  entries: Entry[],
+): Entry[] {
   const positions = new Map(plan.shards.map(({ inputUri }, index) => [inputUri, index]));
   return entries.sort((a, b) => positions.get(a.inputUri)! - positions.get(b.inputUri)!);
 }

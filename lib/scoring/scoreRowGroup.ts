@@ -1,11 +1,11 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
-import { ShardError } from '../errors.ts';
+import { ShardError } from '../base/errors.ts';
+import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
-import { SCORING_BATCH_ROWS, ScoringSession } from '../model/scoringSession.ts';
 import { openShard, type ParquetShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import type { RowGroupTask, ScoredRowGroup, WorkerSetup } from './scoringProtocol.ts';
+import type { RowGroupRequest, ScoredRowGroup, WorkerSetup } from './scoringProtocol.ts';
 
 /** Reads, encodes and scores row groups with a one-thread session. Keeps the last shard open. One a thread. */
 export class RowGroupScorer {
@@ -27,7 +27,7 @@ export class RowGroupScorer {
     return new RowGroupScorer(setup, encoder, session);
   }
 
-  async score(task: RowGroupTask): Promise<ScoredRowGroup> {
+  async score(task: RowGroupRequest): Promise<ScoredRowGroup> {
     const shard = await this.#open(task);
     const { contract, extraColumns } = this.#setup;
     const passedOn = [...new Set([...contract.rowKeys, ...extraColumns])];
@@ -69,7 +69,7 @@ export class RowGroupScorer {
     await this.#session.release();
   }
 
-  async #open({ shardUri, shardVersion }: RowGroupTask): Promise<ParquetShard> {
+  async #open({ shardUri, shardVersion }: RowGroupRequest): Promise<ParquetShard> {
     if (this.#shard?.uri === shardUri && this.#shard.version === shardVersion) return this.#shard;
     await this.#shard?.file.close();
     this.#shard = undefined;

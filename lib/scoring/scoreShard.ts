@@ -1,17 +1,23 @@
 import { tableFromIPC } from 'apache-arrow';
 import { PredictionWriter } from '../arrow/predictionWriter.ts';
-import { ShardError, StorageError } from '../errors.ts';
+import { Ncs4cvrError, ShardError, StorageError } from '../base/errors.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
-import type { ModelBundle } from '../model/loadBundle.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { addCounts } from './addCounts.ts';
+import { addCounts } from './featureDrift.ts';
 import { predictionMetadata } from './predictionMetadata.ts';
 import { type RowGroupRange, scoredRowGroups } from './scoredRowGroups.ts';
 import type { WorkerPool } from './workerPool.ts';
+
+/** Was the shard another version than the one that was opened or planned? Told by the storage, or by a worker thread. */
+export function isReplacedShard(error: unknown): boolean {
+  if (!(error instanceof Ncs4cvrError)) return false;
+  return error.code === 'STORAGE_FILE_CHANGED' || error.code === 'SHARD_CHANGED';
+}
 
 export interface ScoredShard {
   readonly inputUri: string;

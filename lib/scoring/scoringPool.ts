@@ -1,4 +1,4 @@
-import type { ModelBundle } from '../model/loadBundle.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { WorkerPool } from './workerPool.ts';
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */

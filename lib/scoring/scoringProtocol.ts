@@ -1,4 +1,4 @@
-import type { ErrorLocation } from '../errors.ts';
+import type { SerialisedError } from '../base/workerThread.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 
@@ -12,7 +12,7 @@ export interface WorkerSetup {
 }
 
 /** One row group of one shard: the unit of parallel work. */
-export interface RowGroupTask {
+export interface RowGroupRequest {
   readonly shardUri: string;
   readonly rowGroup: number;
   /** The version of the bytes the shard was planned with; another one is an error. */
@@ -30,17 +30,6 @@ export interface ScoredRowGroup {
   readonly pctcvr: Float32Array;
   /** What the encoder counted in this row group. */
   readonly counts: readonly FeatureCounts[];
-}
-
-/** An Ncs4cvrError on its way between threads. */
-export interface SerialisedError {
-  readonly code: string | undefined;
-  readonly message: string;
-  readonly stack: string | undefined;
-  readonly location: ErrorLocation;
-  readonly expected: string | undefined;
-  readonly found: string | undefined;
-  readonly retryable: boolean;
 }
 
 export type WorkerReply =

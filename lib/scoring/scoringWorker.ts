@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { isDecoderPoisoned } from '../parquet/decoderPoisoned.ts';
+import { serialiseError } from '../base/workerThread.ts';
+import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { RowGroupScorer } from './scoreRowGroup.ts';
-import type { RowGroupTask, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
-import { serialiseError } from './serialiseError.ts';
+import type { RowGroupRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Tasks come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process.
@@ -12,11 +12,11 @@ if (port === null) throw new Error('scoringWorker.ts runs as a worker thread onl
 let scorer: Promise<RowGroupScorer> | undefined;
 let running: Promise<void> = Promise.resolve();
 
-port.on('message', (task: RowGroupTask | null) => {
+port.on('message', (task: RowGroupRequest | null) => {
   running = task === null ? running.then(stop) : running.then(() => score(task));
 });
 
-async function score(task: RowGroupTask): Promise<void> {
+async function score(task: RowGroupRequest): Promise<void> {
   try {
     scorer ??= createScorer();
     const result = await (await scorer).score(task);

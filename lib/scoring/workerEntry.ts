@@ -1,4 +1,4 @@
-import { compiledSibling } from '../compiledSibling.ts';
+import { compiledSibling } from '../base/workerThread.ts';
 
 /** The scoring worker's compiled script. */
 export function workerEntry(): URL {

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { Ncs4cvrError } from '../errors.ts';
-import type { RowGroupTask, ScoredRowGroup, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
-import { deserialiseError } from './serialiseError.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { deserialiseError } from '../base/workerThread.ts';
+import type { RowGroupRequest, ScoredRowGroup, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 import { workerEntry } from './workerEntry.ts';
 
 interface Job {
-  readonly task: RowGroupTask;
+  readonly task: RowGroupRequest;
   readonly resolve: (result: ScoredRowGroup) => void;
   readonly reject: (error: Error) => void;
 }
@@ -36,7 +36,7 @@ export class WorkerPool {
   }
 
   /** @throws the row group's error; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
-  run(task: RowGroupTask): Promise<ScoredRowGroup> {
+  run(task: RowGroupRequest): Promise<ScoredRowGroup> {
     if (this.#isClosed) return Promise.reject(poolClosed(task));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject });
@@ -109,7 +109,7 @@ export class WorkerPool {
   }
 }
 
-function poolClosed({ shardUri, rowGroup }: RowGroupTask): Ncs4cvrError {
+function poolClosed({ shardUri, rowGroup }: RowGroupRequest): Ncs4cvrError {
   return new Ncs4cvrError('SCORING_POOL_CLOSED', 'the scoring threads were ended before this row group', {
     file: shardUri,
     rowGroup,

@@ -1,5 +1,5 @@
 import type { ExecutionListItem } from '@aws-sdk/client-sfn';
-import { RunError } from '../errors.ts';
+import { RunError } from '../base/errors.ts';
 import { describeExecution, type Execution, hasTriedAll, isRedrivable } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
 import { answerOf, isServiceError } from './stepFunctionsError.ts';

@@ -1,8 +1,8 @@
-import { RunError } from '../errors.ts';
-import type { WrittenPlan } from '../publish/writeRunPlan.ts';
-import { executionArnOf } from './arns.ts';
+import { RunError } from '../base/errors.ts';
+import type { WrittenPlan } from '../publish/runPlan.ts';
 import { describeEnd, describeExecution, isRedrivable, isRunning } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
+import { executionArnOf } from './stepFunctionsClient.ts';
 import { answerOf, isServiceError } from './stepFunctionsError.ts';
 
 export interface StartedRun {

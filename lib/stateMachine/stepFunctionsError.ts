@@ -1,4 +1,4 @@
-import { messageOf, RunError } from '../errors.ts';
+import { messageOf, RunError } from '../base/errors.ts';
 
 interface ServiceFailure {
   readonly name?: string;

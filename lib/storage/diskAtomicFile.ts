@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
-import { diskPath } from './diskPath.ts';
 import type { AtomicFile, CreateOptions } from './storage.ts';
+import { diskPath } from './uri.ts';
 
 /**
  * Starts a file under a hidden temporary name in its final folder (which is made), so that `commit` is one rename

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { createDiskFile, temporaryPath } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
-import { diskPath } from './diskPath.ts';
+import { diskPath } from './uri.ts';
 
 /** How often, and how long in all, a writer waits for another one's replacement. */
 const LOCK_WAIT_MILLIS = 5;

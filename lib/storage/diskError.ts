@@ -1,4 +1,4 @@
-import { messageOf, StorageError } from '../errors.ts';
+import { messageOf, StorageError } from '../base/errors.ts';
 
 const CODES: Readonly<Record<string, readonly [code: string, summary: string]>> = {
   ENOENT: ['STORAGE_NOT_FOUND', 'there is no such file or folder'],

@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
-import { diskPath } from './diskPath.ts';
 import type { RandomAccessFile } from './storage.ts';
+import { diskPath } from './uri.ts';
 
 /** fs.read takes at most 2^31 - 1 bytes. */
 const MAX_READ_BYTES = 2 ** 30;

@@ -1,14 +1,13 @@
 import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { createDiskFile } from './diskAtomicFile.ts';
 import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
 import { openDiskFile, versionTag } from './diskFile.ts';
-import { diskPath } from './diskPath.ts';
-import { isHidden } from './isHidden.ts';
+import { isHidden } from './listShards.ts';
 import type { DatedStat, FileStat, ListedFile, Storage } from './storage.ts';
-import { joinUri } from './uri.ts';
+import { diskPath, joinUri } from './uri.ts';
 
 /**
  * The local disk, by plain paths (relative ones start at the working folder) or `file://` URIs.

@@ -1,8 +1,7 @@
-import { diskPath, uriScheme } from './diskPath.ts';
 import { localDisk } from './localDisk.ts';
 import { s3Storage } from './s3Storage.ts';
-import { parseS3Uri } from './s3Uri.ts';
-import type { Storage } from './storage.ts';
+import type { ListedFile, Storage } from './storage.ts';
+import { diskPath, parseS3Uri, uriScheme } from './uri.ts';
 
 /**
  * The storage that a URI lives in.
@@ -15,4 +14,22 @@ export function storageFor(uri: string): Storage {
   }
   diskPath(uri);
   return localDisk;
+}
+
+/** As `Storage.list`, of a folder that may not be there. */
+export async function listIfAny(uri: string): Promise<readonly ListedFile[]> {
+  const storage = storageFor(uri);
+  return (await storage.exists(uri)) ? storage.list(uri) : [];
+}
+
+/** Writes a whole file in one step: it is there complete, or not at all. */
+export async function writeWhole(uri: string, bytes: Uint8Array): Promise<void> {
+  const file = await storageFor(uri).createAtomic(uri);
+  try {
+    await file.write(bytes);
+    await file.commit();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
 }

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { encryptionHeaders, openS3 } from './s3Client.ts';
 import { isConditionFailure, s3Error } from './s3Error.ts';
-import { parseS3Uri } from './s3Uri.ts';
 import type { AtomicFile, CreateOptions } from './storage.ts';
+import { parseS3Uri } from './uri.ts';
 
 /** Up to 10,000 parts of this size: objects of 156 GiB. One part is buffered and sent at a time by each of two slots. */
 const PART_BYTES = 16 * 2 ** 20;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 
 /** The SDK repeats requests, not bodies that break off: those are asked for again this often in all. */
 const ATTEMPTS = 4;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encryptionHeaders, openS3 } from './s3Client.ts';
 import { attemptsOf, isConditionFailure, isConflict, isMissing, s3Error } from './s3Error.ts';
-import { parseS3Uri } from './s3Uri.ts';
+import { parseS3Uri } from './uri.ts';
 
 /** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */
 const WRITER = 'ncs4cvr-writer';

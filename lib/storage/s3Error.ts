@@ -1,4 +1,4 @@
-import { messageOf, StorageError } from '../errors.ts';
+import { messageOf, StorageError } from '../base/errors.ts';
 
 interface S3Failure {
   readonly name?: string;

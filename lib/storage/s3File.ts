@@ -1,9 +1,9 @@
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3 } from './s3Client.ts';
 import { httpStatus, s3Error } from './s3Error.ts';
-import { parseS3Uri } from './s3Uri.ts';
 import type { RandomAccessFile } from './storage.ts';
+import { parseS3Uri } from './uri.ts';
 
 /** Opens an object for ranged reads of the version that it has now. */
 export async function openS3File(uri: string): Promise<RandomAccessFile> {

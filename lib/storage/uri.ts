@@ -1,6 +1,64 @@
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { diskPath, uriScheme } from './diskPath.ts';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { messageOf, StorageError } from '../base/errors.ts';
+
+/** At least two characters: 'C:\data' is a path. */
+const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
+
+/** The URI's scheme in lower case, undefined for a plain path. */
+export function uriScheme(uri: string): string | undefined {
+  return SCHEME.exec(uri)?.[1]?.toLowerCase();
+}
+
+/**
+ * The path on disk that a `file://` URI or a plain path names. Plain paths are taken literally: no percent-decoding.
+ * @throws StorageError STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID
+ */
+export function diskPath(uri: string): string {
+  const scheme = uriScheme(uri);
+  if (scheme === undefined) return uri;
+  if (scheme !== 'file') {
+    throw new StorageError('STORAGE_SCHEME_UNSUPPORTED', 'this storage is not supported', {
+      file: uri,
+      expected: 'a path, a file:// or an s3:// URI',
+      found: `${scheme}://`,
+    });
+  }
+  try {
+    return fileURLToPath(uri);
+  } catch (cause) {
+    throw new StorageError('STORAGE_URI_INVALID', 'not a usable file URI', {
+      file: uri,
+      expected: 'file:///absolute/path',
+      found: messageOf(cause),
+      cause,
+    });
+  }
+}
+
+export interface S3Location {
+  readonly bucket: string;
+  /** Without a leading slash; empty for the bucket itself. */
+  readonly key: string;
+}
+
+/**
+ * Bucket and key of `s3://bucket/key`. The key is taken literally: nothing is decoded, `//` and `..` mean themselves.
+ * @throws StorageError STORAGE_URI_INVALID
+ */
+export function parseS3Uri(uri: string): S3Location {
+  const [, bucket, key = ''] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(uri) ?? [];
+  if (bucket !== undefined) return { bucket, key };
+  throw new StorageError('STORAGE_URI_INVALID', 'not a usable S3 URI', {
+    file: uri,
+    expected: 's3://bucket/key',
+  });
+}
+
+/** The key as a folder: its prefix ends with a slash, or is empty for the bucket itself. */
+export function folderPrefix(key: string): string {
+  return key === '' || key.endsWith('/') ? key : `${key}/`;
+}
 
 /**
  * Appends path segments to a folder's URI. Segments are names as they stand on disk: in a `file://` URI, what would mean

@@ -1,4 +1,4 @@
-import type { RandomStream } from '../randomStream.ts';
+import type { RandomStream } from '../base/randomStream.ts';
 import { type FunnelTeacher, sigmoid } from './funnelTeacher.ts';
 
 /** A synthetic impression: what the logs hold, and what only the generator knows. */

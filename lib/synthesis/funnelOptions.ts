@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ProblemsError } from '../errors.ts';
+import { ProblemsError } from '../base/errors.ts';
 
 /** Values of all fields together: their latent vectors are written to truth.json. */
 const MOST_VALUES = 1_000_000;

@@ -1,5 +1,5 @@
-import { ProblemsError } from '../errors.ts';
-import { RandomStream } from '../randomStream.ts';
+import { ProblemsError } from '../base/errors.ts';
+import { RandomStream } from '../base/randomStream.ts';
 import type { FunnelOptions } from './funnelOptions.ts';
 
 /** Width of the latent vector of every value. */

@@ -1,9 +1,8 @@
-import { StorageError } from '../errors.ts';
+import { StorageError } from '../base/errors.ts';
+import { RandomStream } from '../base/randomStream.ts';
 import { Auc } from '../metrics/auc.ts';
-import { RandomStream } from '../randomStream.ts';
-import { listIfAny } from '../storage/listIfAny.ts';
+import { listIfAny, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { writeWhole } from '../storage/writeWhole.ts';
 import { drawImpressions, type Impression } from './drawImpressions.ts';
 import { exampleConfig } from './exampleConfig.ts';
 import type { FunnelOptions } from './funnelOptions.ts';

@@ -1,5 +1,5 @@
-import type { Network, NetworkInputs } from '../model/network.ts';
-import type { Task } from '../model/tasks.ts';
+import type { Task } from '../base/tasks.ts';
+import type { Network, NetworkInputs } from '../network/network.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, multiply, takeRows } from '../onnx/ops.ts';
 import {
@@ -10,7 +10,7 @@ import {
   productCrossEntropy,
   propensityWeights,
 } from './losses.ts';
-import type { EntireSpaceConfig, LossConfig, TrainingSettings } from './trainingConfig.ts';
+import type { EntireSpaceConfig, LossConfig, TrainingSettings } from './trainingSettings.ts';
 
 /** int64 [1]: C, how many rows from the front were clicked (at least 1; an unclicked one has weight 0). */
 export const CLICKED_ROWS = 'clickedRows';

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { deserialize, serialize } from 'node:v8';
-import { storageFor } from '../storage/openStorage.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { writeWhole } from '../storage/writeWhole.ts';
 
 /** Bytes of a sha256. */
 const DIGEST_BYTES = 32;

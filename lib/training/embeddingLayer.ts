@@ -1,6 +1,6 @@
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import type { ColumnRange } from '../model/networkShape.ts';
+import type { ColumnRange } from '../network/networkShape.ts';
 
 /**
  * Looks up field embeddings outside the ONNX graph and collects their gradients, so that a step costs time for

@@ -1,6 +1,6 @@
-import type { RandomStream } from '../randomStream.ts';
+import type { RandomStream } from '../base/randomStream.ts';
 import { initialiseEmbeddings } from './modelWeights.ts';
-import type { TrainingSettings } from './trainingConfig.ts';
+import type { TrainingSettings } from './trainingSettings.ts';
 import type { TrainingStep } from './trainingStep.ts';
 
 /** One batch of an epoch. */

@@ -1,11 +1,10 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import { EmbeddingLayer } from './embeddingLayer.ts';
 import { maskTensors } from './maskTensors.ts';
-import type { ModelWeights } from './modelWeights.ts';
 import { buildForwardGraph, DENSE_INPUT, FIELDS, predictionOutput } from './networkGraphs.ts';
 import type { TrainingSet } from './trainingSet.ts';
 

@@ -1,10 +1,10 @@
 import type { Tensor } from 'onnxruntime-node';
-import type { NetworkShape } from '../model/networkShape.ts';
-import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
+import type { RandomStream } from '../base/randomStream.ts';
+import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
+import type { NetworkShape } from '../network/networkShape.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
 import { float32Tensor } from '../onnx/session.ts';
-import type { RandomStream } from '../randomStream.ts';
 import { trunkLayers } from './maskScores.ts';
 
 /** Uniform noise in (0, 1), one number a connection and step. */

@@ -1,7 +1,11 @@
-import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
-import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
+import type { ModelWeights } from '../network/networkShape.ts';
+import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
 import { secondMomentName } from '../onnx/adam.ts';
-import type { ModelWeights } from './modelWeights.ts';
+
+/** How a mask gets a gradient while masks are learnt (method, appendix C). */
+export const MASK_ESTIMATORS = ['topD', 'hardConcrete'] as const;
+export type MaskEstimator = (typeof MASK_ESTIMATORS)[number];
 
 /** The score of every connection of a layer for a task, a parameter that the graph's Adam moves. */
 export const scoreName = (task: Task, layer: number): string => `${task}.score.${layer}`;

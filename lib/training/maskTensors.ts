@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
-import type { NetworkShape } from '../model/networkShape.ts';
-import { checkMasks, type TaskMasks } from '../model/taskMasks.ts';
-import { TASKS } from '../model/tasks.ts';
+import { TASKS } from '../base/tasks.ts';
+import type { NetworkShape } from '../network/networkShape.ts';
+import { checkMasks, type TaskMasks } from '../network/taskMasks.ts';
 import { float32Tensor } from '../onnx/session.ts';
 import { maskInput } from './networkGraphs.ts';
 

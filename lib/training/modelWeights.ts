@@ -1,22 +1,15 @@
+import { RandomStream } from '../base/randomStream.ts';
+import type { PerTask } from '../base/tasks.ts';
+import { TASKS } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { ModelWeights } from '../network/networkShape.ts';
 import {
   embeddingColumns,
   headBiasName,
   type NetworkShape,
   type ParameterShape,
-} from '../model/networkShape.ts';
-import type { PerTask } from '../model/tasks.ts';
-import { TASKS } from '../model/tasks.ts';
-import { RandomStream } from '../randomStream.ts';
-import type { TrainingSettings } from './trainingConfig.ts';
-
-/** All trainable numbers of a model. */
-export interface ModelWeights {
-  /** float32 [R, E], row-major. */
-  readonly embeddings: Float32Array;
-  /** Dense parameters by their name in NetworkShape. */
-  readonly parameters: ReadonlyMap<string, Float32Array>;
-}
+} from '../network/networkShape.ts';
+import type { TrainingSettings } from './trainingSettings.ts';
 
 /**
  * The seeded initial weights theta0: small normal embeddings, a truncated normal trunk, uniform heads, and head

@@ -1,6 +1,6 @@
-import { Network, type NetworkInputs, type NetworkParameters } from '../model/network.ts';
-import { type NetworkShape, trunkWeightName } from '../model/networkShape.ts';
-import { TASKS, type Task } from '../model/tasks.ts';
+import { TASKS, type Task } from '../base/tasks.ts';
+import { Network, type NetworkInputs, type NetworkParameters } from '../network/network.ts';
+import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
 import { type AdamSlot, addAdamUpdate } from '../onnx/adam.ts';
 import { elementwise } from '../onnx/elementwiseOps.ts';
 import { gradients } from '../onnx/gradients.ts';
@@ -8,8 +8,9 @@ import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.
 import { add, sigmoid, stopGradient, subtract } from '../onnx/ops.ts';
 import { addLosses } from './addLosses.ts';
 import { densityPenalty, hardConcrete, noiseInput } from './hardConcrete.ts';
+import type { MaskEstimator } from './maskScores.ts';
 import { agreementName, nextAgreementName, scoreName, trunkLayers } from './maskScores.ts';
-import type { MaskEstimator, TrainingSettings } from './trainingConfig.ts';
+import type { TrainingSettings } from './trainingSettings.ts';
 
 export const FIELDS = 'fields';
 export const FIELDS_GRADIENT = 'fields.gradient';

@@ -1,4 +1,4 @@
-import type { ColumnRange } from '../model/networkShape.ts';
+import type { ColumnRange } from '../network/networkShape.ts';
 import { adamStepSize } from '../onnx/adam.ts';
 import type { SparseGradient } from './embeddingLayer.ts';
 

@@ -1,16 +1,16 @@
-import { TrainingError } from '../errors.ts';
+import { TrainingError } from '../base/errors.ts';
+import { type RandomState, RandomStream } from '../base/randomStream.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
-import type { NetworkShape } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, perTask, TASKS, type Task } from '../model/tasks.ts';
-import { type RandomState, RandomStream } from '../randomStream.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
 import type { CheckpointStore } from './checkpointStore.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { ForwardPass, type Predictions } from './forwardPass.ts';
-import { copyWeights, type ModelWeights } from './modelWeights.ts';
-import type { TrainingSettings } from './trainingConfig.ts';
+import { copyWeights } from './modelWeights.ts';
 import type { TrainingSet } from './trainingSet.ts';
+import type { TrainingSettings } from './trainingSettings.ts';
 import { type StepState, type TaskLoss, TrainingStep } from './trainingStep.ts';
 
 /** One look at the validation rows. */

@@ -1,8 +1,9 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { embeddingColumns, type NetworkShape } from '../model/networkShape.ts';
-import type { TaskMasks } from '../model/taskMasks.ts';
-import { type PerTask, TASKS, type Task } from '../model/tasks.ts';
+import type { ModelWeights } from '../network/networkShape.ts';
+import { embeddingColumns, type NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
 import {
   type AdamSlot,
   adamStepSize,
@@ -14,13 +15,13 @@ import { createSession, float32Data, float32Tensor, int64Tensor, scalarTensor } 
 import { CLICKED_ROWS, CTCVR_LABELS, labelsInput, lossOutput, weightsInput } from './addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from './embeddingLayer.ts';
 import { initialLogitScores } from './hardConcrete.ts';
+import type { MaskEstimator } from './maskScores.ts';
 import { agreementName, nextAgreementName, scoreName, trunkMagnitudes } from './maskScores.ts';
 import { maskTensors } from './maskTensors.ts';
-import type { ModelWeights } from './modelWeights.ts';
 import { buildTrainingGraph, DENSE_INPUT, FIELDS, FIELDS_GRADIENT, type MaskMode } from './networkGraphs.ts';
 import { LazyAdagrad, LazyAdam, type SparseOptimiser, type SparseOptimiserState } from './sparseOptimiser.ts';
-import type { MaskEstimator, TrainingSettings } from './trainingConfig.ts';
 import type { TrainingSet } from './trainingSet.ts';
+import type { TrainingSettings } from './trainingSettings.ts';
 
 /** A task's loss in one step. */
 export interface TaskLoss {

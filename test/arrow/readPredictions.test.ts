@@ -2,7 +2,7 @@ import { Field, Int64, makeData } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import { PredictionWriter } from '../../lib/arrow/predictionWriter.ts';
 import { readPredictions } from '../../lib/arrow/readPredictions.ts';
-import { StorageError } from '../../lib/errors.ts';
+import { StorageError } from '../../lib/base/errors.ts';
 import { memoryAtomicFile, readableFile } from './memoryAtomicFile.ts';
 
 async function predictionBytes(batchSizes: readonly number[]): Promise<Buffer> {

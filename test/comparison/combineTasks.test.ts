@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { perTask, TASKS } from '../../lib/base/tasks.ts';
+import { expertsConfig } from '../../lib/comparison/arms.ts';
 import { combineTasks } from '../../lib/comparison/combineTasks.ts';
-import { expertsConfig } from '../../lib/comparison/expertsConfig.ts';
+import { permuteConversions, randomMasks } from '../../lib/comparison/controls.ts';
 import { networkCost } from '../../lib/comparison/networkCost.ts';
-import { permuteConversions } from '../../lib/comparison/permuteConversions.ts';
-import { randomMasks } from '../../lib/comparison/randomMasks.ts';
-import { summarise } from '../../lib/comparison/summarise.ts';
-import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
-import { allOnesMasks } from '../../lib/model/taskMasks.ts';
-import { perTask, TASKS } from '../../lib/model/tasks.ts';
+import { summarise } from '../../lib/comparison/pairedDifference.ts';
+import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkShape } from '../../lib/network/networkShape.ts';
+import { allOnesMasks } from '../../lib/network/taskMasks.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import {
   syntheticLayout,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
 import { pairedDifference } from '../../lib/comparison/pairedDifference.ts';
 import { resampleAucs } from '../../lib/comparison/resampleAucs.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 
 const ROWS = 600;
 const random = new RandomStream(7);

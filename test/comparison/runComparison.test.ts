@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { ARMS } from '../../lib/comparison/arms.ts';
 import type { ComparisonDocument, LayerConnections } from '../../lib/comparison/comparisonDocument.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type ComparisonProgress,
   runComparison,
 } from '../../lib/comparison/runComparison.ts';
-import { loadBundle } from '../../lib/model/loadBundle.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ProblemsError } from '../../lib/errors.ts';
+import { ProblemsError } from '../../lib/base/errors.ts';
 import { parseContract } from '../../lib/features/contract.ts';
 
 const minimal = {

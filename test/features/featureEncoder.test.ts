@@ -1,6 +1,6 @@
 import { makeData, Null } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { ContractError } from '../../lib/errors.ts';
+import { ContractError } from '../../lib/base/errors.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import {
   batchOf,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ContractError } from '../../lib/errors.ts';
+import { ContractError } from '../../lib/base/errors.ts';
 import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
 import { featureLayout } from '../../lib/features/featureLayout.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseContract } from '../../lib/features/contract.ts';
-import { canonicalJson, contractFingerprint } from '../../lib/features/fingerprint.ts';
+import { canonicalJson } from '../../lib/base/digest.ts';
+import { contractFingerprint, parseContract } from '../../lib/features/contract.ts';
 
 const fitted = {
   contractVersion: 1,

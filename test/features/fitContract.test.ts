@@ -1,11 +1,10 @@
 import { Binary, Float32, makeData, Null, type RecordBatch } from 'apache-arrow';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ContractError } from '../../lib/errors.ts';
-import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
-import { contractFingerprint } from '../../lib/features/fingerprint.ts';
+import { ContractError } from '../../lib/base/errors.ts';
+import { RandomStream } from '../../lib/base/randomStream.ts';
+import { contractFingerprint, type FeatureContract, parseContract } from '../../lib/features/contract.ts';
 import { fitContract } from '../../lib/features/fitContract.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 import {
   batchOf,
   columnOf,

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IntIndex } from '../../lib/features/intIndex.ts';
-import { createIntLookup } from '../../lib/features/intLookup.ts';
+import { createIntLookup, IntIndex } from '../../lib/features/intIndex.ts';
 import { StringIndex } from '../../lib/features/stringIndex.ts';
 
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
+import { bucketOf } from '../../lib/features/featureNumbers.ts';
 import { QuantileSample } from '../../lib/features/quantileSample.ts';
-import { bucketOf } from '../../lib/features/transformNumber.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 
 function boundariesOf(values: Iterable<number>, buckets: number): number[] {
   const sample = new QuantileSample();

@@ -1,6 +1,6 @@
 import { Bool, Int8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/errors.ts';
+import { ShardError } from '../../lib/base/errors.ts';
 import { readLabels, readUsers } from '../../lib/features/readLabels.ts';
 import { batchOf, columnOf, doubles, int64s, strings } from './arrowBatches.ts';
 

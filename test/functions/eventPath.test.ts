@@ -6,11 +6,11 @@ import { handler as planHandler } from '../../functions/plan.ts';
 import type { PlannedRun } from '../../functions/planRun.ts';
 import { handler as publishHandler } from '../../functions/publish.ts';
 import { handler as scoreHandler } from '../../functions/score.ts';
-import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
+import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import type { ScoredUnit } from '../../lib/publish/scoreUnit.ts';
 import type { WorkUnit } from '../../lib/publish/workUnits.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
-import type { S3Location } from '../../lib/storage/s3Uri.ts';
+import type { S3Location } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
@@ -158,7 +158,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
     const context = { getRemainingTimeInMillis: () => (asked++ === 0 ? 40_000 : 5_000) };
     expect(await scoreHandler(batch, context)).toEqual({ batchItemFailures: [] });
     const rest = path.waiting('units');
-    expect(JSON.parse(rest[0]!.body).specs).toHaveLength(2);
+    expect(JSON.parse(rest[0]!.body).spans).toHaveLength(2);
     expect(path.waiting('publish')).toEqual([]);
     await path.deliverAll(8);
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 120), rowsOf(12, 120), rowsOf(13, 120));
@@ -255,7 +255,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     const unknown = { code: 'EVENT_INVALID' };
     await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toMatchObject(unknown);
     await expect(planHandler(null)).rejects.toMatchObject(unknown);
-    await expect(scoreHandler({ specs: [] }, time(600_000))).rejects.toMatchObject(unknown);
+    await expect(scoreHandler({ spans: [] }, time(600_000))).rejects.toMatchObject(unknown);
   });
 
   it('forgets a model that could not be loaded, and takes it when it is there', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import asl from 'asl-validator';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { publicationStatus } from '../../lib/publish/publicationStatus.ts';
+import { publicationStatus } from '../../lib/publish/publishedState.ts';
 import type { PublishRequest } from '../../lib/publish/runPlan.ts';
 import type { WorkUnit } from '../../lib/publish/workUnits.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -67,8 +67,8 @@ const services = {
   functions: {
     ...functions,
     ScoreUnit: async (payload: unknown) => {
-      const { partition, specs } = payload as WorkUnit;
-      const name = `${partition} ${specs[0]!.firstRowGroup}`;
+      const { partition, spans } = payload as WorkUnit;
+      const name = `${partition} ${spans[0]!.firstRowGroup}`;
       tries.set(name, (tries.get(name) ?? 0) + 1);
       if (broken.has(partition))
         throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
@@ -148,7 +148,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     const whole = {
       ...units[0]!,
       root: `${process.env.SCORES_URI}-again`,
-      specs: units.flatMap(({ specs }) => specs),
+      spans: units.flatMap(({ spans }) => spans),
     };
     remainingMillis = () => 1_000;
     tries.clear();

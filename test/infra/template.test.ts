@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readPrices } from '../../lib/publish/readPrices.ts';
+import { readPrices } from '../../lib/estimate/readPrices.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { packagedTemplate, type Resource } from './packagedTemplate.ts';
 

@@ -96,8 +96,8 @@ describe('describeUri', () => {
     for (const [uri, found] of [
       [text, '"hello"'],
       [empty, 'an empty file'],
-      [plain, 'a folder without bundle.json'],
-      ['/dev/null', 'a device or pipe without bundle.json'],
+      [plain, 'a folder that is no bundle'],
+      ['/dev/null', 'a device or pipe that is no bundle'],
     ] as const) {
       await expect(describeUri(uri)).rejects.toMatchObject({
         code: 'INSPECT_UNKNOWN',

@@ -25,7 +25,7 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   lambda.land('a.parquet', first);
   await lambda.deliver('plan');
   const [unit] = lambda.documents<WorkUnit>('score');
-  expect(unit!.specs).toMatchObject([{ firstRowGroup: 0, endRowGroup: 2 }]);
+  expect(unit!.spans).toMatchObject([{ firstRowGroup: 0, endRowGroup: 2 }]);
   let stalled = 0;
   s3.double!.options = {
     fault: ({ key, headers }) => {

@@ -16,7 +16,7 @@ async function plannedUnit(): Promise<WorkUnit> {
   await lambda.deliver('plan');
   const [unit, ...others] = lambda.documents<WorkUnit>('score');
   expect(others).toEqual([]);
-  expect(unit!.specs.map(({ rows }) => rows)).toEqual([3, 80, 10]);
+  expect(unit!.spans.map(({ rows }) => rows)).toEqual([3, 80, 10]);
   return unit!;
 }
 
@@ -32,7 +32,7 @@ describe('a unit that there is no time for', () => {
     s3.double!.options = {};
     expect(lambda.keys('receipts')).toHaveLength(1);
     expect(lambda.documents('publish')).toEqual([]);
-    expect(lambda.documents('score')).toEqual([{ ...unit, specs: unit.specs.slice(1) }]);
+    expect(lambda.documents('score')).toEqual([{ ...unit, spans: unit.spans.slice(1) }]);
     expect(lambda.functions.score.logRecords()).toContainEqual(
       expect.objectContaining({ level: 'INFO', partsScored: 1, rowsScored: 3, handedOn: 2 }),
     );

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { Auc } from '../../lib/metrics/auc.ts';
 import { BinnedAuc } from '../../lib/metrics/binnedAuc.ts';
-import { scoreOrder } from '../../lib/metrics/scoreOrder.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
+import { scoreOrder } from '../../lib/metrics/rankAuc.ts';
 import { rows, splitRows } from './arbitraries.ts';
 import { aucByPairs, type LabelledScore } from './definitions.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../lib/errors.ts';
+import { ModelError } from '../../lib/base/errors.ts';
 import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import type { Value } from '../../lib/onnx/opDefinition.ts';

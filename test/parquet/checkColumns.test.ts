@@ -1,6 +1,6 @@
 import { DataType } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { ProblemsError, ShardError } from '../../lib/errors.ts';
+import { ProblemsError, ShardError } from '../../lib/base/errors.ts';
 import { checkColumns, type WantedColumn } from '../../lib/parquet/checkColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { memoryFile } from './memoryFile.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/errors.ts';
+import { ShardError } from '../../lib/base/errors.ts';
 import { memoryFile } from './memoryFile.ts';
 import { readPlainRows } from './plainValues.ts';
 import { sampleShard, writeShard } from './sampleShards.ts';

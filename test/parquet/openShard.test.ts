@@ -1,6 +1,6 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { ShardError, StorageError } from '../../lib/errors.ts';
+import { ShardError, StorageError } from '../../lib/base/errors.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { FOOTER_READ_BYTES } from '../../lib/parquet/readFooter.ts';
 import { memoryFile } from './memoryFile.ts';

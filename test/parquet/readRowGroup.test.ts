@@ -1,9 +1,9 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { ShardError, StorageError } from '../../lib/errors.ts';
-import { isDecoderPoisoned } from '../../lib/parquet/decoderPoisoned.ts';
+import { ShardError, StorageError } from '../../lib/base/errors.ts';
 import { openShard, type ParquetShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
+import { isDecoderPoisoned } from '../../lib/parquet/wasmDecoder.ts';
 import { memoryFile } from './memoryFile.ts';
 import { plainRows, readPlainRows } from './plainValues.ts';
 import { overwritten, sampleShard, writeShard } from './sampleShards.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/errors.ts';
+import { ShardError } from '../../lib/base/errors.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
 import { hasSharedData, memoryFile, sharedData, sharedFile } from './memoryFile.ts';

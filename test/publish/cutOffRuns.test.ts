@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import type { S3Fault } from '../support/s3/s3Double.ts';

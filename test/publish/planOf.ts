@@ -4,7 +4,7 @@ const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
 
 /** A plan of two partitions: spans with these row counts, and the first of them again. `done` are places of finished ones. */
 export function planOf(rowCounts: readonly number[], done: readonly number[] = []): RunPlan {
-  const specs = rowCounts.map((rows, i) => ({
+  const spans = rowCounts.map((rows, i) => ({
     inputUri: `s3://b/${i}`,
     inputVersion: `"${i}"`,
     firstRowGroup: 0,
@@ -16,16 +16,16 @@ export function planOf(rowCounts: readonly number[], done: readonly number[] = [
     inputUri: 's3://b',
     basedOnGeneration: 0,
     sizeBytes: 1,
-    specs,
+    spans,
     done: [...done],
   };
   return {
-    formatVersion: 1,
+    formatVersion: 2,
     modelUri: 's3://m',
     model,
     root: 's3://o',
     targetRows: 100,
     liftHold: false,
-    partitions: [partition, { ...partition, partition: 'dt=2', specs: specs.slice(0, 1), done: [] }],
+    partitions: [partition, { ...partition, partition: 'dt=2', spans: spans.slice(0, 1), done: [] }],
   };
 }

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
-import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
-import { storageFor } from '../../lib/storage/openStorage.ts';
+import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import { writeWhole } from '../../lib/storage/writeWhole.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';

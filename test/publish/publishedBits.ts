@@ -1,6 +1,6 @@
 import { tableFromIPC } from 'apache-arrow';
 import { expect } from 'vitest';
-import { resolvePartition } from '../../lib/publish/resolvePartition.ts';
+import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { tableBits } from '../scoring/readScores.ts';
 

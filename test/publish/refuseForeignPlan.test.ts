@@ -14,8 +14,8 @@ const URI = `s3://scores/plans/${'a'.repeat(64)}.json`;
 function planWith(over: Partial<RunPlan> = {}, shard = 's3://features/dt=1/a.parquet'): RunPlan {
   const plan = planOf([100]);
   const [partition] = plan.partitions;
-  const specs = partition!.specs.map((spec) => ({ ...spec, inputUri: shard }));
-  const partitions = [{ ...partition!, inputUri: 's3://features/dt=1', specs }];
+  const spans = partition!.spans.map((span) => ({ ...span, inputUri: shard }));
+  const partitions = [{ ...partition!, inputUri: 's3://features/dt=1', spans }];
   return { ...plan, root: 's3://scores/', modelUri: 's3://models/v1', partitions, ...over };
 }
 const problemsOf = (plan: RunPlan) => {
@@ -36,7 +36,7 @@ it("a plan of the stage's partitions into the stage's scores is taken, with or w
 it('every URI of another stage is named, once', () => {
   const foreign = planWith({ root: 's3://scores-dev' }, 's3://features/dt=10/a.parquet');
   const [partition] = foreign.partitions;
-  const other = { ...partition!, partition: 'dt=2', specs: [...partition!.specs, ...partition!.specs] };
+  const other = { ...partition!, partition: 'dt=2', spans: [...partition!.spans, ...partition!.spans] };
   expect(problemsOf({ ...foreign, partitions: [...foreign.partitions, other] })).toEqual([
     "scores go to s3://scores-dev, the stage's to s3://scores",
     'dt=1: s3://features/dt=10/a.parquet lies outside of s3://features/dt=1',

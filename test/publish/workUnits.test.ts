@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
 import { makeRunPlan } from '../../lib/publish/runPlan.ts';
@@ -13,7 +13,7 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { planOf } from './planOf.ts';
 
-const rowsOf = (units: readonly WorkUnit[]) => units.map(({ specs }) => specs.map(({ rows }) => rows));
+const rowsOf = (units: readonly WorkUnit[]) => units.map(({ spans }) => spans.map(({ rows }) => rows));
 
 describe('work units', () => {
   it('put small spans together up to the target, leave large ones alone, and never mix partitions', () => {
@@ -63,7 +63,7 @@ describe('a worker', () => {
     };
     const plan = await makeRunPlan(request, [{ partition: 'dt=1', inputUri }]);
     const [unit] = workUnits({ ...plan, targetRows: 1_000 });
-    expect(unit!.specs).toHaveLength(8);
+    expect(unit!.spans).toHaveLength(8);
     const place = { root, partition: 'dt=1', model: request.model };
     const publish = () => publishPartition(place, { inputUri, targetRows: 50, modelUri: bundle.uri });
     // A clock that has time for three spans, then none: later workers are given one span each.
@@ -71,8 +71,8 @@ describe('a worker', () => {
     const deadline = { remainingMillis: () => (left-- > 1 ? 60_000 : 100), reserveMillis: 1_000 };
     let scored: ScoredUnit = await scoreUnit(unit!, bundle, pool, deadline);
     expect(scored).toMatchObject({ partsScored: 3, partsDoneBefore: 0, rowsScored: 150 });
-    expect(scored.rest!.specs).toEqual(unit!.specs.slice(3));
-    expect(await publish()).toMatchObject({ kind: 'incomplete', missing: unit!.specs.slice(3) });
+    expect(scored.rest!.spans).toEqual(unit!.spans.slice(3));
+    expect(await publish()).toMatchObject({ kind: 'incomplete', missing: unit!.spans.slice(3) });
     let workers = 1;
     for (; scored.rest !== undefined; workers++) {
       scored = await scoreUnit(scored.rest, bundle, pool, { remainingMillis: () => 0, reserveMillis: 0 });

@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import type { FeatureContract } from '../../lib/features/contract.ts';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
 import { writeShard } from '../parquet/sampleShards.ts';
 
 /** Row key columns of every kind that a contract may pass on; nulls in each but the first. */

@@ -4,10 +4,10 @@ import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pl from 'nodejs-polars';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CODE_VERSION } from '../../lib/codeVersion.ts';
-import { contractFingerprint } from '../../lib/features/fingerprint.ts';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
-import { planScoring } from '../../lib/scoring/planScoring.ts';
+import { CODE_VERSION } from '../../lib/base/codeVersion.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { contractFingerprint } from '../../lib/features/contract.ts';
+import { assignOutputs } from '../../lib/scoring/assignOutputs.ts';
 import { type ScoringProgress, type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -199,7 +199,7 @@ describe('where the files go', () => {
     const input = write('hive/dt=2024-03-05/part-0.parquet', shard);
     for (const slash of ['', '/']) {
       const partition = join(folder, 'hive/dt=2024-03-05') + slash;
-      expect(await planScoring(partition, `scores${slash}`)).toEqual({
+      expect(await assignOutputs(partition, `scores${slash}`)).toEqual({
         shards: [{ inputUri: input, outputUri: 'scores/part-0.arrow', sizeBytes: shard.length }],
         ignored: [],
       });
@@ -210,7 +210,7 @@ describe('where the files go', () => {
     const input = write('single/part-0.parquet', shard);
     const odd = write('single/shard', shard);
     const outputOf = async (inputUri: string, outputUri: string) =>
-      (await planScoring(inputUri, outputUri)).shards.map((planned) => planned.outputUri);
+      (await assignOutputs(inputUri, outputUri)).shards.map((planned) => planned.outputUri);
     expect(await outputOf(input, 'scores')).toEqual(['scores/part-0.arrow']);
     expect(await outputOf(odd, 'scores/')).toEqual(['scores/shard.arrow']);
     expect(await outputOf(input, 'deep/chosen.arrow')).toEqual(['deep/chosen.arrow']);

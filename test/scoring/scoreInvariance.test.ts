@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ModelBundle } from '../../lib/model/loadBundle.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';

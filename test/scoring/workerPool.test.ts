@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { RowGroupTask, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
+import type { RowGroupRequest, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -50,7 +50,7 @@ function poolOf(size: number, url = obedient): WorkerPool {
   return pool;
 }
 
-function task(shardUri: string, rowGroup = 0): RowGroupTask {
+function task(shardUri: string, rowGroup = 0): RowGroupRequest {
   return { shardUri, rowGroup, shardVersion: 'v1' };
 }
 

@@ -11,7 +11,7 @@ import { appendFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { StorageError } from '../../lib/errors.ts';
+import { StorageError } from '../../lib/base/errors.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';

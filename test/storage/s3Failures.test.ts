@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
+import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
-import { writeWhole } from '../../lib/storage/writeWhole.ts';
 import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { StorageError } from '../../lib/errors.ts';
+import { StorageError } from '../../lib/base/errors.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import type { Storage } from '../../lib/storage/storage.ts';

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pl from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '../../lib/randomStream.ts';
+import { RandomStream } from '../../lib/base/randomStream.ts';
+import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
 import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
 import { CONFLICTS, parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
 import { FunnelTeacher } from '../../lib/synthesis/funnelTeacher.ts';
 import { synthesise } from '../../lib/synthesis/synthesise.ts';
-import { parseTrainingConfig } from '../../lib/training/trainingConfig.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpressions.ts';
 import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';

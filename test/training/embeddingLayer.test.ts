@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '../../lib/randomStream.ts';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { EmbeddingLayer, SparseGradient } from '../../lib/training/embeddingLayer.ts';
 import { naiveFields } from '../fixtures/naiveNetwork.ts';
 import { syntheticLayout, syntheticRows } from '../fixtures/syntheticModel.ts';

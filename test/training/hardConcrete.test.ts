@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply, sum } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor, scalarTensor } from '../../lib/onnx/session.ts';
-import { RandomStream } from '../../lib/randomStream.ts';
 import {
   DENSITY_PENALTY,
   densityPenalty,

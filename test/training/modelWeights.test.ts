@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkShape } from '../../lib/network/networkShape.ts';
 import { initialWeights } from '../../lib/training/modelWeights.ts';
 import { settingsOf, syntheticLayout } from '../fixtures/syntheticModel.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '../../lib/randomStream.ts';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { SparseGradient } from '../../lib/training/embeddingLayer.ts';
 import { LazyAdagrad, LazyAdam } from '../../lib/training/sparseOptimiser.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
-import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
-import { allOnesMasks } from '../../lib/model/taskMasks.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { type ModelWeights, networkShape } from '../../lib/network/networkShape.ts';
+import { allOnesMasks } from '../../lib/network/taskMasks.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
-import { initialWeights, type ModelWeights } from '../../lib/training/modelWeights.ts';
+import { initialWeights } from '../../lib/training/modelWeights.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import { measure, type TrainNetworkOptions, trainNetwork } from '../../lib/training/trainNetwork.ts';
 import { settingsOf, syntheticLayout, syntheticRows } from '../fixtures/syntheticModel.ts';

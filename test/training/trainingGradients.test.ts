@@ -1,9 +1,10 @@
 import type { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
-import { type NetworkConfig, networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
-import type { TaskMasks } from '../../lib/model/taskMasks.ts';
+import { type NetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import type { ModelWeights } from '../../lib/network/networkShape.ts';
+import { networkShape } from '../../lib/network/networkShape.ts';
+import type { TaskMasks } from '../../lib/network/taskMasks.ts';
 import { adamStepSize, stepSizeInput } from '../../lib/onnx/adam.ts';
 import {
   createSession,
@@ -15,15 +16,14 @@ import {
 import { CLICKED_ROWS, CTCVR_LABELS } from '../../lib/training/addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from '../../lib/training/embeddingLayer.ts';
 import { maskTensors } from '../../lib/training/maskTensors.ts';
-import type { ModelWeights } from '../../lib/training/modelWeights.ts';
 import {
   buildTrainingGraph,
   DENSE_INPUT,
   FIELDS,
   FIELDS_GRADIENT,
 } from '../../lib/training/networkGraphs.ts';
-import type { TrainingSettings } from '../../lib/training/trainingConfig.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
+import type { TrainingSettings } from '../../lib/training/trainingSettings.ts';
 import { naiveLogit, naivePredictions } from '../fixtures/naiveNetwork.ts';
 import {
   settingsOf,

@@ -4,7 +4,7 @@ import { columnRequirements } from '../../lib/features/columnRequirements.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
 import { fitContract } from '../../lib/features/fitContract.ts';
 import { labelRequirements } from '../../lib/features/readLabels.ts';
-import { readParts } from '../../lib/training/readParts.ts';
+import { readShardRows } from '../../lib/recipe/splitShards.ts';
 import { sliceTrainingSet, type TrainingSet, TrainingSetBuilder } from '../../lib/training/trainingSet.ts';
 import { funnelRows, TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig } from '../fixtures/tinyModel.ts';
@@ -23,11 +23,11 @@ it('a training set has every row once, whatever batches it came in, and slices a
     const part = { uri: join(root, `dt=${dates[0]}`, 'part-0.parquet'), rowStart: 0, rowEnd: ROWS };
     const wanted = [...columnRequirements(config.contract), ...labelRequirements(config.labels)];
     const batches = async function* () {
-      for await (const { batch } of readParts([part], wanted)) yield batch;
+      for await (const { batch } of readShardRows([part], wanted)) yield batch;
     };
     const encoder = new FeatureEncoder(await fitContract(config.contract, batches()));
     const builder = new TrainingSetBuilder(encoder, config.labels);
-    for await (const { batch, ...place } of readParts([part], wanted)) builder.add(batch, place);
+    for await (const { batch, ...place } of readShardRows([part], wanted)) builder.add(batch, place);
     const whole = builder.build();
     layouts.push(sliceTrainingSet(encoder.layout, whole, 0, ROWS));
     slice = sliceTrainingSet(encoder.layout, whole, 650, 660);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { networkConfigSchema } from '../../lib/model/networkConfig.ts';
-import { networkShape } from '../../lib/model/networkShape.ts';
-import { layerSizes, type TaskMasks } from '../../lib/model/taskMasks.ts';
-import type { Task } from '../../lib/model/tasks.ts';
+import type { Task } from '../../lib/base/tasks.ts';
+import { buildScoringGraph } from '../../lib/bundle/buildScoringGraph.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { type ModelWeights, networkShape } from '../../lib/network/networkShape.ts';
+import { layerSizes, type TaskMasks } from '../../lib/network/taskMasks.ts';
 import { decodeModel } from '../../lib/onnx/modelProto.ts';
-import { buildScoringGraph } from '../../lib/training/buildScoringGraph.ts';
-import { copyWeights, type ModelWeights } from '../../lib/training/modelWeights.ts';
+import { copyWeights } from '../../lib/training/modelWeights.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../../../lib/storage/openStorage.ts';
 import { joinUri } from '../../../lib/storage/uri.ts';
-import { writeWhole } from '../../../lib/storage/writeWhole.ts';
 import { filesBelow } from '../../scoring/filesBelow.ts';
 
 /** Copies a local folder, such as a bundle. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { handler as planHandler } from '../../../functions/plan.ts';
 import { handler as publishHandler } from '../../../functions/publish.ts';
 import { handler as scoreHandler } from '../../../functions/score.ts';
-import { writeWhole } from '../../../lib/storage/writeWhole.ts';
+import { writeWhole } from '../../../lib/storage/openStorage.ts';
 import { readS3Json } from '../s3/readS3Json.ts';
 import type { Definition, Services } from './runStateMachine.ts';
 

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { ModelError, messageOf, ProblemsError } from '../base/errors.ts';
+import { describeIssue } from '../base/jsonDocument.ts';
+import { featureContractSchema } from '../features/contract.ts';
+import { crossCheckContract } from '../features/crossCheckContract.ts';
+import { labelColumnsSchema } from '../features/readLabels.ts';
+import { resolvedNetworkSchema } from '../network/networkConfig.ts';
+import type { Storage } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
+
+export const BUNDLE_FORMAT_VERSION = 1;
+export const MANIFEST_FILE = 'bundle.json';
+export const MODEL_FILE = 'model.onnx';
+export const GOLDEN_FILE = 'golden.arrow';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
+
+const fileSchema = z.strictObject({ sizeBytes: z.int().min(0), sha256 });
+
+/** `bundle.json`: everything needed to score with the model and to tell where it came from. */
+export const bundleManifestSchema = z.strictObject({
+  formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
+  modelVersion: z.string().min(1),
+  contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  files: z.strictObject({ [MODEL_FILE]: fileSchema, [GOLDEN_FILE]: fileSchema }),
+  network: resolvedNetworkSchema,
+  labels: labelColumnsSchema,
+  training: z.strictObject({
+    data: z.string(),
+    trainRows: z.int(),
+    validationRows: z.int(),
+    /** First and last partition, or how the rows were split. */
+    trainSplit: z.string(),
+    validationSplit: z.string(),
+    seed: z.int(),
+    /** The training config as it was given, contract left out. */
+    config: z.record(z.string(), z.unknown()),
+    metrics: z.record(z.string(), z.unknown()),
+    /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
+    features: z.array(
+      z.strictObject({ name: z.string(), values: z.int(), missing: z.int(), unseen: z.int() }),
+    ),
+    /** Every round of the mask search and every joint candidate; absent when nothing was searched. */
+    masks: z.record(z.string(), z.unknown()).optional(),
+    codeVersion: z.string(),
+    finishedAt: z.iso.datetime(),
+    seconds: z.number(),
+  }),
+  contract: featureContractSchema,
+});
+
+export type BundleManifest = z.infer<typeof bundleManifestSchema>;
+
+/** Size and sha256 of the model that scores; with the contract it decides every bit of them. */
+export function modelFileOf({ files }: BundleManifest): Readonly<z.infer<typeof fileSchema>> {
+  return files[MODEL_FILE];
+}
+
+/** Does a bundle begin here? What it holds isn't looked at. */
+export function isBundle(storage: Storage, uri: string): Promise<boolean> {
+  return storage.exists(joinUri(uri, MANIFEST_FILE));
+}
+
+/** The manifest alone: what a bundle says it is, not verified against its files. @throws ModelError BUNDLE_MANIFEST_INVALID */
+export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
+  const file = joinUri(uri, MANIFEST_FILE);
+  const bytes = await storage.readWhole(file);
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new ModelError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
+  }
+  const result = bundleManifestSchema.safeParse(document);
+  const problems = result.success
+    ? crossCheckContract(result.data.contract).map((problem) => `contract.${problem}`)
+    : result.error.issues.flatMap((issue) => describeIssue(issue));
+  if (result.success && problems.length === 0) return result.data;
+  throw new ProblemsError('BUNDLE_MANIFEST_INVALID', 'the manifest is invalid', problems, { file });
+}

@@ -1,0 +1,114 @@
+import { Command, Option } from 'commander';
+import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
+import type { Pointer } from '../publish/pointer.ts';
+import { publicationStatus, resolvePartition } from '../publish/publishedState.ts';
+import { rollBack } from '../publish/rollBack.ts';
+import { EXIT_DONE, parseUri, wholeNumber } from './options.ts';
+import { formatCount } from './progressLine.ts';
+
+interface StatusOptions {
+  readonly scores: string;
+  readonly json?: boolean;
+}
+
+export function statusCommand(finish: (exitCode: number) => void): Command {
+  return new Command('status')
+    .description('show what is published: model, rows, generation and hold of every partition')
+    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
+    .option('--json', 'print the pointers as one JSON array')
+    .action(async ({ scores, json }: StatusOptions) => {
+      const pointers = await publicationStatus(scores);
+      const lines = pointers.map(
+        ({ partition, current, generation, history, hold }) =>
+          `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
+          `manifest ${current.sha256.slice(0, 12)}  before: ${
+            history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`).join(', ') ||
+            'nothing'
+          }${hold === null ? '' : `  HELD: ${hold}`}\n`,
+      );
+      process.stdout.write(
+        json ? `${JSON.stringify(pointers)}\n` : lines.join('') || 'nothing is published\n',
+      );
+      finish(EXIT_DONE);
+    });
+}
+
+interface ResolveOptions {
+  readonly scores: string;
+  readonly partition: string;
+  readonly json?: boolean;
+}
+
+export function resolveCommand(finish: (exitCode: number) => void): Command {
+  return new Command('resolve')
+    .description('print the URIs of the Arrow files that are the published scores of a partition')
+    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .option('--json', 'print pointer and manifest as one JSON object')
+    .action(async ({ scores, partition, json }: ResolveOptions) => {
+      const { pointer, manifest } = await resolvePartition(scores, partition);
+      const uris = manifest.parts.map(({ uri }) => `${uri}\n`).join('');
+      process.stdout.write(json ? `${JSON.stringify({ pointer, manifest })}\n` : uris);
+      finish(EXIT_DONE);
+    });
+}
+
+interface RollbackOptions {
+  readonly scores: string;
+  readonly partition: string;
+  readonly reason: string;
+  readonly to?: string;
+}
+
+export function rollbackCommand(finish: (exitCode: number) => void): Command {
+  return new Command('rollback')
+    .description('make an earlier state of a partition visible again, and hold it against later runs')
+    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--reason <text>', 'why; whoever finds the partition held reads it')
+    .option('--to <sha256>', 'manifest to go back to, or how it begins; the one before by default')
+    .action(async ({ scores, partition, reason, to }: RollbackOptions) => {
+      const { current, generation } = await rollBack(scores, partition, reason, to);
+      process.stdout.write(
+        `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
+          'held until a run lifts it (plan --lift-hold)\n',
+      );
+      finish(EXIT_DONE);
+    });
+}
+
+interface GcOptions {
+  readonly scores: string;
+  readonly days: number;
+  readonly apply?: boolean;
+}
+
+export function gcCommand(finish: (exitCode: number) => void): Command {
+  return new Command('gc')
+    .description('list, and with --apply delete, what no published state or its history needs')
+    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
+    .addOption(
+      new Option('--days <n>', 'leave what is younger')
+        .default(30)
+        .argParser(wholeNumber(LEAST_GARBAGE_DAYS, 36_500)),
+    )
+    .option('--apply', 'delete; parts go in a call a day after their receipts')
+    .action(async ({ scores, days, apply = false }: GcOptions) => {
+      const { files, sizeBytes, condemnedParts } = await collectGarbage(scores, {
+        olderThanDays: days,
+        apply,
+        nowMillis: Date.now(),
+      });
+      for (const { uri } of files) process.stdout.write(`${uri}\n`);
+      process.stderr.write(
+        `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +
+          `${condemnedParts} parts a day after that\n`,
+      );
+      finish(EXIT_DONE);
+    });
+}
+
+/** What readers see of a partition, such as `650 rows of v7, generation 3`. */
+export function describePointer({ current, generation }: Pointer): string {
+  return `${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
+}

@@ -1,0 +1,91 @@
+import { openSpans, type RunPlan } from '../publish/runPlan.ts';
+import type { Span } from '../publish/span.ts';
+import { workUnits } from '../publish/workUnits.ts';
+import type { Prices } from './readPrices.ts';
+
+export interface RunEstimate {
+  readonly rows: number;
+  readonly rowsDone: number;
+  readonly parts: number;
+  readonly partsDone: number;
+  readonly minutes: number;
+  readonly dollars: number;
+}
+
+const LAMBDA_MEGABYTES_PER_VCPU = 1769;
+
+// Requests as counted against the S3 double. GET and HEAD have one price.
+/** Receipt, shard, footer, the part that is read back; and one for every row group. */
+const GETS_PER_OPEN_PART = 6;
+/** The part in two pieces of a multipart upload, its receipt. */
+const PUTS_PER_OPEN_PART = 5;
+/** Footer, receipt and part, by the planner and again by the publisher: of what is done already, too. */
+const GETS_PER_LISTED_PART = 7;
+/** Manifest and pointer. */
+const PUTS_PER_PARTITION = 2;
+
+// State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
+const TRANSITIONS_PER_RUN = 7;
+const TRANSITIONS_PER_UNIT = 4;
+const TRANSITIONS_PER_PARTITION = 2;
+
+/**
+ * What is left of a plan, in time and money, when the state machine does it. Retries, logs, storage, transfer between
+ * regions and the free tier are not in it.
+ */
+export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
+  const { partitions } = plan;
+  const all = partitions.flatMap(({ spans }) => spans);
+  const open = partitions.flatMap(openSpans);
+  const rows = sumOf(all, (span) => span.rows);
+  const units = workUnits(plan);
+  const workers = workerSeconds(
+    units.map(({ spans }) => sumOf(spans, (span) => partSeconds(span, prices))),
+    prices,
+  );
+  const gigabyteSeconds = sumOf(workers, (seconds) => seconds) * (prices.memoryMegabytes / 1024);
+  const gets =
+    sumOf(open, (span) => GETS_PER_OPEN_PART + rowGroupsOf(span)) + all.length * GETS_PER_LISTED_PART;
+  const puts = open.length * PUTS_PER_OPEN_PART + partitions.length * PUTS_PER_PARTITION;
+  const transitions =
+    TRANSITIONS_PER_RUN + units.length * TRANSITIONS_PER_UNIT + partitions.length * TRANSITIONS_PER_PARTITION;
+  return {
+    rows,
+    rowsDone: rows - sumOf(open, (span) => span.rows),
+    parts: all.length,
+    partsDone: all.length - open.length,
+    minutes: (prices.secondsPerRun + Math.max(0, ...workers)) / 60,
+    dollars:
+      gigabyteSeconds * prices.dollarsPerGigabyteSecond +
+      ((1 + units.length + partitions.length) / 1e6) * prices.dollarsPerMillionInvocations +
+      (puts / 1000) * prices.dollarsPerThousandPuts +
+      (gets / 1000) * prices.dollarsPerThousandGets +
+      (transitions / 1000) * prices.dollarsPerThousandStateTransitions,
+  };
+}
+
+/** Row groups are scored side by side, on a vCPU each. */
+function partSeconds(span: Span, prices: Prices): number {
+  const vcpus = Math.min(prices.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU, Math.max(1, rowGroupsOf(span)));
+  return prices.secondsPerPart + span.rows / (prices.rowsPerSecondPerVcpu * vcpus);
+}
+
+/** How long each worker is busy when the next unit always goes to the one that is free first, as in a map. */
+function workerSeconds(unitSeconds: readonly number[], prices: Prices): number[] {
+  const count = Math.min(prices.concurrency, unitSeconds.length);
+  const busy = Array.from({ length: count }, () => prices.secondsPerColdStart);
+  for (const seconds of unitSeconds) {
+    let first = 0;
+    for (let i = 1; i < count; i++) if (busy[i]! < busy[first]!) first = i;
+    busy[first]! += seconds;
+  }
+  return busy;
+}
+
+function rowGroupsOf({ firstRowGroup, endRowGroup }: Span): number {
+  return endRowGroup - firstRowGroup;
+}
+
+function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + amountOf(item), 0);
+}

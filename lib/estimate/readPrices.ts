@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { messageOf, ProblemsError } from '../base/errors.ts';
+import { describeIssue } from '../base/jsonDocument.ts';
+import { storageFor } from '../storage/openStorage.ts';
+
+const amount = z.number().min(0);
+
+const pricesSchema = z.strictObject({
+  /** What the prices are of. */
+  region: z.string(),
+  architecture: z.enum(['arm64', 'x86_64']),
+  date: z.iso.date(),
+  sources: z.array(z.string()).min(1),
+  dollarsPerGigabyteSecond: amount,
+  dollarsPerMillionInvocations: amount,
+  dollarsPerThousandPuts: amount,
+  dollarsPerThousandGets: amount,
+  dollarsPerThousandStateTransitions: amount,
+  /** Of one score function; Lambda gives a vCPU for every 1,769 MB. */
+  memoryMegabytes: z.int().min(128).max(10_240),
+  /** Score functions that the state machine runs at a time. */
+  concurrency: z.int().min(1),
+  /** Reading and writing included. */
+  rowsPerSecondPerVcpu: z.number().positive(),
+  /** What a part takes besides its rows: opening, committing, reading back. */
+  secondsPerPart: amount,
+  /** Of a function's first unit: start, and the model's loading and verification. */
+  secondsPerColdStart: amount,
+  /** Of a run: planning, starting the maps, publishing. */
+  secondsPerRun: amount,
+});
+
+/** What a run costs and how fast it goes. */
+export type Prices = Readonly<z.infer<typeof pricesSchema>>;
+
+/** The prices that come with the project. */
+export const DEFAULT_PRICES_FILE = fileURLToPath(new URL('../../infra/prices.json', import.meta.url));
+
+/** @throws ProblemsError PRICES_INVALID naming every problem, unknown keys among them */
+export async function readPrices(uri: string = DEFAULT_PRICES_FILE): Promise<Prices> {
+  const bytes = await storageFor(uri).readWhole(uri);
+  const problems: string[] = [];
+  try {
+    const result = pricesSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
+    if (result.success) return result.data;
+    problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue)));
+  } catch (cause) {
+    problems.push(`not JSON: ${messageOf(cause)}`);
+  }
+  throw new ProblemsError('PRICES_INVALID', 'the prices are invalid', problems, { file: uri });
+}

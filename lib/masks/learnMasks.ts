@@ -1,0 +1,136 @@
+import { RandomStream } from '../base/randomStream.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
+import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
+import { scalarTensor } from '../onnx/session.ts';
+import { epochBatches, stepsPerEpoch } from '../training/epochBatches.ts';
+import { DENSITY_PENALTY, drawNoise, expectedDensity } from '../training/hardConcrete.ts';
+import { gradientCosines, maskScores } from '../training/maskScores.ts';
+import { TrainingStep } from '../training/trainingStep.ts';
+import type { JointTrainingOptions } from '../training/trainNetwork.ts';
+import type { LearnedMasksConfig } from './maskSearchConfig.ts';
+import { keepHighest } from './pruneByMagnitude.ts';
+
+export interface LearnedMasks {
+  readonly masks: TaskMasks;
+  /** Per layer, connections that were taken from a task because the tasks' gradients disagreed. */
+  readonly handedOver: readonly number[];
+  /** Mean cosine of both tasks' gradients over the shared connections, per layer; null for a layer without any. */
+  readonly sharedCosines: readonly (number | null)[];
+  readonly seconds: number;
+}
+
+/** Steps between two cuts: ranking every connection costs as much as two steps. */
+const STEPS_PER_CUT = 32;
+/** Apart from the shuffles of the joint training. */
+const LEARNING_STREAM = 2 ** 21;
+
+/**
+ * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score a task that starts at
+ * its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
+ * gradient of its mask bit; with `hardConcrete`, masks are drawn, and a penalty is on whenever the expected density is
+ * above the schedule. In the end the highest scores are kept. The weights of this run are dropped: the masks belong to
+ * the initial weights, as with magnitude pruning.
+ */
+export async function learnMasks(
+  { shape, layout, settings, initial, trainingSet }: JointTrainingOptions,
+  { density, epochs, annealing, conflictCosine, estimator, sharing }: LearnedMasksConfig,
+): Promise<LearnedMasks> {
+  const startMillis = performance.now();
+  const random = new RandomStream(settings.seed + LEARNING_STREAM);
+  const everything = allOnesMasks(shape);
+  const jointly = { ...settings, steps: 'joint' as const };
+  const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, estimator);
+  const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
+  const epochSteps = stepsPerEpoch(order.length, settings);
+  const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
+  const densities = taskDensities(density);
+  /** @param progress of the annealing, from 0 to 1 */
+  const shareOf = (task: Task, progress: number) => densities[task] ** progress;
+  const cut = (progress: number): TaskMasks => {
+    const scores = shareScores(maskScores(step, shape), sharing);
+    return perTask((task) => keepHighest(scores[task], everything[task], 1 - shareOf(task, progress)));
+  };
+  const thinOut = (progress: number): void => {
+    if (estimator === 'topD') step.setMasks(cut(progress));
+    else {
+      const wanted = (shareOf('click', progress) + shareOf('conversion', progress)) / TASKS.length;
+      const isTooDense = expectedDensity(maskScores(step, shape)) > wanted;
+      step.feed({ [DENSITY_PENALTY]: scalarTensor(isTooDense ? 1 : 0) });
+    }
+  };
+  try {
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
+        const done = epoch * epochSteps + index;
+        if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
+        if (estimator === 'hardConcrete') step.feed(drawNoise(shape, random));
+        await step.run(trainingSet, rows, learningRateScale);
+      }
+    }
+    const cosines = gradientCosines(step, shape);
+    const learnt = cut(1);
+    const scores = maskScores(step, shape);
+    const { masks, handedOver } = resolveConflicts(learnt, scores, cosines, conflictCosine);
+    const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
+    return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
+  } finally {
+    await step.release();
+  }
+}
+
+/** The share of connections that each task is to keep. */
+export function taskDensities(density: LearnedMasksConfig['density']): PerTask<number> {
+  return typeof density === 'number' ? perTask(() => density) : density;
+}
+
+/**
+ * Gives every shared connection on which the tasks pull apart to the task that scores it higher.
+ * @param cosines per layer and connection, in [-1, 1]
+ * @param below connections with a cosine below this are in conflict; -1 finds none
+ */
+export function resolveConflicts(
+  masks: TaskMasks,
+  scores: PerTask<readonly Float32Array[]>,
+  cosines: readonly Float32Array[],
+  below: number,
+): { masks: TaskMasks; handedOver: number[] } {
+  const resolved = perTask((task) => masks[task].map((layer) => layer.slice()));
+  const handedOver = cosines.map((layer, index) => {
+    const click = resolved.click[index]!;
+    const conversion = resolved.conversion[index]!;
+    let count = 0;
+    layer.forEach((cosine, i) => {
+      if (click[i] === 0 || conversion[i] === 0 || cosine >= below) return;
+      const isClicks = scores.click[index]![i]! >= scores.conversion[index]![i]!;
+      (isClicks ? conversion : click)[i] = 0;
+      count++;
+    });
+    return count;
+  });
+  return { masks: resolved, handedOver };
+}
+
+/** What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1]. */
+export function shareScores(
+  scores: PerTask<readonly Float32Array[]>,
+  sharing: number,
+): PerTask<readonly Float32Array[]> {
+  if (sharing === 0) return scores;
+  const other = { click: scores.conversion, conversion: scores.click };
+  return perTask((task) =>
+    scores[task].map((layer, index) =>
+      layer.map((score, i) => score + (sharing / 2) * (other[task][index]![i]! - score)),
+    ),
+  );
+}
+
+function meanWhereShared(cosines: Float32Array, masks: TaskMasks, layer: number): number | null {
+  let sum = 0;
+  let count = 0;
+  cosines.forEach((cosine, i) => {
+    if (masks.click[layer]![i] === 0 || masks.conversion[layer]![i] === 0) return;
+    sum += cosine;
+    count++;
+  });
+  return count === 0 ? null : sum / count;
+}

@@ -1,0 +1,51 @@
+import { PublishError } from '../base/errors.ts';
+import { listIfAny } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+import { isSameModel } from './modelIdentity.ts';
+import { pointerUri } from './outputLayout.ts';
+import { type Pointer, readPointer } from './pointer.ts';
+import type { RunPlan } from './runPlan.ts';
+
+/** Every partition's pointer, in binary order of the partitions. */
+export async function publicationStatus(root: string): Promise<Pointer[]> {
+  const found: Pointer[] = [];
+  for (const { relativePath } of await listIfAny(joinUri(root, 'pointers'))) {
+    const { pointer } = await readPointer(root, relativePath.replace(/\.json$/, ''));
+    if (pointer !== undefined) found.push(pointer);
+  }
+  return found;
+}
+
+/** What a reader of a partition sees: two GETs. @throws PublishError PUBLISH_NOTHING, PUBLISH_MANIFEST_DAMAGED */
+export async function resolvePartition(
+  root: string,
+  partition: string,
+): Promise<{ readonly pointer: Pointer; readonly manifest: Manifest }> {
+  const { pointer } = await readPointer(root, partition);
+  if (pointer !== undefined) return { pointer, manifest: await readManifest(pointer.current) };
+  throw new PublishError('PUBLISH_NOTHING', 'nothing was ever published for this partition', {
+    file: pointerUri(root, partition),
+  });
+}
+
+/** What readers see of a partition that was planned. */
+export interface VisibleState {
+  readonly partition: string;
+  /** Null for a partition that was never published. */
+  readonly pointer: Pointer | null;
+  /** Are they scores of the plan's model, and not held? */
+  readonly isAsPlanned: boolean;
+}
+
+/** After a run of a plan elsewhere: what it has come to, in the plan's order. */
+export async function visibleStates({ root, model, partitions }: RunPlan): Promise<VisibleState[]> {
+  const states: VisibleState[] = [];
+  for (const { partition } of partitions) {
+    const { pointer = null } = await readPointer(root, partition);
+    const isAsPlanned =
+      pointer !== null && pointer.hold === null && isSameModel(pointer.current.model, model);
+    states.push({ partition, pointer, isAsPlanned });
+  }
+  return states;
+}

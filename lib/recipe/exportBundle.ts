@@ -1,0 +1,72 @@
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { buildScoringGraph } from '../bundle/buildScoringGraph.ts';
+import { verifyModel } from '../bundle/verifyModel.ts';
+import { encodeGoldenRows, writeBundle } from '../bundle/writeBundle.ts';
+import { contractFingerprint } from '../features/contract.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
+import { ForwardPass } from '../training/forwardPass.ts';
+import { sliceTrainingSet } from '../training/trainingSet.ts';
+import type { TrainingData } from './prepareTraining.ts';
+import type { TrainingConfig } from './trainingConfig.ts';
+
+/** A model ready to be written, and what its bundle says about its training. */
+export interface ModelDraft {
+  /** Of the network that is exported, which may combine two that were trained. */
+  readonly shape: NetworkShape;
+  readonly weights: ModelWeights;
+  readonly masks: TaskMasks | undefined;
+  readonly metrics: Record<string, unknown>;
+  /** What a mask search found, if there was one. */
+  readonly record: Record<string, unknown> | undefined;
+  /** Of the call that wrote it; of a resumed training the last one. */
+  readonly seconds: number;
+}
+
+/**
+ * Builds model.onnx, checks it against the trainer's own scores of the golden rows, and writes the bundle. A model
+ * that fails the check leaves nothing behind.
+ * @throws ModelError BUNDLE_GOLDEN_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
+ */
+export async function exportBundle(
+  uri: string,
+  data: TrainingData,
+  config: TrainingConfig,
+  { shape, weights, masks, metrics, record, seconds }: ModelDraft,
+): Promise<void> {
+  const { contract, layout, goldenRows, split, trainingSet, validationSet } = data;
+  const modelBytes = buildScoringGraph(shape, layout, weights, masks);
+  const goldenSet = sliceTrainingSet(layout, validationSet, 0, goldenRows.numRows);
+  const forward = await ForwardPass.create(shape, layout, masks, config.training.threads);
+  const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
+  await forward.release();
+  await verifyModel(modelBytes, goldenBytes, contract, uri);
+  const { contract: _contract, ...configWithoutContract } = config;
+  await writeBundle(
+    uri,
+    {
+      modelVersion: config.modelVersion,
+      contractFingerprint: contractFingerprint(contract),
+      network: shape.config,
+      labels: config.labels,
+      training: {
+        data: data.uri,
+        trainRows: trainingSet.rowCount,
+        validationRows: validationSet.rowCount,
+        trainSplit: split.trainingText,
+        validationSplit: split.validationText,
+        seed: config.training.seed,
+        config: configWithoutContract,
+        metrics,
+        features: [...data.featureCounts],
+        ...(record === undefined ? {} : { masks: record }),
+        codeVersion: CODE_VERSION,
+        finishedAt: new Date().toISOString(),
+        seconds,
+      },
+      contract,
+    },
+    modelBytes,
+    goldenBytes,
+  );
+}

@@ -1,0 +1,178 @@
+import { z } from 'zod';
+import { ProblemsError } from '../base/errors.ts';
+import { describeIssue } from '../base/jsonDocument.ts';
+import { featureContractSchema, featureName } from '../features/contract.ts';
+import { crossCheckContract } from '../features/crossCheckContract.ts';
+import { labelColumnsSchema } from '../features/readLabels.ts';
+import { maskSearchSchema } from '../masks/maskSearchConfig.ts';
+import { NETWORK_PRESETS, networkConfigSchema } from '../network/networkConfig.ts';
+import type { TrainingSettings } from '../training/trainingSettings.ts';
+import { crossCheckSettings, trainingSettingsSchema } from '../training/trainingSettings.ts';
+
+const isoDate = z.iso.date();
+const dateRange = z.strictObject({ from: isoDate, to: isoDate });
+
+const splitSchema = z.discriminatedUnion('by', [
+  /** Whole partitions `dt=YYYY-MM-DD`, both ends inclusive. */
+  z.strictObject({
+    by: z.literal('date'),
+    train: dateRange,
+    validation: dateRange,
+    /** What a comparison is reported on. */
+    report: dateRange.optional(),
+  }),
+  /** The last share of the rows, in file order, is for validation. */
+  z.strictObject({
+    by: z.literal('fraction'),
+    validation: z.number().gt(0).lt(1),
+    /** A further share behind it, that a comparison is reported on. */
+    report: z.number().gt(0).lt(1).optional(),
+  }),
+]);
+export type SplitConfig = z.infer<typeof splitSchema>;
+
+/** What the authors' public configuration sets (method section 11); a config's own keys go over it. */
+const PAPER_PRESET = {
+  network: NETWORK_PRESETS.paper,
+  training: {
+    batchRows: 32,
+    embeddings: { optimiser: 'adam', learningRate: 1e-4 },
+    trunk: { learningRate: 1e-4 },
+    losses: { click: { kind: 'focal' }, conversion: { kind: 'maskedMse' } },
+    taskWeights: { click: 1, conversion: 1.5 },
+  },
+  masks: { method: 'imp' },
+} as const;
+
+const trainingConfigSchema = z.strictObject({
+  preset: z.enum(['default', 'paper']).default('default'),
+  /** Goes into the bundle and every prediction file; a date and checksum by default. */
+  modelVersion: z.string().min(1).optional(),
+  contract: featureContractSchema,
+  labels: labelColumnsSchema,
+  split: splitSchema,
+  network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
+  training: trainingSettingsSchema.prefault({}),
+  /** Absent: every connection is shared. */
+  masks: maskSearchSchema.optional(),
+  /** By arm of `compare`: training settings that go over the config's own, such as an arm's own tuned gain. */
+  arms: z.record(z.string(), z.looseObject({})).optional(),
+});
+
+/** A training config with every default and preset filled in. */
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/**
+ * Validates a training config document.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them
+ */
+export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
+  const merged =
+    isRecord(document) && document.preset === 'paper' ? merge(paperPreset(document), document) : document;
+  const result = trainingConfigSchema.safeParse(merged);
+  const problems = [
+    ...(result.success
+      ? crossCheckConfig(result.data)
+      : result.error.issues.flatMap((issue) => describeIssue(issue))),
+    ...crossCheckContract(isRecord(document) ? document.contract : undefined).map(
+      (problem) => `contract.${problem}`,
+    ),
+  ];
+  if (!result.success || problems.length > 0) {
+    throw new ProblemsError('TRAINING_CONFIG_INVALID', 'the training config is invalid', problems, {
+      file: origin,
+    });
+  }
+  const { network, training } = result.data;
+  if (network.kind !== 'logistic') return result.data;
+  return { ...result.data, training: logisticTraining(training, network.learningRate) };
+}
+
+/**
+ * The settings of an arm: the config's own with the arm's over them.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID
+ */
+export function armSettings({ training, arms }: TrainingConfig, arm: string): TrainingSettings {
+  const result = trainingSettingsSchema.safeParse(merge(training, arms?.[arm]));
+  const problems = result.success
+    ? crossCheckSettings(result.data)
+    : result.error.issues.flatMap((issue) => describeIssue(issue));
+  if (result.success && problems.length === 0) return result.data;
+  throw new ProblemsError(
+    'TRAINING_CONFIG_INVALID',
+    'the settings of an arm are invalid',
+    problems.map((problem) => `arms.${arm}.${problem}`),
+  );
+}
+
+/** Another kind of network has no trunk, so the paper's mask search is no part of its preset. */
+function paperPreset({ network }: Readonly<Record<string, unknown>>): object {
+  const kind = isRecord(network) ? network.kind : network;
+  const { masks, ...others } = PAPER_PRESET;
+  return kind === 'logistic' || kind === 'experts' ? others : { masks, ...others };
+}
+
+/** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
+function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
+  const problems: string[] = [];
+  if (masks !== undefined && network.kind !== 'ncs') {
+    problems.push(
+      `masks: a network of kind '${network.kind}' has no trunk whose connections could be shared`,
+    );
+  }
+  problems.push(...crossCheckSettings(training).map((problem) => `training.${problem}`));
+  if (split.by === 'date') {
+    const { train, validation, report } = split;
+    const ranges = Object.entries({ train, validation, ...(report && { report }) });
+    for (const [index, [side, { from, to }]] of ranges.entries()) {
+      if (from > to) problems.push(`split.${side}: from ${from} is after to ${to}`);
+      for (const [other, range] of ranges.slice(0, index)) {
+        if (from <= range.to && range.from <= to) problems.push(`split: ${other} and ${side} share days`);
+      }
+    }
+  }
+  const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
+  if (fields.length === 0) {
+    problems.push('contract.features: the network needs a categorical, bucketed or list feature');
+  }
+  if (network.kind !== 'logistic') {
+    const crossed = network.cross.fields ?? [];
+    for (const [index, name] of crossed.entries()) {
+      if (!fields.includes(name)) problems.push(`network.cross.fields: no field '${name}' with embeddings`);
+      else if (crossed.indexOf(name) < index)
+        problems.push(`network.cross.fields: '${name}' is listed twice`);
+    }
+  }
+  return problems;
+}
+
+/**
+ * A logistic regression has its own optimiser settings, so that it can stand beside a network in the same config
+ * as a fair baseline. It doesn't memorise ids as embeddings do and keeps its weights between epochs.
+ */
+function logisticTraining(training: TrainingSettings, learningRate: number): TrainingSettings {
+  return {
+    ...training,
+    embeddings: {
+      ...training.embeddings,
+      optimiser: 'adagrad',
+      learningRate,
+      reinitialiseEachEpoch: false,
+    },
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `over` on top of `base`, objects key by key; a `kind` or `method` that differs replaces the whole object. */
+function merge(base: unknown, over: unknown): unknown {
+  if (over === undefined) return base;
+  if (!isRecord(base) || !isRecord(over)) return over;
+  for (const key of ['kind', 'method']) {
+    if (over[key] !== undefined && over[key] !== base[key]) return over;
+  }
+  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...keys].map((key) => [key, merge(base[key], over[key])]));
+}

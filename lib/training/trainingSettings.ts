@@ -1,0 +1,74 @@
+import { z } from 'zod';
+
+const lossSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('bce') }),
+  z.strictObject({
+    kind: z.literal('focal'),
+    alpha: z.number().min(0).max(1).default(0.75),
+    gamma: z.number().min(0).default(2),
+  }),
+  /** Squared error of the probability; for ratio labels such as play rate. */
+  z.strictObject({ kind: z.literal('maskedMse') }),
+]);
+export type LossConfig = z.infer<typeof lossSchema>;
+
+const embeddingsSchema = z.strictObject({
+  optimiser: z.enum(['adagrad', 'adam']).default('adagrad'),
+  learningRate: z.number().positive().default(0.01),
+  /** Standard deviation of the initial values; larger ones cost AUC on real data. */
+  initialStandardDeviation: z.number().positive().default(0.01),
+  /** Start each further epoch with new embeddings and keep the trunk: ids can't be memorised. */
+  reinitialiseEachEpoch: z.boolean().default(false),
+});
+
+const trunkSchema = z.strictObject({
+  initialisation: z.enum(['xavier_normal', 'he_normal']).default('xavier_normal'),
+  /** Factor on the initial weights of the trunk. */
+  gain: z.number().positive().default(1),
+  /** Adam's learning rate for the trunk and the heads. */
+  learningRate: z.number().positive().default(1e-3),
+  /** `linear`: the learning rate falls to 0 within every epoch and starts anew in the next. */
+  decay: z.enum(['none', 'linear']).default('none'),
+});
+
+const entireSpaceSchema = z.strictObject({
+  /** Clicked rows count by min(1 / pCTR, this), self-normalised; 1 leaves them equal. */
+  maxPropensityWeight: z.number().min(1).default(15),
+  /** Factor on the cross-entropy of pCTCVR over all rows. */
+  ctcvrWeight: z.number().min(0).default(1),
+});
+/** Conversions learnt on the entire space of impressions (method, appendix C). */
+export type EntireSpaceConfig = z.infer<typeof entireSpaceSchema>;
+
+export const trainingSettingsSchema = z.strictObject({
+  seed: z.int().min(0).default(1),
+  epochs: z.int().min(1).max(1000).default(1),
+  batchRows: z.int().min(1).max(65_536).default(1024),
+  embeddings: embeddingsSchema.prefault({}),
+  trunk: trunkSchema.prefault({}),
+  /** `joint`: one step on the weighted sum of both losses; `alternating`: a step for each task on every batch. */
+  steps: z.enum(['joint', 'alternating']).default('joint'),
+  losses: z
+    .strictObject({
+      click: lossSchema.default({ kind: 'bce' }),
+      conversion: lossSchema.default({ kind: 'bce' }),
+    })
+    .prefault({}),
+  taskWeights: z
+    .strictObject({ click: z.number().min(0).default(1), conversion: z.number().min(0).default(1) })
+    .prefault({}),
+  /** Absent: the conversion loss sees clicked rows only. Needs joint steps. */
+  entireSpace: entireSpaceSchema.optional(),
+  validationsPerEpoch: z.int().min(1).max(100).default(4),
+  /** Stop after this many validations without a better one. */
+  patience: z.int().min(1).default(8),
+  /** Threads of onnxruntime. More than one may change the last bits of the weights. */
+  threads: z.int().min(1).max(64).default(1),
+});
+export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
+
+/** Every problem of settings that are each valid alone. */
+export function crossCheckSettings({ entireSpace, steps }: TrainingSettings): string[] {
+  if (entireSpace === undefined || steps === 'joint') return [];
+  return ['entireSpace: needs joint steps, since its loss belongs to both tasks'];
+}

@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { mapConcurrently } from '../../lib/base/mapConcurrently.ts';
+
+test('results stand in the order of the items, whichever ends first, with as many at a time as allowed', async () => {
+  let running = 0;
+  let most = 0;
+  const results = await mapConcurrently([30, 5, 20, 1, 10], 3, async (millis) => {
+    most = Math.max(most, ++running);
+    await sleep(millis);
+    running--;
+    return millis * 2;
+  });
+  expect(results).toEqual([60, 10, 40, 2, 20]);
+  expect(most).toBe(3);
+  expect(await mapConcurrently([], 3, async () => 1)).toEqual([]);
+});
+
+test('the first error is thrown, and nothing is begun after it', async () => {
+  const begun: number[] = [];
+  const failing = mapConcurrently([1, 2, 3, 4, 5, 6], 2, async (item) => {
+    begun.push(item);
+    await sleep(item === 2 ? 1 : 10);
+    if (item === 2) throw new Error('no');
+    return item;
+  });
+  await expect(failing).rejects.toThrow('no');
+  await sleep(30);
+  expect(begun).toEqual([1, 2]);
+});

@@ -1,0 +1,292 @@
+import { describe, expect, it, vi } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
+import { TASKS } from '../../lib/base/tasks.ts';
+import { learnMasks, resolveConflicts, shareScores } from '../../lib/masks/learnMasks.ts';
+import { maskSearchDefaults } from '../../lib/masks/maskSearchConfig.ts';
+import { density } from '../../lib/masks/pruneByMagnitude.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkShape, trunkWeightName } from '../../lib/network/networkShape.ts';
+import { allOnesMasks, layerSizes, type TaskMasks } from '../../lib/network/taskMasks.ts';
+import { scalarTensor } from '../../lib/onnx/session.ts';
+import { DENSITY_PENALTY, drawNoise, expectedDensity, noiseInput } from '../../lib/training/hardConcrete.ts';
+import type { MaskEstimator } from '../../lib/training/maskScores.ts';
+import { gradientCosines, maskScores } from '../../lib/training/maskScores.ts';
+import { copyWeights } from '../../lib/training/modelWeights.ts';
+import { TrainingStep } from '../../lib/training/trainingStep.ts';
+import { settingsOf, syntheticLayout, syntheticRows, syntheticWeights } from '../fixtures/syntheticModel.ts';
+
+const layout = syntheticLayout({});
+const shape = networkShape(
+  networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: 4, hidden: [12, 6] }),
+  layout,
+);
+const trainingSet = syntheticRows(layout, 400);
+const options = {
+  shape,
+  layout,
+  settings: settingsOf({ batchRows: 16, epochs: 2 }),
+  initial: syntheticWeights(shape, 1),
+  trainingSet,
+  validationSet: trainingSet,
+};
+const config = { ...maskSearchDefaults.learned, density: 0.3, epochs: 2 };
+
+const originalFeed = TrainingStep.prototype.feed;
+
+describe('a step with learned masks', () => {
+  it('moves a score against the gradient of its mask bit, dL/dm = dL/dW W where all is kept', async () => {
+    const initial = copyWeights(options.initial);
+    const args = [shape, layout, options.settings, initial, allOnesMasks(shape)] as const;
+    // One task at a time: the weight's gradient is then this task's alone.
+    for (const task of TASKS) {
+      const alone = await TrainingStep.create(...args, [task]);
+      const both = await TrainingStep.create(...args, TASKS, 'topD');
+      const clicked = Int32Array.from(trainingSet.click.keys()).filter((row) => trainingSet.click[row] === 1);
+      await alone.run(trainingSet, clicked.slice());
+      await both.run(trainingSet, clicked.slice());
+      let compared = 0;
+      layerSizes(shape).forEach((size, layer) => {
+        const before = initial.parameters.get(trunkWeightName(layer))!;
+        const after = alone.weights.parameters.get(trunkWeightName(layer))!;
+        const scores = maskScores(both, shape)[task][layer]!;
+        for (let i = 0; i < size; i++) {
+          // Adam's first step has the size of the learning rate and the sign of the gradient.
+          const gradientSign = Math.sign(before[i]! - after[i]!);
+          const scoreSign = Math.sign(Math.abs(before[i]!) - scores[i]!);
+          if (gradientSign === 0 || scoreSign === 0) continue;
+          expect(scoreSign, `${task} ${layer} ${i}`).toBe(gradientSign * Math.sign(before[i]!));
+          compared++;
+        }
+      });
+      expect(compared).toBeGreaterThan(200);
+      await alone.release();
+      await both.release();
+    }
+  });
+
+  it('trains the same weights as given masks do', async () => {
+    const masks = allOnesMasks(shape);
+    const rows = Int32Array.from({ length: 64 }, (_, row) => row);
+    const given = await TrainingStep.create(shape, layout, options.settings, options.initial, masks);
+    const learned = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      options.initial,
+      masks,
+      TASKS,
+      'topD',
+    );
+    for (const step of [given, learned])
+      for (let i = 0; i < 5; i++) await step.run(trainingSet, rows.slice());
+    expect(learned.weights.embeddings).toEqual(given.weights.embeddings);
+    for (const [name, values] of given.weights.parameters) {
+      expect(learned.weights.parameters.get(name), name).toEqual(values);
+    }
+    await given.release();
+    await learned.release();
+  });
+
+  it('measures cosines in [-1, 1], -1 and 1 among the possible', async () => {
+    const step = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      options.initial,
+      allOnesMasks(shape),
+      TASKS,
+      'topD',
+    );
+    await step.run(
+      trainingSet,
+      Int32Array.from({ length: 64 }, (_, row) => row),
+    );
+    // After one step a cosine is the sign of one product.
+    const first = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    expect(first.some((cosine) => Math.abs(cosine - 1) < 1e-3)).toBe(true);
+    expect(first.some((cosine) => Math.abs(cosine + 1) < 1e-3)).toBe(true);
+    for (let i = 0; i < 20; i++)
+      await step.run(
+        trainingSet,
+        Int32Array.from({ length: 16 }, (_, row) => 16 * i + row),
+      );
+    const later = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    for (const cosine of later) expect(Math.abs(cosine)).toBeLessThan(1.001);
+    expect(later.some((cosine) => Math.abs(cosine) < 0.5)).toBe(true);
+    await step.release();
+  });
+});
+
+describe('the cosine of both gradients', () => {
+  /** After one step on one clicked row from equal heads; over several rows opposite labels don't give opposite gradients. */
+  async function cosinesWhere(converted: number, estimator: MaskEstimator, inputs = {}): Promise<number[]> {
+    const initial = copyWeights(options.initial);
+    const equal = ['weight', 'bias'].map(
+      (part) => [`conversion.head.${part}`, initial.parameters.get(`click.head.${part}`)!] as const,
+    );
+    const parameters = new Map([...initial.parameters, ...equal]);
+    const masks = allOnesMasks(shape);
+    const step = await TrainingStep.create(
+      shape,
+      layout,
+      options.settings,
+      { ...initial, parameters },
+      masks,
+      TASKS,
+      estimator,
+    );
+    const { rowCount } = trainingSet;
+    const labels = {
+      click: new Uint8Array(rowCount).fill(1),
+      conversion: new Float32Array(rowCount).fill(converted),
+    };
+    step.feed(inputs);
+    await step.run({ ...trainingSet, ...labels }, Int32Array.of(0));
+    const cosines = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    await step.release();
+    return cosines.filter((cosine) => cosine !== 0);
+  }
+
+  it('is 1 where the tasks ask for the same, and -1 where they ask for the opposite', async () => {
+    for (const [converted, expected] of [
+      [1, 1],
+      [0, -1],
+    ] as const) {
+      const cosines = await cosinesWhere(converted, 'topD');
+      expect(cosines.length).toBeGreaterThan(100);
+      // Of float32 moments.
+      for (const cosine of cosines) expect(cosine).toBeCloseTo(expected, 3);
+    }
+  });
+
+  it('is that of the losses alone: a penalty on the density, alike for both, is no agreement', async () => {
+    // The same noise for both tasks, so that their masks are one.
+    const noise = layerSizes(shape).flatMap((size, layer) => {
+      const drawn = drawNoise(shape, new RandomStream(layer))[noiseInput('click', layer)]!;
+      expect(drawn.size).toBe(size);
+      return TASKS.map((task) => [noiseInput(task, layer), drawn] as const);
+    });
+    const inputs = { ...Object.fromEntries(noise), [DENSITY_PENALTY]: scalarTensor(1) };
+    const cosines = await cosinesWhere(0, 'hardConcrete', inputs);
+    expect(cosines.length).toBeGreaterThan(20);
+    // Where a drawn mask is clipped both gradients are 0; taking the penalty off may leave a rounding.
+    expect(cosines.filter((cosine) => cosine > 1e-6)).toEqual([]);
+  });
+});
+
+describe('learned masks', () => {
+  it('have the density asked for within a connection, differ between the tasks, and follow the seed', async () => {
+    const { masks } = await learnMasks(options, config);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) expect(Math.abs(density(masks[task]) - 0.3)).toBeLessThan(2 / size);
+    expect(masks.click).not.toEqual(masks.conversion);
+    expect((await learnMasks(options, config)).masks).toEqual(masks);
+    const other = { ...options, settings: { ...options.settings, seed: 9 } };
+    expect((await learnMasks(other, config)).masks).not.toEqual(masks);
+  });
+
+  it('keep a share of their own for each task when asked to', async () => {
+    const densities = { click: 0.5, conversion: 0.1 };
+    const { masks } = await learnMasks(options, { ...config, density: densities });
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) {
+      expect(Math.abs(density(masks[task]) - densities[task]), task).toBeLessThan(2 / size);
+    }
+  });
+
+  it('leave no layer empty', async () => {
+    const { masks } = await learnMasks(options, { ...config, density: 0.01 });
+    for (const task of TASKS)
+      for (const layer of masks[task]) expect(layer.some((bit) => bit === 1)).toBe(true);
+  });
+
+  it('share fewer connections when those in conflict are handed to one task', async () => {
+    const { masks, handedOver } = await learnMasks(options, { ...config, conflictCosine: -0.01 });
+    const { masks: all, handedOver: none } = await learnMasks(options, config);
+    const given = handedOver.reduce((sum, count) => sum + count, 0);
+    expect(given).toBeGreaterThan(0);
+    expect(none).toEqual([0, 0]);
+    const kept = (pair: typeof masks) => density(pair.click) + density(pair.conversion);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    expect((kept(all) - kept(masks)) * size).toBeCloseTo(given, 6);
+  });
+});
+
+describe('masks drawn from hard concrete scores', () => {
+  const drawn = { ...config, estimator: 'hardConcrete' as const };
+  const { settings } = options;
+  const long = {
+    ...options,
+    settings: { ...settings, batchRows: 4, trunk: { ...settings.trunk, learningRate: 0.005 } },
+  };
+
+  it('end at the density asked for, differ between the tasks and from the straight-through ones, and follow the seed', async () => {
+    const { masks } = await learnMasks(long, drawn);
+    const size = layerSizes(shape).reduce((sum, layer) => sum + layer, 0);
+    for (const task of TASKS) expect(Math.abs(density(masks[task]) - 0.3)).toBeLessThan(2 / size);
+    expect(masks.click).not.toEqual(masks.conversion);
+    expect(masks).not.toEqual((await learnMasks(long, config)).masks);
+    expect((await learnMasks(long, drawn)).masks).toEqual(masks);
+  });
+
+  it('are thinned out by the penalty: their expected density falls from near 1 to the one asked for', async () => {
+    const seen: number[] = [];
+    const feed = vi.spyOn(TrainingStep.prototype, 'feed').mockImplementation(function (
+      this: TrainingStep,
+      inputs,
+    ) {
+      if (DENSITY_PENALTY in inputs) seen.push(expectedDensity(maskScores(this, shape)));
+      return originalFeed.call(this, inputs);
+    });
+    await learnMasks(long, { ...drawn, epochs: 6 });
+    feed.mockRestore();
+    expect(seen[0]).toBeGreaterThan(0.8);
+    expect(seen.at(-1)).toBeLessThan(0.45);
+  });
+});
+
+describe('shared scores', () => {
+  const overlap = ({ click, conversion }: TaskMasks) =>
+    click.reduce(
+      (sum, layer, i) => sum + layer.filter((bit, j) => bit === 1 && conversion[i]![j] === 1).length,
+      0,
+    );
+
+  it('are the mean of both tasks at 1, the own ones at 0, and half-way in between', () => {
+    const scores = { click: [Float32Array.of(4, 0)], conversion: [Float32Array.of(0, 2)] };
+    expect(shareScores(scores, 0)).toEqual(scores);
+    expect(shareScores(scores, 0.5)).toEqual({
+      click: [Float32Array.of(3, 0.5)],
+      conversion: [Float32Array.of(1, 1.5)],
+    });
+    expect(shareScores(scores, 1)).toEqual({
+      click: [Float32Array.of(2, 1)],
+      conversion: [Float32Array.of(2, 1)],
+    });
+  });
+
+  it('give one mask for both tasks at 1, and the more overlap the more they share', async () => {
+    const at = async (sharing: number) => (await learnMasks(options, { ...config, sharing })).masks;
+    const [own, half, all] = [await at(0), await at(0.7), await at(1)];
+    expect(all.click).toEqual(all.conversion);
+    expect(overlap(half)).toBeGreaterThan(overlap(own));
+    expect(overlap(half)).toBeLessThan(overlap(all));
+  });
+});
+
+describe('a conflict', () => {
+  it('takes a shared connection from the task with the lower score, and touches no other', () => {
+    const ones = () => [Uint8Array.of(1, 1, 1, 0)];
+    const scores = { click: [Float32Array.of(3, 1, 1, 1)], conversion: [Float32Array.of(2, 2, 2, 2)] };
+    const cosines = [Float32Array.of(-0.9, -0.9, 0.9, -0.9)];
+    const { masks, handedOver } = resolveConflicts(
+      { click: ones(), conversion: [Uint8Array.of(1, 1, 1, 1)] },
+      scores,
+      cosines,
+      -0.5,
+    );
+    expect(masks.click).toEqual([Uint8Array.of(1, 0, 1, 0)]);
+    expect(masks.conversion).toEqual([Uint8Array.of(0, 1, 1, 1)]);
+    expect(handedOver).toEqual([2]);
+  });
+});

@@ -1,0 +1,67 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { trainModel } from '../../lib/recipe/trainModel.ts';
+import { funnelRows, funnelShard, TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
+import { tinyConfig } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const dataUri = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 300 });
+
+/** The validation day's rows with these labels; the training days as they are. */
+function validatedBy(name: string, labels: { click?: 0; conversion?: 0 }): string {
+  const root = writeTinyFunnel(join(folder, name), { rowsPerDay: 300, dates: TINY_DATES.slice(0, 2) });
+  const rows = funnelRows(TINY_DATES[2], 300).map((row) => ({ ...row, ...labels }));
+  mkdirSync(join(root, `dt=${TINY_DATES[2]}`));
+  writeFileSync(join(root, `dt=${TINY_DATES[2]}`, 'part-0.parquet'), funnelShard(rows));
+  return root;
+}
+
+describe('training', () => {
+  it('refuses an output that cannot be written before it reads the rows', async () => {
+    writeFileSync(join(folder, 'in the way'), '');
+    const stages: string[] = [];
+    const output = join(folder, 'in the way', 'bundle');
+    const run = trainModel(tinyConfig(), dataUri, output, { onStage: (stage) => stages.push(stage) });
+    await expect(run).rejects.toThrow(/in the way/);
+    expect(stages).toEqual([]);
+  });
+
+  it('refuses weights beyond one ONNX file before it takes memory for them', async () => {
+    const table = { type: 'string', hash: { buckets: 2 ** 30 } };
+    const features = [
+      { kind: 'categorical', column: 'item_id', table: 'item' },
+      { kind: 'categorical', column: 'device', table },
+    ];
+    const config = tinyConfig({ contract: { features } });
+    await expect(trainModel(config, dataUri, join(folder, 'large'))).rejects.toMatchObject({
+      code: 'GRAPH_TOO_LARGE',
+      found: expect.stringContaining('embedding rows of width 4') as string,
+    });
+  });
+
+  it('refuses validation rows on which no checkpoint can be chosen', async () => {
+    const root = validatedBy('unclicked', { click: 0 });
+    await expect(trainModel(tinyConfig(), root, join(folder, 'unchosen'))).rejects.toMatchObject({
+      code: 'TRAINING_NO_POSITIVES',
+      found: '300 rows, 0 clicks',
+    });
+    expect(existsSync(join(folder, 'unchosen', 'model.onnx'))).toBe(false);
+  });
+
+  it('chooses by clicks alone when the validation rows have no conversion', async () => {
+    const root = validatedBy('unconverted', { conversion: 0 });
+    const { network } = await trainModel(tinyConfig(), root, join(folder, 'by clicks'));
+    expect(network.best.metrics.conversion.auc).toBeNull();
+    expect(network.best.score).toBe(network.best.metrics.click.auc);
+  });
+
+  it('tells a diverged run by its task and step', async () => {
+    const config = tinyConfig({ training: { trunk: { learningRate: 1e30 } } });
+    await expect(trainModel(config, dataUri, join(folder, 'diverged'))).rejects.toMatchObject({
+      code: 'TRAINING_DIVERGED',
+      message: expect.stringMatching(/the (click|conversion) loss is lost at step \d+/) as string,
+    });
+  });
+});

@@ -1,0 +1,202 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { ProblemsError } from '../../lib/base/errors.ts';
+import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
+import { type ConfigDocument, TINY_CONFIG, tinyConfig } from '../fixtures/tinyModel.ts';
+
+/** The smallest document: contract, labels and split. */
+const { contract, labels, split } = TINY_CONFIG;
+const SMALLEST: ConfigDocument = { contract, labels, split };
+
+const parse = (over: ConfigDocument = {}) => parseTrainingConfig({ ...SMALLEST, ...over }, 'test.json');
+
+function problemsOf(document: unknown): readonly string[] {
+  try {
+    parseTrainingConfig(document, 'test.json');
+  } catch (error) {
+    expect(error).toBeInstanceOf(ProblemsError);
+    expect(error).toMatchObject({ code: 'TRAINING_CONFIG_INVALID', location: { file: 'test.json' } });
+    return (error as ProblemsError).problems;
+  }
+  return expect.unreachable('the config is invalid');
+}
+
+describe('defaults', () => {
+  it('are a 256-128-64 network, cross-entropy, equal tasks, Adagrad embeddings and one epoch', () => {
+    const { network, training, preset } = parse();
+    expect(preset).toBe('default');
+    expect(network).toEqual({
+      kind: 'ncs',
+      embeddingWidth: 16,
+      privateEmbeddingWidth: 0,
+      cross: { mode: 'full' },
+      hidden: [256, 128, 64],
+    });
+    expect(training).toMatchObject({
+      epochs: 1,
+      losses: { click: { kind: 'bce' }, conversion: { kind: 'bce' } },
+      taskWeights: { click: 1, conversion: 1 },
+      embeddings: { optimiser: 'adagrad', initialStandardDeviation: 0.01, reinitialiseEachEpoch: false },
+    });
+  });
+});
+
+describe('the preset paper', () => {
+  it('fills in network, losses, task weights, optimiser and batch of the authors', () => {
+    const { network, training } = parse({ preset: 'paper' });
+    expect(network).toEqual({
+      kind: 'ncs',
+      embeddingWidth: 16,
+      privateEmbeddingWidth: 0,
+      cross: { mode: 'full' },
+      hidden: [512, 256, 128],
+    });
+    expect(training).toMatchObject({
+      batchRows: 32,
+      embeddings: { optimiser: 'adam', learningRate: 1e-4 },
+      trunk: { learningRate: 1e-4, initialisation: 'xavier_normal' },
+      losses: { click: { kind: 'focal', alpha: 0.75, gamma: 2 }, conversion: { kind: 'maskedMse' } },
+      taskWeights: { click: 1, conversion: 1.5 },
+    });
+  });
+
+  it("lets the config's own keys go over it and keeps the rest", () => {
+    const { network, training } = parse({
+      preset: 'paper',
+      network: { kind: 'ncs', embeddingWidth: 8 },
+      training: {
+        batchRows: 4096,
+        losses: { click: { kind: 'focal', alpha: 0.5 }, conversion: { kind: 'bce' } },
+        taskWeights: { conversion: 3 },
+      },
+    });
+    expect(network).toMatchObject({ embeddingWidth: 8, hidden: [512, 256, 128] });
+    expect(training).toMatchObject({
+      batchRows: 4096,
+      embeddings: { optimiser: 'adam' },
+      losses: { click: { kind: 'focal', alpha: 0.5, gamma: 2 }, conversion: { kind: 'bce' } },
+      taskWeights: { click: 1, conversion: 3 },
+    });
+  });
+
+  it('goes together with another network', () => {
+    expect(parse({ preset: 'paper', network: 'default' }).network).toMatchObject({ hidden: [256, 128, 64] });
+    expect(parse({ preset: 'paper', network: { kind: 'logistic' } }).network).toEqual({
+      kind: 'logistic',
+      learningRate: 0.05,
+    });
+  });
+});
+
+describe('the logistic arm', () => {
+  it('uses Adagrad with its own learning rate and keeps its weights, whatever the embeddings are set to', () => {
+    const embeddings = { optimiser: 'adam', learningRate: 0.3, reinitialiseEachEpoch: true };
+    const { training } = parse({
+      network: { kind: 'logistic', learningRate: 0.2 },
+      training: { epochs: 3, embeddings },
+    });
+    expect(training).toMatchObject({
+      epochs: 3,
+      embeddings: { optimiser: 'adagrad', learningRate: 0.2, reinitialiseEachEpoch: false },
+    });
+    expect(parse({ network: 'logistic' }).training.embeddings.learningRate).toBe(0.05);
+  });
+});
+
+describe('problems', () => {
+  it("are reported all at once, the contract's cross references among them", () => {
+    const problems = problemsOf({
+      ...SMALLEST,
+      contract: {
+        ...(contract as ConfigDocument),
+        rowKeys: ['request', 'request'],
+        features: [{ kind: 'categorical', column: 'user_id', table: 'nowhere' }],
+        extra: 1,
+      },
+      labels: { click: 'click' },
+      training: { epochs: 0, batchRows: 'many', lr: 1 },
+      nonsense: true,
+    });
+    for (const part of [
+      'contract.rowKeys',
+      "no table 'nowhere'",
+      '"extra"',
+      'labels.conversion',
+      'training.epochs',
+      'training.batchRows',
+      '"lr"',
+      '"nonsense"',
+    ]) {
+      expect(
+        problems.filter((problem) => problem.includes(part)),
+        part,
+      ).toHaveLength(1);
+    }
+  });
+
+  it.each([
+    ['training.trunk', { training: { trunk: { learning_rate: 1 } } }],
+    ['training.embeddings', { training: { embeddings: { rate: 1 } } }],
+    ['training.losses.click', { training: { losses: { click: { kind: 'focal', beta: 1 } } } }],
+    ['network', { network: { kind: 'ncs', layers: [1] } }],
+    ['network.cross', { network: { kind: 'ncs', cross: { modes: 'full' } } }],
+    ['split', { split: { ...(split as ConfigDocument), test: {} } }],
+    ['labels', { labels: { ...(labels as ConfigDocument), weight: 'w' } }],
+    ['preset', { preset: 'papers' }],
+    ['network', { network: 'wide' }],
+    ['network.hidden', { network: { kind: 'ncs', hidden: 'wide' } }],
+    ['split.validation', { split: { by: 'fraction', validation: 1 } }],
+    [
+      'split.train.from',
+      { split: { ...(split as ConfigDocument), train: { from: '1.3.', to: '2024-03-02' } } },
+    ],
+    ['training.seed', { training: { seed: 1.5 } }],
+  ])('unknown keys and bad values are errors at their place: %s', (path, over: ConfigDocument) => {
+    expect(problemsOf({ ...SMALLEST, ...over }).join('\n')).toContain(path);
+  });
+
+  it('that would show after hours only are found at once: days used twice or backwards, crossed fields without embeddings or listed twice, nothing to embed', () => {
+    const days = (from: string, to: string) => ({ from: `2024-03-${from}`, to: `2024-03-${to}` });
+    const by = 'date';
+    expect(
+      problemsOf({ ...SMALLEST, split: { by, train: days('01', '05'), validation: days('05', '06') } }),
+    ).toEqual(['split: train and validation share days']);
+    expect(
+      problemsOf({ ...SMALLEST, split: { by, train: days('04', '02'), validation: days('05', '06') } }),
+    ).toEqual(['split.train: from 2024-03-04 is after to 2024-03-02']);
+    const network = { kind: 'ncs', cross: { fields: ['user_id', 'log_price', 'nobody'] } };
+    expect(problemsOf({ ...SMALLEST, network })).toEqual([
+      "network.cross.fields: no field 'log_price' with embeddings",
+      "network.cross.fields: no field 'nobody' with embeddings",
+    ]);
+    const twice = { kind: 'ncs', cross: { fields: ['user_id', 'hour', 'user_id'] } };
+    expect(problemsOf({ ...SMALLEST, network: twice })).toEqual([
+      "network.cross.fields: 'user_id' is listed twice",
+    ]);
+    const numbers = {
+      contractVersion: 1,
+      rowKeys: ['request'],
+      features: [{ kind: 'numeric', column: 'age' }],
+    };
+    expect(problemsOf({ ...SMALLEST, contract: numbers })).toEqual([
+      'contract.features: the network needs a categorical, bucketed or list feature',
+    ]);
+  });
+
+  it.each([[null], [[]], ['text'], [7]])('%j is no config', (document) => {
+    expect(problemsOf(document)).not.toHaveLength(0);
+    expect(problemsOf({ ...SMALLEST, contract: document })).not.toHaveLength(0);
+  });
+});
+
+it('parsing what was parsed changes nothing', () => {
+  const config = tinyConfig({ preset: 'paper', network: 'logistic' });
+  expect(parseTrainingConfig(structuredClone(config), 'again')).toEqual(config);
+});
+
+const examples = new URL('../../examples', import.meta.url);
+it.each(readdirSync(examples).filter((name) => name.endsWith('.json')))('examples/%s is valid', (name) => {
+  const document: unknown = JSON.parse(readFileSync(fileURLToPath(new URL(name, examples)), 'utf8'));
+  expect(() => parseTrainingConfig(document, name)).not.toThrow();
+});
