@@ -84,7 +84,7 @@ export async function planRun(request: RunRequestEvent, settings: Settings): Pro
 
 /**
  * A plan that an operator has looked at, if it still stands.
- * @throws ProblemsError PLAN_OTHER_STAGE, PLAN_STALE; PublishError PLAN_OTHER_MODEL
+ * @throws ProblemsError PLAN_OTHER_STAGE, PLAN_STALE; Ncs4cvrError PLAN_OTHER_MODEL
  */
 async function givenPlan(uri: string, { INPUT_URI, SCORES_URI }: Settings): Promise<RunPlan> {
   const stage = { inputUri: INPUT_URI, scoresUri: SCORES_URI };

@@ -1,5 +1,5 @@
 import type { SQSBatchResponse } from 'aws-lambda';
-import { PartitionIncompleteError, PartitionRefusedError, type PublishError } from '../lib/base/errors.ts';
+import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { parseDocument } from './parseDocument.ts';
@@ -45,7 +45,7 @@ async function publish(request: PublishRequest): Promise<PublishOutcome> {
 function notPublished(
   outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>,
   { partition }: PublishRequest,
-): PublishError {
+): Ncs4cvrError {
   if (outcome.kind === 'refused') {
     const summary = `${partition} is refused by a gate: ${outcome.problems.join('; ')}`;
     return new PartitionRefusedError('PUBLISH_REFUSED', summary);

@@ -3,28 +3,22 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 
 /**
- * A prediction file can't be written or read. Codes: PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH,
- * PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST, PREDICTION_WRITER_CLOSED, PREDICTION_FILE_INVALID.
- */
-export class PredictionError extends Ncs4cvrError {}
-
-/**
  * Schema of a prediction file: the row keys with the types and nullability of the shard, then the scores.
  * @param metadata string map of the Arrow schema, such as model version and input
- * @throws PredictionError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH
+ * @throws Ncs4cvrError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH
  */
 export function predictionSchema(keyFields: readonly Field[], metadata: ReadonlyMap<string, string>): Schema {
   const names = new Set<string>(SCORE_NAMES);
   for (const { name, type } of keyFields) {
     if (names.has(name)) {
-      throw new PredictionError('PREDICTION_COLUMN_CLASH', 'two columns of the output have one name', {
+      throw new Ncs4cvrError('PREDICTION_COLUMN_CLASH', 'two columns of the output have one name', {
         column: name,
         expected: `row keys with names of their own, none of ${SCORE_NAMES.join(', ')}`,
       });
     }
     names.add(name);
     if (!isKeyType(type)) {
-      throw new PredictionError('PREDICTION_KEY_UNSUPPORTED', 'a column of this type can not be a row key', {
+      throw new Ncs4cvrError('PREDICTION_KEY_UNSUPPORTED', 'a column of this type can not be a row key', {
         column: name,
         expected: 'an integer, float, boolean, string, binary, decimal, date, time or timestamp',
         found: String(type),

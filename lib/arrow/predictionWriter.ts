@@ -8,10 +8,11 @@ import {
   Struct,
   util,
 } from 'apache-arrow';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { AtomicFile } from '../storage/storage.ts';
 import { CountingFileWriter } from './countingFileWriter.ts';
-import { PredictionError, predictionSchema } from './predictionSchema.ts';
+import { predictionSchema } from './predictionSchema.ts';
 
 export interface PredictionWriterOptions {
   /** Where the bytes go. The caller commits it after `finish`. */
@@ -63,14 +64,14 @@ export class PredictionWriter {
     this.#arrowWriter.start(schema);
   }
 
-  /** @throws PredictionError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH; StorageError of the file */
+  /** @throws Ncs4cvrError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH; StorageError of the file */
   static async open({ file, keyFields, metadata }: PredictionWriterOptions): Promise<PredictionWriter> {
     const writer = new PredictionWriter(file, keyFields, predictionSchema(keyFields, metadata));
     await writer.#flush();
     return writer;
   }
 
-  /** @throws PredictionError PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST; StorageError of the file */
+  /** @throws Ncs4cvrError PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST; StorageError of the file */
   async write({ keys, pctr, pcvr, pctcvr }: PredictionBatch): Promise<void> {
     this.#refuseUnlessOpen();
     const rowCount = pctr.length;
@@ -93,7 +94,7 @@ export class PredictionWriter {
 
   /**
    * Writes the footer. A file without rows is valid. The caller commits the file.
-   * @throws PredictionError PREDICTION_ROWS_LOST; StorageError of the file
+   * @throws Ncs4cvrError PREDICTION_ROWS_LOST; StorageError of the file
    */
   async finish(): Promise<WrittenPredictions> {
     this.#refuseUnlessOpen();
@@ -133,7 +134,7 @@ export class PredictionWriter {
 
   #checkRowCount(): void {
     if (this.#arrowWriter.rowCount === this.#rowCount) return;
-    throw new PredictionError('PREDICTION_ROWS_LOST', 'the Arrow writer left rows out', {
+    throw new Ncs4cvrError('PREDICTION_ROWS_LOST', 'the Arrow writer left rows out', {
       file: this.#file.uri,
       expected: `${this.#rowCount} rows`,
       found: `${this.#arrowWriter.rowCount} rows`,
@@ -142,13 +143,13 @@ export class PredictionWriter {
 
   #refuseUnlessOpen(): void {
     if (this.#isOpen) return;
-    throw new PredictionError('PREDICTION_WRITER_CLOSED', 'the file was finished or aborted before', {
+    throw new Ncs4cvrError('PREDICTION_WRITER_CLOSED', 'the file was finished or aborted before', {
       file: this.#file.uri,
     });
   }
 
-  #keyMismatch(field: Field, expected: string, found: string): PredictionError {
-    return new PredictionError('PREDICTION_KEY_MISMATCH', 'a batch of row keys does not fit the schema', {
+  #keyMismatch(field: Field, expected: string, found: string): Ncs4cvrError {
+    return new Ncs4cvrError('PREDICTION_KEY_MISMATCH', 'a batch of row keys does not fit the schema', {
       file: this.#file.uri,
       column: field.name,
       expected,
@@ -156,8 +157,8 @@ export class PredictionWriter {
     });
   }
 
-  #lengthMismatch(column: string, expectedRows: number, foundRows: number): PredictionError {
-    return new PredictionError('PREDICTION_KEY_MISMATCH', 'the columns of a batch differ in length', {
+  #lengthMismatch(column: string, expectedRows: number, foundRows: number): Ncs4cvrError {
+    return new Ncs4cvrError('PREDICTION_KEY_MISMATCH', 'the columns of a batch differ in length', {
       file: this.#file.uri,
       column,
       expected: `${expectedRows} rows`,

@@ -1,8 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { RecordBatchReader, type Schema } from 'apache-arrow';
-import { messageOf, StorageError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError, StorageError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { PredictionError } from './predictionSchema.ts';
 
 export interface PredictionFile {
   readonly rowCount: number;
@@ -21,7 +20,7 @@ const MIN_FILE_BYTES = 8 + 4 + MAGIC.length;
 /**
  * Reads an Arrow IPC file batch by batch: its rows are counted, not believed from the metadata.
  * @param firstRows how many rows to give back
- * @throws PredictionError PREDICTION_FILE_INVALID; StorageError of the file
+ * @throws Ncs4cvrError PREDICTION_FILE_INVALID; StorageError of the file
  */
 export async function readPredictions(file: RandomAccessFile, firstRows = 0): Promise<PredictionFile> {
   await checkFrame(file);
@@ -80,8 +79,8 @@ function asFileHandle(file: RandomAccessFile): FileHandle {
   return handle as unknown as FileHandle;
 }
 
-function invalid(file: RandomAccessFile, expected: string, found: string, cause?: unknown): PredictionError {
-  return new PredictionError('PREDICTION_FILE_INVALID', 'this is no whole prediction file', {
+function invalid(file: RandomAccessFile, expected: string, found: string, cause?: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('PREDICTION_FILE_INVALID', 'this is no whole prediction file', {
     file: file.uri,
     expected,
     found,

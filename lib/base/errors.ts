@@ -16,8 +16,10 @@ export interface ErrorDetails extends ErrorLocation {
 }
 
 /**
- * Base of every error this project throws on purpose. `code` is stable: scripts and alarms may match it.
- * The message says where, what was expected and what was found.
+ * Every error this project throws on purpose. `code` is stable: scripts and alarms may match it, and its first word says
+ * what the error is about (STORAGE, SHARD, CONTRACT, BUNDLE, GRAPH, MASKS, TRAINING, COMPARISON, PREDICTION, METRIC, PLAN,
+ * PUBLISH, RUN). The message says where, what was expected and what was found. Only what callers tell apart by its kind
+ * has a class of its own.
  */
 export class Ncs4cvrError extends Error {
   readonly code: string;
@@ -44,32 +46,14 @@ export class Ncs4cvrError extends Error {
 /** Reading, listing or writing bytes failed. Codes: STORAGE_*. */
 export class StorageError extends Ncs4cvrError {}
 
-/** A Parquet shard is missing something, has the wrong type, or is damaged. Codes: SHARD_*. */
-export class ShardError extends Ncs4cvrError {}
-
 /** A feature contract is invalid or doesn't fit the data. Codes: CONTRACT_*. */
 export class ContractError extends Ncs4cvrError {}
 
-/** A model bundle or ONNX graph is invalid, incomplete or changed. Codes: BUNDLE_*, GRAPH_*. */
-export class ModelError extends Ncs4cvrError {}
-
-/** Training can't start or can't go on. Codes: TRAINING_*. */
-export class TrainingError extends Ncs4cvrError {}
-
-/** A comparison can't start or can't go on. Codes: COMPARISON_*. */
-export class ComparisonError extends Ncs4cvrError {}
-
-/** Scores can't be made visible, or what is visible is damaged. Codes: PUBLISH_*. */
-export class PublishError extends Ncs4cvrError {}
-
 /** Parts of a partition are missing. The state machine knows it by name, and waits a little. Code: PUBLISH_INCOMPLETE. */
-export class PartitionIncompleteError extends PublishError {}
+export class PartitionIncompleteError extends Ncs4cvrError {}
 
 /** A gate refuses a partition. The state machine knows it by name, and tries no more. Code: PUBLISH_REFUSED. */
-export class PartitionRefusedError extends PublishError {}
-
-/** A run of the state machine can't start, go on, or has failed. Codes: RUN_*. */
-export class RunError extends Ncs4cvrError {}
+export class PartitionRefusedError extends Ncs4cvrError {}
 
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {

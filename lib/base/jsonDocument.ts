@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { messageOf, PublishError } from './errors.ts';
+import { messageOf, Ncs4cvrError } from './errors.ts';
 
 /**
  * A zod issue as `path: message`, naming unknown keys. A union is described by one branch: the first that takes such a type and knows
@@ -31,7 +31,7 @@ export function encodeJson(document: object): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(document, null, 1)}\n`);
 }
 
-/** @throws PublishError PUBLISH_DOCUMENT_INVALID */
+/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
 export function decodeJson<Schema extends z.ZodType>(
   bytes: Uint8Array,
   schema: Schema,
@@ -40,7 +40,7 @@ export function decodeJson<Schema extends z.ZodType>(
   try {
     return schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (cause) {
-    throw new PublishError('PUBLISH_DOCUMENT_INVALID', 'this is none of our documents, or a damaged one', {
+    throw new Ncs4cvrError('PUBLISH_DOCUMENT_INVALID', 'this is none of our documents, or a damaged one', {
       file: uri,
       found: messageOf(cause),
       cause,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ModelError, messageOf, ProblemsError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { describeIssue } from '../base/jsonDocument.ts';
 import { featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
@@ -61,7 +61,7 @@ export function isBundle(storage: Storage, uri: string): Promise<boolean> {
   return storage.exists(joinUri(uri, MANIFEST_FILE));
 }
 
-/** The manifest alone: what a bundle says it is, not verified against its files. @throws ModelError BUNDLE_MANIFEST_INVALID */
+/** The manifest alone: what a bundle says it is, not verified against its files. @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID */
 export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
   const file = joinUri(uri, MANIFEST_FILE);
   const bytes = await storage.readWhole(file);
@@ -69,7 +69,7 @@ export async function readBundleManifest(storage: Storage, uri: string): Promise
   try {
     document = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new ModelError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
+    throw new Ncs4cvrError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
   }
   const result = bundleManifestSchema.safeParse(document);
   const problems = result.success

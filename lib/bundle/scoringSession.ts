@@ -42,7 +42,7 @@ export class ScoringSession {
     feed(DENSE, this.rows.dense, layout.denseWidth);
   }
 
-  /** @throws ModelError GRAPH_INVALID when onnxruntime refuses the model */
+  /** @throws Ncs4cvrError GRAPH_INVALID when onnxruntime refuses the model */
   static async create(modelBytes: Uint8Array, layout: FeatureLayout): Promise<ScoringSession> {
     return new ScoringSession(await createSession(modelBytes, { threads: 1 }), layout);
   }

@@ -1,5 +1,5 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
-import { ContractError, ModelError, messageOf, ProblemsError } from '../base/errors.ts';
+import { ContractError, messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -16,7 +16,7 @@ export const GOLDEN_TOLERANCE = 1e-5;
  * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
  * come before a name that a column of the contract has, for apache-arrow mixes up columns of one name
- * @throws ModelError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
+ * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,
@@ -51,8 +51,8 @@ export async function checkGoldenRows(
   );
 }
 
-function unusable(file: string, found: string, cause?: unknown): ModelError {
-  return new ModelError('BUNDLE_GOLDEN_INVALID', 'the golden rows are unusable', {
+function unusable(file: string, found: string, cause?: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('BUNDLE_GOLDEN_INVALID', 'the golden rows are unusable', {
     file,
     expected: `rows with the contract's columns and ${SCORE_NAMES.join(', ')}`,
     found,
@@ -88,7 +88,7 @@ async function mismatches(
 /**
  * Checks that a model file takes the contract's encoded batch, gives the three scores with a dynamic batch, and
  * needs nothing but standard operators.
- * @throws ModelError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
+ * @throws Ncs4cvrError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
  */
 function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
   const { graph } = decodeModel(modelBytes);
@@ -142,7 +142,7 @@ function describeShape(shape: readonly (number | null)[]): string {
 /**
  * Checks a model as scoring will use it: inputs, outputs and operators, then the scores of its golden rows.
  * @param uri of the bundle, for errors
- * @throws ModelError BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
+ * @throws Ncs4cvrError BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
  */
 export async function verifyModel(
   modelBytes: Uint8Array,

@@ -1,6 +1,6 @@
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
 import { sha256 } from '../base/digest.ts';
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -15,7 +15,7 @@ export type ManifestDraft = Omit<BundleManifest, 'files' | 'modelVersion' | 'for
 /**
  * Writes a bundle: the model and its golden rows first, the manifest last, so that a half-written bundle can't be loaded.
  * @returns the model version
- * @throws ModelError BUNDLE_EXISTS: a bundle is never changed
+ * @throws Ncs4cvrError BUNDLE_EXISTS: a bundle is never changed
  */
 export async function writeBundle(
   uri: string,
@@ -38,11 +38,11 @@ export async function writeBundle(
   return manifest.modelVersion;
 }
 
-/** @throws ModelError BUNDLE_EXISTS */
+/** @throws Ncs4cvrError BUNDLE_EXISTS */
 export async function refuseExisting(uri: string): Promise<void> {
   if (!(await isBundle(storageFor(uri), uri))) return;
   const file = joinUri(uri, MANIFEST_FILE);
-  throw new ModelError('BUNDLE_EXISTS', 'a bundle is never overwritten; give another folder', { file });
+  throw new Ncs4cvrError('BUNDLE_EXISTS', 'a bundle is never overwritten; give another folder', { file });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { messageOf, TrainingError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctionsClient.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
@@ -47,7 +47,7 @@ export function parseExecutionArn(text: string): string {
 /**
  * A training config's JSON, not yet checked.
  * @param conversion column to take as the conversion label instead of the config's own
- * @throws TrainingError TRAINING_CONFIG_INVALID for anything but JSON
+ * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
  */
 export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
   const bytes = await storageFor(uri).readWhole(uri);
@@ -56,6 +56,6 @@ export async function readConfigDocument(uri: string, conversion?: string): Prom
     if (conversion === undefined || typeof document !== 'object' || document === null) return document;
     return { ...document, labels: { ...document.labels, conversion } };
   } catch (cause) {
-    throw new TrainingError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
+    throw new Ncs4cvrError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
   }
 }

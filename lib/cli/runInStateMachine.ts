@@ -9,7 +9,7 @@ import { EXIT_DONE, EXIT_FAILED } from './options.ts';
 import { formatSeconds, ProgressLine } from './progressLine.ts';
 import { describePointer } from './publicationCommands.ts';
 
-/** Follows an execution with progress on stderr. @throws RunError RUN_FAILED unless it succeeds */
+/** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(
   sfn: StepFunctions,
   executionArn: string,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ComparisonError, messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 
@@ -46,7 +46,7 @@ export const runFolder = (output: string, arm: string, seed: number): string =>
 
 /**
  * The record of a run, or undefined while it isn't finished.
- * @throws ComparisonError COMPARISON_RUN_INVALID for a file that was changed or damaged
+ * @throws Ncs4cvrError COMPARISON_RUN_INVALID for a file that was changed or damaged
  */
 export async function readRunRecord(
   output: string,
@@ -59,7 +59,7 @@ export async function readRunRecord(
   try {
     return armRunRecordSchema.parse(JSON.parse(new TextDecoder().decode(await storage.readWhole(file))));
   } catch (cause) {
-    throw new ComparisonError('COMPARISON_RUN_INVALID', 'the record of a run was changed or damaged', {
+    throw new Ncs4cvrError('COMPARISON_RUN_INVALID', 'the record of a run was changed or damaged', {
       file,
       expected: 'the file as it was written; remove its folder to run it again',
       found: messageOf(cause),

@@ -31,7 +31,7 @@ export interface FinishedComparison {
   readonly seeds: readonly number[];
 }
 
-/** Puts the runs together. @throws ComparisonError COMPARISON_RUN_INVALID */
+/** Puts the runs together. @throws Ncs4cvrError COMPARISON_RUN_INVALID */
 export async function collectComparison({
   dataUri,
   split,

@@ -1,5 +1,5 @@
 import { tableFromIPC } from 'apache-arrow';
-import { ComparisonError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
 import type { UserKey } from '../metrics/gauc.ts';
 import type { ShardRows } from '../recipe/splitShards.ts';
@@ -44,7 +44,7 @@ export const scoresFile = (folder: string, part: number): string =>
 
 /**
  * A run's scores of the report part, in file order.
- * @throws ComparisonError COMPARISON_RUN_INVALID when rows are missing
+ * @throws Ncs4cvrError COMPARISON_RUN_INVALID when rows are missing
  */
 export async function readReportScores(folder: string, parts: readonly ShardRows[]): Promise<ReportScores> {
   const rowCount = parts.reduce((sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart, 0);
@@ -54,7 +54,7 @@ export async function readReportScores(folder: string, parts: readonly ShardRows
     const file = scoresFile(folder, index);
     const table = tableFromIPC(await storageFor(file).readWhole(file));
     if (table.numRows < rowEnd) {
-      throw new ComparisonError('COMPARISON_RUN_INVALID', 'scores are missing', {
+      throw new Ncs4cvrError('COMPARISON_RUN_INVALID', 'scores are missing', {
         file,
         expected: `${rowEnd} rows`,
         found: `${table.numRows}`,

@@ -1,6 +1,6 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
-import { ComparisonError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type DataSplit, listVersions, type ShardVersion, splitShards } from '../recipe/splitShards.ts';
 import { armSettings, parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
@@ -38,7 +38,7 @@ const PLAN_FILE = 'comparison-plan.json';
  * Trains every arm with every seed, scores the report part with each, and writes comparison.json and report.html.
  * Runs that are finished already, from a call that was killed, are kept.
  * @param document the training config, not yet parsed; its split names a report part and its network is `ncs`
- * @throws ComparisonError COMPARISON_NO_REPORT, COMPARISON_NO_TRUNK, COMPARISON_ARM_UNKNOWN, COMPARISON_CHANGED
+ * @throws Ncs4cvrError COMPARISON_NO_REPORT, COMPARISON_NO_TRUNK, COMPARISON_ARM_UNKNOWN, COMPARISON_CHANGED
  * @throws ProblemsError TRAINING_CONFIG_INVALID
  */
 export async function runComparison(
@@ -53,7 +53,7 @@ export async function runComparison(
   for (const name of names) settingsOfArm(name, config);
   for (const name of Object.keys(config.arms ?? {})) armSettings(config, knownArm(name));
   if (config.network.kind !== 'ncs') {
-    throw new ComparisonError('COMPARISON_NO_TRUNK', 'arms are derived from a network with a trunk', {
+    throw new Ncs4cvrError('COMPARISON_NO_TRUNK', 'arms are derived from a network with a trunk', {
       file: configUri,
       expected: "network of kind 'ncs'",
       found: config.network.kind,
@@ -61,7 +61,7 @@ export async function runComparison(
   }
   const split = await splitShards(dataUri, config.split);
   if (split.report.length === 0) {
-    throw new ComparisonError('COMPARISON_NO_REPORT', 'there is nothing to report on', {
+    throw new Ncs4cvrError('COMPARISON_NO_REPORT', 'there is nothing to report on', {
       file: configUri,
       expected: 'split.report: days or a share of rows that no arm trains or chooses on',
     });
@@ -117,7 +117,7 @@ function armNames(chosen: readonly string[] | undefined): string[] {
 
 function knownArm(name: string): string {
   if (Object.hasOwn(ARMS, name)) return name;
-  throw new ComparisonError('COMPARISON_ARM_UNKNOWN', `there is no arm '${name}'`, {
+  throw new Ncs4cvrError('COMPARISON_ARM_UNKNOWN', `there is no arm '${name}'`, {
     expected: `one of ${Object.keys(ARMS).join(', ')}`,
   });
 }
@@ -138,7 +138,7 @@ function refuseOneClass(
     ['conversions', conversions, clicks],
   ] as const) {
     if (positives > 0 && positives < rows) continue;
-    throw new ComparisonError('COMPARISON_NO_REPORT', `the report part can't tell arms apart by ${name}`, {
+    throw new Ncs4cvrError('COMPARISON_NO_REPORT', `the report part can't tell arms apart by ${name}`, {
       file: dataUri,
       expected: `both classes of ${name} in ${reportText}`,
       found: `${positives} of ${rows}`,
@@ -162,7 +162,7 @@ async function checkPlan(
   }
   const text = new TextDecoder().decode(await storage.readWhole(file));
   if (text.includes(digest)) return;
-  throw new ComparisonError(
+  throw new Ncs4cvrError(
     'COMPARISON_CHANGED',
     'the folder holds runs of another config, other data or other code',
     {

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { ComparisonError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { SerialisedError } from '../base/workerThread.ts';
 import { compiledSibling, deserialiseError } from '../base/workerThread.ts';
 
@@ -59,7 +59,7 @@ function drive(
     worker.on('error', reject);
     worker.on('exit', (code, signal) => {
       reject(
-        new ComparisonError('COMPARISON_WORKER_DIED', 'a worker process ended in the middle of its work', {
+        new Ncs4cvrError('COMPARISON_WORKER_DIED', 'a worker process ended in the middle of its work', {
           expected: 'enough memory for the encoded rows in every process; fewer processes need less',
           found: signal ?? `exit code ${code}`,
           retryable: true,

@@ -1,6 +1,6 @@
 import type { Data, DataType, RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
-import { ShardError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { ColumnRequirement } from './columnRequirements.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 
@@ -48,7 +48,7 @@ export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
 
 /**
  * Reads the labels of a batch; a conversion is only looked at where the row was clicked.
- * @throws ShardError SHARD_LABEL_INVALID for a click other than 0 or 1, or a clicked row's conversion outside [0, 1]
+ * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click other than 0 or 1, or a clicked row's conversion outside [0, 1]
  */
 export function readLabels(batch: RecordBatch, labels: LabelColumns, place: BatchPlace): Labels {
   const rowCount = batch.numRows;
@@ -83,7 +83,7 @@ export function readUsers(batch: RecordBatch, column: string): (string | number 
 function numbersOf(batch: RecordBatch, column: string, file: string): Float64Array {
   const data = columnOf(batch, column);
   if (data === undefined) {
-    throw new ShardError('SHARD_COLUMN_MISSING', 'the label is missing', { file, column });
+    throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'the label is missing', { file, column });
   }
   const numbers = new Float64Array(batch.numRows);
   readNumbers(data, 0, batch.numRows, numbers);
@@ -100,8 +100,8 @@ function invalidLabel(
   row: number,
   expected: string,
   found: number,
-): ShardError {
-  return new ShardError('SHARD_LABEL_INVALID', `row ${rowStart + row} of the shard has no usable label`, {
+): Ncs4cvrError {
+  return new Ncs4cvrError('SHARD_LABEL_INVALID', `row ${rowStart + row} of the shard has no usable label`, {
     file,
     rowGroup,
     column,

@@ -1,5 +1,5 @@
+import { checkScoreAndLabel, checkState } from './checkLabels.ts';
 import { GrowableArray } from './growableArray.ts';
-import { checkScoreAndLabel, checkState } from './metricError.ts';
 import { scoreOrder, sortedAuc } from './rankAuc.ts';
 
 /** What `Auc.toJSON` gives: base64 of float32 arrays. */
@@ -16,7 +16,7 @@ export class Auc {
   readonly #scores = GrowableArray.float32();
   readonly #labels = GrowableArray.float32();
 
-  /** @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
+  /** @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
   add(score: number, label: number): void {
     checkScoreAndLabel(score, label);
     this.#scores.push(score);
@@ -38,7 +38,7 @@ export class Auc {
     return { scores: this.#scores.toJSON(), labels: this.#labels.toJSON() };
   }
 
-  /** @throws MetricError METRIC_STATE_INVALID */
+  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
   static fromJSON({ scores, labels }: AucJson): Auc {
     const auc = new Auc();
     auc.#scores.appendJson(scores);

@@ -1,9 +1,9 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { Auc, type AucJson } from './auc.ts';
 import { BinnedAuc, type BinnedAucJson } from './binnedAuc.ts';
 import { Calibration, type CalibrationJson } from './calibration.ts';
 import { Gauc, type GaucJson, type UserKey } from './gauc.ts';
 import { LogLoss, type LogLossJson } from './logLoss.ts';
-import { MetricError } from './metricError.ts';
 
 export type AucKind = 'exact' | 'binned';
 
@@ -62,7 +62,7 @@ export class BinaryMetrics {
     if (this.#auc instanceof Auc && other.#auc instanceof Auc) this.#auc.merge(other.#auc);
     else if (this.#auc instanceof BinnedAuc && other.#auc instanceof BinnedAuc) this.#auc.merge(other.#auc);
     else {
-      throw new MetricError('METRIC_STATE_INVALID', 'an exact and a binned AUC can not be merged');
+      throw new Ncs4cvrError('METRIC_STATE_INVALID', 'an exact and a binned AUC can not be merged');
     }
     this.#rows += other.#rows;
     this.#gauc.merge(other.#gauc);

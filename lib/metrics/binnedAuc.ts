@@ -1,4 +1,4 @@
-import { checkProbabilityAndLabel, checkState } from './metricError.ts';
+import { checkProbabilityAndLabel, checkState } from './checkLabels.ts';
 import { MannWhitney } from './rankAuc.ts';
 
 /** Bins of equal width over the log-odds in [-16, 16]: 1/512 each. Probabilities beyond fall into the outer bins. */
@@ -21,7 +21,7 @@ export class BinnedAuc {
   /**
    * @param probability in [0, 1]
    * @param label in [0, 1], see Auc
-   * @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID
+   * @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID
    */
   add(probability: number, label: number): void {
     checkProbabilityAndLabel(probability, label);
@@ -68,7 +68,7 @@ export class BinnedAuc {
     return { bins };
   }
 
-  /** @throws MetricError METRIC_STATE_INVALID */
+  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
   static fromJSON({ bins }: BinnedAucJson): BinnedAuc {
     const auc = new BinnedAuc();
     for (const [bin, positives, negatives] of bins) {

@@ -1,4 +1,4 @@
-import { checkProbabilityAndLabel, checkState } from './metricError.ts';
+import { checkProbabilityAndLabel, checkState } from './checkLabels.ts';
 
 const BIN_COUNT = 15;
 
@@ -25,7 +25,7 @@ export class Calibration {
   readonly #probabilitySums = new Float64Array(BIN_COUNT);
   readonly #labelSums = new Float64Array(BIN_COUNT);
 
-  /** @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
+  /** @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
   add(probability: number, label: number): void {
     checkProbabilityAndLabel(probability, label);
     const bin = Math.min(BIN_COUNT - 1, Math.floor(probability * BIN_COUNT));
@@ -66,7 +66,7 @@ export class Calibration {
     };
   }
 
-  /** @throws MetricError METRIC_STATE_INVALID */
+  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
   static fromJSON({ rows, probabilitySums, labelSums }: CalibrationJson): Calibration {
     const hasBins = probabilitySums.length === BIN_COUNT && labelSums.length === BIN_COUNT;
     checkState(hasBins, `${BIN_COUNT} bins`);

@@ -1,6 +1,6 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type AucKind, BinaryMetrics, type BinaryMetricsJson, type BinaryReport } from './binaryMetrics.ts';
 import type { UserKey } from './gauc.ts';
-import { MetricError } from './metricError.ts';
 
 export type { BinaryReport };
 
@@ -55,7 +55,7 @@ export class FunnelMetrics {
 
   /**
    * The state is undefined after an error; start anew.
-   * @throws MetricError METRIC_LENGTH_MISMATCH, METRIC_LABEL_INVALID, METRIC_SCORE_INVALID
+   * @throws Ncs4cvrError METRIC_LENGTH_MISMATCH, METRIC_LABEL_INVALID, METRIC_SCORE_INVALID
    */
   add({ click, conversion, pctr, pcvr, pctcvr, users }: FunnelBatch): void {
     const rowCount = click.length;
@@ -73,7 +73,7 @@ export class FunnelMetrics {
     this.#rows += rowCount;
   }
 
-  /** @throws MetricError METRIC_STATE_INVALID when one has exact and the other binned AUCs */
+  /** @throws Ncs4cvrError METRIC_STATE_INVALID when one has exact and the other binned AUCs */
   merge(other: FunnelMetrics): void {
     this.#click.merge(other.#click);
     this.#conversion.merge(other.#conversion);
@@ -114,15 +114,15 @@ function checkLengths(columns: Readonly<Record<string, ArrayLike<unknown> | unde
   const rowCount = given[0]![1].length;
   for (const [name, { length }] of given) {
     if (length === rowCount) continue;
-    throw new MetricError('METRIC_LENGTH_MISMATCH', `'${name}' has another length than 'click'`, {
+    throw new Ncs4cvrError('METRIC_LENGTH_MISMATCH', `'${name}' has another length than 'click'`, {
       expected: `${rowCount} rows`,
       found: `${length} rows`,
     });
   }
 }
 
-function invalidClick(found: number): MetricError {
-  return new MetricError('METRIC_LABEL_INVALID', 'a click can not be measured', {
+function invalidClick(found: number): Ncs4cvrError {
+  return new Ncs4cvrError('METRIC_LABEL_INVALID', 'a click can not be measured', {
     expected: '0 or 1',
     found: String(found),
   });

@@ -1,5 +1,5 @@
+import { checkScoreAndLabel, checkState } from './checkLabels.ts';
 import { GrowableArray } from './growableArray.ts';
-import { checkScoreAndLabel, checkState } from './metricError.ts';
 import { scoreOrder, sortedAuc } from './rankAuc.ts';
 
 /** A user's identity. The number 7 and the bigint 7n are the same user, the string '7' is another one. */
@@ -24,7 +24,7 @@ export class Gauc {
   readonly #scores = GrowableArray.float32();
   readonly #labels = GrowableArray.float32();
 
-  /** @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
+  /** @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
   add(user: UserKey, score: number, label: number): void {
     checkScoreAndLabel(score, label);
     this.#userOfRow.push(this.#indexOf(user));
@@ -67,7 +67,7 @@ export class Gauc {
     };
   }
 
-  /** @throws MetricError METRIC_STATE_INVALID */
+  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
   static fromJSON({ users, userOfRow, scores, labels }: GaucJson): Gauc {
     const gauc = new Gauc();
     for (const user of users) gauc.#indexOf(typeof user === 'object' ? BigInt(user.bigint) : user);

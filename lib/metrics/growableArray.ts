@@ -1,4 +1,4 @@
-import { checkState } from './metricError.ts';
+import { checkState } from './checkLabels.ts';
 
 /** A growing array of 4-byte numbers: `float32` or `int32`. Up to twice the memory of its content. */
 export class GrowableArray<T extends Float32Array | Int32Array> {

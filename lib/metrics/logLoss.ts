@@ -1,4 +1,4 @@
-import { checkProbabilityAndLabel } from './metricError.ts';
+import { checkProbabilityAndLabel } from './checkLabels.ts';
 
 /** Keeps a certain and wrong prediction finite; about the float32 rounding unit, as scikit-learn does for float32. */
 const EPSILON = 1e-7;
@@ -13,7 +13,7 @@ export class LogLoss {
   #sum = 0;
   #rows = 0;
 
-  /** @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
+  /** @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID */
   add(probability: number, label: number): void {
     checkProbabilityAndLabel(probability, label);
     const p = Math.min(1 - EPSILON, Math.max(EPSILON, probability));

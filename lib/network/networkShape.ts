@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { TASKS, type Task } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { ParameterShape } from './expertParameters.ts';
@@ -39,13 +39,13 @@ export interface NetworkShape {
 
 /**
  * Derives every tensor shape from the contract's layout and the network's configuration.
- * @throws ModelError NETWORK_INVALID for a contract without embeddings or a crossed field that doesn't exist
+ * @throws Ncs4cvrError NETWORK_INVALID for a contract without embeddings or a crossed field that doesn't exist
  */
 export function networkShape(config: NetworkConfig, layout: FeatureLayout): NetworkShape {
   const fieldNames = [...layout.singles, ...layout.lists].map((field) => field.name);
   const { denseWidth, embeddingRowCount } = layout;
   if (fieldNames.length === 0) {
-    throw new ModelError('NETWORK_INVALID', 'the network needs a feature with embeddings', {
+    throw new Ncs4cvrError('NETWORK_INVALID', 'the network needs a feature with embeddings', {
       expected: 'at least one categorical, bucketed or list feature',
       found: `${layout.numerics.length} numeric ones only`,
     });
@@ -143,7 +143,7 @@ function crossedFields(
   return chosen.map((name) => {
     const position = fieldNames.indexOf(name);
     if (position < 0) {
-      throw new ModelError('NETWORK_INVALID', `cross.fields names '${name}'`, {
+      throw new Ncs4cvrError('NETWORK_INVALID', `cross.fields names '${name}'`, {
         expected: `one of ${fieldNames.join(', ')}`,
       });
     }

@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type PerTask, perTask, TASKS } from '../base/tasks.ts';
 import type { NetworkShape } from './networkShape.ts';
 
@@ -13,7 +13,7 @@ export function allOnesMasks(shape: NetworkShape): TaskMasks {
   return perTask(() => layerSizes(shape).map((size) => new Uint8Array(size).fill(1)));
 }
 
-/** @throws ModelError MASKS_INVALID when a mask has another size than its layer or holds anything but 0 and 1 */
+/** @throws Ncs4cvrError MASKS_INVALID when a mask has another size than its layer or holds anything but 0 and 1 */
 export function checkMasks(masks: TaskMasks, shape: NetworkShape): void {
   const sizes = layerSizes(shape);
   for (const task of TASKS) {
@@ -35,8 +35,8 @@ export function layerSizes({ layerWidths }: NetworkShape): number[] {
   return layerWidths.slice(1).map((width, layer) => width * layerWidths[layer]!);
 }
 
-function invalid(task: string, expected: string, found: string): ModelError {
-  return new ModelError('MASKS_INVALID', `the ${task} mask doesn't fit the trunk`, { expected, found });
+function invalid(task: string, expected: string, found: string): Ncs4cvrError {
+  return new Ncs4cvrError('MASKS_INVALID', `the ${task} mask doesn't fit the trunk`, { expected, found });
 }
 
 /** W * M: the weights of a layer as a task computes with them. */

@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { GraphBuilder } from './graphBuilder.ts';
 import type { Value } from './opDefinition.ts';
 import { opDefinition } from './opTable.ts';
@@ -16,7 +16,7 @@ export function gradients(
   targets: readonly Value[],
 ): ReadonlyMap<Value, Value> {
   if (loss.shape.length > 0) {
-    throw new ModelError('GRAPH_LOSS_NOT_SCALAR', `the loss '${loss.name}' isn't a scalar`, {
+    throw new Ncs4cvrError('GRAPH_LOSS_NOT_SCALAR', `the loss '${loss.name}' isn't a scalar`, {
       expected: '[]',
       found: formatShape(loss.shape),
     });
@@ -30,7 +30,7 @@ export function gradients(
     if (gradient === undefined) continue;
     const definition = opDefinition(op);
     if (definition.gradient !== 'exact') {
-      throw new ModelError('GRAPH_OP_NOT_DIFFERENTIABLE', `a gradient is asked for through '${op}'`);
+      throw new Ncs4cvrError('GRAPH_OP_NOT_DIFFERENTIABLE', `a gradient is asked for through '${op}'`);
     }
     for (const [inputIndex, input] of inputs.entries()) {
       if (!onPath.has(input)) continue;
@@ -42,7 +42,7 @@ export function gradients(
 
   const missing = targets.filter((target) => !found.has(target));
   if (missing.length > 0) {
-    throw new ModelError('GRAPH_GRADIENT_MISSING', 'the loss has no gradient for some values', {
+    throw new Ncs4cvrError('GRAPH_GRADIENT_MISSING', 'the loss has no gradient for some values', {
       expected: 'values that require a gradient and lead to the loss',
       found: missing.map(({ name }) => `'${name}'`).join(', '),
     });

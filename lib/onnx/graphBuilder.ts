@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { ElementType } from './elementType.ts';
 import type { GraphProto, NodeProto, TensorProto } from './modelMessages.ts';
 import { encodeModel } from './modelProto.ts';
@@ -218,7 +218,7 @@ export class GraphBuilder implements NodeEmitter {
     const known = this.inputValues.get(name) ?? this.parameterValues.get(name) ?? this.outputValues.get(name);
     // Generated names hold a colon; see newName.
     if (known === undefined && name !== '' && !name.includes(':')) return;
-    throw new ModelError('GRAPH_NAME_TAKEN', `the name '${name}' is taken or reserved`, {
+    throw new Ncs4cvrError('GRAPH_NAME_TAKEN', `the name '${name}' is taken or reserved`, {
       expected: known ? describeValue(known) : 'a name without ":"',
       found: describeValue(wanted),
     });
@@ -257,7 +257,7 @@ function checkSizes(wanted: readonly Value[], given: ReadonlyMap<string, Float32
       : [];
   });
   if (wrong.length > 0) {
-    throw new ModelError('GRAPH_PARAMETER_SIZE', 'parameter values do not fit their shapes', {
+    throw new Ncs4cvrError('GRAPH_PARAMETER_SIZE', 'parameter values do not fit their shapes', {
       found: wrong.join('; '),
     });
   }

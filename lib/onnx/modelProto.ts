@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs/light.js';
-import { ModelError, messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { GraphProto, ModelProto } from './modelMessages.ts';
 import { onnxSchema } from './onnxSchema.ts';
 import { asPlainBytes, graphFromWire, modelToWire, type WireModel } from './wireFormat.ts';
@@ -13,7 +13,7 @@ const modelType = protobuf.Root.fromJSON(onnxSchema).lookupType('onnx.ModelProto
 export function encodeModel(model: ModelProto): Uint8Array {
   const tensorBytes = model.graph.initializers.reduce((sum, tensor) => sum + tensor.rawData.byteLength, 0);
   if (tensorBytes > MAX_TENSOR_BYTES) {
-    throw new ModelError('GRAPH_TOO_LARGE', 'the tensors do not fit into one ONNX file', {
+    throw new Ncs4cvrError('GRAPH_TOO_LARGE', 'the tensors do not fit into one ONNX file', {
       expected: `at most ${MAX_TENSOR_BYTES} bytes`,
       found: `${tensorBytes} bytes`,
     });
@@ -55,6 +55,6 @@ export function operatorsOf(graph: GraphProto): { readonly domain: string; reado
   return [...found.values()];
 }
 
-function unreadable(found: string, cause?: unknown): ModelError {
-  return new ModelError('GRAPH_UNREADABLE', 'not an ONNX model', { found, cause });
+function unreadable(found: string, cause?: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('GRAPH_UNREADABLE', 'not an ONNX model', { found, cause });
 }

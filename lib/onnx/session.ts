@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ModelError, messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 
 // ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and has code to upload them. It reads this
 // variable when the process makes its first session.
@@ -41,7 +41,7 @@ export async function createSession(
       },
     });
   } catch (cause) {
-    throw new ModelError('GRAPH_INVALID', 'ONNX Runtime refuses the model', {
+    throw new Ncs4cvrError('GRAPH_INVALID', 'ONNX Runtime refuses the model', {
       found: messageOf(cause),
       cause,
     });
@@ -71,7 +71,7 @@ export function scalarTensor(value: number): Tensor {
 export function float32Data(tensors: Readonly<Record<string, Tensor>>, name: string): Float32Array {
   const tensor = tensors[name];
   if (tensor?.data instanceof Float32Array) return tensor.data;
-  throw new ModelError('GRAPH_OUTPUT_TYPE', `output '${name}' can't be read`, {
+  throw new Ncs4cvrError('GRAPH_OUTPUT_TYPE', `output '${name}' can't be read`, {
     expected: 'float32',
     found: tensor?.type ?? 'no such output',
   });

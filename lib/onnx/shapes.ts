@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 
 /** A known length, or the name of one that is known at run time only ("B"). Equal names mean equal lengths. */
 export type Dimension = number | string;
@@ -48,6 +48,6 @@ export function withDimension(shape: Shape, axis: number, dimension: Dimension):
   return shape.map((old, index) => (index === axis ? dimension : old));
 }
 
-export function shapeMismatch(operation: string, expected: string, found: string): ModelError {
-  return new ModelError('GRAPH_SHAPE_MISMATCH', `${operation} doesn't fit its input`, { expected, found });
+export function shapeMismatch(operation: string, expected: string, found: string): Ncs4cvrError {
+  return new Ncs4cvrError('GRAPH_SHAPE_MISMATCH', `${operation} doesn't fit its input`, { expected, found });
 }

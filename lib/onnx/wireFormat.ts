@@ -1,5 +1,5 @@
 // Messages as protobufjs sees them (field names of onnxSchema.ts), and the way to our own types and back.
-import { ModelError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { elementTypeCode, elementTypeOf } from './elementType.ts';
 import type { Attribute, GraphProto, ModelProto, ValueInfo } from './modelMessages.ts';
 
@@ -113,7 +113,7 @@ function attributeToWire(attribute: Attribute): WireAttribute {
     case 'string':
       return { name, type: attributeCode.string, s: Buffer.from(attribute.value, 'utf8') };
     default:
-      throw new ModelError('GRAPH_ATTRIBUTE_UNSUPPORTED', `attribute '${name}' can't be written`, {
+      throw new Ncs4cvrError('GRAPH_ATTRIBUTE_UNSUPPORTED', `attribute '${name}' can't be written`, {
         expected: 'numbers or text',
         found: attribute.type,
       });

@@ -1,5 +1,5 @@
 import type { DataType } from 'apache-arrow';
-import { ProblemsError, ShardError } from '../base/errors.ts';
+import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import type { ParquetShard } from './openShard.ts';
 
 export interface WantedColumn {
@@ -18,7 +18,7 @@ const LISTED_COLUMNS = 12;
  * Checks a shard's schema against the columns that are wanted from it.
  *
  * @returns the optional columns that the shard lacks
- * @throws ShardError SHARD_COLUMN_MISSING or SHARD_COLUMN_TYPE when one column is at fault; ProblemsError SHARD_COLUMNS with
+ * @throws Ncs4cvrError SHARD_COLUMN_MISSING or SHARD_COLUMN_TYPE when one column is at fault; ProblemsError SHARD_COLUMNS with
  * all problems when there are several
  */
 export function checkColumns(
@@ -74,7 +74,7 @@ function report(file: string, problems: readonly Problem[], names: readonly stri
   if (first === undefined) return;
   if (problems.length === 1) {
     const { code, summary, column, expected, found = listColumns(names, column) } = first;
-    throw new ShardError(code, summary, { file, column, expected, found });
+    throw new Ncs4cvrError(code, summary, { file, column, expected, found });
   }
   const lines = problems.map(({ code, summary, column, expected, found }) => {
     const comparison = found === undefined ? `expected ${expected}` : `expected ${expected}, found ${found}`;

@@ -1,6 +1,6 @@
 import type { Schema } from 'apache-arrow';
 import type { FileMetaData } from 'hyparquet';
-import { messageOf, ShardError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import { readFooter } from './readFooter.ts';
@@ -36,7 +36,7 @@ export interface ParquetShard {
 /**
  * Reads a shard's footer: at most two range reads at the end of the file. A shard without rows is valid.
  *
- * @throws ShardError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID,
+ * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID,
  * SHARD_DECODER_PANIC; StorageError of the file.
  */
 export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
@@ -59,7 +59,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
     };
   } catch (cause) {
     const panicked = cause instanceof DecoderPanic;
-    throw new ShardError(
+    throw new Ncs4cvrError(
       panicked ? 'SHARD_DECODER_PANIC' : 'SHARD_FOOTER_INVALID',
       panicked ? 'the decoder panicked on the schema' : 'the footer contradicts itself',
       { file: file.uri, found: messageOf(cause), cause },

@@ -1,5 +1,5 @@
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
-import { messageOf, ShardError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
 /** Bytes of the first read: enough for the footer of most shards. */
@@ -20,15 +20,15 @@ export interface ShardFooter {
 /**
  * Reads and parses the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
  *
- * @throws ShardError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
+ * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
  */
 export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
   const { uri, sizeBytes } = file;
   if (sizeBytes === 0) {
-    throw new ShardError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
+    throw new Ncs4cvrError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
   }
   if (sizeBytes < SMALLEST_FILE_BYTES) {
-    throw new ShardError('SHARD_TRUNCATED', 'the file is too short for a Parquet file', {
+    throw new Ncs4cvrError('SHARD_TRUNCATED', 'the file is too short for a Parquet file', {
       file: uri,
       expected: `at least ${SMALLEST_FILE_BYTES} bytes`,
       found: `${sizeBytes}`,
@@ -50,7 +50,7 @@ export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
   try {
     return { metadata: parquetMetadata(footer, { geoparquet: false }), footerStartByte };
   } catch (cause) {
-    throw new ShardError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
       file: uri,
       found: messageOf(cause),
       cause,
@@ -62,7 +62,7 @@ async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<voi
   const magic = asText(tail.subarray(-4));
   if (magic === 'PAR1') return;
   if (magic === 'PARE') {
-    throw new ShardError('SHARD_ENCRYPTED', 'the footer is encrypted; encrypted shards are not supported', {
+    throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the footer is encrypted; encrypted shards are not supported', {
       file: file.uri,
     });
   }
@@ -70,7 +70,7 @@ async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<voi
   const head = new Uint8Array(4);
   await file.readInto(head, 0);
   const isCut = asText(head) === 'PAR1';
-  throw new ShardError(
+  throw new Ncs4cvrError(
     isCut ? 'SHARD_TRUNCATED' : 'SHARD_NOT_PARQUET',
     isCut ? 'the file ends before its footer does' : 'the file is no Parquet file',
     { file: file.uri, expected: "'PAR1' as the last four bytes", found: JSON.stringify(magic) },
@@ -84,14 +84,14 @@ function asText(bytes: Uint8Array): string {
 function checkFooterLength(tail: Uint8Array, uri: string, sizeBytes: number): number {
   const footerBytes = new DataView(tail.buffer, tail.byteOffset).getUint32(tail.length - TAIL_BYTES, true);
   if (footerBytes > sizeBytes - SMALLEST_FILE_BYTES) {
-    throw new ShardError('SHARD_TRUNCATED', 'the footer is longer than the file', {
+    throw new Ncs4cvrError('SHARD_TRUNCATED', 'the footer is longer than the file', {
       file: uri,
       expected: `${footerBytes + SMALLEST_FILE_BYTES} bytes or more`,
       found: `${sizeBytes}`,
     });
   }
   if (footerBytes > LARGEST_FOOTER_BYTES) {
-    throw new ShardError('SHARD_FOOTER_INVALID', 'the footer is too long', {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer is too long', {
       file: uri,
       expected: `at most ${LARGEST_FOOTER_BYTES} bytes`,
       found: `${footerBytes}`,

@@ -1,5 +1,5 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { messageOf, ShardError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
 import { type ReadColumn, type RowGroupReads, rowGroupReads } from './rowGroupReads.ts';
@@ -23,7 +23,7 @@ const DECODE_BYTES = 32 * 1024 * 1024;
  *
  * @param columns at least one; the batches have them in this order
  * @returns batches in row order, none for an empty row group; a null slot's value is undefined, read the validity bitmap
- * @throws ShardError with codes of rowGroupReads, SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC;
+ * @throws Ncs4cvrError with codes of rowGroupReads, SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC;
  * StorageError of the file
  */
 export async function readRowGroup(
@@ -92,17 +92,21 @@ function decodePart(
     batches = decodeBatches(assembleFile(plan.rowCount, buffer, part), batchRows);
   } catch (cause) {
     if (cause instanceof DecoderPanic) {
-      throw new ShardError('SHARD_DECODER_PANIC', 'the decoder panicked; the data is corrupt or too large', {
-        ...place,
-        found: cause.message,
-        cause,
-      });
+      throw new Ncs4cvrError(
+        'SHARD_DECODER_PANIC',
+        'the decoder panicked; the data is corrupt or too large',
+        {
+          ...place,
+          found: cause.message,
+          cause,
+        },
+      );
     }
     for (const column of part.length > 1 ? part : []) {
       decodePart(shard, plan, buffer, [column], batchRows);
     }
     const types = part.map(({ column }) => typeOf(shard, column.name));
-    throw new ShardError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
+    throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
       ...place,
       expected: types.join(', '),
       found: messageOf(cause),
@@ -111,7 +115,7 @@ function decodePart(
   }
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   if (rows !== plan.rowCount) {
-    throw new ShardError('SHARD_ROW_COUNT_MISMATCH', 'the column data has another number of rows', {
+    throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'the column data has another number of rows', {
       ...place,
       expected: `${plan.rowCount} rows`,
       found: `${rows}`,

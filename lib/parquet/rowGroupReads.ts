@@ -1,5 +1,5 @@
 import type { ColumnChunk } from 'hyparquet';
-import { ShardError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
 import type { ShardColumn, ShardLeaf } from './shardColumns.ts';
@@ -40,7 +40,7 @@ export type ReadableShard = Pick<
 /**
  * Plans the reads for `columns` (top-level names; repeats are dropped) of one row group. Pure: nothing is read.
  *
- * @throws ShardError SHARD_ROW_GROUP_MISSING, SHARD_COLUMN_MISSING, SHARD_COLUMN_UNREADABLE, SHARD_ENCRYPTED,
+ * @throws Ncs4cvrError SHARD_ROW_GROUP_MISSING, SHARD_COLUMN_MISSING, SHARD_COLUMN_UNREADABLE, SHARD_ENCRYPTED,
  * SHARD_EXTERNAL_CHUNK, SHARD_CODEC_UNSUPPORTED, SHARD_FOOTER_INVALID, SHARD_TRUNCATED,
  * SHARD_ROW_GROUP_TOO_LARGE.
  */
@@ -52,7 +52,7 @@ export function rowGroupReads(
   const span = shard.rowGroups[rowGroup];
   const group = shard.metadata.row_groups[rowGroup];
   if (span === undefined || group === undefined) {
-    throw new ShardError('SHARD_ROW_GROUP_MISSING', 'no such row group', {
+    throw new Ncs4cvrError('SHARD_ROW_GROUP_MISSING', 'no such row group', {
       file: shard.uri,
       rowGroup,
       expected: `0 to ${shard.rowGroups.length - 1}`,
@@ -71,7 +71,7 @@ export function rowGroupReads(
   const bufferBytes =
     lastRange === undefined ? 0 : lastRange.targetByte + lastRange.endByte - lastRange.startByte;
   if (bufferBytes > LARGEST_BUFFER_BYTES) {
-    throw new ShardError('SHARD_ROW_GROUP_TOO_LARGE', 'the wanted columns of the row group are too large', {
+    throw new Ncs4cvrError('SHARD_ROW_GROUP_TOO_LARGE', 'the wanted columns of the row group are too large', {
       file: shard.uri,
       rowGroup,
       expected: `at most ${LARGEST_BUFFER_BYTES} compressed bytes`,
@@ -94,10 +94,13 @@ function findColumn(shard: ReadableShard, rowGroup: number, name: string): Shard
   const place = { file: shard.uri, rowGroup, column: name };
   const reason = shard.unreadableColumns.get(name);
   if (reason !== undefined) {
-    throw new ShardError('SHARD_COLUMN_UNREADABLE', 'the column cannot be read', { ...place, found: reason });
+    throw new Ncs4cvrError('SHARD_COLUMN_UNREADABLE', 'the column cannot be read', {
+      ...place,
+      found: reason,
+    });
   }
   const column = shard.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw new ShardError('SHARD_COLUMN_MISSING', 'no such column', place);
+  if (column === undefined) throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'no such column', place);
   return column;
 }
 
@@ -111,23 +114,23 @@ function locateChunk(
   const place = { file: shard.uri, rowGroup, column: leaf.path.join('.') };
   const meta = chunk.meta_data;
   if (chunk.crypto_metadata !== undefined || chunk.encrypted_column_metadata !== undefined) {
-    throw new ShardError('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported', place);
+    throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported', place);
   }
   if (chunk.file_path) {
-    throw new ShardError('SHARD_EXTERNAL_CHUNK', 'the column chunk lies in another file', {
+    throw new Ncs4cvrError('SHARD_EXTERNAL_CHUNK', 'the column chunk lies in another file', {
       ...place,
       found: chunk.file_path,
     });
   }
   if (meta === undefined || meta.type !== leaf.element.type) {
-    throw new ShardError('SHARD_FOOTER_INVALID', 'the column chunk does not fit the schema', {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the column chunk does not fit the schema', {
       ...place,
       expected: String(leaf.element.type),
       found: meta === undefined ? 'no metadata' : String(meta.type),
     });
   }
   if (meta.codec === undefined || meta.codec === 'LZO') {
-    throw new ShardError('SHARD_CODEC_UNSUPPORTED', 'the compression codec is not supported', {
+    throw new Ncs4cvrError('SHARD_CODEC_UNSUPPORTED', 'the compression codec is not supported', {
       ...place,
       expected: 'UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, LZ4_RAW or ZSTD',
       found: meta.codec ?? 'an unknown codec',
@@ -136,7 +139,7 @@ function locateChunk(
   const number = (what: string, value: bigint | undefined): number => {
     const result = Number(value);
     if (typeof value === 'bigint' && value >= 0n && Number.isSafeInteger(result)) return result;
-    throw new ShardError('SHARD_FOOTER_INVALID', `${what} makes no sense`, { ...place, found: `${value}` });
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', `${what} makes no sense`, { ...place, found: `${value}` });
   };
   const dataPageByte = number('the data page offset', meta.data_page_offset);
   const dictionaryByte = number('the dictionary page offset', meta.dictionary_page_offset ?? 0n);
@@ -144,14 +147,14 @@ function locateChunk(
   const startByte = dictionaryByte > 0 && dictionaryByte < dataPageByte ? dictionaryByte : dataPageByte;
   const endByte = startByte + number('the compressed size', meta.total_compressed_size);
   if (endByte > shard.dataEndByte) {
-    throw new ShardError('SHARD_TRUNCATED', 'the column chunk reaches past the end of the data', {
+    throw new Ncs4cvrError('SHARD_TRUNCATED', 'the column chunk reaches past the end of the data', {
       ...place,
       expected: `bytes ${startByte} to ${endByte}`,
       found: `data up to byte ${shard.dataEndByte}`,
     });
   }
   if (dataPageByte > endByte) {
-    throw new ShardError('SHARD_FOOTER_INVALID', 'the first data page lies outside its column chunk', {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the first data page lies outside its column chunk', {
       ...place,
       expected: `bytes ${startByte} to ${endByte}`,
       found: `byte ${dataPageByte}`,

@@ -23,7 +23,7 @@ const READS_AT_A_TIME = 16;
 /**
  * Lists a partition's shards, cuts them into spans, and finds which are done. Whoever goes by a pointer has read it
  * before: what the plan shows is not older.
- * @throws StorageError INPUT_EMPTY; ShardError of a shard whose footer can't be read
+ * @throws StorageError INPUT_EMPTY; Ncs4cvrError of a shard whose footer can't be read
  */
 export async function cutPartition(
   inputUri: string,

@@ -21,7 +21,7 @@ export interface ExecuteOptions {
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the Lambda functions do, without
  * them. The first error ends it; parts that are done stay done.
- * @throws PublishError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
+ * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
  */
 export async function executePlan(
   plan: RunPlan,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
@@ -46,12 +46,12 @@ export async function writeManifest(
   return { manifest: uri, sha256: digest, model: manifest.model, modelUri, rows: manifest.rows };
 }
 
-/** @throws PublishError PUBLISH_MANIFEST_DAMAGED when its bytes aren't those that were published */
+/** @throws Ncs4cvrError PUBLISH_MANIFEST_DAMAGED when its bytes aren't those that were published */
 export async function readManifest({ manifest: uri, sha256: expected }: Publication): Promise<Manifest> {
   const bytes = await storageFor(uri).readWhole(uri);
   const found = sha256(bytes);
   if (found === expected) return decodeJson(bytes, manifestSchema, uri);
-  throw new PublishError('PUBLISH_MANIFEST_DAMAGED', "the manifest isn't the one that was published", {
+  throw new Ncs4cvrError('PUBLISH_MANIFEST_DAMAGED', "the manifest isn't the one that was published", {
     file: uri,
     expected: `sha256 ${expected}`,
     found,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { modelFileOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 
@@ -25,14 +25,14 @@ export function isSameModel(a: ModelIdentity, b: ModelIdentity): boolean {
   return a.sha256 === b.sha256 && a.contractFingerprint === b.contractFingerprint;
 }
 
-/** @throws PublishError PLAN_OTHER_MODEL when a bundle isn't the one that was planned with */
+/** @throws Ncs4cvrError PLAN_OTHER_MODEL when a bundle isn't the one that was planned with */
 export function refuseOtherModel(
   bundle: Pick<ModelBundle, 'uri' | 'manifest'>,
   planned: ModelIdentity,
 ): void {
   const found = modelIdentity(bundle);
   if (isSameModel(found, planned)) return;
-  throw new PublishError('PLAN_OTHER_MODEL', "the bundle isn't the model that was planned with", {
+  throw new Ncs4cvrError('PLAN_OTHER_MODEL', "the bundle isn't the model that was planned with", {
     file: bundle.uri,
     expected: `${planned.version}, sha256 ${planned.sha256}`,
     found: `${found.version}, sha256 ${found.sha256}`,

@@ -26,7 +26,7 @@ export interface ArrivalOptions extends Pick<RunRequest, 'root' | 'targetRows'> 
 /**
  * Plans a partition that a shard landed in. Only runs choose models: what is published already keeps its own, which its
  * pointer names.
- * @throws PublishError PLAN_OTHER_MODEL when the bundle that the pointer names isn't that model any more
+ * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle that the pointer names isn't that model any more
  */
 export async function planForArrival(
   { firstModelUri, root, targetRows }: ArrivalOptions,

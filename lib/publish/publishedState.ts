@@ -1,4 +1,4 @@
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type Manifest, readManifest } from './manifest.ts';
@@ -17,14 +17,14 @@ export async function publicationStatus(root: string): Promise<Pointer[]> {
   return found;
 }
 
-/** What a reader of a partition sees: two GETs. @throws PublishError PUBLISH_NOTHING, PUBLISH_MANIFEST_DAMAGED */
+/** What a reader of a partition sees: two GETs. @throws Ncs4cvrError PUBLISH_NOTHING, PUBLISH_MANIFEST_DAMAGED */
 export async function resolvePartition(
   root: string,
   partition: string,
 ): Promise<{ readonly pointer: Pointer; readonly manifest: Manifest }> {
   const { pointer } = await readPointer(root, partition);
   if (pointer !== undefined) return { pointer, manifest: await readManifest(pointer.current) };
-  throw new PublishError('PUBLISH_NOTHING', 'nothing was ever published for this partition', {
+  throw new Ncs4cvrError('PUBLISH_NOTHING', 'nothing was ever published for this partition', {
     file: pointerUri(root, partition),
   });
 }

@@ -1,7 +1,7 @@
 import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -55,7 +55,7 @@ export async function readReceipt(
  * Reads a part back and writes its receipt, unless there is one. Depends on the part alone: whoever writes it writes the
  * same bytes.
  * @param keyColumns the contract's row keys
- * @throws PublishError PUBLISH_PART_INVALID when the part isn't what was to be scored
+ * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */
 export async function writeReceipt(
   span: Span,
@@ -107,8 +107,8 @@ function statisticsOf(column: Vector, name: string, uri: string): ScoreStatistic
   return { min, max, mean: sum / values.length };
 }
 
-function invalidPart(uri: string, expected: string, found: string): PublishError {
-  return new PublishError('PUBLISH_PART_INVALID', "a part isn't what was to be scored", {
+function invalidPart(uri: string, expected: string, found: string): Ncs4cvrError {
+  return new Ncs4cvrError('PUBLISH_PART_INVALID', "a part isn't what was to be scored", {
     file: uri,
     expected,
     found,

@@ -1,4 +1,4 @@
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { readManifest } from './manifest.ts';
 import { pointerUri } from './outputLayout.ts';
 import { flipPointer, type Pointer, readPointer } from './pointer.ts';
@@ -7,7 +7,7 @@ import { flipPointer, type Pointer, readPointer } from './pointer.ts';
  * Makes an earlier manifest of a partition current again and holds the partition: one conditional write, nothing is
  * scored.
  * @param to sha256 of the manifest, or its beginning; the one before the current by default
- * @throws PublishError PUBLISH_NO_HISTORY, PUBLISH_POINTER_MOVED
+ * @throws Ncs4cvrError PUBLISH_NO_HISTORY, PUBLISH_POINTER_MOVED
  */
 export async function rollBack(
   root: string,
@@ -19,7 +19,7 @@ export async function rollBack(
   const history = state.pointer?.history ?? [];
   const target = to === undefined ? history[0] : history.find(({ sha256 }) => sha256.startsWith(to));
   if (target === undefined) {
-    throw new PublishError('PUBLISH_NO_HISTORY', 'there is no such earlier state to roll back to', {
+    throw new Ncs4cvrError('PUBLISH_NO_HISTORY', 'there is no such earlier state to roll back to', {
       file: pointerUri(root, partition),
       ...(to === undefined ? {} : { expected: to }),
       found: history.map(({ sha256 }) => sha256.slice(0, 12)).join(', ') || 'no earlier manifest',
@@ -29,7 +29,7 @@ export async function rollBack(
   await readManifest(target);
   const flipped = await flipPointer(root, partition, state, target, reason);
   if (flipped !== undefined) return flipped;
-  throw new PublishError('PUBLISH_POINTER_MOVED', 'somebody published at the same moment; look again', {
+  throw new Ncs4cvrError('PUBLISH_POINTER_MOVED', 'somebody published at the same moment; look again', {
     file: pointerUri(root, partition),
     retryable: true,
   });

@@ -104,7 +104,7 @@ export async function planPartition(
   };
 }
 
-/** @throws PublishError PUBLISH_DOCUMENT_INVALID */
+/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
 export async function readRunPlan(uri: string): Promise<RunPlan> {
   return decodeJson(await storageFor(uri).readWhole(uri), runPlanSchema, uri);
 }

@@ -1,4 +1,4 @@
-import { PublishError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { listShards, SHARD_NAME } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
 
@@ -21,7 +21,7 @@ const DATE = /(?:^|\/)dt=(\d{4}-\d{2}-\d{2})(?:\/|$)/;
 
 /**
  * The chosen partitions below an input folder, in binary order.
- * @throws PublishError PLAN_NO_PARTITION when there is none of that choice
+ * @throws Ncs4cvrError PLAN_NO_PARTITION when there is none of that choice
  */
 export async function selectPartitions(
   inputRoot: string,
@@ -34,7 +34,7 @@ export async function selectPartitions(
   if (chosen.length > 0) {
     return chosen.map((partition) => inputPartition(inputRoot, partition));
   }
-  throw new PublishError('PLAN_NO_PARTITION', 'there is no such partition of shards', {
+  throw new Ncs4cvrError('PLAN_NO_PARTITION', 'there is no such partition of shards', {
     file: inputRoot,
     expected: describe(choice),
     found: found.slice(-5).join(', ') || 'shards outside of folders such as dt=2022-05-06',

@@ -26,7 +26,7 @@ export interface ModelDraft {
 /**
  * Builds model.onnx, checks it against the trainer's own scores of the golden rows, and writes the bundle. A model
  * that fails the check leaves nothing behind.
- * @throws ModelError BUNDLE_GOLDEN_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
+ * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
  */
 export async function exportBundle(
   uri: string,

@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { ModelError, TrainingError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask } from '../base/tasks.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
@@ -36,7 +36,7 @@ const GOLDEN_ROWS = 64;
 
 /**
  * Fits the contract on the training part and encodes both parts.
- * @throws ModelError GRAPH_TOO_LARGE before the memory for the weights is taken; TrainingError TRAINING_NO_POSITIVES
+ * @throws Ncs4cvrError GRAPH_TOO_LARGE before the memory for the weights is taken; Ncs4cvrError TRAINING_NO_POSITIVES
  */
 export async function prepareTraining(
   config: TrainingConfig,
@@ -76,7 +76,7 @@ function refuseTooLarge({ embeddingRowCount, embeddingWidth, parameters }: Netwo
     sizeOf([embeddingRowCount, embeddingWidth]) +
     parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   if (sizeBytes <= MAX_TENSOR_BYTES) return;
-  throw new ModelError('GRAPH_TOO_LARGE', "the weights won't fit into one ONNX file", {
+  throw new Ncs4cvrError('GRAPH_TOO_LARGE', "the weights won't fit into one ONNX file", {
     expected: `at most ${MAX_TENSOR_BYTES} bytes; fewer buckets, larger minCounts or narrower embeddings`,
     found: `${sizeBytes} bytes, with ${embeddingRowCount} embedding rows of width ${embeddingWidth}`,
   });
@@ -103,7 +103,7 @@ async function firstRows(contract: FeatureContract, parts: AsyncGenerator<ShardB
     const columns = [...new Set(contract.features.map(({ column }) => column))];
     return batch.select(columns.filter((name) => inBatch.has(name))).slice(0, GOLDEN_ROWS);
   }
-  throw new TrainingError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');
+  throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');
 }
 
 /** P(click) and P(conversion | click) of the training rows. */
@@ -116,7 +116,7 @@ function labelRates(set: TrainingSet, dataUri: string): PerTask<number> {
     conversions += set.conversion[row]!;
   }
   if (clicks === 0 || conversions === 0) {
-    throw new TrainingError('TRAINING_NO_POSITIVES', 'a task has nothing to learn from', {
+    throw new Ncs4cvrError('TRAINING_NO_POSITIVES', 'a task has nothing to learn from', {
       file: dataUri,
       expected: 'clicks and conversions among the training rows',
       found: `${clicks} clicks, ${conversions} conversions in ${set.rowCount} rows`,

@@ -1,4 +1,4 @@
-import { TrainingError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { checkColumns, type WantedColumn } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
@@ -31,7 +31,7 @@ export type ShardVersion = Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'vers
 
 /**
  * Assigns the shards at a URI to training and validation.
- * @throws TrainingError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside dt= partitions
+ * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside dt= partitions
  */
 export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
   const { shards } = await listShards(dataUri);
@@ -66,7 +66,7 @@ async function splitByDate(
     });
     const parts = await wholeShards(chosen);
     if (parts.every((part) => part.rowEnd === 0)) {
-      throw new TrainingError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
+      throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
         expected: `rows in partitions dt=${range.from} to dt=${range.to}`,
         found: [...new Set(shards.map(dateOf))].join(', '),
@@ -89,7 +89,7 @@ async function splitByDate(
 function dateOf(shard: ListedFile): string {
   const date = /^.*(?:^|\/)dt=(\d{4}-\d{2}-\d{2})\//s.exec(shard.uri)?.[1];
   if (date !== undefined) return date;
-  throw new TrainingError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
+  throw new Ncs4cvrError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
     file: shard.uri,
     expected: 'a folder dt=YYYY-MM-DD in its path',
   });
@@ -106,7 +106,7 @@ async function splitByFraction(
   const reportStart = rowCount - Math.round(rowCount * report);
   const boundary = reportStart - Math.round(rowCount * validation);
   if (boundary <= 0 || boundary === reportStart || (report > 0 && reportStart === rowCount)) {
-    throw new TrainingError('TRAINING_SPLIT_EMPTY', 'too few rows to split', {
+    throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'too few rows to split', {
       file: dataUri,
       expected: `at least one row on each side of ${report > 0 ? `${validation} and ${report}` : validation}`,
       found: `${rowCount} rows`,

@@ -1,5 +1,5 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
-import { ShardError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { openShard, type ParquetShard } from '../parquet/openShard.ts';
@@ -76,7 +76,7 @@ export class RowGroupScorer {
     const file = await storageFor(shardUri).open(shardUri);
     try {
       if (file.version !== shardVersion) {
-        throw new ShardError('SHARD_CHANGED', 'the shard was replaced while it was being scored', {
+        throw new Ncs4cvrError('SHARD_CHANGED', 'the shard was replaced while it was being scored', {
           file: shardUri,
           expected: `version ${shardVersion}`,
           found: file.version,

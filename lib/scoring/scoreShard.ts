@@ -1,6 +1,6 @@
 import { tableFromIPC } from 'apache-arrow';
 import { PredictionWriter } from '../arrow/predictionWriter.ts';
-import { Ncs4cvrError, ShardError, StorageError } from '../base/errors.ts';
+import { Ncs4cvrError, StorageError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
@@ -88,7 +88,7 @@ export async function scoreShard(
       }
       const { rowCount, sizeBytes } = await writer.finish();
       if (rowCount !== expectedRows) {
-        throw new ShardError('SHARD_ROW_COUNT_MISMATCH', 'not every row was scored', {
+        throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'not every row was scored', {
           file: inputUri,
           expected: `${expectedRows} rows`,
           found: `${rowCount} rows`,

@@ -21,7 +21,7 @@ export interface Execution {
 
 /**
  * Eventually consistent: right after a start or a redrive, the answer may be of the moment before.
- * @throws RunError RUN_NOT_FOUND, RUN_ACCESS_DENIED, RUN_REQUEST_FAILED
+ * @throws Ncs4cvrError RUN_NOT_FOUND, RUN_ACCESS_DENIED, RUN_REQUEST_FAILED
  */
 export async function describeExecution({ sdk, client }: StepFunctions, arn: string): Promise<Execution> {
   const found = await answerOf(client.send(new sdk.DescribeExecutionCommand({ executionArn: arn })), arn);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RunError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { describeEnd, describeExecution, type Execution, isRunning } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
 import { isServiceError } from './stepFunctionsError.ts';
@@ -43,7 +43,7 @@ const SETTLE_MILLIS = 60_000;
 
 /**
  * Waits until an execution has ended, however long it takes.
- * @throws RunError RUN_FAILED with status, error and cause unless it has succeeded
+ * @throws Ncs4cvrError RUN_FAILED with status, error and cause unless it has succeeded
  */
 export async function followExecution(
   sfn: StepFunctions,
@@ -62,7 +62,7 @@ export async function followExecution(
     const isCurrent = execution !== undefined && (hasSettled || execution.redriveCount >= redriveCount);
     if (isCurrent && !isRunning(execution)) {
       if (execution.status === 'SUCCEEDED') return execution;
-      throw new RunError('RUN_FAILED', 'the run has ended without publishing everything', {
+      throw new Ncs4cvrError('RUN_FAILED', 'the run has ended without publishing everything', {
         file: arn,
         found: describeEnd(execution),
       });

@@ -1,5 +1,5 @@
 import type { ExecutionListItem } from '@aws-sdk/client-sfn';
-import { RunError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { describeExecution, type Execution, hasTriedAll, isRedrivable } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
 import { answerOf, isServiceError } from './stepFunctionsError.ts';
@@ -11,7 +11,7 @@ const EXECUTIONS_LOOKED_AT = 20;
 /**
  * The failed, timed out or aborted execution that ended last, of those that can be redriven (Step Functions allows it for
  * 14 days).
- * @throws RunError RUN_NOT_REDRIVABLE when there is none, or a redrive wouldn't help this one
+ * @throws Ncs4cvrError RUN_NOT_REDRIVABLE when there is none, or a redrive wouldn't help this one
  */
 export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: string): Promise<Execution> {
   const { sdk, client } = sfn;
@@ -33,13 +33,13 @@ export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: stri
     }
     newest ??= execution;
   }
-  throw new RunError('RUN_NOT_REDRIVABLE', 'no failed, timed out or aborted run can be redriven', {
+  throw new Ncs4cvrError('RUN_NOT_REDRIVABLE', 'no failed, timed out or aborted run can be redriven', {
     file: stateMachineArn,
     ...(newest === undefined ? {} : { found: `${newest.arn}: ${whyNot(newest)}` }),
   });
 }
 
-/** @throws RunError RUN_NOT_REDRIVABLE with Step Functions' reason, or since a new run is what helps */
+/** @throws Ncs4cvrError RUN_NOT_REDRIVABLE with Step Functions' reason, or since a new run is what helps */
 export function refuseUnredrivable(execution: Execution): void {
   if (isRedrivable(execution)) return;
   throw notRedrivable(execution.arn, whyNot(execution));
@@ -47,7 +47,7 @@ export function refuseUnredrivable(execution: Execution): void {
 
 /**
  * Goes on with an execution where it stopped, with the same input; what has succeeded is not done again.
- * @throws RunError RUN_NOT_REDRIVABLE when somebody else was faster, or its time is over
+ * @throws Ncs4cvrError RUN_NOT_REDRIVABLE when somebody else was faster, or its time is over
  */
 export async function redriveRun({ sdk, client }: StepFunctions, { arn }: Execution): Promise<Date> {
   try {
@@ -68,8 +68,8 @@ function whyNot(execution: Execution): string {
   return redriveStatusReason ?? status;
 }
 
-function notRedrivable(arn: string, found: string | undefined, cause?: unknown): RunError {
-  return new RunError('RUN_NOT_REDRIVABLE', "this run can't be redriven", {
+function notRedrivable(arn: string, found: string | undefined, cause?: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('RUN_NOT_REDRIVABLE', "this run can't be redriven", {
     file: arn,
     ...(found === undefined ? {} : { found }),
     cause,

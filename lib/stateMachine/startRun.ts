@@ -1,4 +1,4 @@
-import { RunError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { WrittenPlan } from '../publish/runPlan.ts';
 import { describeEnd, describeExecution, isRedrivable, isRunning } from './execution.ts';
 import type { StepFunctions } from './stepFunctionsClient.ts';
@@ -14,7 +14,7 @@ export interface StartedRun {
  * Starts a state machine with a plan. The execution's name follows from the plan: while it runs, starting the plan again
  * gives the same execution. Names are taken for 90 days, so an execution that failed and that no redrive can help gets a
  * successor with a number.
- * @throws RunError RUN_ALREADY_ENDED when it has succeeded, or can be redriven
+ * @throws Ncs4cvrError RUN_ALREADY_ENDED when it has succeeded, or can be redriven
  */
 export async function startRun(
   sfn: StepFunctions,
@@ -39,7 +39,7 @@ export async function startRun(
     const canGoOn = isRedrivable(execution);
     if (status !== 'SUCCEEDED' && !canGoOn) continue;
     const advice = canGoOn ? '`redrive` goes on where it stopped' : 'plan again';
-    throw new RunError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
+    throw new Ncs4cvrError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
       file: arn,
       found: describeEnd(execution),
     });

@@ -7,7 +7,7 @@ import { maskInput } from './networkGraphs.ts';
 
 /**
  * Mask inputs of a training or forward graph; none when every connection is shared.
- * @throws ModelError MASKS_INVALID
+ * @throws Ncs4cvrError MASKS_INVALID
  */
 export function maskTensors(shape: NetworkShape, masks: TaskMasks | undefined): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};

@@ -1,4 +1,4 @@
-import { TrainingError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type RandomState, RandomStream } from '../base/randomStream.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -87,7 +87,7 @@ const PROGRESS_MILLIS = 1000;
  * Trains both tasks, or one alone: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
  * early stop when none was better for `patience` validations. With checkpoints, a training that was killed goes on after
  * its last whole epoch and ends with the same weights. Deterministic for a seed on one machine and one thread.
- * @throws TrainingError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { shape, layout, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
@@ -190,7 +190,7 @@ function refuseUnmeasurable(set: TrainingSet, tasks: readonly Task[]): void {
   const anyScores = new Float32Array(set.rowCount).fill(0.5);
   const metrics = measure({ pctr: anyScores, pcvr: anyScores }, set);
   if (tasks.some((task) => metrics[task].auc !== null)) return;
-  throw new TrainingError('TRAINING_NO_POSITIVES', 'no checkpoint can be chosen on the validation rows', {
+  throw new Ncs4cvrError('TRAINING_NO_POSITIVES', 'no checkpoint can be chosen on the validation rows', {
     expected: `both classes of ${tasks.join(' or ')} among them`,
     found: `${metrics.click.rows} rows, ${metrics.conversion.rows} clicks`,
   });
@@ -199,7 +199,7 @@ function refuseUnmeasurable(set: TrainingSet, tasks: readonly Task[]): void {
 function refuseDiverged(losses: PerTask<TaskLoss>, step: number): void {
   for (const task of TASKS) {
     if (Number.isFinite(losses[task].mean)) continue;
-    throw new TrainingError('TRAINING_DIVERGED', `the ${task} loss is lost at step ${step}`, {
+    throw new Ncs4cvrError('TRAINING_DIVERGED', `the ${task} loss is lost at step ${step}`, {
       expected: 'a finite loss; smaller learning rates may help',
       found: String(losses[task].mean),
     });

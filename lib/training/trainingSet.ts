@@ -29,7 +29,7 @@ export class TrainingSetBuilder {
     this.#rows = allocateEncodedRows(encoder.layout, 0);
   }
 
-  /** @throws ShardError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1] */
+  /** @throws Ncs4cvrError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1] */
   add(batch: RecordBatch, place: BatchPlace): void {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));

@@ -114,7 +114,7 @@ export class TrainingStep {
   /**
    * @param tasks the tasks to learn: both, or one alone
    * @param maskMode where masks are learnt, `masks` are where that starts, and both tasks are learnt jointly
-   * @throws ModelError MASKS_INVALID
+   * @throws Ncs4cvrError MASKS_INVALID
    */
   static async create(
     shape: NetworkShape,
@@ -145,7 +145,7 @@ export class TrainingStep {
     return { embeddings: this.#embeddings, parameters: new Map(parameters) };
   }
 
-  /** Takes other masks from the next step on. @throws ModelError MASKS_INVALID */
+  /** Takes other masks from the next step on. @throws Ncs4cvrError MASKS_INVALID */
   setMasks(masks: TaskMasks): void {
     this.feed(maskTensors(this.#shape, masks));
   }

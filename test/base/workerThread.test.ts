@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Ncs4cvrError, ProblemsError, ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError, ProblemsError } from '../../lib/base/errors.ts';
 import { deserialiseError, serialiseError } from '../../lib/base/workerThread.ts';
 
 function overTheWire(error: unknown): Error {
@@ -7,7 +7,7 @@ function overTheWire(error: unknown): Error {
 }
 
 test("an error of ours keeps code, message, place, comparison, retry advice and the worker's stack", () => {
-  const error = new ShardError('SHARD_PAGE_CORRUPT', 'cannot be decoded', {
+  const error = new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'cannot be decoded', {
     file: 'a.parquet',
     rowGroup: 0,
     column: 'x',

@@ -1,18 +1,18 @@
 import { Bool, Int8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { readLabels, readUsers } from '../../lib/features/readLabels.ts';
 import { batchOf, columnOf, doubles, int64s, strings } from './arrowBatches.ts';
 
 const place = { file: 'part-0.parquet', rowGroup: 2, rowStart: 40 };
 const columns = { click: 'click', conversion: 'play_rate' };
 
-function errorOf(batch: Parameters<typeof readLabels>[0]): ShardError {
+function errorOf(batch: Parameters<typeof readLabels>[0]): Ncs4cvrError {
   try {
     readLabels(batch, columns, place);
   } catch (error) {
-    expect(error).toBeInstanceOf(ShardError);
-    return error as ShardError;
+    expect(error).toBeInstanceOf(Ncs4cvrError);
+    return error as Ncs4cvrError;
   }
   throw new Error('readLabels accepted the batch');
 }

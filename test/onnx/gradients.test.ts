@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import type { Value } from '../../lib/onnx/opDefinition.ts';
@@ -167,7 +167,7 @@ describe('gradients', () => {
     expect(() => gradients(graph, ops.sum(graph, rows), [table])).toThrow(
       expect.objectContaining({ code: 'GRAPH_OP_NOT_DIFFERENTIABLE' }),
     );
-    expect(() => gradients(graph, rows, [table])).toThrow(ModelError);
+    expect(() => gradients(graph, rows, [table])).toThrow(Ncs4cvrError);
     expect(() => gradients(graph, rows, [table])).toThrow('GRAPH_LOSS_NOT_SCALAR');
   });
 

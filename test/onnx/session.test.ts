@@ -65,7 +65,7 @@ describe('session', () => {
     ['a cut file', doubling().subarray(0, 40)],
   ])('refuses %s with a code and the cause', async (_, bytes) => {
     const failure = await createSession(bytes).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'GRAPH_INVALID', name: 'ModelError' });
+    expect(failure).toMatchObject({ code: 'GRAPH_INVALID', name: 'Ncs4cvrError' });
     expect(failure).toHaveProperty('cause', expect.any(Error));
   });
 

@@ -1,6 +1,6 @@
 import { DataType } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { ProblemsError, ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError, ProblemsError } from '../../lib/base/errors.ts';
 import { checkColumns, type WantedColumn } from '../../lib/parquet/checkColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { memoryFile } from './memoryFile.ts';
@@ -28,8 +28,8 @@ describe('checkColumns', () => {
 
   it('names a missing required column and what is there instead', async () => {
     const error = await checkError([wanted('age')]);
-    expect(error).toBeInstanceOf(ShardError);
-    expect((error as ShardError).message).toBe(
+    expect(error).toBeInstanceOf(Ncs4cvrError);
+    expect((error as Ncs4cvrError).message).toBe(
       "SHARD_COLUMN_MISSING: memory.parquet, column 'age': no such column " +
         "(expected an integer, found 'id', 'city', 'price')",
     );
@@ -42,7 +42,7 @@ describe('checkColumns', () => {
       data: [1],
     }));
     const error = await checkError([wanted('video_id')], writeShard(columns));
-    expect((error as ShardError).found).toMatch(/^'videoId', 'c0', .*'c10' and 18 more$/);
+    expect((error as Ncs4cvrError).found).toMatch(/^'videoId', 'c0', .*'c10' and 18 more$/);
   });
 
   it('names a column of the wrong type, also when it is optional', async () => {

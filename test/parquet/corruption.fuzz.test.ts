@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { memoryFile } from './memoryFile.ts';
 import { readPlainRows } from './plainValues.ts';
 import { sampleShard, writeShard } from './sampleShards.ts';
@@ -31,7 +31,7 @@ describe('a shard with flipped bytes', () => {
   it.each([
     ['flat columns', sampleShard(60, 30), 20_260_101],
     ['lists', lists, 20_260_102],
-  ])('gives values or a ShardError, never a hang or another error: %s', async (_name, good, seed) => {
+  ])('gives values or a Ncs4cvrError, never a hang or another error: %s', async (_name, good, seed) => {
     const random = seededRandom(seed);
     const outcomes = { values: 0, errors: 0 };
     for (let trial = 0; trial < 300; trial += 1) {
@@ -46,7 +46,7 @@ describe('a shard with flipped bytes', () => {
         expect(rows.length).toBeLessThanOrEqual(60);
         outcomes.values += 1;
       } catch (error) {
-        expect(error, `seed ${seed}, trial ${trial}`).toBeInstanceOf(ShardError);
+        expect(error, `seed ${seed}, trial ${trial}`).toBeInstanceOf(Ncs4cvrError);
         outcomes.errors += 1;
       }
       expect(performance.now() - started, `seed ${seed}, trial ${trial}`).toBeLessThan(5000);

@@ -1,16 +1,16 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { ShardError, StorageError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { FOOTER_READ_BYTES } from '../../lib/parquet/readFooter.ts';
 import { memoryFile } from './memoryFile.ts';
 import { readPlainRows } from './plainValues.ts';
 import { overwritten, sampleShard, withMetadata, writeShard } from './sampleShards.ts';
 
-async function openError(bytes: Uint8Array): Promise<ShardError> {
+async function openError(bytes: Uint8Array): Promise<Ncs4cvrError> {
   const error = await openShard(memoryFile(bytes)).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(ShardError);
-  return error as ShardError;
+  expect(error).toBeInstanceOf(Ncs4cvrError);
+  return error as Ncs4cvrError;
 }
 
 describe('openShard', () => {

@@ -1,6 +1,6 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { ShardError, StorageError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import { openShard, type ParquetShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
 import { isDecoderPoisoned } from '../../lib/parquet/wasmDecoder.ts';
@@ -8,11 +8,11 @@ import { memoryFile } from './memoryFile.ts';
 import { plainRows, readPlainRows } from './plainValues.ts';
 import { overwritten, sampleShard, writeShard } from './sampleShards.ts';
 
-async function readError(bytes: Uint8Array, columns: string[], rowGroup = 0): Promise<ShardError> {
+async function readError(bytes: Uint8Array, columns: string[], rowGroup = 0): Promise<Ncs4cvrError> {
   const shard = await openShard(memoryFile(bytes));
   const error = await readRowGroup(shard, rowGroup, columns).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(ShardError);
-  return error as ShardError;
+  expect(error).toBeInstanceOf(Ncs4cvrError);
+  return error as Ncs4cvrError;
 }
 
 function chunkStart(bytes: Uint8Array, rowGroup: number, column: number): number {
@@ -178,17 +178,17 @@ describe('readRowGroup', () => {
 describe('a panic of the decoder', () => {
   it('is SHARD_DECODER_PANIC, marks the instance, and leaves it able to read', async () => {
     const good = sampleShard(64, 64);
-    const panics: ShardError[] = [];
+    const panics: Ncs4cvrError[] = [];
     // Seeded flips: about one in 200 makes arrow-rs panic rather than return an error.
     for (let seed = 1; seed <= 2000 && panics.length === 0; seed += 1) {
       const broken = overwritten(good, 4 + ((seed * 7919) % 200), [(seed * 104729) % 256]);
       const error = await readPlainRows(memoryFile(broken)).catch((thrown: unknown) => thrown);
-      if (isDecoderPoisoned(error)) panics.push(error as ShardError);
+      if (isDecoderPoisoned(error)) panics.push(error as Ncs4cvrError);
     }
-    expect(panics[0]).toBeInstanceOf(ShardError);
+    expect(panics[0]).toBeInstanceOf(Ncs4cvrError);
     expect(panics[0]!.code).toBe('SHARD_DECODER_PANIC');
     expect(isDecoderPoisoned(new Error('outer', { cause: panics[0] }))).toBe(true);
-    expect(isDecoderPoisoned(new ShardError('SHARD_PAGE_CORRUPT', 'x'))).toBe(false);
+    expect(isDecoderPoisoned(new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'x'))).toBe(false);
     expect(await readPlainRows(memoryFile(good))).toHaveLength(64);
   });
 });

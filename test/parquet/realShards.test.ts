@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
 import { hasSharedData, memoryFile, sharedData, sharedFile } from './memoryFile.ts';
@@ -47,13 +47,13 @@ describe.skipIf(!hasSharedData)(`files of parquet-testing${skipped}`, () => {
   });
 
   it.each(listFiles(badFolder))(
-    '%s is refused with a ShardError, and the next file reads right',
+    '%s is refused with a Ncs4cvrError, and the next file reads right',
     async (name) => {
       const started = performance.now();
       const file = memoryFile(readFileSync(badFolder + name), name);
       const error = await readPlainRows(file).catch((thrown: unknown) => thrown);
-      expect(error).toBeInstanceOf(ShardError);
-      expect((error as ShardError).location.file).toBe(name);
+      expect(error).toBeInstanceOf(Ncs4cvrError);
+      expect((error as Ncs4cvrError).location.file).toBe(name);
       expect(performance.now() - started).toBeLessThan(5000);
       const good = readFileSync(`${goodFolder}alltypes_plain.parquet`);
       expect(await readPlainRows(memoryFile(good))).toEqual(await readForeignRows(good));

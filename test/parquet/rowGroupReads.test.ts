@@ -1,6 +1,6 @@
 import type { ColumnChunk, FileMetaData } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { ShardError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { type ReadableShard, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { shardColumns } from '../../lib/parquet/shardColumns.ts';
 
@@ -51,12 +51,12 @@ function plannable(change: Partial<Record<'a' | 'b' | 'c', Partial<ColumnChunk>>
   };
 }
 
-function planError(shard: ReadableShard, columns: string[], rowGroup = 0): ShardError {
+function planError(shard: ReadableShard, columns: string[], rowGroup = 0): Ncs4cvrError {
   try {
     rowGroupReads(shard, rowGroup, columns);
   } catch (error) {
-    expect(error).toBeInstanceOf(ShardError);
-    return error as ShardError;
+    expect(error).toBeInstanceOf(Ncs4cvrError);
+    return error as Ncs4cvrError;
   }
   throw new Error('rowGroupReads did not throw');
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { TrainingError } from '../../lib/base/errors.ts';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { CheckpointStore } from '../../lib/training/checkpointStore.ts';
 import { writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
@@ -115,7 +115,7 @@ describe('a training that was stopped', () => {
   it('writes no bundle when the training fails by itself', async () => {
     const output = join(folder, 'diverged');
     const training = { epochs: 2, trunk: { learningRate: 1e30 } };
-    await expect(train(config({ training }), output)).rejects.toThrow(TrainingError);
+    await expect(train(config({ training }), output)).rejects.toThrow(Ncs4cvrError);
     expect(existsSync(join(output, 'bundle.json'))).toBe(false);
   });
 });

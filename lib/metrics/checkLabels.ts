@@ -1,18 +1,15 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 
-/** Scores or labels can't be measured. Codes: METRIC_SCORE_INVALID, METRIC_LABEL_INVALID, METRIC_LENGTH_MISMATCH, METRIC_STATE_INVALID. */
-export class MetricError extends Ncs4cvrError {}
-
 /**
  * A diverged model is told here, instead of by a metric that looks like a bad one.
- * @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID unless the score is finite and the label in [0, 1]
+ * @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID unless the score is finite and the label in [0, 1]
  */
 export function checkScoreAndLabel(score: number, label: number): void {
   if (!Number.isFinite(score)) throw invalidScore('a finite number', score);
   checkLabel(label);
 }
 
-/** @throws MetricError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID unless both are in [0, 1] */
+/** @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID unless both are in [0, 1] */
 export function checkProbabilityAndLabel(probability: number, label: number): void {
   // Written so that NaN fails too.
   if (!(probability >= 0 && probability <= 1)) throw invalidScore('a probability in [0, 1]', probability);
@@ -21,22 +18,22 @@ export function checkProbabilityAndLabel(probability: number, label: number): vo
 
 function checkLabel(label: number): void {
   if (!(label >= 0 && label <= 1)) {
-    throw new MetricError('METRIC_LABEL_INVALID', 'a label can not be measured', {
+    throw new Ncs4cvrError('METRIC_LABEL_INVALID', 'a label can not be measured', {
       expected: 'a number in [0, 1]',
       found: String(label),
     });
   }
 }
 
-function invalidScore(expected: string, found: number): MetricError {
-  return new MetricError('METRIC_SCORE_INVALID', 'a score can not be measured', {
+function invalidScore(expected: string, found: number): Ncs4cvrError {
+  return new Ncs4cvrError('METRIC_SCORE_INVALID', 'a score can not be measured', {
     expected,
     found: String(found),
   });
 }
 
-/** @throws MetricError METRIC_STATE_INVALID unless the parts of a saved state fit together */
+/** @throws Ncs4cvrError METRIC_STATE_INVALID unless the parts of a saved state fit together */
 export function checkState(isValid: boolean, expected: string): void {
   if (isValid) return;
-  throw new MetricError('METRIC_STATE_INVALID', 'a saved state is damaged', { expected });
+  throw new Ncs4cvrError('METRIC_STATE_INVALID', 'a saved state is damaged', { expected });
 }
