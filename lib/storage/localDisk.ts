@@ -46,6 +46,21 @@ export const localDisk: Storage = {
     }
   },
 
+  async listFolders(uri) {
+    const path = diskPath(uri);
+    const folders: string[] = [];
+    try {
+      for (const name of await readdir(path)) {
+        // A link that leads nowhere is no folder; listing the files would tell of it.
+        const stats = await stat(join(path, name)).catch(() => undefined);
+        if (stats?.isDirectory()) folders.push(name);
+      }
+    } catch (error) {
+      return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED')) ?? [];
+    }
+    return folders.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  },
+
   async readWhole(uri) {
     try {
       const buffer = await readFile(diskPath(uri));

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { StorageError } from '../base/errors.ts';
 import { createS3File } from './s3AtomicFile.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
@@ -45,6 +46,20 @@ export const s3Storage: Storage = {
         found.push({ uri: root + relativePath, relativePath, ...file });
       }
       return found;
+    }),
+
+  listFolders: (uri) =>
+    reading(uri, async (s3, { bucket, key }) => {
+      const prefix = folderPrefix(key);
+      const names: string[] = [];
+      for await (const { CommonPrefixes = [] } of listPages(s3, {
+        Bucket: bucket,
+        Prefix: prefix,
+        Delimiter: '/',
+      })) {
+        names.push(...CommonPrefixes.map(({ Prefix }) => Prefix!.slice(prefix.length, -1)));
+      }
+      return names;
     }),
 
   readWhole: (uri) =>
@@ -145,21 +160,13 @@ interface ListedKey extends DatedStat {
 
 /** In binary order of the keys, as S3 lists them. */
 async function* listKeys(
-  { sdk, client }: S3,
+  s3: S3,
   { bucket, key: prefix }: S3Location,
   limit?: number,
 ): AsyncGenerator<ListedKey> {
-  let token: string | undefined;
-  do {
-    const page = await client.send(
-      new sdk.ListObjectsV2Command({
-        Bucket: bucket,
-        Prefix: prefix,
-        ContinuationToken: token,
-        ...(limit === undefined ? {} : { MaxKeys: limit }),
-      }),
-    );
-    for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
+  const input = { Bucket: bucket, Prefix: prefix, ...(limit === undefined ? {} : { MaxKeys: limit }) };
+  for await (const { Contents = [] } of listPages(s3, input)) {
+    for (const { Key, Size, ETag, LastModified } of Contents) {
       yield {
         key: Key!,
         sizeBytes: Size!,
@@ -167,6 +174,17 @@ async function* listKeys(
         modifiedMillis: LastModified!.getTime(),
       };
     }
+  }
+}
+
+async function* listPages(
+  { sdk, client }: S3,
+  input: ListObjectsV2CommandInput,
+): AsyncGenerator<ListObjectsV2CommandOutput> {
+  let token: string | undefined;
+  do {
+    const page = await client.send(new sdk.ListObjectsV2Command({ ...input, ContinuationToken: token }));
+    yield page;
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
   } while (token !== undefined);
 }

@@ -61,6 +61,11 @@ export interface Storage {
   stat(uri: string): Promise<FileStat | undefined>;
   /** Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. */
   list(uri: string): Promise<ListedFile[]>;
+  /**
+   * Names of the folders directly within a folder, in binary order, hidden ones among them; on S3 a request per 1,000 names
+   * whatever lies below. Empty where there is no such folder.
+   */
+  listFolders(uri: string): Promise<string[]>;
   readWhole(uri: string): Promise<Uint8Array>;
   /** Undefined where there is no file. */
   readVersioned(uri: string): Promise<VersionedBytes | undefined>;

@@ -81,6 +81,23 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
     expect(await storage.stat(uriOf('empty.bin'))).toMatchObject({ sizeBytes: 0 });
   });
 
+  it('lists the folders directly within a folder, hidden ones too, in binary order and over several pages', async () => {
+    const files = [
+      'dt=2/a/b.bin',
+      'dt=10/a.bin',
+      'dt=10/b.bin',
+      '_delta_log/0.json',
+      'é=1/x',
+      'file.bin',
+      'dt=2/c.bin',
+    ];
+    for (const name of files) await write(storage, uriOf(`folders/${name}`), bytesOf(name));
+    expect(await storage.listFolders(uriOf('folders'))).toEqual(['_delta_log', 'dt=10', 'dt=2', 'é=1']);
+    expect(await storage.listFolders(uriOf('folders/dt=2'))).toEqual(['a']);
+    expect(await storage.listFolders(uriOf('folders/dt=10'))).toEqual([]);
+    expect(await storage.listFolders(uriOf('folders/none'))).toEqual([]);
+  });
+
   it('lists every depth in binary order, without hidden files, with the versions that reads see', async () => {
     const names = [
       'b/2.bin',

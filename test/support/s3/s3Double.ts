@@ -148,19 +148,31 @@ export class S3Double {
     const limit = Math.min(this.options.pageSize ?? 1000, Number(query.get('max-keys') ?? 1000));
     const token = query.get('continuation-token');
     const after = token === null ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64').toString();
-    const keys = bucket.keys(prefix, after);
+    const delimiter = query.get('delimiter');
+    // A key, or what it begins with up to the delimiter; as on S3, each common prefix counts once, and as one.
+    const entries = bucket.keys(prefix, after).map((key) => {
+      const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length);
+      return end < 0 ? key : key.slice(0, end + 1);
+    });
+    const isPrefix = (entry: string) => delimiter !== null && entry.slice(prefix.length).endsWith(delimiter);
+    const keys = [...new Set(entries)].filter((entry) => !isPrefix(entry) || entry !== after);
     const page = keys.slice(0, limit);
     const isTruncated = keys.length > page.length;
     const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : escapeXml;
-    const contents = page.map((key) => {
-      const { bytes, etag, lastModified } = bucket.get(key);
-      return `<Contents><Key>${encode(key)}</Key><Size>${bytes.length}</Size><ETag>${escapeXml(etag)}</ETag><LastModified>${lastModified.toISOString()}</LastModified></Contents>`;
-    });
+    const prefixes = page
+      .filter(isPrefix)
+      .map((entry) => `<CommonPrefixes><Prefix>${encode(entry)}</Prefix></CommonPrefixes>`);
+    const contents = page
+      .filter((entry) => !isPrefix(entry))
+      .map((key) => {
+        const { bytes, etag, lastModified } = bucket.get(key);
+        return `<Contents><Key>${encode(key)}</Key><Size>${bytes.length}</Size><ETag>${escapeXml(etag)}</ETag><LastModified>${lastModified.toISOString()}</LastModified></Contents>`;
+      });
     const next = isTruncated
       ? `<NextContinuationToken>${Buffer.from(page.at(-1)!).toString('base64')}</NextContinuationToken>`
       : '';
     return xml(
-      `<ListBucketResult><IsTruncated>${isTruncated}</IsTruncated><KeyCount>${page.length}</KeyCount>${next}${contents.join('')}</ListBucketResult>`,
+      `<ListBucketResult><IsTruncated>${isTruncated}</IsTruncated><KeyCount>${page.length}</KeyCount>${next}${contents.join('')}${prefixes.join('')}</ListBucketResult>`,
     );
   }
 }
