@@ -1,11 +1,9 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { partitionOf } from '../lib/publish/selectPartitions.ts';
-import { parseDocument } from './parseDocument.ts';
+import { handleEach, isSqsEvent, notifiedObjects, parseEvent } from './events.ts';
 import { planAndSend } from './planAndSend.ts';
-import { type PlannedRun, planRun, runRequestSchema } from './planRun.ts';
-import { notifiedObjects } from './s3Events.ts';
+import { type PlannedRun, planRun, startRequestSchema } from './planRun.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 
@@ -14,7 +12,7 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Planne
   return observed(invocation, async () => {
     const settings = readSettings();
     if (isSqsEvent(event)) return planEvents(event, settings);
-    const request = parseDocument(runRequestSchema, event);
+    const request = parseEvent(startRequestSchema, event);
     const planned = await traced('plan run', {}, () => planRun(request, settings));
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });

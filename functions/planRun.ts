@@ -22,7 +22,7 @@ import { annotate } from './traced.ts';
 const isoDate = z.iso.date();
 
 /** What the state machine is started with: partitions to plan, or a plan. */
-export const runRequestSchema = z.union([
+export const startRequestSchema = z.union([
   z.strictObject({
     partitions: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('newest') }),
@@ -36,7 +36,7 @@ export const runRequestSchema = z.union([
   /** Below `plans/` of the stage's output root, where `run --state-machine` has put it. */
   z.strictObject({ planUri: z.string() }),
 ]);
-export type RunRequestEvent = z.infer<typeof runRequestSchema>;
+export type StartRequest = z.infer<typeof startRequestSchema>;
 
 /** What a run's later steps read. */
 export interface PlannedRun {
@@ -51,7 +51,7 @@ export interface PlannedRun {
 }
 
 /** Plans a run, or takes its plan; writes plan, units and publish requests below the output root, named after the plan. */
-export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
+export async function planRun(request: StartRequest, settings: Settings): Promise<PlannedRun> {
   const plan =
     'planUri' in request
       ? await givenPlan(request.planUri, settings)

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { decodeJson, isRecord } from '../base/jsonDocument.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctionsClient.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
@@ -51,11 +51,8 @@ export function parseExecutionArn(text: string): string {
  */
 export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
   const bytes = await storageFor(uri).readWhole(uri);
-  try {
-    const document = JSON.parse(new TextDecoder().decode(bytes)) as { labels?: object } | null;
-    if (conversion === undefined || typeof document !== 'object' || document === null) return document;
-    return { ...document, labels: { ...document.labels, conversion } };
-  } catch (cause) {
-    throw new Ncs4cvrError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
-  }
+  const document = decodeJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
+  if (conversion === undefined || !isRecord(document)) return document;
+  const labels = isRecord(document.labels) ? document.labels : {};
+  return { ...document, labels: { ...labels, conversion } };
 }

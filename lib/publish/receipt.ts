@@ -2,11 +2,11 @@ import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { partUri, receiptUri } from './outputLayout.ts';
+import { decodeOutputDocument, partUri, receiptUri } from './outputLayout.ts';
 import { partIdOf, type Span, spanSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
@@ -46,7 +46,7 @@ export async function readReceipt(
   const uri = receiptUri(root, partition, partIdOf(span, model));
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return undefined;
-  const receipt = decodeJson(found.bytes, receiptSchema, uri);
+  const receipt = decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
   const part = await storageFor(receipt.uri).stat(receipt.uri);
   return part?.sizeBytes === receipt.sizeBytes ? receipt : undefined;
 }

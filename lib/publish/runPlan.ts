@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { ProblemsError } from '../base/errors.ts';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { cutPartition } from './cutPartition.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
-import { planUri } from './outputLayout.ts';
+import { decodeOutputDocument, planUri } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
 import { type Span, spanSchema } from './span.ts';
@@ -106,7 +106,7 @@ export async function planPartition(
 
 /** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
 export async function readRunPlan(uri: string): Promise<RunPlan> {
-  return decodeJson(await storageFor(uri).readWhole(uri), runPlanSchema, uri);
+  return decodeOutputDocument(await storageFor(uri).readWhole(uri), runPlanSchema, 'run plan', uri);
 }
 
 /**

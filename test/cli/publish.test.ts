@@ -220,7 +220,7 @@ describe('operators', () => {
       'nothing is published\n',
     );
     expect((await runMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
-      /^error: PUBLISH_DOCUMENT_INVALID/,
+      /^error: PUBLISH_DOCUMENT_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+$/,
     );
   });
 

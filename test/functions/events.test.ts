@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { notifiedObjects } from '../../functions/s3Events.ts';
+import { notifiedObjects } from '../../functions/events.ts';
 
 const notification = (...keys: string[]) => ({
   Records: keys.map((key) => ({ s3: { bucket: { name: 'b' }, object: { key } } })),
