@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/features': [],
   'lib/parquet': ['lib/storage'],
   'lib/arrow': ['lib/storage'],
+  'lib/job': ['lib/storage'],
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { messageOf } from '../base/errors.ts';
+import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { absoluteUri } from '../storage/uri.ts';
+import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './partitionLayout.ts';
+
+/** Rows of a part unless the job says otherwise: seconds of work, and some tens of megabytes. */
+export const DEFAULT_TARGET_ROWS = 1_000_000;
+
+const uri = z.string().trim().min(1);
+
+const layoutSchema = z.string().transform((text, context): PartitionLayout => {
+  try {
+    return parsePartitionLayout(text);
+  } catch (error) {
+    context.addIssue(messageOf(error));
+    return z.NEVER;
+  }
+});
+
+const timeZoneSchema = z.string().refine((timeZone) => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone }) !== undefined;
+  } catch {
+    return false;
+  }
+}, 'expected a time zone such as UTC or Europe/Berlin');
+
+/** What tells a partition that is complete from one that is still landing. */
+const completenessSchema = z.discriminatedUnion('kind', [
+  /** A partition is complete with the end of its day. */
+  z.strictObject({ kind: z.literal('none') }),
+  /** An empty file that its writer leaves last. */
+  z.strictObject({ kind: z.literal('marker'), file: z.string().min(1).default('_SUCCESS') }),
+  /** At least so many files. */
+  z.strictObject({ kind: z.literal('shards'), count: z.int().min(1) }),
+  /** Nothing has landed for so long. */
+  z.strictObject({ kind: z.literal('quiet'), minutes: z.number().positive() }),
+]);
+export type Completeness = Readonly<z.infer<typeof completenessSchema>>;
+
+export const jobDocumentSchema = z
+  .strictObject({
+    jobVersion: z.literal(1).default(1),
+    /** Root of the partitions to score. */
+    input: uri,
+    /** Output root of the published scores. */
+    scores: uri,
+    /** Bundle that scores unless a run names another one. */
+    model: uri,
+    /** Keys of the input's folders in order, see PartitionLayout. */
+    partitions: layoutSchema.prefault(DEFAULT_LAYOUT),
+    /** Whose clock says when a day is over. */
+    timeZone: timeZoneSchema.default('UTC'),
+    newest: z
+      .strictObject({
+        /** Days before today that "newest" looks at; all by default. */
+        lookBackDays: z.int().min(0).optional(),
+        /** Take days that the clock hasn't reached. */
+        allowFuture: z.boolean().default(false),
+      })
+      .prefault({}),
+    completeness: completenessSchema.default({ kind: 'none' }),
+    targetRows: z.int().min(1).default(DEFAULT_TARGET_ROWS),
+  })
+  .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
+
+/** What a job scores, with which model, and when a partition is ready for it; defaults filled in. */
+export type JobDocument = Readonly<z.infer<typeof jobDocumentSchema>>;
+
+/** @throws ProblemsError JOB_INVALID with every problem */
+export function parseJob(document: unknown): JobDocument {
+  return parseDocument(document, jobDocumentSchema, { code: 'JOB_INVALID', summary: 'the job is invalid' });
+}
+
+/**
+ * Relative paths in it start at the working folder.
+ * @throws ProblemsError JOB_INVALID with every problem
+ */
+export async function readJob(file: string): Promise<JobDocument> {
+  const bytes = await storageFor(file).readWhole(file);
+  const job = decodeDocument(bytes, jobDocumentSchema, {
+    code: 'JOB_INVALID',
+    summary: 'the job document is invalid',
+    file,
+  });
+  return {
+    ...job,
+    input: absoluteUri(job.input),
+    scores: absoluteUri(job.scores),
+    model: absoluteUri(job.model),
+  };
+}

@@ -1,0 +1,99 @@
+import { StorageError } from '../base/errors.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { isHidden } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
+import {
+  addFolder,
+  dayOf,
+  type KeyValues,
+  type LaidOutPartition,
+  type PartitionLayout,
+} from './partitionLayout.ts';
+
+/** Days YYYY-MM-DD, both inclusive. */
+export interface DayRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A folder that was passed over, and why. */
+export interface SkippedFolder {
+  /** Path below the input root. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface PartitionListing {
+  /** By day, hour and then name. */
+  readonly partitions: readonly LaidOutPartition[];
+  /** In binary order of their names. What lies outside of the range isn't named. */
+  readonly skipped: readonly SkippedFolder[];
+}
+
+/**
+ * The partitions below an input root, found by their folders' names alone: a request per 1,000 folders of each level, none
+ * for what lies in the partitions, none for branches outside of the range.
+ * @throws StorageError INPUT_IS_TABLE for a Delta, Iceberg or Hudi table, whose files are not its rows
+ */
+export async function listPartitions(
+  inputRoot: string,
+  layout: PartitionLayout,
+  range?: DayRange,
+): Promise<PartitionListing> {
+  const partitions: LaidOutPartition[] = [];
+  const skipped: SkippedFolder[] = [];
+  const descend = async (path: readonly string[], values: KeyValues): Promise<void> => {
+    const key = layout.keys[path.length];
+    if (key === undefined) {
+      const { time, others } = values;
+      partitions.push({ partition: path.join('/'), day: dayOf(time), hour: time.H, others });
+      return;
+    }
+    const folder = joinUri(inputRoot, ...path);
+    const names = await storageFor(folder).listFolders(folder);
+    if (path.length === 0) await refuseTable(inputRoot, names);
+    for (const name of names) {
+      const next = isHidden(name) ? 'hidden' : addFolder(key, name, values);
+      if (typeof next === 'string') skipped.push({ name: [...path, name].join('/'), reason: next });
+      else if (mayLieIn(range, next.time)) await descend([...path, name], next);
+    }
+  };
+  await descend([], { time: {}, others: [] });
+  partitions.sort(byTime);
+  return { partitions, skipped };
+}
+
+/** Of what the time so far says: a year alone may hold days of the range, or none. */
+function mayLieIn(range: DayRange | undefined, { Y, m, d }: KeyValues['time']): boolean {
+  if (range === undefined || Y === undefined) return true;
+  const known = dayOf({ Y, m: m ?? 1, d: d ?? 1 })!.slice(0, m === undefined ? 4 : d === undefined ? 7 : 10);
+  return known >= range.from.slice(0, known.length) && known <= range.to.slice(0, known.length);
+}
+
+function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
+  const [first, second] = [a.day ?? '', b.day ?? ''];
+  if (first !== second) return first < second ? -1 : 1;
+  return (a.hour ?? 0) - (b.hour ?? 0) || Buffer.compare(Buffer.from(a.partition), Buffer.from(b.partition));
+}
+
+/** Their data files hold deleted rows, old versions and rows of other snapshots: read as shards, they are not the table. */
+async function refuseTable(inputRoot: string, names: readonly string[]): Promise<void> {
+  let kind: string | undefined;
+  if (names.includes('_delta_log')) kind = 'a Delta table (_delta_log)';
+  else if (names.includes('.hoodie')) kind = 'a Hudi table (.hoodie)';
+  else if (names.includes('metadata')) {
+    const files = await storageFor(inputRoot).list(joinUri(inputRoot, 'metadata'));
+    const isIceberg = files.some(({ relativePath }) => relativePath.endsWith('.metadata.json'));
+    if (isIceberg) kind = 'an Iceberg table (metadata/*.metadata.json)';
+  }
+  if (kind === undefined) return;
+  throw new StorageError(
+    'INPUT_IS_TABLE',
+    'a table is no folder of shards: its files hold more than its rows',
+    {
+      file: inputRoot,
+      expected: 'partitions of Parquet shards, such as an export of the table',
+      found: kind,
+    },
+  );
+}
