@@ -3,9 +3,8 @@ import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, EXIT_FAILED, parseUri, workersOption } from './options.ts';
-import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
-import { reportError } from './runCli.ts';
+import { parseUri, workersOption } from './options.ts';
+import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
 
 interface ScoreOptions {
   readonly model: string;
