@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -84,6 +85,7 @@ function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: Sco
       input: inputUri,
       code: error instanceof Ncs4cvrError ? error.code : null,
       message: messageOf(error),
+      retryable: mayPass(error),
     })),
     ignored,
     features: counts,

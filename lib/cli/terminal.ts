@@ -1,4 +1,5 @@
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { mayPass } from '../base/retry.ts';
 
 /** Exit codes of every command; wrong usage is commander's to find. */
 export const EXIT_DONE = 0;
@@ -64,7 +65,7 @@ export function formatMetric(value: number | null): string {
  */
 export function reportError(error: unknown, verbose: boolean): void {
   process.stderr.write(`error: ${messageOf(error)}\n`);
-  if (error instanceof Ncs4cvrError && error.retryable) {
+  if (mayPass(error)) {
     process.stderr.write('this may pass: try the same command again\n');
   }
   if (!verbose) return;
