@@ -2,7 +2,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { z } from 'zod';
 import { messageOf } from '../lib/base/errors.ts';
 import { decodeJson, parseDocument } from '../lib/base/jsonDocument.ts';
-import { logger } from './telemetry.ts';
+import { logFailure } from './telemetry.ts';
 
 const EVENT_INVALID = 'EVENT_INVALID';
 
@@ -26,7 +26,7 @@ export async function handleEach(
     try {
       await work(decodeJson(body, { code: EVENT_INVALID }), messageId);
     } catch (error) {
-      logger.error(failure, { error: error as Error, messageId });
+      logFailure(failure, error, { messageId });
       batchItemFailures.push({ itemIdentifier: messageId });
     }
   }

@@ -4,7 +4,7 @@ import { handleEach, isSqsEvent, notifiedObjects, parseEvent } from './events.ts
 import { planAndSend } from './planAndSend.ts';
 import { type PlannedRun, planRun, startRequestSchema } from './planRun.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { type Invocation, logger, metrics, observed } from './telemetry.ts';
+import { type Invocation, logFailure, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
@@ -36,7 +36,7 @@ async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQ
     try {
       await planAndSend(partition, settings);
     } catch (error) {
-      logger.error(`planning ${partition} failed`, error as Error);
+      logFailure(`planning ${partition} failed`, error);
       for (const id of messageIds) failed.add(id);
     }
   }

@@ -50,5 +50,5 @@ function notPublished(
     return new PartitionRefusedError('PUBLISH_REFUSED', summary);
   }
   const summary = `${outcome.missing.length} parts of ${partition} are missing; the input may have changed during the run`;
-  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary);
+  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary, { retryable: true });
 }

@@ -3,8 +3,8 @@ import { Command, Option } from 'commander';
 import type { ComparisonDocument, MetricName } from '../comparison/comparisonDocument.ts';
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
-import { EXIT_DONE, parseUri, readConfigDocument, wholeNumber } from './options.ts';
-import { formatSeconds, ProgressLine } from './progressLine.ts';
+import { parseUri, readConfigDocument, wholeNumber } from './options.ts';
+import { EXIT_DONE, formatSeconds, ProgressLine } from './terminal.ts';
 
 interface CompareOptions {
   readonly data: string;

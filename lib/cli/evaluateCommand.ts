@@ -3,8 +3,8 @@ import { loadBundle } from '../bundle/loadBundle.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, parseUri, workersOption } from './options.ts';
-import { formatCount, formatMetric } from './progressLine.ts';
+import { parseUri, workersOption } from './options.ts';
+import { EXIT_DONE, formatCount, formatMetric } from './terminal.ts';
 
 interface EvaluateOptions {
   readonly model: string;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { describeUri } from '../inspect/describeUri.ts';
-import { EXIT_DONE, parseUri } from './options.ts';
+import { parseUri } from './options.ts';
+import { EXIT_DONE } from './terminal.ts';
 
 export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')

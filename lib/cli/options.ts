@@ -4,11 +4,6 @@ import { decodeJson, isRecord } from '../base/jsonDocument.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctionsClient.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
-/** Exit codes of every command; wrong usage is commander's to find. */
-export const EXIT_DONE = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
-
 /** A path or URI; refuses an empty one, which an unset shell variable gives and which would mean the root folder. */
 export function parseUri(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('expected a path or URI');

@@ -8,8 +8,8 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { EXIT_DONE, EXIT_USAGE, parseUri, wholeNumber } from './options.ts';
-import { formatCount } from './progressLine.ts';
+import { parseUri, wholeNumber } from './options.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface PlanOptions {
   readonly model: string;

@@ -3,8 +3,8 @@ import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts
 import type { Pointer } from '../publish/pointer.ts';
 import { publicationStatus, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
-import { EXIT_DONE, parseUri, wholeNumber } from './options.ts';
-import { formatCount } from './progressLine.ts';
+import { parseUri, wholeNumber } from './options.ts';
+import { EXIT_DONE, formatCount } from './terminal.ts';
 
 interface StatusOptions {
   readonly scores: string;

@@ -2,8 +2,9 @@ import { Command, Option } from 'commander';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { EXIT_DONE, EXIT_USAGE, parseExecutionArn, parseStateMachineArn } from './options.ts';
+import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
+import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';
 
 interface RedriveOptions {
   readonly execution?: string;

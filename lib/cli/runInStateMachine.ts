@@ -5,9 +5,8 @@ import type { Execution } from '../stateMachine/execution.ts';
 import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { EXIT_DONE, EXIT_FAILED } from './options.ts';
-import { formatSeconds, ProgressLine } from './progressLine.ts';
 import { describePointer } from './publicationCommands.ts';
+import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine } from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(

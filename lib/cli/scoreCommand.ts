@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, EXIT_FAILED, parseUri, workersOption } from './options.ts';
-import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
-import { reportError } from './runCli.ts';
+import { parseUri, workersOption } from './options.ts';
+import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
 
 interface ScoreOptions {
   readonly model: string;
@@ -85,6 +85,7 @@ function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: Sco
       input: inputUri,
       code: error instanceof Ncs4cvrError ? error.code : null,
       message: messageOf(error),
+      retryable: mayPass(error),
     })),
     ignored,
     features: counts,

@@ -7,8 +7,8 @@ import {
   parseFunnelOptions,
 } from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
-import { EXIT_DONE, EXIT_USAGE, parseUri } from './options.ts';
-import { formatCount, formatMetric } from './progressLine.ts';
+import { parseUri } from './options.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount, formatMetric } from './terminal.ts';
 
 type SynthOptions = Readonly<Record<string, unknown>> & {
   readonly output: string;

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
 import type { TrainingProgress } from '../training/trainNetwork.ts';
-import { EXIT_DONE, parseUri, readConfigDocument } from './options.ts';
-import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
+import { parseUri, readConfigDocument } from './options.ts';
+import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine } from './terminal.ts';
 
 interface TrainOptions {
   readonly data: string;

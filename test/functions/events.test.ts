@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
-import { notifiedObjects } from '../../functions/events.ts';
+import type { SQSRecord } from 'aws-lambda';
+import { describe, expect, it, vi } from 'vitest';
+import { handleEach, notifiedObjects } from '../../functions/events.ts';
+import { logger } from '../../functions/telemetry.ts';
+import { StorageError } from '../../lib/base/errors.ts';
 
 const notification = (...keys: string[]) => ({
   Records: keys.map((key) => ({ s3: { bucket: { name: 'b' }, object: { key } } })),
@@ -28,5 +31,35 @@ describe('a notification', () => {
         problems: expect.arrayContaining([expect.stringMatching(`^${place}: `)]),
       }),
     );
+  });
+});
+
+describe('a batch of messages', () => {
+  const record = (messageId: string, body: string) => ({ messageId, body }) as SQSRecord;
+
+  it('names what failed, and logs of each failure whether it may pass; the others are done', async () => {
+    const logged = vi.spyOn(logger, 'error').mockImplementation(() => {});
+    const done: unknown[] = [];
+    const records = [
+      record('a', '1'),
+      record('b', '{'),
+      record('c', '2'),
+      record('d', '3'),
+      record('e', '4'),
+    ];
+    const answer = await handleEach(records, 'the work failed', async (message) => {
+      if (message === 2) throw new StorageError('STORAGE_READ_FAILED', 'slow down', { retryable: true });
+      if (message === 3) throw new StorageError('STORAGE_NOT_FOUND', 'there is no such object');
+      done.push(message);
+    });
+    expect(done).toEqual([1, 4]);
+    expect(answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)).toEqual(['b', 'c', 'd']);
+    const code = (name: string) => expect.objectContaining({ code: name });
+    expect(logged.mock.calls).toEqual([
+      ['the work failed', { messageId: 'b', retryable: false, error: code('EVENT_INVALID') }],
+      ['the work failed', { messageId: 'c', retryable: true, error: code('STORAGE_READ_FAILED') }],
+      ['the work failed', { messageId: 'd', retryable: false, error: code('STORAGE_NOT_FOUND') }],
+    ]);
+    logged.mockRestore();
   });
 });
