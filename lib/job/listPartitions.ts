@@ -1,4 +1,4 @@
-import { StorageError } from '../base/errors.ts';
+import { refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { isHidden } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -74,26 +74,4 @@ function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
   const [first, second] = [a.day ?? '', b.day ?? ''];
   if (first !== second) return first < second ? -1 : 1;
   return (a.hour ?? 0) - (b.hour ?? 0) || Buffer.compare(Buffer.from(a.partition), Buffer.from(b.partition));
-}
-
-/** Their data files hold deleted rows, old versions and rows of other snapshots: read as shards, they are not the table. */
-async function refuseTable(inputRoot: string, names: readonly string[]): Promise<void> {
-  let kind: string | undefined;
-  if (names.includes('_delta_log')) kind = 'a Delta table (_delta_log)';
-  else if (names.includes('.hoodie')) kind = 'a Hudi table (.hoodie)';
-  else if (names.includes('metadata')) {
-    const files = await storageFor(inputRoot).list(joinUri(inputRoot, 'metadata'));
-    const isIceberg = files.some(({ relativePath }) => relativePath.endsWith('.metadata.json'));
-    if (isIceberg) kind = 'an Iceberg table (metadata/*.metadata.json)';
-  }
-  if (kind === undefined) return;
-  throw new StorageError(
-    'INPUT_IS_TABLE',
-    'a table is no folder of shards: its files hold more than its rows',
-    {
-      file: inputRoot,
-      expected: 'partitions of Parquet shards, such as an export of the table',
-      found: kind,
-    },
-  );
 }

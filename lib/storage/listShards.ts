@@ -1,6 +1,8 @@
 import { StorageError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from './openStorage.ts';
 import { isHidden, type ListedFile } from './storage.ts';
+import { joinUri } from './uri.ts';
 
 /** In any case. The bucket's notifications (infra/buckets.yml) are filtered by the same endings. */
 export const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
@@ -24,31 +26,81 @@ function endingOf(path: string): string | undefined {
   return SHARD_ENDINGS.find((ending) => name.endsWith(ending));
 }
 
+/** How a Parquet file begins, and one whose footer is encrypted. */
+const MAGICS: readonly string[] = ['PAR1', 'PARE'];
+const MAGIC_BYTES = 4;
+/** Files whose first bytes are read at a time. */
+const READS_AT_A_TIME = 16;
+
 /**
- * Shards at a URI: the file itself, whatever its name, or every Parquet file below a folder or partition.
- * @throws StorageError INPUT_EMPTY when a folder holds no shard
+ * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
+ * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
+ * end as one is a shard too, which whoever opens it will find broken. Names without an ending cost two requests each.
+ * @returns the shards, and the URIs of the files that were passed over, both in binary order
+ * @throws StorageError INPUT_EMPTY when a folder holds no shard; INPUT_IS_TABLE
  */
 export async function listShards(
   inputUri: string,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly ignored: readonly string[] }> {
-  const files = await storageFor(inputUri).list(inputUri);
+  const storage = storageFor(inputUri);
+  const files = await storage.list(inputUri);
   if (files.length === 1 && files[0]!.uri === inputUri) return { shards: files, ignored: [] };
-  const shards = files.filter((file) => isShard(file.relativePath));
-  if (shards.length === 0) {
-    throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
-      file: inputUri,
-      expected: 'at least one .parquet file',
-      found:
-        files.length === 0
-          ? 'no file'
-          : files
-              .map((file) => file.relativePath)
-              .slice(0, 5)
-              .join(', '),
-    });
+  await refuseTable(inputUri, await storage.listFolders(inputUri));
+  const areShards = await mapConcurrently(
+    files,
+    READS_AT_A_TIME,
+    async (file) => endingOf(file.relativePath) !== undefined || beginsAsShard(file),
+  );
+  const shards = files.filter((_, index) => areShards[index]);
+  const ignored = files.filter((_, index) => !areShards[index]);
+  if (shards.length > 0) return { shards, ignored: ignored.map(({ uri }) => uri) };
+  throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
+    file: inputUri,
+    expected: 'at least one Parquet file',
+    found:
+      ignored.length === 0
+        ? 'no file'
+        : ignored
+            .slice(0, 5)
+            .map((file) => file.relativePath)
+            .join(', '),
+  });
+}
+
+async function beginsAsShard({ uri, sizeBytes }: ListedFile): Promise<boolean> {
+  if (sizeBytes < MAGIC_BYTES) return false;
+  const file = await storageFor(uri).open(uri);
+  try {
+    const head = new Uint8Array(MAGIC_BYTES);
+    await file.readInto(head, 0);
+    return MAGICS.includes(Buffer.from(head).toString('latin1'));
+  } finally {
+    await file.close();
   }
-  return {
-    shards,
-    ignored: files.filter((file) => !isShard(file.relativePath)).map((file) => file.uri),
-  };
+}
+
+/**
+ * Refuses the folder of a table: its data files hold deleted rows, old versions and rows of other snapshots.
+ * @param folders directly within it, see Storage.listFolders
+ * @throws StorageError INPUT_IS_TABLE
+ */
+export async function refuseTable(uri: string, folders: readonly string[]): Promise<void> {
+  let kind: string | undefined;
+  if (folders.includes('_delta_log')) kind = 'a Delta table (_delta_log)';
+  else if (folders.includes('.hoodie')) kind = 'a Hudi table (.hoodie)';
+  else if (folders.includes('metadata')) {
+    const files = await storageFor(uri).list(joinUri(uri, 'metadata'));
+    const isIceberg = files.some(({ relativePath }) => relativePath.endsWith('.metadata.json'));
+    if (isIceberg) kind = 'an Iceberg table (metadata/*.metadata.json)';
+  }
+  if (kind === undefined) return;
+  throw new StorageError(
+    'INPUT_IS_TABLE',
+    'a table is no folder of shards: its files hold more than its rows',
+    {
+      file: uri,
+      expected: 'Parquet shards, such as an export of the table',
+      found: kind,
+    },
+  );
 }

@@ -22,6 +22,45 @@ describe.each([
     expect(ignored).toEqual([...OTHERS].sort().map((path) => joinUri(root, path)));
   });
 
+  it('a file that begins as Parquet does is a shard whatever its name, whole or not', async () => {
+    const files = {
+      '000000_0': 'PAR1 rows PAR1',
+      'broken.gz': 'PAR1 and no end',
+      encrypted: 'PARE rows PARE',
+      'ends-as-one': 'rows PAR1',
+      nearly: 'PAR',
+      nothing: '',
+      _hidden: 'PAR1 rows PAR1',
+    };
+    const folder = joinUri(root, 'by content');
+    for (const [path, text] of Object.entries(files))
+      await writeWhole(joinUri(folder, path), Buffer.from(text));
+    const { shards, ignored } = await listShards(folder);
+    expect(shards.map(({ relativePath }) => relativePath)).toEqual(['000000_0', 'broken.gz', 'encrypted']);
+    expect(ignored).toEqual(['ends-as-one', 'nearly', 'nothing'].map((path) => joinUri(folder, path)));
+  });
+
+  it.each([
+    ['a Delta table', '_delta_log/00000000000000000000.json'],
+    ['a Hudi table', '.hoodie/hoodie.properties'],
+    ['an Iceberg table', 'metadata/v1.metadata.json'],
+  ])('the folder of %s is refused', async (kind, file) => {
+    const folder = joinUri(root, kind);
+    for (const path of ['dt=1/a.parquet', file]) await writeWhole(joinUri(folder, path), new Uint8Array(1));
+    await expect(listShards(folder)).rejects.toMatchObject({
+      code: 'INPUT_IS_TABLE',
+      location: { file: folder },
+      found: expect.stringContaining(kind),
+    });
+  });
+
+  it('a folder called metadata that is of no table is a folder', async () => {
+    const folder = joinUri(root, 'plain');
+    for (const path of ['a.parquet', 'metadata/readme.txt'])
+      await writeWhole(joinUri(folder, path), new Uint8Array(1));
+    expect((await listShards(folder)).ignored).toEqual([joinUri(folder, 'metadata/readme.txt')]);
+  });
+
   it('a single file is a shard whatever its name', async () => {
     const uri = joinUri(root, 'README.md');
     expect((await listShards(uri)).shards.map((shard) => shard.uri)).toEqual([uri]);
