@@ -73,6 +73,9 @@ const SERVING = /^(functions|lib\/(scoring|publish))\//;
 const NOT_IN_LIB = 'parquetjs-lite';
 const MAY_WRITE_WITH_IT = 'lib/synthesis/writeShard.ts';
 
+/** Only lib/bundle knows them; a path of another room's own may hold them, such as a demo's list of what it wrote. */
+const BUNDLE_FILES = /bundle\.json|model\.onnx|golden\.arrow/;
+
 /** Lambda ends in functions/. */
 const ONLY_IN_FUNCTIONS = /^(@aws-lambda-powertools\/|aws-lambda$|aws-xray-sdk)/;
 
@@ -105,6 +108,11 @@ function violations(graph: ImportGraph): string[] {
     const ofLambda = names.filter((name) => ONLY_IN_FUNCTIONS.test(name));
     if (!path.startsWith('functions/')) found.push(...ofLambda.map((name) => `${path}: imports ${name}`));
   }
+  for (const [path, texts] of graph.strings) {
+    if (!/^(lib|functions)\//.test(path) || path.startsWith('lib/bundle/')) continue;
+    const named = texts.find((text) => BUNDLE_FILES.test(text));
+    if (named !== undefined) found.push(`${path}: names a file of a bundle in '${named}'`);
+  }
   const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
   return found;
@@ -116,6 +124,7 @@ function layerOf(path: string): string {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const page = readFileSync(`${root}docs/architecture.md`, 'utf8');
 
 describe('the architecture', () => {
   const folders = ['lib', 'functions', 'examples'].filter((folder) => existsSync(`${root}${folder}`));
@@ -136,6 +145,42 @@ describe('the architecture', () => {
       expect(graph.modules.has(`lib/onnx/${name}.ts`), name).toBe(true);
     }
     expect(reachedFrom(graph, ['lib/scoring/scoringWorker.ts']).has('lib/onnx/session.ts')).toBe(true);
+  });
+
+  test('is what docs/architecture.md draws: every room on a floor above all that it may import, every room described', () => {
+    const [, picture = ''] = /## Rooms[\s\S]*?```\n([\s\S]*?)```/.exec(page) ?? [];
+    const floorOf = new Map<string, number>();
+    for (const line of picture.trim().split('\n')) {
+      const [floor, ...rooms] = line.trim().split(/\s+/);
+      for (const room of rooms) floorOf.set(room === 'functions' ? room : `lib/${room}`, Number(floor));
+    }
+    const rooms = Object.keys(ALLOWED).filter((room) => room !== 'examples/demo');
+    expect([...floorOf.keys()].sort()).toEqual([...rooms].sort());
+    for (const room of rooms) {
+      expect(page, room).toContain(`| \`${room}\` |`);
+      const below = [...ALLOWED[room]!, ...(room === 'lib/base' ? [] : ['lib/base'])];
+      for (const imported of below)
+        expect(floorOf.get(imported), `${room} -> ${imported}`).toBeLessThan(floorOf.get(room)!);
+    }
+  });
+
+  test('allows no import that nobody uses', () => {
+    const used = new Set<string>();
+    for (const [path, imports] of graph.modules) {
+      for (const imported of imports) used.add(`${layerOf(path)} -> ${layerOf(imported)}`);
+    }
+    const unused = Object.entries(ALLOWED).flatMap(([room, targets]) =>
+      targets.map((target) => `${room} -> ${target}`).filter((arrow) => !used.has(arrow)),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  test('has every file that docs/architecture.md names', () => {
+    const named = [...page.matchAll(/`((?:lib|functions|test|infra|scripts)\/[\w./-]+\.\w+)`/g)].map(
+      ([, path]) => path!,
+    );
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
   });
 
   test('imports carry the .ts extension', () => {
@@ -239,6 +284,13 @@ describe('the checker', () => {
       'lib/storage/s3.ts: imports @aws-lambda-powertools/tracer',
       {
         'lib/storage/s3.ts': "import { Tracer } from '@aws-lambda-powertools/tracer';",
+      },
+    ],
+    [
+      'another room knows a file of a bundle',
+      "lib/publish/pointer.ts: names a file of a bundle in '/model.onnx'",
+      {
+        'lib/publish/pointer.ts': "const uri = root + '/model.onnx'; // model.onnx in a comment is fine",
       },
     ],
     [
