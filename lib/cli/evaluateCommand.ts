@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
@@ -30,15 +31,16 @@ export function evaluateCommand(finish: (exitCode: number) => void): Command {
 
 function table(report: FunnelReport): string {
   const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;
-  const row = (label: string, metrics: BinaryReport) =>
-    label.padEnd(24) +
-    formatCount(metrics.rows).padStart(12) +
-    names.map((name) => formatMetric(metrics[name]).padStart(13)).join('');
-  return [
-    ''.padEnd(24) + 'rows'.padStart(12) + names.map((name) => name.padStart(13)).join(''),
+  const row = (label: string, metrics: BinaryReport) => [
+    label,
+    formatCount(metrics.rows),
+    ...names.map((name) => formatMetric(metrics[name])),
+  ];
+  const rows = [
+    ['', 'rows', ...names],
     row('click', report.click),
     row('conversion (clicked)', report.conversion),
     row('click and conversion', report.ctcvr),
-    '',
-  ].join('\n');
+  ];
+  return `${formatTable(rows, { leftColumns: 1 })}\n`;
 }

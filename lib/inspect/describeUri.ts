@@ -1,13 +1,13 @@
 import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
 import { StorageError } from '../base/errors.ts';
+import { formatFacts, formatTable } from '../base/textTable.ts';
 import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { featureName } from '../features/contract.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { formatFacts, formatTable } from './formatTable.ts';
 
 /** Loads and verifies the bundle as scoring does, then tells what it holds. */
 export async function describeBundle(uri: string): Promise<string> {

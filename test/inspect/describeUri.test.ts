@@ -2,7 +2,6 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { describeUri } from '../../lib/inspect/describeUri.ts';
-import { formatTable } from '../../lib/inspect/formatTable.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -131,13 +130,4 @@ describe('describeUri', () => {
     writeFileSync(join(bundle, 'model.onnx'), onnx);
     await expect(describeUri(bundle)).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
   });
-});
-
-test('formatTable aligns columns by their longest cell and leaves no space at the end of a line', () => {
-  expect(
-    formatTable([
-      ['a', 'bb', 'c'],
-      ['long', '', ''],
-    ]),
-  ).toBe('a     bb  c\nlong');
 });
