@@ -1,7 +1,6 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda';
-import { publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { publishRequestSchema, type WorkUnit, workUnitSchema } from '../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
-import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
 import { isReplacedShard } from '../lib/scoring/scoreShard.ts';
 import { handleEach, isSqsEvent, parseEvent } from './events.ts';
 import { sendMessages } from './messageQueue.ts';

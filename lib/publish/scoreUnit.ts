@@ -4,8 +4,8 @@ import type { WorkerPool } from '../scoring/workerPool.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import { partUri } from './outputLayout.ts';
 import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
+import type { WorkUnit } from './runPlan.ts';
 import { partIdOf, type Span } from './span.ts';
-import type { WorkUnit } from './workUnits.ts';
 
 /**
  * Scores one span into its part and writes the receipt; what is done already, by whomever, is left as it is. May be

@@ -1,9 +1,5 @@
 import { expect, it } from 'vitest';
-import {
-  refuseForeignPlan,
-  refuseForeignPlanUri,
-  refuseLocalPlan,
-} from '../../lib/publish/refuseForeignPlan.ts';
+import { refuseForeignPlan, refuseForeignPlanUri, refuseLocalPlan } from '../../lib/publish/refusePlan.ts';
 import type { RunPlan } from '../../lib/publish/runPlan.ts';
 import { planOf } from './planOf.ts';
 
