@@ -4,8 +4,9 @@ import { formatTable } from '../base/textTable.ts';
 import type { ComparisonDocument, MetricName, MetricSummary } from '../comparison/comparisonDocument.ts';
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
-import { parseUri, readConfigDocument, wholeNumber } from './options.ts';
+import { parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, formatSeconds, ProgressLine } from './terminal.ts';
+import { readConfigDocument } from './trainCommand.ts';
 
 interface CompareOptions {
   readonly data: string;

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
-import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
 import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';

@@ -4,7 +4,7 @@ import { type RunPlan, writeRunPlan } from '../publish/runPlan.ts';
 import type { Execution } from '../stateMachine/execution.ts';
 import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
-import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine } from './terminal.ts';
 

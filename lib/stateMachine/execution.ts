@@ -1,6 +1,5 @@
 import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { answerOf } from './stepFunctionsError.ts';
+import { answerOf, type StepFunctions } from './stepFunctions.ts';
 
 /** An execution of the state machine as Step Functions tells of it. */
 export interface Execution {

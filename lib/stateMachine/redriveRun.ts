@@ -1,8 +1,7 @@
 import type { ExecutionListItem } from '@aws-sdk/client-sfn';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { describeExecution, type Execution, hasTriedAll, isRedrivable } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { answerOf, isServiceError } from './stepFunctionsError.ts';
+import { answerOf, isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 const ENDED_BADLY = ['FAILED', 'TIMED_OUT', 'ABORTED'] as const;
 /** Of each status; more than that many failures in 14 days are no matter for one redrive. */

@@ -1,9 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { WrittenPlan } from '../publish/runPlan.ts';
 import { describeEnd, describeExecution, isRedrivable, isRunning } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { executionArnOf } from './stepFunctionsClient.ts';
-import { answerOf, isServiceError } from './stepFunctionsError.ts';
+import { answerOf, executionArnOf, isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 export interface StartedRun {
   readonly executionArn: string;

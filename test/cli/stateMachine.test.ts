@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
 import { PartitionRefusedError } from '../../lib/base/errors.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
-import { openStepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { describeUri } from '../inspect/describeUri.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -43,4 +44,14 @@ function table(report: FunnelReport): string {
     row('click and conversion', report.ctcvr),
   ];
   return `${formatTable(rows, { leftColumns: 1 })}\n`;
+}
+
+export function inspectCommand(finish: (exitCode: number) => void): Command {
+  return new Command('inspect')
+    .description('tell what a bundle, a shard or a prediction file is')
+    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
+    .action(async (uri: string) => {
+      process.stdout.write(`${await describeUri(uri)}\n`);
+      finish(EXIT_DONE);
+    });
 }
