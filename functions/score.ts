@@ -11,11 +11,11 @@ import { warmModel } from './warmModel.ts';
 
 type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
-/** Left for handing on and reporting; and what a unit must have to be begun at all. */
+/** Kept for sending the rest and reporting; and what a unit needs to be begun at all. */
 const RESERVE_MILLIS = 10_000;
 const LEAST_MILLIS = 30_000;
 
-/** Units from the queue, or one unit of the state machine's map. What can't be done in time is handed on. */
+/** Units from the queue, or one unit of the state machine's map. What can't be done in time goes to another call. */
 export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit | SQSBatchResponse> {
   return observed(context, async () => {
     if (!isSqsEvent(event)) return score(parseEvent(workUnitSchema, event), context);

@@ -21,11 +21,11 @@ interface CompareOptions {
 export function compareCommand(finish: (exitCode: number) => void): Command {
   return new Command('compare')
     .description('train NCS and what it is compared with, several seeds each, and report the differences')
-    .argument('<config>', 'training config (JSON) whose split names a report part', parseUri)
+    .argument('<config>', 'training config (JSON) whose split names rows to report on', parseUri)
     .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
     .requiredOption(
       '--output <dir>',
-      'folder of the runs and the report; a killed call goes on there',
+      'folder of the runs and the report; a call that was killed continues there',
       parseUri,
     )
     .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber(1, 100)))

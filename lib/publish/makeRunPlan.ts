@@ -8,7 +8,7 @@ import type { InputPartition } from './selectPartitions.ts';
 
 /**
  * The plan of a run that somebody has chosen partitions and a model for. The bundle's digests are pinned from here on. Only
- * its manifest is read; whoever scores verifies the files.
+ * its manifest is read; scoring verifies the files.
  */
 export async function makeRunPlan(
   settings: Omit<RunSettings, 'model'>,

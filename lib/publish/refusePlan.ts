@@ -17,7 +17,7 @@ export interface Stage {
 const STATS_AT_A_TIME = 16;
 
 /**
- * Refuses a plan that lies elsewhere than below the stage's output root, before it is read.
+ * Refuses a plan that isn't below the stage's output root, before it is read.
  * @throws ProblemsError PLAN_OTHER_STAGE
  */
 export function refuseForeignPlanUri(uri: string, { scoresUri }: Stage): void {
@@ -41,7 +41,7 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
     const outside = new Set(
       spans.map((span) => span.inputUri).filter((shard) => !shard.startsWith(`${inputUri}/`)),
     );
-    for (const shard of outside) problems.push(`${partition}: ${shard} lies outside of ${inputUri}`);
+    for (const shard of outside) problems.push(`${partition}: ${shard} is outside of ${inputUri}`);
   }
   if (problems.length > 0) throw otherStage(problems, uri);
 }

@@ -114,7 +114,7 @@ export interface WrittenPlan {
   readonly sha256: string;
 }
 
-/** Writes a plan below its output root, under its digest. The same plan has the same name, whoever made it. */
+/** Writes a plan below its output root, under its digest. The same plan has the same name, wherever it was made. */
 export async function writeRunPlan(plan: RunPlan): Promise<WrittenPlan> {
   // Parsing puts the keys in the schema's order.
   const bytes = encodeJson(runPlanSchema.parse(plan));

@@ -36,7 +36,7 @@ export async function startRun(
     if (isRunning(execution)) return { executionArn: arn, startDate };
     const canGoOn = isRedrivable(execution);
     if (status !== 'SUCCEEDED' && !canGoOn) continue;
-    const advice = canGoOn ? '`redrive` goes on where it stopped' : 'plan again';
+    const advice = canGoOn ? '`redrive` continues where it stopped' : 'plan again';
     throw new Ncs4cvrError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
       file: arn,
       found: describeEnd(execution),

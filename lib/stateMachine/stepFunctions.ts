@@ -38,7 +38,7 @@ const ATTEMPTS = 6;
  * looks for them. The SDK is loaded here and not before: commands that start no state machine don't wait for it.
  */
 export async function openStepFunctions(arn: string): Promise<StepFunctions> {
-  // As for S3: that later versions won't support this Node is nothing to say at the head of a command's output.
+  // As for S3: a warning about later versions doesn't belong above a command's output.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-sfn');
   return { sdk, client: new sdk.SFNClient({ region: regionOf(arn), maxAttempts: ATTEMPTS }) };
@@ -69,7 +69,7 @@ function stepFunctionsError(thrown: unknown, arn: string): Ncs4cvrError {
   const status = $metadata?.httpStatusCode;
   const details = {
     file: arn,
-    found: [name === 'Error' ? '' : name, messageOf(thrown)].filter((part) => part !== '').join(': '),
+    found: [name === 'Error' ? '' : name, messageOf(thrown)].filter((text) => text !== '').join(': '),
     cause: thrown,
   };
   if (name === 'ExecutionDoesNotExist' || name === 'StateMachineDoesNotExist') {
@@ -81,5 +81,8 @@ function stepFunctionsError(thrown: unknown, arn: string): Ncs4cvrError {
   }
   // No answer at all, or one that says "later", after all attempts of the SDK.
   const retryable = status === undefined || status >= 500 || /Throttling|LimitExceeded/.test(name);
-  return new Ncs4cvrError('RUN_REQUEST_FAILED', "Step Functions doesn't do it", { ...details, retryable });
+  return new Ncs4cvrError('RUN_REQUEST_FAILED', 'Step Functions has refused or failed', {
+    ...details,
+    retryable,
+  });
 }

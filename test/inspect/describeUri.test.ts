@@ -95,8 +95,8 @@ describe('describeUri', () => {
     for (const [uri, found] of [
       [text, '"hello"'],
       [empty, 'an empty file'],
-      [plain, 'a folder that is no bundle'],
-      ['/dev/null', 'a device or pipe that is no bundle'],
+      [plain, "a folder that isn't a bundle"],
+      ['/dev/null', "a device or pipe that isn't a bundle"],
     ] as const) {
       await expect(describeUri(uri)).rejects.toMatchObject({
         code: 'INSPECT_UNKNOWN',

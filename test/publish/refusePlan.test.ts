@@ -35,9 +35,9 @@ it('every URI of another stage is named, once', () => {
   const other = { ...partition!, partition: 'dt=2', spans: [...partition!.spans, ...partition!.spans] };
   expect(problemsOf({ ...foreign, partitions: [...foreign.partitions, other] })).toEqual([
     "scores go to s3://scores-dev, the stage's to s3://scores",
-    'dt=1: s3://features/dt=10/a.parquet lies outside of s3://features/dt=1',
+    'dt=1: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
     'dt=2: expected its shards in s3://features/dt=2, found s3://features/dt=1',
-    'dt=2: s3://features/dt=10/a.parquet lies outside of s3://features/dt=1',
+    'dt=2: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
   ]);
 });
 
