@@ -1,12 +1,10 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { partitionOf } from '../lib/publish/selectPartitions.ts';
-import { parseDocument } from './parseDocument.ts';
+import { handleEach, isSqsEvent, notifiedObjects, parseEvent } from './events.ts';
 import { planAndSend } from './planAndSend.ts';
-import { type PlannedRun, planRun, runRequestSchema } from './planRun.ts';
-import { notifiedObjects } from './s3Events.ts';
+import { type PlannedRun, planRun, startRequestSchema } from './planRun.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { handleEach, isSqsEvent } from './sqsBatch.ts';
-import { type Invocation, logger, metrics, observed } from './telemetry.ts';
+import { type Invocation, logFailure, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 
 /** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
@@ -14,7 +12,7 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Planne
   return observed(invocation, async () => {
     const settings = readSettings();
     if (isSqsEvent(event)) return planEvents(event, settings);
-    const request = parseDocument(runRequestSchema, event);
+    const request = parseEvent(startRequestSchema, event);
     const planned = await traced('plan run', {}, () => planRun(request, settings));
     metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
     logger.info('planned a run', { ...planned });
@@ -22,14 +20,13 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Planne
   });
 }
 
-/** Every partition that a shard landed in is planned once; its messages are taken back when that fails. */
+/** Every partition that a shard landed in is planned once; its messages come again when that fails. */
 async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQSBatchResponse> {
   const messagesOf = new Map<string, Set<string>>();
   const { batchItemFailures } = await handleEach(Records, 'no S3 notification', async (message, id) => {
     for (const uri of notifiedObjects(message)) {
       const partition = partitionOf(settings.INPUT_URI, uri);
-      if (partition === undefined)
-        logger.warn('an object outside of the partitions was passed over', { uri });
+      if (partition === undefined) logger.warn('an object outside of the partitions was ignored', { uri });
       else messagesOf.set(partition, (messagesOf.get(partition) ?? new Set()).add(id));
     }
   });
@@ -38,7 +35,7 @@ async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQ
     try {
       await planAndSend(partition, settings);
     } catch (error) {
-      logger.error(`planning ${partition} failed`, error as Error);
+      logFailure(`planning ${partition} failed`, error);
       for (const id of messageIds) failed.add(id);
     }
   }

@@ -1,19 +1,18 @@
 import { z } from 'zod';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
+import { makeRunPlan } from '../lib/publish/makeRunPlan.ts';
 import { refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { planUri } from '../lib/publish/outputLayout.ts';
-import { planForChoice } from '../lib/publish/planFor.ts';
-import { refuseForeignPlan, refuseForeignPlanUri } from '../lib/publish/refuseForeignPlan.ts';
+import { refuseForeignPlan, refuseForeignPlanUri, refuseStalePlan } from '../lib/publish/refusePlan.ts';
 import {
   publishRequests,
   type RunPlan,
   readRunPlan,
-  refuseStalePlan,
+  workUnits,
   writeRunPlan,
 } from '../lib/publish/runPlan.ts';
 import { selectPartitions } from '../lib/publish/selectPartitions.ts';
-import { workUnits } from '../lib/publish/workUnits.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
@@ -22,7 +21,7 @@ import { annotate } from './traced.ts';
 const isoDate = z.iso.date();
 
 /** What the state machine is started with: partitions to plan, or a plan. */
-export const runRequestSchema = z.union([
+export const startRequestSchema = z.union([
   z.strictObject({
     partitions: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('newest') }),
@@ -36,7 +35,7 @@ export const runRequestSchema = z.union([
   /** Below `plans/` of the stage's output root, where `run --state-machine` has put it. */
   z.strictObject({ planUri: z.string() }),
 ]);
-export type RunRequestEvent = z.infer<typeof runRequestSchema>;
+export type StartRequest = z.infer<typeof startRequestSchema>;
 
 /** What a run's later steps read. */
 export interface PlannedRun {
@@ -51,11 +50,11 @@ export interface PlannedRun {
 }
 
 /** Plans a run, or takes its plan; writes plan, units and publish requests below the output root, named after the plan. */
-export async function planRun(request: RunRequestEvent, settings: Settings): Promise<PlannedRun> {
+export async function planRun(request: StartRequest, settings: Settings): Promise<PlannedRun> {
   const plan =
     'planUri' in request
       ? await givenPlan(request.planUri, settings)
-      : await planForChoice(
+      : await makeRunPlan(
           {
             modelUri: request.modelUri ?? settings.MODEL_URI,
             root: settings.SCORES_URI,

@@ -2,10 +2,9 @@ import type { SQSBatchResponse } from 'aws-lambda';
 import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
-import { parseDocument } from './parseDocument.ts';
+import { handleEach, isSqsEvent, parseEvent } from './events.ts';
 import { planAndSend } from './planAndSend.ts';
 import { readSettings } from './settings.ts';
-import { handleEach, isSqsEvent } from './sqsBatch.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
@@ -13,7 +12,7 @@ import { annotate, traced } from './traced.ts';
 export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome | SQSBatchResponse> {
   return observed(invocation, async () => {
     if (isSqsEvent(event)) return handleEach(event.Records, 'publishing failed', publishAsAsked);
-    const request = parseDocument(publishRequestSchema, event);
+    const request = parseEvent(publishRequestSchema, event);
     const outcome = await publish(request);
     if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, request);
     return outcome;
@@ -21,7 +20,7 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Publis
 }
 
 async function publishAsAsked(message: unknown): Promise<void> {
-  const request = parseDocument(publishRequestSchema, message);
+  const request = parseEvent(publishRequestSchema, message);
   const outcome = await publish(request);
   // An incomplete partition is waited for: the unit that is still out asks again when it is done.
   if (outcome.kind === 'refused') throw notPublished(outcome, request);
@@ -51,5 +50,5 @@ function notPublished(
     return new PartitionRefusedError('PUBLISH_REFUSED', summary);
   }
   const summary = `${outcome.missing.length} parts of ${partition} are missing; the input may have changed during the run`;
-  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary);
+  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary, { retryable: true });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { parseDocument } from '../lib/base/jsonDocument.ts';
 import { DEFAULT_TARGET_ROWS } from '../lib/publish/cutPartition.ts';
-import { parseDocument } from './parseDocument.ts';
 
 const settingsSchema = z.object({
   /** Folder of the input's partitions, such as s3://bucket/features. */
@@ -22,5 +22,5 @@ export type Settings = z.infer<typeof settingsSchema>;
 /** @throws ProblemsError SETTINGS_INVALID, with every variable that is missing or wrong */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
   const summary = "the function's environment variables are incomplete or wrong";
-  return parseDocument(settingsSchema, environment, 'SETTINGS_INVALID', summary);
+  return parseDocument(environment, settingsSchema, { code: 'SETTINGS_INVALID', summary });
 }

@@ -2,8 +2,9 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import type { Context } from 'aws-lambda';
+import { mayPass } from '../lib/base/retry.ts';
 
-// One of each an execution environment. Names and levels come from POWERTOOLS_* and the function's own environment.
+// One of each per execution environment. Names and levels come from POWERTOOLS_* and the function's own environment.
 const serviceName = 'ncs4cvr';
 export const logger = new Logger({ serviceName });
 export const metrics = new Metrics({
@@ -27,4 +28,13 @@ export async function observed<T>(invocation: Invocation | undefined, work: () =
     // Powertools warns in plain text when nothing was counted.
     if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
   }
+}
+
+/** Logs an error with whether the same work may succeed later, without a change by anybody. */
+export function logFailure(
+  failure: string,
+  error: unknown,
+  keys: Readonly<Record<string, string>> = {},
+): void {
+  logger.error(failure, { error: error as Error, retryable: mayPass(error), ...keys });
 }

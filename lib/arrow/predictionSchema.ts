@@ -1,4 +1,5 @@
-import { DataType, Field, Float32, Schema } from 'apache-arrow';
+import { Field, Float32, Schema } from 'apache-arrow';
+import { isRowKeyType, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 
@@ -17,35 +18,14 @@ export function predictionSchema(keyFields: readonly Field[], metadata: Readonly
       });
     }
     names.add(name);
-    if (!isKeyType(type)) {
+    if (!isRowKeyType(type)) {
       throw new Ncs4cvrError('PREDICTION_KEY_UNSUPPORTED', 'a column of this type can not be a row key', {
         column: name,
-        expected: 'an integer, float, boolean, string, binary, decimal, date, time or timestamp',
+        expected: ROW_KEY_TYPES,
         found: String(type),
       });
     }
   }
   const scoreFields = SCORE_NAMES.map((name) => new Field(name, new Float32(), false));
   return new Schema([...keyFields, ...scoreFields], new Map(metadata));
-}
-
-/**
- * Flat types only. apache-arrow 21.2 refuses a second dictionary in a file and slices string views twice;
- * the shard reader gives neither.
- */
-function isKeyType(type: DataType): boolean {
-  return (
-    DataType.isInt(type) ||
-    DataType.isFloat(type) ||
-    DataType.isBool(type) ||
-    DataType.isUtf8(type) ||
-    DataType.isLargeUtf8(type) ||
-    DataType.isBinary(type) ||
-    DataType.isLargeBinary(type) ||
-    DataType.isFixedSizeBinary(type) ||
-    DataType.isDecimal(type) ||
-    DataType.isDate(type) ||
-    DataType.isTime(type) ||
-    DataType.isTimestamp(type)
-  );
 }

@@ -8,6 +8,7 @@ import {
   Struct,
   util,
 } from 'apache-arrow';
+import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { AtomicFile } from '../storage/storage.ts';
@@ -112,7 +113,7 @@ export class PredictionWriter {
   }
 
   #keyColumn(keys: PredictionBatch['keys'], field: Field, index: number, rowCount: number): Data {
-    const column = keys instanceof RecordBatch ? columnByName(keys, field.name) : keys[index];
+    const column = keys instanceof RecordBatch ? columnOf(keys, field.name) : keys[index];
     if (column === undefined) throw this.#keyMismatch(field, String(field.type), 'no such column');
     // RecordBatch doesn't compare: bytes of another type would be written and read as garbage.
     if (!util.compareTypes(field.type, column.type)) {
@@ -165,10 +166,6 @@ export class PredictionWriter {
       found: `${foundRows} rows`,
     });
   }
-}
-
-function columnByName(batch: RecordBatch, name: string): Data | undefined {
-  return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];
 }
 
 /** The Arrow writer emits lengths and paddings of a few bytes; each would be a system call. */

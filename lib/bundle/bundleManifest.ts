@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
-import { describeIssue } from '../base/jsonDocument.ts';
+import { decodeDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
@@ -64,17 +63,10 @@ export function isBundle(storage: Storage, uri: string): Promise<boolean> {
 /** The manifest alone: what a bundle says it is, not verified against its files. @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID */
 export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
   const file = joinUri(uri, MANIFEST_FILE);
-  const bytes = await storage.readWhole(file);
-  let document: unknown;
-  try {
-    document = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new Ncs4cvrError('BUNDLE_MANIFEST_INVALID', `not JSON: ${messageOf(cause)}`, { file, cause });
-  }
-  const result = bundleManifestSchema.safeParse(document);
-  const problems = result.success
-    ? crossCheckContract(result.data.contract).map((problem) => `contract.${problem}`)
-    : result.error.issues.flatMap((issue) => describeIssue(issue));
-  if (result.success && problems.length === 0) return result.data;
-  throw new ProblemsError('BUNDLE_MANIFEST_INVALID', 'the manifest is invalid', problems, { file });
+  return decodeDocument(await storage.readWhole(file), bundleManifestSchema, {
+    code: 'BUNDLE_MANIFEST_INVALID',
+    summary: 'the manifest is invalid',
+    file,
+    crossCheck: (manifest) => crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+  });
 }

@@ -1,13 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
-import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctionsClient.ts';
-import { storageFor } from '../storage/openStorage.ts';
-
-/** Exit codes of every command; wrong usage is commander's to find. */
-export const EXIT_DONE = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
 
 /** A path or URI; refuses an empty one, which an unset shell variable gives and which would mean the root folder. */
 export function parseUri(text: string): string {
@@ -26,7 +19,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-/** `--workers N`: scoring threads, one a core by default. */
+/** `--workers N`: scoring threads, one per core by default. */
 export function workersOption(): Option {
   return new Option('--workers <n>', 'scoring threads')
     .default(availableParallelism())
@@ -42,20 +35,4 @@ export function parseStateMachineArn(text: string): string {
 export function parseExecutionArn(text: string): string {
   if (isExecutionArn(text)) return text;
   throw new InvalidArgumentError('expected arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:NAME');
-}
-
-/**
- * A training config's JSON, not yet checked.
- * @param conversion column to take as the conversion label instead of the config's own
- * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
- */
-export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
-  const bytes = await storageFor(uri).readWhole(uri);
-  try {
-    const document = JSON.parse(new TextDecoder().decode(bytes)) as { labels?: object } | null;
-    if (conversion === undefined || typeof document !== 'object' || document === null) return document;
-    return { ...document, labels: { ...document.labels, conversion } };
-  } catch (cause) {
-    throw new Ncs4cvrError('TRAINING_CONFIG_INVALID', `not JSON: ${messageOf(cause)}`, { file: uri, cause });
-  }
 }

@@ -1,29 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
-import { messageOf } from '../base/errors.ts';
 import { compareCommand } from './compareCommand.ts';
-import { evaluateCommand } from './evaluateCommand.ts';
-import { inspectCommand } from './inspectCommand.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './options.ts';
+import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';
 import { runCommand } from './runCommand.ts';
 import { scoreCommand } from './scoreCommand.ts';
 import { synthCommand } from './synthCommand.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, reportError } from './terminal.ts';
 import { trainCommand } from './trainCommand.ts';
-
-/** Prints an error on stderr as one readable block; its stack and causes only when asked for. */
-export function reportError(error: unknown, verbose: boolean): void {
-  process.stderr.write(`error: ${messageOf(error)}\n`);
-  if (!verbose) return;
-  for (let current: unknown = error; current !== undefined; ) {
-    const isError: boolean = current instanceof Error;
-    process.stderr.write(`${isError ? (current as Error).stack : String(current)}\n`);
-    current = isError ? (current as Error).cause : undefined;
-    if (current !== undefined) process.stderr.write('caused by: ');
-  }
-}
 
 /** Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -2,19 +2,13 @@ import { Command, Option } from 'commander';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import type { PublishOutcome } from '../publish/publishPartition.ts';
-import { readRunPlan, refuseStalePlan } from '../publish/runPlan.ts';
+import { refuseStalePlan } from '../publish/refusePlan.ts';
+import { readRunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import {
-  EXIT_DONE,
-  EXIT_FAILED,
-  EXIT_USAGE,
-  parseStateMachineArn,
-  parseUri,
-  workersOption,
-} from './options.ts';
-import { formatCount, ProgressLine } from './progressLine.ts';
+import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, ProgressLine } from './terminal.ts';
 
 interface RunOptions {
   readonly plan: string;

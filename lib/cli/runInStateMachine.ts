@@ -1,13 +1,12 @@
 import { type VisibleState, visibleStates } from '../publish/publishedState.ts';
-import { refuseLocalPlan } from '../publish/refuseForeignPlan.ts';
-import { type RunPlan, refuseStalePlan, writeRunPlan } from '../publish/runPlan.ts';
+import { refuseLocalPlan, refuseStalePlan } from '../publish/refusePlan.ts';
+import { type RunPlan, writeRunPlan } from '../publish/runPlan.ts';
 import type { Execution } from '../stateMachine/execution.ts';
 import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
-import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
-import { EXIT_DONE, EXIT_FAILED } from './options.ts';
-import { formatSeconds, ProgressLine } from './progressLine.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { describePointer } from './publicationCommands.ts';
+import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine } from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(

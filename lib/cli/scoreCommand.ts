@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, EXIT_FAILED, parseUri, workersOption } from './options.ts';
-import { formatCount, formatSeconds, ProgressLine } from './progressLine.ts';
-import { reportError } from './runCli.ts';
+import { parseUri, workersOption } from './options.ts';
+import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
 
 interface ScoreOptions {
   readonly model: string;
@@ -17,7 +17,7 @@ interface ScoreOptions {
 
 export function scoreCommand(finish: (exitCode: number) => void): Command {
   return new Command('score')
-    .description('score Parquet shards into Arrow files, one a shard')
+    .description('score Parquet shards into Arrow files, one per shard')
     .requiredOption('--model <dir>', 'model bundle', parseUri)
     .requiredOption(
       '--input <uri>',
@@ -61,7 +61,7 @@ function summarise({ rows, seconds, shards, failures, ignored, drift }: ScoringR
       `${percent(unseen)} of values unseen (${percent(unseenInTraining)})`,
   );
   if (ignored.length > 0)
-    lines.push(`note: ${ignored.length} files that are no .parquet files were left out`);
+    lines.push(`note: ${ignored.length} files that aren't Parquet shards by their names were left out`);
   const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
   lines.push(
     `${formatCount(rows)} rows in ${shards.length} shards scored in ${seconds.toFixed(1)} s ` +
@@ -85,6 +85,7 @@ function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: Sco
       input: inputUri,
       code: error instanceof Ncs4cvrError ? error.code : null,
       message: messageOf(error),
+      retryable: mayPass(error),
     })),
     ignored,
     features: counts,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { decodeDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 
@@ -56,14 +56,9 @@ export async function readRunRecord(
   const file = joinUri(runFolder(output, arm, seed), RUN_FILE);
   const storage = storageFor(file);
   if (!(await storage.exists(file))) return undefined;
-  try {
-    return armRunRecordSchema.parse(JSON.parse(new TextDecoder().decode(await storage.readWhole(file))));
-  } catch (cause) {
-    throw new Ncs4cvrError('COMPARISON_RUN_INVALID', 'the record of a run was changed or damaged', {
-      file,
-      expected: 'the file as it was written; remove its folder to run it again',
-      found: messageOf(cause),
-      cause,
-    });
-  }
+  return decodeDocument(await storage.readWhole(file), armRunRecordSchema, {
+    code: 'COMPARISON_RUN_INVALID',
+    summary: 'the record of a run was changed or damaged; remove its folder to run it again',
+    file,
+  });
 }

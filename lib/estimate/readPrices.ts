@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { messageOf, ProblemsError } from '../base/errors.ts';
-import { describeIssue } from '../base/jsonDocument.ts';
+import { decodeDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
 const amount = z.number().min(0);
@@ -39,14 +38,9 @@ export const DEFAULT_PRICES_FILE = fileURLToPath(new URL('../../infra/prices.jso
 
 /** @throws ProblemsError PRICES_INVALID naming every problem, unknown keys among them */
 export async function readPrices(uri: string = DEFAULT_PRICES_FILE): Promise<Prices> {
-  const bytes = await storageFor(uri).readWhole(uri);
-  const problems: string[] = [];
-  try {
-    const result = pricesSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
-    if (result.success) return result.data;
-    problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue)));
-  } catch (cause) {
-    problems.push(`not JSON: ${messageOf(cause)}`);
-  }
-  throw new ProblemsError('PRICES_INVALID', 'the prices are invalid', problems, { file: uri });
+  return decodeDocument(await storageFor(uri).readWhole(uri), pricesSchema, {
+    code: 'PRICES_INVALID',
+    summary: 'the prices are invalid',
+    file: uri,
+  });
 }

@@ -1,35 +1,21 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
+import { type ColumnRequirement, columnOf, isRowKeyType, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
 import { ContractError } from '../base/errors.ts';
 import { isIntColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
-
-/** What a contract demands of one column of a shard. */
-export interface ColumnRequirement {
-  readonly column: string;
-  readonly required: boolean;
-  readonly accepts: (type: DataType) => boolean;
-  /** The accepted types in words, for errors. */
-  readonly expected: string;
-}
 
 /** Columns that may be copied to the output as row keys. */
 export function rowKeyRequirements(contract: FeatureContract): ColumnRequirement[] {
   return contract.rowKeys.map((column) => ({
     column,
     required: true,
-    accepts: (type) =>
-      DataType.isInt(type) ||
-      DataType.isUtf8(type) ||
-      DataType.isBinary(type) ||
-      DataType.isFixedSizeBinary(type) ||
-      DataType.isDate(type) ||
-      DataType.isTimestamp(type),
-    expected: 'an integer, string, bytes, date or timestamp column (row key)',
+    accepts: isRowKeyType,
+    expected: `${ROW_KEY_TYPES} (row key)`,
   }));
 }
 
-/** One requirement a feature column. A column that several features read must please all of them. */
+/** One requirement per feature column. A column that several features read must please all of them. */
 export function columnRequirements(contract: FeatureContract): ColumnRequirement[] {
   const byColumn = new Map<string, ColumnRequirement>();
   for (const feature of contract.features) {
@@ -57,14 +43,13 @@ export function columnRequirements(contract: FeatureContract): ColumnRequirement
  */
 export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): Data | undefined {
   const { column, required, accepts, expected } = requirement;
-  const { fields } = batch.schema;
-  const data = batch.data.children[fields.findIndex((field) => field.name === column)];
+  const data = columnOf(batch, column);
   if (data === undefined) {
     if (!required) return undefined;
     throw new ContractError('CONTRACT_COLUMN_MISSING', 'the batch lacks a required column', {
       column,
       expected,
-      found: `the columns ${fields.map((field) => field.name).join(', ')}`,
+      found: `the columns ${batch.schema.fields.map(({ name }) => name).join(', ')}`,
     });
   }
   if (!accepts(data.type)) {

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
-import { ContractError, ProblemsError } from '../base/errors.ts';
-import { describeIssue } from '../base/jsonDocument.ts';
+import { parseDocument } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
 
 const columnName = z.string().min(1);
@@ -119,14 +118,11 @@ export type BucketedFeature = Extract<Feature, { kind: 'bucketed' }>;
  * @throws ProblemsError CONTRACT_INVALID listing every problem, shape and cross references alike
  */
 export function parseContract(document: unknown, origin = 'feature contract'): FeatureContract {
-  const result = featureContractSchema.safeParse(document);
-  const problems = [
-    ...(result.success ? [] : result.error.issues.flatMap((issue) => describeIssue(issue))),
-    ...crossCheckContract(result.success ? result.data : document),
-  ];
-  if (problems.length > 0) throw new ProblemsError('CONTRACT_INVALID', `${origin} is invalid`, problems);
-  if (!result.success) throw new ContractError('CONTRACT_INVALID', `${origin} is invalid`);
-  return result.data;
+  return parseDocument(document, featureContractSchema, {
+    code: 'CONTRACT_INVALID',
+    summary: `${origin} is invalid`,
+    crossCheck: (contract) => crossCheckContract(contract ?? document),
+  });
 }
 
 /** A feature's name: given, or its column. */

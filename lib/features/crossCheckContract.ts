@@ -1,3 +1,4 @@
+import { isRecord } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 
 /**
@@ -103,10 +104,6 @@ function isInt64(text: string): boolean {
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
   const integer = BigInt(text);
   return integer >= INT64_MIN && integer <= INT64_MAX;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function strings(value: unknown): string[] {

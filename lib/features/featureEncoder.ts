@@ -1,5 +1,6 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { type ColumnRequirement, columnRequirements, findColumn } from './columnRequirements.ts';
+import type { ColumnRequirement } from '../base/arrowColumns.ts';
+import { columnRequirements, findColumn } from './columnRequirements.ts';
 import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type { BucketedFeature, FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';

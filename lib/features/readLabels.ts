@@ -1,7 +1,7 @@
-import type { Data, DataType, RecordBatch } from 'apache-arrow';
+import type { DataType, RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
+import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { ColumnRequirement } from './columnRequirements.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 
 export const labelColumnsSchema = z.strictObject({
@@ -88,10 +88,6 @@ function numbersOf(batch: RecordBatch, column: string, file: string): Float64Arr
   const numbers = new Float64Array(batch.numRows);
   readNumbers(data, 0, batch.numRows, numbers);
   return numbers;
-}
-
-function columnOf(batch: RecordBatch, column: string): Data | undefined {
-  return batch.data.children[batch.schema.fields.findIndex((field) => field.name === column)];
 }
 
 function invalidLabel(

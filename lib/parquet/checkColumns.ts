@@ -1,15 +1,7 @@
 import type { DataType } from 'apache-arrow';
+import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import type { ParquetShard } from './openShard.ts';
-
-export interface WantedColumn {
-  readonly column: string;
-  /** False: the shard may lack the column. Its type is checked when it is there. */
-  readonly required: boolean;
-  readonly accepts: (type: DataType) => boolean;
-  /** The accepted types in words, for the error. */
-  readonly expected: string;
-}
 
 /** How many of a shard's columns an error lists. */
 const LISTED_COLUMNS = 12;
@@ -23,7 +15,7 @@ const LISTED_COLUMNS = 12;
  */
 export function checkColumns(
   shard: Pick<ParquetShard, 'uri' | 'schema' | 'unreadableColumns'>,
-  wanted: readonly WantedColumn[],
+  wanted: readonly ColumnRequirement[],
 ): ReadonlySet<string> {
   const types = new Map<string, DataType>(shard.schema.fields.map(({ name, type }) => [name, type]));
   const absent = new Set<string>();

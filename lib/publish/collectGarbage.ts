@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { readManifest } from './manifest.ts';
+import { decodeOutputDocument } from './outputLayout.ts';
 import { publicationStatus } from './publishedState.ts';
 
 export interface GarbageOptions {
-  /** What is younger stays; at least 2, so that a run that is going on keeps what it relies on. */
+  /** What is younger stays; at least 2, so that a run in progress keeps what it relies on. */
   readonly olderThanDays: number;
   /** Delete, not only list. */
   readonly apply: boolean;
@@ -80,7 +81,7 @@ async function condemnedBefore(lists: readonly ListedFile[], limitMillis: number
   for (const { uri, modifiedMillis } of lists) {
     if (modifiedMillis >= limitMillis) continue;
     const bytes = await storageFor(uri).readWhole(uri);
-    for (const name of decodeJson(bytes, condemnedSchema, uri)) names.add(name);
+    for (const name of decodeOutputDocument(bytes, condemnedSchema, 'list of garbage', uri)) names.add(name);
   }
   return names;
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { manifestUri } from './outputLayout.ts';
+import { decodeOutputDocument, manifestUri } from './outputLayout.ts';
 import type { Publication } from './pointer.ts';
 import { type Receipt, receiptSchema } from './receipt.ts';
 
@@ -50,7 +50,7 @@ export async function writeManifest(
 export async function readManifest({ manifest: uri, sha256: expected }: Publication): Promise<Manifest> {
   const bytes = await storageFor(uri).readWhole(uri);
   const found = sha256(bytes);
-  if (found === expected) return decodeJson(bytes, manifestSchema, uri);
+  if (found === expected) return decodeOutputDocument(bytes, manifestSchema, 'manifest', uri);
   throw new Ncs4cvrError('PUBLISH_MANIFEST_DAMAGED', "the manifest isn't the one that was published", {
     file: uri,
     expected: `sha256 ${expected}`,

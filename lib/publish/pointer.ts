@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
-import { pointerUri } from './outputLayout.ts';
+import { decodeOutputDocument, pointerUri } from './outputLayout.ts';
 
 /** A manifest that a partition has, or had. */
 const publicationSchema = z.strictObject({
@@ -10,7 +10,10 @@ const publicationSchema = z.strictObject({
   /** Of the manifest's bytes. */
   sha256: z.string(),
   model: modelIdentitySchema,
-  /** Where that model's bundle was: a shard that lands later is scored with it. No part of the manifest, whose bytes follow from the work. */
+  /**
+   * Where that model's bundle was: a shard that lands later is scored with it. Not in the manifest, whose bytes follow from
+   * the work.
+   */
   modelUri: z.string(),
   rows: z.int(),
 });
@@ -45,7 +48,8 @@ export async function readPointer(root: string, partition: string): Promise<Poin
   const uri = pointerUri(root, partition);
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return { pointer: undefined, version: undefined };
-  return { pointer: decodeJson(found.bytes, pointerSchema, uri), version: found.version };
+  const pointer = decodeOutputDocument(found.bytes, pointerSchema, 'pointer', uri);
+  return { pointer, version: found.version };
 }
 
 /**

@@ -2,11 +2,11 @@ import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { partUri, receiptUri } from './outputLayout.ts';
+import { decodeOutputDocument, partUri, receiptUri } from './outputLayout.ts';
 import { partIdOf, type Span, spanSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
@@ -46,14 +46,14 @@ export async function readReceipt(
   const uri = receiptUri(root, partition, partIdOf(span, model));
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return undefined;
-  const receipt = decodeJson(found.bytes, receiptSchema, uri);
+  const receipt = decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
   const part = await storageFor(receipt.uri).stat(receipt.uri);
   return part?.sizeBytes === receipt.sizeBytes ? receipt : undefined;
 }
 
 /**
- * Reads a part back and writes its receipt, unless there is one. Depends on the part alone: whoever writes it writes the
- * same bytes.
+ * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
+ * who write it write the same bytes.
  * @param keyColumns the contract's row keys
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */

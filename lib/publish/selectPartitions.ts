@@ -1,5 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { listShards, SHARD_NAME } from '../storage/listShards.ts';
+import { isShard, listShards } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
 
 /** Which partitions of an input folder a run takes. */
@@ -48,8 +48,9 @@ export function inputPartition(inputRoot: string, partition: string): InputParti
 /** The partition that a shard lies in, below an input folder; undefined for anything else. */
 export function partitionOf(inputRoot: string, shardUri: string): string | undefined {
   const prefix = `${inputRoot.replace(/\/+$/, '')}/`;
-  if (!shardUri.startsWith(prefix) || !SHARD_NAME.test(shardUri)) return undefined;
-  return nameOf(shardUri.slice(prefix.length));
+  if (!shardUri.startsWith(prefix)) return undefined;
+  const relativePath = shardUri.slice(prefix.length);
+  return isShard(relativePath) ? nameOf(relativePath) : undefined;
 }
 
 function nameOf(relativePath: string): string | undefined {

@@ -1,5 +1,6 @@
+import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { checkColumns, type WantedColumn } from '../parquet/checkColumns.ts';
+import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
 import { listShards } from '../storage/listShards.ts';
@@ -148,7 +149,7 @@ async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> 
 /** Streams the wanted columns of shard parts, checking every shard's columns first. */
 export async function* readShardRows(
   parts: readonly ShardRows[],
-  wanted: readonly WantedColumn[],
+  wanted: readonly ColumnRequirement[],
 ): AsyncGenerator<ShardBatch> {
   for (const part of parts) {
     const file = await storageFor(part.uri).open(part.uri);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { ProblemsError } from '../base/errors.ts';
-import { describeIssue } from '../base/jsonDocument.ts';
+import { isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema, featureName } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
@@ -69,23 +68,20 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
   const merged =
     isRecord(document) && document.preset === 'paper' ? merge(paperPreset(document), document) : document;
-  const result = trainingConfigSchema.safeParse(merged);
-  const problems = [
-    ...(result.success
-      ? crossCheckConfig(result.data)
-      : result.error.issues.flatMap((issue) => describeIssue(issue))),
-    ...crossCheckContract(isRecord(document) ? document.contract : undefined).map(
-      (problem) => `contract.${problem}`,
-    ),
-  ];
-  if (!result.success || problems.length > 0) {
-    throw new ProblemsError('TRAINING_CONFIG_INVALID', 'the training config is invalid', problems, {
-      file: origin,
-    });
-  }
-  const { network, training } = result.data;
-  if (network.kind !== 'logistic') return result.data;
-  return { ...result.data, training: logisticTraining(training, network.learningRate) };
+  const config = parseDocument(merged, trainingConfigSchema, {
+    code: 'TRAINING_CONFIG_INVALID',
+    summary: 'the training config is invalid',
+    file: origin,
+    crossCheck: (valid) => [
+      ...(valid === undefined ? [] : crossCheckConfig(valid)),
+      ...crossCheckContract(isRecord(document) ? document.contract : undefined).map(
+        (problem) => `contract.${problem}`,
+      ),
+    ],
+  });
+  const { network, training } = config;
+  if (network.kind !== 'logistic') return config;
+  return { ...config, training: logisticTraining(training, network.learningRate) };
 }
 
 /**
@@ -93,16 +89,12 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
  * @throws ProblemsError TRAINING_CONFIG_INVALID
  */
 export function armSettings({ training, arms }: TrainingConfig, arm: string): TrainingSettings {
-  const result = trainingSettingsSchema.safeParse(merge(training, arms?.[arm]));
-  const problems = result.success
-    ? crossCheckSettings(result.data)
-    : result.error.issues.flatMap((issue) => describeIssue(issue));
-  if (result.success && problems.length === 0) return result.data;
-  throw new ProblemsError(
-    'TRAINING_CONFIG_INVALID',
-    'the settings of an arm are invalid',
-    problems.map((problem) => `arms.${arm}.${problem}`),
-  );
+  return parseDocument(merge(training, arms?.[arm]), trainingSettingsSchema, {
+    code: 'TRAINING_CONFIG_INVALID',
+    summary: 'the settings of an arm are invalid',
+    path: `arms.${arm}`,
+    crossCheck: (settings) => (settings === undefined ? [] : crossCheckSettings(settings)),
+  });
 }
 
 /** Another kind of network has no trunk, so the paper's mask search is no part of its preset. */
@@ -160,10 +152,6 @@ function logisticTraining(training: TrainingSettings, learningRate: number): Tra
       reinitialiseEachEpoch: false,
     },
   };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** `over` on top of `base`, objects key by key; a `kind` or `method` that differs replaces the whole object. */

@@ -1,5 +1,5 @@
 import { StorageError } from '../base/errors.ts';
-import { listShards, SHARD_NAME } from '../storage/listShards.ts';
+import { listShards, withoutShardEnding } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { fileKey, joinUri } from '../storage/uri.ts';
 
@@ -28,9 +28,7 @@ export async function assignOutputs(inputUri: string, outputUri: string): Promis
   const isSingleOutput = shards.length === 1 && outputUri.endsWith('.arrow');
   const planned = shards.map(({ uri, relativePath, sizeBytes }) => ({
     inputUri: uri,
-    outputUri: isSingleOutput
-      ? outputUri
-      : joinUri(outputUri, `${relativePath.replace(SHARD_NAME, '')}.arrow`),
+    outputUri: isSingleOutput ? outputUri : joinUri(outputUri, `${withoutShardEnding(relativePath)}.arrow`),
     sizeBytes,
   }));
   // Inputs are taken names too: a shard that is called x.arrow must not be replaced by its own scores.

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { type Clock, pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { describeEnd, describeExecution, type Execution, isRunning } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { isServiceError } from './stepFunctionsError.ts';
+import { isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 /**
  * How far an execution's current map is, such as `ScoreUnits 34/120, 2 failed`; undefined before the first one. Needs
- * states:ListMapRuns and states:DescribeMapRun; without them nothing is told.
+ * states:ListMapRuns and states:DescribeMapRun; without them it is undefined.
  */
 export async function mapProgress(
   { sdk, client }: StepFunctions,
@@ -31,13 +30,13 @@ export async function mapProgress(
 export interface FollowOptions {
   /** How often it has been redriven, the redrive to be followed included. */
   readonly redriveCount?: number;
-  /** Called about once a look: how far the current map is, if that is known. */
+  /** Called once per look: how far the current map is, if that is known. */
   readonly onProgress?: (seconds: number, maps: string | undefined) => void;
+  readonly clock?: Clock;
 }
 
-const FIRST_PAUSE_MILLIS = 500;
-const LONGEST_PAUSE_MILLIS = 10_000;
-const PAUSE_GROWTH = 1.3;
+/** Of the looks at an execution. */
+const LOOK_LAW: RetryLaw = { firstPauseMillis: 500, growth: 1.3, longestPauseMillis: 10_000 };
 /** For so long, an answer may be of the moment before the start or the redrive. */
 const SETTLE_MILLIS = 60_000;
 
@@ -48,12 +47,11 @@ const SETTLE_MILLIS = 60_000;
 export async function followExecution(
   sfn: StepFunctions,
   arn: string,
-  { redriveCount = 0, onProgress }: FollowOptions = {},
+  { redriveCount = 0, onProgress, clock = systemClock }: FollowOptions = {},
 ): Promise<Execution> {
-  const startMillis = performance.now();
-  let pauseMillis = FIRST_PAUSE_MILLIS;
-  for (;;) {
-    const elapsedMillis = performance.now() - startMillis;
+  const startMillis = clock.nowMillis();
+  for (let look = 1; ; look++) {
+    const elapsedMillis = clock.nowMillis() - startMillis;
     const hasSettled = elapsedMillis > SETTLE_MILLIS;
     const execution = await describeExecution(sfn, arn).catch((error: unknown) => {
       if (hasSettled || !isServiceError(error, 'ExecutionDoesNotExist')) throw error;
@@ -68,7 +66,6 @@ export async function followExecution(
       });
     }
     onProgress?.(elapsedMillis / 1000, await mapProgress(sfn, arn));
-    await sleep(pauseMillis);
-    pauseMillis = Math.min(LONGEST_PAUSE_MILLIS, pauseMillis * PAUSE_GROWTH);
+    await clock.sleep(pauseMillis(LOOK_LAW, look));
   }
 }

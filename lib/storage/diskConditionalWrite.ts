@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../base/errors.ts';
+import { type RetryLaw, retry } from '../base/retry.ts';
 import { createDiskFile, temporaryPath } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
 import { diskPath } from './uri.ts';
 
-/** How often, and how long in all, a writer waits for another one's replacement. */
-const LOCK_WAIT_MILLIS = 5;
 const LOCK_LIMIT_MILLIS = 10_000;
+/** A replacement takes a millisecond or so; all that wait are on this machine. */
+const LOCK_LAW: RetryLaw = {
+  limitMillis: LOCK_LIMIT_MILLIS,
+  firstPauseMillis: 5,
+  growth: 1,
+  longestPauseMillis: 5,
+};
 
 /** As `Storage.createIfAbsent`. */
 export async function createDiskFileIfAbsent(uri: string, bytes: Uint8Array): Promise<string | undefined> {
@@ -79,29 +84,29 @@ interface HeldLock {
 }
 
 async function lock(path: string, uri: string): Promise<HeldLock> {
+  await mkdir(dirname(path), { recursive: true });
+  return retry(() => lockNow(path, uri), LOCK_LAW);
+}
+
+async function lockNow(path: string, uri: string): Promise<HeldLock> {
   const lockPath = join(dirname(path), `.${basename(path)}.lock`);
   const token = `${process.pid} ${randomUUID()}`;
-  await mkdir(dirname(path), { recursive: true });
-  const startMillis = performance.now();
-  while (performance.now() - startMillis < LOCK_LIMIT_MILLIS) {
-    // Written before it is linked: nobody finds a lock without its owner's name.
-    const temporary = await writeTemporary(lockPath, Buffer.from(token));
-    try {
-      await link(temporary, lockPath);
-      const isOurs = async () => (await readFile(lockPath, 'utf8').catch(() => '')) === token;
-      const release = async () => {
-        if (await isOurs()) await rm(lockPath, { force: true });
-      };
-      return { isOurs, release };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
-    if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });
-    else await sleep(LOCK_WAIT_MILLIS * (0.5 + Math.random()));
+  // Written before it is linked: nobody finds a lock without its owner's name.
+  const temporary = await writeTemporary(lockPath, Buffer.from(token));
+  try {
+    await link(temporary, lockPath);
+    const isOurs = async () => (await readFile(lockPath, 'utf8').catch(() => '')) === token;
+    const release = async () => {
+      if (await isOurs()) await rm(lockPath, { force: true });
+    };
+    return { isOurs, release };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(temporary, { force: true });
   }
+  const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
+  if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });
   throw new StorageError('STORAGE_LOCKED', 'another writer holds the lock', {
     file: uri,
     expected: `the lock within ${LOCK_LIMIT_MILLIS / 1000} s`,

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../base/errors.ts';
+import { mayPass, type RetryLaw, retry } from '../base/retry.ts';
 
-/** The SDK repeats requests, not bodies that break off: those are asked for again this often in all. */
-const ATTEMPTS = 4;
-const FIRST_PAUSE_MILLIS = 100;
+/** The SDK repeats requests, not bodies that break off. */
+const BODY_LAW: RetryLaw = { attempts: 4, firstPauseMillis: 100, growth: 2, longestPauseMillis: 400 };
 
 /**
  * Runs a request and reads its body, again from the start when that fails for a reason that may pass.
@@ -13,17 +12,16 @@ export async function withBodyRetries<T>(
   work: () => Promise<T>,
   translate: (thrown: unknown) => StorageError,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      const translated = translate(error);
-      const isFinal = !translated.retryable || translated.code === 'STORAGE_FILE_CHANGED';
-      if (isFinal || attempt === ATTEMPTS) throw translated;
-      const pauseMillis = FIRST_PAUSE_MILLIS * 2 ** (attempt - 1) * (0.5 + Math.random());
-      await sleep(pauseMillis);
-    }
-  }
+  const translated = () =>
+    work().catch((error: unknown) => {
+      throw translate(error);
+    });
+  return retry(translated, BODY_LAW, { isWorthwhile: (error) => mayPass(error) && !isChanged(error) });
+}
+
+/** The version that is asked for won't come back: only opening the object again can help. */
+function isChanged(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'STORAGE_FILE_CHANGED';
 }
 
 /**

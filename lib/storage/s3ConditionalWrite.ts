@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type RetryLaw, retry } from '../base/retry.ts';
 import { encryptionHeaders, openS3 } from './s3Client.ts';
 import { attemptsOf, isConditionFailure, isConflict, isMissing, s3Error } from './s3Error.ts';
 import { parseS3Uri } from './uri.ts';
 
 /** Names the call that wrote an object, so that a call whose answer was lost knows its own work. */
 const WRITER = 'ncs4cvr-writer';
-/** A write that meets another one is repeated this often in all. */
-const CONFLICT_ATTEMPTS = 8;
-const CONFLICT_PAUSE_MILLIS = 50;
+/** For a write that meets another one. */
+const CONFLICT_LAW: RetryLaw = { attempts: 8, firstPauseMillis: 50, growth: 1.5, longestPauseMillis: 400 };
 
 /** As `Storage.createIfAbsent`. */
 export function createS3ObjectIfAbsent(uri: string, bytes: Uint8Array): Promise<string | undefined> {
@@ -37,20 +36,19 @@ async function putIf(
   const at = { Bucket: bucket, Key: key };
   const writer = randomUUID();
   const input = { ...at, Body: bytes, Metadata: { [WRITER]: writer }, ...encryptionHeaders(), ...condition };
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { sdk, client } = await openS3();
-      return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
-    } catch (error) {
-      if (isConflict(error) && attempt < CONFLICT_ATTEMPTS) {
-        await sleep(CONFLICT_PAUSE_MILLIS * attempt * (0.5 + Math.random()));
-        continue;
-      }
-      if (!isConditionFailure(error) && !isMissing(error)) throw s3Error(error, uri, 'STORAGE_WRITE_FAILED');
-      if (attempt === 1 && (attemptsOf(error) ?? 1) === 1) return undefined;
-      const { sdk, client } = await openS3();
-      const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
-      return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
-    }
+  let tries = 0;
+  const put = async () => {
+    tries++;
+    const { sdk, client } = await openS3();
+    return (await client.send(new sdk.PutObjectCommand(input))).ETag!;
+  };
+  try {
+    return await retry(put, CONFLICT_LAW, { isWorthwhile: isConflict });
+  } catch (error) {
+    if (!isConditionFailure(error) && !isMissing(error)) throw s3Error(error, uri, 'STORAGE_WRITE_FAILED');
+    if (tries === 1 && (attemptsOf(error) ?? 1) === 1) return undefined;
+    const { sdk, client } = await openS3();
+    const now = await client.send(new sdk.HeadObjectCommand(at)).catch(() => undefined);
+    return now?.Metadata?.[WRITER] === writer ? now.ETag! : undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ProblemsError } from '../base/errors.ts';
+import { parseDocument } from '../base/jsonDocument.ts';
 
 /** Values of all fields together: their latent vectors are written to truth.json. */
 const MOST_VALUES = 1_000_000;
@@ -50,12 +50,11 @@ export type Conflict = keyof typeof CONFLICTS;
 
 /** @throws ProblemsError SYNTHESIS_OPTIONS_INVALID */
 export function parseFunnelOptions(options: unknown): FunnelOptions {
-  const result = schema.safeParse(options);
-  const problems = result.success
-    ? contradictions(result.data)
-    : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  if (result.success && problems.length === 0) return result.data;
-  throw new ProblemsError('SYNTHESIS_OPTIONS_INVALID', 'the synthetic funnel has invalid options', problems);
+  return parseDocument(options, schema, {
+    code: 'SYNTHESIS_OPTIONS_INVALID',
+    summary: 'the synthetic funnel has invalid options',
+    crossCheck: (valid) => (valid === undefined ? [] : contradictions(valid)),
+  });
 }
 
 function contradictions({

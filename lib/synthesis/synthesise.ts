@@ -1,4 +1,5 @@
 import { StorageError } from '../base/errors.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { RandomStream } from '../base/randomStream.ts';
 import { Auc } from '../metrics/auc.ts';
 import { listIfAny, writeWhole } from '../storage/openStorage.ts';
@@ -45,11 +46,10 @@ export async function synthesise(options: FunnelOptions, output: string): Promis
   }
   const realised = tally.realised;
   const truth = { options, teacher: teacher.parameters, realised };
-  const encode = (document: object) => new TextEncoder().encode(`${JSON.stringify(document, null, 1)}\n`);
-  await writeWhole(joinUri(output, 'truth.json'), encode(truth));
+  await writeWhole(joinUri(output, 'truth.json'), encodeJson(truth));
   await writeWhole(
     joinUri(output, 'config.json'),
-    encode(exampleConfig(options, (day) => dateOf(options, day))),
+    encodeJson(exampleConfig(options, (day) => dateOf(options, day))),
   );
   return realised;
 }

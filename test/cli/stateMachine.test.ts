@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
 import { PartitionRefusedError } from '../../lib/base/errors.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
-import { openStepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
@@ -264,7 +264,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       /error: RUN_FAILED: .*States\.ExceedToleratedFailureThreshold: .*no memory left/s,
     );
     const again = await run();
-    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` goes on where it stopped/);
+    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` continues where it stopped/);
     isBroken = false;
     const { exitCode, stdout, stderr } = await redrive('--wait');
     expect(exitCode, stderr).toBe(0);
@@ -316,7 +316,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     expect(failed.stderr).toMatch(/error: RUN_FAILED: .*PartitionsNotPublished: of 1 partitions, 1 failed/s);
     const late = await redrive();
     expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*mend the cause and start a new run/);
+    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*fix the cause and start a new run/);
     expect(sfn.calls).not.toContain('RedriveExecution');
     isRefused = false;
     const { exitCode, stdout } = await run('--wait');

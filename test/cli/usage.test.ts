@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/progressLine.ts';
+import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/terminal.ts';
 import { type FinishedRun, mainScript, run, runMain } from './runMain.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));

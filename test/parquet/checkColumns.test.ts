@@ -1,16 +1,17 @@
 import { DataType } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
+import type { ColumnRequirement } from '../../lib/base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../../lib/base/errors.ts';
-import { checkColumns, type WantedColumn } from '../../lib/parquet/checkColumns.ts';
+import { checkColumns } from '../../lib/parquet/checkColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { memoryFile } from './memoryFile.ts';
 import { sampleShard, writeShard } from './sampleShards.ts';
 
-function wanted(column: string, required = true): WantedColumn {
+function wanted(column: string, required = true): ColumnRequirement {
   return { column, required, accepts: (type) => DataType.isInt(type), expected: 'an integer' };
 }
 
-async function checkError(columns: WantedColumn[], bytes = sampleShard()): Promise<unknown> {
+async function checkError(columns: ColumnRequirement[], bytes = sampleShard()): Promise<unknown> {
   const shard = await openShard(memoryFile(bytes));
   try {
     checkColumns(shard, columns);

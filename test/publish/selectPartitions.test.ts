@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { selectPartitions } from '../../lib/publish/selectPartitions.ts';
+import { partitionOf, selectPartitions } from '../../lib/publish/selectPartitions.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const root = temporaryFolder();
@@ -42,4 +42,19 @@ it('a range of dates takes both ends and every hour in between', async () => {
     code: 'PLAN_NO_PARTITION',
     expected: 'dt=2023-01-01 to dt=2023-12-31',
   });
+});
+
+it('an event of a shard is of the partition that the shard is listed in; events of all other objects are of none', async () => {
+  const listed = partitionOf(root, join(root, 'dt=2022-05-10/hour=11/deeper/b.parquet'));
+  expect(listed).toBe('dt=2022-05-10/hour=11');
+  const found = [
+    'dt=1/a.PARQ',
+    'dt=1/a.parquet.tmp',
+    'dt=1/_temporary/0/a.parquet',
+    'dt=1/.a.parquet',
+    '_x=1/a.parquet',
+    'loose.parquet',
+  ].map((path) => partitionOf('s3://b/features/', `s3://b/features/${path}`));
+  expect(found).toEqual(['dt=1', ...Array(5).fill(undefined)]);
+  expect(partitionOf('s3://b/features', 's3://b/features-2/dt=1/a.parquet')).toBeUndefined();
 });

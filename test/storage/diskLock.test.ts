@@ -1,13 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
 const folder = temporaryFolder();
 const uri = join(folder, 'pointer.json');
 const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 it('the lock of a process that died is taken over, by any number of writers, and one of them wins', async () => {
   const first = (await localDisk.createIfAbsent(uri, bytesOf('0')))!;
@@ -23,10 +27,30 @@ it('the lock of a living process is waited for, then named in an error that may 
   const { version } = (await localDisk.readVersioned(uri))!;
   const lockPath = join(folder, '.pointer.json.lock');
   writeFileSync(lockPath, `${process.pid} someone else`);
-  await expect(localDisk.replaceIfVersion(uri, bytesOf('x'), version)).rejects.toMatchObject({
-    code: 'STORAGE_LOCKED',
-    found: lockPath,
-    retryable: true,
+  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
+  const startMillis = performance.now();
+  let error: unknown;
+  void localDisk.replaceIfVersion(uri, bytesOf('x'), version).catch((thrown: unknown) => {
+    error = thrown;
   });
+  while (error === undefined) {
+    await vi.advanceTimersByTimeAsync(100);
+    // The file system takes its real time.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(error).toMatchObject({ code: 'STORAGE_LOCKED', found: lockPath, retryable: true });
+  expect(performance.now() - startMillis).toBeGreaterThanOrEqual(10_000);
   expect((await localDisk.readVersioned(uri))!.version).toBe(version);
-}, 30_000);
+});
+
+it('the lock of a living process that lets go in time is taken then', async () => {
+  const { version } = (await localDisk.readVersioned(uri))!;
+  const lockPath = join(folder, '.pointer.json.lock');
+  writeFileSync(lockPath, `${process.pid} someone else`);
+  const replacing = localDisk.replaceIfVersion(uri, bytesOf('y'), version);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect((await localDisk.readVersioned(uri))!.version).toBe(version);
+  rmSync(lockPath);
+  expect(await replacing).not.toBe(version);
+  expect(Buffer.from((await localDisk.readVersioned(uri))!.bytes).toString()).toBe('y');
+});

@@ -1,9 +1,5 @@
 import { expect, it } from 'vitest';
-import {
-  refuseForeignPlan,
-  refuseForeignPlanUri,
-  refuseLocalPlan,
-} from '../../lib/publish/refuseForeignPlan.ts';
+import { refuseForeignPlan, refuseForeignPlanUri, refuseLocalPlan } from '../../lib/publish/refusePlan.ts';
 import type { RunPlan } from '../../lib/publish/runPlan.ts';
 import { planOf } from './planOf.ts';
 
@@ -39,9 +35,9 @@ it('every URI of another stage is named, once', () => {
   const other = { ...partition!, partition: 'dt=2', spans: [...partition!.spans, ...partition!.spans] };
   expect(problemsOf({ ...foreign, partitions: [...foreign.partitions, other] })).toEqual([
     "scores go to s3://scores-dev, the stage's to s3://scores",
-    'dt=1: s3://features/dt=10/a.parquet lies outside of s3://features/dt=1',
+    'dt=1: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
     'dt=2: expected its shards in s3://features/dt=2, found s3://features/dt=1',
-    'dt=2: s3://features/dt=10/a.parquet lies outside of s3://features/dt=1',
+    'dt=2: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
   ]);
 });
 

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
+import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { describeUri } from '../inspect/describeUri.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, parseUri, workersOption } from './options.ts';
-import { formatCount, formatMetric } from './progressLine.ts';
+import { parseUri, workersOption } from './options.ts';
+import { EXIT_DONE, formatCount, formatMetric } from './terminal.ts';
 
 interface EvaluateOptions {
   readonly model: string;
@@ -30,15 +32,26 @@ export function evaluateCommand(finish: (exitCode: number) => void): Command {
 
 function table(report: FunnelReport): string {
   const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;
-  const row = (label: string, metrics: BinaryReport) =>
-    label.padEnd(24) +
-    formatCount(metrics.rows).padStart(12) +
-    names.map((name) => formatMetric(metrics[name]).padStart(13)).join('');
-  return [
-    ''.padEnd(24) + 'rows'.padStart(12) + names.map((name) => name.padStart(13)).join(''),
+  const row = (label: string, metrics: BinaryReport) => [
+    label,
+    formatCount(metrics.rows),
+    ...names.map((name) => formatMetric(metrics[name])),
+  ];
+  const rows = [
+    ['', 'rows', ...names],
     row('click', report.click),
     row('conversion (clicked)', report.conversion),
     row('click and conversion', report.ctcvr),
-    '',
-  ].join('\n');
+  ];
+  return `${formatTable(rows, { leftColumns: 1 })}\n`;
+}
+
+export function inspectCommand(finish: (exitCode: number) => void): Command {
+  return new Command('inspect')
+    .description('tell what a bundle, a shard or a prediction file is')
+    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
+    .action(async (uri: string) => {
+      process.stdout.write(`${await describeUri(uri)}\n`);
+      finish(EXIT_DONE);
+    });
 }

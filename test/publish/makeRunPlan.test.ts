@@ -2,8 +2,8 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { makeArrivalPlan } from '../../lib/publish/makeRunPlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
-import { planForArrival } from '../../lib/publish/planFor.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -31,7 +31,7 @@ beforeAll(async () => {
 }, 60_000);
 
 const arrival = ({ root, inputUri }: Place) =>
-  planForArrival({ firstModelUri: stage.uri, root, targetRows: 100 }, { partition: PARTITION, inputUri });
+  makeArrivalPlan({ firstModelUri: stage.uri, root, targetRows: 100 }, { partition: PARTITION, inputUri });
 /** The same bundle at a place of its own. */
 function copyOf(bundle: ModelBundle, name: string): ModelBundle {
   const uri = join(folder, name);

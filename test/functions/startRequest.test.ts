@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { parseDocument } from '../../functions/parseDocument.ts';
-import { runRequestSchema } from '../../functions/planRun.ts';
+import { parseEvent } from '../../functions/events.ts';
+import { startRequestSchema } from '../../functions/planRun.ts';
 
 function problemsOf(request: object): string {
   try {
-    parseDocument(runRequestSchema, request);
+    parseEvent(startRequestSchema, request);
   } catch (error) {
     return (error as Error).message;
   }

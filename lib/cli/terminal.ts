@@ -1,7 +1,15 @@
+import { messageOf } from '../base/errors.ts';
+import { mayPass } from '../base/retry.ts';
+
+/** Exit codes of every command; wrong usage is commander's to find. */
+export const EXIT_DONE = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
 const REDRAW_MILLIS = 200;
 const PRINT_MILLIS = 5000;
 
-/** One line on stderr that is redrawn on a terminal, and printed anew every few seconds elsewhere. */
+/** One line on stderr that is redrawn on a terminal, and printed again every few seconds elsewhere. */
 export class ProgressLine {
   readonly #isTerminal = process.stderr.isTTY === true;
   #lastMillis = performance.now();
@@ -49,4 +57,22 @@ export function formatCount(count: number): string {
 /** A metric with four decimals, or "-" when it is undefined. */
 export function formatMetric(value: number | null): string {
   return value === null ? '-' : value.toFixed(4);
+}
+
+/**
+ * Prints an error on stderr as one readable block, and whether the same command may succeed later; its stack and causes only
+ * when asked for.
+ */
+export function reportError(error: unknown, verbose: boolean): void {
+  process.stderr.write(`error: ${messageOf(error)}\n`);
+  if (mayPass(error)) {
+    process.stderr.write('this may pass: try the same command again\n');
+  }
+  if (!verbose) return;
+  for (let current: unknown = error; current !== undefined; ) {
+    const isError: boolean = current instanceof Error;
+    process.stderr.write(`${isError ? (current as Error).stack : String(current)}\n`);
+    current = isError ? (current as Error).cause : undefined;
+    if (current !== undefined) process.stderr.write('caused by: ');
+  }
 }

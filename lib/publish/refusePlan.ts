@@ -1,4 +1,6 @@
 import { ProblemsError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { storageFor } from '../storage/openStorage.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
 import type { RunPlan } from './runPlan.ts';
 import { inputPartition } from './selectPartitions.ts';
@@ -11,8 +13,11 @@ export interface Stage {
   readonly scoresUri: string;
 }
 
+/** Shards whose version is looked up at a time. */
+const STATS_AT_A_TIME = 16;
+
 /**
- * Refuses a plan that lies elsewhere than below the stage's output root, before it is read.
+ * Refuses a plan that isn't below the stage's output root, before it is read.
  * @throws ProblemsError PLAN_OTHER_STAGE
  */
 export function refuseForeignPlanUri(uri: string, { scoresUri }: Stage): void {
@@ -36,7 +41,7 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
     const outside = new Set(
       spans.map((span) => span.inputUri).filter((shard) => !shard.startsWith(`${inputUri}/`)),
     );
-    for (const shard of outside) problems.push(`${partition}: ${shard} lies outside of ${inputUri}`);
+    for (const shard of outside) problems.push(`${partition}: ${shard} is outside of ${inputUri}`);
   }
   if (problems.length > 0) throw otherStage(problems, uri);
 }
@@ -51,6 +56,25 @@ export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: s
   if (problems.length === 0) return;
   const summary = 'a state machine reads and writes s3:// URIs only; run it here, or plan with such URIs';
   throw new ProblemsError('PLAN_NOT_IN_S3', summary, problems, { file });
+}
+
+/**
+ * Refuses a plan whose inputs have changed since: what was looked at would not be what runs.
+ * @throws ProblemsError PLAN_STALE naming every shard
+ */
+export async function refuseStalePlan({ partitions }: RunPlan, planUri: string): Promise<void> {
+  const versions = new Map(
+    partitions.flatMap(({ spans }) => spans.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
+  );
+  const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
+    const version = (await storageFor(uri).stat(uri))?.version;
+    if (version === planned) return [];
+    return [`${uri}: planned for version ${planned}, found ${version ?? 'no file'}`];
+  });
+  const problems = found.flat();
+  if (problems.length === 0) return;
+  const summary = 'the input has changed since the plan was made; plan again';
+  throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
 }
 
 function otherStage(problems: readonly string[], file: string): ProblemsError {

@@ -1,0 +1,35 @@
+import { type Data, DataType, type RecordBatch } from 'apache-arrow';
+
+/** What is demanded of one column of a shard. */
+export interface ColumnRequirement {
+  readonly column: string;
+  /** False: the shard may lack the column. Its type is checked when it is there. */
+  readonly required: boolean;
+  readonly accepts: (type: DataType) => boolean;
+  /** The accepted types in words, for errors. */
+  readonly expected: string;
+}
+
+/** The data of a batch's column, undefined when it has none of that name: `getChild` would make a vector of it. */
+export function columnOf(batch: RecordBatch, name: string): Data | undefined {
+  return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];
+}
+
+/**
+ * Whether a column can be a row key, which is copied from the shard to the prediction file: types that compare exactly in
+ * whatever joins the scores, so neither floats nor decimals. Flat types only: apache-arrow 21.2 refuses a second dictionary
+ * in a file and slices string views twice.
+ */
+export function isRowKeyType(type: DataType): boolean {
+  return (
+    DataType.isInt(type) ||
+    DataType.isUtf8(type) ||
+    DataType.isBinary(type) ||
+    DataType.isFixedSizeBinary(type) ||
+    DataType.isDate(type) ||
+    DataType.isTimestamp(type)
+  );
+}
+
+/** What `isRowKeyType` takes, in words. */
+export const ROW_KEY_TYPES = 'an integer, string, bytes, date or timestamp column';

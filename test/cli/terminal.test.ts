@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
+import { reportError } from '../../lib/cli/terminal.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** What a report writes to stderr. */
+function reportOf(error: unknown, verbose = false): string {
+  let text = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    text += chunk;
+    return true;
+  });
+  reportError(error, verbose);
+  return text;
+}
+
+describe('the report of an error', () => {
+  it('says that the same command may succeed when the error may pass', () => {
+    const error = new Ncs4cvrError('STORAGE_LOCKED', 'another writer holds the lock', { retryable: true });
+    expect(reportOf(error)).toBe(
+      'error: STORAGE_LOCKED: another writer holds the lock\nthis may pass: try the same command again\n',
+    );
+  });
+
+  it.each([new Ncs4cvrError('STORAGE_FULL', 'the disk is full'), new Error('a bug'), 'a string'])(
+    'promises nothing of %s',
+    (error) => {
+      expect(reportOf(error)).toMatch(/^error: [^\n]+\n$/);
+    },
+  );
+
+  it('has stacks and causes only when they are asked for', () => {
+    const error = new Ncs4cvrError('X', 'x', { cause: new Error('deeper') });
+    expect(reportOf(error)).toBe('error: X: x\n');
+    expect(reportOf(error, true)).toMatch(
+      /^error: X: x\nNcs4cvrError: X: x\n +at [\s\S]*caused by: Error: deeper\n/,
+    );
+  });
+});
