@@ -34,7 +34,7 @@ export function buildScoringGraph(
   graph.output('pctr', probabilities.click);
   graph.output('pcvr', probabilities.conversion);
   graph.output('pctcvr', multiply(graph, probabilities.click, probabilities.conversion));
-  return graph.build({ parameters: values }).bytes;
+  return graph.build({ parameters: values });
 }
 
 function scoringParameters(
@@ -79,7 +79,7 @@ function embedFields(graph: GraphBuilder, shape: NetworkShape, layout: FeatureLa
     );
     for (const list of layout.lists) {
       const end = list.position + list.feature.maxLength;
-      parts.push(reduceSum(graph, slice(graph, weighted, 1, list.position, end), [1], true));
+      parts.push(reduceSum(graph, slice(graph, weighted, 1, list.position, end), [1]));
     }
   }
   return parts.length === 1 ? parts[0]! : concat(graph, parts, 1);

@@ -196,7 +196,7 @@ export class Network {
     const fieldWidth = fieldNames.length * TASKS.length;
     const column = TASKS.indexOf(task);
     const own = fieldNames.map((_, field) => field * TASKS.length + column);
-    let logits = reduceSum(graph, gatherColumns(graph, rows, own), [1], true);
+    let logits = reduceSum(graph, gatherColumns(graph, rows, own), [1]);
     if (denseWidth > 0) {
       const dense = slice(graph, rows, 1, fieldWidth, fieldWidth + denseWidth);
       logits = add(graph, logits, matmul(graph, dense, this.#parameters.parameter(headWeightName(task))));

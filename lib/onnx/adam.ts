@@ -1,6 +1,6 @@
-import { elementTypeCode } from './elementType.ts';
 import { elementwise } from './elementwiseOps.ts';
 import type { GraphBuilder } from './graphBuilder.ts';
+import { elementTypeCode } from './onnxSchema.ts';
 import { intAttribute, type Value } from './opDefinition.ts';
 
 export interface AdamOptions {

@@ -43,7 +43,7 @@ export class ForwardPass {
     masks: TaskMasks | undefined,
     threads: number,
   ): Promise<ForwardPass> {
-    const { bytes } = buildForwardGraph(shape, masks !== undefined);
+    const bytes = buildForwardGraph(shape, masks !== undefined);
     return new ForwardPass(await createSession(bytes, { threads }), shape, layout, masks);
   }
 

@@ -4,7 +4,7 @@ import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
 import { type AdamSlot, addAdamUpdate } from '../onnx/adam.ts';
 import { elementwise } from '../onnx/elementwiseOps.ts';
 import { gradients } from '../onnx/gradients.ts';
-import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { add, sigmoid, stopGradient, subtract } from '../onnx/ops.ts';
 import { addLosses } from './addLosses.ts';
 import { densityPenalty, hardConcrete, noiseInput } from './hardConcrete.ts';
@@ -18,7 +18,8 @@ export const DENSE_INPUT = 'dense';
 export const maskInput = (task: Task, layer: number): string => `${task}.mask.${layer}`;
 export const predictionOutput = (task: Task): string => `${task}.p`;
 
-export interface TrainingGraph extends BuiltGraph {
+export interface TrainingGraph {
+  readonly bytes: Uint8Array;
   readonly slots: readonly AdamSlot[];
 }
 
@@ -62,11 +63,11 @@ export function buildTrainingGraph(
     }
   }
   const slots = addAdamUpdate(graph, found, { updateMasks });
-  return { ...graph.build({ graphName: 'ncs4cvr-training' }), slots };
+  return { bytes: graph.build({ graphName: 'ncs4cvr-training' }), slots };
 }
 
 /** The same network's forward pass alone, parameters fed at run time: `click.p` and `conversion.p`, each [B, 1]. */
-export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): BuiltGraph {
+export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): Uint8Array {
   const graph = new GraphBuilder();
   const { network, inputs } = openNetwork(graph, shape, hasMasks ? 'given' : 'none', false);
   for (const task of TASKS) {

@@ -179,7 +179,7 @@ describe('the input layer', () => {
       dense: dense.length === 0 ? undefined : graph.input('dense', ['B', dense.length]),
     });
     graph.output('x', layer);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const outputs = await session.run({
       fields: float32Tensor(Float32Array.from(fields.flat()), [1, fields.length, 2]),
       ...(dense.length === 0 ? {} : { dense: float32Tensor(Float32Array.from(dense), [1, dense.length]) }),

@@ -32,7 +32,7 @@ describe('a hard concrete mask', () => {
     const mask = hardConcrete(graph, score, graph.input('noise', [points.length]));
     graph.output('mask', mask);
     graph.output('slopes', gradients(graph, sum(graph, mask), [score]).get(score)!);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const column = (pick: 0 | 1) =>
       float32Tensor(
         Float32Array.from(points, (point) => point[pick]),
@@ -71,7 +71,7 @@ describe('a hard concrete mask', () => {
     const penalty = densityPenalty(graph, scores, SCORES.length);
     graph.output('penalty', multiply(graph, penalty, graph.scalar(1)));
     graph.output('slopes', gradients(graph, penalty, scores).get(scores[1]!)!);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const feeds = Object.fromEntries(
       layers.map((values, i) => [`s${i}`, float32Tensor(Float32Array.from(values), [values.length])]),
     );

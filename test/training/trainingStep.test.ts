@@ -248,6 +248,6 @@ describe('the embeddings', () => {
 });
 
 function constantOf(model: Uint8Array, name: string): Float32Array {
-  const tensor = decodeModel(model).graph.initializers.find((one) => one.name === name)!;
+  const tensor = decodeModel(model).graph.initializer.find((one) => one.name === name)!;
   return new Float32Array(tensor.rawData.slice().buffer);
 }
