@@ -60,9 +60,8 @@ export async function trainArm(
     const settings = { ...settingsOfArm(settingsOwner, config), seed };
     return {
       shape,
-      layout: data.layout,
       settings,
-      initial: initialWeights(shape, data.layout, settings, data.rates),
+      initial: initialWeights(shape, settings, data.rates),
       trainingSet: data.trainingSet,
       validationSet: data.validationSet,
     };
@@ -160,7 +159,7 @@ async function trainSeparately(
   const trained = { click: click.network, conversion: conversion.network };
   const masks = click.mask && conversion.mask && { click: click.mask, conversion: conversion.mask };
   const weights = perTask((task) => trained[task].weights);
-  const combined = combineTasks(config.network, options.layout, weights, masks);
+  const combined = combineTasks(config.network, options.shape.layout, weights, masks);
   return {
     ...combined,
     validationScore: (trained.click.best.score + trained.conversion.best.score) / TASKS.length,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MASK_ESTIMATORS } from '../training/maskScores.ts';
+import { MASK_ESTIMATORS } from '../training/maskLearning.ts';
 
 /** Iterative magnitude pruning for each task before the joint training (method section 6). */
 const magnitudeSearchSchema = z.strictObject({

@@ -35,9 +35,9 @@ export async function exportBundle(
   { shape, weights, masks, metrics, record, seconds }: ModelDraft,
 ): Promise<void> {
   const { contract, layout, goldenRows, split, trainingSet, validationSet } = data;
-  const modelBytes = buildScoringGraph(shape, layout, weights, masks);
+  const modelBytes = buildScoringGraph(shape, weights, masks);
   const goldenSet = sliceTrainingSet(layout, validationSet, 0, goldenRows.numRows);
-  const forward = await ForwardPass.create(shape, layout, masks, config.training.threads);
+  const forward = await ForwardPass.create(shape, masks, config.training.threads);
   const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
   await forward.release();
   await verifyModel(modelBytes, goldenBytes, contract, uri);

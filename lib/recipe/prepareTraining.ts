@@ -70,7 +70,8 @@ export async function prepareTraining(
 }
 
 /** Told before the hours of training, and before the memory for its weights is taken. */
-function refuseTooLarge({ embeddingRowCount, embeddingWidth, parameters }: NetworkShape): void {
+function refuseTooLarge({ layout, embeddingWidth, parameters }: NetworkShape): void {
+  const { embeddingRowCount } = layout;
   const sizeOf = (shape: readonly number[]) => 4 * shape.reduce((size, length) => size * length, 1);
   const sizeBytes =
     sizeOf([embeddingRowCount, embeddingWidth]) +

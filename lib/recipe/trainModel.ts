@@ -63,9 +63,8 @@ export async function trainModel(
   const shape = networkShape(config.network, layout);
   const options = {
     shape,
-    layout,
     settings: config.training,
-    initial: initialWeights(shape, layout, config.training, data.rates),
+    initial: initialWeights(shape, config.training, data.rates),
     trainingSet,
     validationSet,
     checkpoints,

@@ -1,7 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { type RandomState, RandomStream } from '../base/randomStream.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
-import type { FeatureLayout } from '../features/featureLayout.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
@@ -47,15 +46,15 @@ export interface TrainedNetwork {
 
 export interface TrainNetworkOptions {
   readonly shape: NetworkShape;
-  readonly layout: FeatureLayout;
   readonly settings: TrainingSettings;
   readonly initial: ModelWeights;
-  readonly masks?: TaskMasks;
+  /** Every connection is shared by default. */
+  readonly masks?: TaskMasks | undefined;
   /** Both by default; one alone for a mask search. */
   readonly tasks?: readonly Task[];
   readonly trainingSet: TrainingSet;
   readonly validationSet: TrainingSet;
-  readonly onProgress?: (progress: TrainingProgress) => void;
+  readonly onProgress?: ((progress: TrainingProgress) => void) | undefined;
   /** Where the state after every epoch, and the finished network, are kept; nowhere by default. */
   readonly checkpoints?: CheckpointStore | undefined;
   /** Name of this training among those of a run; default `joint`. */
@@ -90,14 +89,14 @@ const PROGRESS_MILLIS = 1000;
  * @throws Ncs4cvrError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
  */
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
-  const { shape, layout, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
+  const { shape, settings, initial, masks, tasks = TASKS, trainingSet, validationSet } = options;
   const { checkpoints, checkpointName = 'joint' } = options;
   refuseUnmeasurable(validationSet, tasks);
   const checkpoint = (await checkpoints?.load(checkpointName)) as Checkpoint | undefined;
   if (checkpoint !== undefined && 'done' in checkpoint) return checkpoint.done;
   const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
-  const step = await TrainingStep.create(shape, layout, settings, initial, masks, tasks);
-  const forward = await ForwardPass.create(shape, layout, masks, settings.threads);
+  const step = await TrainingStep.create({ shape, settings, initial, masks, tasks });
+  const forward = await ForwardPass.create(shape, masks, settings.threads);
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const validationSteps = validationPoints(epochSteps, settings.validationsPerEpoch);

@@ -25,7 +25,7 @@ const options = {
   shape,
   layout,
   settings,
-  initial: initialWeights(shape, layout, settings, { click: 0.5, conversion: 0.3 }),
+  initial: initialWeights(shape, settings, { click: 0.5, conversion: 0.3 }),
   trainingSet: syntheticRows(layout, 600, { seed: 1 }),
   validationSet: syntheticRows(layout, 400, { seed: 2 }),
 };
@@ -82,7 +82,7 @@ describe('alternating steps under masks', () => {
   test("leave the conversion's own weights bit-identical in any number of click steps, momentum or not (oracle T2)", async () => {
     const masks = syntheticMasks(shape, 0.5);
     const steps = settingsOf({ batchRows: 50, steps: 'alternating', trunk: { learningRate: 0.01 } });
-    const step = await TrainingStep.create(shape, layout, steps, options.initial, masks);
+    const step = await TrainingStep.create({ shape, settings: steps, initial: options.initial, masks });
     const rowsWith = (click: number) =>
       Int32Array.from(
         [...options.trainingSet.click.keys()].filter((row) => options.trainingSet.click[row] === click),
@@ -124,10 +124,14 @@ describe('alternating steps on embeddings with private columns', () => {
         privateEmbeddingWidth: 1,
         hidden: [12, 6],
       }),
-      options.layout,
+      layout,
     );
     const training = { batchRows: 50, steps: 'alternating', embeddings: { optimiser: 'adam' } };
-    const step = await TrainingStep.create(own, options.layout, settingsOf(training), syntheticWeights(own));
+    const step = await TrainingStep.create({
+      shape: own,
+      settings: settingsOf(training),
+      initial: syntheticWeights(own),
+    });
     const clickedRows = Int32Array.from(options.trainingSet.click.keys()).filter(
       (row) => options.trainingSet.click[row] === 1,
     );

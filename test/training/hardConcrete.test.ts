@@ -4,12 +4,8 @@ import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply, sum } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor, scalarTensor } from '../../lib/onnx/session.ts';
-import {
-  DENSITY_PENALTY,
-  densityPenalty,
-  expectedDensity,
-  hardConcrete,
-} from '../../lib/training/hardConcrete.ts';
+import { densityPenalty, expectedDensity, hardConcrete } from '../../lib/training/hardConcrete.ts';
+import { DENSITY_PENALTY } from '../../lib/training/tensorNames.ts';
 
 const SCORES = [-0.06, -0.04, -0.02, 0, 0.01, 0.03, 0.05];
 const NOISE = [0.02, 0.3, 0.5, 0.7, 0.9, 0.98];

@@ -21,13 +21,13 @@ async function train(
 ) {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
   const settings = settingsOf({ batchRows: 50, trunk: { learningRate: 0.01 }, ...training });
-  const initial = initialWeights(shape, layout, settings, { click: 0.5, conversion: 0.3 });
-  return trainNetwork({ shape, layout, settings, initial, trainingSet, validationSet, ...options });
+  const initial = initialWeights(shape, settings, { click: 0.5, conversion: 0.3 });
+  return trainNetwork({ shape, settings, initial, trainingSet, validationSet, ...options });
 }
 
 async function metricsOf(weights: ModelWeights): Promise<FunnelReport> {
   const shape = networkShape(networkConfigSchema.parse(NCS), layout);
-  const forward = await ForwardPass.create(shape, layout, undefined, 1);
+  const forward = await ForwardPass.create(shape, undefined, 1);
   const metrics = measure(await forward.predict(weights, validationSet), validationSet);
   await forward.release();
   return metrics;
@@ -56,9 +56,9 @@ describe('the seed', () => {
   it('leaves the initial weights that were handed in untouched', async () => {
     const shape = networkShape(networkConfigSchema.parse(NCS), layout);
     const rates = { click: 0.5, conversion: 0.3 };
-    const initial = initialWeights(shape, layout, settingsOf(), rates);
+    const initial = initialWeights(shape, settingsOf(), rates);
     await train({}, { initial });
-    expect(initial).toEqual(initialWeights(shape, layout, settingsOf(), rates));
+    expect(initial).toEqual(initialWeights(shape, settingsOf(), rates));
   });
 
   it('with masks of all ones trains bit for bit what no masks train (oracle T1)', async () => {
