@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
-import type { TrainingProgress } from '../training/trainNetwork.ts';
+import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { EXIT_DONE, parseUri, readConfigDocument } from './options.ts';
 import { formatCount, formatMetric, formatSeconds, ProgressLine } from './progressLine.ts';
 

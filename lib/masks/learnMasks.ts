@@ -5,7 +5,7 @@ import { epochBatches, stepsPerEpoch } from '../training/epochBatches.ts';
 import { drawNoise, expectedDensity } from '../training/hardConcrete.ts';
 import { MaskLearning } from '../training/maskLearning.ts';
 import { TrainingStep } from '../training/trainingStep.ts';
-import type { JointTrainingOptions } from '../training/trainNetwork.ts';
+import type { NetworkTraining } from '../training/trainNetwork.ts';
 import type { LearnedMasksConfig } from './maskSearchConfig.ts';
 import { keepHighest } from './pruneByMagnitude.ts';
 
@@ -24,22 +24,21 @@ const STEPS_PER_CUT = 32;
 const LEARNING_STREAM = 2 ** 21;
 
 /**
- * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score a task that starts at
- * its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
+ * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score per task that starts
+ * at its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
  * gradient of its mask bit; with `hardConcrete`, masks are drawn, and a penalty is on whenever the expected density is
  * above the schedule. In the end the highest scores are kept. The weights of this run are dropped: the masks belong to
  * the initial weights, as with magnitude pruning.
  */
 export async function learnMasks(
-  { shape, settings, initial, trainingSet }: JointTrainingOptions,
+  { shape, settings, initial, trainingSet }: NetworkTraining,
   { density, epochs, annealing, conflictCosine, estimator, sharing }: LearnedMasksConfig,
 ): Promise<LearnedMasks> {
   const startMillis = performance.now();
   const random = new RandomStream(settings.seed + LEARNING_STREAM);
   const everything = allOnesMasks(shape);
-  const jointly = { ...settings, steps: 'joint' as const };
   const learning = new MaskLearning(shape, initial, estimator);
-  const step = await TrainingStep.create({ shape, settings: jointly, initial, masks: everything, learning });
+  const step = await TrainingStep.create({ shape, settings, initial, masks: everything, learning });
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);

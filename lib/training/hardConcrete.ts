@@ -6,7 +6,7 @@ import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
 import { DENSITY_PENALTY } from './tensorNames.ts';
 
-/** Logit of a connection over its score: Adam moves a score by a learning rate a step, logits must cross several units. */
+/** Logit of a connection over its score: Adam moves a score by about a learning rate per step, logits must cross several units. */
 const LOGIT_SCALE = 50;
 /** Temperature and stretch of the concrete distribution (Louizos et al. 2018, section 2.2). */
 const TEMPERATURE = 2 / 3;
@@ -59,7 +59,7 @@ export function expectedDensity(scores: PerTask<readonly Float32Array[]>): numbe
 
 /**
  * Scores as they start: a logit of 1 and a layer's magnitudes, scaled to a mean square of 1, on top. Every connection
- * is kept with at least 93%, larger ones rather, in layers of any width.
+ * is kept with a probability of at least 93%, larger weights with a higher one, in layers of any width.
  * @param magnitudes of the layer's initial weights
  */
 export function initialLogitScores(magnitudes: Float32Array): Float32Array {

@@ -32,7 +32,7 @@ export interface TrainingStepOptions {
   readonly masks?: TaskMasks | undefined;
   /** The tasks to learn: both by default, or one alone. */
   readonly tasks?: readonly Task[];
-  /** Where masks are learnt as well, which takes both tasks and joint steps; `masks` are where that starts. */
+  /** Where masks are learnt as well, which takes both tasks and makes every step a joint one; `masks` are the start. */
   readonly learning?: MaskLearning;
 }
 
@@ -84,7 +84,8 @@ export class TrainingStep {
     const given = maskFeeds(shape, masks);
     const phases: Phase[] = [];
     const maskMode = learning?.estimator ?? (masks === undefined ? 'none' : 'given');
-    for (const together of settings.steps === 'joint' ? [tasks] : tasks.map((task) => [task])) {
+    const isJoint = settings.steps === 'joint' || learning !== undefined;
+    for (const together of isJoint ? [tasks] : tasks.map((task) => [task])) {
       const bytes = buildTrainingGraph({ shape, settings, maskMode, tasks: together });
       const session = await createSession(bytes, { threads: settings.threads, flushDenormals: true });
       phases.push({ tasks: together, session });

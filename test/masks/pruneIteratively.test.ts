@@ -36,11 +36,11 @@ const bits = (values: Float32Array) => [...new Uint32Array(values.slice().buffer
 
 describe('a mask search', () => {
   test('gives T + 1 nested masks whose densities are r^(k / T) within a connection a round (oracles T4, T5)', async () => {
-    const rounds = await pruneIteratively({
-      ...options,
-      tasks: ['click'] as const,
+    const rounds = await pruneIteratively(options, {
+      tasks: ['click'],
       rounds: 4,
       finalDensity: 0.2,
+      epochs: settings.epochs,
     });
     expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
     rounds.forEach(({ round, mask, density, layerDensities }) => {
@@ -55,22 +55,22 @@ describe('a mask search', () => {
 
   test('rewinds everything: a round ends as a training of its own from the initial weights would (oracle T6)', async () => {
     const kept = copyWeights(options.initial);
-    const rounds = await pruneIteratively({
-      ...options,
-      tasks: ['conversion'] as const,
+    const rounds = await pruneIteratively(options, {
+      tasks: ['conversion'],
       rounds: 2,
       finalDensity: 0.3,
+      epochs: settings.epochs,
     });
     expect(bits(options.initial.embeddings)).toEqual(bits(kept.embeddings));
     for (const { mask, validation } of rounds) {
       const masks = { click: mask, conversion: mask };
-      const alone = await trainNetwork({ ...options, tasks: ['conversion'], masks });
+      const alone = await trainNetwork(options, { tasks: ['conversion'], masks });
       expect(alone.best).toEqual(validation);
     }
   });
 
   test('of one task leaves the other head alone and is judged by that task only', async () => {
-    const { weights, best } = await trainNetwork({ ...options, tasks: ['conversion'] });
+    const { weights, best } = await trainNetwork(options, { tasks: ['conversion'] });
     expect(bits(weights.parameters.get('click.head.weight')!)).toEqual(
       bits(options.initial.parameters.get('click.head.weight')!),
     );
@@ -170,7 +170,7 @@ describe('training with a mask search', () => {
     const maskOf = (rounds: readonly MaskRound[]) => rounds[chosenRound]!.mask;
     const expected = { click: maskOf(searches.click), conversion: maskOf(searches.conversion) };
     expect(masks).toEqual(chosenRound === 0 ? undefined : expected);
-    const alone = await trainNetwork({ ...options, masks: expected });
+    const alone = await trainNetwork(options, { masks: expected });
     expect(alone.best).toEqual(network.best);
     expect(lines).toHaveLength(2 * 3 + 3);
   });

@@ -13,7 +13,7 @@ import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import { TrainingSetBuilder } from '../../lib/training/trainingSet.ts';
-import { measure } from '../../lib/training/trainNetwork.ts';
+import { measure } from '../../lib/training/validation.ts';
 import {
   type FunnelRow,
   funnelRows,
