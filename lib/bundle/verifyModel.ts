@@ -4,8 +4,7 @@ import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
-import type { ValueInfo } from '../onnx/modelMessages.ts';
-import { decodeModel, operatorsOf } from '../onnx/modelProto.ts';
+import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
 import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
 
@@ -93,14 +92,14 @@ async function mismatches(
 function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
   const { graph } = decodeModel(modelBytes);
   const problems = [
-    ...compare('input', modelInputs(layout), graph.inputs),
-    ...compare('output', modelOutputs(), graph.outputs),
+    ...compare('input', modelInputs(layout), graph.input.map(tensorInfoOf)),
+    ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
     ...operatorsOf(graph)
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
       .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
-    ...graph.initializers
-      .filter((tensor) => tensor.external)
-      .map((tensor) => `tensor ${tensor.name}: its data lies in another file`),
+    ...graph.initializer
+      .filter(({ dataLocation }) => dataLocation !== 0)
+      .map(({ name }) => `tensor ${name}: its data lies in another file`),
   ];
   if (problems.length > 0) {
     throw new ProblemsError('BUNDLE_INTERFACE', "the model doesn't fit the bundle's contract", problems, {
@@ -109,7 +108,7 @@ function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri:
   }
 }
 
-function compare(kind: string, expected: readonly TensorSpec[], found: readonly ValueInfo[]): string[] {
+function compare(kind: string, expected: readonly TensorSpec[], found: readonly TensorInfo[]): string[] {
   const problems: string[] = [];
   for (const spec of expected) {
     const tensor = found.find(({ name }) => name === spec.name);

@@ -3,7 +3,7 @@ import { decodeJson, isRecord } from '../base/jsonDocument.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import type { TrainingProgress } from '../training/trainNetwork.ts';
+import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { parseUri } from './options.ts';
 import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine } from './terminal.ts';
 

@@ -1,8 +1,8 @@
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import type { TrainingData } from '../recipe/encodeData.ts';
 import { exportBundle } from '../recipe/exportBundle.ts';
-import type { TrainingData } from '../recipe/prepareTraining.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
 import { scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';

@@ -10,11 +10,11 @@ import { TIE_AUC, trainUnderMasks } from '../masks/trainUnderMasks.ts';
 import type { NcsNetworkConfig } from '../network/networkConfig.ts';
 import { type ModelWeights, type NetworkShape, networkShape } from '../network/networkShape.ts';
 import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
-import type { TrainingData } from '../recipe/prepareTraining.ts';
+import type { TrainingData } from '../recipe/encodeData.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
 import { initialWeights } from '../training/modelWeights.ts';
 import type { TrainingSettings } from '../training/trainingSettings.ts';
-import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
+import { type NetworkTraining, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
 import { ARMS, type Arm, REFERENCE_ARM, settingsOfArm } from './arms.ts';
 import { combineTasks, maskOfBoth } from './combineTasks.ts';
 import type { LayerConnections, LearningPoint } from './comparisonDocument.ts';
@@ -56,13 +56,12 @@ export async function trainArm(
   const startMillis = performance.now();
   const arm = ARMS[name]!;
   const shape = networkShape(arm.network?.(config.network) ?? config.network, data.layout);
-  const optionsOf = (settingsOwner: string): JointTrainingOptions => {
+  const optionsOf = (settingsOwner: string): NetworkTraining => {
     const settings = { ...settingsOfArm(settingsOwner, config), seed };
     return {
       shape,
-      layout: data.layout,
       settings,
-      initial: initialWeights(shape, data.layout, settings, data.rates),
+      initial: initialWeights(shape, settings, data.rates),
       trainingSet: data.trainingSet,
       validationSet: data.validationSet,
     };
@@ -76,7 +75,7 @@ export async function trainArm(
   }
   const found = arm.masks === undefined ? undefined : await masksOf(arm, config, options, optionsOf);
   const masks = found?.masks;
-  const network = found?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
+  const network = found?.network ?? (await trainNetwork(options, { masks }));
   const seconds = secondsSince();
   const unrelated =
     masks && arm.masks?.kind === 'learned' ? await unrelatedMask(arm, config, options) : undefined;
@@ -104,8 +103,8 @@ const magnitudeConfig = ({ masks }: TrainingConfig): MagnitudeSearchConfig =>
 async function masksOf(
   arm: Arm,
   config: TrainingConfig,
-  options: JointTrainingOptions,
-  optionsOf: (settingsOwner: string) => JointTrainingOptions,
+  options: NetworkTraining,
+  optionsOf: (settingsOwner: string) => NetworkTraining,
 ): Promise<ArmMasks> {
   const source = arm.masks!;
   const learned = learnedConfig(arm, config);
@@ -119,11 +118,10 @@ async function masksOf(
     const { masks, network } = await trainUnderMasks(options, magnitude);
     return { masks: masks ?? allOnesMasks(options.shape), network };
   }
-  const rounds = await pruneIteratively({
-    ...options,
-    settings: { ...options.settings, epochs: magnitude.epochs },
+  const rounds = await pruneIteratively(options, {
     tasks: TASKS,
     rounds: magnitude.rounds,
+    epochs: magnitude.epochs,
     finalDensity: taskDensities(learned.density).conversion,
   });
   return { masks: maskOfBoth(rounds.at(-1)!.mask) };
@@ -136,7 +134,7 @@ async function masksOf(
 async function unrelatedMask(
   arm: Arm,
   config: TrainingConfig,
-  options: JointTrainingOptions,
+  options: NetworkTraining,
 ): Promise<readonly Uint8Array[]> {
   const { settings, trainingSet } = options;
   const permuted = permuteConversions(trainingSet, settings.seed + CONTROL_STREAM);
@@ -148,19 +146,19 @@ async function unrelatedMask(
 async function trainSeparately(
   kind: 'dense' | 'ownTicket',
   config: TrainingConfig & { network: NcsNetworkConfig },
-  options: JointTrainingOptions,
+  options: NetworkTraining,
 ): Promise<Pick<TrainedArm, 'shape' | 'weights' | 'validationScore' | 'curve'>> {
   const trainAlone = async (task: Task) => {
     const mask = kind === 'dense' ? undefined : await ownTicket(task, magnitudeConfig(config), options);
     const masks = mask && maskOfBoth(mask);
-    return { network: await trainNetwork({ ...options, tasks: [task], ...(masks && { masks }) }), mask };
+    return { network: await trainNetwork(options, { tasks: [task], masks }), mask };
   };
   const click = await trainAlone('click');
   const conversion = await trainAlone('conversion');
   const trained = { click: click.network, conversion: conversion.network };
   const masks = click.mask && conversion.mask && { click: click.mask, conversion: conversion.mask };
   const weights = perTask((task) => trained[task].weights);
-  const combined = combineTasks(config.network, options.layout, weights, masks);
+  const combined = combineTasks(config.network, options.shape.layout, weights, masks);
   return {
     ...combined,
     validationScore: (trained.click.best.score + trained.conversion.best.score) / TASKS.length,
@@ -172,10 +170,9 @@ async function trainSeparately(
 async function ownTicket(
   task: Task,
   { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
-  options: JointTrainingOptions,
+  options: NetworkTraining,
 ): Promise<readonly Uint8Array[]> {
-  const settings = { ...options.settings, epochs };
-  const searched = await pruneIteratively({ ...options, settings, tasks: [task], rounds, finalDensity });
+  const searched = await pruneIteratively(options, { tasks: [task], rounds, finalDensity, epochs });
   const pruned = searched.slice(1);
   const best = Math.max(...pruned.map(({ validation }) => validation.score));
   return pruned.findLast(({ validation }) => validation.score >= best - TIE_AUC)!.mask;

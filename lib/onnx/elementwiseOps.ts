@@ -1,4 +1,4 @@
-import { elementTypeCode } from './elementType.ts';
+import { elementTypeCode } from './onnxSchema.ts';
 import {
   type Binary,
   intAttribute,
@@ -71,19 +71,6 @@ export const elementwiseOps = {
   exp: unary('Exp', (emitter, { output }, gradient) => elementwise(emitter, 'Mul', gradient, output)),
 
   log: unary('Log', (emitter, { inputs: [x] }, gradient) => elementwise(emitter, 'Div', gradient, x)),
-
-  /** x to a constant exponent; x must be positive unless the exponent is a whole number. */
-  power: {
-    gradient: 'exact',
-    forward(emitter, [x], { exponent }) {
-      return elementwise(emitter, 'Pow', x, emitter.scalar(exponent));
-    },
-    backward(emitter, { inputs: [x], attributes: { exponent } }, gradient) {
-      const lower = elementwise(emitter, 'Pow', x, emitter.scalar(exponent - 1));
-      const slope = elementwise(emitter, 'Mul', lower, emitter.scalar(exponent));
-      return elementwise(emitter, 'Mul', gradient, slope);
-    },
-  } satisfies OpDefinition<Unary, { exponent: number }>,
 
   /** min(max(x, min), max); the gradient passes where min <= x <= max. */
   clip: {

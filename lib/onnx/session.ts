@@ -53,11 +53,6 @@ export function float32Tensor(data: Float32Array, dims: readonly number[]): Tens
   return new Tensor('float32', data, dims);
 }
 
-/** A tensor over the array's own memory. */
-export function int32Tensor(data: Int32Array, dims: readonly number[]): Tensor {
-  return new Tensor('int32', data, dims);
-}
-
 export function int64Tensor(values: readonly number[]): Tensor {
   return new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
 }

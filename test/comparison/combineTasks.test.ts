@@ -31,10 +31,10 @@ describe('two networks trained apart', () => {
     const weights = { click: syntheticWeights(shape, 1), conversion: syntheticWeights(shape, 2) };
     const masks = kind === 'masked' ? syntheticMasks(shape, 0.5) : undefined;
     const combined = combineTasks(config, layout, weights, masks);
-    const both = await ForwardPass.create(combined.shape, layout, undefined, 1);
+    const both = await ForwardPass.create(combined.shape, undefined, 1);
     const found = await both.predict(combined.weights, set);
     await both.release();
-    const alone = await ForwardPass.create(shape, layout, masks, 1);
+    const alone = await ForwardPass.create(shape, masks, 1);
     const [click, conversion] = [
       await alone.predict(weights.click, set),
       await alone.predict(weights.conversion, set),

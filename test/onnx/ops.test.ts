@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sigmoid } from '../../lib/onnx/ops.ts';
-import { type OpName, opDefinition, opTable } from '../../lib/onnx/opTable.ts';
+import { type OpName, opDefinition, opTable, sigmoid } from '../../lib/onnx/ops.ts';
 import { checkGradient, largestError, runForward } from './gradientCheck.ts';
 import { opCases } from './opCases.ts';
 
