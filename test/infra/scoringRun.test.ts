@@ -109,7 +109,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
         ItemReader: { Resource: 'arn:aws:states:::s3:getObject' },
         // A map's results don't fit into a state's output: they go to S3, and the input goes on.
         ResultWriter: { Resource: 'arn:aws:states:::s3:putObject', Parameters: { Prefix: 'runs' } },
-        ResultPath: name === 'PublishPartitions' ? '$.published' : null,
+        ResultPath: name === 'PublishPartitions' ? '$.published' : '$.scored',
       });
       const { States } = map.ItemProcessor as Definition;
       const tasks = Object.values(States).filter(({ Type }) => Type === 'Task');

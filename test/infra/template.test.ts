@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
-import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { packagedTemplate, type Resource } from './packagedTemplate.ts';
+import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 
 // The CloudFormation template that would be deployed, packaged without credentials.
 interface Statement {
@@ -10,8 +9,7 @@ interface Statement {
   readonly Resource: unknown;
 }
 
-const folder = temporaryFolder();
-let resources: Readonly<Record<string, Resource>>;
+let resources: Resources;
 
 const ofType = (type: string) => Object.entries(resources).filter(([, { Type }]) => Type === type);
 const property = (name: string, ...path: readonly string[]): unknown =>
@@ -36,7 +34,7 @@ const SAMPLER = [...TRACER, 'xray:GetSamplingRules', 'xray:GetSamplingTargets'];
 const actionsOf = ({ Action }: Statement) => [Action].flat();
 
 beforeAll(() => {
-  resources = packagedTemplate(folder, 'prod');
+  resources = packagedTemplate('prod');
 }, 60_000);
 
 describe('roles', () => {
@@ -163,7 +161,7 @@ describe('buckets', () => {
 
   it('only features tell of new objects: an output can start nothing', () => {
     const telling = ofType('AWS::S3::Bucket').filter(
-      ([, { Properties }]) => 'NotificationConfiguration' in Properties,
+      ([, { Properties }]) => 'NotificationConfiguration' in (Properties ?? {}),
     );
     expect(telling.map(([name]) => name)).toEqual(['FeaturesBucket']);
     for (const { Action, Resource } of statementsOf('ScoreRole').concat(statementsOf('PublishRole'))) {
@@ -322,7 +320,7 @@ describe('the rest', () => {
   });
 
   it('stages differ by their parameters, and x64 is one of them', () => {
-    resources = packagedTemplate(folder, 'dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
+    resources = packagedTemplate('dev', '--param=arch=x64', '--param=lambdaArchitecture=x86_64');
     expect(property('ScoreLambdaFunction', 'Architectures')).toEqual(['x86_64']);
     expect(property('NightlySchedule', 'State')).toBe('DISABLED');
     expect(property('RunLateAlarm', 'ActionsEnabled')).toBe(false);
