@@ -15,7 +15,7 @@ import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
 import { memoryFile } from '../../test/parquet/memoryFile.ts';
 
 const ROUNDS = 9;
-const sharedShards = fileURLToPath(new URL('../../../shared/data/kuairand-pure', import.meta.url));
+const sharedShards = fileURLToPath(new URL('../../../shared/data/kuairand-pure/', import.meta.url));
 const COLUMNS = ['user_id', 'video_id', 'tab', 'duration_ms', 'video_type', 'tags', 'click'];
 
 interface Shard {

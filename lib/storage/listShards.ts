@@ -2,11 +2,6 @@ import { StorageError } from '../base/errors.ts';
 import { storageFor } from './openStorage.ts';
 import type { ListedFile } from './storage.ts';
 
-/** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */
-export function isHidden(name: string): boolean {
-  return name.startsWith('.') || name.startsWith('_');
-}
-
 /** File names that count as Parquet shards within a folder. */
 export const SHARD_NAME = /\.(parquet|parq|pq)$/i;
 

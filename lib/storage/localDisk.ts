@@ -5,8 +5,8 @@ import { createDiskFile } from './diskAtomicFile.ts';
 import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
 import { openDiskFile, versionTag } from './diskFile.ts';
-import { isHidden } from './listShards.ts';
 import type { DatedStat, FileStat, ListedFile, Storage } from './storage.ts';
+import { isHidden } from './storage.ts';
 import { diskPath, joinUri } from './uri.ts';
 
 /**

@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { StorageError } from '../base/errors.ts';
-import { isHidden } from './listShards.ts';
 import { createS3File } from './s3AtomicFile.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3, type S3 } from './s3Client.ts';
@@ -8,6 +7,7 @@ import { createS3ObjectIfAbsent, replaceS3ObjectIfVersion } from './s3Conditiona
 import { isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
 import type { DatedStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
+import { isHidden } from './storage.ts';
 import { folderPrefix, parseS3Uri, type S3Location } from './uri.ts';
 
 /** What one DeleteObjects call takes. */

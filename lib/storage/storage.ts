@@ -82,3 +82,8 @@ export interface Storage {
   /** Removes a folder and everything below, hidden files too; a folder that is gone is no error. */
   removeFolder(uri: string): Promise<void>;
 }
+
+/** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */
+export function isHidden(name: string): boolean {
+  return name.startsWith('.') || name.startsWith('_');
+}

@@ -101,7 +101,7 @@ describe('score', () => {
     expect(plain!.stdout).toContain('note: 1 files that are no .parquet files were left out');
     expect(plain!.stdout).toMatch(/200 rows in 2 shards scored .*, 2 shards failed\n$/);
     expect(verbose!.exitCode).toBe(1);
-    expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nShardError: SHARD_TRUNCATED.*\n\s+at /m);
+    expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m);
 
     expect(json!.exitCode).toBe(1);
     expect(json!.stdout.trimEnd().split('\n')).toHaveLength(1);

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/progressLine.ts';
 import { type FinishedRun, mainScript, run, runMain } from './runMain.ts';
 
-const repository = fileURLToPath(new URL('../..', import.meta.url));
+const repository = fileURLToPath(new URL('../../', import.meta.url));
 const COMMANDS = ['train', 'score', 'evaluate', 'inspect'];
 
 /** Every command line below, each run once, all at the same time: starting Node is most of their cost. */

@@ -29,7 +29,7 @@ export function memoryFile(bytes: Uint8Array, uri = 'memory.parquet'): MemoryFil
 }
 
 /** Real data beside the checkout; absent in a plain clone. */
-export const sharedData = fileURLToPath(new URL('../../../shared/data', import.meta.url));
+export const sharedData = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 export const hasSharedData = existsSync(sharedData);
 
 export function sharedFile(path: string): MemoryFile {

@@ -195,7 +195,7 @@ it('parsing what was parsed changes nothing', () => {
   expect(parseTrainingConfig(structuredClone(config), 'again')).toEqual(config);
 });
 
-const examples = new URL('../../examples', import.meta.url);
+const examples = new URL('../../examples/', import.meta.url);
 it.each(readdirSync(examples).filter((name) => name.endsWith('.json')))('examples/%s is valid', (name) => {
   const document: unknown = JSON.parse(readFileSync(fileURLToPath(new URL(name, examples)), 'utf8'));
   expect(() => parseTrainingConfig(document, name)).not.toThrow();
