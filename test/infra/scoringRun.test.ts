@@ -66,19 +66,19 @@ const { functions, readJson, writeJson } = scoringRunServices(() => remainingMil
 const services = {
   functions: {
     ...functions,
-    ScoreUnit: async (payload: unknown) => {
+    score: async (payload: unknown) => {
       const { partition, spans } = payload as WorkUnit;
       const name = `${partition} ${spans[0]!.firstRowGroup}`;
       tries.set(name, (tries.get(name) ?? 0) + 1);
       if (broken.has(partition))
         throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-      return functions.ScoreUnit!(payload);
+      return functions.score!(payload);
     },
-    PublishPartition: async (payload: unknown) => {
+    publish: async (payload: unknown) => {
       const { partition } = payload as PublishRequest;
       publications.push(partition);
       beforePublishing(partition);
-      return functions.PublishPartition!(payload);
+      return functions.publish!(payload);
     },
   },
   readJson,
