@@ -19,7 +19,8 @@ it.each(STAGES)('every resource is packaged as its source says (%s)', (stage) =>
 });
 
 it.each(STAGES)('no value of the sources is null (%s)', (stage) => {
-  expect(nullsIn(resolvedSources(stage))).toEqual([]);
+  const { resources, functions } = resolvedSources(stage);
+  expect(nullsIn({ resources, functions })).toEqual([]);
   const spoilt: Resource = { Type: 'x', Properties: { States: [{ ResultPath: null }] } };
   expect(nullsIn(spoilt)).toEqual(['/Properties/States/0/ResultPath']);
 });

@@ -44,7 +44,10 @@ export function packagedTemplate(stage: string, ...params: readonly string[]): R
 }
 
 /** The sources with their variables resolved, as the packager reads them and before it makes a template of them. */
-export function resolvedSources(stage: string): { readonly resources: { readonly Resources: Resources } } {
+export function resolvedSources(stage: string): {
+  readonly resources: { readonly Resources: Resources };
+  readonly functions: object;
+} {
   return JSON.parse(packagersAnswer('print', stage, [], (_, run) => run('--format', 'json')));
 }
 
