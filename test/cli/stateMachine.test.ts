@@ -40,14 +40,14 @@ beforeAll(async () => {
     ...services,
     functions: {
       ...services.functions,
-      ScoreUnit: async (unit) => {
+      score: async (unit) => {
         await gate;
         if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-        return services.functions.ScoreUnit!(unit);
+        return services.functions.score!(unit);
       },
-      PublishPartition: async (request) => {
+      publish: async (request) => {
         if (isRefused) throw new PartitionRefusedError('PUBLISH_REFUSED', 'a gate refuses it');
-        return services.functions.PublishPartition!(request);
+        return services.functions.publish!(request);
       },
     },
   });

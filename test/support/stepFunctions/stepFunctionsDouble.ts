@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Definition,
+  functionIn,
   type RunFailed,
   redriven,
   runStateMachine,
@@ -244,8 +245,12 @@ function countingMaps({ States }: Definition, services: Services, { mapRuns }: D
   }[];
   const functions = { ...services.functions };
   for (const { Label, ItemProcessor } of maps) {
-    const work = functions[ItemProcessor.StartAt]!;
-    functions[ItemProcessor.StartAt] = async (payload) => {
+    const { FunctionName } = ItemProcessor.States[ItemProcessor.StartAt]!.Parameters as {
+      FunctionName: string;
+    };
+    const name = functionIn(FunctionName);
+    const work = functions[name]!;
+    functions[name] = async (payload) => {
       const result = await work(payload);
       if ((result as { rest?: unknown }).rest === undefined) mapRuns.get(Label)!.succeeded++;
       return result;
