@@ -1,7 +1,7 @@
 import { tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
-import type { UserKey } from '../metrics/gauc.ts';
+import type { UserKey } from '../metrics/labelledRows.ts';
 import type { ShardRows } from '../recipe/splitShards.ts';
 import { readShardRows } from '../recipe/splitShards.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
