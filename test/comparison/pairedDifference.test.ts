@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
-import { pairedDifference } from '../../lib/comparison/pairedDifference.ts';
-import { resampleAucs } from '../../lib/comparison/resampleAucs.ts';
+import type { PairedMetricName } from '../../lib/comparison/comparisonDocument.ts';
+import { pairedDifference, resampleAucs } from '../../lib/comparison/pairedDifference.ts';
+import type { ReportScores } from '../../lib/comparison/runFolder.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
 
 const ROWS = 600;
@@ -30,13 +30,13 @@ function difference(reference: ReportScores[], other: ReportScores[], metric: Pa
 
 describe('a paired difference', () => {
   it.each(['click.auc', 'conversion.auc', 'ctcvr.auc'] as const)(
-    'of %s is, a seed, the difference of the AUCs that evaluate computes',
+    'of %s is, for each seed, the difference of the AUCs that evaluate computes',
     (metric) => {
-      const [part] = metric.split('.') as ['click' | 'conversion' | 'ctcvr'];
+      const [label] = metric.split('.') as ['click' | 'conversion' | 'ctcvr'];
       const auc = (run: ReportScores) => {
         const metrics = new FunnelMetrics();
         metrics.add({ ...run, click, conversion });
-        return metrics.compute()[part].auc!;
+        return metrics.compute()[label].auc!;
       };
       const { values, mean } = difference(good, bad, metric);
       good.forEach((run, i) => {
