@@ -25,25 +25,46 @@ export function evaluateCommand(finish: (exitCode: number) => void): Command {
     .action(async ({ model, input, workers, json }: EvaluateOptions) => {
       const bundle = await loadBundle(storageFor(model), model);
       const report = await evaluateInput(input, bundle, workers);
-      process.stdout.write(json ? `${JSON.stringify(report)}\n` : table(report));
+      process.stdout.write(json ? `${JSON.stringify(report)}\n` : evaluationTable(report));
       finish(EXIT_DONE);
     });
 }
 
-function table(report: FunnelReport): string {
+/** Rows of the table: key of the report, title. */
+const ROWS = [
+  ['click', 'click'],
+  ['conversion', 'conversion (clicked)'],
+  ['ctcvr', 'click and conversion'],
+] as const;
+
+/** The metrics as people read them, with what is not exact or not there said below. */
+export function evaluationTable(report: FunnelReport): string {
   const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;
   const row = (label: string, metrics: BinaryReport) => [
     label,
     formatCount(metrics.rows),
     ...names.map((name) => formatMetric(metrics[name])),
   ];
-  const rows = [
-    ['', 'rows', ...names],
-    row('click', report.click),
-    row('conversion (clicked)', report.conversion),
-    row('click and conversion', report.ctcvr),
-  ];
-  return `${formatTable(rows, { leftColumns: 1 })}\n`;
+  const rows = [['', 'rows', ...names], ...ROWS.map(([key, title]) => row(title, report[key]))];
+  const notes = ROWS.flatMap(([key, title]) => limits(title, report[key]));
+  return [formatTable(rows, { leftColumns: 1 }), ...notes, ''].join('\n');
+}
+
+function limits(title: string, { auc, aucError, gaucRefusal }: BinaryReport): string[] {
+  const lines: string[] = [];
+  if (auc !== null && aucError != null) {
+    lines.push(`${title}: auc binned, within ±${roundedUp(aucError)} of the exact one`);
+  }
+  if (gaucRefusal !== undefined) lines.push(`${title}: no gauc, ${gaucRefusal}`);
+  return lines;
+}
+
+/** Two significant digits; a bound must not be rounded down. */
+function roundedUp(bound: number): string {
+  const nearest = bound.toPrecision(2);
+  if (Number(nearest) >= bound) return nearest;
+  const unit = 10 ** (Math.floor(Math.log10(bound)) - 1);
+  return (Number(nearest) + unit).toPrecision(2);
 }
 
 export function inspectCommand(finish: (exitCode: number) => void): Command {

@@ -27,7 +27,7 @@ process.on('message', (order: WorkerOrder) => {
 process.on('disconnect', () => process.exit());
 
 async function obey(order: WorkerOrder): Promise<WorkerAnswer> {
-  if (order.kind === 'setUp') {
+  if (order.kind === 'prepare') {
     const config = parseTrainingConfig(order.config, 'config');
     const split = await splitShards(order.data, config.split);
     const data = await encodeData(config, split, await fitFeatures(config, split));
@@ -37,8 +37,8 @@ async function obey(order: WorkerOrder): Promise<WorkerAnswer> {
   }
   const { config, data, labels, output } = prepared!;
   const startMillis = performance.now();
-  await runArm(order.task.arm, order.task.seed, config, data, labels, output);
-  return { kind: 'done', task: order.task, seconds: (performance.now() - startMillis) / 1000 };
+  await runArm(order.run.arm, order.run.seed, config, data, labels, output);
+  return { kind: 'done', run: order.run, seconds: (performance.now() - startMillis) / 1000 };
 }
 
 function answer(message: WorkerAnswer): void {

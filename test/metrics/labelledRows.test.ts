@@ -1,15 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { Auc } from '../../lib/metrics/auc.ts';
-import { BinnedAuc } from '../../lib/metrics/binnedAuc.ts';
+import { LabelledRows, type UserKey } from '../../lib/metrics/labelledRows.ts';
 import { scoreOrder } from '../../lib/metrics/rankAuc.ts';
 import { rows, splitRows } from './arbitraries.ts';
-import { aucByPairs, type LabelledScore } from './definitions.ts';
+import { aucByPairs, gaucByPairs, type LabelledScore } from './definitions.ts';
 
-function aucOf(labelled: readonly LabelledScore[], auc: Auc | BinnedAuc = new Auc()): number | null {
-  for (const { score, label } of labelled) auc.add(score, label);
-  return auc.compute();
+function stateOf(labelled: readonly { user: UserKey | null; score: number; label: number }[]): LabelledRows {
+  const kept = new LabelledRows();
+  for (const { user, score, label } of labelled) kept.add(score, label, user);
+  return kept;
+}
+const gaucOf = (labelled: Parameters<typeof stateOf>[0]) => stateOf(labelled).compute().gauc;
+
+function aucOf(labelled: readonly LabelledScore[]): number | null {
+  const kept = new LabelledRows();
+  for (const { score, label } of labelled) kept.add(score, label, null);
+  return kept.compute().auc;
 }
 
 const pairsOf = (scores: number[], labels: number[]) =>
@@ -47,20 +54,6 @@ describe('exact AUC', () => {
     );
   });
 
-  test('merging the states of any split equals the state of all rows, also through JSON', () => {
-    fc.assert(
-      fc.property(splitRows, ({ all, parts }) => {
-        const merged = new Auc();
-        for (const part of parts) {
-          const auc = new Auc();
-          aucOf(part, auc);
-          merged.merge(Auc.fromJSON(JSON.parse(JSON.stringify(auc))));
-        }
-        expect(merged.compute()).toEqual(aucOf(all));
-      }),
-    );
-  });
-
   test('does not change under a strictly rising transform of the scores', () => {
     fc.assert(
       fc.property(rows, (labelled) => {
@@ -90,86 +83,107 @@ describe('exact AUC', () => {
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('a score of %s is an error, not a number', (score) => {
-    expect(() => new Auc().add(score, 1)).toThrow(expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }));
+    expect(() => new LabelledRows().add(score, 1, null)).toThrow(
+      expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }),
+    );
   });
 
   test.each([Number.NaN, -0.1, 1.1])('a label of %s is an error', (label) => {
-    expect(() => new Auc().add(0.5, label)).toThrow(
+    expect(() => new LabelledRows().add(0.5, label, null)).toThrow(
       expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
-    );
-  });
-
-  test('a damaged saved state is an error', () => {
-    expect(() => Auc.fromJSON({ scores: 'AAAAAAA=', labels: '' })).toThrow(
-      expect.objectContaining({ code: 'METRIC_STATE_INVALID' }),
-    );
-    expect(() => Auc.fromJSON({ scores: 'AAAAAA==', labels: '' })).toThrow(
-      expect.objectContaining({ code: 'METRIC_STATE_INVALID' }),
     );
   });
 
   test('a million rows take well under two seconds', () => {
     const random = new RandomStream(1);
-    const auc = new Auc();
+    const kept = new LabelledRows();
     const startMillis = performance.now();
     for (let row = 0; row < 1_000_000; row++) {
       const p = random.nextUniform();
-      auc.add(p, random.nextUniform() < p ? 1 : 0);
+      kept.add(p, random.nextUniform() < p ? 1 : 0, null);
     }
     // Labels drawn from uniform p: the AUC's expectation is 5/6, its standard error here about 0.0004.
-    expect(auc.compute()).toBeCloseTo(5 / 6, 2);
+    expect(kept.compute().auc).toBeCloseTo(5 / 6, 2);
     expect(performance.now() - startMillis).toBeLessThan(2000);
   });
 });
 
-describe('binned AUC', () => {
-  test('is off by no more than it says, and by less than 0.0005 for scores spread over the bins', () => {
+describe('GAUC', () => {
+  test('weighs users by their rows and skips users with one class', () => {
+    const gauc = gaucOf([
+      // u: 3 rows, AUC 1/2 (the positive beats one of two negatives).
+      { user: 'u', score: 0.5, label: 1 },
+      { user: 'u', score: 0.2, label: 0 },
+      { user: 'u', score: 0.9, label: 0 },
+      // v: 2 rows, AUC 1.
+      { user: 'v', score: 0.2, label: 1 },
+      { user: 'v', score: 0.1, label: 0 },
+      // w: only positives.
+      { user: 'w', score: 0.1, label: 1 },
+      { user: 'w', score: 0.9, label: 1 },
+    ]);
+    expect(gauc).toBeCloseTo((3 * 0.5 + 2 * 1) / 5, 14);
+  });
+
+  test('is null without rows and when no user has both classes', () => {
+    expect(gaucOf([])).toBeNull();
+    expect(
+      gaucOf([
+        { user: 1, score: 0.1, label: 1 },
+        { user: 2, score: 0.1, label: 0 },
+      ]),
+    ).toBeNull();
+  });
+
+  test('equals the definition per user, with ties and soft labels', () => {
     fc.assert(
       fc.property(rows, (labelled) => {
-        const binned = new BinnedAuc();
-        const found = aucOf(labelled, binned);
-        const exact = aucOf(labelled);
-        if (exact === null) {
-          expect(found).toBeNull();
-          expect(binned.maxError()).toBeNull();
-        } else expect(Math.abs(found! - exact)).toBeLessThanOrEqual(binned.maxError()! + 1e-12);
+        const expected = gaucByPairs(labelled);
+        const found = gaucOf(labelled);
+        if (expected === null) expect(found).toBeNull();
+        else expect(found).toBeCloseTo(expected, 13);
       }),
     );
-    const random = new RandomStream(2);
-    const spread = Array.from({ length: 20_000 }, () => {
-      const score = Math.fround(1 / (1 + Math.exp(2 - random.nextNormal())));
-      return { score, label: random.nextUniform() < score ? 1 : 0 };
-    });
-    const binned = new BinnedAuc();
-    expect(Math.abs(aucOf(spread, binned)! - aucOf(spread)!)).toBeLessThan(0.0005);
-    expect(binned.maxError()).toBeLessThan(0.0005);
   });
 
-  test('keeps the ends of the range: 0, 1 and probabilities beyond the outer bins', () => {
-    expect(aucOf(pairsOf([0, 1e-30, 0.5, 1 - 2 ** -24, 1], [0, 0, 0, 1, 1]), new BinnedAuc())).toBe(1);
+  test('leaves rows without a user out, which the AUC counts', () => {
+    const kept = stateOf([
+      { user: 'u', score: 0.1, label: 1 },
+      { user: null, score: 0.9, label: 1 },
+      { user: 'u', score: 0.5, label: 0 },
+      { user: null, score: 0.4, label: 0 },
+    ]);
+    // All rows: .9 beats both negatives, .1 neither.
+    expect(kept.compute()).toEqual({ auc: 0.5, gauc: 0 });
   });
 
-  test('merging any split equals the whole, also through JSON', () => {
+  test('and AUC of the parts of any split, appended in order, have the bits of the whole', () => {
     fc.assert(
       fc.property(splitRows, ({ all, parts }) => {
-        const merged = new BinnedAuc();
-        for (const part of parts) {
-          const auc = new BinnedAuc();
-          aucOf(part, auc);
-          merged.merge(BinnedAuc.fromJSON(JSON.parse(JSON.stringify(auc))));
-        }
-        expect(merged.compute()).toEqual(aucOf(all, new BinnedAuc()));
+        const withGaps = (rows: typeof all) =>
+          rows.map((row) => ({ ...row, user: row.user === 'a' ? null : row.user }));
+        const appended = new LabelledRows();
+        for (const part of parts) appended.append(stateOf(withGaps(part)));
+        expect(appended.length).toBe(all.length);
+        expect(appended.compute()).toEqual(stateOf(withGaps(all)).compute());
       }),
-      { numRuns: 30 },
     );
   });
 
-  test('a score that is no probability, and a saved bin that does not exist, are errors', () => {
-    expect(() => new BinnedAuc().add(1.01, 1)).toThrow(
-      expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }),
-    );
-    expect(() => BinnedAuc.fromJSON({ bins: [[16_384, 1, 1]] })).toThrow(
-      expect.objectContaining({ code: 'METRIC_STATE_INVALID' }),
-    );
+  test('a user is the same as int32 and int64, another one as a string, and huge ids stay apart', () => {
+    const positive = { score: 0.9, label: 1 };
+    const negative = { score: 0.1, label: 0 };
+    const pair = (a: UserKey, b: UserKey) =>
+      gaucOf([
+        { user: a, ...positive },
+        { user: b, ...negative },
+      ]);
+    expect(pair(7, 7n)).toBe(1);
+    expect(pair(7, '7')).toBeNull();
+    expect(pair(2n ** 60n, 2n ** 60n)).toBe(1);
+    expect(pair(2n ** 60n, 2n ** 60n + 1n)).toBeNull();
+    const appended = stateOf([{ user: 7, ...positive }]);
+    appended.append(stateOf([{ user: 7n, ...negative }]));
+    expect(appended.compute().gauc).toBe(1);
   });
 });
