@@ -96,8 +96,8 @@ export class Network {
   }
 
   /**
-   * What a task sees of every field, [B, F, E]: its own columns, then the shared ones, so that a shared column meets the
-   * same weights in both tasks.
+   * What a task sees of every field, [B, F, E]: its own columns, then the shared ones, so that a shared column meets
+   * the same weights in both tasks.
    */
   #visibleColumns(task: Task, fields: Value): Value {
     const graph = this.#graph;

@@ -27,8 +27,8 @@ export interface BuildOptions {
 }
 
 /**
- * Builds one ONNX graph. `apply` adds a row of the op table and records it for `gradients`; `node` adds a plain ONNX node
- * without a gradient. Nodes, inputs and constants that no output depends on are left out of the file.
+ * Builds one ONNX graph. `apply` adds a row of the op table and records it for `gradients`; `node` adds a plain ONNX
+ * node without a gradient. Nodes, inputs and constants that no output depends on are left out of the file.
  */
 export class GraphBuilder implements NodeEmitter {
   private readonly nodes: NodeProto[] = [];
@@ -52,8 +52,8 @@ export class GraphBuilder implements NodeEmitter {
   }
 
   /**
-   * A tensor fed at run time (default float32 without gradient). The same name, shape and type give the same value again;
-   * anything else under a used name is GRAPH_NAME_TAKEN.
+   * A tensor fed at run time (default float32 without gradient). The same name, shape and type give the same value
+   * again; anything else under a used name is GRAPH_NAME_TAKEN.
    */
   input(
     name: string,

@@ -131,7 +131,10 @@ export interface TensorProto {
   /** See `elementTypeCode`. */
   readonly dataType: number;
   readonly name: string;
-  /** Elements, little-endian, row-major. Of a tensor that was read: a view of the file's bytes; empty when stored in another way. */
+  /**
+   * Elements, little-endian, row-major. Of a tensor that was read: a view of the file's bytes, or empty when it is
+   * stored in another way.
+   */
   readonly rawData: Uint8Array;
   /** 0: here; anything else: in another file. */
   readonly dataLocation: number;

@@ -5,8 +5,8 @@ import { shapeOps } from './shapeOps.ts';
 import type { Shape } from './shapes.ts';
 
 /**
- * Every operation a model may be built of: forward beside backward, one row each. The gradient check walks over all rows,
- * so a new row needs a case in test/onnx/opCases.ts.
+ * Every operation a model may be built of: forward beside backward, one row each. The gradient check walks over all
+ * rows, so a new row needs a case in test/onnx/opCases.ts.
  */
 export const opTable = { ...elementwiseOps, ...linearOps, ...shapeOps };
 

@@ -62,7 +62,7 @@ export function scalarTensor(value: number): Tensor {
   return new Tensor('float32', Float32Array.of(value), []);
 }
 
-/** The elements of an output; the array is the tensor's own memory. GRAPH_OUTPUT_TYPE when it isn't a float32 output. */
+/** The elements of an output: the tensor's own memory. Throws GRAPH_OUTPUT_TYPE when it isn't a float32 output. */
 export function float32Data(tensors: Readonly<Record<string, Tensor>>, name: string): Float32Array {
   const tensor = tensors[name];
   if (tensor?.data instanceof Float32Array) return tensor.data;

@@ -147,7 +147,7 @@ export const shapeOps = {
   } satisfies OpDefinition<Binary, NoAttributes>,
 };
 
-export interface SliceAttributes {
+interface SliceAttributes {
   readonly axis: number;
   readonly begin: number;
   readonly end: number;

@@ -33,8 +33,9 @@ export interface DataSplit {
 export type ShardVersion = Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>;
 
 /**
- * Assigns the shards at a URI to training and validation.
- * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside dt= partitions
+ * Assigns the rows of the shards at a URI to training, validation and report.
+ * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside of dt=
+ * partitions
  */
 export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
   const { shards } = await listShards(dataUri);

@@ -6,7 +6,10 @@ import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
 import { DENSITY_PENALTY } from './tensorNames.ts';
 
-/** Logit of a connection over its score: Adam moves a score by about a learning rate per step, logits must cross several units. */
+/**
+ * Logit of a connection over its score: Adam moves a score by about a learning rate per step, while logits must cross
+ * several units.
+ */
 const LOGIT_SCALE = 50;
 /** Temperature and stretch of the concrete distribution (Louizos et al. 2018, section 2.2). */
 const TEMPERATURE = 2 / 3;

@@ -37,9 +37,9 @@ export function initialWeights(
 }
 
 /**
- * Draws embeddings [R, E + P]. The E columns that the click task sees come from `random`, the conversion task's own P from
- * a branch of it: whatever is drawn next is the same with and without private columns, so that both are compared on
- * one trunk and one order of rows.
+ * Draws embeddings [R, E + P]. The E columns that the click task sees come from `random`, the conversion task's own P
+ * from a branch of it: whatever is drawn next is the same with and without private columns, so that both are compared
+ * on one trunk and one order of rows.
  */
 export function initialiseEmbeddings(
   embeddings: Float32Array,

@@ -39,8 +39,8 @@ export interface TrainingGraphOptions {
 const AGREEMENT_DECAY = 0.999;
 
 /**
- * Forward, backward and Adam of one step on the losses of `tasks` (method section 8.3). With both tasks, the click loss is
- * taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
+ * Forward, backward and Adam of one step on the losses of `tasks` (method section 8.3). With both tasks, the click loss
+ * is taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
  * all B rows. With one task and masks, a trunk weight outside the task's mask keeps its value and its moments bit
  * for bit: another task's momentum must not move private weights. Gradients reach the embeddings through the output
  * `fields.gradient` [B, F, E].
@@ -86,8 +86,8 @@ function straightThrough(graph: GraphBuilder, mask: Value, score: Value): Value 
 }
 
 /**
- * A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. A penalty on the scores pushes both tasks alike, which is no
- * agreement: its gradient is taken off first.
+ * A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. A penalty on the scores pushes both tasks alike,
+ * which is no agreement: its gradient is taken off first.
  */
 function addAgreement(
   graph: GraphBuilder,

@@ -65,9 +65,10 @@ const SHUFFLE_STREAM = 0x5eed;
 
 /**
  * Trains both tasks, or one alone: shuffled epochs, validation several times an epoch, the best checkpoint kept, an
- * early stop when none was better for `patience` validations. With checkpoints, a training that was killed goes on after
- * its last whole epoch and ends with the same weights. Deterministic for a seed on one machine and one thread.
- * @throws Ncs4cvrError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another, TRAINING_DIVERGED
+ * early stop when none was better for `patience` validations. With checkpoints, a training that was killed goes on
+ * after its last whole epoch and ends with the same weights. Deterministic for a seed on one machine and one thread.
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES when no validation could tell one checkpoint from another,
+ * TRAINING_DIVERGED
  */
 export async function trainNetwork(
   { shape, settings, initial, trainingSet, validationSet, onProgress, checkpoints }: NetworkTraining,

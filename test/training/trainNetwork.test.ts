@@ -179,6 +179,12 @@ describe('further epochs', () => {
     for (const network of networks) expect(await batchesOf(training, network)).toEqual(expected);
   });
 
+  it('are as many as the training asks for, whatever the settings say', async () => {
+    const one = await train({ epochs: 3, patience: 1000 }, {}, { epochs: 1 });
+    expect(one.history).toEqual((await train({ epochs: 1 })).history);
+    expect(one.history.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0]);
+  });
+
   it('go through every row once each, in another order', async () => {
     const orders = await batchesOf({ epochs: 2 });
     const epochs = [orders.slice(0, 12).flat(), orders.slice(12).flat()];
