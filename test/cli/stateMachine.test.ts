@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
@@ -15,7 +16,7 @@ import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
-import { runMain } from './runMain.ts';
+import { mainScript, run as runProgram } from './runMain.ts';
 
 // Plans that operators start on AWS: the built commands against doubles of S3 and Step Functions; the state machine as
 // it is deployed runs the functions in this process.
@@ -70,6 +71,10 @@ beforeEach(() => {
   });
 });
 
+/** The built program, which doesn't wait for half a second and more between two looks at an execution. */
+const quickPauses = fileURLToPath(new URL('quickPauses.mjs', import.meta.url));
+const runMain = (...args: readonly string[]) =>
+  runProgram(process.execPath, ['--import', quickPauses, mainScript, ...args]);
 const uri = (name: string) => `s3://${s3.bucket}/${root}/${name}`;
 const put = (key: string, bytes: Uint8Array) =>
   s3.double!.buckets.get(s3.bucket)!.put(key, Buffer.from(bytes), {}, {});
