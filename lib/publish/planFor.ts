@@ -2,7 +2,7 @@ import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import { readPointer } from './pointer.ts';
-import { makeRunPlan, PLAN_FORMAT_VERSION, planPartition, type RunPlan, type RunRequest } from './runPlan.ts';
+import { makeRunPlan, newPlan, planPartition, type RunPlan, type RunRequest } from './runPlan.ts';
 import type { InputPartition } from './selectPartitions.ts';
 
 /**
@@ -39,9 +39,5 @@ export async function planForArrival(
   if (pointer !== undefined) refuseOtherModel({ uri: modelUri, manifest }, pointer.current.model);
   const model = pointer?.current.model ?? modelIdentity({ manifest });
   const request = { modelUri, model, root, targetRows, liftHold: false };
-  return {
-    formatVersion: PLAN_FORMAT_VERSION,
-    ...request,
-    partitions: [await planPartition(request, input, pointer)],
-  };
+  return newPlan(request, [await planPartition(request, input, pointer)]);
 }

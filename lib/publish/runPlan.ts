@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { ProblemsError } from '../base/errors.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
@@ -11,7 +12,7 @@ import { type Pointer, readPointer } from './pointer.ts';
 import type { InputPartition } from './selectPartitions.ts';
 import { type Span, spanSchema } from './span.ts';
 
-/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs. */
+/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs, and named no code. */
 export const PLAN_FORMAT_VERSION = 2;
 
 const runRequestSchema = z.strictObject({
@@ -50,6 +51,8 @@ export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
 export const runPlanSchema = runRequestSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
+  /** That made the plan; other code may carry it out. */
+  codeVersion: z.string(),
   partitions: z.array(plannedPartitionSchema),
 });
 
@@ -66,7 +69,7 @@ export function openSpans({ spans, done }: PlannedPartition): Span[] {
 }
 
 /** What is to be published when a plan's parts are there, one request a partition. */
-export function publishRequests({ partitions, ...run }: RunPlan): PublishRequest[] {
+export function publishRequests({ partitions, codeVersion: _, ...run }: RunPlan): PublishRequest[] {
   return partitions.map(({ partition, inputUri, basedOnGeneration }) => ({
     ...run,
     partition,
@@ -84,7 +87,16 @@ export async function makeRunPlan(
     const { pointer } = await readPointer(request.root, input.partition);
     planned.push(await planPartition(request, input, pointer));
   }
-  return { formatVersion: PLAN_FORMAT_VERSION, ...request, partitions: planned };
+  return newPlan(request, planned);
+}
+
+export function newPlan(request: RunRequest, partitions: readonly PlannedPartition[]): RunPlan {
+  return {
+    formatVersion: PLAN_FORMAT_VERSION,
+    codeVersion: CODE_VERSION,
+    ...request,
+    partitions: [...partitions],
+  };
 }
 
 /** @param pointer the partition's, read before its input is listed; undefined when it was never published */
@@ -134,7 +146,10 @@ export interface WrittenPlan {
   readonly sha256: string;
 }
 
-/** Writes a plan below its output root, under its digest. The same plan has the same name, whoever made it. */
+/**
+ * Writes a plan below its output root, under its digest. The same plan has the same name, whoever made it with the same
+ * version of the code; of another version it has another name, and its parts still the same.
+ */
 export async function writeRunPlan(plan: RunPlan): Promise<WrittenPlan> {
   // Parsing puts the keys in the schema's order.
   const bytes = encodeJson(runPlanSchema.parse(plan));
