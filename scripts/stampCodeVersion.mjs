@@ -4,6 +4,7 @@ import { codeVersion } from './codeVersion.mjs';
 
 const built = 'dist/lib/base/codeVersion.js';
 const text = readFileSync(built, 'utf8');
-const stamped = text.replace('= BUILT_CODE_VERSION;', `= ${JSON.stringify(codeVersion('.'))};`);
-if (stamped === text) throw new Error(`${built} names no BUILT_CODE_VERSION`);
-writeFileSync(built, stamped);
+// tsc leaves a file as it is, with the version of an earlier build, when its source hasn't changed.
+const constant = /(?<=^export const CODE_VERSION = ).*(?=;$)/m;
+if (!constant.test(text)) throw new Error(`${built} has no constant CODE_VERSION`);
+writeFileSync(built, text.replace(constant, JSON.stringify(codeVersion('.'))));
