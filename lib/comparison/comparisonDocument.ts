@@ -55,7 +55,7 @@ export interface LayerConnections {
 }
 
 /** One arm trained with one seed. */
-export interface ArmRun {
+interface ArmRun {
   readonly seed: number;
   readonly trainingSeconds: number;
   readonly curve: readonly LearningPoint[];

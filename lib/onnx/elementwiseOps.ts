@@ -107,7 +107,7 @@ export const elementwiseOps = {
 };
 
 /** The inverse of broadcasting: sums the gradient over the axes along which an input of that shape was repeated. */
-export function sumTo(emitter: NodeEmitter, gradient: Value, shape: Shape): Value {
+function sumTo(emitter: NodeEmitter, gradient: Value, shape: Shape): Value {
   const leading = gradient.shape.length - shape.length;
   const repeated = shape.flatMap((dimension, axis) =>
     dimension === 1 && gradient.shape[axis + leading] !== 1 ? [axis + leading] : [],
@@ -145,7 +145,7 @@ export function elementwise(emitter: NodeEmitter, opType: string, ...inputs: rea
 }
 
 /** 1 where the boolean is true, 0 elsewhere. */
-export function toFloat(emitter: NodeEmitter, flags: Value): Value {
+function toFloat(emitter: NodeEmitter, flags: Value): Value {
   return emitter.node('Cast', [flags], {
     shape: flags.shape,
     attributes: [intAttribute('to', elementTypeCode('float32'))],

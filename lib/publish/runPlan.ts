@@ -13,7 +13,7 @@ import type { InputPartition } from './selectPartitions.ts';
 import { type Span, spanSchema } from './span.ts';
 
 /** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs, and named no code. */
-export const PLAN_FORMAT_VERSION = 2;
+const PLAN_FORMAT_VERSION = 2;
 
 const runRequestSchema = z.strictObject({
   modelUri: z.string(),
@@ -49,7 +49,7 @@ export const publishRequestSchema = runRequestSchema.extend({
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
-export const runPlanSchema = runRequestSchema.extend({
+const runPlanSchema = runRequestSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
   /** That made the plan; other code may carry it out. */
   codeVersion: z.string(),

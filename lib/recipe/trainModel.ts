@@ -16,7 +16,7 @@ import { prepareTraining } from './prepareTraining.ts';
 import { type DataSplit, splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
-export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
+type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
 export interface TrainModelOptions {
   readonly onStage?: (stage: TrainingStage) => void;

@@ -4,7 +4,7 @@ import type { ParquetShard } from '../parquet/openShard.ts';
 import type { RowGroupRange } from './scoredRowGroups.ts';
 
 /** Prefix of every key this project writes into a prediction file's schema metadata. */
-export const METADATA_PREFIX = 'ncs4cvr.';
+const METADATA_PREFIX = 'ncs4cvr.';
 
 /**
  * Which model scored which bytes: enough to tell, from the file alone, whether it must be scored again. Which code it was

@@ -7,6 +7,7 @@ import { isServiceError } from './stepFunctionsError.ts';
 /**
  * How far an execution's current map is, such as `ScoreUnits 34/120, 2 failed`; undefined before the first one. Needs
  * states:ListMapRuns and states:DescribeMapRun; without them nothing is told.
+ * @internal exported for tests: between two polls an execution goes on
  */
 export async function mapProgress(
   { sdk, client }: StepFunctions,

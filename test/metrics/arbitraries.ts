@@ -5,7 +5,7 @@ export const probability = fc.oneof(
   fc.constantFrom(0, 0.25, 0.5, 1).map(Math.fround),
   fc.float({ min: 0, max: 1, noNaN: true }),
 );
-export const hardLabel = fc.constantFrom(0, 1);
+const hardLabel = fc.constantFrom(0, 1);
 /** Multiples of 1/8: float32 holds them exactly and so do their sums. */
 export const softLabel = fc.integer({ min: 0, max: 8 }).map((eighths) => eighths / 8);
 export const user = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constantFrom('a', 'b', '1'));
