@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CODE_VERSION } from '../lib/base/codeVersion.ts';
 import { findCycle, type ImportGraph, importGraph, reachedFrom, readImportGraph } from './importGraph.ts';
 
 /**
@@ -310,9 +309,4 @@ describe('the checker', () => {
   ])('finds: %s', (_, violation, sources) => {
     expect(check(sources).join('\n')).toContain(violation);
   });
-});
-
-test("CODE_VERSION is package.json's version", () => {
-  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
-  expect(CODE_VERSION).toBe(version);
 });

@@ -9,13 +9,14 @@ import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts'
 import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
 
 /** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
-export const GOLDEN_TOLERANCE = 1e-5;
+const GOLDEN_TOLERANCE = 1e-5;
 
 /**
  * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
  * come before a name that a column of the contract has, for apache-arrow mixes up columns of one name
  * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
+ * @internal exported for tests: with a session of known scores they check the comparison itself
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,

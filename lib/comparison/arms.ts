@@ -23,7 +23,7 @@ export function expertsConfig(
 }
 
 /** Where an arm's masks come from. */
-export type MaskSource =
+type MaskSource =
   /** Each task's own, by iterative magnitude pruning; the round chosen by joint validation. */
   | { readonly kind: 'imp' }
   | { readonly kind: 'learned'; readonly over?: Partial<LearnedMasksConfig> }

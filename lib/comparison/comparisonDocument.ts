@@ -59,7 +59,7 @@ export const layerConnectionsSchema = z.strictObject({
 export type LayerConnections = z.infer<typeof layerConnectionsSchema>;
 
 /** One arm trained with one seed. */
-export interface ArmRun {
+interface ArmRun {
   readonly seed: number;
   readonly trainingSeconds: number;
   readonly curve: readonly LearningPoint[];

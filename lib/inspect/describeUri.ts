@@ -10,7 +10,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
 /** Loads and verifies the bundle as scoring does, then tells what it holds. */
-export async function describeBundle(uri: string): Promise<string> {
+async function describeBundle(uri: string): Promise<string> {
   const { manifest, contract, layout } = await loadBundle(storageFor(uri), uri);
   const { network, training, labels } = manifest;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
@@ -46,7 +46,7 @@ export async function describeBundle(uri: string): Promise<string> {
 }
 
 /** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
-export async function describeShard(file: RandomAccessFile): Promise<string> {
+async function describeShard(file: RandomAccessFile): Promise<string> {
   const shard = await openShard(file);
   const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
   const facts = formatFacts({
@@ -68,7 +68,7 @@ export async function describeShard(file: RandomAccessFile): Promise<string> {
 const SHOWN_ROWS = 5;
 
 /** A prediction file: its metadata, columns, rows (counted batch by batch), and the first few of them. */
-export async function describePredictions(file: RandomAccessFile): Promise<string> {
+async function describePredictions(file: RandomAccessFile): Promise<string> {
   const { rowCount, batchCount, schema, metadata, rows } = await readPredictions(file, SHOWN_ROWS);
   const facts = formatFacts({
     'prediction file': file.uri,

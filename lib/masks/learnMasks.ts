@@ -85,6 +85,7 @@ export function taskDensities(density: LearnedMasksConfig['density']): PerTask<n
  * Gives every shared connection on which the tasks pull apart to the task that scores it higher.
  * @param cosines per layer and connection, in [-1, 1]
  * @param below connections with a cosine below this are in conflict; -1 finds none
+ * @internal exported for tests: cosines of a training can't be chosen
  */
 export function resolveConflicts(
   masks: TaskMasks,
@@ -108,7 +109,10 @@ export function resolveConflicts(
   return { masks: resolved, handedOver };
 }
 
-/** What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1]. */
+/**
+ * What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1].
+ * @internal exported for tests: scores of a training can't be chosen
+ */
 export function shareScores(
   scores: PerTask<readonly Float32Array[]>,
   sharing: number,

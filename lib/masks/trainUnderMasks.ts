@@ -15,7 +15,7 @@ export interface ConnectionCounts {
 }
 
 /** A pair of masks and the joint training under it. */
-export interface MaskCandidate {
+interface MaskCandidate {
   readonly round: number;
   readonly density: number;
   /** Best joint validation: mean of click AUC and conversion AUC. */

@@ -8,7 +8,7 @@ import { type ShardColumn, shardColumns } from './shardColumns.ts';
 import { DecoderPanic } from './wasmDecoder.ts';
 
 /** Rows `[rowStart, rowStart + rowCount)` of the shard. */
-export interface RowGroupRows {
+interface RowGroupRows {
   readonly rowStart: number;
   readonly rowCount: number;
 }

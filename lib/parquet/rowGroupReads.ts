@@ -5,7 +5,7 @@ import type { ParquetShard } from './openShard.ts';
 import type { ShardColumn, ShardLeaf } from './shardColumns.ts';
 
 /** Bytes `[startByte, endByte)` of the file, to be read to `targetByte` of the buffer. */
-export interface ReadRange {
+interface ReadRange {
   readonly startByte: number;
   readonly endByte: number;
   readonly targetByte: number;

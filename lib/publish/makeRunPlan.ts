@@ -1,3 +1,4 @@
+import { CODE_VERSION } from '../base/codeVersion.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { cutPartition } from './cutPartition.ts';
@@ -22,7 +23,7 @@ export async function makeRunPlan(
     const { pointer } = await readPointer(run.root, input.partition);
     planned.push(await plannedPartition(run, input, pointer));
   }
-  return { formatVersion: PLAN_FORMAT_VERSION, ...run, partitions: planned };
+  return { formatVersion: PLAN_FORMAT_VERSION, codeVersion: CODE_VERSION, ...run, partitions: planned };
 }
 
 export interface ArrivalOptions extends Pick<RunSettings, 'root' | 'targetRows'> {
@@ -47,7 +48,7 @@ export async function makeArrivalPlan(
   const model = pointer?.current.model ?? modelIdentity({ manifest });
   const run = { modelUri, model, root, targetRows, liftHold: false };
   const partitions = [await plannedPartition(run, input, pointer)];
-  return { formatVersion: PLAN_FORMAT_VERSION, ...run, partitions };
+  return { formatVersion: PLAN_FORMAT_VERSION, codeVersion: CODE_VERSION, ...run, partitions };
 }
 
 /** @param pointer the partition's, read before its input is listed; undefined when it was never published */

@@ -42,7 +42,7 @@ export interface PointerState {
 }
 
 /** How many earlier manifests a pointer names: so far one can roll back. */
-export const HISTORY_LENGTH = 20;
+const HISTORY_LENGTH = 20;
 
 export async function readPointer(root: string, partition: string): Promise<PointerState> {
   const uri = pointerUri(root, partition);

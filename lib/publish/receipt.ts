@@ -29,7 +29,7 @@ export const receiptSchema = z.strictObject({
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
-export type ScoreStatistics = z.infer<typeof statisticsSchema>;
+type ScoreStatistics = z.infer<typeof statisticsSchema>;
 
 /** Whose part it is. */
 export interface PartPlace {

@@ -6,7 +6,7 @@ import { modelIdentitySchema } from './modelIdentity.ts';
 import { decodeOutputDocument, planUri } from './outputLayout.ts';
 import { type Span, spanSchema } from './span.ts';
 
-/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs. */
+/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs, and named no code. */
 export const PLAN_FORMAT_VERSION = 2;
 
 const runSettingsSchema = z.strictObject({
@@ -43,8 +43,10 @@ export const publishRequestSchema = runSettingsSchema.extend({
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
-export const runPlanSchema = runSettingsSchema.extend({
+const runPlanSchema = runSettingsSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
+  /** That made the plan; other code may carry it out. */
+  codeVersion: z.string(),
   partitions: z.array(plannedPartitionSchema),
 });
 
@@ -64,7 +66,7 @@ export function openSpans({ spans, done }: PlannedPartition): Span[] {
 }
 
 /** What is to be published when a plan's parts are there, one request per partition. */
-export function publishRequests({ partitions, ...run }: RunPlan): PublishRequest[] {
+export function publishRequests({ partitions, codeVersion: _, ...run }: RunPlan): PublishRequest[] {
   return partitions.map(({ partition, inputUri, basedOnGeneration }) => ({
     ...run,
     partition,
@@ -114,7 +116,10 @@ export interface WrittenPlan {
   readonly sha256: string;
 }
 
-/** Writes a plan below its output root, under its digest. The same plan has the same name, wherever it was made. */
+/**
+ * Writes a plan below its output root, under its digest. The same plan has the same name, wherever the same version of the code made it;
+ * another version gives it another name, and the same parts.
+ */
 export async function writeRunPlan(plan: RunPlan): Promise<WrittenPlan> {
   // Parsing puts the keys in the schema's order.
   const bytes = encodeJson(runPlanSchema.parse(plan));

@@ -18,7 +18,7 @@ import { fitFeatures } from './fitFeatures.ts';
 import { type DataSplit, splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
-export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
+type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
 export interface TrainModelOptions {
   readonly onStage?: (stage: TrainingStage) => void;

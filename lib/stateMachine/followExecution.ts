@@ -6,6 +6,7 @@ import { isServiceError, type StepFunctions } from './stepFunctions.ts';
 /**
  * How far an execution's current map is, such as `ScoreUnits 34/120, 2 failed`; undefined before the first one. Needs
  * states:ListMapRuns and states:DescribeMapRun; without them it is undefined.
+ * @internal exported for tests: between two polls an execution goes on
  */
 export async function mapProgress(
   { sdk, client }: StepFunctions,

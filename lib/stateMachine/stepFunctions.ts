@@ -15,7 +15,7 @@ export function isExecutionArn(text: string): boolean {
 }
 
 /** The region that an ARN names, whatever the environment's is. */
-export function regionOf(arn: string): string {
+function regionOf(arn: string): string {
   return arn.split(':')[3]!;
 }
 

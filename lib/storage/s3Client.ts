@@ -29,7 +29,10 @@ export function openS3(): Promise<S3> {
   return opened;
 }
 
-/** Forgets the client, for a process whose endpoint or credentials have changed. */
+/**
+ * Forgets the client, for a process whose endpoint or credentials have changed.
+ * @internal exported for tests, each of which has an endpoint of its own
+ */
 export async function closeS3(): Promise<void> {
   const closing = opened;
   opened = undefined;

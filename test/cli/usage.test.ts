@@ -128,9 +128,12 @@ describe('help', () => {
     for (const [, command] of shown) expect(COMMANDS).toContain(command);
   });
 
-  test('the version is that of package.json', () => {
+  test('the version is that of package.json, with the digest of the code', () => {
     const { version } = JSON.parse(readFileSync(`${repository}package.json`, 'utf8')) as { version: string };
-    expect(runs.get('--version')).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
+    const { exitCode, stdout, stderr } = runs.get('--version')!;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/^\S+\+[0-9a-f]{12}\n$/);
+    expect(stdout.split('+')[0]).toBe(version);
   });
 
   test('npx ncs4cvr works from the checkout', async () => {

@@ -10,7 +10,7 @@ import {
 } from './runStateMachine.ts';
 
 /** How far a map is. Items that failed are not counted while it runs. */
-export interface MapCounts {
+interface MapCounts {
   total: number;
   succeeded: number;
   failed: number;
