@@ -37,7 +37,10 @@ const ROWS = [
   ['ctcvr', 'click and conversion'],
 ] as const;
 
-/** The metrics as people read them, with what is not exact or not there said below. */
+/**
+ * The metrics as people read them, with what is not exact or not there said below.
+ * @internal exported for tests: no test has data above the exact limit
+ */
 export function evaluationTable(report: FunnelReport): string {
   const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;
   const row = (label: string, metrics: BinaryReport) => [

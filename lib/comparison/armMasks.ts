@@ -91,7 +91,10 @@ function learnedConfig({ masks: source }: Arm, { masks }: TrainingConfig): Learn
 const magnitudeConfig = ({ masks }: TrainingConfig): MagnitudeSearchConfig =>
   masks?.method === 'imp' ? masks : maskSearchDefaults.imp;
 
-/** Masks with exactly as many connections in every layer as the given ones, uniformly chosen, tasks independently. */
+/**
+ * Masks with exactly as many connections in every layer as the given ones, uniformly chosen, tasks independently.
+ * @internal exported for tests: their densities and independence are checked apart from training
+ */
 export function randomMasks(like: TaskMasks, seed: number): TaskMasks {
   const random = new RandomStream(seed);
   return perTask((task) => like[task].map((layer) => shuffledBits(layer, random)));
@@ -103,7 +106,10 @@ function shuffledBits(layer: Uint8Array, random: RandomStream): Uint8Array {
   return Uint8Array.from(order, (position) => layer[position]!);
 }
 
-/** The same rows with the conversions of the clicked ones shuffled among them: same rates, nothing to learn from features. */
+/**
+ * The same rows with the conversions of the clicked ones shuffled among them: same rates, nothing to learn from features.
+ * @internal exported for tests: what stays and what moves is checked apart from training
+ */
 export function permuteConversions(set: TrainingSet, seed: number): TrainingSet {
   const clicked = Int32Array.from(set.click.keys()).filter((row) => set.click[row] === 1);
   const dealt = clicked.slice();

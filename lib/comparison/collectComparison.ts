@@ -108,7 +108,10 @@ function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummar
   };
 }
 
-/** Mean and sample standard deviation (n - 1) of the values that are there. */
+/**
+ * Mean and sample standard deviation (n - 1) of the values that are there.
+ * @internal exported for tests: a run has no exact deviation to compare with
+ */
 export function summarise(values: readonly (number | null)[]): MetricSummary {
   const known = values.filter((value) => value !== null);
   const mean = known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;

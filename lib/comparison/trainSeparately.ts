@@ -57,6 +57,7 @@ export async function trainSeparately(
 /**
  * Two networks that were trained apart as one that scores both tasks: an expert per task on embeddings of its own,
  * [R, 2E], the click model's columns first. Masks are folded in. Exact: nothing is rounded again.
+ * @internal exported for tests: the combined network is compared with its two halves
  */
 export function combineTasks(
   config: NcsNetworkConfig,

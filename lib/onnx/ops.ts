@@ -7,6 +7,7 @@ import type { Shape } from './shapes.ts';
 /**
  * Every operation a model may be built of: forward beside backward, one row each. The gradient check walks over all
  * rows, so a new row needs a case in test/onnx/opCases.ts.
+ * @internal exported for tests: the gradient check walks over its rows
  */
 export const opTable = { ...elementwiseOps, ...linearOps, ...shapeOps };
 

@@ -22,7 +22,7 @@ import type { ScoredRowGroup } from './scoringProtocol.ts';
  * clicked, a quarter more while arrays grow and are sorted; users add about 50 bytes each per label, so 600 MB if no
  * two rows have the same one. That fits the default heap of a machine of 4 GB; four times as many rows would not.
  */
-export const EXACT_ROWS = 2 ** 22;
+const EXACT_ROWS = 2 ** 22;
 
 /**
  * Scores labelled shards as production would and measures the scores: click on all rows, conversion on clicked

@@ -26,7 +26,7 @@ import type { TrainingSettings } from './trainingSettings.ts';
  * `given`: masks are inputs. `topD`: they are inputs too, and every connection has a score per task that gets the
  * gradient its mask bit would get (straight through). `hardConcrete`: masks are drawn from the scores and noise.
  */
-export type MaskMode = 'none' | 'given' | MaskEstimator;
+type MaskMode = 'none' | 'given' | MaskEstimator;
 
 export interface TrainingGraphOptions {
   readonly shape: NetworkShape;

@@ -3,9 +3,6 @@ import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts
 /** What is wrong with a template (resolved, `resolveTemplate`), in a line each. */
 export type Check = (resources: Resources) => string[];
 
-/** A resource's properties, read where the checks need them: whatever else it has is allowed. */
-export type Properties = Readonly<Record<string, never>>;
-
 export interface Statement {
   readonly Effect: string;
   readonly Action: string | readonly string[];
