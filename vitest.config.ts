@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { codeVersion } from './scripts/codeVersion.mjs';
 
 export default defineConfig({
+  define: { BUILT_CODE_VERSION: JSON.stringify(codeVersion(import.meta.dirname)) },
   test: {
     include: ['test/**/*.test.ts'],
     // They need Lambda's runtime: vitest.lambda.config.ts.

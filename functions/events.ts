@@ -8,7 +8,10 @@ const EVENT_INVALID = 'EVENT_INVALID';
 
 /** What a schema makes of an event or a message. @throws ProblemsError EVENT_INVALID with every problem */
 export function parseEvent<Schema extends z.ZodType>(schema: Schema, event: unknown): z.infer<Schema> {
-  return parseDocument(event, schema, { code: EVENT_INVALID, summary: 'the function knows no such event' });
+  return parseDocument(event, schema, {
+    code: EVENT_INVALID,
+    summary: "this isn't an event that the function handles",
+  });
 }
 
 export function isSqsEvent(event: unknown): event is SQSEvent {
@@ -48,7 +51,7 @@ const notificationSchema = z.object({
 });
 
 /**
- * URIs of the objects that an S3 notification tells of. Nothing else of it counts, not even its `sequencer`: what is planned
+ * URIs of the objects that an S3 notification names. Nothing else in it counts, not even its `sequencer`: what is planned
  * is what the bucket holds when the message is read, so that an old event can't bring back what a newer one replaced.
  * @throws ProblemsError EVENT_INVALID
  */

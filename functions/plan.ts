@@ -20,14 +20,13 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Planne
   });
 }
 
-/** Every partition that a shard landed in is planned once; its messages are taken back when that fails. */
+/** Every partition that a shard landed in is planned once; its messages come again when that fails. */
 async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQSBatchResponse> {
   const messagesOf = new Map<string, Set<string>>();
   const { batchItemFailures } = await handleEach(Records, 'no S3 notification', async (message, id) => {
     for (const uri of notifiedObjects(message)) {
       const partition = partitionOf(settings.INPUT_URI, uri);
-      if (partition === undefined)
-        logger.warn('an object outside of the partitions was passed over', { uri });
+      if (partition === undefined) logger.warn('an object outside of the partitions was ignored', { uri });
       else messagesOf.set(partition, (messagesOf.get(partition) ?? new Set()).add(id));
     }
   });

@@ -1,7 +1,6 @@
-import { planForArrival } from '../lib/publish/planFor.ts';
-import { publishRequests } from '../lib/publish/runPlan.ts';
+import { makeArrivalPlan } from '../lib/publish/makeRunPlan.ts';
+import { publishRequests, workUnits } from '../lib/publish/runPlan.ts';
 import { inputPartition } from '../lib/publish/selectPartitions.ts';
-import { workUnits } from '../lib/publish/workUnits.ts';
 import { sendMessages } from './messageQueue.ts';
 import type { Settings } from './settings.ts';
 import { logger, metrics } from './telemetry.ts';
@@ -15,7 +14,7 @@ export function planAndSend(partition: string, settings: Settings): Promise<void
 async function plan(partition: string, settings: Settings): Promise<void> {
   const { INPUT_URI, MODEL_URI, SCORES_URI, TARGET_ROWS, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
   const options = { firstModelUri: MODEL_URI, root: SCORES_URI, targetRows: TARGET_ROWS };
-  const arrival = await planForArrival(options, inputPartition(INPUT_URI, partition));
+  const arrival = await makeArrivalPlan(options, inputPartition(INPUT_URI, partition));
   annotate('model', arrival.model.version);
   const units = workUnits(arrival);
   await sendMessages(UNITS_QUEUE_URL, units);

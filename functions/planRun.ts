@@ -1,19 +1,18 @@
 import { z } from 'zod';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
+import { makeRunPlan } from '../lib/publish/makeRunPlan.ts';
 import { refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { planUri } from '../lib/publish/outputLayout.ts';
-import { planForChoice } from '../lib/publish/planFor.ts';
-import { refuseForeignPlan, refuseForeignPlanUri } from '../lib/publish/refuseForeignPlan.ts';
+import { refuseForeignPlan, refuseForeignPlanUri, refuseStalePlan } from '../lib/publish/refusePlan.ts';
 import {
   publishRequests,
   type RunPlan,
   readRunPlan,
-  refuseStalePlan,
+  workUnits,
   writeRunPlan,
 } from '../lib/publish/runPlan.ts';
 import { selectPartitions } from '../lib/publish/selectPartitions.ts';
-import { workUnits } from '../lib/publish/workUnits.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
@@ -55,7 +54,7 @@ export async function planRun(request: StartRequest, settings: Settings): Promis
   const plan =
     'planUri' in request
       ? await givenPlan(request.planUri, settings)
-      : await planForChoice(
+      : await makeRunPlan(
           {
             modelUri: request.modelUri ?? settings.MODEL_URI,
             root: settings.SCORES_URI,

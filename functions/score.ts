@@ -1,7 +1,6 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda';
-import { publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { publishRequestSchema, type WorkUnit, workUnitSchema } from '../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
-import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnits.ts';
 import { isReplacedShard } from '../lib/scoring/scoreShard.ts';
 import { handleEach, isSqsEvent, parseEvent } from './events.ts';
 import { sendMessages } from './messageQueue.ts';
@@ -12,11 +11,11 @@ import { warmModel } from './warmModel.ts';
 
 type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
-/** Left for handing on and reporting; and what a unit must have to be begun at all. */
+/** Kept for sending the rest and reporting; and what a unit needs to be begun at all. */
 const RESERVE_MILLIS = 10_000;
 const LEAST_MILLIS = 30_000;
 
-/** Units from the queue, or one unit of the state machine's map. What can't be done in time is handed on. */
+/** Units from the queue, or one unit of the state machine's map. What can't be done in time goes to another call. */
 export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit | SQSBatchResponse> {
   return observed(context, async () => {
     if (!isSqsEvent(event)) return score(parseEvent(workUnitSchema, event), context);

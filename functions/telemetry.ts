@@ -2,11 +2,12 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import type { Context } from 'aws-lambda';
+import { CODE_VERSION } from '../lib/base/codeVersion.ts';
 import { mayPass } from '../lib/base/retry.ts';
 
 // One of each per execution environment. Names and levels come from POWERTOOLS_* and the function's own environment.
 const serviceName = 'ncs4cvr';
-export const logger = new Logger({ serviceName });
+export const logger = new Logger({ serviceName, persistentKeys: { code_version: CODE_VERSION } });
 export const metrics = new Metrics({
   serviceName,
   namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? serviceName,

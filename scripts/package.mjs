@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
+import { codeVersion } from './codeVersion.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({ options: { arch: { type: 'string', default: 'arm64' } } });
@@ -50,7 +51,7 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
     // Not minified: a stack trace at night names our functions and needs no source map.
     legalComments: 'none',
     external: Object.keys(NATIVE),
-    define: { 'import.meta.url': 'moduleUrl' },
+    define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: JSON.stringify(codeVersion(project)) },
     banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     metafile: true,
     logLevel: 'warning',

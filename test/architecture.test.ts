@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CODE_VERSION } from '../lib/base/codeVersion.ts';
 import { findCycle, type ImportGraph, importGraph, reachedFrom, readImportGraph } from './importGraph.ts';
 
 /**
@@ -68,11 +67,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** Building and training networks: nothing that serves scores may reach them. */
 const TRAINING_ONLY =
-  /^lib\/((training|masks|recipe)\/|bundle\/(writeBundle|buildScoringGraph)\.ts$|onnx\/(graphBuilder|ops|opTable|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
+  /^lib\/((training|masks|recipe)\/|bundle\/(writeBundle|buildScoringGraph)\.ts$|onnx\/(graphBuilder|ops|opDefinition|linearOps|shapeOps|elementwiseOps|gradients|adam)\.ts$)/;
 const SERVING = /^(functions|lib\/(scoring|publish))\//;
 /** It misreads dictionary pages without an error; the synthetic funnel and the tests write with it. */
 const NOT_IN_LIB = 'parquetjs-lite';
 const MAY_WRITE_WITH_IT = 'lib/synthesis/writeShard.ts';
+
+/** Only lib/bundle knows them; a path of another room's own may hold them, such as a demo's list of what it wrote. */
+const BUNDLE_FILES = /bundle\.json|model\.onnx|golden\.arrow/;
 
 /** Lambda ends in functions/. */
 const ONLY_IN_FUNCTIONS = /^(@aws-lambda-powertools\/|aws-lambda$|aws-xray-sdk)/;
@@ -106,6 +108,11 @@ function violations(graph: ImportGraph): string[] {
     const ofLambda = names.filter((name) => ONLY_IN_FUNCTIONS.test(name));
     if (!path.startsWith('functions/')) found.push(...ofLambda.map((name) => `${path}: imports ${name}`));
   }
+  for (const [path, texts] of graph.strings) {
+    if (!/^(lib|functions)\//.test(path) || path.startsWith('lib/bundle/')) continue;
+    const named = texts.find((text) => BUNDLE_FILES.test(text));
+    if (named !== undefined) found.push(`${path}: names a file of a bundle in '${named}'`);
+  }
   const cycle = findCycle(graph);
   if (cycle !== undefined) found.push(`import cycle: ${cycle.join(' -> ')}`);
   return found;
@@ -117,6 +124,7 @@ function layerOf(path: string): string {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const page = readFileSync(`${root}docs/architecture.md`, 'utf8');
 
 describe('the architecture', () => {
   const folders = ['lib', 'functions', 'examples'].filter((folder) => existsSync(`${root}${folder}`));
@@ -137,6 +145,42 @@ describe('the architecture', () => {
       expect(graph.modules.has(`lib/onnx/${name}.ts`), name).toBe(true);
     }
     expect(reachedFrom(graph, ['lib/scoring/scoringWorker.ts']).has('lib/onnx/session.ts')).toBe(true);
+  });
+
+  test('is what docs/architecture.md draws: every room on a floor above all that it may import, every room described', () => {
+    const [, picture = ''] = /## Rooms[\s\S]*?```\n([\s\S]*?)```/.exec(page) ?? [];
+    const floorOf = new Map<string, number>();
+    for (const line of picture.trim().split('\n')) {
+      const [floor, ...rooms] = line.trim().split(/\s+/);
+      for (const room of rooms) floorOf.set(room === 'functions' ? room : `lib/${room}`, Number(floor));
+    }
+    const rooms = Object.keys(ALLOWED).filter((room) => room !== 'examples/demo');
+    expect([...floorOf.keys()].sort()).toEqual([...rooms].sort());
+    for (const room of rooms) {
+      expect(page, room).toContain(`| \`${room}\` |`);
+      const below = [...ALLOWED[room]!, ...(room === 'lib/base' ? [] : ['lib/base'])];
+      for (const imported of below)
+        expect(floorOf.get(imported), `${room} -> ${imported}`).toBeLessThan(floorOf.get(room)!);
+    }
+  });
+
+  test('allows no import that nobody uses', () => {
+    const used = new Set<string>();
+    for (const [path, imports] of graph.modules) {
+      for (const imported of imports) used.add(`${layerOf(path)} -> ${layerOf(imported)}`);
+    }
+    const unused = Object.entries(ALLOWED).flatMap(([room, targets]) =>
+      targets.map((target) => `${room} -> ${target}`).filter((arrow) => !used.has(arrow)),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  test('has every file that docs/architecture.md names', () => {
+    const named = [...page.matchAll(/`((?:lib|functions|test|infra|scripts)\/[\w./-]+\.\w+)`/g)].map(
+      ([, path]) => path!,
+    );
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
   });
 
   test('imports carry the .ts extension', () => {
@@ -243,6 +287,13 @@ describe('the checker', () => {
       },
     ],
     [
+      'another room knows a file of a bundle',
+      "lib/publish/pointer.ts: names a file of a bundle in '/model.onnx'",
+      {
+        'lib/publish/pointer.ts': "const uri = root + '/model.onnx'; // model.onnx in a comment is fine",
+      },
+    ],
+    [
       'a new folder without a row in the table',
       'lib/utils has no row in the table of layers',
       {
@@ -259,9 +310,4 @@ describe('the checker', () => {
   ])('finds: %s', (_, violation, sources) => {
     expect(check(sources).join('\n')).toContain(violation);
   });
-});
-
-test("CODE_VERSION is package.json's version", () => {
-  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
-  expect(CODE_VERSION).toBe(version);
 });

@@ -8,6 +8,8 @@ export interface ImportGraph {
   readonly modules: ReadonlyMap<string, readonly string[]>;
   /** Imports from packages, by module. */
   readonly packages: ReadonlyMap<string, readonly string[]>;
+  /** Text of string literals, by module. */
+  readonly strings: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Reads the imports of every TypeScript file below some folders. */
@@ -27,6 +29,7 @@ export function readImportGraph(root: string, folders: readonly string[]): Impor
 export function importGraph(sources: ReadonlyMap<string, string>): ImportGraph {
   const modules = new Map<string, string[]>();
   const packages = new Map<string, string[]>();
+  const strings = new Map<string, string[]>();
   for (const [path, text] of sources) {
     // Static, dynamic and type imports, and re-exports.
     const names = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
@@ -39,8 +42,19 @@ export function importGraph(sources: ReadonlyMap<string, string>): ImportGraph {
       path,
       names.filter((name) => !isRelative(name)),
     );
+    strings.set(path, stringsOf(ts.createSourceFile(path, text, ts.ScriptTarget.Latest)));
   }
-  return { modules, packages };
+  return { modules, packages, strings };
+}
+
+function stringsOf(node: ts.Node): string[] {
+  const isText =
+    ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
+  const found = isText ? [node.text] : [];
+  ts.forEachChild(node, (child) => {
+    found.push(...stringsOf(child));
+  });
+  return found;
 }
 
 /** Everything that the modules reach, themselves included, with the path by which each was first reached. */

@@ -3,9 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, bench } from 'vitest';
-import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
-import { makeRunPlan } from '../../lib/publish/runPlan.ts';
-import { workUnits } from '../../lib/publish/workUnits.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { workUnits } from '../../lib/publish/runPlan.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
@@ -82,10 +81,9 @@ const modelUri = (name: string) => `s3://${s3.bucket}/models/${name.replaceAll('
 /** A unit of one part in a place of its own. */
 async function freshUnit(name: string) {
   const root = `s3://${s3.bucket}/scores/${count++}`;
-  const model = modelIdentity(trained.get(name)!.bundle);
-  const request = { modelUri: modelUri(name), model, root, targetRows: ROWS, liftHold: false };
+  const settings = { modelUri: modelUri(name), root, targetRows: ROWS, liftHold: false };
   const inputUri = joinUri(`s3://${s3.bucket}/features`, PARTITION);
-  const plan = await makeRunPlan(request, [{ partition: PARTITION, inputUri }]);
+  const plan = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
   return workUnits(plan)[0]!;
 }
 

@@ -63,7 +63,7 @@ async function checkFrame(file: RandomAccessFile): Promise<void> {
   }
 }
 
-/** The part of a file handle by which apache-arrow reads ranges. */
+/** As much of a file handle as apache-arrow needs to read ranges. */
 function asFileHandle(file: RandomAccessFile): FileHandle {
   const handle = {
     fd: -1,
@@ -80,7 +80,7 @@ function asFileHandle(file: RandomAccessFile): FileHandle {
 }
 
 function invalid(file: RandomAccessFile, expected: string, found: string, cause?: unknown): Ncs4cvrError {
-  return new Ncs4cvrError('PREDICTION_FILE_INVALID', 'this is no whole prediction file', {
+  return new Ncs4cvrError('PREDICTION_FILE_INVALID', "this isn't a whole prediction file", {
     file: file.uri,
     expected,
     found,

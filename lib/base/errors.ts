@@ -70,11 +70,11 @@ function describeProblem(summary: string, { file, rowGroup, column, expected, fo
     file,
     rowGroup === undefined ? undefined : `row group ${rowGroup}`,
     column === undefined ? undefined : `column '${column}'`,
-  ].filter((part) => part !== undefined);
+  ].filter((text) => text !== undefined);
   const comparison = [
     expected === undefined ? undefined : `expected ${expected}`,
     found === undefined ? undefined : `found ${found}`,
-  ].filter((part) => part !== undefined);
+  ].filter((text) => text !== undefined);
   const head = place.length === 0 ? summary : `${place.join(', ')}: ${summary}`;
   return comparison.length === 0 ? head : `${head} (${comparison.join(', ')})`;
 }

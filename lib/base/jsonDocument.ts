@@ -9,7 +9,7 @@ export interface DocumentDescription {
   readonly summary: string;
   /** URI of the document. */
   readonly file?: string;
-  /** Where the value stands in its document, such as `arms.mmoe`. */
+  /** Where the value is in its document, such as `arms.mmoe`. */
   readonly path?: string;
 }
 
@@ -83,11 +83,11 @@ function placeOf({ file }: Pick<DocumentDescription, 'file'>): ErrorLocation {
 }
 
 /**
- * A zod issue as `path: message`, naming unknown keys. A union is described by one branch: the first that takes such a type and knows
- * all of its keys, else the first that takes such a type, else one that lists the values it takes.
+ * A zod issue as `path: message`, naming unknown keys. A union is described by one branch: the first that takes such a type
+ * and knows all of its keys, else the first that takes such a type, else one that lists the values it takes.
  */
 function describeIssue(issue: z.core.$ZodIssue, parentPath: string): string[] {
-  const path = [parentPath, ...issue.path.map(String)].filter((part) => part !== '').join('.');
+  const path = [parentPath, ...issue.path.map(String)].filter((text) => text !== '').join('.');
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const branches = issue.errors.filter((branch) => !isAtRoot(branch, 'invalid_type'));
     const inside = branches.filter((branch) => !isAtRoot(branch, 'invalid_value'));

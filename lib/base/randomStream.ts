@@ -32,7 +32,7 @@ export class RandomStream {
     return [this.#a, this.#b, this.#c, this.#counter, this.#spareNormal];
   }
 
-  /** Goes on where the stream with this state was. */
+  /** Continues where the stream with this state was. */
   restore([a, b, c, counter, spareNormal]: RandomState): void {
     this.#a = a;
     this.#b = b;

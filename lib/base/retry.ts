@@ -55,8 +55,8 @@ export async function retry<T>(
 }
 
 /**
- * The pause after a try, or after a look at something that is waited for: half to one and a half of what the law says, so that
- * those who have failed together don't come back together.
+ * The pause after a try, or after a look at something that is waited for: half to one and a half of what the law says, so
+ * that those who have failed together don't come back together.
  * @param attempt from 1
  */
 export function pauseMillis(

@@ -2,7 +2,7 @@
 export const TASKS = ['click', 'conversion'] as const;
 export type Task = (typeof TASKS)[number];
 
-/** One value a task. */
+/** One value per task. */
 export type PerTask<T> = Readonly<Record<Task, T>>;
 
 export function perTask<T>(make: (task: Task) => T): PerTask<T> {

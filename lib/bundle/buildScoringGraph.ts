@@ -1,5 +1,4 @@
 import { type PerTask, perTask, type Task } from '../base/tasks.ts';
-import type { FeatureLayout } from '../features/featureLayout.ts';
 import { Network, type NetworkParameters } from '../network/network.ts';
 import type { ModelWeights } from '../network/networkShape.ts';
 import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
@@ -17,15 +16,15 @@ const EMBEDDINGS = 'embeddings';
  */
 export function buildScoringGraph(
   shape: NetworkShape,
-  layout: FeatureLayout,
   weights: ModelWeights,
   masks: TaskMasks | undefined,
 ): Uint8Array {
+  const { layout } = shape;
   const graph = new GraphBuilder();
   const values = new Map(weights.parameters);
   values.set(EMBEDDINGS, weights.embeddings);
   const network = new Network(graph, shape, scoringParameters(graph, shape, weights, masks, values));
-  const fields = embedFields(graph, shape, layout);
+  const fields = embedFields(graph, shape);
   const dense = layout.denseWidth === 0 ? undefined : graph.input(DENSE, ['B', layout.denseWidth]);
   const inputs = { fields, dense };
   const probabilities: PerTask<Value> = perTask((task) =>
@@ -34,7 +33,7 @@ export function buildScoringGraph(
   graph.output('pctr', probabilities.click);
   graph.output('pcvr', probabilities.conversion);
   graph.output('pctcvr', multiply(graph, probabilities.click, probabilities.conversion));
-  return graph.build({ parameters: values }).bytes;
+  return graph.build({ parameters: values });
 }
 
 function scoringParameters(
@@ -61,9 +60,8 @@ function scoringParameters(
 }
 
 /** [B, F, E] from row ids: single values looked up, lists summed with their weights (a masked mean). */
-function embedFields(graph: GraphBuilder, shape: NetworkShape, layout: FeatureLayout): Value {
-  const { embeddingWidth, embeddingRowCount } = shape;
-  const table = graph.parameter(EMBEDDINGS, [embeddingRowCount, embeddingWidth]);
+function embedFields(graph: GraphBuilder, { layout, embeddingWidth }: NetworkShape): Value {
+  const table = graph.parameter(EMBEDDINGS, [layout.embeddingRowCount, embeddingWidth]);
   const parts: Value[] = [];
   if (layout.singles.length > 0) {
     const ids = graph.input(SINGLE_ROWS, ['B', layout.singles.length], { elementType: 'int32' });
@@ -79,7 +77,7 @@ function embedFields(graph: GraphBuilder, shape: NetworkShape, layout: FeatureLa
     );
     for (const list of layout.lists) {
       const end = list.position + list.feature.maxLength;
-      parts.push(reduceSum(graph, slice(graph, weighted, 1, list.position, end), [1], true));
+      parts.push(reduceSum(graph, slice(graph, weighted, 1, list.position, end), [1]));
     }
   }
   return parts.length === 1 ? parts[0]! : concat(graph, parts, 1);

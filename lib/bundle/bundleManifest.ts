@@ -7,7 +7,7 @@ import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 
-export const BUNDLE_FORMAT_VERSION = 1;
+const BUNDLE_FORMAT_VERSION = 1;
 export const MANIFEST_FILE = 'bundle.json';
 export const MODEL_FILE = 'model.onnx';
 export const GOLDEN_FILE = 'golden.arrow';
@@ -17,7 +17,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
 const fileSchema = z.strictObject({ sizeBytes: z.int().min(0), sha256 });
 
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
-export const bundleManifestSchema = z.strictObject({
+const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
   modelVersion: z.string().min(1),
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),

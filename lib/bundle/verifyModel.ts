@@ -4,19 +4,19 @@ import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
-import type { ValueInfo } from '../onnx/modelMessages.ts';
-import { decodeModel, operatorsOf } from '../onnx/modelProto.ts';
+import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
 import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
 
 /** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
-export const GOLDEN_TOLERANCE = 1e-5;
+const GOLDEN_TOLERANCE = 1e-5;
 
 /**
  * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
  * come before a name that a column of the contract has, for apache-arrow mixes up columns of one name
  * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
+ * @internal exported for tests: with a session of known scores they check the comparison itself
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,
@@ -93,14 +93,14 @@ async function mismatches(
 function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
   const { graph } = decodeModel(modelBytes);
   const problems = [
-    ...compare('input', modelInputs(layout), graph.inputs),
-    ...compare('output', modelOutputs(), graph.outputs),
+    ...compare('input', modelInputs(layout), graph.input.map(tensorInfoOf)),
+    ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
     ...operatorsOf(graph)
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
       .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
-    ...graph.initializers
-      .filter((tensor) => tensor.external)
-      .map((tensor) => `tensor ${tensor.name}: its data lies in another file`),
+    ...graph.initializer
+      .filter(({ dataLocation }) => dataLocation !== 0)
+      .map(({ name }) => `tensor ${name}: its data lies in another file`),
   ];
   if (problems.length > 0) {
     throw new ProblemsError('BUNDLE_INTERFACE', "the model doesn't fit the bundle's contract", problems, {
@@ -109,7 +109,7 @@ function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri:
   }
 }
 
-function compare(kind: string, expected: readonly TensorSpec[], found: readonly ValueInfo[]): string[] {
+function compare(kind: string, expected: readonly TensorSpec[], found: readonly TensorInfo[]): string[] {
   const problems: string[] = [];
   for (const spec of expected) {
     const tensor = found.find(({ name }) => name === spec.name);

@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import type { ComparisonDocument, MetricName } from '../comparison/comparisonDocument.ts';
+import { formatTable } from '../base/textTable.ts';
+import type { ComparisonDocument, MetricName, MetricSummary } from '../comparison/comparisonDocument.ts';
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
-import { parseUri, readConfigDocument, wholeNumber } from './options.ts';
+import { parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, formatSeconds, ProgressLine } from './terminal.ts';
+import { readConfigDocument } from './trainCommand.ts';
 
 interface CompareOptions {
   readonly data: string;
@@ -19,11 +21,11 @@ interface CompareOptions {
 export function compareCommand(finish: (exitCode: number) => void): Command {
   return new Command('compare')
     .description('train NCS and what it is compared with, several seeds each, and report the differences')
-    .argument('<config>', 'training config (JSON) whose split names a report part', parseUri)
+    .argument('<config>', 'training config (JSON) whose split names rows to report on', parseUri)
     .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
     .requiredOption(
       '--output <dir>',
-      'folder of the runs and the report; a killed call goes on there',
+      'folder of the runs and the report; a call that was killed continues there',
       parseUri,
     )
     .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber(1, 100)))
@@ -62,18 +64,15 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
 
 function summarise({ arms, seeds }: ComparisonDocument, output: string): string {
   const metrics: readonly MetricName[] = ['click.auc', 'conversion.auc', 'ctcvr.auc'];
-  const cell = (value: number | null, sd: number | null) =>
-    `${value === null ? '-' : value.toFixed(4)}${sd === null ? '' : ` ±${sd.toFixed(4)}`}`.padStart(18);
-  const width = Math.max(...Object.keys(arms).map((name) => name.length));
-  return [
-    `${''.padEnd(width)}${metrics.map((metric) => metric.padStart(18)).join('')}   mean and sd of ${seeds.length} seeds`,
-    ...Object.entries(arms).map(
-      ([name, arm]) =>
-        name.padEnd(width) +
-        metrics.map((metric) => cell(arm.metrics[metric].mean, arm.metrics[metric].sd)).join(''),
-    ),
-    joinUri(output, 'report.html'),
-    joinUri(output, 'comparison.json'),
-    '',
-  ].join('\n');
+  const cell = ({ mean, sd }: MetricSummary) =>
+    mean === null ? '-' : `${mean.toFixed(4)}${sd === null ? '' : ` ±${sd.toFixed(4)}`}`;
+  const rows = [
+    [`mean ±sd of ${seeds.length} seeds`, ...metrics],
+    ...Object.entries(arms).map(([name, arm]) => [
+      name,
+      ...metrics.map((metric) => cell(arm.metrics[metric])),
+    ]),
+  ];
+  const files = [joinUri(output, 'report.html'), joinUri(output, 'comparison.json')];
+  return `${formatTable(rows, { leftColumns: 1 })}\n${files.join('\n')}\n`;
 }

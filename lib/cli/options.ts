@@ -1,8 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { decodeJson, isRecord } from '../base/jsonDocument.ts';
-import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctionsClient.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
 
 /** A path or URI; refuses an empty one, which an unset shell variable gives and which would mean the root folder. */
 export function parseUri(text: string): string {
@@ -21,7 +19,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-/** `--workers N`: scoring threads, one a core by default. */
+/** `--workers N`: scoring threads, one per core by default. */
 export function workersOption(): Option {
   return new Option('--workers <n>', 'scoring threads')
     .default(availableParallelism())
@@ -37,17 +35,4 @@ export function parseStateMachineArn(text: string): string {
 export function parseExecutionArn(text: string): string {
   if (isExecutionArn(text)) return text;
   throw new InvalidArgumentError('expected arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:NAME');
-}
-
-/**
- * A training config's JSON, not yet checked.
- * @param conversion column to take as the conversion label instead of the config's own
- * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
- */
-export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
-  const bytes = await storageFor(uri).readWhole(uri);
-  const document = decodeJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
-  if (conversion === undefined || !isRecord(document)) return document;
-  const labels = isRecord(document.labels) ? document.labels : {};
-  return { ...document, labels: { ...labels, conversion } };
 }

@@ -3,7 +3,7 @@ import { encodeJson } from '../base/jsonDocument.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { DEFAULT_TARGET_ROWS } from '../publish/cutPartition.ts';
-import { planForChoice } from '../publish/planFor.ts';
+import { makeRunPlan } from '../publish/makeRunPlan.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
 import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
 import { writeWhole } from '../storage/openStorage.ts';
@@ -46,7 +46,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .action(async (options: PlanOptions, command: Command) => {
       const prices = await readPrices(options.prices);
       const partitions = await selectPartitions(absoluteUri(options.input), choiceOf(options, command));
-      const plan = await planForChoice(
+      const plan = await makeRunPlan(
         {
           modelUri: absoluteUri(options.model),
           root: absoluteUri(options.scores),

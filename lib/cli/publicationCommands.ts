@@ -65,7 +65,7 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .description('make an earlier state of a partition visible again, and hold it against later runs')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
-    .requiredOption('--reason <text>', 'why; whoever finds the partition held reads it')
+    .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; the one before by default')
     .action(async ({ scores, partition, reason, to }: RollbackOptions) => {
       const { current, generation } = await rollBack(scores, partition, reason, to);
@@ -92,7 +92,7 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
         .default(30)
         .argParser(wholeNumber(LEAST_GARBAGE_DAYS, 36_500)),
     )
-    .option('--apply', 'delete; parts go in a call a day after their receipts')
+    .option('--apply', 'delete; parts are deleted by a call a day or more after their receipts')
     .action(async ({ scores, days, apply = false }: GcOptions) => {
       const { files, sizeBytes, condemnedParts } = await collectGarbage(scores, {
         olderThanDays: days,
@@ -102,7 +102,7 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
       for (const { uri } of files) process.stdout.write(`${uri}\n`);
       process.stderr.write(
         `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +
-          `${condemnedParts} parts a day after that\n`,
+          `${condemnedParts} parts may be deleted a day later\n`,
       );
       finish(EXIT_DONE);
     });

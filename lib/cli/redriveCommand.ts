@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
-import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
 import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';
@@ -15,7 +15,7 @@ interface RedriveOptions {
 
 export function redriveCommand(finish: (exitCode: number) => void): Command {
   return new Command('redrive')
-    .description('go on with a failed run of the state machine where it stopped')
+    .description('continue a failed run of the state machine where it stopped')
     .addOption(
       new Option('--execution <arn>', 'this run').argParser(parseExecutionArn).conflicts('stateMachine'),
     )
@@ -59,7 +59,7 @@ function summarise(execution: Execution): string {
   const { startDate, stopDate, input, redriveCount } = execution;
   return (
     `started ${startDate.toISOString()} with ${input ?? 'its input'}\n` +
-    `ended ${stopDate?.toISOString() ?? 'lately'}: ${describeEnd(execution)}\n` +
+    `ended ${stopDate?.toISOString() ?? 'recently'}: ${describeEnd(execution)}\n` +
     `redriving it${redriveCount === 0 ? '' : ` (redriven ${redriveCount} times before)`}\n`
   );
 }

@@ -1,8 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
-import { evaluateCommand } from './evaluateCommand.ts';
-import { inspectCommand } from './inspectCommand.ts';
+import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';

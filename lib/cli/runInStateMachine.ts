@@ -1,10 +1,10 @@
 import { type VisibleState, visibleStates } from '../publish/publishedState.ts';
-import { refuseLocalPlan } from '../publish/refuseForeignPlan.ts';
-import { type RunPlan, refuseStalePlan, writeRunPlan } from '../publish/runPlan.ts';
+import { refuseLocalPlan, refuseStalePlan } from '../publish/refusePlan.ts';
+import { type RunPlan, writeRunPlan } from '../publish/runPlan.ts';
 import type { Execution } from '../stateMachine/execution.ts';
 import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
-import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine } from './terminal.ts';
 

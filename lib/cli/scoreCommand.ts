@@ -17,7 +17,7 @@ interface ScoreOptions {
 
 export function scoreCommand(finish: (exitCode: number) => void): Command {
   return new Command('score')
-    .description('score Parquet shards into Arrow files, one a shard')
+    .description('score Parquet shards into Arrow files, one per shard')
     .requiredOption('--model <dir>', 'model bundle', parseUri)
     .requiredOption(
       '--input <uri>',
@@ -60,7 +60,8 @@ function summarise({ rows, seconds, shards, failures, ignored, drift }: ScoringR
       `note: feature '${name}': ${percent(missing)} of rows missing (${percent(missingInTraining)} in training), ` +
       `${percent(unseen)} of values unseen (${percent(unseenInTraining)})`,
   );
-  if (ignored.length > 0) lines.push(`note: ${ignored.length} files that are no Parquet files were left out`);
+  if (ignored.length > 0)
+    lines.push(`note: ${ignored.length} files that are no Parquet shards were left out`);
   const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
   lines.push(
     `${formatCount(rows)} rows in ${shards.length} shards scored in ${seconds.toFixed(1)} s ` +

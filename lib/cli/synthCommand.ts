@@ -22,9 +22,9 @@ const KNOBS: readonly (readonly [string, string])[] = [
   ['--days <n>', 'partitions, at least 3 (6)'],
   ['--validation-days <n>', 'of them, to choose a checkpoint on (1)'],
   ['--report-days <n>', 'of them, the last ones, to report on (1)'],
-  ['--rows-per-day <n>', 'impressions a partition (40000)'],
+  ['--rows-per-day <n>', 'impressions per partition (40000)'],
   ['--fields <n>', 'categorical fields (8)'],
-  ['--vocabulary <n>', 'values a field (60)'],
+  ['--vocabulary <n>', 'values per field (60)'],
   ['--units <n>', 'hidden features of the truth (16)'],
   ['--feature-relatedness <rho>', '0 to 1: do both tasks need the same hidden features (0.5)'],
   ['--output-relatedness <r>', '-1 to 1: do they weigh them alike (0.5)'],
@@ -33,7 +33,7 @@ const KNOBS: readonly (readonly [string, string])[] = [
   ['--gain <x>', 'strength of the signal (2)'],
   ['--selection-bias <x>', 'weight of a hidden cause of both (0)'],
   ['--clickbait-fields <n>', 'fields that mean nothing to conversions (0)'],
-  ['--drift <radians>', 'turn of the truth a day (0)'],
+  ['--drift <radians>', 'turn of the truth per day (0)'],
 ];
 
 export function synthCommand(finish: (exitCode: number) => void): Command {

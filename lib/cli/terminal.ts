@@ -9,7 +9,7 @@ export const EXIT_USAGE = 2;
 const REDRAW_MILLIS = 200;
 const PRINT_MILLIS = 5000;
 
-/** One line on stderr that is redrawn on a terminal, and printed anew every few seconds elsewhere. */
+/** One line on stderr that is redrawn on a terminal, and printed again every few seconds elsewhere. */
 export class ProgressLine {
   readonly #isTerminal = process.stderr.isTTY === true;
   #lastMillis = performance.now();

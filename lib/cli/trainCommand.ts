@@ -1,8 +1,10 @@
 import { Command } from 'commander';
+import { decodeJson, isRecord } from '../base/jsonDocument.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
-import type { TrainingProgress } from '../training/trainNetwork.ts';
-import { parseUri, readConfigDocument } from './options.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { TrainingProgress } from '../training/trainingProgress.ts';
+import { parseUri } from './options.ts';
 import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine } from './terminal.ts';
 
 interface TrainOptions {
@@ -72,4 +74,17 @@ function showProgress(line: ProgressLine, progress: TrainingProgress): void {
       `${state}  AUC click ${formatMetric(click.auc)} conversion ${formatMetric(conversion.auc)}  ${left}`,
     );
   }
+}
+
+/**
+ * A training config's JSON, not yet checked.
+ * @param conversion column to take as the conversion label instead of the config's own
+ * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
+ */
+export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
+  const bytes = await storageFor(uri).readWhole(uri);
+  const document = decodeJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
+  if (conversion === undefined || !isRecord(document)) return document;
+  const labels = isRecord(document.labels) ? document.labels : {};
+  return { ...document, labels: { ...labels, conversion } };
 }

@@ -23,7 +23,7 @@ export function expertsConfig(
 }
 
 /** Where an arm's masks come from. */
-export type MaskSource =
+type MaskSource =
   /** Each task's own, by iterative magnitude pruning; the round chosen by joint validation. */
   | { readonly kind: 'imp' }
   | { readonly kind: 'learned'; readonly over?: Partial<LearnedMasksConfig> }
@@ -38,7 +38,7 @@ export interface Arm {
   /** From the config's network. */
   readonly network?: (config: NcsNetworkConfig) => NetworkConfig;
   readonly masks?: MaskSource;
-  /** Two trainings, one a task, with nothing in common; `ownTicket`: each under its own pruned mask. */
+  /** Two trainings, one per task, with nothing in common; `ownTicket`: each under its own pruned mask. */
   readonly separately?: 'dense' | 'ownTicket';
   /** Conversions learnt on all impressions; `replacesConversionLoss` leaves the CTCVR term alone. */
   readonly entireSpace?: EntireSpaceConfig & { readonly replacesConversionLoss?: boolean };
@@ -98,11 +98,11 @@ export const ARMS: Readonly<Record<string, Arm>> = {
     network: (config) => expertsConfig(config, { shared: 1, ...lastLayerApart(config) }),
   },
   mmoe: {
-    description: 'Three shared experts, a softmax gate a task.',
+    description: 'Three shared experts, a softmax gate per task.',
     network: (config) => expertsConfig(config, { shared: 3 }),
   },
   ple: {
-    description: 'A shared expert and one a task, a softmax gate a task.',
+    description: 'A shared expert and one per task, a softmax gate per task.',
     network: (config) => expertsConfig(config, { shared: 1, perTask: 1 }),
   },
   esmm: {
@@ -144,7 +144,7 @@ export function settingsOfArm(name: string, config: TrainingConfig): TrainingSet
   const settings = armSettings(config, name);
   const entireSpace = ARMS[name]!.entireSpace;
   if (entireSpace === undefined) return settings;
-  // Joint steps alone would halve its optimiser steps beside those of the other arms, without a word.
+  // Joint steps alone would halve its optimiser steps beside those of the other arms, unnoticed.
   if (settings.steps !== 'joint') {
     throw new ProblemsError('TRAINING_CONFIG_INVALID', 'an arm learns conversions from all impressions', [
       `arms.${name}.steps: needs joint steps, since its loss belongs to both tasks; set them for it, or leave it out`,

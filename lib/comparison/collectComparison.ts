@@ -1,6 +1,5 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import type { DataSplit } from '../recipe/splitShards.ts';
-import { type ArmRunRecord, readRunRecord, runFolder } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import {
   type ArmSummary,
@@ -12,9 +11,9 @@ import {
   type PairedDifference,
   type PairedMetricName,
 } from './comparisonDocument.ts';
-import { pairedDifference, summarise } from './pairedDifference.ts';
-import { type ReportLabels, readReportScores } from './reportRows.ts';
-import { type ResampledAucs, resampleAucs } from './resampleAucs.ts';
+import { pairedDifference, type ResampledAucs, resampleAucs } from './pairedDifference.ts';
+import type { ReportLabels } from './reportRows.ts';
+import { type ArmRunRecord, readReportScores, readRunRecord, runFolder } from './runFolder.ts';
 
 /** The bootstrap's own seed: the interval of a comparison doesn't change when it is computed again. */
 const BOOTSTRAP_SEED = 1;
@@ -24,7 +23,7 @@ export interface FinishedComparison {
   readonly dataUri: string;
   readonly split: DataSplit;
   readonly conversionLabel: string;
-  /** Of the report part. */
+  /** Of the report rows. */
   readonly labels: ReportLabels;
   readonly output: string;
   readonly names: readonly string[];
@@ -49,7 +48,7 @@ export async function collectComparison({
   };
   const arms: Record<string, ArmSummary> = {};
   const paired: Record<string, Record<PairedMetricName, PairedDifference>> = {};
-  // Not before there is a pair: it takes seconds on large report parts.
+  // Not before there is a pair: it takes seconds on many report rows.
   let reference: Record<PairedMetricName, ResampledAucs> | undefined;
   for (const name of names) {
     const records = await Promise.all(seeds.map((seed) => readRunRecord(output, name, seed)));
@@ -107,4 +106,18 @@ function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummar
       ...(connections === undefined ? {} : { connections }),
     })),
   };
+}
+
+/**
+ * Mean and sample standard deviation (n - 1) of the values that are there.
+ * @internal exported for tests: a run has no exact deviation to compare with
+ */
+export function summarise(values: readonly (number | null)[]): MetricSummary {
+  const known = values.filter((value) => value !== null);
+  const mean = known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  const sd =
+    mean === null || known.length < 2
+      ? null
+      : Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1));
+  return { mean, sd, values };
 }

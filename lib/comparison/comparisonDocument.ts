@@ -1,6 +1,6 @@
-import type { Task } from '../base/tasks.ts';
+import { z } from 'zod';
 
-/** Metrics of the comparison's table, in its order. AUCs, log losses and calibration ratios on the report part. */
+/** Metrics of the comparison's table, in its order. AUCs, log losses and calibration ratios on the report rows. */
 export const METRIC_NAMES = [
   'click.auc',
   'click.gauc',
@@ -19,47 +19,51 @@ export type PairedMetricName = (typeof PAIRED_METRIC_NAMES)[number];
 
 /** A metric over the seeds. */
 export interface MetricSummary {
-  /** Null where the report part has one class only. */
+  /** Null where the report rows have one class only. */
   readonly mean: number | null;
   /** Standard deviation of a sample (n - 1); null with fewer than two values. */
   readonly sd: number | null;
-  /** One a seed, in the order of `seeds`. */
+  /** One per seed, in the order of `seeds`. */
   readonly values: readonly (number | null)[];
 }
 
+const auc = z.number().nullable();
+
 /** One validation of a run, for its learning curve. */
-export interface LearningPoint {
-  readonly step: number;
-  readonly epoch: number;
-  /** On the validation part; null with one class only, or when the run doesn't learn the task. */
-  readonly clickAuc: number | null;
-  readonly conversionAuc: number | null;
-}
+export const learningPointSchema = z.strictObject({
+  step: z.int(),
+  epoch: z.int(),
+  /** On the validation rows; null with one class only, or when the run doesn't learn the task. */
+  clickAuc: auc,
+  conversionAuc: auc,
+});
+export type LearningPoint = z.infer<typeof learningPointSchema>;
 
 /** How the connections of one trunk layer are used by the two tasks. */
-export interface LayerConnections {
+export const layerConnectionsSchema = z.strictObject({
   /** From 0. */
-  readonly layer: number;
-  readonly inputWidth: number;
-  readonly outputWidth: number;
-  readonly shared: number;
-  readonly clickOnly: number;
-  readonly conversionOnly: number;
-  readonly dead: number;
+  layer: z.int(),
+  inputWidth: z.int(),
+  outputWidth: z.int(),
+  shared: z.int(),
+  clickOnly: z.int(),
+  conversionOnly: z.int(),
+  dead: z.int(),
   /** |both| / |either|; 1 when both are empty. */
-  readonly jaccard: number;
+  jaccard: z.number(),
   /** Jaccard expected of two independent random masks of the same densities. */
-  readonly chanceJaccard: number;
+  chanceJaccard: z.number(),
   /** Jaccard of the masks for unrelated tasks from the same initialisation: what the common theta0 alone explains. */
-  readonly unrelatedJaccard: number | null;
-}
+  unrelatedJaccard: z.number().nullable(),
+});
+export type LayerConnections = z.infer<typeof layerConnectionsSchema>;
 
 /** One arm trained with one seed. */
-export interface ArmRun {
+interface ArmRun {
   readonly seed: number;
   readonly trainingSeconds: number;
   readonly curve: readonly LearningPoint[];
-  /** Best validation: mean of click AUC and conversion AUC on the validation part. */
+  /** Best validation: mean of click AUC and conversion AUC on the validation rows. */
   readonly validationScore: number;
   /** Layers of the trunk; absent for arms without masks. */
   readonly connections?: readonly LayerConnections[];
@@ -72,7 +76,7 @@ export interface ArmSummary {
   /** Numbers that a task's scores depend on outside the embeddings, summed over the model; pruned ones don't count. */
   readonly parameters: number;
   readonly embeddingParameters: number;
-  /** Multiply-adds to score one row for both tasks, embeddings' look-up left out. */
+  /** Multiply-adds to score one row for both tasks, the embeddings' look-up left out. */
   readonly multiplyAddsPerRow: number;
   /** Mean over the seeds, of all trainings that the arm needs (searches too). */
   readonly trainingSeconds: number;
@@ -85,7 +89,7 @@ export interface PairedDifference {
   /** 95% interval by a bootstrap over rows and seeds. */
   readonly low: number;
   readonly high: number;
-  /** One a seed. */
+  /** One per seed. */
   readonly values: readonly number[];
 }
 
@@ -107,11 +111,3 @@ export interface ComparisonDocument {
   /** By arm (the reference left out), then by metric. */
   readonly paired: Readonly<Record<string, Readonly<Record<PairedMetricName, PairedDifference>>>>;
 }
-
-/** Scores and labels of the report part: what a paired bootstrap needs of one run. All arrays have length B. */
-export interface ReportScores {
-  readonly pctr: Float32Array;
-  readonly pcvr: Float32Array;
-}
-
-export type TaskLabels = Readonly<Record<Task, ArrayLike<number>>>;

@@ -1,6 +1,7 @@
 import { serialiseError } from '../base/workerThread.ts';
 import type { NcsNetworkConfig } from '../network/networkConfig.ts';
-import { prepareTraining, type TrainingData } from '../recipe/prepareTraining.ts';
+import { encodeData, type TrainingData } from '../recipe/encodeData.ts';
+import { fitFeatures } from '../recipe/fitFeatures.ts';
 import { splitShards } from '../recipe/splitShards.ts';
 import { parseTrainingConfig, type TrainingConfig } from '../recipe/trainingConfig.ts';
 import { type ReportLabels, readReportLabels } from './reportRows.ts';
@@ -26,18 +27,18 @@ process.on('message', (order: WorkerOrder) => {
 process.on('disconnect', () => process.exit());
 
 async function obey(order: WorkerOrder): Promise<WorkerAnswer> {
-  if (order.kind === 'setUp') {
+  if (order.kind === 'prepare') {
     const config = parseTrainingConfig(order.config, 'config');
     const split = await splitShards(order.data, config.split);
-    const data = await prepareTraining(config, order.data, split);
+    const data = await encodeData(config, split, await fitFeatures(config, split));
     const labels = await readReportLabels(config, split.report);
     prepared = { config: config as Prepared['config'], data, labels, output: order.output };
     return { kind: 'ready' };
   }
   const { config, data, labels, output } = prepared!;
   const startMillis = performance.now();
-  await runArm(order.task.arm, order.task.seed, config, data, labels, output);
-  return { kind: 'done', task: order.task, seconds: (performance.now() - startMillis) / 1000 };
+  await runArm(order.run.arm, order.run.seed, config, data, labels, output);
+  return { kind: 'done', run: order.run, seconds: (performance.now() - startMillis) / 1000 };
 }
 
 function answer(message: WorkerAnswer): void {

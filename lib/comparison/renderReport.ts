@@ -43,9 +43,9 @@ that includes 0 shows no difference.</p>
 ${pairedTable(document)}
 ${PAIRED_METRIC_NAMES.map((metric) => figure(pairedChart(document, metric), `Differences in ${metric}: right of 0 the reference is better.`)).join('\n')}
 <h2>Learning curves</h2>
-<p>AUC on the validation part, mean over the seeds that got as far.</p>
-${figure(curveChart(document, 'clickAuc'), 'Click AUC on the validation part by optimiser step.')}
-${figure(curveChart(document, 'conversionAuc'), 'Conversion AUC on clicked rows of the validation part by optimiser step.')}
+<p>AUC on the validation rows, mean over the seeds that got as far.</p>
+${figure(curveChart(document, 'clickAuc'), 'Click AUC on the validation rows by optimiser step.')}
+${figure(curveChart(document, 'conversionAuc'), 'Conversion AUC on clicked validation rows by optimiser step.')}
 <h2>Connections</h2>
 <p>Mean over the seeds. Overlap is mostly explained by the common initial weights: compare the Jaccard index with the
 column of an unrelated task (conversions dealt out at random) and not with 0.</p>

@@ -34,7 +34,7 @@ function drawSvg(option: EChartsCoreOption, height: number): string {
   }
 }
 
-/** Dots with 95% intervals, one row an arm; right of 0 the reference is better. */
+/** Dots with 95% intervals, one row per arm; right of 0 the reference is better. */
 export function pairedChart({ paired, reference }: ComparisonDocument, metric: PairedMetricName): string {
   const names = Object.keys(paired).reverse();
   const differences = names.map((name) => paired[name]![metric]);
@@ -88,13 +88,13 @@ interface IntervalApi {
   coord(point: readonly number[]): [number, number];
 }
 
-/** Validation AUC of one task by step, the mean over the seeds, one line an arm. */
-export function curveChart({ arms }: ComparisonDocument, task: 'clickAuc' | 'conversionAuc'): string {
+/** Validation AUC of one task by step, the mean over the seeds, one line per arm. */
+export function curveChart({ arms }: ComparisonDocument, metric: 'clickAuc' | 'conversionAuc'): string {
   const series = Object.entries(arms).map(([name, arm]) => ({
     type: 'line',
     name,
     symbolSize: 4,
-    data: meanCurve(arm, task),
+    data: meanCurve(arm, metric),
   }));
   return drawSvg(
     {
@@ -109,10 +109,10 @@ export function curveChart({ arms }: ComparisonDocument, task: 'clickAuc' | 'con
 }
 
 /** Mean over the runs that got as far as a step; a stopped run doesn't hold the others back. */
-function meanCurve({ runs }: ArmSummary, task: 'clickAuc' | 'conversionAuc'): [number, number][] {
+function meanCurve({ runs }: ArmSummary, metric: 'clickAuc' | 'conversionAuc'): [number, number][] {
   const bySteps = new Map<number, number[]>();
   for (const { curve } of runs) {
-    for (const point of curve) add(bySteps, point, point[task]);
+    for (const point of curve) add(bySteps, point, point[metric]);
   }
   return [...bySteps]
     .sort(([a], [b]) => a - b)

@@ -31,7 +31,7 @@ export function metricTable({ arms, reference }: ComparisonDocument): string {
     'validation score',
     'parameters',
     'embedding parameters',
-    'multiply-adds a row',
+    'multiply-adds per row',
     'training seconds',
   ];
   const rows = Object.entries(arms).map(([name, arm]) => [

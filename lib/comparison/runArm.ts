@@ -1,20 +1,19 @@
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import type { NcsNetworkConfig } from '../network/networkConfig.ts';
+import type { TrainingData } from '../recipe/encodeData.ts';
 import { exportBundle } from '../recipe/exportBundle.ts';
-import type { TrainingData } from '../recipe/prepareTraining.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
 import { scoreInput } from '../scoring/scoreInput.ts';
-import { storageFor, writeWhole } from '../storage/openStorage.ts';
+import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { type ArmRunRecord, RUN_FILE, runFolder } from './armRunRecord.ts';
 import { METRIC_NAMES, type MetricName } from './comparisonDocument.ts';
-import { networkCost } from './networkCost.ts';
-import { type ReportLabels, readReportScores, scoresFile } from './reportRows.ts';
+import type { ReportLabels } from './reportRows.ts';
+import { type ArmRunRecord, readReportScores, runFolder, scoresFile, writeRunRecord } from './runFolder.ts';
 import { trainArm } from './trainArm.ts';
 
 /**
- * Trains an arm, writes its bundle, scores the report part with the scoring job, measures the scores and writes the
+ * Trains an arm, writes its bundle, scores the report rows with the scoring job, measures the scores and writes the
  * record. What a killed run left behind is removed first.
  */
 export async function runArm(
@@ -28,7 +27,7 @@ export async function runArm(
   const folder = runFolder(output, name, seed);
   await storageFor(folder).removeFolder(folder);
   const trained = await trainArm(name, config, data, seed);
-  const { settings, shape, weights, masks, validationScore, curve, seconds, connections } = trained;
+  const { settings, shape, weights, masks, validationScore, curve, seconds, description } = trained;
   const bundleUri = joinUri(folder, 'bundle');
   await exportBundle(
     bundleUri,
@@ -51,21 +50,20 @@ export async function runArm(
     metrics: tableMetrics(metrics.compute()),
     validationScore,
     trainingSeconds: seconds,
-    ...networkCost(shape, weights, masks),
+    ...description,
     curve,
-    ...(connections && { connections }),
   };
-  await writeWhole(joinUri(folder, RUN_FILE), new TextEncoder().encode(JSON.stringify(record)));
+  await writeRunRecord(output, record);
   return record;
 }
 
 function tableMetrics(report: FunnelReport): Record<MetricName, number | null> {
   const values = METRIC_NAMES.map((name) => {
-    const [part, metric] = name.split('.') as [
+    const [label, metric] = name.split('.') as [
       'click' | 'conversion' | 'ctcvr',
       'auc' | 'gauc' | 'logLoss' | 'calibration',
     ];
-    return [name, report[part][metric]] as const;
+    return [name, report[label][metric]] as const;
   });
   return Object.fromEntries(values) as Record<MetricName, number | null>;
 }

@@ -1,17 +1,16 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { type DataSplit, listVersions, type ShardVersion, splitShards } from '../recipe/splitShards.ts';
+import { listVersions, type ShardVersion, splitShards } from '../recipe/splitShards.ts';
 import { armSettings, parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { readRunRecord } from './armRunRecord.ts';
 import { ARMS, REFERENCE_ARM, settingsOfArm } from './arms.ts';
 import { collectComparison } from './collectComparison.ts';
 import type { ComparisonDocument } from './comparisonDocument.ts';
-import { type ReportLabels, readReportLabels } from './reportRows.ts';
-import type { ArmSeed } from './runInProcesses.ts';
-import { runInProcesses } from './runInProcesses.ts';
+import { readReportLabels, refuseOneClass } from './reportRows.ts';
+import { readRunRecord } from './runFolder.ts';
+import { type RunName, runInProcesses } from './runInProcesses.ts';
 
 export interface ComparisonProgress {
   readonly done: number;
@@ -31,13 +30,13 @@ export interface ComparisonOptions {
   readonly onProgress?: (progress: ComparisonProgress) => void;
 }
 
-/** What runs in a folder were made from: a later call with anything else must not mix with them. */
-const PLAN_FILE = 'comparison-plan.json';
+/** Says what the runs in a folder were made from: a later call with anything else must not mix with them. */
+const ORIGIN_FILE = 'comparison-plan.json';
 
 /**
- * Trains every arm with every seed, scores the report part with each, and writes comparison.json and report.html.
+ * Trains every arm with every seed, scores the report rows with each, and writes comparison.json and report.html.
  * Runs that are finished already, from a call that was killed, are kept.
- * @param document the training config, not yet parsed; its split names a report part and its network is `ncs`
+ * @param document the training config, not yet parsed; its split names report rows and its network is `ncs`
  * @throws Ncs4cvrError COMPARISON_NO_REPORT, COMPARISON_NO_TRUNK, COMPARISON_ARM_UNKNOWN, COMPARISON_CHANGED
  * @throws ProblemsError TRAINING_CONFIG_INVALID
  */
@@ -68,29 +67,29 @@ export async function runComparison(
   }
   const labels = await readReportLabels(config, split.report);
   refuseOneClass(labels, dataUri, split);
-  await checkPlan(output, document, dataUri, split.listing);
+  await refuseOtherOrigin(output, document, dataUri, split.listing);
 
   // Seed by seed, so that an unfinished comparison has whole seeds.
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
-  const tasks = seedNumbers.flatMap((seed) => names.map((arm): ArmSeed => ({ arm, seed })));
-  const open: ArmSeed[] = [];
-  for (const task of tasks) {
-    if ((await readRunRecord(output, task.arm, task.seed)) === undefined) open.push(task);
+  const runs = seedNumbers.flatMap((seed) => names.map((arm): RunName => ({ arm, seed })));
+  const open: RunName[] = [];
+  for (const run of runs) {
+    if ((await readRunRecord(output, run.arm, run.seed)) === undefined) open.push(run);
   }
-  const finishedEarlier = tasks.length - open.length;
+  const finishedEarlier = runs.length - open.length;
   let done = finishedEarlier;
-  onProgress?.({ done, total: tasks.length, finishedEarlier });
+  onProgress?.({ done, total: runs.length, finishedEarlier });
   await runInProcesses(
     open,
     { config: document, data: dataUri, output },
     processes,
     ({ arm, seed }, seconds) => {
-      onProgress?.({ done: ++done, total: tasks.length, finishedEarlier, ended: { arm, seed, seconds } });
+      onProgress?.({ done: ++done, total: runs.length, finishedEarlier, ended: { arm, seed, seconds } });
     },
   );
 
-  // The workers read the shards for themselves, hours long.
-  await checkPlan(output, document, dataUri, await listVersions(dataUri));
+  // The workers read the shards for themselves, for hours.
+  await refuseOtherOrigin(output, document, dataUri, await listVersions(dataUri));
   const comparison = await collectComparison({
     dataUri,
     split,
@@ -122,39 +121,15 @@ function knownArm(name: string): string {
   });
 }
 
-/** Refuses a report part without both classes of a task, before hours of training whose differences no AUC could tell. */
-function refuseOneClass(
-  { click, conversion }: ReportLabels,
-  dataUri: string,
-  { reportText }: DataSplit,
-): void {
-  let [clicks, conversions] = [0, 0];
-  click.forEach((clicked, row) => {
-    clicks += clicked;
-    if (clicked === 1) conversions += conversion[row]!;
-  });
-  for (const [name, positives, rows] of [
-    ['clicks', clicks, click.length],
-    ['conversions', conversions, clicks],
-  ] as const) {
-    if (positives > 0 && positives < rows) continue;
-    throw new Ncs4cvrError('COMPARISON_NO_REPORT', `the report part can't tell arms apart by ${name}`, {
-      file: dataUri,
-      expected: `both classes of ${name} in ${reportText}`,
-      found: `${positives} of ${rows}`,
-    });
-  }
-}
-
 /** Refuses to mix runs of two configs, of changed data or of two versions of the code; the first call writes what it compares. */
-async function checkPlan(
+async function refuseOtherOrigin(
   output: string,
   document: unknown,
   dataUri: string,
   listing: readonly ShardVersion[],
 ): Promise<void> {
   const digest = sha256(JSON.stringify([CODE_VERSION, document, listing]));
-  const file = joinUri(output, PLAN_FILE);
+  const file = joinUri(output, ORIGIN_FILE);
   const storage = storageFor(file);
   if (!(await storage.exists(file))) {
     await writeWhole(file, new TextEncoder().encode(JSON.stringify({ data: dataUri, sha256: digest })));

@@ -1,6 +1,5 @@
-import { openSpans, type RunPlan } from '../publish/runPlan.ts';
+import { openSpans, type RunPlan, workUnits } from '../publish/runPlan.ts';
 import type { Span } from '../publish/span.ts';
-import { workUnits } from '../publish/workUnits.ts';
 import type { Prices } from './readPrices.ts';
 
 export interface RunEstimate {

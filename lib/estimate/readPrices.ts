@@ -34,7 +34,7 @@ const pricesSchema = z.strictObject({
 export type Prices = Readonly<z.infer<typeof pricesSchema>>;
 
 /** The prices that come with the project. */
-export const DEFAULT_PRICES_FILE = fileURLToPath(new URL('../../infra/prices.json', import.meta.url));
+const DEFAULT_PRICES_FILE = fileURLToPath(new URL('../../infra/prices.json', import.meta.url));
 
 /** @throws ProblemsError PRICES_INVALID naming every problem, unknown keys among them */
 export async function readPrices(uri: string = DEFAULT_PRICES_FILE): Promise<Prices> {

@@ -116,6 +116,7 @@ export type BucketedFeature = Extract<Feature, { kind: 'bucketed' }>;
  * Validates a feature contract document and fills in its defaults.
  * @param origin what the error calls the document, such as its path
  * @throws ProblemsError CONTRACT_INVALID listing every problem, shape and cross references alike
+ * @internal exported for tests: elsewhere a contract is part of a config or a bundle
  */
 export function parseContract(document: unknown, origin = 'feature contract'): FeatureContract {
   return parseDocument(document, featureContractSchema, {

@@ -86,7 +86,7 @@ function checkNumbers(feature: Record<string, unknown>, index: number): string[]
   }
   if (isRecord(fitted) && Array.isArray(fitted.boundaries)) {
     const boundaries = fitted.boundaries.filter((value) => typeof value === 'number');
-    if (boundaries.some((value, i) => i > 0 && value <= (boundaries[i - 1] ?? Number.NaN))) {
+    if (boundaries.some((value, i) => i > 0 && value <= boundaries[i - 1]!)) {
       problems.push(`features.${index}.fitted.boundaries: must ascend`);
     }
   }

@@ -20,7 +20,7 @@ import {
  */
 
 /** One embedding table: rows [rowStart, rowStart + rowCount) of the joint matrix. */
-export interface EmbeddingTable {
+interface EmbeddingTable {
   readonly name: string;
   readonly rowStart: number;
   readonly rowCount: number;

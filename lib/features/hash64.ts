@@ -5,6 +5,7 @@
  *
  * A function can't return two numbers without allocating: results are left in `hash64` as [low, high], signed
  * 32-bit halves. Read both before hashing again. (Module variables instead of a typed array are slower.)
+ * @internal exported for tests: the published vectors have all 64 bits, a bucket number only some
  */
 export const hash64 = new Int32Array(2);
 
@@ -85,10 +86,13 @@ export function hashBucket(buckets: number, inverse: number): number {
   return remainder(remainder(upper48, buckets, inverse) * 65536 + (low & 0xffff), buckets, inverse);
 }
 
-/** value % buckets for whole values below 2^46: the estimated quotient is off by one at most. */
+/**
+ * value % buckets for whole values below 2^46. The product is off by less than 2^-52 of itself, and a whole number plus
+ * less than one bucket is at least 2^-46 of itself away from the next: so the quotient is never too large, and too small
+ * by one at most.
+ */
 function remainder(value: number, buckets: number, inverse: number): number {
   const rest = value - Math.floor(value * inverse) * buckets;
-  if (rest < 0) return rest + buckets;
   return rest >= buckets ? rest - buckets : rest;
 }
 

@@ -29,8 +29,8 @@ export class QuantileSample {
     const boundaries = new Set<number>();
     for (let bucket = 1; bucket < buckets; bucket++) {
       const boundary = sorted[Math.ceil((bucket * sorted.length) / buckets) - 1]!;
-      // + 0 turns -0 into 0: JSON keeps no -0.
-      if (Number.isFinite(boundary) && boundary < largest) boundaries.add(boundary + 0);
+      // A set turns -0 into 0, as JSON does.
+      if (Number.isFinite(boundary) && boundary < largest) boundaries.add(boundary);
     }
     return [...boundaries];
   }

@@ -1,16 +1,16 @@
 import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
 import { StorageError } from '../base/errors.ts';
+import { formatFacts, formatTable } from '../base/textTable.ts';
 import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { featureName } from '../features/contract.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { formatFacts, formatTable } from './formatTable.ts';
 
 /** Loads and verifies the bundle as scoring does, then tells what it holds. */
-export async function describeBundle(uri: string): Promise<string> {
+async function describeBundle(uri: string): Promise<string> {
   const { manifest, contract, layout } = await loadBundle(storageFor(uri), uri);
   const { network, training, labels } = manifest;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
@@ -46,7 +46,7 @@ export async function describeBundle(uri: string): Promise<string> {
 }
 
 /** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
-export async function describeShard(file: RandomAccessFile): Promise<string> {
+async function describeShard(file: RandomAccessFile): Promise<string> {
   const shard = await openShard(file);
   const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
   const facts = formatFacts({
@@ -68,7 +68,7 @@ export async function describeShard(file: RandomAccessFile): Promise<string> {
 const SHOWN_ROWS = 5;
 
 /** A prediction file: its metadata, columns, rows (counted batch by batch), and the first few of them. */
-export async function describePredictions(file: RandomAccessFile): Promise<string> {
+async function describePredictions(file: RandomAccessFile): Promise<string> {
   const { rowCount, batchCount, schema, metadata, rows } = await readPredictions(file, SHOWN_ROWS);
   const facts = formatFacts({
     'prediction file': file.uri,
@@ -103,7 +103,7 @@ const PARQUET_MAGIC = 'PAR1';
 const ARROW_MAGIC = 'ARROW1';
 
 /**
- * Describes what lies at a URI in readable text: a bundle by its manifest, a file by its first bytes.
+ * Describes what is at a URI in readable text: a bundle by its manifest, a file by its first bytes.
  * @throws StorageError INSPECT_UNKNOWN for anything else; the error of a damaged file
  */
 export async function describeUri(uri: string): Promise<string> {
@@ -111,7 +111,7 @@ export async function describeUri(uri: string): Promise<string> {
   if (await isBundle(storage, uri)) return describeBundle(uri);
   const file = await storage.open(uri).catch((error: unknown) => {
     const isNoFile = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
-    throw isNoFile ? unknown(uri, `${error.found} that is no bundle`) : error;
+    throw isNoFile ? unknown(uri, `${error.found} that isn't a bundle`) : error;
   });
   try {
     const head = new Uint8Array(Math.min(ARROW_MAGIC.length, file.sizeBytes));

@@ -1,5 +1,5 @@
 import type { TaskMasks } from '../network/taskMasks.ts';
-import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
+import { type NetworkTraining, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
 import { type LearnedMasks, learnMasks } from './learnMasks.ts';
 import type { MaskSearchConfig } from './maskSearchConfig.ts';
 import { density } from './pruneByMagnitude.ts';
@@ -22,25 +22,28 @@ export interface FoundNetwork {
 
 const LEARNED = 'learned-masks';
 
-/** Finds the two sub-networks as the config says and trains both tasks jointly under them. */
+/**
+ * Finds the two sub-networks as the config says and trains both tasks jointly under them: by `trainUnderMasks`, whose
+ * joint trainings choose among pruned masks, or by `learnMasks` and one joint training.
+ */
 export async function findMasksAndTrain(
-  options: JointTrainingOptions,
+  training: NetworkTraining,
   config: MaskSearchConfig,
   onStage: (text: string) => void = () => {},
 ): Promise<FoundNetwork> {
   if (config.method === 'imp') {
-    const found = await trainUnderMasks(options, config, onStage);
+    const found = await trainUnderMasks(training, config, onStage);
     return { network: found.network, masks: found.masks, record: describeSearch(found) };
   }
-  const kept = (await options.checkpoints?.load(LEARNED)) as LearnedMasks | undefined;
-  const learned = kept ?? (await learnMasks(options, config));
-  if (kept === undefined) await options.checkpoints?.save(LEARNED, learned);
+  const kept = (await training.checkpoints?.load(LEARNED)) as LearnedMasks | undefined;
+  const learned = kept ?? (await learnMasks(training, config));
+  if (kept === undefined) await training.checkpoints?.save(LEARNED, learned);
   const { masks } = learned;
   onStage(
     `masks learnt in ${learned.seconds.toFixed(0)} s: density click ${density(masks.click).toFixed(3)}, ` +
       `conversion ${density(masks.conversion).toFixed(3)}`,
   );
-  const network = await trainNetwork({ ...options, masks });
+  const network = await trainNetwork(training, { masks });
   return { network, masks, record: describeLearning(learned) };
 }
 

@@ -1,12 +1,11 @@
 import { RandomStream } from '../base/randomStream.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
 import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
-import { scalarTensor } from '../onnx/session.ts';
 import { epochBatches, stepsPerEpoch } from '../training/epochBatches.ts';
-import { DENSITY_PENALTY, drawNoise, expectedDensity } from '../training/hardConcrete.ts';
-import { gradientCosines, maskScores } from '../training/maskScores.ts';
+import { drawNoise, expectedDensity } from '../training/hardConcrete.ts';
+import { MaskLearning } from '../training/maskLearning.ts';
 import { TrainingStep } from '../training/trainingStep.ts';
-import type { JointTrainingOptions } from '../training/trainNetwork.ts';
+import type { NetworkTraining } from '../training/trainNetwork.ts';
 import type { LearnedMasksConfig } from './maskSearchConfig.ts';
 import { keepHighest } from './pruneByMagnitude.ts';
 
@@ -25,21 +24,21 @@ const STEPS_PER_CUT = 32;
 const LEARNING_STREAM = 2 ** 21;
 
 /**
- * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score a task that starts at
- * its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
+ * Learns both tasks' masks in one joint run (method, appendix C): every connection has a score per task that starts
+ * at its initial magnitude. With `topD`, a task's mask keeps the highest scores, fewer and fewer, and a score gets the
  * gradient of its mask bit; with `hardConcrete`, masks are drawn, and a penalty is on whenever the expected density is
  * above the schedule. In the end the highest scores are kept. The weights of this run are dropped: the masks belong to
  * the initial weights, as with magnitude pruning.
  */
 export async function learnMasks(
-  { shape, layout, settings, initial, trainingSet }: JointTrainingOptions,
+  { shape, settings, initial, trainingSet }: NetworkTraining,
   { density, epochs, annealing, conflictCosine, estimator, sharing }: LearnedMasksConfig,
 ): Promise<LearnedMasks> {
   const startMillis = performance.now();
   const random = new RandomStream(settings.seed + LEARNING_STREAM);
   const everything = allOnesMasks(shape);
-  const jointly = { ...settings, steps: 'joint' as const };
-  const step = await TrainingStep.create(shape, layout, jointly, initial, everything, TASKS, estimator);
+  const learning = new MaskLearning(shape, initial, estimator);
+  const step = await TrainingStep.create({ shape, settings, initial, masks: everything, learning });
   const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
   const epochSteps = stepsPerEpoch(order.length, settings);
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
@@ -47,15 +46,15 @@ export async function learnMasks(
   /** @param progress of the annealing, from 0 to 1 */
   const shareOf = (task: Task, progress: number) => densities[task] ** progress;
   const cut = (progress: number): TaskMasks => {
-    const scores = shareScores(maskScores(step, shape), sharing);
+    const scores = shareScores(learning.scores, sharing);
     return perTask((task) => keepHighest(scores[task], everything[task], 1 - shareOf(task, progress)));
   };
   const thinOut = (progress: number): void => {
     if (estimator === 'topD') step.setMasks(cut(progress));
     else {
       const wanted = (shareOf('click', progress) + shareOf('conversion', progress)) / TASKS.length;
-      const isTooDense = expectedDensity(maskScores(step, shape)) > wanted;
-      step.feed({ [DENSITY_PENALTY]: scalarTensor(isTooDense ? 1 : 0) });
+      const isTooDense = expectedDensity(learning.scores) > wanted;
+      learning.setDensityPenalty(isTooDense ? 1 : 0);
     }
   };
   try {
@@ -63,14 +62,13 @@ export async function learnMasks(
       for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
         const done = epoch * epochSteps + index;
         if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
-        if (estimator === 'hardConcrete') step.feed(drawNoise(shape, random));
+        if (estimator === 'hardConcrete') learning.setNoise(drawNoise(shape, random));
         await step.run(trainingSet, rows, learningRateScale);
       }
     }
-    const cosines = gradientCosines(step, shape);
+    const cosines = learning.gradientCosines();
     const learnt = cut(1);
-    const scores = maskScores(step, shape);
-    const { masks, handedOver } = resolveConflicts(learnt, scores, cosines, conflictCosine);
+    const { masks, handedOver } = resolveConflicts(learnt, learning.scores, cosines, conflictCosine);
     const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
     return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
   } finally {
@@ -87,6 +85,7 @@ export function taskDensities(density: LearnedMasksConfig['density']): PerTask<n
  * Gives every shared connection on which the tasks pull apart to the task that scores it higher.
  * @param cosines per layer and connection, in [-1, 1]
  * @param below connections with a cosine below this are in conflict; -1 finds none
+ * @internal exported for tests: cosines of a training can't be chosen
  */
 export function resolveConflicts(
   masks: TaskMasks,
@@ -110,7 +109,10 @@ export function resolveConflicts(
   return { masks: resolved, handedOver };
 }
 
-/** What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1]. */
+/**
+ * What a connection is kept by: the task's own score, moved to the mean of both tasks' by `sharing` in [0, 1].
+ * @internal exported for tests: scores of a training can't be chosen
+ */
 export function shareScores(
   scores: PerTask<readonly Float32Array[]>,
   sharing: number,

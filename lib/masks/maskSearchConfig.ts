@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { MASK_ESTIMATORS } from '../training/maskScores.ts';
+import { MASK_ESTIMATORS } from '../training/maskLearning.ts';
 
 /** Iterative magnitude pruning for each task before the joint training (method section 6). */
 const magnitudeSearchSchema = z.strictObject({
   method: z.literal('imp'),
-  /** T: prunings a task; the search trains T + 1 times a task, and once jointly for every round. */
+  /** T: prunings per task; the search trains each task T + 1 times, and both jointly once for every round. */
   rounds: z.int().min(1).max(30).default(4),
   /** Share of the trunk's connections left after the last round. */
   finalDensity: z.number().gt(0).max(1).default(0.2),
@@ -18,7 +18,7 @@ const densityShare = z.number().gt(0).max(1);
 /** Both tasks' masks learnt in one joint run (method, appendix C). */
 const learnedMasksSchema = z.strictObject({
   method: z.literal('learned'),
-  /** Share of the trunk's connections that each task keeps: the same for both, or one each. */
+  /** Share of the trunk's connections that each task keeps: the same for both, or one for each. */
   density: z
     .union([densityShare, z.strictObject({ click: densityShare, conversion: densityShare })])
     .default(0.3),

@@ -1,7 +1,8 @@
 import type { Task } from '../base/tasks.ts';
 import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
 import { layerSizes } from '../network/taskMasks.ts';
-import { type JointTrainingOptions, trainNetwork, type Validation } from '../training/trainNetwork.ts';
+import { type NetworkTraining, trainNetwork } from '../training/trainNetwork.ts';
+import type { Validation } from '../training/validation.ts';
 import { density, pruneByMagnitude } from './pruneByMagnitude.ts';
 
 /** One training of a mask search: the mask it ran under, and how well the task did with it. */
@@ -15,13 +16,15 @@ export interface MaskRound {
   readonly validation: Validation;
 }
 
-export interface MaskSearchOptions extends JointTrainingOptions {
+export interface PruningOptions {
   /** One task, or both for a mask that serves both. */
   readonly tasks: readonly Task[];
   /** T: how often the network is pruned; T + 1 trainings. */
   readonly rounds: number;
   /** Share of connections left after the last round, in (0, 1]. */
   readonly finalDensity: number;
+  /** Of one training. */
+  readonly epochs: number;
   readonly onRound?: (round: MaskRound) => void;
 }
 
@@ -31,17 +34,19 @@ export interface MaskSearchOptions extends JointTrainingOptions {
  * worth training, nothing about other weights. Magnitudes are those of the round's best validation.
  * @returns all T + 1 rounds, the dense one first; every mask is a subset of the one before
  */
-export async function pruneIteratively(options: MaskSearchOptions): Promise<MaskRound[]> {
-  const { tasks, rounds, finalDensity, onRound, ...training } = options;
+export async function pruneIteratively(
+  training: NetworkTraining,
+  { tasks, rounds, finalDensity, epochs, onRound }: PruningOptions,
+): Promise<MaskRound[]> {
   const layers = layerSizes(training.shape);
   const fraction = 1 - finalDensity ** (1 / rounds);
   const found: MaskRound[] = [];
   let mask: readonly Uint8Array[] = layers.map((size) => new Uint8Array(size).fill(1));
   for (let round = 0; round <= rounds; round++) {
-    const { weights, best } = await trainNetwork({
-      ...training,
-      tasks,
+    const { weights, best } = await trainNetwork(training, {
       masks: { click: mask, conversion: mask },
+      tasks,
+      epochs,
       checkpointName: `search-${tasks.join('-')}-${round}`,
     });
     const result = {

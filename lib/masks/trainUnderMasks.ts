@@ -1,6 +1,6 @@
-import type { TASKS } from '../base/tasks.ts';
+import type { Task } from '../base/tasks.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
-import { type JointTrainingOptions, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
+import { type NetworkTraining, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
 import type { MagnitudeSearchConfig } from './maskSearchConfig.ts';
 import { type MaskRound, pruneIteratively } from './pruneIteratively.ts';
 
@@ -15,7 +15,7 @@ export interface ConnectionCounts {
 }
 
 /** A pair of masks and the joint training under it. */
-export interface MaskCandidate {
+interface MaskCandidate {
   readonly round: number;
   readonly density: number;
   /** Best joint validation: mean of click AUC and conversion AUC. */
@@ -36,22 +36,21 @@ export interface MaskedNetwork {
 export const TIE_AUC = 0.0005;
 
 /**
- * NCS4CVR: searches each task's mask from one initialisation, trains both tasks jointly from that same
- * initialisation under the masks of every round, and keeps the round with the best joint validation. A single
+ * NCS4CVR by pruning: `pruneIteratively` for each task from one initialisation, then both tasks trained jointly from
+ * that same initialisation under the masks of every round; the round with the best joint validation is kept. A single
  * task's own rounds differ by less than their noise, conversions being few, so they don't decide.
  */
 export async function trainUnderMasks(
-  options: JointTrainingOptions,
+  training: NetworkTraining,
   { rounds, finalDensity, epochs }: MagnitudeSearchConfig,
   onStage: (text: string) => void = () => {},
 ): Promise<MaskedNetwork> {
-  const search = (task: (typeof TASKS)[number]) =>
-    pruneIteratively({
-      ...options,
-      settings: { ...options.settings, epochs },
+  const search = (task: Task) =>
+    pruneIteratively(training, {
       tasks: [task],
       rounds,
       finalDensity,
+      epochs,
       onRound: ({ round, density, validation }) =>
         onStage(
           `mask search, ${task}: round ${round}/${rounds}, density ${density.toFixed(3)}, AUC ${validation.score.toFixed(4)}`,
@@ -63,7 +62,7 @@ export async function trainUnderMasks(
   let bestScore = Number.NEGATIVE_INFINITY;
   for (let round = 0; round <= rounds; round++) {
     const masks = { click: searches.click[round]!.mask, conversion: searches.conversion[round]!.mask };
-    const network = await trainNetwork({ ...options, masks, checkpointName: `joint-${round}` });
+    const network = await trainNetwork(training, { masks, checkpointName: `joint-${round}` });
     const { score } = network.best;
     candidates.push({
       round,

@@ -1,18 +1,19 @@
-import { Ncs4cvrError } from '../base/errors.ts';
-import { Auc, type AucJson } from './auc.ts';
-import { BinnedAuc, type BinnedAucJson } from './binnedAuc.ts';
-import { Calibration, type CalibrationJson } from './calibration.ts';
-import { Gauc, type GaucJson, type UserKey } from './gauc.ts';
-import { LogLoss, type LogLossJson } from './logLoss.ts';
+import { BinnedAuc } from './binnedAuc.ts';
+import { Calibration } from './calibration.ts';
+import { checkProbabilityAndLabel } from './checkLabels.ts';
+import { LabelledRows, type UserKey } from './labelledRows.ts';
+import { LogLoss } from './logLoss.ts';
 
-export type AucKind = 'exact' | 'binned';
-
-/** Metrics of one binary task; null where undefined (no rows, one class absent, no users). */
+/** Metrics of one binary label; null where undefined (no rows, one class absent, no users). */
 export interface BinaryReport {
   readonly rows: number;
   readonly auc: number | null;
+  /** Present when the AUC is binned: the exact one is at most this far from it, in [0, 0.5]. Null like it. */
+  readonly aucError?: number | null;
   /** Per-user AUC weighted by rows. */
   readonly gauc: number | null;
+  /** Present when rows have users and GAUC is null because there are too many rows to keep: why, in words. */
+  readonly gaucRefusal?: string;
   /** Nats. */
   readonly logLoss: number | null;
   /** sum(p) / sum(y). */
@@ -21,85 +22,104 @@ export interface BinaryReport {
   readonly ece: number | null;
 }
 
-export interface BinaryMetricsJson {
-  readonly rows: number;
-  readonly auc: { readonly exact: AucJson } | { readonly binned: BinnedAucJson };
-  readonly gauc: GaucJson;
-  readonly logLoss: LogLossJson;
-  readonly calibration: CalibrationJson;
-}
-
-/** All metrics of one task over the same rows. */
+/**
+ * All metrics of one label over the same rows. Up to `exactRows` rows are kept, and every metric is exact; one row more
+ * and they are exchanged for bins and sums of constant size, which bound the AUC's error and know no users.
+ *
+ * A state that still keeps its rows is merged row by row. Merging such states in order therefore gives the same bits as
+ * adding their rows to one state, whether that one keeps them or not; sums of two states differ by rounding.
+ */
 export class BinaryMetrics {
-  #rows = 0;
-  readonly #auc: Auc | BinnedAuc;
-  readonly #gauc: Gauc;
-  readonly #logLoss: LogLoss;
-  readonly #calibration: Calibration;
+  readonly #exactRows: number;
+  #rowCount = 0;
+  #hasUsers = false;
+  #ranked: LabelledRows | BinnedAuc = new LabelledRows();
+  readonly #logLoss = new LogLoss();
+  readonly #calibration = new Calibration();
 
-  private constructor(auc: Auc | BinnedAuc, gauc: Gauc, logLoss: LogLoss, calibration: Calibration) {
-    this.#auc = auc;
-    this.#gauc = gauc;
-    this.#logLoss = logLoss;
-    this.#calibration = calibration;
+  /** @param exactRows 0 or more; may be infinite */
+  constructor(exactRows: number) {
+    this.#exactRows = exactRows;
   }
 
-  static create(aucKind: AucKind): BinaryMetrics {
-    const auc = aucKind === 'exact' ? new Auc() : new BinnedAuc();
-    return new BinaryMetrics(auc, new Gauc(), new LogLoss(), new Calibration());
-  }
-
-  /** A row without a user counts everywhere but in GAUC. */
+  /**
+   * @param probability in [0, 1]; it and the label are rounded to float32
+   * @param user null for a row that counts everywhere but in GAUC
+   * @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID
+   */
   add(probability: number, label: number, user: UserKey | null): void {
-    this.#rows++;
-    this.#auc.add(probability, label);
-    if (user !== null) this.#gauc.add(user, probability, label);
-    this.#logLoss.add(probability, label);
-    this.#calibration.add(probability, label);
+    checkProbabilityAndLabel(probability, label);
+    const [score, rounded] = [Math.fround(probability), Math.fround(label)];
+    if (user !== null) this.#hasUsers = true;
+    const ranked = this.#rankedFor(1);
+    if (ranked instanceof LabelledRows) ranked.add(score, rounded, user);
+    else ranked.add(score, rounded);
+    this.#sum(score, rounded);
   }
 
+  /** Adds another state's rows after this one's. */
   merge(other: BinaryMetrics): void {
-    if (this.#auc instanceof Auc && other.#auc instanceof Auc) this.#auc.merge(other.#auc);
-    else if (this.#auc instanceof BinnedAuc && other.#auc instanceof BinnedAuc) this.#auc.merge(other.#auc);
-    else {
-      throw new Ncs4cvrError('METRIC_STATE_INVALID', 'an exact and a binned AUC can not be merged');
+    this.#hasUsers ||= other.#hasUsers;
+    const rows = other.#ranked;
+    if (rows instanceof BinnedAuc) {
+      this.#binned().merge(rows);
+      this.#logLoss.merge(other.#logLoss);
+      this.#calibration.merge(other.#calibration);
+      this.#rowCount += other.#rowCount;
+      return;
     }
-    this.#rows += other.#rows;
-    this.#gauc.merge(other.#gauc);
-    this.#logLoss.merge(other.#logLoss);
-    this.#calibration.merge(other.#calibration);
+    const ranked = this.#rankedFor(rows.length);
+    if (ranked instanceof LabelledRows) ranked.append(rows);
+    else addRows(ranked, rows);
+    const { scores, labels } = rows;
+    for (let row = 0; row < scores.length; row++) this.#sum(scores[row]!, labels[row]!);
   }
 
   compute(): BinaryReport {
     const { ratio, ece } = this.#calibration.compute();
     return {
-      rows: this.#rows,
-      auc: this.#auc.compute(),
-      gauc: this.#gauc.compute(),
+      rows: this.#rowCount,
+      ...this.#rankMetrics(),
       logLoss: this.#logLoss.compute(),
       calibration: ratio,
       ece,
     };
   }
 
-  toJSON(): BinaryMetricsJson {
+  #rankMetrics(): Pick<BinaryReport, 'auc' | 'aucError' | 'gauc' | 'gaucRefusal'> {
+    const ranked = this.#ranked;
+    if (ranked instanceof LabelledRows) return ranked.compute();
     return {
-      rows: this.#rows,
-      auc: this.#auc instanceof Auc ? { exact: this.#auc.toJSON() } : { binned: this.#auc.toJSON() },
-      gauc: this.#gauc.toJSON(),
-      logLoss: this.#logLoss.toJSON(),
-      calibration: this.#calibration.toJSON(),
+      auc: ranked.compute(),
+      aucError: ranked.maxError(),
+      gauc: null,
+      ...(this.#hasUsers && {
+        gaucRefusal: `the rows of each user are kept up to ${this.#exactRows} rows only`,
+      }),
     };
   }
 
-  static fromJSON(json: BinaryMetricsJson): BinaryMetrics {
-    const metrics = new BinaryMetrics(
-      'exact' in json.auc ? Auc.fromJSON(json.auc.exact) : BinnedAuc.fromJSON(json.auc.binned),
-      Gauc.fromJSON(json.gauc),
-      LogLoss.fromJSON(json.logLoss),
-      Calibration.fromJSON(json.calibration),
-    );
-    metrics.#rows = json.rows;
-    return metrics;
+  /** What ranks the rows once `more` of them have come: what ranked them so far, unless they get too many to keep. */
+  #rankedFor(more: number): LabelledRows | BinnedAuc {
+    return this.#rowCount + more > this.#exactRows ? this.#binned() : this.#ranked;
   }
+
+  #binned(): BinnedAuc {
+    if (this.#ranked instanceof LabelledRows) {
+      const binned = new BinnedAuc();
+      addRows(binned, this.#ranked);
+      this.#ranked = binned;
+    }
+    return this.#ranked;
+  }
+
+  #sum(score: number, label: number): void {
+    this.#rowCount++;
+    this.#logLoss.add(score, label);
+    this.#calibration.add(score, label);
+  }
+}
+
+function addRows(binned: BinnedAuc, { scores, labels }: LabelledRows): void {
+  for (let row = 0; row < scores.length; row++) binned.add(scores[row]!, labels[row]!);
 }

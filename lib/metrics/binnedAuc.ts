@@ -1,14 +1,9 @@
-import { checkProbabilityAndLabel, checkState } from './checkLabels.ts';
+import { checkProbabilityAndLabel } from './checkLabels.ts';
 import { MannWhitney } from './rankAuc.ts';
 
 /** Bins of equal width over the log-odds in [-16, 16]: 1/512 each. Probabilities beyond fall into the outer bins. */
 const BIN_COUNT = 16_384;
 const MAX_LOG_ODDS = 16;
-
-/** What `BinnedAuc.toJSON` gives: [bin, positives, negatives] of every bin in use. */
-export interface BinnedAucJson {
-  readonly bins: readonly (readonly [bin: number, positives: number, negatives: number])[];
-}
 
 /**
  * AUC of probabilities in constant memory (256 KB), for data that the exact state is too large for. Pairs within a bin
@@ -20,7 +15,7 @@ export class BinnedAuc {
 
   /**
    * @param probability in [0, 1]
-   * @param label in [0, 1], see Auc
+   * @param label in [0, 1], see LabelledRows
    * @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID
    */
   add(probability: number, label: number): void {
@@ -57,26 +52,6 @@ export class BinnedAuc {
       negatives += this.#negatives[bin]!;
     }
     return positives > 0 && negatives > 0 ? shared / 2 / (positives * negatives) : null;
-  }
-
-  toJSON(): BinnedAucJson {
-    const bins: [number, number, number][] = [];
-    for (let bin = 0; bin < BIN_COUNT; bin++) {
-      const [positives, negatives] = [this.#positives[bin]!, this.#negatives[bin]!];
-      if (positives + negatives > 0) bins.push([bin, positives, negatives]);
-    }
-    return { bins };
-  }
-
-  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
-  static fromJSON({ bins }: BinnedAucJson): BinnedAuc {
-    const auc = new BinnedAuc();
-    for (const [bin, positives, negatives] of bins) {
-      checkState(Number.isInteger(bin) && bin >= 0 && bin < BIN_COUNT, `bins below ${BIN_COUNT}`);
-      auc.#positives[bin] = positives;
-      auc.#negatives[bin] = negatives;
-    }
-    return auc;
   }
 }
 

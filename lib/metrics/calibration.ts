@@ -1,4 +1,4 @@
-import { checkProbabilityAndLabel, checkState } from './checkLabels.ts';
+import { checkProbabilityAndLabel } from './checkLabels.ts';
 
 const BIN_COUNT = 15;
 
@@ -9,19 +9,13 @@ export interface CalibrationReport {
   readonly ece: number | null;
 }
 
-/** Sums over the rows of each bin of p: [k/15, (k+1)/15), the last one closed. */
-export interface CalibrationJson {
-  readonly rows: number;
-  readonly probabilitySums: readonly number[];
-  readonly labelSums: readonly number[];
-}
-
 /**
  * Calibration ratio and ECE with 15 equal-width bins (Guo et al. 2017, arXiv:1706.04599, eq. 3):
  * sum over bins of (rows of the bin / rows) |mean p - mean y|. Rare events leave most bins empty: read both numbers.
  */
 export class Calibration {
   #rows = 0;
+  /** Of the rows of each bin of p: [k/15, (k+1)/15), the last one closed. */
   readonly #probabilitySums = new Float64Array(BIN_COUNT);
   readonly #labelSums = new Float64Array(BIN_COUNT);
 
@@ -56,24 +50,5 @@ export class Calibration {
       ratio: labelSum > 0 ? probabilitySum / labelSum : null,
       ece: this.#rows > 0 ? gapSum / this.#rows : null,
     };
-  }
-
-  toJSON(): CalibrationJson {
-    return {
-      rows: this.#rows,
-      probabilitySums: [...this.#probabilitySums],
-      labelSums: [...this.#labelSums],
-    };
-  }
-
-  /** @throws Ncs4cvrError METRIC_STATE_INVALID */
-  static fromJSON({ rows, probabilitySums, labelSums }: CalibrationJson): Calibration {
-    const hasBins = probabilitySums.length === BIN_COUNT && labelSums.length === BIN_COUNT;
-    checkState(hasBins, `${BIN_COUNT} bins`);
-    const calibration = new Calibration();
-    calibration.#rows = rows;
-    calibration.#probabilitySums.set(probabilitySums);
-    calibration.#labelSums.set(labelSums);
-    return calibration;
   }
 }

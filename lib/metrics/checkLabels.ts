@@ -31,9 +31,3 @@ function invalidScore(expected: string, found: number): Ncs4cvrError {
     found: String(found),
   });
 }
-
-/** @throws Ncs4cvrError METRIC_STATE_INVALID unless the parts of a saved state fit together */
-export function checkState(isValid: boolean, expected: string): void {
-  if (isValid) return;
-  throw new Ncs4cvrError('METRIC_STATE_INVALID', 'a saved state is damaged', { expected });
-}

@@ -1,5 +1,3 @@
-import { checkState } from './checkLabels.ts';
-
 /** A growing array of 4-byte numbers: `float32` or `int32`. Up to twice the memory of its content. */
 export class GrowableArray<T extends Float32Array | Int32Array> {
   #items: T;
@@ -37,22 +35,6 @@ export class GrowableArray<T extends Float32Array | Int32Array> {
   /** The content, valid until the next push or append. */
   view(): T {
     return this.#items.subarray(0, this.#length) as T;
-  }
-
-  /** Base64 of the numbers, little-endian. */
-  toJSON(): string {
-    const { buffer, byteOffset, byteLength } = this.view();
-    return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
-  }
-
-  /** Appends what `toJSON` gave. */
-  appendJson(base64: string): void {
-    const bytes = Buffer.from(base64, 'base64');
-    checkState(bytes.length % 4 === 0, 'whole 4-byte numbers');
-    const count = bytes.length / 4;
-    this.#reserve(this.#length + count);
-    new Uint8Array(this.#items.buffer, 4 * this.#length, bytes.length).set(bytes);
-    this.#length += count;
   }
 
   #reserve(capacity: number): void {

@@ -3,11 +3,6 @@ import { checkProbabilityAndLabel } from './checkLabels.ts';
 /** Keeps a certain and wrong prediction finite; about the float32 rounding unit, as scikit-learn does for float32. */
 const EPSILON = 1e-7;
 
-export interface LogLossJson {
-  readonly sum: number;
-  readonly rows: number;
-}
-
 /** Mean of -(y ln p + (1 - y) ln(1 - p)) in nats, p clipped to [1e-7, 1 - 1e-7]; y may be soft. */
 export class LogLoss {
   #sum = 0;
@@ -29,16 +24,5 @@ export class LogLoss {
   /** Zero or more; null without rows. */
   compute(): number | null {
     return this.#rows === 0 ? null : this.#sum / this.#rows;
-  }
-
-  toJSON(): LogLossJson {
-    return { sum: this.#sum, rows: this.#rows };
-  }
-
-  static fromJSON({ sum, rows }: LogLossJson): LogLoss {
-    const logLoss = new LogLoss();
-    logLoss.#sum = sum;
-    logLoss.#rows = rows;
-    return logLoss;
   }
 }

@@ -96,8 +96,8 @@ export class Network {
   }
 
   /**
-   * What a task sees of every field, [B, F, E]: its own columns, then the shared ones, so that a shared column meets the
-   * same weights in both tasks.
+   * What a task sees of every field, [B, F, E]: its own columns, then the shared ones, so that a shared column meets
+   * the same weights in both tasks.
    */
   #visibleColumns(task: Task, fields: Value): Value {
     const graph = this.#graph;
@@ -192,13 +192,13 @@ export class Network {
   /** Column `task` of every field's embedding, summed, plus the dense inputs' own weights. */
   #logistic(task: Task, rows: Value): Value {
     const graph = this.#graph;
-    const { fieldNames, denseWidth } = this.#shape;
+    const { fieldNames, layout } = this.#shape;
     const fieldWidth = fieldNames.length * TASKS.length;
     const column = TASKS.indexOf(task);
     const own = fieldNames.map((_, field) => field * TASKS.length + column);
-    let logits = reduceSum(graph, gatherColumns(graph, rows, own), [1], true);
-    if (denseWidth > 0) {
-      const dense = slice(graph, rows, 1, fieldWidth, fieldWidth + denseWidth);
+    let logits = reduceSum(graph, gatherColumns(graph, rows, own), [1]);
+    if (layout.denseWidth > 0) {
+      const dense = slice(graph, rows, 1, fieldWidth, fieldWidth + layout.denseWidth);
       logits = add(graph, logits, matmul(graph, dense, this.#parameters.parameter(headWeightName(task))));
     }
     return add(graph, logits, this.#parameters.parameter(headBiasName(task)));

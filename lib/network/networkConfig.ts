@@ -25,8 +25,8 @@ const ncsSchema = inputSchema.extend({
 });
 
 /**
- * Sharing of whole networks, what NCS is compared with: experts that both tasks see, experts of one task, a softmax
- * gate a task over the experts it sees (none over a single one), and private layers behind it.
+ * Sharing of whole networks, what NCS is compared with: experts that both tasks see, experts of one task, per
+ * task a softmax gate over the experts it sees (none over a single one), and private layers behind it.
  */
 const expertsSchema = inputSchema.extend({
   kind: z.literal('experts'),
@@ -42,7 +42,7 @@ const expertsSchema = inputSchema.extend({
   embeddings: z.enum(['shared', 'perTask']).default('shared'),
 });
 
-/** One weight an id and task, no trunk: the baseline that every network has to beat. */
+/** One weight per id and task, no trunk: the baseline that every network has to beat. */
 const logisticSchema = z.strictObject({
   kind: z.literal('logistic'),
   /** Adagrad's learning rate of the weights; a convex model wants a larger one than embeddings do. */

@@ -21,6 +21,8 @@ export type { ParameterShape };
 
 export interface NetworkShape {
   readonly config: NetworkConfig;
+  /** Of the encoded rows that the network reads: what is a field, where its embeddings lie. */
+  readonly layout: FeatureLayout;
   readonly fieldNames: readonly string[];
   /** Positions among the F fields of the X fields that are crossed. */
   readonly crossFields: readonly number[];
@@ -28,8 +30,6 @@ export interface NetworkShape {
   readonly embeddingWidth: number;
   /** P; E where embeddings aren't shared. */
   readonly privateEmbeddingWidth: number;
-  readonly embeddingRowCount: number;
-  readonly denseWidth: number;
   /** D */
   readonly inputWidth: number;
   /** D, then the width of every layer that masks apply to. Only D for a network without a shared trunk. */
@@ -43,22 +43,20 @@ export interface NetworkShape {
  */
 export function networkShape(config: NetworkConfig, layout: FeatureLayout): NetworkShape {
   const fieldNames = [...layout.singles, ...layout.lists].map((field) => field.name);
-  const { denseWidth, embeddingRowCount } = layout;
+  const { denseWidth } = layout;
   if (fieldNames.length === 0) {
     throw new Ncs4cvrError('NETWORK_INVALID', 'the network needs a feature with embeddings', {
       expected: 'at least one categorical, bucketed or list feature',
       found: `${layout.numerics.length} numeric ones only`,
     });
   }
+  const common = { config, layout, fieldNames };
   if (config.kind === 'logistic') {
     return {
-      config,
-      fieldNames,
+      ...common,
       crossFields: [],
       embeddingWidth: TASKS.length,
       privateEmbeddingWidth: 0,
-      embeddingRowCount,
-      denseWidth,
       inputWidth: denseWidth,
       layerWidths: [denseWidth],
       parameters: headParameters(denseWidth),
@@ -71,13 +69,10 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
   if (config.kind === 'experts') {
     const privateWidth = config.embeddings === 'perTask' ? config.embeddingWidth : 0;
     return {
-      config,
-      fieldNames,
+      ...common,
       crossFields,
       embeddingWidth: config.embeddingWidth + privateWidth,
       privateEmbeddingWidth: privateWidth,
-      embeddingRowCount,
-      denseWidth,
       inputWidth,
       layerWidths: [inputWidth],
       parameters: [
@@ -92,17 +87,19 @@ export function networkShape(config: NetworkConfig, layout: FeatureLayout): Netw
     { name: trunkBiasName(layer), shape: [width], role: 'trunk bias' },
   ]);
   return {
-    config,
-    fieldNames,
+    ...common,
     crossFields,
     embeddingWidth: config.embeddingWidth + config.privateEmbeddingWidth,
     privateEmbeddingWidth: config.privateEmbeddingWidth,
-    embeddingRowCount,
-    denseWidth,
     inputWidth,
     layerWidths,
     parameters: [...trunk, ...headParameters(layerWidths.at(-1)!)],
   };
+}
+
+/** Input and output width of every trunk layer that masks apply to. */
+export function trunkLayers({ layerWidths }: NetworkShape): (readonly [number, number])[] {
+  return layerWidths.slice(1).map((width, layer) => [layerWidths[layer]!, width] as const);
 }
 
 /** Columns [from, to) of the embedding matrix that a task sees; with P > 0 the others belong to the other task. */

@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { type PerTask, perTask, TASKS } from '../base/tasks.ts';
-import type { NetworkShape } from './networkShape.ts';
+import { type NetworkShape, trunkLayers } from './networkShape.ts';
 
 /**
  * The sub-network of each task: per trunk layer a 0/1 array of the weight's shape, row-major. A connection in both
@@ -31,8 +31,8 @@ export function checkMasks(masks: TaskMasks, shape: NetworkShape): void {
 }
 
 /** Connections of every trunk layer. */
-export function layerSizes({ layerWidths }: NetworkShape): number[] {
-  return layerWidths.slice(1).map((width, layer) => width * layerWidths[layer]!);
+export function layerSizes(shape: NetworkShape): number[] {
+  return trunkLayers(shape).map(([inputs, outputs]) => inputs * outputs);
 }
 
 function invalid(task: string, expected: string, found: string): Ncs4cvrError {

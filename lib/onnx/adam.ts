@@ -1,6 +1,6 @@
-import { elementTypeCode } from './elementType.ts';
 import { elementwise } from './elementwiseOps.ts';
 import type { GraphBuilder } from './graphBuilder.ts';
+import { elementTypeCode } from './onnxSchema.ts';
 import { intAttribute, type Value } from './opDefinition.ts';
 
 export interface AdamOptions {
@@ -17,9 +17,9 @@ export interface AdamUpdateOptions extends AdamOptions {
   readonly updateMasks?: ReadonlyMap<Value, Value>;
 }
 
-/** The names of what one step reads and writes for a parameter; feed each `next` back under the other name. */
-export interface AdamSlot {
-  readonly parameter: Value;
+/** What one step reads and writes for a parameter: feed each `next` back under the other name. */
+export interface AdamNames {
+  readonly parameter: string;
   readonly firstMoment: string;
   readonly secondMoment: string;
   readonly nextParameter: string;
@@ -27,10 +27,17 @@ export interface AdamSlot {
   readonly nextSecondMoment: string;
 }
 
-/** Input with a parameter's first moment. */
-export const firstMomentName = (parameter: string): string => `${parameter}.m`;
-/** Input with a parameter's second moment. */
-export const secondMomentName = (parameter: string): string => `${parameter}.v`;
+export function adamNames(parameter: string): AdamNames {
+  return {
+    parameter,
+    firstMoment: `${parameter}.m`,
+    secondMoment: `${parameter}.v`,
+    nextParameter: `${parameter}.next`,
+    nextFirstMoment: `${parameter}.m.next`,
+    nextSecondMoment: `${parameter}.v.next`,
+  };
+}
+
 /** Name of the scalar input that takes `adamStepSize`. */
 export const stepSizeInput = 'stepSize';
 
@@ -38,31 +45,23 @@ export const stepSizeInput = 'stepSize';
  * Adds one Adam step (Kingma and Ba 2015, in the order of section 2's last paragraph, as TensorFlow 1) for every graph
  * parameter in `gradients`; other entries are left to the caller.
  * m' = b1 m + (1 - b1) g;  v' = b2 v + (1 - b2) g^2;  w' = w - stepSize m' / (sqrt(v') + epsilon).
- * Inputs: `<p>`, `<p>.m`, `<p>.v`, stepSize. Outputs: `<p>.next`, `<p>.m.next`, `<p>.v.next`.
+ * Inputs and outputs: `adamNames` of each parameter, and stepSize.
  */
 export function addAdamUpdate(
   graph: GraphBuilder,
   gradients: ReadonlyMap<Value, Value>,
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, updateMasks = new Map() }: AdamUpdateOptions = {},
-): readonly AdamSlot[] {
+): void {
   const stepSize = graph.input(stepSizeInput, []);
   const combine = (opType: string, ...inputs: readonly Value[]): Value =>
     elementwise(graph, opType, ...inputs);
-  const slots: AdamSlot[] = [];
   for (const parameter of graph.parameters.values()) {
     const gradient = gradients.get(parameter);
     if (gradient === undefined) continue;
     const { name, shape } = parameter;
-    const slot: AdamSlot = {
-      parameter,
-      firstMoment: firstMomentName(name),
-      secondMoment: secondMomentName(name),
-      nextParameter: `${name}.next`,
-      nextFirstMoment: `${name}.m.next`,
-      nextSecondMoment: `${name}.v.next`,
-    };
-    const m = graph.input(slot.firstMoment, shape);
-    const v = graph.input(slot.secondMoment, shape);
+    const names = adamNames(name);
+    const m = graph.input(names.firstMoment, shape);
+    const v = graph.input(names.secondMoment, shape);
     const nextM = combine(
       'Add',
       combine('Mul', m, graph.scalar(beta1)),
@@ -89,12 +88,10 @@ export function addAdamUpdate(
     // A choice, not a product with the mask: the kept numbers stay the same bit for bit, and a NaN can't get through.
     const keep = (next: Value, old: Value): Value =>
       mayChange ? graph.node('Where', [mayChange, next, old], { shape }) : next;
-    graph.output(slot.nextParameter, keep(nextW, parameter));
-    graph.output(slot.nextFirstMoment, keep(nextM, m));
-    graph.output(slot.nextSecondMoment, keep(nextV, v));
-    slots.push(slot);
+    graph.output(names.nextParameter, keep(nextW, parameter));
+    graph.output(names.nextFirstMoment, keep(nextM, m));
+    graph.output(names.nextSecondMoment, keep(nextV, v));
   }
-  return slots;
 }
 
 /**

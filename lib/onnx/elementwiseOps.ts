@@ -1,4 +1,4 @@
-import { elementTypeCode } from './elementType.ts';
+import { elementTypeCode } from './onnxSchema.ts';
 import {
   type Binary,
   intAttribute,
@@ -72,19 +72,6 @@ export const elementwiseOps = {
 
   log: unary('Log', (emitter, { inputs: [x] }, gradient) => elementwise(emitter, 'Div', gradient, x)),
 
-  /** x to a constant exponent; x must be positive unless the exponent is a whole number. */
-  power: {
-    gradient: 'exact',
-    forward(emitter, [x], { exponent }) {
-      return elementwise(emitter, 'Pow', x, emitter.scalar(exponent));
-    },
-    backward(emitter, { inputs: [x], attributes: { exponent } }, gradient) {
-      const lower = elementwise(emitter, 'Pow', x, emitter.scalar(exponent - 1));
-      const slope = elementwise(emitter, 'Mul', lower, emitter.scalar(exponent));
-      return elementwise(emitter, 'Mul', gradient, slope);
-    },
-  } satisfies OpDefinition<Unary, { exponent: number }>,
-
   /** min(max(x, min), max); the gradient passes where min <= x <= max. */
   clip: {
     gradient: 'exact',
@@ -107,7 +94,7 @@ export const elementwiseOps = {
 };
 
 /** The inverse of broadcasting: sums the gradient over the axes along which an input of that shape was repeated. */
-export function sumTo(emitter: NodeEmitter, gradient: Value, shape: Shape): Value {
+function sumTo(emitter: NodeEmitter, gradient: Value, shape: Shape): Value {
   const leading = gradient.shape.length - shape.length;
   const repeated = shape.flatMap((dimension, axis) =>
     dimension === 1 && gradient.shape[axis + leading] !== 1 ? [axis + leading] : [],
@@ -145,7 +132,7 @@ export function elementwise(emitter: NodeEmitter, opType: string, ...inputs: rea
 }
 
 /** 1 where the boolean is true, 0 elsewhere. */
-export function toFloat(emitter: NodeEmitter, flags: Value): Value {
+function toFloat(emitter: NodeEmitter, flags: Value): Value {
   return emitter.node('Cast', [flags], {
     shape: flags.shape,
     attributes: [intAttribute('to', elementTypeCode('float32'))],

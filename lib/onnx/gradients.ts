@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { GraphBuilder } from './graphBuilder.ts';
 import type { Value } from './opDefinition.ts';
-import { opDefinition } from './opTable.ts';
+import { opDefinition } from './ops.ts';
 import { formatShape } from './shapes.ts';
 
 /**

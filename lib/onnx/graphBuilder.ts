@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { ElementType } from './elementType.ts';
-import type { GraphProto, NodeProto, TensorProto } from './modelMessages.ts';
-import { encodeModel } from './modelProto.ts';
+import { encodeModel, valueInfoOf } from './modelProto.ts';
+import { type ElementType, elementTypeCode, type NodeProto, type TensorProto } from './onnxSchema.ts';
 import type { NodeEmitter, NodeResult, Value } from './opDefinition.ts';
-import { type OpAttributes, type OpInputs, type OpName, opDefinition } from './opTable.ts';
+import { type OpAttributes, type OpInputs, type OpName, opDefinition } from './ops.ts';
 import { elementCount, formatShape, type Shape, sameShape, shapeMismatch } from './shapes.ts';
 
 export type { Value };
@@ -25,23 +24,11 @@ export interface BuildOptions {
   /** Values of parameters, by name, written into the file as constants. Names the graph doesn't use are ignored. */
   readonly parameters?: ReadonlyMap<string, Float32Array>;
   readonly graphName?: string;
-  readonly docString?: string;
-  readonly metadata?: ReadonlyMap<string, string>;
-}
-
-export interface BuiltGraph {
-  /** The .onnx file. */
-  readonly bytes: Uint8Array;
-  /** Everything to feed, parameters that weren't given values among them. */
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-  /** Parameters the outputs depend on, as inputs or as constants. */
-  readonly parameterNames: readonly string[];
 }
 
 /**
- * Builds one ONNX graph. `apply` adds a row of the op table and records it for `gradients`; `node` adds a plain ONNX node
- * without a gradient. Nodes, inputs and constants that no output depends on are left out of the file.
+ * Builds one ONNX graph. `apply` adds a row of the op table and records it for `gradients`; `node` adds a plain ONNX
+ * node without a gradient. Nodes, inputs and constants that no output depends on are left out of the file.
  */
 export class GraphBuilder implements NodeEmitter {
   private readonly nodes: NodeProto[] = [];
@@ -65,8 +52,8 @@ export class GraphBuilder implements NodeEmitter {
   }
 
   /**
-   * A tensor fed at run time (default float32 without gradient). The same name, shape and type give the same value again;
-   * anything else under a used name is GRAPH_NAME_TAKEN.
+   * A tensor fed at run time (default float32 without gradient). The same name, shape and type give the same value
+   * again; anything else under a used name is GRAPH_NAME_TAKEN.
    */
   input(
     name: string,
@@ -142,9 +129,11 @@ export class GraphBuilder implements NodeEmitter {
     }
   }
 
-  /** The file with everything its outputs depend on. Throws GRAPH_PARAMETER_SIZE, listing every parameter that doesn't fit. */
-  build(options: BuildOptions = {}): BuiltGraph {
-    const { parameters = new Map<string, Float32Array>(), graphName = 'ncs4cvr', docString = '' } = options;
+  /**
+   * The .onnx file: everything its outputs depend on; to feed are the inputs and the parameters without values.
+   * Throws GRAPH_PARAMETER_SIZE, listing every parameter that doesn't fit.
+   */
+  build({ parameters = new Map(), graphName = 'ncs4cvr' }: BuildOptions = {}): Uint8Array {
     const { nodes, used } = this.reachable();
     const usedParameters = [...this.parameterValues.values()].filter(({ name }) => used.has(name));
     checkSizes(usedParameters, parameters);
@@ -152,37 +141,28 @@ export class GraphBuilder implements NodeEmitter {
       ...[...this.inputValues.values()].filter(({ name }) => used.has(name)),
       ...usedParameters.filter(({ name }) => !parameters.has(name)),
     ];
-    const initializers: TensorProto[] = [];
+    const initializer: TensorProto[] = [];
     for (const { value, bytes } of this.constants.values()) {
-      if (used.has(value.name)) initializers.push(tensorProto(value, bytes));
+      if (used.has(value.name)) initializer.push(tensorProto(value, bytes));
     }
     for (const value of usedParameters) {
       const data = parameters.get(value.name);
       if (data) {
-        initializers.push(tensorProto(value, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)));
+        initializer.push(tensorProto(value, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)));
       }
     }
-    const graph: GraphProto = {
-      name: graphName,
-      nodes,
-      initializers,
-      inputs,
-      outputs: [...this.outputValues.values()],
-    };
-    return {
-      bytes: encodeModel({
-        irVersion,
-        opsetImports: [{ domain: '', version: opsetVersion }],
-        producerName: 'ncs4cvr',
-        producerVersion: '',
-        docString,
-        metadata: options.metadata ?? new Map(),
-        graph,
-      }),
-      inputNames: inputs.map(({ name }) => name),
-      outputNames: [...this.outputValues.keys()],
-      parameterNames: usedParameters.map(({ name }) => name),
-    };
+    return encodeModel({
+      irVersion,
+      producerName: 'ncs4cvr',
+      graph: {
+        name: graphName,
+        node: nodes,
+        initializer,
+        input: inputs.map(valueInfoOf),
+        output: [...this.outputValues.values()].map(valueInfoOf),
+      },
+      opsetImport: [{ domain: '', version: opsetVersion }],
+    });
   }
 
   /** Nodes the outputs depend on, in order and with the file's names, and the names of all tensors these read. */
@@ -191,11 +171,11 @@ export class GraphBuilder implements NodeEmitter {
     const inFile = (name: string): string => this.fileNames.get(name) ?? name;
     const nodes: NodeProto[] = [];
     for (const node of this.nodes.toReversed()) {
-      const outputs = node.outputs.map(inFile);
-      if (!outputs.some((name) => used.has(name))) continue;
-      const inputs = node.inputs.map(inFile);
-      nodes.push({ ...node, inputs, outputs });
-      for (const name of inputs) used.add(name);
+      const output = node.output.map(inFile);
+      if (!output.some((name) => used.has(name))) continue;
+      const input = node.input.map(inFile);
+      nodes.push({ ...node, input, output });
+      for (const name of input) used.add(name);
     }
     return { nodes: nodes.reverse(), used };
   }
@@ -231,18 +211,19 @@ export class GraphBuilder implements NodeEmitter {
   private addNode(opType: string, output: string, inputs: readonly Value[], result: NodeResult): void {
     this.nodeNames.add(output);
     this.nodes.push({
+      input: inputs.map(({ name }) => name),
+      output: [output],
+      name: output,
       opType,
       domain: '',
-      name: output,
-      inputs: inputs.map(({ name }) => name),
-      outputs: [output],
-      attributes: result.attributes ?? [],
+      attribute: result.attributes ?? [],
     });
   }
 }
 
 function tensorProto({ name, elementType, shape }: Value, rawData: Uint8Array): TensorProto {
-  return { name, elementType, dims: shape as readonly number[], rawData, external: false };
+  const dims = shape as readonly number[];
+  return { dims, dataType: elementTypeCode(elementType), name, rawData, dataLocation: 0 };
 }
 
 function describeValue({ elementType, shape, requiresGradient }: Value): string {

@@ -85,49 +85,23 @@ export const linearOps = {
     },
   } satisfies OpDefinition<Unary, NoAttributes>,
 
-  /** Sum over some axes (negative ones count from the back), which stay with length 1 or go. */
+  /** Sum over some axes, each listed once (negative ones count from the back), which stay with length 1. */
   reduceSum: {
     gradient: 'exact',
-    forward(emitter, [x], attributes) {
-      const { axes, kept, shape } = reduction(x.shape, attributes);
-      return reduceNode(
-        emitter,
-        x,
-        axes,
-        attributes.keepDimensions ? kept : shape,
-        attributes.keepDimensions,
-      );
+    forward(emitter, [x], { axes }) {
+      const normalised = axes.map((axis) => normaliseAxis(axis, x.shape.length)).sort((a, b) => a - b);
+      // ONNX reads an empty list of axes as "all of them".
+      if (normalised.length === 0 || new Set(normalised).size < normalised.length) {
+        throw shapeMismatch('reduceSum', 'at least one axis, each once', formatShape(axes));
+      }
+      const shape = x.shape.map((dimension, axis) => (normalised.includes(axis) ? 1 : dimension));
+      return reduceNode(emitter, x, normalised, shape, true);
     },
-    backward(emitter, { inputs: [x], attributes }, gradient) {
-      if (attributes.keepDimensions) return expandLike(emitter, gradient, x);
-      const { axes, kept } = reduction(x.shape, attributes);
-      const unsqueezed = emitter.node('Unsqueeze', [gradient, emitter.int64(axes)], { shape: kept });
-      return expandLike(emitter, unsqueezed, x);
+    backward(emitter, { inputs: [x] }, gradient) {
+      return expandLike(emitter, gradient, x);
     },
-  } satisfies OpDefinition<Unary, ReduceSumAttributes>,
+  } satisfies OpDefinition<Unary, { axes: readonly number[] }>,
 };
-
-export interface ReduceSumAttributes {
-  /** At least one, distinct. */
-  readonly axes: readonly number[];
-  readonly keepDimensions: boolean;
-}
-
-function reduction(
-  shape: Shape,
-  { axes }: ReduceSumAttributes,
-): { axes: number[]; kept: Shape; shape: Shape } {
-  const normalised = axes.map((axis) => normaliseAxis(axis, shape.length)).sort((a, b) => a - b);
-  // ONNX reads an empty list of axes as "all of them".
-  if (normalised.length === 0 || new Set(normalised).size < normalised.length) {
-    throw shapeMismatch('reduceSum', 'at least one axis, each once', formatShape(axes));
-  }
-  return {
-    axes: normalised,
-    kept: shape.map((dimension, axis) => (normalised.includes(axis) ? 1 : dimension)),
-    shape: shape.filter((_, axis) => !normalised.includes(axis)),
-  };
-}
 
 function matmulNode(emitter: NodeEmitter, a: Value, b: Value): Value {
   return emitter.node('MatMul', [a, b], { shape: [...a.shape.slice(0, -1), ...b.shape.slice(-1)] });

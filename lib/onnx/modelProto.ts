@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs/light.js';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
-import type { GraphProto, ModelProto } from './modelMessages.ts';
-import { onnxSchema } from './onnxSchema.ts';
-import { asPlainBytes, graphFromWire, modelToWire, type WireModel } from './wireFormat.ts';
+import type { ElementType, GraphProto, ModelProto, ValueInfoProto } from './onnxSchema.ts';
+import { elementTypeCode, elementTypeOf, onnxSchema } from './onnxSchema.ts';
+import type { Shape } from './shapes.ts';
 
 /** Protobuf messages end at 2 GiB; the margin is for everything that isn't tensor data. */
 export const MAX_TENSOR_BYTES = 2 ** 31 - 2 ** 24;
@@ -11,44 +11,64 @@ const modelType = protobuf.Root.fromJSON(onnxSchema).lookupType('onnx.ModelProto
 
 /** Bytes of the .onnx file. Throws GRAPH_TOO_LARGE when the tensors don't fit into one protobuf message. */
 export function encodeModel(model: ModelProto): Uint8Array {
-  const tensorBytes = model.graph.initializers.reduce((sum, tensor) => sum + tensor.rawData.byteLength, 0);
+  const tensorBytes = model.graph.initializer.reduce((sum, tensor) => sum + tensor.rawData.byteLength, 0);
   if (tensorBytes > MAX_TENSOR_BYTES) {
     throw new Ncs4cvrError('GRAPH_TOO_LARGE', 'the tensors do not fit into one ONNX file', {
       expected: `at most ${MAX_TENSOR_BYTES} bytes`,
       found: `${tensorBytes} bytes`,
     });
   }
-  return asPlainBytes(modelType.encode(modelToWire(model)).finish());
+  return asPlainBytes(modelType.encode(model).finish());
 }
 
 /** Reads an .onnx file. Throws GRAPH_UNREADABLE when the bytes are no ONNX model. */
 export function decodeModel(bytes: Uint8Array): ModelProto {
-  let wire: WireModel;
+  let model: Omit<ModelProto, 'graph'> & { readonly graph: GraphProto | null };
   try {
-    // `defaults` fills absent fields, so that the wire types below are honest.
-    wire = modelType.toObject(modelType.decode(bytes), { longs: Number, defaults: true }) as WireModel;
+    // `defaults` fills absent fields, so that the schema's interfaces are honest.
+    const message = modelType.decode(asPlainBytes(bytes));
+    model = modelType.toObject(message, { longs: Number, defaults: true }) as typeof model;
   } catch (cause) {
     throw unreadable(messageOf(cause), cause);
   }
-  if (!wire.graph) throw unreadable('no graph');
+  const { graph } = model;
+  if (graph === null) throw unreadable('no graph');
+  return { ...model, graph };
+}
+
+/** An input or output of a graph. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly elementType: ElementType;
+  /** An unnamed unknown dimension reads as '?'. */
+  readonly shape: Shape;
+}
+
+export function valueInfoOf({ name, elementType, shape }: TensorInfo): ValueInfoProto {
+  const dim = shape.map((length) =>
+    typeof length === 'string' ? { dimParam: length } : { dimValue: length },
+  );
+  return { name, type: { tensorType: { elemType: elementTypeCode(elementType), shape: { dim } } } };
+}
+
+/** The inverse of valueInfoOf. */
+export function tensorInfoOf({ name, type }: ValueInfoProto): TensorInfo {
+  const tensor = type?.tensorType;
+  const dim = tensor?.shape?.dim ?? [];
   return {
-    irVersion: wire.irVersion,
-    opsetImports: wire.opsetImport,
-    producerName: wire.producerName,
-    producerVersion: wire.producerVersion,
-    docString: wire.docString,
-    metadata: new Map(wire.metadataProps.map(({ key, value }) => [key, value])),
-    graph: graphFromWire(wire.graph),
+    name,
+    elementType: elementTypeOf(tensor?.elemType ?? 0),
+    shape: dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || '?')),
   };
 }
 
-/** Every (domain, operator) a graph uses, once each, those of subgraphs included. */
+/** Every (domain, operator) that a graph uses, once each, those of subgraphs included. */
 export function operatorsOf(graph: GraphProto): { readonly domain: string; readonly opType: string }[] {
   const found = new Map<string, { domain: string; opType: string }>();
-  const visit = ({ nodes }: GraphProto): void => {
-    for (const { domain, opType, attributes } of nodes) {
+  const visit = ({ node }: GraphProto): void => {
+    for (const { domain, opType, attribute } of node) {
       found.set(`${domain}:${opType}`, { domain, opType });
-      for (const attribute of attributes) if (attribute.type === 'graphs') attribute.value.forEach(visit);
+      for (const { g, graphs = [] } of attribute) for (const inner of g ? [g] : graphs) visit(inner);
     }
   };
   visit(graph);
@@ -57,4 +77,9 @@ export function operatorsOf(graph: GraphProto): { readonly domain: string; reado
 
 function unreadable(found: string, cause?: unknown): Ncs4cvrError {
   return new Ncs4cvrError('GRAPH_UNREADABLE', 'not an ONNX model', { found, cause });
+}
+
+/** The same memory without Buffer's methods: Buffer.slice shares memory where Uint8Array.slice copies. */
+function asPlainBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -1,8 +1,10 @@
 import type { INamespace } from 'protobufjs';
 
 /**
- * The part of the ONNX file format this project writes and reads, as a protobufjs JSON descriptor.
- * Names (in camel case) and field numbers: onnx/onnx.proto3 of github.com/onnx/onnx. Unknown fields are skipped on reading.
+ * The part of the ONNX file format that this project writes and reads, as a protobufjs JSON descriptor. Names (in camel
+ * case) and field numbers: onnx/onnx.proto3 of github.com/onnx/onnx. Fields that aren't listed are skipped on reading.
+ * The interfaces below are its messages as protobufjs takes and gives them; a field that a file lacks is read as its
+ * default (0, '', [], or null for a message).
  */
 export const onnxSchema: INamespace = {
   nested: {
@@ -13,25 +15,18 @@ export const onnxSchema: INamespace = {
           fields: {
             irVersion: { type: 'int64', id: 1 },
             producerName: { type: 'string', id: 2 },
-            producerVersion: { type: 'string', id: 3 },
-            docString: { type: 'string', id: 6 },
             graph: { type: 'GraphProto', id: 7 },
             opsetImport: { rule: 'repeated', type: 'OperatorSetIdProto', id: 8 },
-            metadataProps: { rule: 'repeated', type: 'StringStringEntryProto', id: 14 },
           },
         },
         OperatorSetIdProto: {
           fields: { domain: { type: 'string', id: 1 }, version: { type: 'int64', id: 2 } },
-        },
-        StringStringEntryProto: {
-          fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } },
         },
         GraphProto: {
           fields: {
             node: { rule: 'repeated', type: 'NodeProto', id: 1 },
             name: { type: 'string', id: 2 },
             initializer: { rule: 'repeated', type: 'TensorProto', id: 5 },
-            docString: { type: 'string', id: 10 },
             input: { rule: 'repeated', type: 'ValueInfoProto', id: 11 },
             output: { rule: 'repeated', type: 'ValueInfoProto', id: 12 },
           },
@@ -69,11 +64,7 @@ export const onnxSchema: INamespace = {
           },
         },
         ValueInfoProto: {
-          fields: {
-            name: { type: 'string', id: 1 },
-            type: { type: 'TypeProto', id: 2 },
-            docString: { type: 'string', id: 3 },
-          },
+          fields: { name: { type: 'string', id: 1 }, type: { type: 'TypeProto', id: 2 } },
         },
         TypeProto: {
           fields: { tensorType: { type: 'TensorTypeProto', id: 1 } },
@@ -94,3 +85,100 @@ export const onnxSchema: INamespace = {
     },
   },
 };
+
+export interface ModelProto {
+  readonly irVersion: number;
+  readonly producerName: string;
+  readonly graph: GraphProto;
+  readonly opsetImport: readonly { readonly domain: string; readonly version: number }[];
+}
+
+export interface GraphProto {
+  readonly name: string;
+  readonly node: readonly NodeProto[];
+  readonly initializer: readonly TensorProto[];
+  readonly input: readonly ValueInfoProto[];
+  readonly output: readonly ValueInfoProto[];
+}
+
+export interface NodeProto {
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly name: string;
+  readonly opType: string;
+  /** '' and 'ai.onnx' are the standard operator set. */
+  readonly domain: string;
+  readonly attribute: readonly AttributeProto[];
+}
+
+/** `type` says which of the values counts. `g` and `graphs` are subgraphs (If, Loop). */
+export interface AttributeProto {
+  readonly name: string;
+  /** AttributeProto.AttributeType of onnx.proto3, such as `attributeType.int`. */
+  readonly type: number;
+  readonly f?: number;
+  readonly i?: number;
+  readonly s?: Uint8Array;
+  readonly g?: GraphProto | null;
+  readonly floats?: readonly number[];
+  readonly ints?: readonly number[];
+  readonly graphs?: readonly GraphProto[];
+}
+export const attributeType = { int: 2, ints: 7 } as const;
+
+export interface TensorProto {
+  readonly dims: readonly number[];
+  /** See `elementTypeCode`. */
+  readonly dataType: number;
+  readonly name: string;
+  /**
+   * Elements, little-endian, row-major. Of a tensor that was read: a view of the file's bytes, or empty when it is
+   * stored in another way.
+   */
+  readonly rawData: Uint8Array;
+  /** 0: here; anything else: in another file. */
+  readonly dataLocation: number;
+}
+
+export interface ValueInfoProto {
+  readonly name: string;
+  readonly type: {
+    readonly tensorType: {
+      readonly elemType: number;
+      readonly shape: {
+        readonly dim: readonly { readonly dimValue?: number; readonly dimParam?: string }[];
+      } | null;
+    } | null;
+  } | null;
+}
+
+/** Index = TensorProto.DataType of onnx.proto3. */
+const elementTypes = [
+  'undefined',
+  'float32',
+  'uint8',
+  'int8',
+  'uint16',
+  'int16',
+  'int32',
+  'int64',
+  'string',
+  'bool',
+  'float16',
+  'float64',
+  'uint32',
+  'uint64',
+] as const;
+
+/** Type of a tensor's elements; 'undefined' stands for one that isn't known here. */
+export type ElementType = (typeof elementTypes)[number];
+
+/** TensorProto.DataType of onnx.proto3, also the Cast node's `to`. */
+export function elementTypeCode(type: ElementType): number {
+  return elementTypes.indexOf(type);
+}
+
+/** The inverse of elementTypeCode. */
+export function elementTypeOf(code: number): ElementType {
+  return elementTypes[code] ?? 'undefined';
+}

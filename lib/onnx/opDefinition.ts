@@ -1,5 +1,4 @@
-import type { ElementType } from './elementType.ts';
-import type { Attribute } from './modelMessages.ts';
+import { type AttributeProto, attributeType, type ElementType } from './onnxSchema.ts';
 import type { Shape } from './shapes.ts';
 
 /** A tensor of a graph under construction; compared by identity. */
@@ -15,7 +14,7 @@ export interface NodeResult {
   readonly shape: Shape;
   /** Default float32. */
   readonly elementType?: ElementType;
-  readonly attributes?: readonly Attribute[];
+  readonly attributes?: readonly AttributeProto[];
 }
 
 /** What an op table row needs of the graph builder: plain ONNX nodes and constants. */
@@ -66,10 +65,10 @@ export type Unary = readonly [Value];
 export type Binary = readonly [Value, Value];
 export type NoAttributes = Record<string, never>;
 
-export function intAttribute(name: string, value: number): Attribute {
-  return { name, type: 'int', value };
+export function intAttribute(name: string, value: number): AttributeProto {
+  return { name, type: attributeType.int, i: value };
 }
 
-export function intsAttribute(name: string, value: readonly number[]): Attribute {
-  return { name, type: 'ints', value };
+export function intsAttribute(name: string, value: readonly number[]): AttributeProto {
+  return { name, type: attributeType.ints, ints: value };
 }

@@ -53,11 +53,6 @@ export function float32Tensor(data: Float32Array, dims: readonly number[]): Tens
   return new Tensor('float32', data, dims);
 }
 
-/** A tensor over the array's own memory. */
-export function int32Tensor(data: Int32Array, dims: readonly number[]): Tensor {
-  return new Tensor('int32', data, dims);
-}
-
 export function int64Tensor(values: readonly number[]): Tensor {
   return new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
 }
@@ -67,7 +62,7 @@ export function scalarTensor(value: number): Tensor {
   return new Tensor('float32', Float32Array.of(value), []);
 }
 
-/** The elements of an output; the array is the tensor's own memory. GRAPH_OUTPUT_TYPE when it isn't a float32 output. */
+/** The elements of an output: the tensor's own memory. Throws GRAPH_OUTPUT_TYPE when it isn't a float32 output. */
 export function float32Data(tensors: Readonly<Record<string, Tensor>>, name: string): Float32Array {
   const tensor = tensors[name];
   if (tensor?.data instanceof Float32Array) return tensor.data;

@@ -1,6 +1,7 @@
 import {
   type Binary,
   intAttribute,
+  type NoAttributes,
   type NodeEmitter,
   type OpDefinition,
   type Unary,
@@ -70,12 +71,11 @@ export const shapeOps = {
 
   /**
    * The first C rows of x [B, ...], where C is the run-time value of the second input, int64 [1], 0 <= C <= B.
-   * `rows` names C in the result's shape.
    */
   takeRows: {
     gradient: 'exact',
-    forward(emitter, [x, count], { rows }) {
-      const shape = withDimension(x.shape, normaliseAxis(0, x.shape.length), rows);
+    forward(emitter, [x, count]) {
+      const shape = withDimension(x.shape, normaliseAxis(0, x.shape.length), 'C');
       return emitter.node('Slice', [x, emitter.int64([0]), count, emitter.int64([0])], { shape });
     },
     backward(emitter, { inputs: [x], output }, gradient) {
@@ -96,7 +96,7 @@ export const shapeOps = {
       });
       return emitter.node('Pad', [gradient, pads], { shape: x.shape });
     },
-  } satisfies OpDefinition<Binary, { rows: string }>,
+  } satisfies OpDefinition<Binary, NoAttributes>,
 
   /** Some distinct columns of x [B, N], in the order given. */
   gatherColumns: {
@@ -144,10 +144,10 @@ export const shapeOps = {
       const shape = [...ids.shape, ...table.shape.slice(1)];
       return emitter.node('Gather', [table, ids], { shape, attributes: [intAttribute('axis', 0)] });
     },
-  } satisfies OpDefinition<Binary, Record<string, never>>,
+  } satisfies OpDefinition<Binary, NoAttributes>,
 };
 
-export interface SliceAttributes {
+interface SliceAttributes {
   readonly axis: number;
   readonly begin: number;
   readonly end: number;

@@ -3,7 +3,7 @@ import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import type { ShardColumn } from './shardColumns.ts';
 
-/** Where a column chunk lies in the file that is being put together. */
+/** Where a column chunk is in the file that is being put together. */
 export interface PlacedChunk {
   readonly path: readonly string[];
   readonly type: ParquetType;

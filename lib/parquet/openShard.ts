@@ -8,7 +8,7 @@ import { type ShardColumn, shardColumns } from './shardColumns.ts';
 import { DecoderPanic } from './wasmDecoder.ts';
 
 /** Rows `[rowStart, rowStart + rowCount)` of the shard. */
-export interface RowGroupRows {
+interface RowGroupRows {
   readonly rowStart: number;
   readonly rowCount: number;
 }
@@ -70,7 +70,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
 function rowGroupRows(metadata: FileMetaData, columns: readonly ShardColumn[]): RowGroupRows[] {
   const leafCount = columns.reduce((sum, column) => sum + column.leaves.length, 0);
   let rowStart = 0;
-  const spans = metadata.row_groups.map((group, index) => {
+  const rowGroups = metadata.row_groups.map((group, index) => {
     if (group.columns.length !== leafCount) {
       throw new Error(
         `row group ${index} has ${group.columns.length} column chunks, the schema ${leafCount}`,
@@ -80,12 +80,12 @@ function rowGroupRows(metadata: FileMetaData, columns: readonly ShardColumn[]): 
     if (!Number.isSafeInteger(rowCount) || rowCount < 0 || !Number.isSafeInteger(rowStart + rowCount)) {
       throw new Error(`row group ${index} has ${group.num_rows} rows`);
     }
-    const span = { rowStart, rowCount };
+    const rows = { rowStart, rowCount };
     rowStart += rowCount;
-    return span;
+    return rows;
   });
   if (BigInt(rowStart) !== metadata.num_rows) {
     throw new Error(`the file has ${metadata.num_rows} rows, its row groups ${rowStart}`);
   }
-  return spans;
+  return rowGroups;
 }

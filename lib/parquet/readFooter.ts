@@ -2,7 +2,10 @@ import { type FileMetaData, parquetMetadata } from 'hyparquet';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
-/** Bytes of the first read: enough for the footer of most shards. */
+/**
+ * Bytes of the first read: enough for the footer of most shards.
+ * @internal exported for tests, which count reads and bytes on either side of it
+ */
 export const FOOTER_READ_BYTES = 64 * 1024;
 /** "PAR1" at both ends and the footer's length before the last one. */
 const SMALLEST_FILE_BYTES = 12;

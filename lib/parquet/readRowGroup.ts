@@ -34,17 +34,19 @@ export async function readRowGroup(
 ): Promise<RecordBatch[]> {
   if (columns.length === 0) throw new RangeError('readRowGroup needs at least one column');
   if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw new RangeError(`batchRows is ${batchRows}`);
-  const plan = rowGroupReads(shard, rowGroup, columns);
-  if (plan.rowCount === 0) return [];
-  const buffer = await readRanges(shard, plan);
-  const parts = splitColumns(plan.columns).map((part) => decodePart(shard, plan, buffer, part, batchRows));
-  return joinParts(parts);
+  const reads = rowGroupReads(shard, rowGroup, columns);
+  if (reads.rowCount === 0) return [];
+  const buffer = await readRanges(shard, reads);
+  const decoded = splitColumns(reads.columns).map((some) =>
+    decodeColumns(shard, reads, buffer, some, batchRows),
+  );
+  return joinColumns(decoded);
 }
 
-async function readRanges(shard: ParquetShard, plan: RowGroupReads): Promise<Uint8Array> {
+async function readRanges(shard: ParquetShard, { bufferBytes, ranges }: RowGroupReads): Promise<Uint8Array> {
   // allocUnsafeSlow: not zeroed, not from Node's shared pool. Every byte is overwritten or the read throws.
-  const buffer = Buffer.allocUnsafeSlow(plan.bufferBytes);
-  const reads = plan.ranges.map(({ startByte, endByte, targetByte }) =>
+  const buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  const reads = ranges.map(({ startByte, endByte, targetByte }) =>
     shard.file.readInto(buffer.subarray(targetByte, targetByte + endByte - startByte), startByte),
   );
   // Wait for all, also after a failure: the caller may close the file as soon as this function throws.
@@ -54,19 +56,20 @@ async function readRanges(shard: ParquetShard, plan: RowGroupReads): Promise<Uin
   return buffer;
 }
 
+/** Neighbours of up to `DECODE_BYTES` together. */
 function splitColumns(columns: readonly ReadColumn[]): ReadColumn[][] {
-  const parts: ReadColumn[][] = [];
-  let partBytes = Number.POSITIVE_INFINITY;
+  const split: ReadColumn[][] = [];
+  let splitBytes = Number.POSITIVE_INFINITY;
   for (const column of columns) {
     const bytes = column.chunks.reduce((sum, chunk) => sum + decodedBytes(chunk), 0);
-    if (partBytes + bytes > DECODE_BYTES) {
-      parts.push([]);
-      partBytes = 0;
+    if (splitBytes + bytes > DECODE_BYTES) {
+      split.push([]);
+      splitBytes = 0;
     }
-    parts.at(-1)!.push(column);
-    partBytes += bytes;
+    split.at(-1)!.push(column);
+    splitBytes += bytes;
   }
-  return parts;
+  return split;
 }
 
 /** A guess: dictionary-encoded chunks decode to more than their uncompressed size. */
@@ -74,22 +77,22 @@ function decodedBytes({ uncompressedBytes, valueCount }: PlacedChunk): number {
   return Math.max(uncompressedBytes, 8 * valueCount);
 }
 
-/** Decodes some of the planned columns. A failure is traced to the column at fault by decoding each alone. */
-function decodePart(
+/** Decodes some of the columns that were read. A failure is traced to the column at fault by decoding each alone. */
+function decodeColumns(
   shard: ParquetShard,
-  plan: RowGroupReads,
+  reads: RowGroupReads,
   buffer: Uint8Array,
-  part: readonly ReadColumn[],
+  columns: readonly ReadColumn[],
   batchRows: number,
 ): RecordBatch[] {
   const place = {
     file: shard.uri,
-    rowGroup: plan.rowGroup,
-    ...(part.length === 1 ? { column: part[0]!.column.name } : {}),
+    rowGroup: reads.rowGroup,
+    ...(columns.length === 1 ? { column: columns[0]!.column.name } : {}),
   };
   let batches: RecordBatch[];
   try {
-    batches = decodeBatches(assembleFile(plan.rowCount, buffer, part), batchRows);
+    batches = decodeBatches(assembleFile(reads.rowCount, buffer, columns), batchRows);
   } catch (cause) {
     if (cause instanceof DecoderPanic) {
       throw new Ncs4cvrError(
@@ -102,10 +105,10 @@ function decodePart(
         },
       );
     }
-    for (const column of part.length > 1 ? part : []) {
-      decodePart(shard, plan, buffer, [column], batchRows);
+    for (const column of columns.length > 1 ? columns : []) {
+      decodeColumns(shard, reads, buffer, [column], batchRows);
     }
-    const types = part.map(({ column }) => typeOf(shard, column.name));
+    const types = columns.map(({ column }) => typeOf(shard, column.name));
     throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
       ...place,
       expected: types.join(', '),
@@ -114,10 +117,10 @@ function decodePart(
     });
   }
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-  if (rows !== plan.rowCount) {
+  if (rows !== reads.rowCount) {
     throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'the column data has another number of rows', {
       ...place,
-      expected: `${plan.rowCount} rows`,
+      expected: `${reads.rowCount} rows`,
       found: `${rows}`,
     });
   }
@@ -128,11 +131,11 @@ function typeOf(shard: ParquetShard, column: string): string {
   return String(shard.schema.fields.find(({ name }) => name === column)?.type);
 }
 
-/** A complete Parquet file of one row group: magic, the chunks of `part`, footer. */
-function assembleFile(rowCount: number, buffer: Uint8Array, part: readonly ReadColumn[]): Uint8Array {
+/** A complete Parquet file of one row group: magic, the columns' chunks, footer. */
+function assembleFile(rowCount: number, buffer: Uint8Array, read: readonly ReadColumn[]): Uint8Array {
   const pieces: Uint8Array[] = [MAGIC];
   let position = MAGIC.length;
-  const chunks = part
+  const chunks = read
     .flatMap((column) => column.chunks)
     .map((chunk) => {
       pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
@@ -140,17 +143,17 @@ function assembleFile(rowCount: number, buffer: Uint8Array, part: readonly ReadC
       position += chunk.endByte - chunk.startByte;
       return { ...chunk, startByte, endByte: position };
     });
-  const columns = part.map(({ column }) => column);
+  const columns = read.map(({ column }) => column);
   return Buffer.concat([...pieces, encodeFooter(columns, rowCount, chunks)]);
 }
 
-/** Puts the columns of the parts side by side; every part has batches of the same lengths. */
-function joinParts(parts: readonly RecordBatch[][]): RecordBatch[] {
-  const first = parts[0]!;
-  if (parts.length === 1) return first;
-  const schema = new Schema(parts.flatMap((batches) => batches[0]!.schema.fields));
+/** Puts columns that were decoded apart side by side; all have batches of the same lengths. */
+function joinColumns(decoded: readonly RecordBatch[][]): RecordBatch[] {
+  const first = decoded[0]!;
+  if (decoded.length === 1) return first;
+  const schema = new Schema(decoded.flatMap((batches) => batches[0]!.schema.fields));
   return first.map((batch, index) => {
-    const children: Data[] = parts.flatMap((batches) => {
+    const children: Data[] = decoded.flatMap((batches) => {
       const data = batches[index]!.data;
       if (data.length !== batch.numRows) throw new Error('batches of one row group differ in length');
       return data.children;

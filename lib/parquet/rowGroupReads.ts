@@ -4,8 +4,8 @@ import type { PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
 import type { ShardColumn, ShardLeaf } from './shardColumns.ts';
 
-/** Bytes `[startByte, endByte)` of the file, to be read to `targetByte` of the plan's buffer. */
-export interface ReadRange {
+/** Bytes `[startByte, endByte)` of the file, to be read to `targetByte` of the buffer. */
+interface ReadRange {
   readonly startByte: number;
   readonly endByte: number;
   readonly targetByte: number;
@@ -13,7 +13,7 @@ export interface ReadRange {
 
 export interface ReadColumn {
   readonly column: ShardColumn;
-  /** One a leaf; `startByte` and `endByte` are positions in the plan's buffer. */
+  /** One per leaf; `startByte` and `endByte` are positions in the buffer. */
   readonly chunks: readonly PlacedChunk[];
 }
 
@@ -31,14 +31,14 @@ export interface RowGroupReads {
 /** A row group is read into one buffer and goes through 32-bit WASM memory. */
 const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
 
-/** The parts of a shard that planning needs. */
+/** What of a shard decides its reads. */
 export type ReadableShard = Pick<
   ParquetShard,
   'uri' | 'rowGroups' | 'columns' | 'metadata' | 'dataEndByte' | 'unreadableColumns'
 >;
 
 /**
- * Plans the reads for `columns` (top-level names; repeats are dropped) of one row group. Pure: nothing is read.
+ * Works out the reads for `columns` (top-level names; repeats are dropped) of one row group. Pure: nothing is read.
  *
  * @throws Ncs4cvrError SHARD_ROW_GROUP_MISSING, SHARD_COLUMN_MISSING, SHARD_COLUMN_UNREADABLE, SHARD_ENCRYPTED,
  * SHARD_EXTERNAL_CHUNK, SHARD_CODEC_UNSUPPORTED, SHARD_FOOTER_INVALID, SHARD_TRUNCATED,
@@ -49,9 +49,9 @@ export function rowGroupReads(
   rowGroup: number,
   columns: readonly string[],
 ): RowGroupReads {
-  const span = shard.rowGroups[rowGroup];
+  const rows = shard.rowGroups[rowGroup];
   const group = shard.metadata.row_groups[rowGroup];
-  if (span === undefined || group === undefined) {
+  if (rows === undefined || group === undefined) {
     throw new Ncs4cvrError('SHARD_ROW_GROUP_MISSING', 'no such row group', {
       file: shard.uri,
       rowGroup,
@@ -80,7 +80,7 @@ export function rowGroupReads(
   }
   return {
     rowGroup,
-    rowCount: span.rowCount,
+    rowCount: rows.rowCount,
     columns: located.map(({ column, chunks }) => ({
       column,
       chunks: chunks.map((chunk) => moveInto(ranges, chunk)),
@@ -117,7 +117,7 @@ function locateChunk(
     throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported', place);
   }
   if (chunk.file_path) {
-    throw new Ncs4cvrError('SHARD_EXTERNAL_CHUNK', 'the column chunk lies in another file', {
+    throw new Ncs4cvrError('SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', {
       ...place,
       found: chunk.file_path,
     });
@@ -154,7 +154,7 @@ function locateChunk(
     });
   }
   if (dataPageByte > endByte) {
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the first data page lies outside its column chunk', {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the first data page is outside its column chunk', {
       ...place,
       expected: `bytes ${startByte} to ${endByte}`,
       found: `byte ${dataPageByte}`,

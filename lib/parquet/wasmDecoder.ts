@@ -4,7 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 
 /**
  * arrow-rs panicked or ran out of memory inside WASM. The instance goes on working for a while, but the trap leaks what the
- * call had allocated and its part of the shadow stack: after about 700 panics of one kind every call failed with
+ * call had allocated and its share of the shadow stack: after about 700 panics of one kind every call failed with
  * "memory access out of bounds". No wrong value was seen before that.
  */
 export class DecoderPanic extends Error {}

@@ -9,7 +9,7 @@ import { decodeOutputDocument } from './outputLayout.ts';
 import { publicationStatus } from './publishedState.ts';
 
 export interface GarbageOptions {
-  /** What is younger stays; at least 2, so that a run that is going on keeps what it relies on. */
+  /** What is younger stays; at least 2, so that a run in progress keeps what it relies on. */
   readonly olderThanDays: number;
   /** Delete, not only list. */
   readonly apply: boolean;

@@ -14,15 +14,15 @@ export interface CutPartition {
   readonly sizeBytes: number;
 }
 
-/** Rows of a part unless a run says otherwise: seconds of work, and some tens of megabytes. */
+/** Rows per part unless a run says otherwise: seconds of work, and some tens of megabytes. */
 export const DEFAULT_TARGET_ROWS = 1_000_000;
 
 /** Footers and receipts that are read at a time. */
 const READS_AT_A_TIME = 16;
 
 /**
- * Lists a partition's shards, cuts them into spans, and finds which are done. Whoever goes by a pointer has read it
- * before: what the plan shows is not older.
+ * Lists a partition's shards, cuts them into spans, and finds which are done. A caller that relies on the
+ * pointer has read it before, so that the listing isn't older.
  * @throws StorageError INPUT_EMPTY; Ncs4cvrError of a shard whose footer can't be read
  */
 export async function cutPartition(

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { decodeDocument } from '../base/jsonDocument.ts';
 import { joinUri } from '../storage/uri.ts';
 
-/** Where things lie below an output root (docs/publish-protocol.md). A partition is a path such as `dt=2022-05-06`. */
+/** Where things are below an output root (docs/publish-protocol.md). A partition is a path such as `dt=2022-05-06`. */
 export const partUri = (root: string, partition: string, partId: string): string =>
   joinUri(root, 'parts', partition, `${partId}.arrow`);
 export const receiptUri = (root: string, partition: string, partId: string): string =>
@@ -15,7 +15,7 @@ export const pointerUri = (root: string, partition: string): string =>
 export const planUri = (root: string, name: string): string => joinUri(root, 'plans', `${name}.json`);
 
 /**
- * Reads a document that lies below an output root.
+ * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
  * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID naming every problem
  */

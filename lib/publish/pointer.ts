@@ -10,7 +10,10 @@ const publicationSchema = z.strictObject({
   /** Of the manifest's bytes. */
   sha256: z.string(),
   model: modelIdentitySchema,
-  /** Where that model's bundle was: a shard that lands later is scored with it. No part of the manifest, whose bytes follow from the work. */
+  /**
+   * Where that model's bundle was: a shard that lands later is scored with it. Not in the manifest, whose bytes follow from
+   * the work.
+   */
   modelUri: z.string(),
   rows: z.int(),
 });
@@ -39,7 +42,7 @@ export interface PointerState {
 }
 
 /** How many earlier manifests a pointer names: so far one can roll back. */
-export const HISTORY_LENGTH = 20;
+const HISTORY_LENGTH = 20;
 
 export async function readPointer(root: string, partition: string): Promise<PointerState> {
   const uri = pointerUri(root, partition);

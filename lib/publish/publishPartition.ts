@@ -6,7 +6,7 @@ import type { PartPlace, Receipt } from './receipt.ts';
 import type { Span } from './span.ts';
 
 /** What a gate sees of a partition that is about to be published. */
-export interface GateInput {
+interface GateInput {
   /** What the input holds. */
   readonly spans: readonly Span[];
   /** What was scored, in the same order. */
@@ -16,10 +16,10 @@ export interface GateInput {
 }
 
 /** Names what stands against publishing; nothing if all is well. */
-export type Gate = (input: GateInput) => readonly string[];
+type Gate = (input: GateInput) => readonly string[];
 
 /** Every row of the input is in exactly one part. Keys and the range of the scores were checked for every receipt. */
-export const rowCountGate: Gate = ({ spans, receipts }) =>
+const rowCountGate: Gate = ({ spans, receipts }) =>
   spans.flatMap((span, index) => {
     const receipt = receipts[index]!;
     const isOf =
@@ -34,7 +34,7 @@ export const rowCountGate: Gate = ({ spans, receipts }) =>
 
 const DEFAULT_GATES: readonly Gate[] = [rowCountGate];
 
-export function runGates(input: GateInput, gates: readonly Gate[] = DEFAULT_GATES): string[] {
+function runGates(input: GateInput, gates: readonly Gate[] = DEFAULT_GATES): string[] {
   return gates.flatMap((gate) => gate(input));
 }
 

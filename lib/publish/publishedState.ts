@@ -38,7 +38,7 @@ export interface VisibleState {
   readonly isAsPlanned: boolean;
 }
 
-/** After a run of a plan elsewhere: what it has come to, in the plan's order. */
+/** The outcome of a plan that was run elsewhere, in the plan's order. */
 export async function visibleStates({ root, model, partitions }: RunPlan): Promise<VisibleState[]> {
   const states: VisibleState[] = [];
   for (const { partition } of partitions) {

@@ -29,7 +29,7 @@ export const receiptSchema = z.strictObject({
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
-export type ScoreStatistics = z.infer<typeof statisticsSchema>;
+type ScoreStatistics = z.infer<typeof statisticsSchema>;
 
 /** Whose part it is. */
 export interface PartPlace {
@@ -52,8 +52,8 @@ export async function readReceipt(
 }
 
 /**
- * Reads a part back and writes its receipt, unless there is one. Depends on the part alone: whoever writes it writes the
- * same bytes.
+ * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
+ * who write it write the same bytes.
  * @param keyColumns the contract's row keys
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */

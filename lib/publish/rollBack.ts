@@ -25,12 +25,16 @@ export async function rollBack(
       found: history.map(({ sha256 }) => sha256.slice(0, 12)).join(', ') || 'no earlier manifest',
     });
   }
-  // Garbage or damage is told before it becomes visible.
+  // A manifest that is gone or damaged is reported before it becomes visible.
   await readManifest(target);
   const flipped = await flipPointer(root, partition, state, target, reason);
   if (flipped !== undefined) return flipped;
-  throw new Ncs4cvrError('PUBLISH_POINTER_MOVED', 'somebody published at the same moment; look again', {
-    file: pointerUri(root, partition),
-    retryable: true,
-  });
+  throw new Ncs4cvrError(
+    'PUBLISH_POINTER_MOVED',
+    'the partition was published at the same moment; check its status, then roll back again',
+    {
+      file: pointerUri(root, partition),
+      retryable: true,
+    },
+  );
 }

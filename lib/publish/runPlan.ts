@@ -1,20 +1,15 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
-import { ProblemsError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
-import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { cutPartition } from './cutPartition.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
 import { decodeOutputDocument, planUri } from './outputLayout.ts';
-import { type Pointer, readPointer } from './pointer.ts';
-import type { InputPartition } from './selectPartitions.ts';
 import { type Span, spanSchema } from './span.ts';
 
-/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs. */
+/** Of plans, and of the requests and work units that are cut from them; 1 called its spans specs, and named no code. */
 export const PLAN_FORMAT_VERSION = 2;
 
-const runRequestSchema = z.strictObject({
+const runSettingsSchema = z.strictObject({
   modelUri: z.string(),
   model: modelIdentitySchema,
   /** Output root of the scores. */
@@ -23,7 +18,7 @@ const runRequestSchema = z.strictObject({
   liftHold: z.boolean(),
 });
 /** What all partitions of a run have in common. */
-export type RunRequest = Readonly<z.infer<typeof runRequestSchema>>;
+export type RunSettings = Readonly<z.infer<typeof runSettingsSchema>>;
 
 const plannedInputSchema = z.strictObject({
   partition: z.string(),
@@ -42,22 +37,27 @@ const plannedPartitionSchema = plannedInputSchema.extend({
 export type PlannedPartition = Readonly<z.infer<typeof plannedPartitionSchema>>;
 
 /** Everything that publishing a partition needs to know, as a queue's message. */
-export const publishRequestSchema = runRequestSchema.extend({
+export const publishRequestSchema = runSettingsSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
   ...plannedInputSchema.shape,
 });
 export type PublishRequest = Readonly<z.infer<typeof publishRequestSchema>>;
 
-export const runPlanSchema = runRequestSchema.extend({
+const runPlanSchema = runSettingsSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
+  /** That made the plan; other code may carry it out. */
+  codeVersion: z.string(),
   partitions: z.array(plannedPartitionSchema),
 });
 
 /** What a run would do, exactly: the input versions it is for are part of it. */
 export type RunPlan = Readonly<z.infer<typeof runPlanSchema>>;
 
-/** Shards whose version is looked up at a time. */
-const STATS_AT_A_TIME = 16;
+/** What one worker is asked to do at a time: spans of one partition. Small enough for a queue's message. */
+export const workUnitSchema = publishRequestSchema.extend({
+  spans: z.array(spanSchema).min(1).readonly(),
+});
+export type WorkUnit = Readonly<z.infer<typeof workUnitSchema>>;
 
 /** What is left to score of a partition. */
 export function openSpans({ spans, done }: PlannedPartition): Span[] {
@@ -65,8 +65,8 @@ export function openSpans({ spans, done }: PlannedPartition): Span[] {
   return spans.filter((_, place) => !finished.has(place));
 }
 
-/** What is to be published when a plan's parts are there, one request a partition. */
-export function publishRequests({ partitions, ...run }: RunPlan): PublishRequest[] {
+/** What is to be published when a plan's parts are there, one request per partition. */
+export function publishRequests({ partitions, codeVersion: _, ...run }: RunPlan): PublishRequest[] {
   return partitions.map(({ partition, inputUri, basedOnGeneration }) => ({
     ...run,
     partition,
@@ -75,57 +75,39 @@ export function publishRequests({ partitions, ...run }: RunPlan): PublishRequest
   }));
 }
 
-export async function makeRunPlan(
-  request: RunRequest,
-  partitions: readonly InputPartition[],
-): Promise<RunPlan> {
-  const planned: PlannedPartition[] = [];
-  for (const input of partitions) {
-    const { pointer } = await readPointer(request.root, input.partition);
-    planned.push(await planPartition(request, input, pointer));
-  }
-  return { formatVersion: PLAN_FORMAT_VERSION, ...request, partitions: planned };
+/** Bytes of a unit as JSON stay well below the 256 KiB of an SQS message: a span is some hundred bytes. */
+const SPANS_PER_UNIT = 200;
+
+/**
+ * The open spans of a plan as units: a span of `targetRows` rows or more is a unit of its own, small ones are put
+ * together until they have as many. Order and cuts follow from the plan alone.
+ */
+export function workUnits(plan: RunPlan): WorkUnit[] {
+  const requests = publishRequests(plan);
+  return plan.partitions.flatMap((partition, index) =>
+    batches(openSpans(partition), plan.targetRows).map((spans) => ({ ...requests[index]!, spans })),
+  );
 }
 
-/** @param pointer the partition's, read before its input is listed; undefined when it was never published */
-export async function planPartition(
-  { root, model, targetRows }: RunRequest,
-  { partition, inputUri }: InputPartition,
-  pointer: Pointer | undefined,
-): Promise<PlannedPartition> {
-  const { spans, receipts, sizeBytes } = await cutPartition(inputUri, { root, partition, model }, targetRows);
-  return {
-    partition,
-    inputUri,
-    basedOnGeneration: pointer?.generation ?? 0,
-    sizeBytes,
-    spans: [...spans],
-    done: receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
-  };
+function batches(spans: readonly Span[], targetRows: number): Span[][] {
+  const found: Span[][] = [];
+  let batch: Span[] = [];
+  let rows = 0;
+  for (const span of spans) {
+    if (batch.length > 0 && (rows + span.rows > targetRows || batch.length === SPANS_PER_UNIT)) {
+      found.push(batch);
+      batch = [];
+      rows = 0;
+    }
+    batch.push(span);
+    rows += span.rows;
+  }
+  return batch.length === 0 ? found : [...found, batch];
 }
 
 /** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
 export async function readRunPlan(uri: string): Promise<RunPlan> {
   return decodeOutputDocument(await storageFor(uri).readWhole(uri), runPlanSchema, 'run plan', uri);
-}
-
-/**
- * Refuses a plan whose inputs have changed since: what was looked at would not be what runs.
- * @throws ProblemsError PLAN_STALE naming every shard
- */
-export async function refuseStalePlan({ partitions }: RunPlan, planUri: string): Promise<void> {
-  const versions = new Map(
-    partitions.flatMap(({ spans }) => spans.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
-  );
-  const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
-    const version = (await storageFor(uri).stat(uri))?.version;
-    if (version === planned) return [];
-    return [`${uri}: planned for version ${planned}, found ${version ?? 'no file'}`];
-  });
-  const problems = found.flat();
-  if (problems.length === 0) return;
-  const summary = 'the input has changed since the plan was made; plan again';
-  throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
 }
 
 export interface WrittenPlan {
@@ -134,7 +116,10 @@ export interface WrittenPlan {
   readonly sha256: string;
 }
 
-/** Writes a plan below its output root, under its digest. The same plan has the same name, whoever made it. */
+/**
+ * Writes a plan below its output root, under its digest. The same plan has the same name, wherever the same version of the code made it;
+ * another version gives it another name, and the same parts.
+ */
 export async function writeRunPlan(plan: RunPlan): Promise<WrittenPlan> {
   // Parsing puts the keys in the schema's order.
   const bytes = encodeJson(runPlanSchema.parse(plan));

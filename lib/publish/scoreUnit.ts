@@ -4,11 +4,11 @@ import type { WorkerPool } from '../scoring/workerPool.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import { partUri } from './outputLayout.ts';
 import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
+import type { WorkUnit } from './runPlan.ts';
 import { partIdOf, type Span } from './span.ts';
-import type { WorkUnit } from './workUnits.ts';
 
 /**
- * Scores one span into its part and writes the receipt; what is done already, by whomever, is left as it is. May be
+ * Scores one span into its part and writes the receipt; what anybody has done already is left as it is. May be
  * killed at any point and called again, by several at a time.
  * @throws StorageError STORAGE_FILE_CHANGED when the input isn't the planned version any more
  */
@@ -46,14 +46,14 @@ export interface ScoredUnit {
   readonly rest: WorkUnit | undefined;
 }
 
-/** Rows a second that a worker is trusted with before it has scored any. */
+/** Assumed of a worker before it has scored any rows. */
 const FIRST_GUESS_ROWS_PER_SECOND = 20_000;
 /** A span takes longer than its rows say: opening, committing, reading back. */
 const SPAN_MILLIS = 2_000;
 
 /**
  * Scores a unit's spans one after the other and stops before one that wouldn't be done in time: what is finished stays,
- * the rest is handed on. The first span is begun in any case, so that every worker gets on.
+ * the rest is left for another worker. The first span is begun in any case, so that every worker makes progress.
  */
 export async function scoreUnit(
   unit: WorkUnit,

@@ -24,7 +24,7 @@ export function partIdOf(span: Span, model: ModelIdentity): string {
 
 /**
  * Cuts a shard into spans of whole row groups of about `targetRows` rows: a span is closed when it has reached them.
- * Depends on the footer and the target alone, so that everyone cuts alike. Row groups without rows belong to a span too.
+ * Depends on the footer and the target alone, so that every process cuts alike. Row groups without rows belong to a span too.
  * @param rowCounts of the row groups, in file order; a shard without any has one span without rows
  */
 export function cutSpans(

@@ -7,7 +7,7 @@ import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import { ForwardPass } from '../training/forwardPass.ts';
 import { sliceTrainingSet } from '../training/trainingSet.ts';
-import type { TrainingData } from './prepareTraining.ts';
+import type { TrainingData } from './encodeData.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
 /** A model ready to be written, and what its bundle says about its training. */
@@ -34,10 +34,10 @@ export async function exportBundle(
   config: TrainingConfig,
   { shape, weights, masks, metrics, record, seconds }: ModelDraft,
 ): Promise<void> {
-  const { contract, layout, goldenRows, split, trainingSet, validationSet } = data;
-  const modelBytes = buildScoringGraph(shape, layout, weights, masks);
-  const goldenSet = sliceTrainingSet(layout, validationSet, 0, goldenRows.numRows);
-  const forward = await ForwardPass.create(shape, layout, masks, config.training.threads);
+  const { contract, goldenRows, split, trainingSet, validationSet } = data;
+  const modelBytes = buildScoringGraph(shape, weights, masks);
+  const goldenSet = sliceTrainingSet(shape.layout, validationSet, 0, goldenRows.numRows);
+  const forward = await ForwardPass.create(shape, masks, config.training.threads);
   const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
   await forward.release();
   await verifyModel(modelBytes, goldenBytes, contract, uri);
@@ -50,7 +50,7 @@ export async function exportBundle(
       network: shape.config,
       labels: config.labels,
       training: {
-        data: data.uri,
+        data: split.uri,
         trainRows: trainingSet.rowCount,
         validationRows: validationSet.rowCount,
         trainSplit: split.trainingText,

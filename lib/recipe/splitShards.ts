@@ -16,6 +16,8 @@ export interface ShardRows {
 }
 
 export interface DataSplit {
+  /** Where the shards lie. */
+  readonly uri: string;
   readonly training: readonly ShardRows[];
   readonly validation: readonly ShardRows[];
   /** What a comparison is reported on; neither trained nor chosen on. Empty when the config names none. */
@@ -31,16 +33,17 @@ export interface DataSplit {
 export type ShardVersion = Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>;
 
 /**
- * Assigns the shards at a URI to training and validation.
- * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside dt= partitions
+ * Assigns the rows of the shards at a URI to training, validation and report.
+ * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside of dt=
+ * partitions
  */
 export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
   const { shards } = await listShards(dataUri);
-  const parts =
+  const sides =
     split.by === 'date'
       ? await splitByDate(dataUri, shards, split)
       : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
-  return { ...parts, listing: shards.map(versionOf) };
+  return { uri: dataUri, ...sides, listing: shards.map(versionOf) };
 }
 
 /** The listing of `splitShards` as it is now, without opening a shard. */
@@ -52,28 +55,28 @@ function versionOf({ relativePath, sizeBytes, version }: ListedFile): ShardVersi
   return { relativePath, sizeBytes, version };
 }
 
-type SplitParts = Omit<DataSplit, 'listing'>;
+type SplitSides = Omit<DataSplit, 'uri' | 'listing'>;
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
 
 async function splitByDate(
   dataUri: string,
   shards: readonly ListedFile[],
   split: DateSplit,
-): Promise<SplitParts> {
+): Promise<SplitSides> {
   const within = async (range: DateSplit['train'], side: string) => {
     const chosen = shards.filter((shard) => {
       const date = dateOf(shard);
       return date >= range.from && date <= range.to;
     });
-    const parts = await wholeShards(chosen);
-    if (parts.every((part) => part.rowEnd === 0)) {
+    const rows = await wholeShards(chosen);
+    if (rows.every(({ rowEnd }) => rowEnd === 0)) {
       throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
         expected: `rows in partitions dt=${range.from} to dt=${range.to}`,
         found: [...new Set(shards.map(dateOf))].join(', '),
       });
     }
-    return parts;
+    return rows;
   };
   const text = (range: DateSplit['train']) => `dt=${range.from} to dt=${range.to}`;
   return {
@@ -101,9 +104,9 @@ async function splitByFraction(
   shards: readonly ListedFile[],
   validation: number,
   report: number,
-): Promise<SplitParts> {
-  const parts = await wholeShards(shards);
-  const rowCount = parts.reduce((sum, part) => sum + part.rowEnd, 0);
+): Promise<SplitSides> {
+  const whole = await wholeShards(shards);
+  const rowCount = whole.reduce((sum, { rowEnd }) => sum + rowEnd, 0);
   const reportStart = rowCount - Math.round(rowCount * report);
   const boundary = reportStart - Math.round(rowCount * validation);
   if (boundary <= 0 || boundary === reportStart || (report > 0 && reportStart === rowCount)) {
@@ -115,11 +118,11 @@ async function splitByFraction(
   }
   const cut = (from: number, to: number): ShardRows[] => {
     let shardStart = 0;
-    return parts.flatMap((part) => {
+    return whole.flatMap((shard) => {
       const rowStart = Math.max(0, from - shardStart);
-      const rowEnd = Math.min(part.rowEnd, to - shardStart);
-      shardStart += part.rowEnd;
-      return rowStart < rowEnd ? [{ uri: part.uri, rowStart, rowEnd }] : [];
+      const rowEnd = Math.min(shard.rowEnd, to - shardStart);
+      shardStart += shard.rowEnd;
+      return rowStart < rowEnd ? [{ uri: shard.uri, rowStart, rowEnd }] : [];
     });
   };
   return {
@@ -134,36 +137,36 @@ async function splitByFraction(
 
 /** One after the other: a year of hourly shards is more files than a process may open at once. */
 async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> {
-  const parts: ShardRows[] = [];
+  const rows: ShardRows[] = [];
   for (const { uri } of shards) {
     const file = await storageFor(uri).open(uri);
     try {
-      parts.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount });
+      rows.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount });
     } finally {
       await file.close();
     }
   }
-  return parts;
+  return rows;
 }
 
-/** Streams the wanted columns of shard parts, checking every shard's columns first. */
+/** Streams the wanted columns of rows of shards, checking every shard's columns first. */
 export async function* readShardRows(
-  parts: readonly ShardRows[],
+  rows: readonly ShardRows[],
   wanted: readonly ColumnRequirement[],
 ): AsyncGenerator<ShardBatch> {
-  for (const part of parts) {
-    const file = await storageFor(part.uri).open(part.uri);
+  for (const { uri, rowStart, rowEnd } of rows) {
+    const file = await storageFor(uri).open(uri);
     try {
       const shard = await openShard(file);
       const absent = checkColumns(shard, wanted);
       const columns = [...new Set(wanted.map(({ column }) => column))].filter((name) => !absent.has(name));
       const rowGroups = [...shard.rowGroups.keys()].filter((index) => {
-        const { rowStart, rowCount } = shard.rowGroups[index]!;
-        return rowStart < part.rowEnd && rowStart + rowCount > part.rowStart;
+        const group = shard.rowGroups[index]!;
+        return group.rowStart < rowEnd && group.rowStart + group.rowCount > rowStart;
       });
       for await (const { batch, ...place } of readRecordBatches(shard, columns, { rowGroups })) {
-        const start = Math.max(0, part.rowStart - place.rowStart);
-        const end = Math.min(batch.numRows, part.rowEnd - place.rowStart);
+        const start = Math.max(0, rowStart - place.rowStart);
+        const end = Math.min(batch.numRows, rowEnd - place.rowStart);
         if (start < end) yield { ...place, rowStart: place.rowStart + start, batch: batch.slice(start, end) };
       }
     } finally {

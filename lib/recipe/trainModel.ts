@@ -10,13 +10,15 @@ import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { CheckpointStore } from '../training/checkpointStore.ts';
 import { initialWeights } from '../training/modelWeights.ts';
-import { type TrainedNetwork, type TrainingProgress, trainNetwork } from '../training/trainNetwork.ts';
+import type { TrainingProgress } from '../training/trainingProgress.ts';
+import { type NetworkTraining, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
+import { encodeData } from './encodeData.ts';
 import { exportBundle } from './exportBundle.ts';
-import { prepareTraining } from './prepareTraining.ts';
+import { fitFeatures } from './fitFeatures.ts';
 import { type DataSplit, splitShards } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
-export type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
+type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
 export interface TrainModelOptions {
   readonly onStage?: (stage: TrainingStage) => void;
@@ -38,43 +40,44 @@ export interface TrainedModel {
 const CHECKPOINTS = '.checkpoints';
 
 /**
- * The whole training path: split the shards, fit the contract on the training part, encode both parts, find the masks
- * if the config asks for them, train, and write a bundle, which is then loaded and verified as scoring would. A run
- * that was killed goes on after its last whole epoch, search round included, when it is called again with the same arguments.
+ * The whole path of a training config: split the shards, fit the contract on the training rows, encode training and
+ * validation rows, find the masks if the config asks for them, train, and write a bundle, which is then loaded and
+ * verified as scoring would. A run that was killed goes on after its last whole epoch, search round included, when it
+ * is called again with the same arguments.
  */
 export async function trainModel(
   config: TrainingConfig,
   dataUri: string,
   outputUri: string,
-  { onStage, onProgress, onSearch, masks: givenMasks }: TrainModelOptions = {},
+  { onStage, onProgress, onSearch, masks: given }: TrainModelOptions = {},
 ): Promise<TrainedModel> {
   const startMillis = performance.now();
   await refuseExisting(outputUri);
   const split = await splitShards(dataUri, config.split);
   await refuseUnwritable(outputUri);
-  const data = await prepareTraining(config, dataUri, split, onStage);
-  const { layout, trainingSet, validationSet } = data;
+
+  onStage?.('fitting');
+  const contract = await fitFeatures(config, split);
+  onStage?.('encoding');
+  const data = await encodeData(config, split, contract);
 
   onStage?.('training');
-  const checkpoints = new CheckpointStore(
-    joinUri(outputUri, CHECKPOINTS),
-    runFingerprint(config, split, givenMasks),
-  );
-  const shape = networkShape(config.network, layout);
-  const options = {
+  const shape = networkShape(config.network, data.layout);
+  const fingerprint = runFingerprint(config, split, given);
+  const checkpoints = new CheckpointStore(joinUri(outputUri, CHECKPOINTS), fingerprint);
+  const training: NetworkTraining = {
     shape,
-    layout,
     settings: config.training,
-    initial: initialWeights(shape, layout, config.training, data.rates),
-    trainingSet,
-    validationSet,
+    initial: initialWeights(shape, config.training, data.rates),
+    trainingSet: data.trainingSet,
+    validationSet: data.validationSet,
+    onProgress,
     checkpoints,
-    ...(onProgress === undefined ? {} : { onProgress }),
   };
-  const searched =
-    config.masks === undefined ? undefined : await findMasksAndTrain(options, config.masks, onSearch);
-  const masks = searched === undefined ? givenMasks : searched.masks;
-  const network = searched?.network ?? (await trainNetwork({ ...options, ...(masks && { masks }) }));
+  const { network, masks, record } =
+    config.masks === undefined
+      ? { network: await trainNetwork(training, { masks: given }), masks: given, record: undefined }
+      : await findMasksAndTrain(training, config.masks, onSearch);
 
   onStage?.('writing');
   await exportBundle(outputUri, data, config, {
@@ -82,14 +85,14 @@ export async function trainModel(
     weights: network.weights,
     masks,
     metrics: { best: network.best, validations: network.history.length },
-    record: searched?.record,
+    record,
     seconds: (performance.now() - startMillis) / 1000,
   });
   await checkpoints.clear();
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), network, masks };
 }
 
-/** Of everything that decides the weights: a checkpoint of another run is of no use. */
+/** Of everything that decides the weights: a checkpoint of another run can't be used. */
 function runFingerprint(
   config: TrainingConfig,
   { listing }: DataSplit,

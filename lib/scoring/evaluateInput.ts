@@ -1,7 +1,13 @@
 import { tableFromIPC } from 'apache-arrow';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
-import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
+import {
+  type BatchPlace,
+  type LabelColumns,
+  labelRequirements,
+  readLabels,
+  readUsers,
+} from '../features/readLabels.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
@@ -9,23 +15,35 @@ import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { scoredRowGroups } from './scoredRowGroups.ts';
 import { scoringPool } from './scoringPool.ts';
+import type { ScoredRowGroup } from './scoringProtocol.ts';
+
+/**
+ * Rows of one label up to which `evaluateInput` is exact. As measured at the limit: 110 MB held, 150 MB with every row
+ * clicked, a quarter more while arrays grow and are sorted; users add about 50 bytes each per label, so 600 MB if no
+ * two rows have the same one. That fits the default heap of a machine of 4 GB; four times as many rows would not.
+ */
+const EXACT_ROWS = 2 ** 22;
 
 /**
  * Scores labelled shards as production would and measures the scores: click on all rows, conversion on clicked
  * rows, click-and-conversion on all rows. The first broken shard ends the evaluation: a metric over part of the
  * data would be silently wrong.
+ *
+ * One pass in bounded memory: every row group is measured on its own and merged in file order, and a label of more
+ * than `exactRows` rows gets a binned AUC with a bound of its error, and no GAUC.
  */
 export async function evaluateInput(
   inputUri: string,
   bundle: ModelBundle,
   workers: number,
+  exactRows: number = EXACT_ROWS,
 ): Promise<FunnelReport> {
   const { contract, manifest } = bundle;
   const { labels } = manifest;
   const { shards } = await listShards(inputUri);
   const extraColumns = labelRequirements(labels).map(({ column }) => column);
   const pool = scoringPool(bundle, workers, extraColumns);
-  const metrics = new FunnelMetrics();
+  const metrics = new FunnelMetrics(exactRows);
   try {
     for (const { uri } of shards) {
       const file = await storageFor(uri).open(uri);
@@ -39,18 +57,7 @@ export async function evaluateInput(
         for await (const scored of scoredRowGroups(shard, pool)) {
           const { rowGroup } = scored;
           const { rowStart } = shard.rowGroups[rowGroup]!;
-          let at = 0;
-          for (const batch of tableFromIPC(scored.columnsIpc).batches) {
-            const end = at + batch.numRows;
-            metrics.add({
-              pctr: scored.pctr.subarray(at, end),
-              pcvr: scored.pcvr.subarray(at, end),
-              pctcvr: scored.pctcvr.subarray(at, end),
-              ...readLabels(batch, labels, { file: uri, rowGroup, rowStart: rowStart + at }),
-              ...(labels.user === undefined ? {} : { users: readUsers(batch, labels.user) }),
-            });
-            at = end;
-          }
+          metrics.merge(measureRowGroup(scored, labels, { file: uri, rowGroup, rowStart }, exactRows));
         }
       } finally {
         await file.close();
@@ -60,4 +67,27 @@ export async function evaluateInput(
     await pool.close();
   }
   return metrics.compute();
+}
+
+/** @throws Ncs4cvrError SHARD_LABEL_INVALID, METRIC_SCORE_INVALID */
+function measureRowGroup(
+  { columnsIpc, pctr, pcvr, pctcvr }: ScoredRowGroup,
+  labels: LabelColumns,
+  place: BatchPlace,
+  exactRows: number,
+): FunnelMetrics {
+  const metrics = new FunnelMetrics(exactRows);
+  let at = 0;
+  for (const batch of tableFromIPC(columnsIpc).batches) {
+    const end = at + batch.numRows;
+    metrics.add({
+      pctr: pctr.subarray(at, end),
+      pcvr: pcvr.subarray(at, end),
+      pctcvr: pctcvr.subarray(at, end),
+      ...readLabels(batch, labels, { ...place, rowStart: place.rowStart + at }),
+      ...(labels.user === undefined ? {} : { users: readUsers(batch, labels.user) }),
+    });
+    at = end;
+  }
+  return metrics;
 }

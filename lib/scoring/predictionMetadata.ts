@@ -1,13 +1,15 @@
-import { CODE_VERSION } from '../base/codeVersion.ts';
 import { modelFileOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import type { RowGroupRange } from './scoredRowGroups.ts';
 
 /** Prefix of every key this project writes into a prediction file's schema metadata. */
-export const METADATA_PREFIX = 'ncs4cvr.';
+const METADATA_PREFIX = 'ncs4cvr.';
 
-/** Which model scored which bytes: enough to tell, from the file alone, whether it must be scored again. */
+/**
+ * Which model scored which bytes: enough to tell, from the file alone, whether it must be scored again. Which code it was
+ * isn't said: the same input and model give the same bytes.
+ */
 export function predictionMetadata(
   { manifest }: ModelBundle,
   shard: ParquetShard,
@@ -23,7 +25,6 @@ export function predictionMetadata(
     input_version: shard.version,
     row_groups: end <= first ? 'none' : `${first}-${end - 1}`,
     row_count: String(rowCount),
-    code_version: CODE_VERSION,
   };
   return new Map(Object.entries(entries).map(([key, value]) => [METADATA_PREFIX + key, value]));
 }

@@ -1,8 +1,7 @@
 import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { answerOf } from './stepFunctionsError.ts';
+import { answerOf, type StepFunctions } from './stepFunctions.ts';
 
-/** An execution of the state machine as Step Functions tells of it. */
+/** An execution of the state machine as Step Functions describes it. */
 export interface Execution {
   readonly arn: string;
   readonly status: ExecutionStatus;
@@ -61,11 +60,11 @@ export function isRunning({ status }: Execution): boolean {
 /** Status, error and cause in one line; of a function's error its message. */
 export function describeEnd({ status, error, cause }: Execution): string {
   return [status, error, cause === undefined ? undefined : messageIn(cause)]
-    .filter((part) => part !== undefined)
+    .filter((text) => text !== undefined)
     .join(': ');
 }
 
-/** A function's error is told as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
+/** A function's error comes as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
 function messageIn(cause: string): string {
   try {
     const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };

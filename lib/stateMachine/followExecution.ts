@@ -1,12 +1,12 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { type Clock, pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { describeEnd, describeExecution, type Execution, isRunning } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { isServiceError } from './stepFunctionsError.ts';
+import { isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 /**
  * How far an execution's current map is, such as `ScoreUnits 34/120, 2 failed`; undefined before the first one. Needs
- * states:ListMapRuns and states:DescribeMapRun; without them nothing is told.
+ * states:ListMapRuns and states:DescribeMapRun; without them it is undefined.
+ * @internal exported for tests: between two polls an execution goes on
  */
 export async function mapProgress(
   { sdk, client }: StepFunctions,

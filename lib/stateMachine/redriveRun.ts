@@ -1,11 +1,10 @@
 import type { ExecutionListItem } from '@aws-sdk/client-sfn';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { describeExecution, type Execution, hasTriedAll, isRedrivable } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { answerOf, isServiceError } from './stepFunctionsError.ts';
+import { answerOf, isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 const ENDED_BADLY = ['FAILED', 'TIMED_OUT', 'ABORTED'] as const;
-/** Of each status; more than that many failures in 14 days are no matter for one redrive. */
+/** Of each status; with more failures than that in 14 days, one redrive isn't the answer. */
 const EXECUTIONS_LOOKED_AT = 20;
 
 /**
@@ -27,7 +26,7 @@ export async function newestRedrivable(sfn: StepFunctions, stateMachineArn: stri
   for (const { executionArn } of ended) {
     const execution = await describeExecution(sfn, executionArn!);
     if (execution.redriveStatus === 'REDRIVABLE') {
-      // Rather than going on to an older run, which nobody has asked for.
+      // An older run isn't taken instead: nobody has asked for it.
       refuseUnredrivable(execution);
       return execution;
     }
@@ -46,8 +45,8 @@ export function refuseUnredrivable(execution: Execution): void {
 }
 
 /**
- * Goes on with an execution where it stopped, with the same input; what has succeeded is not done again.
- * @throws Ncs4cvrError RUN_NOT_REDRIVABLE when somebody else was faster, or its time is over
+ * Continues an execution where it stopped, with the same input; what has succeeded is not done again.
+ * @throws Ncs4cvrError RUN_NOT_REDRIVABLE when it was redriven elsewhere first, or its time is over
  */
 export async function redriveRun({ sdk, client }: StepFunctions, { arn }: Execution): Promise<Date> {
   try {
@@ -62,7 +61,7 @@ export async function redriveRun({ sdk, client }: StepFunctions, { arn }: Execut
 function whyNot(execution: Execution): string {
   const { status, redriveStatus, redriveStatusReason } = execution;
   if (hasTriedAll(execution)) {
-    return 'it has tried every partition; mend the cause and start a new run, which finds what is done';
+    return 'it has tried every partition; fix the cause and start a new run, which finds what is done';
   }
   if (redriveStatus === 'REDRIVABLE_BY_MAP_RUN') return 'one item of a map; redrive the run that started it';
   return redriveStatusReason ?? status;

@@ -1,9 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { WrittenPlan } from '../publish/runPlan.ts';
 import { describeEnd, describeExecution, isRedrivable, isRunning } from './execution.ts';
-import type { StepFunctions } from './stepFunctionsClient.ts';
-import { executionArnOf } from './stepFunctionsClient.ts';
-import { answerOf, isServiceError } from './stepFunctionsError.ts';
+import { answerOf, executionArnOf, isServiceError, type StepFunctions } from './stepFunctions.ts';
 
 export interface StartedRun {
   readonly executionArn: string;
@@ -38,7 +36,7 @@ export async function startRun(
     if (isRunning(execution)) return { executionArn: arn, startDate };
     const canGoOn = isRedrivable(execution);
     if (status !== 'SUCCEEDED' && !canGoOn) continue;
-    const advice = canGoOn ? '`redrive` goes on where it stopped' : 'plan again';
+    const advice = canGoOn ? '`redrive` continues where it stopped' : 'plan again';
     throw new Ncs4cvrError('RUN_ALREADY_ENDED', `this plan has run already; ${advice}`, {
       file: arn,
       found: describeEnd(execution),

@@ -29,7 +29,7 @@ export function versionTag({ mtimeNs, size }: { mtimeNs: bigint; size: bigint })
 }
 
 function notAFile(uri: string, found: string): StorageError {
-  return new StorageError('STORAGE_NOT_A_FILE', 'this is no regular file', {
+  return new StorageError('STORAGE_NOT_A_FILE', "this isn't a regular file", {
     file: uri,
     expected: 'a file',
     found,

@@ -4,7 +4,10 @@ import { storageFor } from './openStorage.ts';
 import { isHidden, type ListedFile } from './storage.ts';
 import { joinUri } from './uri.ts';
 
-/** In any case. The bucket's notifications (infra/buckets.yml) are filtered by the same endings. */
+/**
+ * In any case. The bucket's notifications (infra/buckets.yml) are filtered by the same endings.
+ * @internal exported for tests: the bucket's filters are compared with them
+ */
 export const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
 
 /**

@@ -5,9 +5,9 @@ import { isConditionFailure, s3Error } from './s3Error.ts';
 import type { AtomicFile, CreateOptions } from './storage.ts';
 import { parseS3Uri } from './uri.ts';
 
-/** Up to 10,000 parts of this size: objects of 156 GiB. One part is buffered and sent at a time by each of two slots. */
-const PART_BYTES = 16 * 2 ** 20;
-const PARTS_AT_A_TIME = 2;
+/** Up to 10,000 pieces of this size: objects of 156 GiB. One piece is buffered and sent at a time by each of two slots. */
+const PIECE_BYTES = 16 * 2 ** 20;
+const PIECES_AT_A_TIME = 2;
 
 /**
  * Starts an object. Small ones are one PUT, others a multipart upload: either way the object appears whole at `commit`.
@@ -22,8 +22,8 @@ export async function createS3File(
     throw new StorageError('STORAGE_NOT_A_FILE', 'a folder is in the way', { file: uri, expected: 'a key' });
   }
   const [{ Upload }, { client }] = await Promise.all([import('@aws-sdk/lib-storage'), openS3()]);
-  const body = new PassThrough({ highWaterMark: PART_BYTES });
-  // What goes wrong with it goes wrong with the upload, which tells.
+  const body = new PassThrough({ highWaterMark: PIECE_BYTES });
+  // Its errors are the upload's, which reports them.
   body.on('error', () => {});
   const upload = new Upload({
     client,
@@ -35,8 +35,8 @@ export async function createS3File(
       // S3 checks it where the object appears: at the PUT, or when the upload is completed.
       ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
     },
-    partSize: PART_BYTES,
-    queueSize: PARTS_AT_A_TIME,
+    partSize: PIECE_BYTES,
+    queueSize: PIECES_AT_A_TIME,
     leavePartsOnError: false,
   });
   return new S3AtomicFile(uri, body, upload, ifAbsent);

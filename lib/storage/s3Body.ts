@@ -19,7 +19,7 @@ export async function withBodyRetries<T>(
   return retry(translated, BODY_LAW, { isWorthwhile: (error) => mayPass(error) && !isChanged(error) });
 }
 
-/** The version that is asked for won't come back: only who opens the object anew can succeed. */
+/** The version that is asked for won't come back: only opening the object again can help. */
 function isChanged(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'STORAGE_FILE_CHANGED';
 }

@@ -29,7 +29,10 @@ export function openS3(): Promise<S3> {
   return opened;
 }
 
-/** Forgets the client, for a process whose endpoint or credentials have changed. */
+/**
+ * Forgets the client, for a process whose endpoint or credentials have changed.
+ * @internal exported for tests, each of which has an endpoint of its own
+ */
 export async function closeS3(): Promise<void> {
   const closing = opened;
   opened = undefined;
@@ -37,7 +40,7 @@ export async function closeS3(): Promise<void> {
 }
 
 async function createS3(): Promise<S3> {
-  // The pinned SDK supports this Node; that later ones won't is nothing to say at the head of every command's output.
+  // The pinned SDK supports this Node: a warning that later ones won't doesn't belong above every command's output.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;

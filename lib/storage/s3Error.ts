@@ -46,7 +46,7 @@ export function s3Error(
   const details = {
     file: uri,
     found: [name === 'Error' ? '' : name, status, messageOf(thrown), $metadata?.requestId]
-      .filter((part) => part !== '' && part !== undefined)
+      .filter((text) => text !== '' && text !== undefined)
       .join(', '),
     cause: thrown,
   };

@@ -132,7 +132,7 @@ async function head({ sdk, client }: S3, { bucket, key }: S3Location): Promise<D
   }
 }
 
-/** A missing object is undefined: an error would be repeated in vain, or lose its name. */
+/** A missing object is undefined: an error would be retried for nothing, or lose its name. */
 function get(
   { sdk, client }: S3,
   { bucket, key }: S3Location,

@@ -82,9 +82,9 @@ export interface Storage {
   replaceIfVersion(uri: string, bytes: Uint8Array, version: string): Promise<string | undefined>;
   /** Is there a file, or a folder with anything in it? */
   exists(uri: string): Promise<boolean>;
-  /** Removes a file; one that is gone is no error. */
+  /** Removes a file; one that is gone isn't an error. */
   remove(uri: string): Promise<void>;
-  /** Removes a folder and everything below, hidden files too; a folder that is gone is no error. */
+  /** Removes a folder and everything below, hidden files too; a folder that is gone isn't an error. */
   removeFolder(uri: string): Promise<void>;
 }
 

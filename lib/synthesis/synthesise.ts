@@ -1,7 +1,7 @@
 import { StorageError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { RandomStream } from '../base/randomStream.ts';
-import { Auc } from '../metrics/auc.ts';
+import { LabelledRows } from '../metrics/labelledRows.ts';
 import { listIfAny, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { drawImpressions, type Impression } from './drawImpressions.ts';
@@ -75,8 +75,8 @@ class FunnelTally {
   #clicks = 0;
   #conversions = 0;
   readonly #sums = { x: 0, y: 0, xx: 0, yy: 0, xy: 0 };
-  readonly #clickAuc = new Auc();
-  readonly #conversionAuc = new Auc();
+  readonly #reported = new LabelledRows();
+  readonly #reportedClicks = new LabelledRows();
 
   *watch(impressions: Iterable<Impression>, isReported: boolean): Generator<Impression> {
     for (const row of impressions) {
@@ -95,8 +95,8 @@ class FunnelTally {
       clickRate: this.#clicks / rows,
       conversionRate: this.#conversions / this.#clicks,
       logitCorrelation: covariance / deviations,
-      bestClickAuc: this.#clickAuc.compute(),
-      bestConversionAuc: this.#conversionAuc.compute(),
+      bestClickAuc: this.#reported.compute().auc,
+      bestConversionAuc: this.#reportedClicks.compute().auc,
     };
   }
 
@@ -114,7 +114,7 @@ class FunnelTally {
     sums.yy += conversionLogit ** 2;
     sums.xy += clickLogit * conversionLogit;
     if (!isReported) return;
-    this.#clickAuc.add(truePctr, click);
-    if (click === 1) this.#conversionAuc.add(truePcvr, potentialConversion);
+    this.#reported.add(truePctr, click, null);
+    if (click === 1) this.#reportedClicks.add(truePcvr, potentialConversion, null);
   }
 }

@@ -10,15 +10,8 @@ import {
   productCrossEntropy,
   propensityWeights,
 } from './losses.ts';
+import { CLICKED_ROWS, CTCVR_LABELS, labelsInput, lossOutput, weightsInput } from './tensorNames.ts';
 import type { EntireSpaceConfig, LossConfig, TrainingSettings } from './trainingSettings.ts';
-
-/** int64 [1]: C, how many rows from the front were clicked (at least 1; an unclicked one has weight 0). */
-export const CLICKED_ROWS = 'clickedRows';
-/** [B, 1]: click times conversion, for the CTCVR term. */
-export const CTCVR_LABELS = 'ctcvr.labels';
-export const labelsInput = (task: Task): string => `${task}.labels`;
-export const weightsInput = (task: Task): string => `${task}.weights`;
-export const lossOutput = (task: Task): string => `${task}.loss`;
 
 /**
  * Adds the losses of `tasks` and their inputs: of clicks on all B rows, of conversions on the first C rows, which are

@@ -7,9 +7,9 @@ import { joinUri } from '../storage/uri.ts';
 const DIGEST_BYTES = 32;
 
 /**
- * Checkpoints of one run in a folder of its own. A file is the digest of what follows, then V8's
- * serialisation of typed arrays and numbers; it is written whole. One of another run (other config, other data) or a damaged one
- * counts as none: the work is done again.
+ * Checkpoints of one run in a folder of its own. A file is the digest of what follows, then V8's serialisation of
+ * typed arrays and numbers; it is written whole. One of another run (other config, other data) or a damaged one counts
+ * as none: the work is done again.
  */
 export class CheckpointStore {
   readonly #folder: string;

@@ -4,35 +4,32 @@ import type { ColumnRange } from '../network/networkShape.ts';
 
 /**
  * Looks up field embeddings outside the ONNX graph and collects their gradients, so that a step costs time for
- * the rows it touches and not for the whole table (legend in featureLayout.ts; F = C + M fields, E embedding width).
+ * the rows it touches and not for the whole table (legend in featureLayout.ts; B rows in the batch, F = C + M fields,
+ * E embedding width).
  */
 export class EmbeddingLayer {
-  readonly #layout: FeatureLayout;
-  readonly #width: number;
-  readonly #fieldCount: number;
+  readonly layout: FeatureLayout;
+  /** E */
+  readonly width: number;
+  /** F */
+  readonly fieldCount: number;
 
   constructor(layout: FeatureLayout, embeddingWidth: number) {
-    this.#layout = layout;
-    this.#width = embeddingWidth;
-    this.#fieldCount = layout.singles.length + layout.lists.length;
+    this.layout = layout;
+    this.width = embeddingWidth;
+    this.fieldCount = layout.singles.length + layout.lists.length;
   }
 
   /**
-   * Writes fields [count, F, E] of the chosen rows: embeddings of single values, then weighted sums of lists.
+   * Writes fields [B, F, E] of the chosen rows: embeddings of single values, then weighted sums of lists.
    * @param indices rows of `rows`, in the order of the batch
    */
-  gather(
-    embeddings: Float32Array,
-    rows: EncodedRows,
-    indices: Int32Array,
-    count: number,
-    into: Float32Array,
-  ): void {
-    const width = this.#width;
-    const { singles, lists, listWidth } = this.#layout;
+  gather(embeddings: Float32Array, rows: EncodedRows, indices: Int32Array, into: Float32Array): void {
+    const width = this.width;
+    const { singles, lists, listWidth } = this.layout;
     const singleCount = singles.length;
     let to = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < indices.length; i++) {
       const row = indices[i]!;
       for (let at = row * singleCount, end = at + singleCount; at < end; at++) {
         let from = rows.singleRows[at]! * width;
@@ -53,20 +50,14 @@ export class EmbeddingLayer {
     }
   }
 
-  /** Adds dLoss/dFields [count, F, E] to the gradient of every embedding row the batch used. */
-  scatter(
-    fieldGradients: Float32Array,
-    rows: EncodedRows,
-    indices: Int32Array,
-    count: number,
-    into: SparseGradient,
-  ): void {
-    const width = this.#width;
-    const { singles, lists, listWidth } = this.#layout;
+  /** Adds dLoss/dFields [B, F, E] to the gradient of every embedding row the batch used. */
+  scatter(fieldGradients: Float32Array, rows: EncodedRows, indices: Int32Array, into: SparseGradient): void {
+    const width = this.width;
+    const { singles, lists, listWidth } = this.layout;
     const singleCount = singles.length;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < indices.length; i++) {
       const row = indices[i]!;
-      let from = i * this.#fieldCount * width;
+      let from = i * this.fieldCount * width;
       for (let at = row * singleCount, end = at + singleCount; at < end; at++) {
         into.add(rows.singleRows[at]!, fieldGradients, from, 1);
         from += width;

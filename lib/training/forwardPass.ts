@@ -1,11 +1,11 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { InferenceSession } from 'onnxruntime-node';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import { EmbeddingLayer } from './embeddingLayer.ts';
-import { maskTensors } from './maskTensors.ts';
-import { buildForwardGraph, DENSE_INPUT, FIELDS, predictionOutput } from './networkGraphs.ts';
+import { type Feeds, inputFeeds, maskFeeds } from './feeds.ts';
+import { buildForwardGraph } from './networkGraphs.ts';
+import { predictionOutput } from './tensorNames.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
 const BATCH_ROWS = 2048;
@@ -20,57 +20,39 @@ export interface Predictions {
 export class ForwardPass {
   readonly #session: InferenceSession;
   readonly #shape: NetworkShape;
-  readonly #layout: FeatureLayout;
   readonly #embeddingLayer: EmbeddingLayer;
-  readonly #masks: Readonly<Record<string, Tensor>>;
+  readonly #masks: Feeds;
 
-  private constructor(
-    session: InferenceSession,
-    shape: NetworkShape,
-    layout: FeatureLayout,
-    masks: TaskMasks | undefined,
-  ) {
+  private constructor(session: InferenceSession, shape: NetworkShape, masks: Feeds) {
     this.#session = session;
     this.#shape = shape;
-    this.#layout = layout;
-    this.#embeddingLayer = new EmbeddingLayer(layout, shape.embeddingWidth);
-    this.#masks = maskTensors(shape, masks);
+    this.#embeddingLayer = new EmbeddingLayer(shape.layout, shape.embeddingWidth);
+    this.#masks = masks;
   }
 
+  /** @throws Ncs4cvrError MASKS_INVALID */
   static async create(
     shape: NetworkShape,
-    layout: FeatureLayout,
     masks: TaskMasks | undefined,
     threads: number,
   ): Promise<ForwardPass> {
-    const { bytes } = buildForwardGraph(shape, masks !== undefined);
-    return new ForwardPass(await createSession(bytes, { threads }), shape, layout, masks);
+    const feeds = maskFeeds(shape, masks);
+    const bytes = buildForwardGraph(shape, masks !== undefined);
+    return new ForwardPass(await createSession(bytes, { threads }), shape, feeds);
   }
 
-  async predict(weights: ModelWeights, set: TrainingSet): Promise<Predictions> {
-    const { fieldNames, embeddingWidth, parameters } = this.#shape;
-    const { denseWidth } = this.#layout;
-    const fixed: Record<string, Tensor> = { ...this.#masks };
-    for (const { name, shape } of parameters) {
-      fixed[name] = float32Tensor(weights.parameters.get(name)!, shape);
-    }
+  async predict({ embeddings, parameters }: ModelWeights, set: TrainingSet): Promise<Predictions> {
+    const dense = this.#shape.parameters.map(
+      ({ name, shape }) => [name, float32Tensor(parameters.get(name)!, shape)] as const,
+    );
+    const fixed: Feeds = { ...this.#masks, ...Object.fromEntries(dense) };
     const pctr = new Float32Array(set.rowCount);
     const pcvr = new Float32Array(set.rowCount);
-    const rowWidth = fieldNames.length * embeddingWidth;
     for (let start = 0; start < set.rowCount; start += BATCH_ROWS) {
       const count = Math.min(BATCH_ROWS, set.rowCount - start);
       const indices = Int32Array.from({ length: count }, (_, i) => start + i);
-      const fields = new Float32Array(count * rowWidth);
-      this.#embeddingLayer.gather(weights.embeddings, set.rows, indices, count, fields);
-      const feeds: Record<string, Tensor> = {
-        ...fixed,
-        [FIELDS]: float32Tensor(fields, [count, fieldNames.length, embeddingWidth]),
-      };
-      if (denseWidth > 0) {
-        const dense = set.rows.dense.subarray(start * denseWidth, (start + count) * denseWidth);
-        feeds[DENSE_INPUT] = float32Tensor(dense, [count, denseWidth]);
-      }
-      const outputs = await this.#session.run(feeds);
+      const inputs = inputFeeds(this.#embeddingLayer, embeddings, set.rows, indices);
+      const outputs = await this.#session.run({ ...fixed, ...inputs });
       pctr.set(float32Data(outputs, predictionOutput('click')), start);
       pcvr.set(float32Data(outputs, predictionOutput('conversion')), start);
     }

@@ -1,18 +1,15 @@
-import type { Tensor } from 'onnxruntime-node';
 import type { RandomStream } from '../base/randomStream.ts';
 import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
 import type { NetworkShape } from '../network/networkShape.ts';
+import { layerSizes } from '../network/taskMasks.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { add, clip, log, multiply, sigmoid, subtract, sum } from '../onnx/ops.ts';
-import { float32Tensor } from '../onnx/session.ts';
-import { trunkLayers } from './maskScores.ts';
+import { DENSITY_PENALTY } from './tensorNames.ts';
 
-/** Uniform noise in (0, 1), one number a connection and step. */
-export const noiseInput = (task: Task, layer: number): string => `${task}.noise.${layer}`;
-/** A scalar: factor on the mean probability of a connection to be kept; 0 while the masks are sparse enough. */
-export const DENSITY_PENALTY = 'densityPenalty';
-
-/** Logit of a connection over its score: Adam moves a score by a learning rate a step, logits must cross several units. */
+/**
+ * Logit of a connection over its score: Adam moves a score by about a learning rate per step, while logits must cross
+ * several units.
+ */
 const LOGIT_SCALE = 50;
 /** Temperature and stretch of the concrete distribution (Louizos et al. 2018, section 2.2). */
 const TEMPERATURE = 2 / 3;
@@ -65,7 +62,7 @@ export function expectedDensity(scores: PerTask<readonly Float32Array[]>): numbe
 
 /**
  * Scores as they start: a logit of 1 and a layer's magnitudes, scaled to a mean square of 1, on top. Every connection
- * is kept with at least 93%, larger ones rather, in layers of any width.
+ * is kept with a probability of at least 93%, larger weights with a higher one, in layers of any width.
  * @param magnitudes of the layer's initial weights
  */
 export function initialLogitScores(magnitudes: Float32Array): Float32Array {
@@ -74,17 +71,17 @@ export function initialLogitScores(magnitudes: Float32Array): Float32Array {
   return magnitudes.map((value) => (1 + value * scale) / LOGIT_SCALE);
 }
 
-/** Noise for one step. */
-export function drawNoise(shape: NetworkShape, random: RandomStream): Record<string, Tensor> {
-  const noise: Record<string, Tensor> = {};
-  trunkLayers(shape).forEach((widths, layer) => {
+/** Uniform noise for one step, in (0, 1): for each task, per layer a number for every connection. */
+export function drawNoise(shape: NetworkShape, random: RandomStream): PerTask<readonly Float32Array[]> {
+  const noise: Record<Task, Float32Array[]> = { click: [], conversion: [] };
+  for (const size of layerSizes(shape)) {
     for (const task of TASKS) {
-      const values = new Float32Array(widths[0] * widths[1]);
-      for (let i = 0; i < values.length; i++) {
+      const values = new Float32Array(size);
+      for (let i = 0; i < size; i++) {
         values[i] = LEAST_NOISE + (1 - 2 * LEAST_NOISE) * random.nextUniform();
       }
-      noise[noiseInput(task, layer)] = float32Tensor(values, widths);
+      noise[task].push(values);
     }
-  });
+  }
   return noise;
 }

@@ -1,11 +1,9 @@
 import { RandomStream } from '../base/randomStream.ts';
-import type { PerTask } from '../base/tasks.ts';
-import { TASKS } from '../base/tasks.ts';
-import type { FeatureLayout } from '../features/featureLayout.ts';
-import type { ModelWeights } from '../network/networkShape.ts';
+import { type PerTask, TASKS } from '../base/tasks.ts';
 import {
   embeddingColumns,
   headBiasName,
+  type ModelWeights,
   type NetworkShape,
   type ParameterShape,
 } from '../network/networkShape.ts';
@@ -17,12 +15,11 @@ import type { TrainingSettings } from './trainingSettings.ts';
  */
 export function initialWeights(
   shape: NetworkShape,
-  layout: FeatureLayout,
   settings: TrainingSettings,
   rates: PerTask<number>,
 ): ModelWeights {
   const random = new RandomStream(settings.seed);
-  const embeddings = new Float32Array(layout.embeddingRowCount * shape.embeddingWidth);
+  const embeddings = new Float32Array(shape.layout.embeddingRowCount * shape.embeddingWidth);
   // The weights of a logistic regression start at zero, as is usual for a convex model.
   const isLogistic = shape.config.kind === 'logistic';
   if (!isLogistic) {
@@ -40,9 +37,9 @@ export function initialWeights(
 }
 
 /**
- * Draws embeddings [R, E + P]. The E columns that the click task sees come from `random`, the conversion task's own P from
- * a branch of it: whatever is drawn next is the same with and without private columns, so that both are compared on
- * one trunk and one order of rows.
+ * Draws embeddings [R, E + P]. The E columns that the click task sees come from `random`, the conversion task's own P
+ * from a branch of it: whatever is drawn next is the same with and without private columns, so that both are compared
+ * on one trunk and one order of rows.
  */
 export function initialiseEmbeddings(
   embeddings: Float32Array,

@@ -1,72 +1,74 @@
 import { TASKS, type Task } from '../base/tasks.ts';
 import { Network, type NetworkInputs, type NetworkParameters } from '../network/network.ts';
-import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
-import { type AdamSlot, addAdamUpdate } from '../onnx/adam.ts';
+import { type NetworkShape, trunkLayers, trunkWeightName } from '../network/networkShape.ts';
+import { addAdamUpdate } from '../onnx/adam.ts';
 import { elementwise } from '../onnx/elementwiseOps.ts';
 import { gradients } from '../onnx/gradients.ts';
-import { type BuiltGraph, GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { add, sigmoid, stopGradient, subtract } from '../onnx/ops.ts';
 import { addLosses } from './addLosses.ts';
-import { densityPenalty, hardConcrete, noiseInput } from './hardConcrete.ts';
-import type { MaskEstimator } from './maskScores.ts';
-import { agreementName, nextAgreementName, scoreName, trunkLayers } from './maskScores.ts';
+import { densityPenalty, hardConcrete } from './hardConcrete.ts';
+import type { MaskEstimator } from './maskLearning.ts';
+import {
+  agreementName,
+  DENSE_INPUT,
+  FIELDS,
+  FIELDS_GRADIENT,
+  maskInput,
+  nextAgreementName,
+  noiseInput,
+  predictionOutput,
+  scoreName,
+} from './tensorNames.ts';
 import type { TrainingSettings } from './trainingSettings.ts';
 
-export const FIELDS = 'fields';
-export const FIELDS_GRADIENT = 'fields.gradient';
-export const DENSE_INPUT = 'dense';
-export const maskInput = (task: Task, layer: number): string => `${task}.mask.${layer}`;
-export const predictionOutput = (task: Task): string => `${task}.p`;
-
-export interface TrainingGraph extends BuiltGraph {
-  readonly slots: readonly AdamSlot[];
-}
-
 /**
- * `given`: masks are inputs. `topD`: they are inputs too, and every connection has a score a task that gets the
+ * `given`: masks are inputs. `topD`: they are inputs too, and every connection has a score per task that gets the
  * gradient its mask bit would get (straight through). `hardConcrete`: masks are drawn from the scores and noise.
  */
-export type MaskMode = 'none' | 'given' | MaskEstimator;
+type MaskMode = 'none' | 'given' | MaskEstimator;
+
+export interface TrainingGraphOptions {
+  readonly shape: NetworkShape;
+  readonly settings: TrainingSettings;
+  readonly maskMode: MaskMode;
+  readonly tasks: readonly Task[];
+}
 
 /** Decay of the moving mean of gradient products; the same as Adam's second moment, so that their ratio is a cosine. */
 const AGREEMENT_DECAY = 0.999;
 
 /**
- * Forward, backward and Adam of one step on the losses of `tasks` (method 8.3). With both tasks, the click loss is
- * taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
+ * Forward, backward and Adam of one step on the losses of `tasks` (method section 8.3). With both tasks, the click loss
+ * is taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
  * all B rows. With one task and masks, a trunk weight outside the task's mask keeps its value and its moments bit
  * for bit: another task's momentum must not move private weights. Gradients reach the embeddings through the output
  * `fields.gradient` [B, F, E].
  */
-export function buildTrainingGraph(
-  shape: NetworkShape,
-  settings: TrainingSettings,
-  masks: MaskMode,
-  tasks: readonly Task[] = TASKS,
-): TrainingGraph {
+export function buildTrainingGraph({ shape, settings, maskMode, tasks }: TrainingGraphOptions): Uint8Array {
   const graph = new GraphBuilder();
-  const { network, inputs, parameters } = openNetwork(graph, shape, masks, true);
+  const { network, inputs, parameters } = openNetwork(graph, shape, maskMode, true);
   const losses = addLosses(graph, network, inputs, settings, tasks);
-  const penalty = masks === 'hardConcrete' ? addPenalty(graph, shape) : undefined;
+  const penalty = maskMode === 'hardConcrete' ? addPenalty(graph, shape) : undefined;
   const total = penalty === undefined ? losses : add(graph, losses, penalty);
   const targets = [inputs.fields, ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
   graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
-  if (masks === 'topD' || masks === 'hardConcrete') addAgreement(graph, shape, found, penalty);
+  if (maskMode === 'topD' || maskMode === 'hardConcrete') addAgreement(graph, shape, found, penalty);
   const updateMasks = new Map<Value, Value>();
   const [onlyTask, ...others] = tasks;
   if (onlyTask !== undefined && others.length === 0) {
-    for (let layer = 0; layer + 1 < shape.layerWidths.length; layer++) {
+    for (const layer of trunkLayers(shape).keys()) {
       const mask = parameters.mask(onlyTask, layer);
       if (mask !== undefined) updateMasks.set(parameters.parameter(trunkWeightName(layer)), mask);
     }
   }
-  const slots = addAdamUpdate(graph, found, { updateMasks });
-  return { ...graph.build({ graphName: 'ncs4cvr-training' }), slots };
+  addAdamUpdate(graph, found, { updateMasks });
+  return graph.build({ graphName: 'ncs4cvr-training' });
 }
 
 /** The same network's forward pass alone, parameters fed at run time: `click.p` and `conversion.p`, each [B, 1]. */
-export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): BuiltGraph {
+export function buildForwardGraph(shape: NetworkShape, hasMasks: boolean): Uint8Array {
   const graph = new GraphBuilder();
   const { network, inputs } = openNetwork(graph, shape, hasMasks ? 'given' : 'none', false);
   for (const task of TASKS) {
@@ -84,8 +86,8 @@ function straightThrough(graph: GraphBuilder, mask: Value, score: Value): Value 
 }
 
 /**
- * A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. A penalty on the scores pushes both tasks alike, which is no
- * agreement: its gradient is taken off first.
+ * A' = b A + (1 - b) dL_click/dS * dL_conversion/dS, per layer. A penalty on the scores pushes both tasks alike,
+ * which is no agreement: its gradient is taken off first.
  */
 function addAgreement(
   graph: GraphBuilder,
@@ -132,12 +134,13 @@ function openNetwork(
   masks: MaskMode,
   requiresGradient: boolean,
 ): { network: Network; inputs: NetworkInputs; parameters: NetworkParameters } {
+  const layers = trunkLayers(shape);
   const byName = new Map(shape.parameters.map((parameter) => [parameter.name, parameter]));
   const parameters: NetworkParameters = {
     parameter: (name) => graph.parameter(name, byName.get(name)!.shape),
     mask: (task, layer) => {
       if (masks === 'none') return undefined;
-      const widths = shape.layerWidths.slice(layer, layer + 2);
+      const widths = layers[layer]!;
       if (masks === 'hardConcrete') {
         const noise = graph.input(noiseInput(task, layer), widths);
         return hardConcrete(graph, graph.parameter(scoreName(task, layer), widths), noise);
@@ -148,9 +151,10 @@ function openNetwork(
         : straightThrough(graph, mask, graph.parameter(scoreName(task, layer), widths));
     },
   };
+  const { denseWidth } = shape.layout;
   const inputs: NetworkInputs = {
     fields: graph.input(FIELDS, ['B', shape.fieldNames.length, shape.embeddingWidth], { requiresGradient }),
-    dense: shape.denseWidth === 0 ? undefined : graph.input(DENSE_INPUT, ['B', shape.denseWidth]),
+    dense: denseWidth === 0 ? undefined : graph.input(DENSE_INPUT, ['B', denseWidth]),
   };
   return { network: new Network(graph, shape, parameters), inputs, parameters };
 }

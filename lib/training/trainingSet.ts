@@ -4,11 +4,11 @@ import type { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { type BatchPlace, type LabelColumns, readLabels } from '../features/readLabels.ts';
 
-/** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes a row. */
+/** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes per row. */
 export interface TrainingSet {
   readonly rowCount: number;
   readonly rows: EncodedRows;
-  /** 0 or 1 a row. */
+  /** 0 or 1 for each row. */
   readonly click: Uint8Array;
   /** In [0, 1]; only meaningful where click is 1. */
   readonly conversion: Float32Array;

@@ -35,6 +35,12 @@ describe('readPredictions', () => {
     );
   });
 
+  test('gives no rows unless asked, and never more than there are', async () => {
+    const file = readableFile(await predictionBytes([2, 1]));
+    expect((await readPredictions(file)).rows).toEqual([]);
+    expect((await readPredictions(file, 9)).rows).toHaveLength(3);
+  });
+
   test('a file without rows has a schema and no rows, also when rows are asked for', async () => {
     const found = await readPredictions(readableFile(await predictionBytes([])), 5);
     expect(found).toMatchObject({ rowCount: 0, batchCount: 0, rows: [] });
@@ -46,20 +52,48 @@ describe('readPredictions', () => {
     for (let sizeBytes = 0; sizeBytes < bytes.length; sizeBytes += 7) {
       await expect(readPredictions(readableFile(bytes.subarray(0, sizeBytes)))).rejects.toMatchObject({
         code: 'PREDICTION_FILE_INVALID',
+        location: { file: 'memory.arrow' },
+      });
+    }
+    // Two magics, the padding of one and the footer's length take 18 bytes.
+    await expect(readPredictions(readableFile(bytes.subarray(0, 17)))).rejects.toMatchObject({
+      expected: 'an Arrow IPC file',
+      found: '17 bytes',
+    });
+    for (const sizeBytes of [18, bytes.length - 1]) {
+      await expect(readPredictions(readableFile(bytes.subarray(0, sizeBytes)))).rejects.toMatchObject({
+        expected: "'ARROW1' at the end",
+        found: 'other bytes: it was cut off',
       });
     }
   });
 
   test('another file, and a footer length that can not be, are errors', async () => {
     const invalid = { code: 'PREDICTION_FILE_INVALID', location: { file: 'memory.arrow' } };
-    await expect(readPredictions(readableFile(Buffer.from('PAR1'.repeat(20))))).rejects.toMatchObject(
-      invalid,
-    );
+    await expect(readPredictions(readableFile(Buffer.from('PAR1'.repeat(20))))).rejects.toMatchObject({
+      ...invalid,
+      expected: "'ARROW1' at the start",
+      found: 'other bytes',
+    });
     const bytes = await predictionBytes([3]);
-    for (const footerBytes of [-1, 0, 1, bytes.length, 2 ** 31 - 1]) {
+    const mostBytes = bytes.length - 18;
+    const withFooterOf = (footerBytes: number) => {
       const damaged = Buffer.from(bytes);
       damaged.writeInt32LE(footerBytes, bytes.length - 10);
-      await expect(readPredictions(readableFile(damaged))).rejects.toMatchObject(invalid);
+      return readPredictions(readableFile(damaged));
+    };
+    for (const footerBytes of [-1, 0, mostBytes + 1, 2 ** 31 - 1]) {
+      await expect(withFooterOf(footerBytes)).rejects.toMatchObject({
+        ...invalid,
+        expected: `a footer of 1 to ${mostBytes} bytes`,
+        found: String(footerBytes),
+      });
+    }
+    for (const footerBytes of [1, mostBytes]) {
+      await expect(withFooterOf(footerBytes)).rejects.toMatchObject({
+        ...invalid,
+        expected: 'an Arrow IPC file',
+      });
     }
   });
 

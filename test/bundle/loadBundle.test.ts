@@ -7,8 +7,8 @@ import { ProblemsError, StorageError } from '../../lib/base/errors.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { encodeGoldenRows } from '../../lib/bundle/writeBundle.ts';
 import { contractFingerprint } from '../../lib/features/contract.ts';
-import type { GraphProto } from '../../lib/onnx/modelMessages.ts';
-import { decodeModel, encodeModel } from '../../lib/onnx/modelProto.ts';
+import { decodeModel, encodeModel, tensorInfoOf, valueInfoOf } from '../../lib/onnx/modelProto.ts';
+import type { GraphProto } from '../../lib/onnx/onnxSchema.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -208,18 +208,22 @@ describe('a model with right checksums that does not fit the contract is refused
     const copy = copied((path) =>
       forgeModel(path, (graph) => ({
         ...graph,
-        inputs: graph.inputs.map((input) =>
-          input.name === 'dense'
-            ? { ...input, name: 'numbers' }
-            : input.name === 'list_rows'
-              ? { ...input, elementType: 'int64' }
-              : input.name === 'single_rows'
-                ? { ...input, shape: [512, input.shape[1]!] }
-                : input,
-        ),
-        outputs: graph.outputs.map((output) =>
-          output.name === 'pcvr' ? { ...output, shape: ['B', 1] } : output,
-        ),
+        input: graph.input
+          .map(tensorInfoOf)
+          .map((input) =>
+            valueInfoOf(
+              input.name === 'dense'
+                ? { ...input, name: 'numbers' }
+                : input.name === 'list_rows'
+                  ? { ...input, elementType: 'int64' }
+                  : input.name === 'single_rows'
+                    ? { ...input, shape: [512, input.shape[1]!] }
+                    : input,
+            ),
+          ),
+        output: graph.output
+          .map(tensorInfoOf)
+          .map((output) => valueInfoOf(output.name === 'pcvr' ? { ...output, shape: ['B', 1] } : output)),
       })),
     );
     const { code, problems } = await refusal(copy);
@@ -237,7 +241,7 @@ describe('a model with right checksums that does not fit the contract is refused
     const copy = copied((path) =>
       forgeModel(path, (graph) => ({
         ...graph,
-        nodes: graph.nodes.map((node) =>
+        node: graph.node.map((node) =>
           node.opType === 'Relu' ? { ...node, opType: 'Gelu', domain: 'com.microsoft' } : node,
         ),
       })),
@@ -265,7 +269,7 @@ describe('a model with right checksums that does not fit the contract is refused
     const text = copied((copy) => forge(copy, 'model.onnx', Buffer.from('no model at all')));
     expect((await refusal(text)).code).toBe('GRAPH_UNREADABLE');
     const missingWeights = copied((copy) =>
-      forgeModel(copy, (graph) => ({ ...graph, initializers: graph.initializers.slice(1) })),
+      forgeModel(copy, (graph) => ({ ...graph, initializer: graph.initializer.slice(1) })),
     );
     expect((await refusal(missingWeights)).code).toBe('GRAPH_INVALID');
   });
@@ -300,7 +304,7 @@ describe('golden rows', () => {
     const copy = copied((path) =>
       forgeModel(path, (graph) => ({
         ...graph,
-        initializers: graph.initializers.map((tensor) => {
+        initializer: graph.initializer.map((tensor) => {
           if (tensor.name !== 'click.head.bias') return tensor;
           const rawData = tensor.rawData.slice();
           const values = new Float32Array(rawData.buffer);

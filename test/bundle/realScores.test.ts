@@ -50,7 +50,7 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     }
     const set = builder.build();
     expect(set.rowCount).toBe(ROWS);
-    const forward = await ForwardPass.create(networkShape(config.network, layout), layout, masks, 1);
+    const forward = await ForwardPass.create(networkShape(config.network, layout), masks, 1);
     const expected = await forward.predict(network.weights, set);
     await forward.release();
 

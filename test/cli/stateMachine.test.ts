@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
 import { PartitionRefusedError } from '../../lib/base/errors.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
-import { openStepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
+import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
@@ -15,7 +16,7 @@ import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
-import { runMain } from './runMain.ts';
+import { mainScript, run as runProgram } from './runMain.ts';
 
 // Plans that operators start on AWS: the built commands against doubles of S3 and Step Functions; the state machine as
 // it is deployed runs the functions in this process.
@@ -40,14 +41,14 @@ beforeAll(async () => {
     ...services,
     functions: {
       ...services.functions,
-      ScoreUnit: async (unit) => {
+      score: async (unit) => {
         await gate;
         if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-        return services.functions.ScoreUnit!(unit);
+        return services.functions.score!(unit);
       },
-      PublishPartition: async (request) => {
+      publish: async (request) => {
         if (isRefused) throw new PartitionRefusedError('PUBLISH_REFUSED', 'a gate refuses it');
-        return services.functions.PublishPartition!(request);
+        return services.functions.publish!(request);
       },
     },
   });
@@ -70,6 +71,10 @@ beforeEach(() => {
   });
 });
 
+/** The built program, which doesn't wait for half a second and more between two looks at an execution. */
+const quickPauses = fileURLToPath(new URL('quickPauses.mjs', import.meta.url));
+const runMain = (...args: readonly string[]) =>
+  runProgram(process.execPath, ['--import', quickPauses, mainScript, ...args]);
 const uri = (name: string) => `s3://${s3.bucket}/${root}/${name}`;
 const put = (key: string, bytes: Uint8Array) =>
   s3.double!.buckets.get(s3.bucket)!.put(key, Buffer.from(bytes), {}, {});
@@ -264,7 +269,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       /error: RUN_FAILED: .*States\.ExceedToleratedFailureThreshold: .*no memory left/s,
     );
     const again = await run();
-    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` goes on where it stopped/);
+    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` continues where it stopped/);
     isBroken = false;
     const { exitCode, stdout, stderr } = await redrive('--wait');
     expect(exitCode, stderr).toBe(0);
@@ -316,7 +321,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     expect(failed.stderr).toMatch(/error: RUN_FAILED: .*PartitionsNotPublished: of 1 partitions, 1 failed/s);
     const late = await redrive();
     expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*mend the cause and start a new run/);
+    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*fix the cause and start a new run/);
     expect(sfn.calls).not.toContain('RedriveExecution');
     isRefused = false;
     const { exitCode, stdout } = await run('--wait');

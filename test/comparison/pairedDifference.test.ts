@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import type { PairedMetricName, ReportScores } from '../../lib/comparison/comparisonDocument.ts';
-import { pairedDifference } from '../../lib/comparison/pairedDifference.ts';
-import { resampleAucs } from '../../lib/comparison/resampleAucs.ts';
+import type { PairedMetricName } from '../../lib/comparison/comparisonDocument.ts';
+import { pairedDifference, resampleAucs } from '../../lib/comparison/pairedDifference.ts';
+import type { ReportScores } from '../../lib/comparison/runFolder.ts';
 import { FunnelMetrics } from '../../lib/metrics/funnelMetrics.ts';
 
 const ROWS = 600;
@@ -30,13 +30,13 @@ function difference(reference: ReportScores[], other: ReportScores[], metric: Pa
 
 describe('a paired difference', () => {
   it.each(['click.auc', 'conversion.auc', 'ctcvr.auc'] as const)(
-    'of %s is, a seed, the difference of the AUCs that evaluate computes',
+    'of %s is, for each seed, the difference of the AUCs that evaluate computes',
     (metric) => {
-      const [part] = metric.split('.') as ['click' | 'conversion' | 'ctcvr'];
+      const [label] = metric.split('.') as ['click' | 'conversion' | 'ctcvr'];
       const auc = (run: ReportScores) => {
         const metrics = new FunnelMetrics();
         metrics.add({ ...run, click, conversion });
-        return metrics.compute()[part].auc!;
+        return metrics.compute()[label].auc!;
       };
       const { values, mean } = difference(good, bad, metric);
       good.forEach((run, i) => {
@@ -78,5 +78,96 @@ describe('a paired difference', () => {
     const first = difference(good, bad, 'click.auc', 3);
     expect(difference(good, bad, 'click.auc', 3)).toEqual(first);
     expect(difference(good, bad, 'click.auc', 4).low).not.toBe(first.low);
+  });
+
+  const known = (differences: readonly (number | null)[]) => {
+    const resamples = (aucs: readonly (number | null)[]) =>
+      aucs.map((auc) => ({ aucs: [auc], drawnRuns: [0] }));
+    const reference = { whole: [0.75], resamples: resamples(differences) };
+    return pairedDifference(reference, { whole: [0.5], resamples: resamples(differences.map(() => 0)) });
+  };
+
+  it('has a 95% interval: the 2.5th and the 97.5th percentile of the resamples, in whatever order they come', () => {
+    const order = Int32Array.from({ length: 1001 }, (_, i) => i);
+    random.shuffle(order);
+    expect(known(Array.from(order, (i) => i / 1000))).toEqual({
+      mean: 0.25,
+      low: expect.closeTo(0.025, 12),
+      high: expect.closeTo(0.975, 12),
+      values: [0.25],
+    });
+    // Of two resamples, 2.5% of the way from one to the other.
+    expect(known([8, 4])).toMatchObject({ low: expect.closeTo(4.1, 12), high: expect.closeTo(7.9, 12) });
+    expect(known([-3])).toMatchObject({ low: -3, high: -3 });
+  });
+
+  it('leaves out resamples in which a run that was drawn has one class only, of either arm', () => {
+    expect(known([1, null, 2, null])).toMatchObject({
+      low: expect.closeTo(1.025, 12),
+      high: expect.closeTo(1.975, 12),
+    });
+    const whole = [0.5, 0.5];
+    const other = { whole, resamples: [{ aucs: [0.25, null], drawnRuns: [0, 1] }] };
+    const drawn = (drawnRuns: number[]) =>
+      pairedDifference({ whole, resamples: [{ aucs: [0.5, 0.5], drawnRuns }] }, other);
+    expect(drawn([0, 0])).toMatchObject({ low: 0.25, high: 0.25 });
+    expect(drawn([0, 1])).toMatchObject({ low: Number.NaN, high: Number.NaN });
+  });
+
+  it('averages the runs that a resample drew, as often as it drew them', () => {
+    const reference = { whole: [1, 1], resamples: [{ aucs: [0.75, 0.25], drawnRuns: [1, 1] }] };
+    const other = { whole: [0, 0], resamples: [{ aucs: [0.5, 0.125], drawnRuns: [1, 1] }] };
+    expect(pairedDifference(reference, other)).toMatchObject({ mean: 1, low: 0.125, high: 0.125 });
+    const both = { ...reference, resamples: [{ aucs: [0.75, 0.25], drawnRuns: [0, 1] }] };
+    expect(pairedDifference(both, other).low).toBe(0.1875);
+  });
+
+  it('is unknown where an arm has one class only', () => {
+    const arm = { whole: [null], resamples: [] };
+    expect(pairedDifference(arm, { whole: [0.5], resamples: [] }).values).toEqual([Number.NaN]);
+    expect(pairedDifference({ whole: [0.5], resamples: [] }, arm)).toMatchObject({
+      low: Number.NaN,
+      values: [Number.NaN],
+    });
+  });
+});
+
+describe('resampled AUCs', () => {
+  const resample = (runs: ReportScores[], over: object = {}) =>
+    resampleAucs({ runs, labels, metric: 'click.auc', seed: 5, ...over });
+
+  it('are of a thousand resamples, each with as many rows and runs as there are, drawn with replacement', () => {
+    const { whole, resamples } = resample(good);
+    expect(resamples).toHaveLength(1000);
+    const drawn = resamples.flatMap(({ aucs, drawnRuns }) => {
+      expect([aucs.length, drawnRuns.length]).toEqual([3, 3]);
+      return drawnRuns;
+    });
+    for (const run of [0, 1, 2]) {
+      // 1000 of 3000 draws expected, standard deviation 26.
+      expect(Math.abs(drawn.filter((index) => index === run).length - 1000)).toBeLessThan(130);
+    }
+    expect(resamples.some(({ drawnRuns }) => drawnRuns[0] === drawnRuns[1])).toBe(true);
+    const mean = resamples.reduce((sum, { aucs }) => sum + aucs[0]!, 0) / 1000;
+    // The standard error of one AUC is 0.02 at most here, that of the mean of a thousand 0.0008.
+    expect(Math.abs(mean - whole[0]!)).toBeLessThan(0.004);
+  });
+
+  it('draw the same rows for every run and every arm of one seed', () => {
+    const first = resample([good[0]!, good[0]!], { resamples: 20 });
+    for (const { aucs } of first.resamples) expect(aucs[0]).toBe(aucs[1]);
+    const second = resample([bad[0]!, good[0]!], { resamples: 20 });
+    expect(second.resamples.map(({ aucs }) => aucs[1])).toEqual(first.resamples.map(({ aucs }) => aucs[1]));
+    expect(second.resamples.map(({ drawnRuns }) => drawnRuns)).toEqual(
+      first.resamples.map(({ drawnRuns }) => drawnRuns),
+    );
+  });
+
+  it('are null with one class only', () => {
+    const oneClass = { click: new Uint8Array(ROWS), conversion };
+    expect(resample(good, { labels: oneClass, resamples: 1 })).toMatchObject({
+      whole: [null, null, null],
+      resamples: [{ aucs: [null, null, null] }],
+    });
   });
 });

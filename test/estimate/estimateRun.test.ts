@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { estimateRun } from '../../lib/estimate/estimateRun.ts';
-import { DEFAULT_PRICES_FILE, type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
+import { type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
 import type { RunPlan } from '../../lib/publish/runPlan.ts';
 import { planOf } from '../publish/planOf.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -117,7 +117,9 @@ describe('prices', () => {
     writeFileSync(join(folder, 'prices.json'), JSON.stringify(document));
     return readPrices(join(folder, 'prices.json'));
   };
-  const given = JSON.parse(readFileSync(DEFAULT_PRICES_FILE, 'utf8')) as Prices;
+  const given = JSON.parse(
+    readFileSync(new URL('../../infra/prices.json', import.meta.url), 'utf8'),
+  ) as Prices;
 
   it('come with where, when and from which pages they are', async () => {
     expect(await readPrices()).toEqual(given);

@@ -85,6 +85,17 @@ describe('columnRequirements', () => {
     expect(more).toEqual([]);
     expect(requirement).toMatchObject({ required: true, expected: 'a number column and an integer column' });
     expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(named(ints));
+    const [turned] = requirementsOf(
+      { kind: 'categorical', name: 'b', column: 'a', table: table('int') },
+      { kind: 'numeric', column: 'a', required: false },
+    );
+    expect(turned).toMatchObject({ required: true, expected: 'an integer column and a number column' });
+    expect(all.filter((type) => turned!.accepts(type)).map(String)).toEqual(named(ints));
+  });
+
+  it('says once what two features of one column expect alike', () => {
+    const numeric = { kind: 'numeric', column: 'a' };
+    expect(requirementsOf(numeric, { ...numeric, name: 'b' })[0]!.expected).toBe('a number column');
   });
 });
 

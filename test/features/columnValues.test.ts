@@ -17,6 +17,8 @@ import {
 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { IntScratch, isValid, readIntegers, readNumbers } from '../../lib/features/columnValues.ts';
+import { type NumericFeature, parseContract } from '../../lib/features/contract.ts';
+import { readFeatureNumbers } from '../../lib/features/featureNumbers.ts';
 import { columnOf, doubles, int64s } from './arrowBatches.ts';
 
 function numbersOf(data: Data, start = 0, end = data.length): number[] {
@@ -113,6 +115,39 @@ describe('readIntegers and readNumbers', () => {
     }
     expect(numbersOf(columnOf(new Bool(), [true, null, false]).slice(1, 2))).toEqual([NaN, 0]);
     expect(numbersOf(columnOf(new Int64(), [null, 4n]))).toEqual([NaN, 4]);
+  });
+
+  it('read booleans and their nulls beyond the first bytes of the bitmaps', () => {
+    const flags = Array.from({ length: 70 }, (_, row) => (row % 11 === 0 ? null : row % 3 === 0));
+    const expected = flags.map((flag) => (flag === null ? Number.NaN : Number(flag)));
+    const data = columnOf(new Bool(), flags);
+    expect(numbersOf(data)).toEqual(expected);
+    expect(numbersOf(data.slice(9, 60), 10, 55)).toEqual(expected.slice(19, 64));
+  });
+
+  it.each([
+    ...cases.map(([name, data]) => [name, data] as const),
+    ['float16', makeData({ type: new Float16(), data: new Uint16Array(4), length: 4 })] as const,
+    ['float64', doubles([1, null, null, null])] as const,
+    ['decimal', decimals([1n, 2n, 3n, 4n], 0)] as const,
+    ['null', makeData({ type: new Null(), length: 4 })] as const,
+  ])('write the rows asked for of %s and nothing beyond', (name, data) => {
+    const into = new Float64Array(3).fill(-777);
+    readNumbers(data, 1, 2, into);
+    expect([...into.subarray(1)]).toEqual([-777, -777]);
+    const { features } = parseContract({
+      contractVersion: 1,
+      rowKeys: ['id'],
+      features: [{ kind: 'numeric', column: 'a', missingValues: [-777] }],
+    });
+    readFeatureNumbers(features[0] as NumericFeature, data, 1, 2, into);
+    expect([...into.subarray(1)]).toEqual([-777, -777]);
+    if (['float16', 'float64', 'decimal'].includes(name)) return;
+    const scratch = new IntScratch();
+    scratch.ensure(3);
+    for (const half of [scratch.lows, scratch.highs]) half.fill(-777);
+    readIntegers(data, 1, 2, scratch);
+    expect([...scratch.lows.subarray(1), ...scratch.highs.subarray(1)]).toEqual([-777, -777, -777, -777]);
   });
 
   it('read a column of type null as nulls', () => {

@@ -141,6 +141,84 @@ describe('parseContract', () => {
     },
   );
 
+  it.each([
+    ['minCount', 1, Number.MAX_SAFE_INTEGER],
+    ['maxEntries', 1, 2 ** 27],
+    ['hash buckets', 1, 2 ** 30],
+    ['seed', 0, Number.MAX_SAFE_INTEGER],
+    ['maxLength', 1, 1000],
+    ['buckets', 2, 10_000],
+    ['fitted rows', 0, Number.MAX_SAFE_INTEGER],
+  ])('takes %s from %d to %d, whole numbers only', (key, least, most) => {
+    const featureWith = (value: number) => {
+      const categorical = (table: object) => ({ kind: 'categorical', column: 'a', table });
+      const intTableWith = (vocabulary: object) => categorical({ type: 'int', vocabulary });
+      const fitted = { mean: 0, standardDeviation: 1, rows: value };
+      const list = { kind: 'list', column: 'a', table: intTable, keep: 'last', maxLength: value };
+      const features: Readonly<Record<string, object>> = {
+        minCount: intTableWith({ minCount: value }),
+        maxEntries: intTableWith({ maxEntries: value }),
+        'hash buckets': categorical({ type: 'int', hash: { buckets: value } }),
+        seed: categorical({ type: 'int', hash: { buckets: 2, seed: value } }),
+        maxLength: list,
+        buckets: { kind: 'bucketed', column: 'a', buckets: value },
+        'fitted rows': { kind: 'numeric', column: 'a', fitted },
+      };
+      return withFeature(features[key]!);
+    };
+    for (const value of [least, most]) expect(problemsOf(featureWith(value))).toEqual([]);
+    for (const value of [least - 1, least + 0.5, most + 1]) {
+      expect(problemsOf(featureWith(value))).toHaveLength(1);
+    }
+  });
+
+  it('demands a row key, a feature, and names that are not empty', () => {
+    expect(problemsOf({ ...minimal, rowKeys: [] })).toHaveLength(1);
+    expect(problemsOf({ ...minimal, features: [] })).toHaveLength(1);
+    expect(problemsOf({ ...minimal, rowKeys: [''] })).toHaveLength(1);
+    expect(problemsOf(withFeature({ kind: 'numeric', column: '' }))).toHaveLength(1);
+    const named = (name: string) => problemsOf(withFeature({ kind: 'numeric', column: 'a', name }));
+    expect(named('_a.b-9')).toEqual([]);
+    for (const name of ['', '9a', 'a b', 'é']) {
+      expect(named(name)).toEqual(['features.0.name: letters, digits, _ . - only']);
+    }
+  });
+
+  it('calls a document without an origin the feature contract', () => {
+    expect(() => parseContract({})).toThrow('feature contract is invalid');
+  });
+
+  it('says that there are no shared tables when a feature names one', () => {
+    expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table: 'nowhere' }))).toEqual([
+      "features.0.table: no table 'nowhere' (tables: none)",
+    ]);
+  });
+
+  it.each(['int', 'string'])('lists ten wrong values of a table of type %s and no more', (type) => {
+    const twelve = Array.from({ length: 12 }, (_, i) => `x${i}`);
+    const tableOf = (missingValues: string[], values: string[]) => ({
+      kind: 'categorical',
+      column: 'a',
+      table: { type, missingValues, vocabulary: { fitted: { values } } },
+    });
+    expect(problemsOf(withFeature(tableOf(twelve, [])))).toHaveLength(type === 'int' ? 10 : 0);
+    const numbers = twelve.map((_, i) => String(i));
+    expect(problemsOf(withFeature(tableOf([], [...numbers, ...numbers])))).toHaveLength(10);
+  });
+
+  it('reports bounds of the wrong type once, not also for their order', () => {
+    const clip = { min: '2', max: '1' };
+    expect(problemsOf(withFeature({ kind: 'numeric', column: 'a', clip }))).toHaveLength(2);
+    for (const half of [
+      { min: 2, max: '1' },
+      { min: '2', max: 1 },
+    ]) {
+      expect(problemsOf(withFeature({ kind: 'numeric', column: 'a', clip: half }))).toHaveLength(1);
+    }
+    const fitted = { boundaries: [2, '1'] };
+    expect(problemsOf(withFeature({ kind: 'bucketed', column: 'a', buckets: 4, fitted }))).toHaveLength(1);
+  });
+
   it('accepts clip bounds alone, but not equal or reversed', () => {
     const clipped = (clip: object) => problemsOf(withFeature({ kind: 'numeric', column: 'a', clip }));
     expect(clipped({ min: 0 })).toEqual([]);

@@ -8,7 +8,9 @@ import {
   type RecordBatch,
   Uint32,
   Uint64,
+  util,
 } from 'apache-arrow';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { batchOf, columnOf, doubles, int64Lists, int64s, strings } from './arrowBatches.ts';
@@ -159,6 +161,41 @@ describe('numeric features', () => {
       [-9, 0],
       [0, 1],
     ]);
+  });
+
+  it('find one in a column of integers or of float64 exactly, never as the float32 next to it', () => {
+    expect(heldBy(int64s([2 ** 24, 2 ** 24 + 1]), 2 ** 24 + 1)).toEqual([2 ** 24, 0, 0, 1]);
+    expect(heldBy(doubles([-0.7, Math.fround(-0.7)]), -0.7)).toEqual([0, 1, Math.fround(-0.7), 0]);
+  });
+
+  it('find any in a column of float16 as the nearest of all float16, ties to the even one', () => {
+    const halves = Array.from({ length: 0x7c00 }, (_, bits) => util.uint16ToFloat64(bits));
+    const sizes = fc.oneof(
+      fc.integer({ min: 0, max: halves.length - 2 }).chain((bits) => {
+        const [low, high] = [halves[bits]!, halves[bits + 1]!];
+        return fc.constantFrom(0, 0.25, 0.5, 0.75).map((share) => low + share * (high - low));
+      }),
+      fc.double({ min: 0, max: 1e5, noNaN: true }),
+      fc.constantFrom(65_504, 65_519, 65_519.5, 65_520, 65_520.5, 65_521, 65_536),
+    );
+    fc.assert(
+      fc.property(sizes, fc.boolean(), (size, isNegative) => {
+        const above = halves.findIndex((half) => half >= size);
+        // 0x7c00 is infinity, one step of 32 above the largest number.
+        const [low, high] = above < 0 ? [65_504, 65_536] : [halves[above - 1] ?? 0, halves[above]!];
+        const highBits = above < 0 ? 0x7c00 : above;
+        const isHigh = high - size < size - low || (high - size === size - low && highBits % 2 === 0);
+        const nearest = above === 0 ? 0 : isHigh || size >= 65_536 ? highBits : highBits - 1;
+        fc.pre(nearest > 0);
+        const sign = isNegative ? 0x8000 : 0;
+        const bits = Uint16Array.of(nearest - 1 + sign, nearest + sign);
+        const data = makeData({ type: new Float16(), data: bits, length: 2 });
+        const feature = { kind: 'bucketed', column: 'a', buckets: 2, fitted: { boundaries: [] } };
+        const missingValues = [isNegative ? -size : size];
+        expect(singlesOf([{ ...feature, missingValues }], batchOf({ a: data }))).toEqual([1, 0]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('take log1p symmetrically around zero', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ContractError } from '../../lib/base/errors.ts';
-import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
+import { type CategoricalFeature, type FeatureContract, parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
-import { featureLayout } from '../../lib/features/featureLayout.ts';
+import { featureLayout, tableOf } from '../../lib/features/featureLayout.ts';
 
 function contractOf(features: readonly object[], tables: object = {}): FeatureContract {
   return parseContract({ contractVersion: 1, rowKeys: ['id'], tables, features });
@@ -60,6 +60,13 @@ describe('featureLayout', () => {
     expect(attempt).toThrow(ContractError);
     expect(attempt).toThrow(/CONTRACT_NOT_FITTED: column 'a'/);
     expect(attempt).toThrow(`expected ${expected}`);
+  });
+});
+
+describe('tableOf', () => {
+  it('refuses a reference to a table that the contract lacks', () => {
+    const feature = mixed.features.find((each): each is CategoricalFeature => each.kind === 'categorical')!;
+    expect(() => tableOf({ ...mixed, tables: {} }, feature)).toThrow(/CONTRACT_INVALID: column 'video'/);
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RandomStream } from '../../lib/base/randomStream.ts';
 import { hash64, hashBucket, hashBytes, hashInt64, seed64 } from '../../lib/features/hash64.ts';
 import { referenceXxh64 } from './referenceXxh64.ts';
 
@@ -60,7 +61,8 @@ describe('XXH64', () => {
   it('equals a BigInt version on any bytes, wherever they stand in their buffer', () => {
     fc.assert(
       fc.property(
-        fc.uint8Array({ maxLength: 200 }),
+        // Without the size, fast-check stops at about ten bytes, short of a stripe.
+        fc.uint8Array({ maxLength: 200, size: 'max' }),
         fc.nat(9),
         fc.maxSafeNat(),
         fc.uint8Array({ maxLength: 9 }),
@@ -74,12 +76,21 @@ describe('XXH64', () => {
     );
   });
 
-  it('hashes any int64 as its bytes', () => {
+  it('equals a BigInt version on half a megabyte, where every carry of a product happens', () => {
+    const bytes = new Uint8Array(2 ** 19);
+    const random = new RandomStream(3);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = random.nextBelow(256);
+    expect(hashOfBytes(bytes, 11)).toBe(referenceXxh64(bytes, 11n));
+  });
+
+  it('hashes any int64 as its bytes, also with a seed whose sum with the constants is about to carry', () => {
+    const carry = 2 ** 32 - 0x165667c5 - 8;
+    const seeds = fc.oneof(fc.maxSafeNat(), fc.integer({ min: carry - 10, max: carry + 10 }));
     fc.assert(
-      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.maxSafeNat(), (value, seed) => {
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), seeds, (value, seed) => {
         expect(hashOfInteger(value, seed)).toBe(referenceXxh64(littleEndian(value), BigInt(seed)));
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
   });
 });

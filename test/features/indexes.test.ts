@@ -22,6 +22,9 @@ const int64Arbitrary = fc.oneof(
   ),
 );
 
+/** Up to `maxLength` values: without the size, fast-check stops at about ten, and nothing grows. */
+const many = <T>(value: fc.Arbitrary<T>, maxLength: number) => fc.array(value, { maxLength, size: 'max' });
+
 function ranksOf(
   lookup: { findAll(highs: Int32Array, lows: Int32Array, count: number, ranks: Int32Array): void },
   values: readonly bigint[],
@@ -34,7 +37,7 @@ function ranksOf(
 describe('IntIndex', () => {
   it('agrees with a Map of BigInts on any integers, through growth', () => {
     fc.assert(
-      fc.property(fc.array(int64Arbitrary, { maxLength: 300 }), fc.array(int64Arbitrary), (added, asked) => {
+      fc.property(many(int64Arbitrary, 300), fc.array(int64Arbitrary), (added, asked) => {
         const index = new IntIndex();
         const map = new Map<bigint, number>();
         for (const value of added) {
@@ -109,9 +112,7 @@ describe('StringIndex', () => {
   };
 
   it('agrees with a Map on any strings, through growth of slots and arena', () => {
-    const texts = fc.array(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ unit: 'binary' })), {
-      maxLength: 200,
-    });
+    const texts = many(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ unit: 'binary' })), 200);
     fc.assert(
       fc.property(texts, fc.array(fc.string({ maxLength: 3 })), (added, asked) => {
         const index = new StringIndex();
@@ -125,8 +126,39 @@ describe('StringIndex', () => {
         for (const text of [...added, ...asked]) expect(rankOf(index, text)).toBe((map.get(text) ?? -1) + 1);
         for (const [text, at] of map) expect(new TextDecoder().decode(index.bytesAt(at))).toBe(text);
       }),
-      { numRuns: 200 },
+      { numRuns: 20 },
     );
+  });
+
+  it('holds 20,000 strings that grow the slots and the arena, and one longer than the whole arena', () => {
+    const index = new StringIndex();
+    const texts = [...Array.from({ length: 20_000 }, (_, i) => `user-${i}`), 'x'.repeat(2 ** 20)];
+    for (const [at, text] of texts.entries()) {
+      expect(index.findOrAdd(encode(text), 0, text.length)).toBe(at);
+    }
+    expect(index.size).toBe(20_001);
+    for (const at of [0, 1, 15, 16, 4_095, 19_999, 20_000]) {
+      expect(rankOf(index, texts[at]!)).toBe(at + 1);
+      expect(new TextDecoder().decode(index.bytesAt(at))).toBe(texts[at]);
+    }
+    expect(rankOf(index, 'user-20000')).toBe(0);
+  });
+
+  it('looks several strings up at once, from any offset on', () => {
+    const index = new StringIndex();
+    for (const text of ['a', 'bc']) index.findOrAdd(encode(text), 0, text.length);
+    const ranks = new Int32Array(4).fill(-7);
+    index.findAll(encode('--abcabc'), Int32Array.of(0, 2, 3, 5, 6, 8), 1, 3, ranks);
+    expect([...ranks]).toEqual([1, 2, 1, -7]);
+  });
+
+  it('orders strings byte by byte', () => {
+    const index = new StringIndex();
+    const sorted = ['', 'B', 'a', 'ab', 'b', 'é'];
+    for (const text of sorted) index.findOrAdd(encode(text), 0, encode(text).length);
+    for (let a = 0; a < sorted.length; a++) {
+      for (let b = 0; b < sorted.length; b++) expect(Math.sign(index.compare(a, b))).toBe(Math.sign(a - b));
+    }
   });
 
   it('keeps strings apart whose 32-bit hashes are equal', () => {

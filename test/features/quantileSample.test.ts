@@ -17,6 +17,8 @@ describe('QuantileSample', () => {
     const counts = new Array<number>(10).fill(0);
     for (const value of values) counts[bucketOf(boundaries, value)]!++;
     expect(counts).toEqual(new Array(10).fill(100));
+    // Sizes that don't divide: ranks 2.5, 5 and 7.5 of ten are rounded up.
+    expect(boundariesOf([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 4)).toEqual([3, 5, 8]);
   });
 
   it('gives a constant column one bucket and few distinct values one bucket each', () => {
@@ -49,6 +51,26 @@ describe('QuantileSample', () => {
         expect(Math.abs(boundary / count - (i + 1) / 20)).toBeLessThan(0.008);
       });
     }
+  });
+
+  it('keeps exactly the values that algorithm R keeps, each with the same chance', () => {
+    // Written out from Vitter's paper: value i (from 0) replaces a random one of the first i + 1 places, if it is in the sample.
+    const sampleSize = 100_000;
+    const rows = 160_000;
+    const random = new RandomStream(1);
+    const kept: number[] = [];
+    for (let i = 0; i < rows; i++) {
+      if (i < sampleSize) kept.push(i);
+      else {
+        const place = random.nextBelow(i + 1);
+        if (place < sampleSize) kept[place] = i;
+      }
+    }
+    kept.sort((a, b) => a - b);
+    // As many buckets as values: every value but the largest is a boundary.
+    const boundaries = boundariesOf(Array.from({ length: rows }).keys(), sampleSize);
+    expect(boundaries).toHaveLength(sampleSize - 1);
+    expect(boundaries.findIndex((boundary, i) => boundary !== kept[i])).toBe(-1);
   });
 
   it('gives the same boundaries for the same stream', () => {

@@ -1,7 +1,12 @@
-import { Bool, Int8 } from 'apache-arrow';
+import { Binary, Bool, type DataType, Float32, Int8, Utf8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
-import { readLabels, readUsers } from '../../lib/features/readLabels.ts';
+import {
+  labelColumnsSchema,
+  labelRequirements,
+  readLabels,
+  readUsers,
+} from '../../lib/features/readLabels.ts';
 import { batchOf, columnOf, doubles, int64s, strings } from './arrowBatches.ts';
 
 const place = { file: 'part-0.parquet', rowGroup: 2, rowStart: 40 };
@@ -36,21 +41,22 @@ describe('readLabels', () => {
   });
 
   it.each([
-    [[1, 2], [0, 0], 'click', '2'],
-    [[1, null], [0, 0], 'click', 'null or NaN'],
-    [[1, 0.5], [0, 0], 'click', '0.5'],
-    [[0, 1], [9, 1.01], 'play_rate', '1.01'],
-    [[0, 1], [9, -0.01], 'play_rate', '-0.01'],
-    [[0, 1], [9, null], 'play_rate', 'null or NaN'],
+    [[1, 2], [0, 0], 'click', '2', '0 or 1'],
+    [[1, null], [0, 0], 'click', 'null or NaN', '0 or 1'],
+    [[1, 0.5], [0, 0], 'click', '0.5', '0 or 1'],
+    [[0, 1], [9, 1.01], 'play_rate', '1.01', '0 to 1'],
+    [[0, 1], [9, -0.01], 'play_rate', '-0.01', '0 to 1'],
+    [[0, 1], [9, null], 'play_rate', 'null or NaN', '0 to 1'],
   ])(
-    'refuses clicks %j with conversions %j, naming the row group, the row, the column and what it found',
-    (clicks, rates, column, found) => {
+    'refuses clicks %j with conversions %j, naming the row group, row and column, what it found and expected',
+    (clicks, rates, column, found, expected) => {
       const error = errorOf(batchOf({ click: doubles(clicks), play_rate: doubles(rates) }));
       expect(error.message).toContain('row 41 of the shard');
-      expect([error.code, error.location, error.found]).toEqual([
+      expect([error.code, error.location, error.found, error.expected]).toEqual([
         'SHARD_LABEL_INVALID',
         { file: 'part-0.parquet', rowGroup: 2, column },
         found,
+        expected,
       ]);
     },
   );
@@ -66,5 +72,43 @@ describe('readUsers', () => {
     const users = readUsers(batchOf({ user: int64s([2n ** 53n, null, 2n ** 53n + 1n], 5n) }), 'user');
     expect(users).toEqual([2n ** 53n, null, 2n ** 53n + 1n]);
     expect(readUsers(batchOf({ user: strings(['a', null, 'a']) }), 'user')).toEqual(['a', null, 'a']);
+  });
+
+  it('gives bytes as text that can be compared, one character for each byte', () => {
+    const bytes = columnOf(new Binary(), [Uint8Array.of(0xff, 65), null, Uint8Array.of(0xfe, 65)]);
+    expect(readUsers(batchOf({ user: bytes }), 'user')).toEqual(['\u00ffA', null, '\u00feA']);
+  });
+
+  it('gives null for every row of a shard without the column', () => {
+    expect(readUsers(batchOf({ other: int64s([1, 2]) }), 'user')).toEqual([null, null]);
+  });
+});
+
+describe('labelRequirements', () => {
+  it('asks for both labels as numbers, and for a user that can be grouped by when one is named', () => {
+    const requirements = labelRequirements({ ...columns, user: 'uid' });
+    expect(requirements.map(({ column, required, expected }) => [column, required, expected])).toEqual([
+      ['click', true, 'a number column (label)'],
+      ['play_rate', true, 'a number column (label)'],
+      ['uid', true, 'an integer or string column (user)'],
+    ]);
+    const types: DataType[] = [new Bool(), new Int8(), new Float32(), new Utf8(), new Binary()];
+    expect(requirements.map(({ accepts }) => types.filter(accepts).map(String))).toEqual([
+      ['Bool', 'Int8', 'Float32'],
+      ['Bool', 'Int8', 'Float32'],
+      ['Bool', 'Int8', 'Utf8', 'Binary'],
+    ]);
+    expect(labelRequirements(columns).map(({ column }) => column)).toEqual(['click', 'play_rate']);
+  });
+});
+
+describe('labelColumnsSchema', () => {
+  it('takes a user or none, and refuses a column without a name', () => {
+    const isValid = (document: object) => labelColumnsSchema.safeParse(document).success;
+    expect(isValid(columns)).toBe(true);
+    expect(isValid({ click: 'c', conversion: 'v', user: 'u' })).toBe(true);
+    for (const key of ['click', 'conversion', 'user']) {
+      expect(isValid({ click: 'c', conversion: 'v', user: 'u', [key]: '' })).toBe(false);
+    }
   });
 });

@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import asl from 'asl-validator';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { publicationStatus } from '../../lib/publish/publishedState.ts';
-import type { PublishRequest } from '../../lib/publish/runPlan.ts';
-import type { WorkUnit } from '../../lib/publish/workUnits.ts';
+import type { PublishRequest, WorkUnit } from '../../lib/publish/runPlan.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
@@ -66,19 +65,19 @@ const { functions, readJson, writeJson } = scoringRunServices(() => remainingMil
 const services = {
   functions: {
     ...functions,
-    ScoreUnit: async (payload: unknown) => {
+    score: async (payload: unknown) => {
       const { partition, spans } = payload as WorkUnit;
       const name = `${partition} ${spans[0]!.firstRowGroup}`;
       tries.set(name, (tries.get(name) ?? 0) + 1);
       if (broken.has(partition))
         throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-      return functions.ScoreUnit!(payload);
+      return functions.score!(payload);
     },
-    PublishPartition: async (payload: unknown) => {
+    publish: async (payload: unknown) => {
       const { partition } = payload as PublishRequest;
       publications.push(partition);
       beforePublishing(partition);
-      return functions.PublishPartition!(payload);
+      return functions.publish!(payload);
     },
   },
   readJson,
@@ -109,7 +108,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
         ItemReader: { Resource: 'arn:aws:states:::s3:getObject' },
         // A map's results don't fit into a state's output: they go to S3, and the input goes on.
         ResultWriter: { Resource: 'arn:aws:states:::s3:putObject', Parameters: { Prefix: 'runs' } },
-        ResultPath: name === 'PublishPartitions' ? '$.published' : null,
+        ResultPath: name === 'PublishPartitions' ? '$.published' : '$.scored',
       });
       const { States } = map.ItemProcessor as Definition;
       const tasks = Object.values(States).filter(({ Type }) => Type === 'Task');

@@ -2,7 +2,6 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { describeUri } from '../../lib/inspect/describeUri.ts';
-import { formatTable } from '../../lib/inspect/formatTable.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -96,8 +95,8 @@ describe('describeUri', () => {
     for (const [uri, found] of [
       [text, '"hello"'],
       [empty, 'an empty file'],
-      [plain, 'a folder that is no bundle'],
-      ['/dev/null', 'a device or pipe that is no bundle'],
+      [plain, "a folder that isn't a bundle"],
+      ['/dev/null', "a device or pipe that isn't a bundle"],
     ] as const) {
       await expect(describeUri(uri)).rejects.toMatchObject({
         code: 'INSPECT_UNKNOWN',
@@ -131,13 +130,4 @@ describe('describeUri', () => {
     writeFileSync(join(bundle, 'model.onnx'), onnx);
     await expect(describeUri(bundle)).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
   });
-});
-
-test('formatTable aligns columns by their longest cell and leaves no space at the end of a line', () => {
-  expect(
-    formatTable([
-      ['a', 'bb', 'c'],
-      ['long', '', ''],
-    ]),
-  ).toBe('a     bb  c\nlong');
 });

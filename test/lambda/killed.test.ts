@@ -1,6 +1,6 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import type { WorkUnit } from '../../lib/publish/workUnits.ts';
+import type { WorkUnit } from '../../lib/publish/runPlan.ts';
 import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { expectRows, first, second } from '../publish/partitionUnderTest.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { WorkUnit } from '../../lib/publish/runPlan.ts';
 import type { ScoredUnit } from '../../lib/publish/scoreUnit.ts';
-import type { WorkUnit } from '../../lib/publish/workUnits.ts';
 import { funnelRows } from '../fixtures/tinyFunnel.ts';
 import { expectRows } from '../publish/partitionUnderTest.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';

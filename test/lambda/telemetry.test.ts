@@ -1,12 +1,15 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import { codeVersion } from '../../scripts/codeVersion.mjs';
 import { first } from '../publish/partitionUnderTest.ts';
 import { unzipFunction } from '../support/lambda/unzipFunction.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { DeployedFunctions, FUNCTIONS, METRICS_NAMESPACE } from './deployedFunctions.ts';
 
 // What an operator sees of the functions: logs, metrics, traces, errors.
+const version = codeVersion(fileURLToPath(new URL('../..', import.meta.url)));
 const lambda = new DeployedFunctions(testEndpoint());
 
 /** The functions' own metrics that the dashboard shows: namespace, name, dimension, its value. */
@@ -52,7 +55,7 @@ function writtenMetrics(records: readonly Record<string, unknown>[]): string[][]
     );
 }
 
-it('every line of a run is a JSON record; log records name the service, the request and its trace', async () => {
+it('every line of a run is a JSON record; log records name the service, the code, the request and its trace', async () => {
   lambda.land('a.parquet', first);
   await lambda.deliverAll();
   for (const name of FUNCTIONS) {
@@ -64,6 +67,7 @@ it('every line of a run is a JSON record; log records name the service, the requ
       expect(log).toMatchObject({
         level: 'INFO',
         service: 'ncs4cvr',
+        code_version: version,
         function_request_id: expect.any(String),
       });
       const { function_request_id: request, xray_trace_id: trace } = log as Record<string, string>;

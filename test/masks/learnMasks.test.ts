@@ -7,10 +7,8 @@ import { density } from '../../lib/masks/pruneByMagnitude.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape, trunkWeightName } from '../../lib/network/networkShape.ts';
 import { allOnesMasks, layerSizes, type TaskMasks } from '../../lib/network/taskMasks.ts';
-import { scalarTensor } from '../../lib/onnx/session.ts';
-import { DENSITY_PENALTY, drawNoise, expectedDensity, noiseInput } from '../../lib/training/hardConcrete.ts';
-import type { MaskEstimator } from '../../lib/training/maskScores.ts';
-import { gradientCosines, maskScores } from '../../lib/training/maskScores.ts';
+import { drawNoise, expectedDensity } from '../../lib/training/hardConcrete.ts';
+import { type MaskEstimator, MaskLearning } from '../../lib/training/maskLearning.ts';
 import { copyWeights } from '../../lib/training/modelWeights.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
 import { settingsOf, syntheticLayout, syntheticRows, syntheticWeights } from '../fixtures/syntheticModel.ts';
@@ -23,7 +21,6 @@ const shape = networkShape(
 const trainingSet = syntheticRows(layout, 400);
 const options = {
   shape,
-  layout,
   settings: settingsOf({ batchRows: 16, epochs: 2 }),
   initial: syntheticWeights(shape, 1),
   trainingSet,
@@ -31,16 +28,23 @@ const options = {
 };
 const config = { ...maskSearchDefaults.learned, density: 0.3, epochs: 2 };
 
-const originalFeed = TrainingStep.prototype.feed;
+/** A step that learns masks from those that share every connection. */
+async function learningStep(estimator: MaskEstimator, initial = options.initial) {
+  const learning = new MaskLearning(shape, initial, estimator);
+  const masks = allOnesMasks(shape);
+  const step = await TrainingStep.create({ shape, settings: options.settings, initial, masks, learning });
+  return { step, learning };
+}
 
 describe('a step with learned masks', () => {
   it('moves a score against the gradient of its mask bit, dL/dm = dL/dW W where all is kept', async () => {
     const initial = copyWeights(options.initial);
-    const args = [shape, layout, options.settings, initial, allOnesMasks(shape)] as const;
+    const { settings } = options;
+    const masks = allOnesMasks(shape);
     // One task at a time: the weight's gradient is then this task's alone.
     for (const task of TASKS) {
-      const alone = await TrainingStep.create(...args, [task]);
-      const both = await TrainingStep.create(...args, TASKS, 'topD');
+      const alone = await TrainingStep.create({ shape, settings, initial, masks, tasks: [task] });
+      const { step: both, learning } = await learningStep('topD', initial);
       const clicked = Int32Array.from(trainingSet.click.keys()).filter((row) => trainingSet.click[row] === 1);
       await alone.run(trainingSet, clicked.slice());
       await both.run(trainingSet, clicked.slice());
@@ -48,7 +52,7 @@ describe('a step with learned masks', () => {
       layerSizes(shape).forEach((size, layer) => {
         const before = initial.parameters.get(trunkWeightName(layer))!;
         const after = alone.weights.parameters.get(trunkWeightName(layer))!;
-        const scores = maskScores(both, shape)[task][layer]!;
+        const scores = learning.scores[task][layer]!;
         for (let i = 0; i < size; i++) {
           // Adam's first step has the size of the learning rate and the sign of the gradient.
           const gradientSign = Math.sign(before[i]! - after[i]!);
@@ -67,16 +71,9 @@ describe('a step with learned masks', () => {
   it('trains the same weights as given masks do', async () => {
     const masks = allOnesMasks(shape);
     const rows = Int32Array.from({ length: 64 }, (_, row) => row);
-    const given = await TrainingStep.create(shape, layout, options.settings, options.initial, masks);
-    const learned = await TrainingStep.create(
-      shape,
-      layout,
-      options.settings,
-      options.initial,
-      masks,
-      TASKS,
-      'topD',
-    );
+    const { settings, initial } = options;
+    const given = await TrainingStep.create({ shape, settings, initial, masks });
+    const { step: learned } = await learningStep('topD');
     for (const step of [given, learned])
       for (let i = 0; i < 5; i++) await step.run(trainingSet, rows.slice());
     expect(learned.weights.embeddings).toEqual(given.weights.embeddings);
@@ -88,21 +85,13 @@ describe('a step with learned masks', () => {
   });
 
   it('measures cosines in [-1, 1], -1 and 1 among the possible', async () => {
-    const step = await TrainingStep.create(
-      shape,
-      layout,
-      options.settings,
-      options.initial,
-      allOnesMasks(shape),
-      TASKS,
-      'topD',
-    );
+    const { step, learning } = await learningStep('topD');
     await step.run(
       trainingSet,
       Int32Array.from({ length: 64 }, (_, row) => row),
     );
     // After one step a cosine is the sign of one product.
-    const first = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    const first = learning.gradientCosines().flatMap((layer) => [...layer]);
     expect(first.some((cosine) => Math.abs(cosine - 1) < 1e-3)).toBe(true);
     expect(first.some((cosine) => Math.abs(cosine + 1) < 1e-3)).toBe(true);
     for (let i = 0; i < 20; i++)
@@ -110,7 +99,7 @@ describe('a step with learned masks', () => {
         trainingSet,
         Int32Array.from({ length: 16 }, (_, row) => 16 * i + row),
       );
-    const later = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    const later = learning.gradientCosines().flatMap((layer) => [...layer]);
     for (const cosine of later) expect(Math.abs(cosine)).toBeLessThan(1.001);
     expect(later.some((cosine) => Math.abs(cosine) < 0.5)).toBe(true);
     await step.release();
@@ -119,30 +108,25 @@ describe('a step with learned masks', () => {
 
 describe('the cosine of both gradients', () => {
   /** After one step on one clicked row from equal heads; over several rows opposite labels don't give opposite gradients. */
-  async function cosinesWhere(converted: number, estimator: MaskEstimator, inputs = {}): Promise<number[]> {
+  async function cosinesWhere(
+    converted: number,
+    estimator: MaskEstimator,
+    prepare: (learning: MaskLearning) => void = () => {},
+  ): Promise<number[]> {
     const initial = copyWeights(options.initial);
     const equal = ['weight', 'bias'].map(
       (part) => [`conversion.head.${part}`, initial.parameters.get(`click.head.${part}`)!] as const,
     );
     const parameters = new Map([...initial.parameters, ...equal]);
-    const masks = allOnesMasks(shape);
-    const step = await TrainingStep.create(
-      shape,
-      layout,
-      options.settings,
-      { ...initial, parameters },
-      masks,
-      TASKS,
-      estimator,
-    );
+    const { step, learning } = await learningStep(estimator, { ...initial, parameters });
     const { rowCount } = trainingSet;
     const labels = {
       click: new Uint8Array(rowCount).fill(1),
       conversion: new Float32Array(rowCount).fill(converted),
     };
-    step.feed(inputs);
+    prepare(learning);
     await step.run({ ...trainingSet, ...labels }, Int32Array.of(0));
-    const cosines = gradientCosines(step, shape).flatMap((layer) => [...layer]);
+    const cosines = learning.gradientCosines().flatMap((layer) => [...layer]);
     await step.release();
     return cosines.filter((cosine) => cosine !== 0);
   }
@@ -160,14 +144,13 @@ describe('the cosine of both gradients', () => {
   });
 
   it('is that of the losses alone: a penalty on the density, alike for both, is no agreement', async () => {
-    // The same noise for both tasks, so that their masks are one.
-    const noise = layerSizes(shape).flatMap((size, layer) => {
-      const drawn = drawNoise(shape, new RandomStream(layer))[noiseInput('click', layer)]!;
-      expect(drawn.size).toBe(size);
-      return TASKS.map((task) => [noiseInput(task, layer), drawn] as const);
+    const cosines = await cosinesWhere(0, 'hardConcrete', (learning) => {
+      // The same noise for both tasks, so that their masks are one.
+      const { click } = drawNoise(shape, new RandomStream(0));
+      expect(click.map(({ length }) => length)).toEqual(layerSizes(shape));
+      learning.setNoise({ click, conversion: click });
+      learning.setDensityPenalty(1);
     });
-    const inputs = { ...Object.fromEntries(noise), [DENSITY_PENALTY]: scalarTensor(1) };
-    const cosines = await cosinesWhere(0, 'hardConcrete', inputs);
     expect(cosines.length).toBeGreaterThan(20);
     // Where a drawn mask is clipped both gradients are 0; taking the penalty off may leave a rounding.
     expect(cosines.filter((cosine) => cosine > 1e-6)).toEqual([]);
@@ -231,15 +214,16 @@ describe('masks drawn from hard concrete scores', () => {
 
   it('are thinned out by the penalty: their expected density falls from near 1 to the one asked for', async () => {
     const seen: number[] = [];
-    const feed = vi.spyOn(TrainingStep.prototype, 'feed').mockImplementation(function (
-      this: TrainingStep,
-      inputs,
+    const { setDensityPenalty } = MaskLearning.prototype;
+    const spy = vi.spyOn(MaskLearning.prototype, 'setDensityPenalty').mockImplementation(function (
+      this: MaskLearning,
+      factor,
     ) {
-      if (DENSITY_PENALTY in inputs) seen.push(expectedDensity(maskScores(this, shape)));
-      return originalFeed.call(this, inputs);
+      seen.push(expectedDensity(this.scores));
+      return setDensityPenalty.call(this, factor);
     });
     await learnMasks(long, { ...drawn, epochs: 6 });
-    feed.mockRestore();
+    spy.mockRestore();
     expect(seen[0]).toBeGreaterThan(0.8);
     expect(seen.at(-1)).toBeLessThan(0.45);
   });

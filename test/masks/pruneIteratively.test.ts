@@ -25,7 +25,7 @@ const options = {
   shape,
   layout,
   settings,
-  initial: initialWeights(shape, layout, settings, { click: 0.5, conversion: 0.3 }),
+  initial: initialWeights(shape, settings, { click: 0.5, conversion: 0.3 }),
   trainingSet: syntheticRows(layout, 600, { seed: 1 }),
   validationSet: syntheticRows(layout, 400, { seed: 2 }),
 };
@@ -36,11 +36,11 @@ const bits = (values: Float32Array) => [...new Uint32Array(values.slice().buffer
 
 describe('a mask search', () => {
   test('gives T + 1 nested masks whose densities are r^(k / T) within a connection a round (oracles T4, T5)', async () => {
-    const rounds = await pruneIteratively({
-      ...options,
-      tasks: ['click'] as const,
+    const rounds = await pruneIteratively(options, {
+      tasks: ['click'],
       rounds: 4,
       finalDensity: 0.2,
+      epochs: settings.epochs,
     });
     expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
     rounds.forEach(({ round, mask, density, layerDensities }) => {
@@ -55,22 +55,22 @@ describe('a mask search', () => {
 
   test('rewinds everything: a round ends as a training of its own from the initial weights would (oracle T6)', async () => {
     const kept = copyWeights(options.initial);
-    const rounds = await pruneIteratively({
-      ...options,
-      tasks: ['conversion'] as const,
+    const rounds = await pruneIteratively(options, {
+      tasks: ['conversion'],
       rounds: 2,
       finalDensity: 0.3,
+      epochs: settings.epochs,
     });
     expect(bits(options.initial.embeddings)).toEqual(bits(kept.embeddings));
     for (const { mask, validation } of rounds) {
       const masks = { click: mask, conversion: mask };
-      const alone = await trainNetwork({ ...options, tasks: ['conversion'], masks });
+      const alone = await trainNetwork(options, { tasks: ['conversion'], masks });
       expect(alone.best).toEqual(validation);
     }
   });
 
   test('of one task leaves the other head alone and is judged by that task only', async () => {
-    const { weights, best } = await trainNetwork({ ...options, tasks: ['conversion'] });
+    const { weights, best } = await trainNetwork(options, { tasks: ['conversion'] });
     expect(bits(weights.parameters.get('click.head.weight')!)).toEqual(
       bits(options.initial.parameters.get('click.head.weight')!),
     );
@@ -82,7 +82,7 @@ describe('alternating steps under masks', () => {
   test("leave the conversion's own weights bit-identical in any number of click steps, momentum or not (oracle T2)", async () => {
     const masks = syntheticMasks(shape, 0.5);
     const steps = settingsOf({ batchRows: 50, steps: 'alternating', trunk: { learningRate: 0.01 } });
-    const step = await TrainingStep.create(shape, layout, steps, options.initial, masks);
+    const step = await TrainingStep.create({ shape, settings: steps, initial: options.initial, masks });
     const rowsWith = (click: number) =>
       Int32Array.from(
         [...options.trainingSet.click.keys()].filter((row) => options.trainingSet.click[row] === click),
@@ -124,10 +124,14 @@ describe('alternating steps on embeddings with private columns', () => {
         privateEmbeddingWidth: 1,
         hidden: [12, 6],
       }),
-      options.layout,
+      layout,
     );
     const training = { batchRows: 50, steps: 'alternating', embeddings: { optimiser: 'adam' } };
-    const step = await TrainingStep.create(own, options.layout, settingsOf(training), syntheticWeights(own));
+    const step = await TrainingStep.create({
+      shape: own,
+      settings: settingsOf(training),
+      initial: syntheticWeights(own),
+    });
     const clickedRows = Int32Array.from(options.trainingSet.click.keys()).filter(
       (row) => options.trainingSet.click[row] === 1,
     );
@@ -166,7 +170,7 @@ describe('training with a mask search', () => {
     const maskOf = (rounds: readonly MaskRound[]) => rounds[chosenRound]!.mask;
     const expected = { click: maskOf(searches.click), conversion: maskOf(searches.conversion) };
     expect(masks).toEqual(chosenRound === 0 ? undefined : expected);
-    const alone = await trainNetwork({ ...options, masks: expected });
+    const alone = await trainNetwork(options, { masks: expected });
     expect(alone.best).toEqual(network.best);
     expect(lines).toHaveLength(2 * 3 + 3);
   });

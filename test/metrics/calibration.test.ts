@@ -52,13 +52,13 @@ describe('calibration', () => {
     expect(calibrationOf([[0.25, 0]]).compute()).toEqual({ ratio: null, ece: 0.25 });
   });
 
-  test('merging any split equals the whole within rounding, also through JSON', () => {
+  test('merging any split equals the whole within rounding', () => {
     fc.assert(
       fc.property(splitRows, ({ all, parts }) => {
         const pairs = (rows: typeof all) => rows.map(({ score, label }) => [score, label] as const);
         const merged = new Calibration();
         for (const part of parts) {
-          merged.merge(Calibration.fromJSON(JSON.parse(JSON.stringify(calibrationOf(pairs(part))))));
+          merged.merge(calibrationOf(pairs(part)));
         }
         const [found, whole] = [merged.compute(), calibrationOf(pairs(all)).compute()];
         for (const key of ['ratio', 'ece'] as const) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Auc } from '../../lib/metrics/auc.ts';
 import { type FunnelBatch, FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
+import { LabelledRows } from '../../lib/metrics/labelledRows.ts';
 import { LogLoss } from '../../lib/metrics/logLoss.ts';
 import { probability, softLabel, user } from './arbitraries.ts';
 
@@ -85,59 +85,121 @@ describe('funnel metrics', () => {
       { click: 1, conversion: 0.75, pctr: 0.5, pcvr: 0.5, user: null },
       { click: 1, conversion: 0.25, pctr: 0.5, pcvr: 0.25, user: null },
     ];
-    const auc = new Auc();
+    const kept = new LabelledRows();
     const logLoss = new LogLoss();
     for (const { pcvr, conversion } of rows) {
-      auc.add(pcvr, conversion);
+      kept.add(pcvr, conversion, null);
       logLoss.add(pcvr, conversion);
     }
     expect(reportOf(batchOf(rows)).conversion).toMatchObject({
-      auc: auc.compute(),
+      auc: kept.compute().auc,
       logLoss: logLoss.compute(),
       calibration: 0.75,
     });
   });
 
-  test.each(['exact', 'binned'] as const)(
-    'states of any split merge to the whole, also through JSON (%s AUC)',
-    (auc) => {
-      const impression = fc.record({
-        click: fc.constantFrom(0, 1),
-        conversion: fc.oneof(softLabel, fc.constant(null)),
-        pctr: probability,
-        pcvr: probability,
-        user: fc.oneof(user, fc.constant(null)),
-      });
-      fc.assert(
-        fc.property(fc.array(impression, { maxLength: 40 }), fc.nat(40), (rows, cut) => {
-          const stateOf = (part: readonly Impression[]) => {
-            const metrics = new FunnelMetrics({ auc });
-            metrics.add(batchOf(part));
-            return metrics;
-          };
-          const merged = stateOf(rows.slice(0, cut));
-          merged.merge(FunnelMetrics.fromJSON(JSON.parse(JSON.stringify(stateOf(rows.slice(cut))))));
-          const [found, whole] = [merged.compute(), stateOf(rows).compute()];
-          expect(found.rows).toBe(whole.rows);
-          for (const task of ['click', 'conversion', 'ctcvr'] as const) {
-            for (const [name, value] of Object.entries(whole[task]) as [
-              keyof (typeof whole)['click'],
-              number | null,
-            ][]) {
-              if (value === null) expect(found[task][name]).toBeNull();
-              else expect(found[task][name]).toBeCloseTo(value, 12);
-            }
-          }
-        }),
-        { numRuns: 40 },
-      );
-    },
+  const someImpressions = fc.array(
+    fc.record({
+      click: fc.constantFrom(0, 1),
+      conversion: fc.oneof(softLabel, fc.constant(null)),
+      pctr: probability,
+      pcvr: probability,
+      user: fc.oneof(user, fc.constant(null)),
+    }),
+    { maxLength: 40 },
   );
+  const stateOf = (rows: readonly Impression[], exactRows?: number) => {
+    const metrics = new FunnelMetrics(exactRows);
+    metrics.add(batchOf(rows));
+    return metrics;
+  };
+  /** Cut into parts of at most `size` rows. */
+  const partsOf = (rows: readonly Impression[], size: number) =>
+    Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.slice(i * size, (i + 1) * size));
+  const mergedParts = (rows: readonly Impression[], size: number, exactRows: number) => {
+    const merged = new FunnelMetrics(exactRows);
+    for (const part of partsOf(rows, size)) merged.merge(stateOf(part, exactRows));
+    return merged.compute();
+  };
 
-  test('exact and binned states do not merge', () => {
-    expect(() => new FunnelMetrics().merge(new FunnelMetrics({ auc: 'binned' }))).toThrow(
-      expect.objectContaining({ code: 'METRIC_STATE_INVALID' }),
+  test('states of any split, merged in order, have the bits of one pass, on either side of the limit', () => {
+    fc.assert(
+      fc.property(
+        someImpressions,
+        fc.integer({ min: 1, max: 10 }),
+        fc.constantFrom(10, 20, 1000),
+        (rows, size, exactRows) => {
+          expect(mergedParts(rows, size, exactRows)).toEqual(stateOf(rows, exactRows).compute());
+        },
+      ),
+      { numRuns: 200 },
     );
+  });
+
+  test('states that no longer keep their rows merge to one pass within rounding', () => {
+    fc.assert(
+      fc.property(someImpressions, fc.integer({ min: 1, max: 40 }), fc.nat(6), (rows, size, exactRows) => {
+        const found = mergedParts(rows, size, exactRows);
+        const whole = stateOf(rows, exactRows).compute();
+        expect(found.rows).toBe(whole.rows);
+        for (const key of ['click', 'conversion', 'ctcvr'] as const) {
+          const { logLoss, calibration, ece, ...others } = whole[key];
+          expect(found[key]).toMatchObject(others);
+          for (const [name, value] of Object.entries({ logLoss, calibration, ece })) {
+            const other = found[key][name as 'logLoss'];
+            if (value === null) expect(other).toBeNull();
+            else expect(other).toBeCloseTo(value, 12);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('past the limit the AUC is binned with a bound that holds, and nothing else changes but GAUC', () => {
+    fc.assert(
+      fc.property(someImpressions, fc.nat(45), (rows, exactRows) => {
+        const exact = stateOf(rows).compute();
+        const found = stateOf(rows, exactRows).compute();
+        for (const key of ['click', 'conversion', 'ctcvr'] as const) {
+          const { auc, gauc, ...sums } = exact[key];
+          if (sums.rows <= exactRows) {
+            expect(found[key]).toEqual(exact[key]);
+            continue;
+          }
+          expect(found[key]).toMatchObject({ ...sums, gauc: null });
+          if (auc === null) expect([found[key].auc, found[key].aucError]).toEqual([null, null]);
+          else expect(Math.abs(found[key].auc! - auc)).toBeLessThanOrEqual(found[key].aucError! + 1e-12);
+        }
+      }),
+    );
+  });
+
+  test('the limit is that of one label: conversions of few clicks stay exact beside many impressions', () => {
+    // Five rows, of which three are clicked and two have a known conversion.
+    expect(stateOf(impressions, 5).compute()).toEqual(stateOf(impressions).compute());
+    const { click, conversion, ctcvr } = stateOf(impressions, 4).compute();
+    const exact = stateOf(impressions).compute();
+    expect(click).toEqual({
+      ...exact.click,
+      // .25 and .25 share a bin, one pair of the six.
+      auc: (1 + 0.75 + 1) / 3,
+      aucError: 1 / 12,
+      gauc: null,
+      gaucRefusal: 'the rows of each user are kept up to 4 rows only',
+    });
+    expect([conversion, ctcvr]).toEqual([exact.conversion, exact.ctcvr]);
+  });
+
+  test('past the limit GAUC is refused only where rows have users, merged ones too', () => {
+    const without = impressions.map((row) => ({ ...row, user: null }));
+    expect(stateOf(without, 0).compute().click).not.toHaveProperty('gaucRefusal');
+    for (const exactRows of [0, 5]) {
+      const merged = new FunnelMetrics(5);
+      merged.merge(stateOf(without, exactRows));
+      merged.merge(stateOf(impressions, exactRows));
+      expect(merged.compute().click.gaucRefusal).toContain('up to 5 rows');
+    }
   });
 
   test('a click that is not 0 or 1, a NaN score, and arrays of different lengths are errors', () => {

@@ -142,7 +142,7 @@ describe.each(cases)('with $title', ({ network, size = {}, density }) => {
   it('the training graph computes the network of the method', async () => {
     // Scores that hardly differ would prove nothing.
     if (density !== 0) expect(spread(expected.click)).toBeGreaterThan(0.05);
-    const forward = await ForwardPass.create(shape, layout, masks, 1);
+    const forward = await ForwardPass.create(shape, masks, 1);
     const { pctr, pcvr } = await forward.predict(weights, set);
     await forward.release();
     expect(largestDifference(pctr, expected.click)).toBeLessThan(TOLERANCE);
@@ -150,7 +150,7 @@ describe.each(cases)('with $title', ({ network, size = {}, density }) => {
   });
 
   it('model.onnx computes the same network, and pctcvr = pctr x pcvr', async () => {
-    const session = await ScoringSession.create(buildScoringGraph(shape, layout, weights, masks), layout);
+    const session = await ScoringSession.create(buildScoringGraph(shape, weights, masks), layout);
     for (const name of ['singleRows', 'listRows', 'listWeights', 'dense'] as const) {
       session.rows[name].set(set.rows[name]);
     }
@@ -179,7 +179,7 @@ describe('the input layer', () => {
       dense: dense.length === 0 ? undefined : graph.input('dense', ['B', dense.length]),
     });
     graph.output('x', layer);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const outputs = await session.run({
       fields: float32Tensor(Float32Array.from(fields.flat()), [1, fields.length, 2]),
       ...(dense.length === 0 ? {} : { dense: float32Tensor(Float32Array.from(dense), [1, dense.length]) }),
@@ -210,7 +210,7 @@ it('a layer that both tasks keep the same connections of is stored once in model
     layout,
   );
   const weights = syntheticWeights(shape);
-  const size = (masks?: TaskMasks) => buildScoringGraph(shape, layout, weights, masks).length;
+  const size = (masks?: TaskMasks) => buildScoringGraph(shape, weights, masks).length;
   expect(size(allOnesMasks(shape))).toBe(size());
   expect(size(syntheticMasks(shape, 0.5))).toBeGreaterThan(size() + 4 * 64 * 32);
 });

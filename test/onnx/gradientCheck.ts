@@ -39,7 +39,7 @@ export async function checkGradient(check: CheckCase): Promise<CheckResult> {
   const found = gradients(graph, loss, inputs);
   graph.output('forward', output);
   for (const [index, input] of inputs.entries()) graph.output(`gradient${index}`, found.get(input)!);
-  const session = await createSession(graph.build().bytes);
+  const session = await createSession(graph.build());
   const forwardOnly = await forwardSession(check);
 
   const feed = (data: readonly (readonly number[])[]) =>
@@ -109,5 +109,5 @@ function build(check: CheckCase): { graph: GraphBuilder; inputs: Value[]; output
 async function forwardSession(check: CheckCase) {
   const { graph, output } = build(check);
   graph.output('forward', output);
-  return createSession(graph.build().bytes);
+  return createSession(graph.build());
 }

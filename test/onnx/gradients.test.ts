@@ -98,7 +98,7 @@ describe('blocks of the network', () => {
     const found = gradients(graph, loss, [x, w, b]);
     for (const value of [x, w, b]) graph.output(`d${value.name}`, found.get(value)!);
     graph.output('loss', loss);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     // Twice, because memory of an earlier run may be used again.
     for (const count of [4, 0, 4, 0]) {
       const results = await session.run({
@@ -143,7 +143,7 @@ describe('gradients', () => {
     const middle = ops.multiply(graph, x, graph.scalar(2));
     const loss = ops.sum(graph, ops.multiply(graph, middle, graph.scalar(3)));
     graph.output('d', gradients(graph, loss, [middle]).get(middle)!);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const results = await session.run({ x: float32Tensor(new Float32Array(2), [2]) });
     expect(float32Data(results, 'd')).toEqual(Float32Array.of(3, 3));
     await session.release();

@@ -1,5 +1,5 @@
+import type { OpName } from '../../lib/onnx/ops.ts';
 import * as ops from '../../lib/onnx/ops.ts';
-import type { OpName } from '../../lib/onnx/opTable.ts';
 import type { CheckCase, Tensor } from './gradientCheck.ts';
 
 /** A case of one op: its graph, and the same computation in plain TypeScript. */
@@ -111,11 +111,11 @@ function multiplyMatrices([a, b]: readonly Tensor[]): Tensor {
   });
 }
 
-function reduceCase(axes: number[], keepDimensions: boolean, result: number[]): OpCase {
+function reduceCase(axes: number[], result: number[]): OpCase {
   return {
-    title: `axes ${axes}, ${keepDimensions ? 'kept' : 'dropped'}`,
+    title: `axes ${axes}`,
     inputs: [named(tensor([2, 3, 4]), ['B', 3, 4])],
-    build: (graph, [x]) => ops.reduceSum(graph, x!, axes, keepDimensions),
+    build: (graph, [x]) => ops.reduceSum(graph, x!, axes),
     reference: ([x]) => {
       const reduced = axes.map((axis) => (axis < 0 ? axis + 3 : axis));
       const sums = new Map<string, number>();
@@ -160,12 +160,6 @@ export const opCases: Readonly<Record<OpName, readonly OpCase[]>> = {
   softplus: unaryCase('softplus', (x) => Math.log1p(Math.exp(x))),
   exp: unaryCase('exp', Math.exp),
   log: unaryCase('log', Math.log, positive([2, 3])),
-  power: [0.5, 1, 2, 3, -1.5].map((exponent) => ({
-    title: `to the ${exponent}`,
-    inputs: [positive([2, 3])],
-    build: (graph, [x]) => ops.power(graph, x!, exponent),
-    reference: map((x) => x ** exponent),
-  })),
   clip: [
     {
       title: 'to [-0.5, 1]',
@@ -226,12 +220,7 @@ export const opCases: Readonly<Record<OpName, readonly OpCase[]>> = {
     build: (graph, [x]) => ops.sum(graph, x!),
     reference: ([x]) => ({ shape: [], data: [x!.data.reduce((a, b) => a + b, 0)] }),
   })),
-  reduceSum: [
-    reduceCase([1], false, [2, 4]),
-    reduceCase([1], true, [2, 1, 4]),
-    reduceCase([-1, 0], false, [3]),
-    reduceCase([0], true, [1, 3, 4]),
-  ],
+  reduceSum: [reduceCase([1], [2, 1, 4]), reduceCase([-1, 0], [1, 3, 1]), reduceCase([0], [1, 3, 4])],
   reshape: [
     {
       title: '[B, 2, 3] to [B, 6]',

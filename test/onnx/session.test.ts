@@ -8,7 +8,6 @@ import {
   createSession,
   float32Data,
   float32Tensor,
-  int32Tensor,
   int64Tensor,
   scalarTensor,
 } from '../../lib/onnx/session.ts';
@@ -20,7 +19,7 @@ function doubling(): Uint8Array {
   const graph = new GraphBuilder();
   const x = graph.input('x', ['B']);
   graph.output('y', multiply(graph, x, graph.scalar(2)));
-  return graph.build().bytes;
+  return graph.build();
 }
 
 describe('session', () => {
@@ -72,7 +71,6 @@ describe('session', () => {
   it('makes tensors of the types and shapes that graphs ask for', () => {
     expect(int64Tensor([3, -1])).toMatchObject({ type: 'int64', dims: [2], data: BigInt64Array.of(3n, -1n) });
     expect(scalarTensor(0.5)).toMatchObject({ type: 'float32', dims: [], data: Float32Array.of(0.5) });
-    expect(int32Tensor(Int32Array.of(1, 2), [2, 1])).toMatchObject({ type: 'int32', dims: [2, 1] });
     expect(() => float32Tensor(new Float32Array(3), [2, 2])).toThrow();
   });
 

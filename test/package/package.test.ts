@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlannedRun } from '../../functions/planRun.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { codeVersion } from '../../scripts/codeVersion.mjs';
 import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { expectRows, first, folder, freshPlace, PARTITION } from '../publish/partitionUnderTest.ts';
@@ -20,6 +21,7 @@ import { XrayDaemon } from '../support/xray/xrayDaemon.ts';
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const NAMES = ['plan', 'score', 'publish'] as const;
 const ARCHS = ['arm64', 'x64'] as const;
+const version = codeVersion(project);
 const MAX_UNZIPPED_BYTES = 60e6;
 const s3 = testEndpoint();
 
@@ -48,6 +50,11 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
         const machine = { arm64: 0xb7, x64: 0x3e }[arch];
         for (const file of native) expect(Buffer.from(content[file]!).readUInt16LE(18), file).toBe(machine);
       }
+    });
+
+    it("tells its version of the code, the checkout's", () => {
+      const { 'main.js': main } = packagedFiles(arch, name);
+      expect(Buffer.from(main!).toString()).toContain(`CODE_VERSION = "${version}"`);
     });
 
     it('holds nothing of training, the command line, its prices, charts or the writer of test shards', () => {

@@ -5,7 +5,7 @@ import { type ReadableShard, rowGroupReads } from '../../lib/parquet/rowGroupRea
 import { shardColumns } from '../../lib/parquet/shardColumns.ts';
 
 /** Three columns of one row group: a at [4, 104) with its dictionary at 4 and data at 24, b at [104, 204), c at [304, 404). */
-function plannable(change: Partial<Record<'a' | 'b' | 'c', Partial<ColumnChunk>>> = {}): ReadableShard {
+function readable(change: Partial<Record<'a' | 'b' | 'c', Partial<ColumnChunk>>> = {}): ReadableShard {
   const chunk = (name: 'a' | 'b' | 'c', dataPage: bigint, dictionary?: bigint): ColumnChunk => ({
     file_offset: 0n,
     meta_data: {
@@ -61,17 +61,17 @@ function planError(shard: ReadableShard, columns: string[], rowGroup = 0): Ncs4c
   throw new Error('rowGroupReads did not throw');
 }
 
-/** The chunk of `plannable` with some metadata replaced. */
+/** The chunk of `readable` with some metadata replaced. */
 function chunkWith(meta: Record<string, unknown>): Partial<ColumnChunk> {
-  const { meta_data: original } = plannable().metadata.row_groups[0]!.columns[1]!;
+  const { meta_data: original } = readable().metadata.row_groups[0]!.columns[1]!;
   return { meta_data: { ...original!, ...meta } as NonNullable<ColumnChunk['meta_data']> };
 }
 
 describe('rowGroupReads', () => {
   it('reads exactly the chunk of one column', () => {
-    const plan = rowGroupReads(plannable(), 0, ['c']);
-    expect(plan.ranges).toEqual([{ startByte: 304, endByte: 404, targetByte: 0 }]);
-    expect(plan.bufferBytes).toBe(100);
+    const reads = rowGroupReads(readable(), 0, ['c']);
+    expect(reads.ranges).toEqual([{ startByte: 304, endByte: 404, targetByte: 0 }]);
+    expect(reads.bufferBytes).toBe(100);
   });
 
   it('reads touching chunks in one range and leaves gaps out, whatever the order asked', () => {
@@ -79,31 +79,31 @@ describe('rowGroupReads', () => {
       ['a', 'b', 'c'],
       ['c', 'b', 'a'],
     ]) {
-      const plan = rowGroupReads(plannable(), 0, columns);
-      expect(plan.ranges).toEqual([
+      const reads = rowGroupReads(readable(), 0, columns);
+      expect(reads.ranges).toEqual([
         { startByte: 4, endByte: 204, targetByte: 0 },
         { startByte: 304, endByte: 404, targetByte: 200 },
       ]);
-      expect(plan.bufferBytes).toBe(300);
-      expect(plan.columns.map(({ column }) => column.name)).toEqual(columns);
+      expect(reads.bufferBytes).toBe(300);
+      expect(reads.columns.map(({ column }) => column.name)).toEqual(columns);
     }
   });
 
   it('places every chunk in the buffer, the dictionary page before the data pages', () => {
-    const plan = rowGroupReads(plannable(), 0, ['c', 'a']);
-    expect(plan.columns.map(({ chunks }) => chunks)).toMatchObject([
+    const reads = rowGroupReads(readable(), 0, ['c', 'a']);
+    expect(reads.columns.map(({ chunks }) => chunks)).toMatchObject([
       [{ path: ['c'], startByte: 100, endByte: 200, dataPageOffset: 0, valueCount: 10, codec: 'ZSTD' }],
       [{ path: ['a'], startByte: 0, endByte: 100, dataPageOffset: 20 }],
     ]);
   });
 
   it('drops repeats of a column', () => {
-    expect(rowGroupReads(plannable(), 0, ['b', 'b']).columns).toHaveLength(1);
+    expect(rowGroupReads(readable(), 0, ['b', 'b']).columns).toHaveLength(1);
   });
 
   it('takes a dictionary page offset of 0, or one past the first data page, for no dictionary', () => {
     for (const offset of [0n, 180n]) {
-      const shard = plannable({ b: chunkWith({ dictionary_page_offset: offset }) });
+      const shard = readable({ b: chunkWith({ dictionary_page_offset: offset }) });
       expect(rowGroupReads(shard, 0, ['b']).ranges).toEqual([
         { startByte: 104, endByte: 204, targetByte: 0 },
       ]);
@@ -111,7 +111,7 @@ describe('rowGroupReads', () => {
   });
 
   it('says SHARD_TRUNCATED with row group, column and bytes when a chunk reaches past the data', () => {
-    const error = planError({ ...plannable(), dataEndByte: 400 }, ['a', 'c']);
+    const error = planError({ ...readable(), dataEndByte: 400 }, ['a', 'c']);
     expect(error.message).toBe(
       "SHARD_TRUNCATED: x.parquet, row group 0, column 'c': the column chunk reaches past the end of the data " +
         '(expected bytes 304 to 404, found data up to byte 400)',
@@ -119,7 +119,7 @@ describe('rowGroupReads', () => {
   });
 
   it('refuses more than 2 GiB of one row group', () => {
-    const shard = plannable({ b: chunkWith({ total_compressed_size: 2n ** 31n }) });
+    const shard = readable({ b: chunkWith({ total_compressed_size: 2n ** 31n }) });
     const error = planError({ ...shard, dataEndByte: 2 ** 32 }, ['b']);
     expect(error).toMatchObject({ code: 'SHARD_ROW_GROUP_TOO_LARGE', found: `${2 ** 31}` });
   });
@@ -137,7 +137,7 @@ describe('rowGroupReads', () => {
   ] as [string, Partial<ColumnChunk>][])(
     'says %s for column b when its chunk has %o, and still plans column a',
     (code, change) => {
-      const shard = plannable({ b: change });
+      const shard = readable({ b: change });
       expect(planError(shard, ['b'])).toMatchObject({
         code,
         location: { file: 'x.parquet', rowGroup: 0, column: 'b' },
@@ -147,9 +147,9 @@ describe('rowGroupReads', () => {
   );
 
   it('refuses unknown row groups, unknown columns and columns without an Arrow type', () => {
-    expect(planError(plannable(), ['a'], 1).code).toBe('SHARD_ROW_GROUP_MISSING');
-    expect(planError(plannable(), ['d']).code).toBe('SHARD_COLUMN_MISSING');
-    const shard = { ...plannable(), unreadableColumns: new Map([['a', 'odd type']]) };
+    expect(planError(readable(), ['a'], 1).code).toBe('SHARD_ROW_GROUP_MISSING');
+    expect(planError(readable(), ['d']).code).toBe('SHARD_COLUMN_MISSING');
+    const shard = { ...readable(), unreadableColumns: new Map([['a', 'odd type']]) };
     expect(planError(shard, ['a'])).toMatchObject({ code: 'SHARD_COLUMN_UNREADABLE', found: 'odd type' });
   });
 });

@@ -4,10 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
-import { makeRunPlan } from '../../lib/publish/runPlan.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
@@ -36,9 +36,9 @@ export type Place = ReturnType<typeof freshPlace>;
 export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
   writeWhole(joinUri(place.inputUri, name), funnelShard(rows, 60));
 export async function run(place: Place, bundle: ModelBundle, { liftHold = false, workers = 2 } = {}) {
-  const request = { modelUri: bundle.uri, model: modelIdentity(bundle), targetRows: TARGET_ROWS, liftHold };
+  const settings = { modelUri: bundle.uri, targetRows: TARGET_ROWS, liftHold };
   const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
-  const plan = await makeRunPlan({ ...request, root: place.root }, inputs);
+  const plan = await makeRunPlan({ ...settings, root: place.root }, inputs);
   const [executed] = await executePlan(plan, bundle, { workers });
   return { ...executed!, partsDoneBefore: plan.partitions[0]!.done.length };
 }

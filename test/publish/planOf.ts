@@ -21,6 +21,7 @@ export function planOf(rowCounts: readonly number[], done: readonly number[] = [
   };
   return {
     formatVersion: 2,
+    codeVersion: '0',
     modelUri: 's3://m',
     model,
     root: 's3://o',

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
-import { makeRunPlan } from '../../lib/publish/runPlan.ts';
+import { type WorkUnit, workUnits } from '../../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../../lib/publish/scoreUnit.ts';
-import { type WorkUnit, workUnits } from '../../lib/publish/workUnits.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -54,17 +54,11 @@ describe('a worker', () => {
 
   it('stops before a span that would not be done in time, keeps what is finished, and hands on the rest', async () => {
     const inputUri = join(folder, 'a.parquet');
-    const request = {
-      modelUri: bundle.uri,
-      model: modelIdentity(bundle),
-      root,
-      targetRows: 50,
-      liftHold: false,
-    };
-    const plan = await makeRunPlan(request, [{ partition: 'dt=1', inputUri }]);
+    const settings = { modelUri: bundle.uri, root, targetRows: 50, liftHold: false };
+    const plan = await makeRunPlan(settings, [{ partition: 'dt=1', inputUri }]);
     const [unit] = workUnits({ ...plan, targetRows: 1_000 });
     expect(unit!.spans).toHaveLength(8);
-    const place = { root, partition: 'dt=1', model: request.model };
+    const place = { root, partition: 'dt=1', model: modelIdentity(bundle) };
     const publish = () => publishPartition(place, { inputUri, targetRows: 50, modelUri: bundle.uri });
     // A clock that has time for three spans, then none: later workers are given one span each.
     let left = 3;

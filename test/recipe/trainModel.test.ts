@@ -13,7 +13,7 @@ import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import { TrainingSetBuilder } from '../../lib/training/trainingSet.ts';
-import { measure } from '../../lib/training/trainNetwork.ts';
+import { measure } from '../../lib/training/validation.ts';
 import {
   type FunnelRow,
   funnelRows,
@@ -97,7 +97,7 @@ describe('a trained bundle', () => {
     }
     const set = builder.build();
     const shape = networkShape(config.network, encoder.layout);
-    const forward = await ForwardPass.create(shape, encoder.layout, undefined, 1);
+    const forward = await ForwardPass.create(shape, undefined, 1);
     expect(measure(await forward.predict(network.weights, set), set)).toEqual(network.best.metrics);
     await forward.release();
   });

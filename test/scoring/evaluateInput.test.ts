@@ -99,6 +99,26 @@ test('is the same over shards and row groups as over one file, with any number o
   }
 });
 
+test('past the limit exchanges kept rows for bins as they stream in, and says how far off that can be', async () => {
+  const { rows, ...exact } = await evaluateInput(join(folder, 'cut'), model.bundle, 2);
+  const found = await evaluateInput(join(folder, 'cut'), model.bundle, 2, 300);
+  expect(found.rows).toBe(rows);
+  for (const label of ['click', 'ctcvr'] as const) {
+    const { auc, gauc: _, ...sums } = exact[label];
+    expect(found[label]).toEqual({
+      ...sums,
+      auc: expect.closeTo(auc!, 3),
+      aucError: expect.any(Number),
+      gauc: null,
+      gaucRefusal: expect.stringContaining('up to 300 rows'),
+    });
+    expect(Math.abs(found[label].auc! - auc!)).toBeLessThanOrEqual(found[label].aucError! + 1e-12);
+    expect(found[label].aucError).toBeLessThan(0.01);
+  }
+  // Fewer than 300 of the 500 rows are clicked.
+  expect(found.conversion).toEqual(exact.conversion);
+});
+
 test('measures without users when the model was trained without them', async () => {
   const { manifest } = model.bundle;
   const { user: _, ...labels } = manifest.labels;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { featureDrift } from '../../lib/scoring/featureDrift.ts';
+import { addCounts, featureDrift } from '../../lib/scoring/featureDrift.ts';
 
 const trained = {
   rows: 1000,
@@ -37,5 +37,57 @@ describe('feature drift', () => {
 
   test('is empty when nothing was scored', () => {
     expect(featureDrift({ rows: 0, counts: [] }, trained)).toEqual([]);
+    const none = trained.counts.map(({ name }) => ({ name, values: 0, missing: 0, unseen: 0 }));
+    expect(featureDrift({ rows: 0, counts: none }, trained)).toEqual([]);
+  });
+
+  const driftOf = (missing: number, unseen: number, rows = 10) =>
+    featureDrift(
+      { rows, counts: [{ name: 'a', values: rows - missing, missing, unseen }] },
+      { rows: 10, counts: [{ name: 'a', values: 10, missing: 0, unseen: 0 }] },
+    );
+
+  test('begins above a tenth, not at it, from one row on', () => {
+    expect(driftOf(1, 0)).toEqual([]);
+    expect(driftOf(2, 0)).toHaveLength(1);
+    expect(driftOf(0, 1)).toEqual([]);
+    expect(driftOf(0, 2)).toHaveLength(1);
+    expect(driftOf(0, 1, 1)).toMatchObject([{ missing: 0, unseen: 1 }]);
+  });
+
+  test('counts the unseen among no values as none', () => {
+    expect(driftOf(10, 0)).toMatchObject([{ missing: 1, unseen: 0 }]);
+  });
+
+  test('tells of values that came back as of those that were lost', () => {
+    const scored = { rows: 100, counts: [{ name: 'recent', values: 800, missing: 0, unseen: 0 }] };
+    expect(featureDrift(scored, trained)).toMatchObject([{ missing: 0, missingInTraining: 0.9 }]);
+  });
+
+  test('is silent about a feature that training did not count', () => {
+    const counts = [{ name: 'new', values: 0, missing: 100, unseen: 0 }];
+    expect(featureDrift({ rows: 100, counts }, trained)).toEqual([]);
+  });
+});
+
+describe('addCounts', () => {
+  const one = [
+    { name: 'city', values: 1, missing: 2, unseen: 3 },
+    { name: 'recent', values: 4, missing: 5, unseen: 6 },
+  ];
+
+  test('adds every counter to that of the same feature', () => {
+    const sum = addCounts(one, trained.counts);
+    expect(sum).toEqual([
+      { name: 'city', values: 1001, missing: 22, unseen: 53 },
+      { name: 'recent', values: 8004, missing: 905, unseen: 6 },
+    ]);
+    const single = one.slice(0, 1);
+    expect(addCounts(single, single)).toEqual([{ name: 'city', values: 2, missing: 4, unseen: 6 }]);
+  });
+
+  test('leaves counters alone when the other side has counted no row', () => {
+    expect(addCounts(one, [])).toEqual(one);
+    expect(addCounts([], one)).toEqual(one);
   });
 });

@@ -4,7 +4,6 @@ import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pl from 'nodejs-polars';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CODE_VERSION } from '../../lib/base/codeVersion.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { contractFingerprint } from '../../lib/features/contract.ts';
 import { assignOutputs } from '../../lib/scoring/assignOutputs.ts';
@@ -163,7 +162,6 @@ describe('schema metadata', () => {
       'ncs4cvr.input_version': `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}`,
       'ncs4cvr.row_groups': '0-2',
       'ncs4cvr.row_count': '90',
-      'ncs4cvr.code_version': CODE_VERSION,
     });
   });
 });

@@ -28,6 +28,9 @@ writeFileSync(
       case 'close': return parentPort.close();
       case 'fail': return parentPort.postMessage(failed(false));
       case 'retire': parentPort.postMessage(failed(true)); return parentPort.close();
+      case 'last':
+        parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup } });
+        return setTimeout(() => process.exit(0), 20);
       case 'slow':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
         return parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup } });
@@ -140,6 +143,24 @@ describe('WorkerPool', () => {
     const { rowCount, threadId } = (await after) as unknown as { rowCount: number; threadId: number };
     expect(rowCount).toBe(9);
     expect(threadId).not.toBe(before.threadId);
+  });
+
+  test('a thread that ends while it is idle gets no further row group, and its place is free', async () => {
+    const pool = poolOf(1);
+    await expect(pool.run(task('last', 1))).resolves.toMatchObject({ rowCount: 1 });
+    await vi.waitFor(() => expect(ended).toBe(1), { timeout: 5000 });
+    await expect(pool.run(task('ok', 2))).resolves.toMatchObject({ rowCount: 2 });
+  });
+
+  test('has room for one row group more than it has threads', () => {
+    const pool = poolOf(2);
+    const room = [0, 1, 2, 3].map((ahead) => {
+      expect(pool.heldRowGroups).toBe(ahead);
+      const { hasRoom } = pool;
+      pool.heldRowGroups++;
+      return hasRoom;
+    });
+    expect(room).toEqual([true, true, true, false]);
   });
 
   test('a worker script that is missing or throws rejects every row group, and nothing hangs', async () => {

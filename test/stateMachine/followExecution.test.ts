@@ -2,7 +2,7 @@ import * as sdk from '@aws-sdk/client-sfn';
 import { expect, it } from 'vitest';
 import type { Clock } from '../../lib/base/retry.ts';
 import { followExecution } from '../../lib/stateMachine/followExecution.ts';
-import type { StepFunctions } from '../../lib/stateMachine/stepFunctionsClient.ts';
+import type { StepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 
 const ARN = 'arn:aws:states:eu-central-1:1:execution:run:x';
 

@@ -57,15 +57,17 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     expect(error).toMatchObject({ retryable: true, location: { file: uriOf('data') } });
   }, 20_000);
 
-  it('never mixes two versions: an object replaced after it was opened is an error', async () => {
+  it('never mixes two versions: an object replaced after it was opened is an error, asked for once', async () => {
     await writeWhole(uriOf('shard'), bytesOf('old bytes'));
     const file = await s3Storage.open(uriOf('shard'));
     await writeWhole(uriOf('shard'), bytesOf('new bytes'));
+    const before = s3.double!.requests.length;
     await expect(file.readInto(new Uint8Array(3), 0)).rejects.toMatchObject({
       code: 'STORAGE_FILE_CHANGED',
       retryable: true,
       location: { file: uriOf('shard') },
     });
+    expect(s3.double!.requests.length - before).toBe(1);
   });
 
   it('tells the winner of a conditional write that it won, even when the first answer was lost', async () => {

@@ -34,7 +34,7 @@ describe.each([
   it('gathers what a naive look-up and mean give, whatever stood in the output before', () => {
     const { layer, layout, set, indices, embeddings, fields } = setUp(size);
     fields.fill(Number.NaN);
-    layer.gather(embeddings, set.rows, indices, indices.length, fields);
+    layer.gather(embeddings, set.rows, indices, fields);
     const expected = [...indices].flatMap((row) => naiveFields(layout, embeddings, WIDTH, set, row).flat());
     expect(fields.length).toBe(expected.length);
     // Float32 weights 1/n against a division in double precision.
@@ -45,16 +45,16 @@ describe.each([
 
   it('scatters by the transpose of gather: <gather(E), G> = <E, scatter(G)>', () => {
     const { layer, set, indices, embeddings, fields, gradient, draw } = setUp(size);
-    layer.gather(embeddings, set.rows, indices, indices.length, fields);
+    layer.gather(embeddings, set.rows, indices, fields);
     const fieldGradients = draw(fields.length);
-    layer.scatter(fieldGradients, set.rows, indices, indices.length, gradient);
+    layer.scatter(fieldGradients, set.rows, indices, gradient);
     // About a hundred float32 products of order 1 on each side.
     expect(dot(embeddings, gradient.values)).toBeCloseTo(dot(fields, fieldGradients), 4);
   });
 
   it('touches the rows in use and no other', () => {
     const { layer, layout, set, indices, fields, gradient } = setUp(size);
-    layer.scatter(fields.fill(1), set.rows, indices, indices.length, gradient);
+    layer.scatter(fields.fill(1), set.rows, indices, gradient);
     const used = new Set<number>();
     for (const row of indices) {
       layout.singles.forEach((_, i) => {

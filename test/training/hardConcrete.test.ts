@@ -4,12 +4,8 @@ import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply, sum } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor, scalarTensor } from '../../lib/onnx/session.ts';
-import {
-  DENSITY_PENALTY,
-  densityPenalty,
-  expectedDensity,
-  hardConcrete,
-} from '../../lib/training/hardConcrete.ts';
+import { densityPenalty, expectedDensity, hardConcrete } from '../../lib/training/hardConcrete.ts';
+import { DENSITY_PENALTY } from '../../lib/training/tensorNames.ts';
 
 const SCORES = [-0.06, -0.04, -0.02, 0, 0.01, 0.03, 0.05];
 const NOISE = [0.02, 0.3, 0.5, 0.7, 0.9, 0.98];
@@ -32,7 +28,7 @@ describe('a hard concrete mask', () => {
     const mask = hardConcrete(graph, score, graph.input('noise', [points.length]));
     graph.output('mask', mask);
     graph.output('slopes', gradients(graph, sum(graph, mask), [score]).get(score)!);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const column = (pick: 0 | 1) =>
       float32Tensor(
         Float32Array.from(points, (point) => point[pick]),
@@ -71,7 +67,7 @@ describe('a hard concrete mask', () => {
     const penalty = densityPenalty(graph, scores, SCORES.length);
     graph.output('penalty', multiply(graph, penalty, graph.scalar(1)));
     graph.output('slopes', gradients(graph, penalty, scores).get(scores[1]!)!);
-    const session = await createSession(graph.build().bytes);
+    const session = await createSession(graph.build());
     const feeds = Object.fromEntries(
       layers.map((values, i) => [`s${i}`, float32Tensor(Float32Array.from(values), [values.length])]),
     );

@@ -21,7 +21,7 @@ async function run(
   const value = loss(graph, s, graph.input('y', ['B', 1]), graph.input('w', ['B', 1]));
   graph.output('loss', value);
   graph.output('slopes', gradients(graph, value, [s]).get(s)!);
-  const session = await createSession(graph.build().bytes);
+  const session = await createSession(graph.build());
   const column = (data: readonly number[]) => float32Tensor(Float32Array.from(data), [data.length, 1]);
   const results = await session.run({ s: column(logits), y: column(labels), w: column(weights) });
   expect(results.loss!.dims).toEqual([]);

@@ -9,7 +9,7 @@ const rates = { click: 0.2, conversion: 0.05 };
 
 function weightsOf(network: unknown, training = {}, given = rates) {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
-  return { shape, ...initialWeights(shape, layout, settingsOf(training), given) };
+  return { shape, ...initialWeights(shape, settingsOf(training), given) };
 }
 
 const deviation = (values: Float32Array) =>

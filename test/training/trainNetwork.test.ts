@@ -6,7 +6,12 @@ import { allOnesMasks } from '../../lib/network/taskMasks.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import { initialWeights } from '../../lib/training/modelWeights.ts';
 import { TrainingStep } from '../../lib/training/trainingStep.ts';
-import { measure, type TrainNetworkOptions, trainNetwork } from '../../lib/training/trainNetwork.ts';
+import {
+  type NetworkTraining,
+  type TrainNetworkOptions,
+  trainNetwork,
+} from '../../lib/training/trainNetwork.ts';
+import { measure } from '../../lib/training/validation.ts';
 import { settingsOf, syntheticLayout, syntheticRows } from '../fixtures/syntheticModel.ts';
 import type { ConfigDocument } from '../fixtures/tinyModel.ts';
 
@@ -17,17 +22,18 @@ const NCS = { kind: 'ncs', embeddingWidth: 4, hidden: [12, 6] };
 
 async function train(
   training: ConfigDocument = {},
-  { network = NCS, ...options }: Partial<TrainNetworkOptions> & { network?: unknown } = {},
+  { network = NCS, ...over }: Partial<NetworkTraining> & { network?: unknown } = {},
+  options: TrainNetworkOptions = {},
 ) {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
   const settings = settingsOf({ batchRows: 50, trunk: { learningRate: 0.01 }, ...training });
-  const initial = initialWeights(shape, layout, settings, { click: 0.5, conversion: 0.3 });
-  return trainNetwork({ shape, layout, settings, initial, trainingSet, validationSet, ...options });
+  const initial = initialWeights(shape, settings, { click: 0.5, conversion: 0.3 });
+  return trainNetwork({ shape, settings, initial, trainingSet, validationSet, ...over }, options);
 }
 
 async function metricsOf(weights: ModelWeights): Promise<FunnelReport> {
   const shape = networkShape(networkConfigSchema.parse(NCS), layout);
-  const forward = await ForwardPass.create(shape, layout, undefined, 1);
+  const forward = await ForwardPass.create(shape, undefined, 1);
   const metrics = measure(await forward.predict(weights, validationSet), validationSet);
   await forward.release();
   return metrics;
@@ -56,15 +62,15 @@ describe('the seed', () => {
   it('leaves the initial weights that were handed in untouched', async () => {
     const shape = networkShape(networkConfigSchema.parse(NCS), layout);
     const rates = { click: 0.5, conversion: 0.3 };
-    const initial = initialWeights(shape, layout, settingsOf(), rates);
+    const initial = initialWeights(shape, settingsOf(), rates);
     await train({}, { initial });
-    expect(initial).toEqual(initialWeights(shape, layout, settingsOf(), rates));
+    expect(initial).toEqual(initialWeights(shape, settingsOf(), rates));
   });
 
   it('with masks of all ones trains bit for bit what no masks train (oracle T1)', async () => {
     const shape = networkShape(networkConfigSchema.parse(NCS), layout);
     const without = await train({ epochs: 2 });
-    const withOnes = await train({ epochs: 2 }, { masks: allOnesMasks(shape) });
+    const withOnes = await train({ epochs: 2 }, {}, { masks: allOnesMasks(shape) });
     expect(withOnes.weights).toEqual(without.weights);
     expect(withOnes.history).toEqual(without.history);
   });
@@ -171,6 +177,12 @@ describe('further epochs', () => {
     const training = { epochs: 3, embeddings: { reinitialiseEachEpoch: true } };
     const expected = await batchesOf(training);
     for (const network of networks) expect(await batchesOf(training, network)).toEqual(expected);
+  });
+
+  it('are as many as the training asks for, whatever the settings say', async () => {
+    const one = await train({ epochs: 3, patience: 1000 }, {}, { epochs: 1 });
+    expect(one.history).toEqual((await train({ epochs: 1 })).history);
+    expect(one.history.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0]);
   });
 
   it('go through every row once each, in another order', async () => {

@@ -1,11 +1,12 @@
 import type { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { TASKS } from '../../lib/base/tasks.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
 import { type NetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import type { ModelWeights } from '../../lib/network/networkShape.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import type { TaskMasks } from '../../lib/network/taskMasks.ts';
-import { adamStepSize, stepSizeInput } from '../../lib/onnx/adam.ts';
+import { adamNames, adamStepSize, stepSizeInput } from '../../lib/onnx/adam.ts';
 import {
   createSession,
   float32Data,
@@ -13,15 +14,16 @@ import {
   int64Tensor,
   scalarTensor,
 } from '../../lib/onnx/session.ts';
-import { CLICKED_ROWS, CTCVR_LABELS } from '../../lib/training/addLosses.ts';
 import { EmbeddingLayer, SparseGradient } from '../../lib/training/embeddingLayer.ts';
-import { maskTensors } from '../../lib/training/maskTensors.ts';
+import { maskFeeds } from '../../lib/training/feeds.ts';
+import { buildTrainingGraph } from '../../lib/training/networkGraphs.ts';
 import {
-  buildTrainingGraph,
+  CLICKED_ROWS,
+  CTCVR_LABELS,
   DENSE_INPUT,
   FIELDS,
   FIELDS_GRADIENT,
-} from '../../lib/training/networkGraphs.ts';
+} from '../../lib/training/tensorNames.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
 import type { TrainingSettings } from '../../lib/training/trainingSettings.ts';
 import { naiveLogit, naivePredictions } from '../fixtures/naiveNetwork.ts';
@@ -123,21 +125,21 @@ async function graphGradients(
   masks: TaskMasks | undefined,
 ): Promise<Map<string, number[]>> {
   const shape = networkShape(config, layout);
-  const { bytes, slots } = buildTrainingGraph(shape, settings, masks === undefined ? 'none' : 'given');
-  const session = await createSession(bytes);
+  const maskMode = masks === undefined ? 'none' : 'given';
+  const session = await createSession(buildTrainingGraph({ shape, settings, maskMode, tasks: TASKS }));
   const order = [...set.click.keys()].sort((a, b) => set.click[b]! - set.click[a]!);
   const indices = Int32Array.from(order);
   const clicked = set.click.reduce((sum, click) => sum + click, 0);
   const layer = new EmbeddingLayer(layout, shape.embeddingWidth);
   const fields = new Float32Array(ROWS * shape.fieldNames.length * shape.embeddingWidth);
-  layer.gather(weights.embeddings, set.rows, indices, ROWS, fields);
+  layer.gather(weights.embeddings, set.rows, indices, fields);
   const { denseWidth } = layout;
   const dense = order.flatMap((row) => [
     ...set.rows.dense.subarray(row * denseWidth, (row + 1) * denseWidth),
   ]);
   const column = (values: number[]) => float32Tensor(Float32Array.from(values), [values.length, 1]);
   const feeds: Record<string, Tensor> = {
-    ...maskTensors(shape, masks),
+    ...maskFeeds(shape, masks),
     [FIELDS]: float32Tensor(fields, [ROWS, shape.fieldNames.length, shape.embeddingWidth]),
     [DENSE_INPUT]: float32Tensor(Float32Array.from(dense), [ROWS, denseWidth]),
     [CLICKED_ROWS]: int64Tensor([clicked]),
@@ -148,21 +150,22 @@ async function graphGradients(
     'conversion.labels': column(order.slice(0, clicked).map((row) => set.conversion[row]!)),
     'conversion.weights': column(order.slice(0, clicked).map(() => 1 / clicked)),
   };
-  for (const { parameter, firstMoment, secondMoment } of slots) {
-    const dims = parameter.shape as number[];
-    const values = weights.parameters.get(parameter.name)!;
-    feeds[parameter.name] = float32Tensor(values, dims);
+  for (const { name, shape: dims } of shape.parameters) {
+    const { parameter, firstMoment, secondMoment } = adamNames(name);
+    const values = weights.parameters.get(name)!;
+    feeds[parameter] = float32Tensor(values, dims);
     feeds[firstMoment] = float32Tensor(new Float32Array(values.length), dims);
     feeds[secondMoment] = float32Tensor(new Float32Array(values.length), dims);
   }
   if (settings.entireSpace === undefined) delete feeds[CTCVR_LABELS];
   const outputs = await session.run(feeds);
   const embeddings = new SparseGradient(layout.embeddingRowCount, shape.embeddingWidth);
-  layer.scatter(float32Data(outputs, FIELDS_GRADIENT), set.rows, indices, ROWS, embeddings);
+  layer.scatter(float32Data(outputs, FIELDS_GRADIENT), set.rows, indices, embeddings);
   await session.release();
   return new Map([
-    ...slots.map(({ parameter, nextFirstMoment }) => {
-      return [parameter.name, [...float32Data(outputs, nextFirstMoment)].map((m) => 10 * m)] as const;
+    ...shape.parameters.map(({ name }) => {
+      const { nextFirstMoment } = adamNames(name);
+      return [name, [...float32Data(outputs, nextFirstMoment)].map((m) => 10 * m)] as const;
     }),
     ['embeddings', [...embeddings.values]] as const,
   ]);

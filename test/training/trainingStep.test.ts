@@ -35,7 +35,7 @@ interface RunOptions {
 /** One pass over `set` in file order. */
 async function pass(set: TrainingSet, { masks, training, batchRows = 50 }: RunOptions = {}) {
   const used = training === undefined ? settings : settingsOf(training);
-  const step = await TrainingStep.create(shape, layout, used, initial, masks);
+  const step = await TrainingStep.create({ shape, settings: used, initial, masks });
   const losses = [];
   for (let start = 0; start < set.rowCount; start += batchRows) {
     const length = Math.min(batchRows, set.rowCount - start);
@@ -67,7 +67,7 @@ describe('masks', () => {
     const { weights } = await pass(rows, { masks });
     let dead = 0;
     let moved = 0;
-    const model = buildScoringGraph(shape, layout, weights, masks);
+    const model = buildScoringGraph(shape, weights, masks);
     layerSizes(shape).forEach((size, layer) => {
       const name = `trunk.${layer}.weight`;
       const before = initial.parameters.get(name)!;
@@ -97,7 +97,13 @@ describe('masks', () => {
     const own = networkShape(network, layout);
     const start = syntheticWeights(own);
     const movedColumns = async (task: Task) => {
-      const step = await TrainingStep.create(own, layout, settings, start, syntheticMasks(own, 0.5), [task]);
+      const step = await TrainingStep.create({
+        shape: own,
+        settings,
+        initial: start,
+        masks: syntheticMasks(own, 0.5),
+        tasks: [task],
+      });
       for (let i = 0; i < 3; i++) await step.run(rows, Int32Array.from(rows.click.keys()));
       const moved = new Set<number>();
       step.weights.embeddings.forEach((value, i) => {
@@ -160,7 +166,7 @@ describe('the conversion loss', () => {
     expect(losses[0]!.click.rows).toBe(300);
     expect(losses[0]!.conversion.rows).toBe(clicked);
     const only = [...rows.click.keys()].filter((row) => rows.click[row] === 1);
-    const step = await TrainingStep.create(shape, layout, settings, initial);
+    const step = await TrainingStep.create({ shape, settings, initial });
     const alone = await step.run(rows, Int32Array.from(only));
     await step.release();
     expect(alone.conversion.mean).toBeCloseTo(losses[0]!.conversion.mean, 6);
@@ -187,7 +193,7 @@ describe('the conversion loss', () => {
 
   it('takes soft labels: 0.3 on every row trains the conversion to 0.3', async () => {
     const soft = relabelled({ click: () => 1, conversion: () => 0.3 });
-    const step = await TrainingStep.create(shape, layout, settings, initial);
+    const step = await TrainingStep.create({ shape, settings, initial });
     const all = () => Int32Array.from({ length: soft.rowCount }, (_, row) => row);
     let loss = Number.NaN;
     for (let i = 0; i < 150; i++) loss = (await step.run(soft, all())).conversion.mean;
@@ -229,7 +235,7 @@ describe('the embeddings', () => {
     'when reset are new, forget the state of %s, and leave the other parameters alone',
     async (optimiser) => {
       const training = { embeddings: { optimiser, learningRate: 0.05 } };
-      const step = await TrainingStep.create(shape, layout, settingsOf(training), initial);
+      const step = await TrainingStep.create({ shape, settings: settingsOf(training), initial });
       const all = () => Int32Array.from({ length: rows.rowCount }, (_, row) => row);
       for (let i = 0; i < 10; i++) await step.run(rows, all());
       const before = copyWeights(step.weights);
@@ -248,6 +254,6 @@ describe('the embeddings', () => {
 });
 
 function constantOf(model: Uint8Array, name: string): Float32Array {
-  const tensor = decodeModel(model).graph.initializers.find((one) => one.name === name)!;
+  const tensor = decodeModel(model).graph.initializer.find((one) => one.name === name)!;
   return new Float32Array(tensor.rawData.slice().buffer);
 }

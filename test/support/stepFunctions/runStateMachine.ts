@@ -31,13 +31,16 @@ interface DistributedMap extends State {
 }
 
 export interface Services {
-  /** Lambda functions, by the name of their Task state. */
+  /** Lambda functions, by the last word of the name that they are deployed under (`ncs4cvr-prod-plan`: `plan`). */
   readonly functions: Readonly<Record<string, (payload: unknown) => Promise<unknown>>>;
   /** What an ItemReader gets. */
   readonly readJson: (bucket: string, key: string) => Promise<unknown[]>;
   /** What a ResultWriter puts. */
   readonly writeJson: (bucket: string, key: string, document: object) => Promise<void>;
 }
+
+/** A state's input or result; more fails the run. */
+const MOST_PAYLOAD_BYTES = 256 * 1024;
 
 /** What DescribeMapRun tells of the map runs of this process, as the SDK integration writes it. */
 const mapRunCounts = new Map<string, Readonly<Record<string, number>>>();
@@ -70,10 +73,9 @@ export async function runStateMachine(
   const States = Object.fromEntries(
     Object.entries(definition.States).map(([name, state]) => {
       if (state.Retry !== undefined) retries[name] = 0;
-      const lambda = services.functions[name];
-      if (lambda !== undefined) {
-        handlers[name] = async (parameters: { Payload: unknown }) => ({
-          Payload: await lambda(parameters.Payload),
+      if (state.Resource === 'arn:aws:states:::lambda:invoke') {
+        handlers[name] = async ({ FunctionName, Payload }: Invocation) => ({
+          Payload: await services.functions[functionIn(FunctionName)]!(Payload),
         });
       }
       if (state.Resource === 'arn:aws:states:::aws-sdk:sfn:describeMapRun') handlers[name] = describeMapRun;
@@ -92,6 +94,9 @@ export async function runStateMachine(
       return [name, { ...rest, Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:local:distributedMap' }];
     }),
   );
+  for (const [name, handler] of Object.entries(handlers)) {
+    handlers[name] = async (payload) => throughJson(await handler(payload));
+  }
   const machine = new StateMachine({ ...definition, States } as never, {
     validationOptions: { checkArn: false, checkPaths: false },
   });
@@ -105,6 +110,24 @@ export async function runStateMachine(
     for await (const event of eventLogs) if (event.type === 'StateEntered') failed = event.state;
     throw new RunFailed(failed.name, failed.input, cause as Error);
   }
+}
+
+interface Invocation {
+  readonly FunctionName: string;
+  readonly Payload: unknown;
+}
+
+/** Which of `Services.functions` an ARN names. */
+export function functionIn(functionArn: string): string {
+  return /:function:(?:.*-)?(\w+)$/.exec(functionArn)![1]!;
+}
+
+/** A state's result as the next state gets it. */
+function throughJson(result: unknown): unknown {
+  const text = JSON.stringify(result);
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes <= MOST_PAYLOAD_BYTES) return JSON.parse(text);
+  throw Object.assign(new Error(`a result of ${sizeBytes} bytes`), { name: 'States.DataLimitExceeded' });
 }
 
 async function describeMapRun({ MapRunArn }: { MapRunArn: string }): Promise<object> {

@@ -1,8 +1,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Definition,
+  functionIn,
   type RunFailed,
   redriven,
   runStateMachine,
@@ -10,7 +10,7 @@ import {
 } from './runStateMachine.ts';
 
 /** How far a map is. Items that failed are not counted while it runs. */
-export interface MapCounts {
+interface MapCounts {
   total: number;
   succeeded: number;
   failed: number;
@@ -29,6 +29,7 @@ export interface DoubleExecution {
   cause?: string;
   redriveCount: number;
   redriveDate?: number;
+  /** Will it be described once more as it was before its start or redrive, as an eventually consistent service may do? */
   isStale: boolean;
   readonly mapRuns: Map<string, MapCounts>;
   failure?: RunFailed;
@@ -45,8 +46,6 @@ class Refusal extends Error {
 type Request = Readonly<Record<string, string>>;
 
 const REDRIVABLE_SECONDS = 14 * 86_400;
-/** For so long after a start or a redrive, an execution is described as it was before; it does nothing until then. */
-const STALE_MILLIS = 300;
 
 /**
  * As much of Step Functions over HTTP as the commands use, in the SDK's JSON protocol. Executions really run, in this
@@ -169,11 +168,8 @@ export class StepFunctionsDouble {
   }
 
   #run(execution: DoubleExecution, definition: Definition, input: unknown): void {
-    const running = sleep(STALE_MILLIS).then(() => {
-      execution.isStale = false;
-      return runStateMachine(definition, input, countingMaps(this.#definition, this.#services, execution));
-    });
-    const ended = running.then(
+    const services = countingMaps(this.#definition, this.#services, execution);
+    const ended = runStateMachine(definition, input, services).then(
       () => {
         execution.status = 'SUCCEEDED';
       },
@@ -200,6 +196,7 @@ export class StepFunctionsDouble {
   #describe(execution: DoubleExecution): object {
     const { failure, mapRuns, isStale, ...described } = execution;
     if (!isStale) return { ...described, ...redriveStatus(execution) };
+    execution.isStale = false;
     if (execution.redriveDate === undefined) {
       throw new Refusal('ExecutionDoesNotExist', `Execution Does Not Exist: '${execution.executionArn}'`);
     }
@@ -244,8 +241,12 @@ function countingMaps({ States }: Definition, services: Services, { mapRuns }: D
   }[];
   const functions = { ...services.functions };
   for (const { Label, ItemProcessor } of maps) {
-    const work = functions[ItemProcessor.StartAt]!;
-    functions[ItemProcessor.StartAt] = async (payload) => {
+    const { FunctionName } = ItemProcessor.States[ItemProcessor.StartAt]!.Parameters as {
+      FunctionName: string;
+    };
+    const name = functionIn(FunctionName);
+    const work = functions[name]!;
+    functions[name] = async (payload) => {
       const result = await work(payload);
       if ((result as { rest?: unknown }).rest === undefined) mapRuns.get(Label)!.succeeded++;
       return result;

@@ -1,0 +1,69 @@
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { cutPartition } from './cutPartition.ts';
+import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
+import { type Pointer, readPointer } from './pointer.ts';
+import { PLAN_FORMAT_VERSION, type PlannedPartition, type RunPlan, type RunSettings } from './runPlan.ts';
+import type { InputPartition } from './selectPartitions.ts';
+
+/**
+ * The plan of a run that somebody has chosen partitions and a model for. The bundle's digests are pinned from here on. Only
+ * its manifest is read; scoring verifies the files.
+ */
+export async function makeRunPlan(
+  settings: Omit<RunSettings, 'model'>,
+  partitions: readonly InputPartition[],
+): Promise<RunPlan> {
+  const { modelUri } = settings;
+  const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
+  const run = { ...settings, model: modelIdentity({ manifest }) };
+  const planned: PlannedPartition[] = [];
+  for (const input of partitions) {
+    const { pointer } = await readPointer(run.root, input.partition);
+    planned.push(await plannedPartition(run, input, pointer));
+  }
+  return { formatVersion: PLAN_FORMAT_VERSION, codeVersion: CODE_VERSION, ...run, partitions: planned };
+}
+
+export interface ArrivalOptions extends Pick<RunSettings, 'root' | 'targetRows'> {
+  /** Bundle for a partition that was never published. */
+  readonly firstModelUri: string;
+}
+
+/**
+ * The plan for a partition that a shard landed in. Only runs choose models: what is published already keeps its own, which its
+ * pointer names.
+ * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle that the pointer names isn't that model any more
+ */
+export async function makeArrivalPlan(
+  { firstModelUri, root, targetRows }: ArrivalOptions,
+  input: InputPartition,
+): Promise<RunPlan> {
+  // Read once: with the generation of a later pointer, this plan could replace the model of a run that came between.
+  const { pointer } = await readPointer(root, input.partition);
+  const modelUri = pointer?.current.modelUri ?? firstModelUri;
+  const manifest = await readBundleManifest(storageFor(modelUri), modelUri);
+  if (pointer !== undefined) refuseOtherModel({ uri: modelUri, manifest }, pointer.current.model);
+  const model = pointer?.current.model ?? modelIdentity({ manifest });
+  const run = { modelUri, model, root, targetRows, liftHold: false };
+  const partitions = [await plannedPartition(run, input, pointer)];
+  return { formatVersion: PLAN_FORMAT_VERSION, codeVersion: CODE_VERSION, ...run, partitions };
+}
+
+/** @param pointer the partition's, read before its input is listed; undefined when it was never published */
+async function plannedPartition(
+  { root, model, targetRows }: RunSettings,
+  { partition, inputUri }: InputPartition,
+  pointer: Pointer | undefined,
+): Promise<PlannedPartition> {
+  const { spans, receipts, sizeBytes } = await cutPartition(inputUri, { root, partition, model }, targetRows);
+  return {
+    partition,
+    inputUri,
+    basedOnGeneration: pointer?.generation ?? 0,
+    sizeBytes,
+    spans: [...spans],
+    done: receipts.flatMap((receipt, index) => (receipt === undefined ? [] : [index])),
+  };
+}

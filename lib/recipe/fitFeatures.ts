@@ -1,0 +1,41 @@
+import type { RecordBatch } from 'apache-arrow';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { columnRequirements } from '../features/columnRequirements.ts';
+import type { FeatureContract } from '../features/contract.ts';
+import { featureLayout } from '../features/featureLayout.ts';
+import { fitContract } from '../features/fitContract.ts';
+import { type NetworkShape, networkShape } from '../network/networkShape.ts';
+import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
+import { type DataSplit, readShardRows } from './splitShards.ts';
+import type { TrainingConfig } from './trainingConfig.ts';
+
+/**
+ * The config's contract, fitted on the training rows.
+ * @throws Ncs4cvrError GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
+ */
+export async function fitFeatures(config: TrainingConfig, { training }: DataSplit): Promise<FeatureContract> {
+  const contract = await fitContract(config.contract, batchesOf(config.contract, training));
+  refuseTooLarge(networkShape(config.network, featureLayout(contract)));
+  return contract;
+}
+
+async function* batchesOf(
+  contract: FeatureContract,
+  rows: DataSplit['training'],
+): AsyncGenerator<RecordBatch> {
+  for await (const { batch } of readShardRows(rows, columnRequirements(contract))) yield batch;
+}
+
+/** Told before the hours of training, and before the memory for its weights is taken. */
+function refuseTooLarge({ layout, embeddingWidth, parameters }: NetworkShape): void {
+  const { embeddingRowCount } = layout;
+  const sizeOf = (shape: readonly number[]) => 4 * shape.reduce((size, length) => size * length, 1);
+  const sizeBytes =
+    sizeOf([embeddingRowCount, embeddingWidth]) +
+    parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  if (sizeBytes <= MAX_TENSOR_BYTES) return;
+  throw new Ncs4cvrError('GRAPH_TOO_LARGE', "the weights won't fit into one ONNX file", {
+    expected: `at most ${MAX_TENSOR_BYTES} bytes; fewer buckets, larger minCounts or narrower embeddings`,
+    found: `${sizeBytes} bytes, with ${embeddingRowCount} embedding rows of width ${embeddingWidth}`,
+  });
+}

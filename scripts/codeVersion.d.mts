@@ -1,0 +1,1 @@
+export function codeVersion(project: string): string;

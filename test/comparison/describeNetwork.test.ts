@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { expertsConfig } from '../../lib/comparison/arms.ts';
+import { describeNetwork } from '../../lib/comparison/describeNetwork.ts';
+import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkShape } from '../../lib/network/networkShape.ts';
+import { allOnesMasks } from '../../lib/network/taskMasks.ts';
+import { syntheticLayout, syntheticMasks, syntheticWeights } from '../fixtures/syntheticModel.ts';
+
+const layout = syntheticLayout({});
+const config = networkConfigSchema.parse({
+  kind: 'ncs',
+  embeddingWidth: 3,
+  hidden: [8, 5],
+  cross: { mode: 'upper', fields: ['s0', 'l0'] },
+}) as NcsNetworkConfig;
+const shape = networkShape(config, layout);
+
+describe('the cost of a network', () => {
+  const inputWidth = shape.inputWidth;
+  const trunk = inputWidth * 8 + 8 * 5;
+
+  it('counts a shared trunk once, one under two masks twice, and only connections in use as parameters', () => {
+    const weights = syntheticWeights(shape, 1);
+    const cross = 2 * 2 * 3;
+    const dense = describeNetwork(shape, weights, undefined);
+    expect(dense.multiplyAddsPerRow).toBe(cross + trunk + 2 * 5);
+    expect(dense.parameters).toBe(trunk + 8 + 5 + 2 * (5 + 1));
+    expect(dense).not.toHaveProperty('connections');
+    expect(describeNetwork(shape, weights, allOnesMasks(shape))).toMatchObject(dense);
+    const masks = syntheticMasks(shape, 0.5);
+    const used = masks.click.reduce(
+      (sum, layer, index) =>
+        sum + layer.filter((bit, i) => bit === 1 || masks.conversion[index]![i] === 1).length,
+      0,
+    );
+    const sparse = describeNetwork(shape, weights, masks);
+    expect(sparse.multiplyAddsPerRow).toBe(cross + 2 * trunk + 2 * 5);
+    expect(sparse.parameters).toBe(dense.parameters - trunk + used);
+  });
+
+  it('counts what tasks with embedding columns of their own compute twice', () => {
+    const own = networkShape({ ...config, privateEmbeddingWidth: 1 }, layout);
+    const cost = describeNetwork(own, syntheticWeights(own, 1), undefined);
+    expect(cost.multiplyAddsPerRow).toBe(2 * (2 * 2 * 3 + trunk + 5));
+    expect(cost.embeddingParameters).toBe(layout.embeddingRowCount * 4);
+  });
+
+  it('counts experts, gates and towers', () => {
+    const experts = networkShape(expertsConfig(config, { shared: 2, perTask: 1, towers: [4] }), layout);
+    const { multiplyAddsPerRow } = describeNetwork(experts, syntheticWeights(experts, 1), undefined);
+    const gates = 2 * 3 * (inputWidth + 5);
+    expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + 4 * trunk + gates + 2 * 5 * 4 + 2 * 4);
+  });
+});
+
+describe('the connections of a network', () => {
+  const bits = (...rows: number[]) =>
+    Uint8Array.from({ length: shape.layerWidths[0]! * 8 }, (_, i) => rows[i] ?? 0);
+  const second = new Uint8Array(8 * 5);
+  const layersOf = (click: Uint8Array, conversion: Uint8Array, unrelated?: Uint8Array) =>
+    describeNetwork(
+      shape,
+      syntheticWeights(shape, 1),
+      { click: [click, second], conversion: [conversion, second] },
+      unrelated && [unrelated, second],
+    ).connections!;
+
+  it('are counted by use, with the overlap of chance and of the common start beside theirs', () => {
+    const size = shape.layerWidths[0]! * 8;
+    const [layer] = layersOf(bits(1, 1, 1, 0, 0), bits(1, 0, 0, 1, 0), bits(1, 1, 0, 1, 1));
+    const [r1, r2] = [3 / size, 2 / size];
+    expect(layer).toMatchObject({ layer: 0, inputWidth: shape.layerWidths[0], outputWidth: 8 });
+    expect(layer).toMatchObject({ shared: 1, clickOnly: 2, conversionOnly: 1, dead: size - 4 });
+    expect(layer!.jaccard).toBe(1 / 4);
+    expect(layer!.chanceJaccard).toBeCloseTo((r1 * r2) / (r1 + r2 - r1 * r2), 14);
+    expect(layer!.unrelatedJaccard).toBe(2 / 5);
+  });
+
+  it('of two empty masks overlap wholly; without an unrelated mask there is nothing to set beside', () => {
+    const [, empty] = layersOf(bits(1), bits(1));
+    expect(empty).toEqual({
+      ...{ layer: 1, inputWidth: 8, outputWidth: 5, shared: 0, clickOnly: 0, conversionOnly: 0, dead: 40 },
+      ...{ jaccard: 1, chanceJaccard: 1, unrelatedJaccard: null },
+    });
+  });
+});

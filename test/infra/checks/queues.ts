@@ -1,0 +1,95 @@
+import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts';
+import type { Alarm } from './alarms.ts';
+import { type EventSource, type LambdaFunction, nameIn, ofType } from './resources.ts';
+
+interface Queue {
+  readonly VisibilityTimeout: number;
+  readonly MessageRetentionPeriod: number;
+  readonly RedrivePolicy: { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number };
+}
+interface Schedule {
+  readonly Target: { readonly DeadLetterConfig?: { readonly Arn: string } };
+}
+
+/** What Lambda asks for: a message must not come back while it may still be worked on, or while its function is throttled. */
+const TIMEOUTS_HIDDEN = 6;
+/** What SQS has without a word: half a minute, four days. */
+const DEFAULT_VISIBILITY_SECONDS = 30;
+const DEFAULT_RETENTION_SECONDS = 4 * 86_400;
+
+/** No message is lost: whatever can fail has dead letters that an alarm watches, and time enough for its function. */
+export function queues(resources: Resources): string[] {
+  const all = new Map(ofType<Queue>(resources, 'AWS::SQS::Queue'));
+  const sources = ofType<EventSource>(resources, 'AWS::Lambda::EventSourceMapping');
+  const consumed = sources.map(([, { EventSourceArn = '' }]) => nameIn(EventSourceArn));
+  const targets = new Set<string>();
+  const problems: string[] = [];
+
+  for (const [name, { RedrivePolicy }] of all) {
+    if (RedrivePolicy !== undefined) targets.add(nameIn(RedrivePolicy.deadLetterTargetArn));
+    if (RedrivePolicy !== undefined && !(RedrivePolicy.maxReceiveCount > 1)) {
+      problems.push(`${name}: gives a message up at its first failure`);
+    }
+  }
+  for (const [name, { Target }] of ofType<Schedule>(resources, 'AWS::Scheduler::Schedule')) {
+    if (Target?.DeadLetterConfig === undefined) problems.push(`${name}: has no dead letters`);
+    else targets.add(nameIn(Target.DeadLetterConfig.Arn));
+  }
+  for (const [name, queue] of all) {
+    if (!targets.has(name) && queue.RedrivePolicy === undefined)
+      problems.push(`${name}: has no dead letters`);
+  }
+  for (const name of targets) problems.push(...deadLetterProblems(name, all, consumed, resources));
+  for (const [source, { EventSourceArn = '', FunctionName = '' }] of sources) {
+    const queue = all.get(nameIn(EventSourceArn));
+    if (queue === undefined) {
+      problems.push(`${source}: has no queue`);
+      continue;
+    }
+    const timeout = timeoutOf(FunctionName, resources);
+    const { VisibilityTimeout = DEFAULT_VISIBILITY_SECONDS } = queue;
+    if (!(VisibilityTimeout >= TIMEOUTS_HIDDEN * timeout)) {
+      problems.push(
+        `${nameIn(EventSourceArn)}: hides a message for ${VisibilityTimeout} s; its function has ${timeout} s`,
+      );
+    }
+  }
+  return problems;
+}
+
+function deadLetterProblems(
+  name: string,
+  all: ReadonlyMap<string, Partial<Queue>>,
+  consumed: readonly string[],
+  resources: Resources,
+): string[] {
+  const queue = all.get(name);
+  if (queue === undefined) return [`${name}: takes dead letters and is not there`];
+  const retentionOf = ({ MessageRetentionPeriod = DEFAULT_RETENTION_SECONDS }: Partial<Queue>) =>
+    MessageRetentionPeriod;
+  // A dead letter keeps the age that it had in its first queue.
+  const longest = Math.max(
+    ...[...all.values()]
+      .filter(({ RedrivePolicy }) => RedrivePolicy && nameIn(RedrivePolicy.deadLetterTargetArn) === name)
+      .map(retentionOf),
+  );
+  const isWatched = ofType<Alarm>(resources, 'AWS::CloudWatch::Alarm').some(
+    ([, { MetricName, Dimensions = [], Threshold, ComparisonOperator }]) =>
+      MetricName === 'ApproximateNumberOfMessagesVisible' &&
+      Dimensions.some(({ Value }) => Value === name) &&
+      ((ComparisonOperator === 'GreaterThanOrEqualToThreshold' && Threshold === 1) ||
+        (ComparisonOperator === 'GreaterThanThreshold' && Threshold === 0)),
+  );
+  return [
+    ...(consumed.includes(name) ? [`${name}: has dead letters of others and is consumed`] : []),
+    ...(retentionOf(queue) < longest ? [`${name}: forgets sooner than the queue before it`] : []),
+    ...(isWatched ? [] : [`${name}: no alarm watches it`]),
+  ];
+}
+
+function timeoutOf(functionArn: string, resources: Resources): number {
+  const found = ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').find(
+    ([, { FunctionName }]) => FunctionName === nameIn(functionArn),
+  );
+  return found?.[1].Timeout ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,235 @@
+import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts';
+import type { Definition } from '../../support/stepFunctions/runStateMachine.ts';
+import type { CodeCalls } from '../codeCalls.ts';
+import {
+  type EventSource,
+  type LambdaFunction,
+  listed,
+  nameIn,
+  ofType,
+  type Statement,
+  statementsOf,
+} from './resources.ts';
+
+interface Role {
+  readonly AssumeRolePolicyDocument: object;
+  readonly Policies: readonly { readonly PolicyDocument: object }[];
+  readonly ManagedPolicyArns: readonly string[];
+}
+interface Policy {
+  readonly Roles: readonly string[];
+  readonly PolicyDocument: object;
+}
+interface StateMachine {
+  readonly RoleArn: string;
+  readonly Definition: Definition;
+  readonly TracingConfiguration: { readonly Enabled: boolean };
+}
+interface Schedule {
+  readonly Target: { readonly Arn: string; readonly RoleArn: string; readonly DeadLetterConfig?: object };
+}
+
+/** Actions that a command needs. Without s3:ListBucket, S3 answers for a missing object that it is forbidden. */
+const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  HeadObjectCommand: ['s3:GetObject', 's3:ListBucket'],
+  GetObjectCommand: ['s3:GetObject', 's3:ListBucket'],
+  ListObjectsV2Command: ['s3:ListBucket'],
+  PutObjectCommand: ['s3:PutObject'],
+  // Creating, sending and completing a multipart upload are s3:PutObject.
+  Upload: ['s3:PutObject', 's3:AbortMultipartUpload'],
+  DeleteObjectCommand: ['s3:DeleteObject'],
+  DeleteObjectsCommand: ['s3:DeleteObject'],
+  SendMessageBatchCommand: ['sqs:SendMessage'],
+};
+/** Actions that a state needs by its `Resource`, or that of its reader or writer. */
+const OF_STATES: Readonly<Record<string, readonly string[]>> = {
+  'arn:aws:states:::lambda:invoke': ['lambda:InvokeFunction'],
+  'arn:aws:states:::s3:getObject': ['s3:GetObject'],
+  'arn:aws:states:::s3:putObject': [
+    's3:PutObject',
+    's3:GetObject',
+    's3:ListMultipartUploadParts',
+    's3:AbortMultipartUpload',
+  ],
+  'arn:aws:states:::aws-sdk:sfn:describeMapRun': ['states:DescribeMapRun'],
+};
+const DISTRIBUTED_MAP = [
+  'states:StartExecution',
+  'states:DescribeExecution',
+  'states:StopExecution',
+  'states:RedriveExecution',
+];
+const QUEUE_CONSUMER = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+const LOGS = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+const TRACES = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+/** Step Functions samples by itself; a function is told. */
+const SAMPLING = ['xray:GetSamplingRules', 'xray:GetSamplingTargets'];
+/** These know no resource: segments and sampling rules belong to the account and its region. */
+const WITHOUT_RESOURCE = new Set([...TRACES, ...SAMPLING]);
+
+/** What a role is for: who takes it, and what that needs. */
+interface Duty {
+  readonly role: string;
+  readonly service: string;
+  readonly actions: ReadonlySet<string>;
+  /** The log group that it may write to. */
+  readonly logGroup?: string;
+}
+
+/** Every role may do what its owner does and nothing else, on resources of this template. */
+export function roles(resources: Resources, calls: Readonly<Record<string, CodeCalls>>): string[] {
+  const duties = dutiesIn(resources, calls);
+  return ofType<Role>(resources, 'AWS::IAM::Role').flatMap(([name, role]) => {
+    const own = duties.filter((duty) => duty.role === name);
+    const [duty] = own;
+    if (duty === undefined) return [`${name}: nobody takes it`];
+    const allowed = allowances(name, role, resources);
+    const actions = new Set(allowed.flatMap(({ Action }) => listed(Action)));
+    return [
+      ...(own.length > 1 ? ['is shared'] : []),
+      ...(role.ManagedPolicyArns === undefined ? [] : ['has policies that are not ours']),
+      ...trustProblems(role, duty),
+      ...[...actions]
+        .filter((action) => !duty.actions.has(action))
+        .map((action) => `may ${action}, which nothing calls`),
+      ...[...duty.actions]
+        .filter((action) => !actions.has(action))
+        .map((action) => `may not ${action}, which is called`),
+      ...allowed.flatMap((statement) => scopeProblems(statement, resources, duty)),
+    ].map((problem) => `${name}: ${problem}`);
+  });
+}
+
+function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls>>): Duty[] {
+  const sources = ofType<EventSource>(resources, 'AWS::Lambda::EventSourceMapping');
+  const ofFunctions = ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').map(
+    ([, { FunctionName = '', Role = '', TracingConfig }]): Duty => {
+      const commands = calls[FunctionName.split('-').at(-1)!]?.commands ?? [];
+      const isConsumer = sources.some(([, source]) => nameIn(source.FunctionName!) === FunctionName);
+      return {
+        role: nameIn(Role),
+        service: 'lambda.amazonaws.com',
+        actions: new Set([
+          ...commands.flatMap((command) => OF_COMMANDS[command] ?? [`${command}?`]),
+          ...(isConsumer ? QUEUE_CONSUMER : []),
+          ...LOGS,
+          ...(TracingConfig?.Mode === 'Active' ? TRACES : []),
+        ]),
+        logGroup: `/aws/lambda/${FunctionName}`,
+      };
+    },
+  );
+  const ofMachines = ofType<StateMachine>(resources, 'AWS::StepFunctions::StateMachine').map(
+    ([, { RoleArn = '', Definition, TracingConfiguration }]): Duty => ({
+      role: nameIn(RoleArn),
+      service: 'states.amazonaws.com',
+      actions: new Set([
+        ...actionsOfStates(Definition!),
+        ...(TracingConfiguration?.Enabled === true ? [...TRACES, ...SAMPLING] : []),
+      ]),
+    }),
+  );
+  const ofSchedules = ofType<Schedule>(resources, 'AWS::Scheduler::Schedule').map(
+    ([, { Target }]): Duty => ({
+      role: nameIn(Target!.RoleArn),
+      service: 'scheduler.amazonaws.com',
+      actions: new Set([
+        Target!.Arn.includes(':stateMachine:') ? 'states:StartExecution' : `start ${Target!.Arn}?`,
+        ...(Target!.DeadLetterConfig === undefined ? [] : ['sqs:SendMessage']),
+      ]),
+    }),
+  );
+  return [...ofFunctions, ...ofMachines, ...ofSchedules];
+}
+
+function actionsOfStates({ States }: Definition): string[] {
+  return Object.values(States).flatMap((state) => {
+    const { Resource, ItemReader, ResultWriter, ItemProcessor } = state as {
+      Resource?: string;
+      ItemReader?: { Resource: string };
+      ResultWriter?: { Resource: string };
+      ItemProcessor?: Definition & { ProcessorConfig: { Mode: string } };
+    };
+    const called = [Resource, ItemReader?.Resource, ResultWriter?.Resource].filter(
+      (each) => each !== undefined,
+    );
+    return [
+      ...called.flatMap((each) => OF_STATES[each] ?? [`${each}?`]),
+      ...(ItemProcessor?.ProcessorConfig.Mode === 'DISTRIBUTED' ? DISTRIBUTED_MAP : []),
+      ...(ItemProcessor === undefined ? [] : actionsOfStates(ItemProcessor)),
+    ];
+  });
+}
+
+/** Statements of a role, its own and those attached to it. */
+export function allowances(
+  name: string,
+  { Policies = [] }: Partial<Role>,
+  resources: Resources,
+): Statement[] {
+  const attached = ofType<Policy>(resources, 'AWS::IAM::Policy').filter(([, { Roles = [] }]) =>
+    Roles.includes(name),
+  );
+  return [...Policies, ...attached.map(([, policy]) => policy)].flatMap(({ PolicyDocument }) =>
+    statementsOf(PolicyDocument),
+  );
+}
+
+function trustProblems({ AssumeRolePolicyDocument }: Partial<Role>, { service }: Duty): string[] {
+  const trusted = statementsOf(AssumeRolePolicyDocument).flatMap(({ Principal }) =>
+    JSON.stringify(Principal),
+  );
+  return trusted.join() === JSON.stringify({ Service: service }) ? [] : [`is taken by ${trusted.join()}`];
+}
+
+function scopeProblems(statement: Statement, resources: Resources, { logGroup }: Duty): string[] {
+  const { Effect, Action, Resource } = statement;
+  if (Effect !== 'Allow' || Action === undefined || Resource === undefined) {
+    return ['has a statement that allows by exception'];
+  }
+  const actions = listed(Action);
+  return [
+    ...actions.filter((action) => !/^[a-z0-9]+:[A-Za-z]+$/.test(action)).map((action) => `may ${action}`),
+    ...listed(Resource).flatMap((resource) => {
+      if (resource === '*') {
+        return actions
+          .filter((action) => !WITHOUT_RESOURCE.has(action))
+          .map((action) => `may ${action} on everything`);
+      }
+      return actions
+        .filter((action) => !isOurs(action, resource, resources, logGroup))
+        .map((action) => `may ${action} on ${resource}`);
+    }),
+  ];
+}
+
+/** Is it a resource of the template, of the kind that the action is about, and nothing beside it? */
+function isOurs(
+  action: string,
+  resource: string,
+  resources: Resources,
+  logGroup: string | undefined,
+): boolean {
+  const isOfType = (name: string, type: string) => resources[name]?.Type === type;
+  const [service, verb] = action.split(':') as [string, string];
+  if (service === 's3') {
+    const [, bucket, path] = /^arn:aws:s3:::([^/*]+)(\/.*)?$/.exec(resource) ?? [];
+    if (bucket === undefined || !isOfType(bucket, 'AWS::S3::Bucket')) return false;
+    return verb === 'ListBucket' ? path === undefined : /^(\/[^*/]+)*\/\*$/.test(path ?? '');
+  }
+  const inAccount = `arn:aws:${service}:eu-central-1:123456789012:`;
+  if (!resource.startsWith(inAccount)) return false;
+  const rest = resource.slice(inAccount.length);
+  if (service === 'sqs') return isOfType(rest, 'AWS::SQS::Queue');
+  if (service === 'logs') return rest === `log-group:${logGroup}:*`;
+  if (service === 'lambda') {
+    return ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').some(
+      ([, { FunctionName }]) => rest === `function:${FunctionName}`,
+    );
+  }
+  const [, machine] =
+    /^(?:stateMachine:(\w+)$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
+  return (
+    service === 'states' && machine !== undefined && isOfType(machine, 'AWS::StepFunctions::StateMachine')
+  );
+}

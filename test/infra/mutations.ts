@@ -1,0 +1,313 @@
+/** A path into the packaged template, and what is there instead; undefined: nothing. `+` at its end appends. */
+export type Mutation = readonly [path: string, value: unknown];
+
+/** A mutation, and what the check that it is for must say of it, among other things. */
+type SpoiltProperty = readonly [...Mutation, found: string];
+
+const allow = (Action: string, Resource: unknown) => ({ Effect: 'Allow', Action: [Action], Resource });
+const PLAN = 'PlanRole/Properties/Policies/2/PolicyDocument/Statement';
+const RUN = 'ScoringRunRole/Properties/Policies/0/PolicyDocument/Statement';
+const WIDGETS = 'Dashboard/Properties/DashboardBody/Fn::Sub';
+const dashboard = (...metric: readonly string[]) =>
+  JSON.stringify({ widgets: [{ properties: { metrics: [metric] } }] });
+
+/** For each check, by its name. */
+export const MUTATIONS = {
+  privacy: [
+    ...['FeaturesBucket', 'ModelsBucket', 'ScoresBucket', 'ServerlessDeploymentBucket'].flatMap((bucket) => [
+      ...['BlockPublicAcls', 'BlockPublicPolicy', 'IgnorePublicAcls', 'RestrictPublicBuckets'].map(
+        (block) =>
+          [
+            `${bucket}/Properties/PublicAccessBlockConfiguration/${block}`,
+            false,
+            `${bucket}: ${block} is off`,
+          ] as const,
+      ),
+      [`${bucket}/Properties/AccessControl`, 'PublicRead', `${bucket}: has an ACL`] as const,
+      [`${bucket}/Properties/BucketEncryption`, undefined, `${bucket}: is not encrypted`] as const,
+    ]),
+    ['ScoresBucket/Properties/WebsiteConfiguration', {}, 'ScoresBucket: is a website'],
+    ['ScoresBucketPolicy', undefined, 'ScoresBucket: is open to plain HTTP'],
+    ['ScoresBucketPolicy/Properties/Bucket', { Ref: 'ModelsBucket' }, 'ScoresBucket: is open to plain HTTP'],
+    ...[
+      ['Effect', 'Allow', 'ScoresBucketPolicy: allows "*"'],
+      ['Principal', { AWS: 'arn:aws:iam::1:root' }, 'ScoresBucket: is open to plain HTTP'],
+      ['Action', 's3:GetObject', 'ScoresBucket: is open to plain HTTP'],
+      ['Resource', [{ 'Fn::GetAtt': ['ScoresBucket', 'Arn'] }], 'ScoresBucket: is open to plain HTTP'],
+      ['Condition', { Bool: { 'aws:SecureTransport': 'true' } }, 'ScoresBucket: is open to plain HTTP'],
+      ['Condition/StringEquals', { 'aws:PrincipalOrgID': 'o' }, 'ScoresBucket: is open to plain HTTP'],
+    ].map(
+      ([key, value, found]) =>
+        [`ScoresBucketPolicy/Properties/PolicyDocument/Statement/0/${key}`, value, String(found)] as const,
+    ),
+    [
+      'ScoresBucketPolicy/Properties/PolicyDocument/Statement/+',
+      { Effect: 'Allow', Principal: { AWS: '*' }, Action: 's3:GetObject', Resource: '*' },
+      'ScoresBucketPolicy: allows {"AWS":"*"}',
+    ],
+    [
+      'EventsQueuePolicy/Properties/PolicyDocument/Statement/0/Principal',
+      '*',
+      'EventsQueuePolicy: allows "*"',
+    ],
+    [
+      'EventsQueuePolicy/Properties/PolicyDocument/Statement/0/Condition',
+      undefined,
+      'EventsQueuePolicy: allows s3.amazonaws.com on behalf of any account',
+    ],
+    ['EventsQueuePolicy/Properties/PolicyDocument/Statement/1', {}, 'EventsQueuePolicy: allows plain HTTP'],
+    ['UnitsQueue/Properties/SqsManagedSseEnabled', false, 'UnitsQueue: is not encrypted'],
+    ['Url', { Type: 'AWS::Lambda::Url', Properties: { AuthType: 'NONE' } }, 'Url: is a URL for everyone'],
+    [
+      'Permission',
+      { Type: 'AWS::Lambda::Permission', Properties: { Principal: '*', SourceAccount: '1' } },
+      'Permission: lets everyone invoke',
+    ],
+    [
+      'Permission',
+      { Type: 'AWS::Lambda::Permission', Properties: { Principal: 's3.amazonaws.com' } },
+      'Permission: lets a service invoke on behalf of any account',
+    ],
+  ],
+  roles: [
+    [
+      `${PLAN}/1/Action`,
+      ['s3:GetObject', 's3:DeleteObject'],
+      'PlanRole: may s3:DeleteObject, which nothing calls',
+    ],
+    [`${PLAN}/1/Action`, ['s3:*'], 'PlanRole: may s3:*'],
+    [
+      `${PLAN}/0`,
+      allow('s3:GetObject', { 'Fn::Sub': `\${ModelsBucket.Arn}/*` }),
+      'PlanRole: may not s3:ListBucket, which is called',
+    ],
+    [
+      `${PLAN}/2`,
+      allow('s3:GetObject', { 'Fn::Sub': `\${ModelsBucket.Arn}/*` }),
+      'PlanRole: may not s3:PutObject, which is called',
+    ],
+    [`${PLAN}/1/Resource`, '*', 'PlanRole: may s3:GetObject on everything'],
+    [`${PLAN}/1/Resource`, 'arn:aws:s3:::*', 'PlanRole: may s3:GetObject on arn:aws:s3:::*'],
+    [
+      `${PLAN}/1/Resource`,
+      'arn:aws:s3:::elsewhere/*',
+      'PlanRole: may s3:GetObject on arn:aws:s3:::elsewhere/*',
+    ],
+    [
+      `${PLAN}/4/Resource`,
+      'arn:aws:sqs:eu-central-1:123456789012:*',
+      'PlanRole: may sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:*',
+    ],
+    [`${PLAN}/1/Effect`, 'Deny', 'PlanRole: has a statement that allows by exception'],
+    [
+      `${PLAN}/+`,
+      { Effect: 'Allow', NotAction: 'iam:*', Resource: '*' },
+      'PlanRole: has a statement that allows by exception',
+    ],
+    [
+      'PlanRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource',
+      'arn:aws:logs:eu-central-1:123456789012:log-group:*',
+      'PlanRole: may logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:*',
+    ],
+    [
+      'PlanRole/Properties/ManagedPolicyArns',
+      ['arn:aws:iam::aws:policy/ReadOnlyAccess'],
+      'PlanRole: has policies that are not ours',
+    ],
+    [
+      'PlanRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal',
+      { AWS: '*' },
+      'PlanRole: is taken by {"AWS":"*"}',
+    ],
+    [
+      'PlanLambdaFunction/Properties/TracingConfig',
+      undefined,
+      'PlanRole: may xray:PutTraceSegments, which nothing calls',
+    ],
+    [
+      'PlanEventSourceMappingSQSEventsQueue',
+      undefined,
+      'PlanRole: may sqs:ReceiveMessage, which nothing calls',
+    ],
+    [
+      'PlanLambdaFunction/Properties/Role',
+      { 'Fn::GetAtt': ['ScoreRole', 'Arn'] },
+      'PlanRole: nobody takes it',
+    ],
+    ['PlanLambdaFunction/Properties/Role', { 'Fn::GetAtt': ['ScoreRole', 'Arn'] }, 'ScoreRole: is shared'],
+    [
+      'ScoreRole/Properties/Policies/2/PolicyDocument/Statement/2/Action',
+      ['s3:PutObject'],
+      'ScoreRole: may not s3:AbortMultipartUpload, which is called',
+    ],
+    [`${RUN}/3/Action/+`, 'xray:GetInsight', 'ScoringRunRole: may xray:GetInsight on everything'],
+    [
+      `${RUN}/0/Action`,
+      ['lambda:GetFunction'],
+      'ScoringRunRole: may not lambda:InvokeFunction, which is called',
+    ],
+    [
+      'ScoringRunMaps/Properties/PolicyDocument/Statement/2',
+      allow('states:StopExecution', []),
+      'ScoringRunRole: may not states:DescribeMapRun, which is called',
+    ],
+    [
+      'ScoringRunMaps/Properties/PolicyDocument/Statement/1/Resource',
+      'arn:aws:states:eu-central-1:123456789012:execution:*',
+      'ScoringRunRole: may states:StopExecution on arn:aws:states:eu-central-1:123456789012:execution:*',
+    ],
+    ['ScoringRunMaps/Properties/Roles', [], 'ScoringRunRole: may not states:StartExecution, which is called'],
+    [
+      'ScoringRun/Properties/Definition/States/CountPublished/Resource',
+      'arn:aws:states:::aws-sdk:sfn:listExecutions',
+      'ScoringRunRole: may states:DescribeMapRun, which nothing calls',
+    ],
+    [
+      'NightlySchedule/Properties/Target/DeadLetterConfig',
+      undefined,
+      'ScheduleRole: may sqs:SendMessage, which nothing calls',
+    ],
+  ],
+  queues: [
+    ['UnitsQueue/Properties/RedrivePolicy', undefined, 'UnitsQueue: has no dead letters'],
+    [
+      'UnitsQueue/Properties/RedrivePolicy/maxReceiveCount',
+      1,
+      'UnitsQueue: gives a message up at its first failure',
+    ],
+    [
+      'UnitsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
+      { 'Fn::GetAtt': ['PublishQueue', 'Arn'] },
+      'PublishQueue: has dead letters of others and is consumed',
+    ],
+    [
+      'UnitsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
+      'arn:aws:sqs:eu-central-1:123456789012:Gone',
+      'Gone: takes dead letters and is not there',
+    ],
+    [
+      'UnitsQueue/Properties/VisibilityTimeout',
+      5399,
+      'UnitsQueue: hides a message for 5399 s; its function has 900 s',
+    ],
+    [
+      'UnitsQueue/Properties/VisibilityTimeout',
+      undefined,
+      'UnitsQueue: hides a message for 30 s; its function has 900 s',
+    ],
+    [
+      'ScoreLambdaFunction/Properties/Timeout',
+      901,
+      'UnitsQueue: hides a message for 5400 s; its function has 901 s',
+    ],
+    [
+      'UnitsDeadLetters/Properties/MessageRetentionPeriod',
+      60,
+      'UnitsDeadLetters: forgets sooner than the queue before it',
+    ],
+    ['UnitsDeadLettersAlarm', undefined, 'UnitsDeadLetters: no alarm watches it'],
+    ['UnitsDeadLettersAlarm/Properties/Threshold', 2, 'UnitsDeadLetters: no alarm watches it'],
+    [
+      'UnitsDeadLettersAlarm/Properties/Dimensions/0/Value',
+      'UnitsQueue',
+      'UnitsDeadLetters: no alarm watches it',
+    ],
+    ['ScheduleDeadLettersAlarm', undefined, 'ScheduleDeadLetters: no alarm watches it'],
+    ['NightlySchedule/Properties/Target/DeadLetterConfig', undefined, 'NightlySchedule: has no dead letters'],
+    [
+      'ScoreEventSourceMappingSQSUnitsQueue/Properties/EventSourceArn',
+      'arn:aws:sqs:eu-central-1:123456789012:Gone',
+      'ScoreEventSourceMappingSQSUnitsQueue: has no queue',
+    ],
+  ],
+  alarms: [
+    ['RunFailedAlarm/Properties/AlarmActions', [], 'RunFailedAlarm: tells nobody'],
+    [
+      'RunFailedAlarm/Properties/AlarmActions',
+      ['arn:aws:sns:eu-central-1:123456789012:Gone'],
+      'RunFailedAlarm: tells nobody',
+    ],
+    [
+      'RunFailedAlarm/Properties/MetricName',
+      'ExecutionFailed',
+      'RunFailedAlarm: nobody emits AWS/States ExecutionFailed StateMachineArn=arn:aws:states:eu-central-1:123456789012:stateMachine:ScoringRun',
+    ],
+    ['RunFailedAlarm/Properties/Dimensions', [], 'RunFailedAlarm: nobody emits AWS/States ExecutionsFailed'],
+    [
+      'OldestUnitAlarm/Properties/Dimensions/0/Name',
+      'Queue',
+      'OldestUnitAlarm: nobody emits AWS/SQS ApproximateAgeOfOldestMessage Queue=UnitsQueue',
+    ],
+    [
+      'OldestUnitAlarm/Properties/Dimensions/0/Value',
+      'Gone',
+      'OldestUnitAlarm: nobody emits AWS/SQS ApproximateAgeOfOldestMessage QueueName=Gone',
+    ],
+    [
+      'OldestUnitAlarm/Properties/Namespace',
+      'AWS/Queues',
+      'OldestUnitAlarm: nobody emits AWS/Queues ApproximateAgeOfOldestMessage QueueName=UnitsQueue',
+    ],
+    [
+      'PlanErrorsAlarm/Properties/Metrics/1/MetricStat/Metric/MetricName',
+      'Error',
+      'PlanErrorsAlarm: nobody emits AWS/Lambda Error FunctionName=ncs4cvr-prod-plan',
+    ],
+    [
+      'PlanErrorsAlarm/Properties/Metrics/0/Expression',
+      '100 * errors / calls',
+      'PlanErrorsAlarm: calls of its expression is no metric',
+    ],
+    ['PlanErrorsAlarm/Properties/Metrics/1/ReturnData', true, 'PlanErrorsAlarm: watches 2 results'],
+    [
+      WIDGETS,
+      dashboard('ncs4cvr-prod', 'rowsSeen', 'service', 'ncs4cvr'),
+      'Dashboard: nobody emits ncs4cvr-prod rowsSeen service=ncs4cvr',
+    ],
+    [
+      WIDGETS,
+      dashboard('ncs4cvr-dev', 'rowsScored', 'service', 'ncs4cvr'),
+      'Dashboard: nobody emits ncs4cvr-dev rowsScored service=ncs4cvr',
+    ],
+    [
+      WIDGETS,
+      dashboard('ncs4cvr-prod', 'rowsScored', 'function', 'ncs4cvr'),
+      'Dashboard: nobody emits ncs4cvr-prod rowsScored function=ncs4cvr',
+    ],
+  ],
+  functions: [
+    ['PlanLogGroup', undefined, 'PlanLambdaFunction: has no log group'],
+    ['PlanLogGroup/Properties/LogGroupName', '/aws/lambda/plan', 'PlanLambdaFunction: has no log group'],
+    ['PlanLogGroup/Properties/RetentionInDays', undefined, 'PlanLambdaFunction: keeps its logs for ever'],
+    [
+      'PlanLambdaFunction/Properties/TracingConfig/Mode',
+      'PassThrough',
+      'PlanLambdaFunction: writes no traces',
+    ],
+    [
+      'ScoreLambdaFunction/Properties/ReservedConcurrentExecutions',
+      54,
+      'ScoreLambdaFunction: 54 at a time are reserved, 55 wanted',
+    ],
+    [
+      'PlanEventSourceMappingSQSEventsQueue/Properties/FunctionResponseTypes',
+      undefined,
+      'PlanEventSourceMappingSQSEventsQueue: one failure fails its batch',
+    ],
+  ],
+  retention: [
+    ['ScoresBucket/DeletionPolicy', undefined, 'ScoresBucket: goes with its stack'],
+    ['FeaturesBucket/UpdateReplacePolicy', 'Delete', 'FeaturesBucket: goes when it is replaced'],
+    [
+      'ModelsBucket/Properties/LifecycleConfiguration',
+      undefined,
+      'ModelsBucket: keeps what uploads that died have left',
+    ],
+    [
+      'ModelsBucket/Properties/LifecycleConfiguration/Rules/0/Status',
+      'Disabled',
+      'ModelsBucket: keeps what uploads that died have left',
+    ],
+    ['Another', { Type: 'AWS::S3::Bucket' }, 'Another: goes with its stack'],
+  ],
+} satisfies Record<string, readonly SpoiltProperty[]>;

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { refuseForeignPlan, refuseForeignPlanUri, refuseLocalPlan } from '../../lib/publish/refusePlan.ts';
+import type { RunPlan } from '../../lib/publish/runPlan.ts';
+import { planOf } from './planOf.ts';
+
+const STAGE = { inputUri: 's3://features/', scoresUri: 's3://scores' };
+const URI = `s3://scores/plans/${'a'.repeat(64)}.json`;
+
+/** A plan of one shard, as the stage would make it. */
+function planWith(over: Partial<RunPlan> = {}, shard = 's3://features/dt=1/a.parquet'): RunPlan {
+  const plan = planOf([100]);
+  const [partition] = plan.partitions;
+  const spans = partition!.spans.map((span) => ({ ...span, inputUri: shard }));
+  const partitions = [{ ...partition!, inputUri: 's3://features/dt=1', spans }];
+  return { ...plan, root: 's3://scores/', modelUri: 's3://models/v1', partitions, ...over };
+}
+const problemsOf = (plan: RunPlan) => {
+  try {
+    refuseForeignPlan(plan, URI, STAGE);
+    return [];
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'PLAN_OTHER_STAGE', location: { file: URI } });
+    return (error as { problems: string[] }).problems;
+  }
+};
+
+it("a plan of the stage's partitions into the stage's scores is taken, with or without a slash at the end", () => {
+  expect(problemsOf(planWith())).toEqual([]);
+  expect(problemsOf(planWith({ root: 's3://scores' }))).toEqual([]);
+});
+
+it('every URI of another stage is named, once', () => {
+  const foreign = planWith({ root: 's3://scores-dev' }, 's3://features/dt=10/a.parquet');
+  const [partition] = foreign.partitions;
+  const other = { ...partition!, partition: 'dt=2', spans: [...partition!.spans, ...partition!.spans] };
+  expect(problemsOf({ ...foreign, partitions: [...foreign.partitions, other] })).toEqual([
+    "scores go to s3://scores-dev, the stage's to s3://scores",
+    'dt=1: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
+    'dt=2: expected its shards in s3://features/dt=2, found s3://features/dt=1',
+    'dt=2: s3://features/dt=10/a.parquet is outside of s3://features/dt=1',
+  ]);
+});
+
+it("a plan is read from the stage's own plans only", () => {
+  refuseForeignPlanUri(URI, STAGE);
+  for (const uri of ['s3://scores-dev/plans/a.json', 's3://scores/parts/a.json', 's3://scores/plansa.json']) {
+    expect(() => refuseForeignPlanUri(uri, STAGE)).toThrow(/^PLAN_OTHER_STAGE: .*s3:\/\/scores\/plans\/$/s);
+  }
+});
+
+it('paths and file:// URIs are named to whoever wants a state machine to run them', () => {
+  refuseLocalPlan(planWith(), 'plan.json');
+  const local = planWith({ root: '/data/scores', modelUri: 'file:///models/v1' });
+  expect(() => refuseLocalPlan(local, 'plan.json')).toThrow(
+    /^PLAN_NOT_IN_S3: plan\.json: .*\n {2}- \/data\/scores\n {2}- file:\/\/\/models\/v1$/,
+  );
+});
