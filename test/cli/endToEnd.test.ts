@@ -98,7 +98,7 @@ describe('score', () => {
       expect.stringMatching(/^error: SHARD_TRUNCATED: .*b\.parquet: /),
       expect.stringMatching(/^error: SHARD_\w+: .*c\.parquet: /),
     ]);
-    expect(plain!.stdout).toContain("note: 1 files that are no Parquet shards were left out");
+    expect(plain!.stdout).toContain('note: 1 files that are no Parquet shards were left out');
     expect(plain!.stdout).toMatch(/200 rows in 2 shards scored .*, 2 shards failed\n$/);
     expect(verbose!.exitCode).toBe(1);
     expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m);
