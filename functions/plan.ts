@@ -1,5 +1,8 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { partitionOf } from '../lib/publish/selectPartitions.ts';
+import { partitionOf } from '../lib/job/choosePartitions.ts';
+import type { JobDocument } from '../lib/job/jobDocument.ts';
+import { isShard } from '../lib/storage/listShards.ts';
+import { joinUri } from '../lib/storage/uri.ts';
 import { handleEach, isSqsEvent, notifiedObjects, parseEvent } from './events.ts';
 import { planAndSend } from './planAndSend.ts';
 import { type PlannedRun, planRun, startRequestSchema } from './planRun.ts';
@@ -25,9 +28,9 @@ async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQ
   const messagesOf = new Map<string, Set<string>>();
   const { batchItemFailures } = await handleEach(Records, 'no S3 notification', async (message, id) => {
     for (const uri of notifiedObjects(message)) {
-      const partition = partitionOf(settings.INPUT_URI, uri);
-      if (partition === undefined) logger.warn('an object outside of the partitions was ignored', { uri });
-      else messagesOf.set(partition, (messagesOf.get(partition) ?? new Set()).add(id));
+      const found = partitionToPlan(settings.JOB, uri);
+      if ('reason' in found) logger.warn('an object was passed over', { uri, reason: found.reason });
+      else messagesOf.set(found.partition, (messagesOf.get(found.partition) ?? new Set()).add(id));
     }
   });
   const failed = new Set<string>();
@@ -40,6 +43,13 @@ async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQ
     }
   }
   return { batchItemFailures: [...batchItemFailures, ...[...failed].map(itemFailure)] };
+}
+
+/** The partition that an object belongs to as a shard; in words why to none. */
+function partitionToPlan({ input, layout }: JobDocument, uri: string): ReturnType<typeof partitionOf> {
+  const found = partitionOf(input, layout, uri);
+  if ('reason' in found || isShard(uri.slice(joinUri(input, found.partition, '').length))) return found;
+  return { reason: 'hidden, or not named as a shard' };
 }
 
 const itemFailure = (itemIdentifier: string) => ({ itemIdentifier });

@@ -1,6 +1,6 @@
+import { inputPartition } from '../lib/job/choosePartitions.ts';
 import { makeArrivalPlan } from '../lib/publish/makeRunPlan.ts';
 import { publishRequests, workUnits } from '../lib/publish/runPlan.ts';
-import { inputPartition } from '../lib/publish/selectPartitions.ts';
 import { sendMessages } from './messageQueue.ts';
 import type { Settings } from './settings.ts';
 import { logger, metrics } from './telemetry.ts';
@@ -12,9 +12,9 @@ export function planAndSend(partition: string, settings: Settings): Promise<void
 }
 
 async function plan(partition: string, settings: Settings): Promise<void> {
-  const { INPUT_URI, MODEL_URI, SCORES_URI, TARGET_ROWS, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
-  const options = { firstModelUri: MODEL_URI, root: SCORES_URI, targetRows: TARGET_ROWS };
-  const arrival = await makeArrivalPlan(options, inputPartition(INPUT_URI, partition));
+  const { JOB: job, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
+  const options = { firstModelUri: job.model, root: job.scores, targetRows: job.targetRows };
+  const { plan: arrival, ignored } = await makeArrivalPlan(options, inputPartition(job.input, partition));
   annotate('model', arrival.model.version);
   const units = workUnits(arrival);
   await sendMessages(UNITS_QUEUE_URL, units);
@@ -25,5 +25,6 @@ async function plan(partition: string, settings: Settings): Promise<void> {
     model: arrival.model.version,
     units: units.length,
     done: arrival.partitions[0]!.done.length,
+    ignored: ignored.length,
   });
 }

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
-import { makeRunPlan } from '../lib/publish/makeRunPlan.ts';
+import { type ChosenPartitions, choosePartitions } from '../lib/job/choosePartitions.ts';
+import type { JobDocument } from '../lib/job/jobDocument.ts';
+import { type MadePlan, makeRunPlan } from '../lib/publish/makeRunPlan.ts';
 import { refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { planUri } from '../lib/publish/outputLayout.ts';
 import { refuseForeignPlan, refuseForeignPlanUri, refuseStalePlan } from '../lib/publish/refusePlan.ts';
@@ -12,10 +14,10 @@ import {
   workUnits,
   writeRunPlan,
 } from '../lib/publish/runPlan.ts';
-import { selectPartitions } from '../lib/publish/selectPartitions.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
 import type { Settings } from './settings.ts';
+import { logger } from './telemetry.ts';
 import { annotate } from './traced.ts';
 
 const isoDate = z.iso.date();
@@ -28,7 +30,7 @@ export const startRequestSchema = z.union([
       z.strictObject({ kind: z.literal('one'), partition: z.string() }),
       z.strictObject({ kind: z.literal('dates'), from: isoDate, to: isoDate }),
     ]),
-    /** Another model than the environment's. */
+    /** Another model than the job's. */
     modelUri: z.string().optional(),
     liftHold: z.boolean().default(false),
   }),
@@ -36,6 +38,7 @@ export const startRequestSchema = z.union([
   z.strictObject({ planUri: z.string() }),
 ]);
 export type StartRequest = z.infer<typeof startRequestSchema>;
+type ChoosingRequest = Exclude<StartRequest, { planUri: string }>;
 
 /** What a run's later steps read. */
 export interface PlannedRun {
@@ -53,21 +56,13 @@ export interface PlannedRun {
 export async function planRun(request: StartRequest, settings: Settings): Promise<PlannedRun> {
   const plan =
     'planUri' in request
-      ? await givenPlan(request.planUri, settings)
-      : await makeRunPlan(
-          {
-            modelUri: request.modelUri ?? settings.MODEL_URI,
-            root: settings.SCORES_URI,
-            targetRows: settings.TARGET_ROWS,
-            liftHold: request.liftHold,
-          },
-          await selectPartitions(settings.INPUT_URI, request.partitions),
-        );
+      ? await givenPlan(request.planUri, settings.JOB)
+      : await chooseAndPlan(request, settings.JOB);
   annotate('model', plan.model.version);
   const { uri, sha256 } = await writeRunPlan(plan);
   const units = workUnits(plan);
   const write = async (kind: string, documents: readonly object[]) => {
-    const target = planUri(settings.SCORES_URI, `${sha256}.${kind}`);
+    const target = planUri(settings.JOB.scores, `${sha256}.${kind}`);
     await storageFor(target).createIfAbsent(target, encodeJson(documents));
     return parseS3Uri(target);
   };
@@ -81,12 +76,33 @@ export async function planRun(request: StartRequest, settings: Settings): Promis
   };
 }
 
+async function chooseAndPlan(request: ChoosingRequest, job: JobDocument): Promise<RunPlan> {
+  const { modelUri = job.model, liftHold } = request;
+  const chosen = await choosePartitions(job, request.partitions, Date.now());
+  const settings = { modelUri, root: job.scores, targetRows: job.targetRows, liftHold };
+  const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);
+  logPassedOver(chosen, ignored);
+  return plan;
+}
+
+/** Names in one record, whose size CloudWatch limits. */
+const LOGGED = 100;
+
+function logPassedOver({ skipped, missingDays }: ChosenPartitions, ignored: MadePlan['ignored']): void {
+  const warn = (message: string, key: string, names: readonly unknown[]) => {
+    if (names.length > 0) logger.warn(message, { count: names.length, [key]: names.slice(0, LOGGED) });
+  };
+  warn('folders were passed over', 'skipped', skipped);
+  warn('days without a partition', 'missingDays', missingDays);
+  warn('files that are no shards were passed over', 'ignored', ignored);
+}
+
 /**
  * A plan that an operator has looked at, if it still stands.
  * @throws ProblemsError PLAN_OTHER_STAGE, PLAN_STALE; Ncs4cvrError PLAN_OTHER_MODEL
  */
-async function givenPlan(uri: string, { INPUT_URI, SCORES_URI }: Settings): Promise<RunPlan> {
-  const stage = { inputUri: INPUT_URI, scoresUri: SCORES_URI };
+async function givenPlan(uri: string, { input, scores }: JobDocument): Promise<RunPlan> {
+  const stage = { inputUri: input, scoresUri: scores };
   refuseForeignPlanUri(uri, stage);
   const plan = await readRunPlan(uri);
   refuseForeignPlan(plan, uri, stage);

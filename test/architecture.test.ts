@@ -19,7 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
-  'lib/publish': ['lib/storage', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
+  'lib/publish': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
   'lib/estimate': ['lib/storage', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow'],
@@ -49,6 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/cli': [
     'lib/storage',
+    'lib/job',
     'lib/bundle',
     'lib/metrics',
     'lib/scoring',
@@ -61,7 +62,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/estimate',
     'lib/stateMachine',
   ],
-  functions: ['lib/storage', 'lib/bundle', 'lib/scoring', 'lib/publish'],
+  functions: ['lib/storage', 'lib/job', 'lib/bundle', 'lib/scoring', 'lib/publish'],
   'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
 };
 

@@ -83,7 +83,7 @@ async function freshUnit(name: string) {
   const root = `s3://${s3.bucket}/scores/${count++}`;
   const settings = { modelUri: modelUri(name), root, targetRows: ROWS, liftHold: false };
   const inputUri = joinUri(`s3://${s3.bucket}/features`, PARTITION);
-  const plan = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
+  const { plan } = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
   return workUnits(plan)[0]!;
 }
 

@@ -2,25 +2,26 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
-import { DEFAULT_TARGET_ROWS } from '../publish/cutPartition.ts';
-import { makeRunPlan } from '../publish/makeRunPlan.ts';
+import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
+import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob, readJob } from '../job/jobDocument.ts';
+import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
-import { type PartitionChoice, selectPartitions } from '../publish/selectPartitions.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface PlanOptions {
-  readonly model: string;
-  readonly input: string;
-  readonly scores: string;
+  readonly job?: string;
+  readonly model?: string;
+  readonly input?: string;
+  readonly scores?: string;
   readonly output?: string;
   readonly prices?: string;
   readonly partition?: string;
   readonly from?: string;
   readonly to?: string;
-  readonly targetRows: number;
+  readonly targetRows?: number;
   readonly liftHold?: boolean;
   readonly json?: boolean;
 }
@@ -28,16 +29,22 @@ interface PlanOptions {
 export function planCommand(finish: (exitCode: number) => void): Command {
   return new Command('plan')
     .description('show what scoring and publishing partitions would do, skip and cost')
-    .requiredOption('--model <uri>', 'model bundle', parseUri)
-    .requiredOption('--input <uri>', 'folder of partitions such as dt=2022-05-06/', parseUri)
-    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .option('--partition <name>', 'this partition; the newest by default')
-    .option('--from <date>', 'all partitions dt=YYYY-MM-DD from this date', isoDate)
-    .option('--to <date>', 'up to this date', isoDate)
     .addOption(
-      new Option('--target-rows <n>', 'rows of a part; a part holds whole row groups')
-        .default(DEFAULT_TARGET_ROWS)
-        .argParser(wholeNumber(1, 1_000_000_000)),
+      new Option('--job <file>', 'job document: input, scores, model and layout of the partitions')
+        .argParser(parseUri)
+        .conflicts(['input', 'scores', 'targetRows']),
+    )
+    .option('--model <uri>', 'model bundle; the one of the job by default', parseUri)
+    .option('--input <uri>', 'without a job: folder of partitions such as dt=2022-05-06/', parseUri)
+    .option('--scores <uri>', 'without a job: output root of the published scores', parseUri)
+    .option('--partition <name>', 'this partition; those of the newest complete day by default')
+    .option('--from <date>', 'all partitions from this day, YYYY-MM-DD', isoDate)
+    .option('--to <date>', 'up to this day', isoDate)
+    .addOption(
+      new Option(
+        '--target-rows <n>',
+        `without a job: rows of a part, which holds whole row groups (default: ${DEFAULT_TARGET_ROWS})`,
+      ).argParser(wholeNumber(1, 1_000_000_000)),
     )
     .option('--lift-hold', 'publish partitions that were rolled back, too')
     .option('--output <file>', 'write the plan, for `run --plan`', parseUri)
@@ -45,22 +52,37 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print the plan as one JSON object')
     .action(async (options: PlanOptions, command: Command) => {
       const prices = await readPrices(options.prices);
-      const partitions = await selectPartitions(absoluteUri(options.input), choiceOf(options, command));
-      const plan = await makeRunPlan(
-        {
-          modelUri: absoluteUri(options.model),
-          root: absoluteUri(options.scores),
-          targetRows: options.targetRows,
-          liftHold: options.liftHold ?? false,
-        },
-        partitions,
-      );
+      const choice = choiceOf(options, command);
+      const { liftHold = false } = options;
+      const job = await jobOf(options, command);
+      const chosen = await choosePartitions(job, choice, Date.now());
+      const settings = { modelUri: job.model, root: job.scores, targetRows: job.targetRows, liftHold };
+      const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, prices);
-      const text = options.json ? JSON.stringify({ ...plan, estimate }) : summarise(plan, estimate, prices);
-      process.stdout.write(`${text}\n`);
+      const { skipped, missingDays } = chosen;
+      const lines = options.json
+        ? [JSON.stringify({ ...plan, estimate, skipped, missingDays, ignored })]
+        : [summarise(plan, estimate, prices), ...passedOver(chosen, ignored)];
+      process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
     });
+}
+
+/** What is to be scored, with which model: of a document, or of the options with a job's defaults. */
+async function jobOf(options: PlanOptions, command: Command): Promise<JobDocument> {
+  const { model, input, scores, targetRows } = options;
+  if (options.job !== undefined) {
+    const job = await readJob(options.job);
+    return model === undefined ? job : { ...job, model: absoluteUri(model) };
+  }
+  if (model === undefined || input === undefined || scores === undefined) {
+    const missing = Object.entries({ model, input, scores }).filter(([, value]) => value === undefined);
+    const names = missing.map(([name]) => `--${name}`).join(', ');
+    command.error(`error: without --job, ${names} must be given`, { exitCode: EXIT_USAGE });
+  }
+  const uris = { model: absoluteUri(model), input: absoluteUri(input), scores: absoluteUri(scores) };
+  return parseJob({ ...uris, targetRows });
 }
 
 function choiceOf({ partition, from, to }: PlanOptions, command: Command): PartitionChoice {
@@ -90,6 +112,27 @@ function summarise({ partitions, model }: RunPlan, estimate: RunEstimate, prices
       `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${prices.architecture} in ${prices.region}, ` +
       `prices of ${prices.date})`,
   ].join('\n');
+}
+
+/** Names that are shown of a list. */
+const SHOWN = 10;
+
+/** What the plan leaves out, as lines. */
+function passedOver({ skipped, missingDays }: ChosenPartitions, ignored: MadePlan['ignored']): string[] {
+  return [
+    ...shown(
+      'passed over',
+      skipped.map(({ name, reason }) => `${name}: ${reason}`),
+    ),
+    ...shown('days without a partition', missingDays),
+    ...shown('files that are no shards', ignored),
+  ];
+}
+
+function shown(title: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const rest = names.length > SHOWN ? [`and ${names.length - SHOWN} more`] : [];
+  return [`${title}:`, ...[...names.slice(0, SHOWN), ...rest].map((line) => `  ${line}`)];
 }
 
 function isoDate(text: string): string {

@@ -8,7 +8,7 @@ import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './pa
 /** Rows of a part unless the job says otherwise: seconds of work, and some tens of megabytes. */
 export const DEFAULT_TARGET_ROWS = 1_000_000;
 
-const uri = z.string().trim().min(1);
+const uri = z.string().refine((text) => text.trim() !== '', 'expected a path or URI');
 
 const layoutSchema = z.string().transform((text, context): PartitionLayout => {
   try {

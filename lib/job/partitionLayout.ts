@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { isHidden } from '../storage/storage.ts';
 
 /**
  * How an input root is cut into partitions: the keys of its folders in order, such as `dt=%Y-%m-%d`,
@@ -70,7 +71,9 @@ export function parsePartitionLayout(text: string): PartitionLayout {
 
 function parseKey(segment: string, layout: string): PartitionKey {
   const [, name, written] = /^([^=/%*]+)=(.*)$/.exec(segment) ?? [];
-  if (name === undefined || written === undefined) throw invalid(layout, `the segment '${segment}'`);
+  // Folders with a hidden name are never listed.
+  if (name === undefined || written === undefined || isHidden(name))
+    throw invalid(layout, `the segment '${segment}'`);
   const value = written === '' ? (VALUE_OF_NAME[name] ?? '*') : written;
   if (value === '*') return { name, value, pattern: /^(.+)$/s, directives: [] };
   if (value === '%i') return { name, value, pattern: /^(\d+)$/, directives: [] };

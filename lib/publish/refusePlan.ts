@@ -1,9 +1,9 @@
 import { ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { inputPartition } from '../job/choosePartitions.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
 import type { RunPlan } from './runPlan.ts';
-import { inputPartition } from './selectPartitions.ts';
 
 /** What a deployed stage scores, and where to. */
 export interface Stage {

@@ -144,7 +144,7 @@ describe('another version of the code', () => {
     const root = join(folder, 'scores');
     const publish = async () => {
       rmSync(root, { recursive: true, force: true });
-      const plan = await makeRunPlan({ modelUri: bundleUri, root, targetRows: 100, liftHold: false }, [
+      const { plan } = await makeRunPlan({ modelUri: bundleUri, root, targetRows: 100, liftHold: false }, [
         { partition, inputUri: join(dataUri, partition) },
       ]);
       const { uri } = await writeRunPlan(plan);

@@ -13,6 +13,7 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { changeJob, setJob } from '../support/functions/jobVariable.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
@@ -64,11 +65,7 @@ beforeEach(() => {
   sfn.executions.clear();
   sfn.calls.length = 0;
   sfn.forbidden = undefined;
-  Object.assign(process.env, {
-    INPUT_URI: uri('features'),
-    SCORES_URI: uri('scores'),
-    MODEL_URI: `s3://${s3.bucket}/model`,
-  });
+  setJob({ input: uri('features'), scores: uri('scores'), model: `s3://${s3.bucket}/model` });
 });
 
 /** The built program, which doesn't wait for half a second and more between two looks at an execution. */
@@ -209,7 +206,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect(stderr).toMatch(
       /error: RUN_FAILED: arn:.*FAILED: ProblemsError: PLAN_OTHER_STAGE: .*\n {2}- expected a plan below s3:/,
     );
-    process.env.INPUT_URI = uri('other-features');
+    changeJob({ input: uri('other-features') });
     await planFor('dt=2024-03-09');
     const other = await run('--wait');
     expect(other.stderr).toMatch(

@@ -16,6 +16,7 @@ import { readForeignRows } from '../parquet/plainValues.ts';
 import { readTable, tableBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { EventPath } from '../support/functions/eventPath.ts';
+import { changeJob } from '../support/functions/jobVariable.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { runStateMachine } from '../support/stepFunctions/runStateMachine.ts';
@@ -165,9 +166,9 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
   });
 
   it('queues and state machine make the same parts, byte for byte', async () => {
-    process.env.SCORES_URI = `${root}/scores-again`;
+    changeJob({ scores: `${root}/scores-again` });
     await run({ partitions: { kind: 'dates', from: MONDAY, to: FRIDAY } });
-    process.env.SCORES_URI = `${root}/scores`;
+    changeJob({ scores: `${root}/scores` });
     expect(partsBelow('scores-again').length).toBeGreaterThan(5);
     expect(partsBelow('scores-again')).toEqual(partsBelow('scores'));
   });

@@ -18,6 +18,7 @@ import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { EventPath, time } from '../support/functions/eventPath.ts';
+import { changeJob, currentJob } from '../support/functions/jobVariable.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -49,7 +50,7 @@ const land = (partition: string, name: string, rows: readonly FunnelRow[], copie
   path.land(`${partition}/${name}`, funnelShard(rows, 60), copies);
 let expectedCount = 0;
 
-const published = (partition: string) => publishedBits(process.env.SCORES_URI!, partition);
+const published = (partition: string) => publishedBits(currentJob().scores, partition);
 
 /** Bits that `score` gives on local files. */
 async function expectPublished(partition: string, model: number, ...shards: (readonly FunnelRow[])[]) {
@@ -103,10 +104,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
     await land('dt=2024-03-11', 'a.parquet', rowsOf(14, 200));
     await path.deliverAll(5);
     await expectPublished('dt=2024-03-11', 0, rowsOf(14, 200));
-    const before = await resolvePartition(process.env.SCORES_URI!, 'dt=2024-03-11');
+    const before = await resolvePartition(currentJob().scores, 'dt=2024-03-11');
     path.waiting('events').push(...late.Records);
     await path.deliverAll(6);
-    expect(await resolvePartition(process.env.SCORES_URI!, 'dt=2024-03-11')).toEqual(before);
+    expect(await resolvePartition(currentJob().scores, 'dt=2024-03-11')).toEqual(before);
   });
 
   it('a message that is no notification is named, and takes no other one with it', async () => {
@@ -145,7 +146,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
   });
 
   it('a worker that runs out of time hands the rest on, and a unit is not begun without time', async () => {
-    process.env.TARGET_ROWS = '1000';
+    changeJob({ targetRows: 1000 });
     for (const [i, day] of [11, 12, 13].entries())
       await land('dt=2024-03-11', `${i}.parquet`, rowsOf(day, 120));
     await planHandler(path.take('events', 10));

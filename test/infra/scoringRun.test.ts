@@ -7,6 +7,7 @@ import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { currentJob, setJob } from '../support/functions/jobVariable.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import type { StoredObject } from '../support/s3/s3Bucket.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -43,12 +44,9 @@ beforeEach(() => {
   remainingMillis = () => 600_000;
   publications = [];
   beforePublishing = () => {};
-  Object.assign(process.env, {
-    INPUT_URI: `s3://${s3.bucket}/${root}/features`,
-    SCORES_URI: `s3://${s3.bucket}/${root}/scores`,
-    MODEL_URI: `s3://${s3.bucket}/model`,
-    TARGET_ROWS: '20',
-  });
+  const base = `s3://${s3.bucket}/${root}`;
+  const model = `s3://${s3.bucket}/model`;
+  setJob({ input: `${base}/features`, scores: `${base}/scores`, model, targetRows: 20 });
 });
 
 function land(partition: string, rows: number): void {
@@ -86,10 +84,7 @@ const services = {
 const run = (partitions: object, from: Definition = scoringRun, input: unknown = { partitions }) =>
   runStateMachine(from, input, services);
 const published = async () =>
-  (await publicationStatus(process.env.SCORES_URI!)).map(({ partition, current }) => [
-    partition,
-    current.rows,
-  ]);
+  (await publicationStatus(currentJob().scores)).map(({ partition, current }) => [partition, current.rows]);
 const ALL = { kind: 'dates', from: '2024-03-01', to: '2024-03-31' };
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state machine', () => {
@@ -140,13 +135,12 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
 
   it('hands the rest of a unit on until nothing is left', async () => {
     land('dt=2024-03-09', 100);
-    process.env.TARGET_ROWS = '20';
     await run({ kind: 'newest' });
     // A unit of several spans, whose workers have time for one each.
     const units = (await services.readJson(s3.bucket, await unitsKey())) as WorkUnit[];
     const whole = {
       ...units[0]!,
-      root: `${process.env.SCORES_URI}-again`,
+      root: `${currentJob().scores}-again`,
       spans: units.flatMap(({ spans }) => spans),
     };
     remainingMillis = () => 1_000;
@@ -279,7 +273,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
       ['dt=2024-03-08', 100],
       ['dt=2024-03-09', 100],
     ]);
-    expect((await publishedBits(process.env.SCORES_URI!, 'dt=2024-03-09')).size).toBe(100);
+    expect((await publishedBits(currentJob().scores, 'dt=2024-03-09')).size).toBe(100);
   });
 });
 

@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readSettings } from '../../functions/settings.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
+import { parseJob } from '../../lib/job/jobDocument.ts';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
@@ -195,9 +197,6 @@ describe('functions', () => {
   it('are told of buckets and queues that are there, and run on the architecture that the zips are built for', () => {
     for (const name of ['Plan', 'Score', 'Publish']) {
       expect(property(`${name}LambdaFunction`, 'Environment', 'Variables')).toMatchObject({
-        INPUT_URI: 's3://FeaturesBucket',
-        SCORES_URI: 's3://ScoresBucket',
-        MODEL_URI: 's3://ModelsBucket/current',
         UNITS_QUEUE_URL: expect.stringMatching(/\/UnitsQueue$/),
         PUBLISH_QUEUE_URL: expect.stringMatching(/\/PublishQueue$/),
       });
@@ -207,6 +206,39 @@ describe('functions', () => {
       expect(architectureOf(packagedTemplate('prod', ...X64))).toEqual(['x86_64']);
       expect(property(`${name}LambdaFunction`, 'Runtime')).toBe('nodejs22.x');
     }
+  });
+
+  it("are told of the job: the stage's buckets, and what its parameters say of the partitions", () => {
+    const jobOf = (name: string, template: Resources) => {
+      const { Variables } = template[`${name}LambdaFunction`]!.Properties!.Environment as {
+        Variables: NodeJS.ProcessEnv;
+      };
+      return readSettings(Variables).JOB;
+    };
+    const buckets = { input: 's3://FeaturesBucket', scores: 's3://ScoresBucket' };
+    for (const name of ['Plan', 'Score', 'Publish']) {
+      const job = jobOf(name, resources);
+      expect(job).toEqual(parseJob({ ...buckets, model: 's3://ModelsBucket/current' }));
+    }
+    const params = {
+      partitions: 'region=/date=%Y%m%d',
+      timeZone: 'Asia/Tokyo',
+      completeness: '{"kind":"shards","count":24}',
+      newest: '{"lookBackDays":3,"allowFuture":true}',
+      model: 'v8',
+      targetRows: '5000',
+    };
+    const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
+    expect(jobOf('Plan', resolveTemplate(packagedTemplate('prod', ...given)))).toEqual(
+      parseJob({
+        ...buckets,
+        ...params,
+        model: 's3://ModelsBucket/v8',
+        completeness: JSON.parse(params.completeness),
+        newest: JSON.parse(params.newest),
+        targetRows: 5000,
+      }),
+    );
   });
 
   it('are priced as they are deployed', async () => {

@@ -69,13 +69,16 @@ export class DeployedFunctions {
     return created;
   }
 
-  /** As serverless.yml sets it, with small parts: 100 rows. */
+  /** With small parts: 100 rows. */
+  job() {
+    const { inputUri: input, root: scores } = this.place;
+    return { input, scores, model: `s3://${this.s3.bucket}/model`, targetRows: 100 };
+  }
+
+  /** As serverless.yml sets it. */
   environment() {
     return {
-      INPUT_URI: this.place.inputUri,
-      SCORES_URI: this.place.root,
-      MODEL_URI: `s3://${this.s3.bucket}/model`,
-      TARGET_ROWS: '100',
+      JOB: JSON.stringify(this.job()),
       UNITS_QUEUE_URL: this.sqs.queueUrl(QUEUES.score),
       PUBLISH_QUEUE_URL: this.sqs.queueUrl(QUEUES.publish),
       POWERTOOLS_SERVICE_NAME: 'ncs4cvr',

@@ -115,10 +115,11 @@ it('the invocations that logs name are traced, every unit of a batch in the trac
 
 describe('a function that is not set up right', () => {
   it('fails and names every variable that is missing or wrong', async () => {
-    const { INPUT_URI: _, ...environment } = { ...lambda.environment(), TARGET_ROWS: 'many' };
+    const { input: _, ...job } = { ...lambda.job(), targetRows: 'many' };
+    const environment = { ...lambda.environment(), JOB: JSON.stringify(job), MAP_CONCURRENCY: 'all' };
     const plan = await lambda.create('plan', { environment });
     await expect(plan.invoke({ partitions: { kind: 'newest' } })).rejects.toThrow(
-      /: SETTINGS_INVALID: .*\n {2}- INPUT_URI: .*\n {2}- TARGET_ROWS: .*$/,
+      /: SETTINGS_INVALID: .*\n {2}- JOB\.input: .*\n {2}- JOB\.targetRows: .*\n {2}- MAP_CONCURRENCY: .*$/,
     );
     expect(plan.logLines).toHaveLength(1);
     expect(plan.logLines[0]).toContain('"code":"SETTINGS_INVALID"');

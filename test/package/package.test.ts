@@ -99,10 +99,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     await writeWhole(joinUri(place.inputUri, PARTITION, 'a.parquet'), funnelShard(first, 60));
     const daemon = await XrayDaemon.start();
     const environment = {
-      INPUT_URI: place.inputUri,
-      SCORES_URI: place.root,
-      MODEL_URI: modelUri,
-      TARGET_ROWS: '100',
+      JOB: JSON.stringify({ input: place.inputUri, scores: place.root, model: modelUri, targetRows: 100 }),
       ...daemon.environment,
     };
     const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as PlannedRun;

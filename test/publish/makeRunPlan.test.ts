@@ -30,8 +30,10 @@ beforeAll(async () => {
   }));
 }, 60_000);
 
-const arrival = ({ root, inputUri }: Place) =>
-  makeArrivalPlan({ firstModelUri: stage.uri, root, targetRows: 100 }, { partition: PARTITION, inputUri });
+const arrival = async ({ root, inputUri }: Place) => {
+  const options = { firstModelUri: stage.uri, root, targetRows: 100 };
+  return (await makeArrivalPlan(options, { partition: PARTITION, inputUri })).plan;
+};
 /** The same bundle at a place of its own. */
 function copyOf(bundle: ModelBundle, name: string): ModelBundle {
   const uri = join(folder, name);

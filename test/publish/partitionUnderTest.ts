@@ -38,7 +38,7 @@ export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
 export async function run(place: Place, bundle: ModelBundle, { liftHold = false, workers = 2 } = {}) {
   const settings = { modelUri: bundle.uri, targetRows: TARGET_ROWS, liftHold };
   const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
-  const plan = await makeRunPlan({ ...settings, root: place.root }, inputs);
+  const { plan } = await makeRunPlan({ ...settings, root: place.root }, inputs);
   const [executed] = await executePlan(plan, bundle, { workers });
   return { ...executed!, partsDoneBefore: plan.partitions[0]!.done.length };
 }

@@ -55,7 +55,7 @@ describe('a worker', () => {
   it('stops before a span that would not be done in time, keeps what is finished, and hands on the rest', async () => {
     const inputUri = join(folder, 'a.parquet');
     const settings = { modelUri: bundle.uri, root, targetRows: 50, liftHold: false };
-    const plan = await makeRunPlan(settings, [{ partition: 'dt=1', inputUri }]);
+    const { plan } = await makeRunPlan(settings, [{ partition: 'dt=1', inputUri }]);
     const [unit] = workUnits({ ...plan, targetRows: 1_000 });
     expect(unit!.spans).toHaveLength(8);
     const place = { root, partition: 'dt=1', model: modelIdentity(bundle) };

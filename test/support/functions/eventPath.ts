@@ -7,6 +7,7 @@ import { writeWhole } from '../../../lib/storage/openStorage.ts';
 import { objectCreatedEvent } from '../s3/objectCreatedEvent.ts';
 import type { TestEndpoint } from '../s3/testEndpoint.ts';
 import { SqsDouble } from '../sqs/sqsDouble.ts';
+import { setJob } from './jobVariable.ts';
 
 /** A context with this much time left. */
 export const time = (millis: number) => ({ getRemainingTimeInMillis: () => millis });
@@ -53,11 +54,8 @@ export class EventPath {
     this.#sqs.queues.clear();
     this.#features = `${name}/features`;
     const root = `s3://${this.#s3.bucket}/${name}`;
+    setJob({ input: `${root}/features`, scores: `${root}/scores`, model: modelUri, targetRows });
     Object.assign(process.env, {
-      INPUT_URI: `${root}/features`,
-      SCORES_URI: `${root}/scores`,
-      MODEL_URI: modelUri,
-      TARGET_ROWS: String(targetRows),
       UNITS_QUEUE_URL: this.#sqs.queueUrl('units'),
       PUBLISH_QUEUE_URL: this.#sqs.queueUrl('publish'),
     });

@@ -1,0 +1,20 @@
+/** A job document as tests write it. */
+interface TestJob {
+  readonly input: string;
+  readonly scores: string;
+  readonly model: string;
+  readonly [key: string]: unknown;
+}
+
+/** The functions' variable `JOB`, in this process. */
+export function setJob(job: TestJob): void {
+  process.env.JOB = JSON.stringify(job);
+}
+
+export function currentJob(): TestJob {
+  return JSON.parse(process.env.JOB!);
+}
+
+export function changeJob(over: object): void {
+  setJob({ ...currentJob(), ...over });
+}
