@@ -4,7 +4,7 @@ import { isIntColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
 
-/** What a contract demands of one column of a shard. */
+/** What a contract requires of one column of a shard. */
 export interface ColumnRequirement {
   readonly column: string;
   readonly required: boolean;
@@ -29,7 +29,7 @@ export function rowKeyRequirements(contract: FeatureContract): ColumnRequirement
   }));
 }
 
-/** One requirement a feature column. A column that several features read must please all of them. */
+/** One requirement per feature column. A column that several features read must satisfy all of them. */
 export function columnRequirements(contract: FeatureContract): ColumnRequirement[] {
   const byColumn = new Map<string, ColumnRequirement>();
   for (const feature of contract.features) {
@@ -52,7 +52,7 @@ export function columnRequirements(contract: FeatureContract): ColumnRequirement
 }
 
 /**
- * The data of a batch's column; undefined when it is absent and needn't be there.
+ * The data of a batch's column; undefined when it is absent and not required.
  * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE
  */
 export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): Data | undefined {
