@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { isReplacedShard, scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { scoringPool } from '../../lib/scoring/scoringPool.ts';
+import type { RowGroupRequest, ScoredRowGroup } from '../../lib/scoring/scoringProtocol.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -71,6 +73,39 @@ describe('scoreShard', () => {
     expect([kept.isCreated, readFileSync(output, 'utf8')]).toEqual([false, 'old']);
     const replaced = await scoreShard(input, output, bundle, pool);
     expect([replaced.isCreated, readTable(output).numRows]).toEqual([true, 130]);
+  });
+
+  /** The pool, with its answers changed on their way. */
+  const poolThat = (change: (scored: ScoredRowGroup) => ScoredRowGroup) =>
+    ({
+      heldRowGroups: 0,
+      hasRoom: false,
+      run: async (request: RowGroupRequest) => change(await pool.run(request)),
+    }) as unknown as WorkerPool;
+  const recut = (columnsIpc: Uint8Array, ...cuts: [start: number, end: number][]) => {
+    const [batch] = tableFromIPC(columnsIpc).batches;
+    return tableToIPC(new Table(cuts.map(([start, end]) => batch!.slice(start, end))), 'stream');
+  };
+
+  test('gives every row its own scores, in however many batches its row group comes', async () => {
+    const output = join(folder, 'recut.arrow');
+    const recutting = poolThat((scored) => ({
+      ...scored,
+      columnsIpc: recut(scored.columnsIpc, [0, 3], [3, 9], [9, scored.rowCount]),
+    }));
+    await scoreShard(input, output, bundle, recutting);
+    expect([...scoreBits(output)]).toEqual([...scoreBits(join(folder, 'whole.arrow'))]);
+  });
+
+  test('publishes nothing when a row is lost', async () => {
+    const output = join(folder, 'lossy.arrow');
+    const lossy = poolThat((scored) => ({ ...scored, columnsIpc: recut(scored.columnsIpc, [0, 9]) }));
+    await expect(scoreShard(input, output, bundle, lossy)).rejects.toMatchObject({
+      code: 'SHARD_ROW_COUNT_MISMATCH',
+      expected: '130 rows',
+      found: '36 rows',
+    });
+    expect(() => readFileSync(output)).toThrow('ENOENT');
   });
 
   test('knows a replaced shard by the code of an error of this project', () => {
