@@ -242,6 +242,16 @@ describe('where the files go', () => {
     await expect(scoreInput(input, 'gs://bucket/scores', bundle, { workers: 1 })).rejects.toMatchObject({
       code: 'STORAGE_SCHEME_UNSUPPORTED',
     });
+    // Not even the input is looked at.
+    await expect(assignOutputs(join(folder, 'not-there'), 'gs://bucket/scores')).rejects.toMatchObject({
+      code: 'STORAGE_SCHEME_UNSUPPORTED',
+    });
+  });
+
+  test('a folder whose name ends in .arrow takes the outputs of several shards', async () => {
+    for (const name of ['a', 'b']) write(`several/${name}.parquet`, shard);
+    const { shards } = await assignOutputs(join(folder, 'several'), 'day.arrow');
+    expect(shards.map(({ outputUri }) => outputUri)).toEqual(['day.arrow/a.arrow', 'day.arrow/b.arrow']);
   });
 
   test('two shards for one output are an error before anything is scored', async () => {
