@@ -36,6 +36,13 @@ test('takes memory for at most twice its content, and a push costs no copy of th
   expect([...capacities]).toEqual(Array.from({ length: 8 }, (_, i) => 4 * 1024 * 2 ** i));
 });
 
+test('appends into the room that it has', () => {
+  const array = counting(3);
+  const { buffer } = array.view();
+  for (let i = 0; i < 10; i++) array.append(counting(100));
+  expect(array.view().buffer).toBe(buffer);
+});
+
 test('keeps float32 and int32 numbers as such', () => {
   const floats = GrowableArray.float32();
   floats.push(0.1);
