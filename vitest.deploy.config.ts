@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { codeVersion } from './scripts/codeVersion.mjs';
 
 /** Tests of the packaged stack on a foreign implementation of AWS; `npm run test:deploy` installs that first. */
 export default defineConfig({
+  define: { BUILT_CODE_VERSION: JSON.stringify(codeVersion(import.meta.dirname)) },
   test: {
     include: ['test/deploy/**/*.test.ts'],
     pool: 'forks',

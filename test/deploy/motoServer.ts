@@ -27,7 +27,7 @@ export interface DeployedStack {
   readonly mappings: readonly EventSourceMapping[];
 }
 
-export interface DeployedFunction {
+interface DeployedFunction {
   readonly FunctionName: string;
   readonly FunctionArn: string;
   readonly Role: string;
@@ -39,7 +39,7 @@ export interface DeployedFunction {
   readonly Environment: { readonly Variables: Readonly<Record<string, string>> };
 }
 
-export interface EventSourceMapping {
+interface EventSourceMapping {
   readonly EventSourceArn: string;
   readonly FunctionArn: string;
   readonly BatchSize: number;
