@@ -5,8 +5,8 @@ export default defineConfig({
   define: { BUILT_CODE_VERSION: JSON.stringify(codeVersion(import.meta.dirname)) },
   test: {
     include: ['test/**/*.test.ts'],
-    // They need Lambda's runtime: vitest.lambda.config.ts.
-    exclude: ['test/lambda/**'],
+    // They need Lambda's runtime (vitest.lambda.config.ts), or moto as well (vitest.deploy.config.ts).
+    exclude: ['test/lambda/**', 'test/deploy/**'],
     benchmark: { exclude: ['bench/lambda/**', '**/node_modules/**'] },
     // onnxruntime-node and parquet-wasm keep native state per process; forks isolate test files from each other.
     pool: 'forks',

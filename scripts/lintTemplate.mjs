@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const CFN_LINT_VERSION = '1.58.0';
 const REGION = 'eu-central-1';
-/** What is not ours to mend. */
+/** Findings in what the packager writes, which we cannot fix. */
 const KNOWN = [
   {
     rule: 'W3005',

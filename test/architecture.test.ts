@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow'],
   'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],
-  'lib/masks': ['lib/network', 'lib/onnx', 'lib/training'],
+  'lib/masks': ['lib/network', 'lib/training'],
   'lib/recipe': [
     'lib/storage',
     'lib/parquet',

@@ -47,8 +47,8 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
   for (const [flags, description] of KNOBS) command.option(flags, description, parseNumber);
   return command
     .option('--json', 'print what was drawn as one JSON object')
-    .action(async ({ output, conflict, json, verbose: _verbose, ...knobs }: SynthOptions) => {
-      const options = readOptions(command, { ...(conflict && CONFLICTS[conflict]), ...knobs });
+    .action(async ({ output, conflict, json, verbose: _verbose, ...given }: SynthOptions) => {
+      const options = readOptions(command, { ...(conflict && CONFLICTS[conflict]), ...given });
       const realised = await synthesise(options, output);
       process.stdout.write(
         json
@@ -63,10 +63,10 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-/** A knob out of its range is wrong usage. */
-function readOptions(command: Command, knobs: object): FunnelOptions {
+/** An option out of its range is wrong usage. */
+function readOptions(command: Command, given: object): FunnelOptions {
   try {
-    return parseFunnelOptions(knobs);
+    return parseFunnelOptions(given);
   } catch (error) {
     command.error(`error: ${messageOf(error)}`, { exitCode: EXIT_USAGE });
   }

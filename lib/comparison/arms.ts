@@ -40,7 +40,7 @@ export interface Arm {
   readonly masks?: MaskSource;
   /** Two trainings, one per task, with nothing in common; `ownTicket`: each under its own pruned mask. */
   readonly separately?: 'dense' | 'ownTicket';
-  /** Conversions learnt on all impressions; `replacesConversionLoss` leaves the CTCVR term alone. */
+  /** Conversions learned on all impressions; `replacesConversionLoss` leaves the CTCVR term alone. */
   readonly entireSpace?: EntireSpaceConfig & { readonly replacesConversionLoss?: boolean };
 }
 
@@ -54,7 +54,7 @@ export const REFERENCE_ARM = 'ncs';
 export const ARMS: Readonly<Record<string, Arm>> = {
   [REFERENCE_ARM]: {
     description:
-      'Two masks learnt in one joint run, then joint training under them from the same start; some embedding columns of each task.',
+      'Two masks learned in one joint run, then joint training under them from the same start; some embedding columns of each task.',
     masks: { kind: 'learned' },
   },
   'ncs-shared-embeddings': {

@@ -15,7 +15,7 @@ export function rowKeyRequirements(contract: FeatureContract): ColumnRequirement
   }));
 }
 
-/** One requirement per feature column. A column that several features read must please all of them. */
+/** One requirement per feature column. A column that several features read must satisfy all of them. */
 export function columnRequirements(contract: FeatureContract): ColumnRequirement[] {
   const byColumn = new Map<string, ColumnRequirement>();
   for (const feature of contract.features) {
@@ -38,7 +38,7 @@ export function columnRequirements(contract: FeatureContract): ColumnRequirement
 }
 
 /**
- * The data of a batch's column; undefined when it is absent and needn't be there.
+ * The data of a batch's column; undefined when it is absent and not required.
  * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE
  */
 export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): Data | undefined {

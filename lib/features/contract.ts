@@ -57,7 +57,7 @@ const listSchema = z.strictObject({
   kind: z.literal('list'),
   ...commonShape,
   table: tableReference,
-  /** At most this many values a row; nulls don't count. */
+  /** At most this many values per row; nulls don't count. */
   maxLength: z.int().min(1).max(1000),
   /** Which end of a longer list is kept. */
   keep: z.enum(['first', 'last']),

@@ -2,8 +2,8 @@ import { isRecord } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 
 /**
- * Checks between parts of a contract document that a shape schema can't express. Reads an unvalidated document
- * defensively, so that these problems are reported in one go with the shape's.
+ * Checks across a contract document that a shape schema can't express. Reads an unvalidated document
+ * defensively, so that these problems are reported together with those of its shape.
  */
 export function crossCheckContract(document: unknown): string[] {
   if (!isRecord(document)) return [];
@@ -99,7 +99,7 @@ const MAX_LISTED = 10;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** One spelling a value ('7', not '07'), so that comparing text compares values. */
+/** One spelling per value ('7', not '07'), so that comparing text compares values. */
 function isInt64(text: string): boolean {
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
   const integer = BigInt(text);

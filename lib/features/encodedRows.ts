@@ -33,13 +33,13 @@ export function sliceEncodedRows(
   start: number,
   end: number,
 ): EncodedRows {
-  const part = <T extends Int32Array | Float32Array>(array: T, width: number): T =>
+  const slice = <T extends Int32Array | Float32Array>(array: T, width: number): T =>
     array.subarray(start * width, end * width) as T;
   return {
     rowCapacity: end - start,
-    singleRows: part(rows.singleRows, layout.singles.length),
-    listRows: part(rows.listRows, layout.listWidth),
-    listWeights: part(rows.listWeights, layout.listWidth),
-    dense: part(rows.dense, layout.denseWidth),
+    singleRows: slice(rows.singleRows, layout.singles.length),
+    listRows: slice(rows.listRows, layout.listWidth),
+    listWeights: slice(rows.listWeights, layout.listWidth),
+    dense: slice(rows.dense, layout.denseWidth),
   };
 }

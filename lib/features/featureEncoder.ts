@@ -26,8 +26,8 @@ export interface FeatureCounts {
   unseen: number;
 }
 
-/** A field with all that encoding it takes. */
-interface FieldPlan<Field> {
+/** A field with everything that encoding it needs. */
+interface EncodableField<Field> {
   readonly field: Field;
   readonly requirement: ColumnRequirement;
   readonly counts: FeatureCounts;
@@ -37,14 +37,14 @@ interface FieldPlan<Field> {
 
 /**
  * Encodes record batches by a fitted contract, column by column on Arrow's buffers. Holds scratch memory and
- * counters: one instance a thread.
+ * counters: one instance per thread.
  */
 export class FeatureEncoder {
   readonly layout: FeatureLayout;
   readonly counts: readonly FeatureCounts[];
-  readonly #singles: readonly FieldPlan<SingleField>[];
-  readonly #lists: readonly FieldPlan<ListField>[];
-  readonly #numerics: readonly FieldPlan<NumericField>[];
+  readonly #singles: readonly EncodableField<SingleField>[];
+  readonly #lists: readonly EncodableField<ListField>[];
+  readonly #numerics: readonly EncodableField<NumericField>[];
   readonly #integers = new IntScratch();
   #ids = new Int32Array(0);
   #numbers = new Float64Array(0);
@@ -54,7 +54,9 @@ export class FeatureEncoder {
     this.layout = featureLayout(contract);
     const requirements = new Map(columnRequirements(contract).map((need) => [need.column, need]));
     const tables = new Map<string, IdTable>();
-    const planOf = <Field extends SingleField | ListField | NumericField>(field: Field): FieldPlan<Field> => {
+    const encodableOf = <Field extends SingleField | ListField | NumericField>(
+      field: Field,
+    ): EncodableField<Field> => {
       const { feature, name } = field;
       const requirement = requirements.get(feature.column)!;
       const counts = { name, values: 0, missing: 0, unseen: 0 };
@@ -66,9 +68,9 @@ export class FeatureEncoder {
       tables.set(tableName, table);
       return { field, requirement, counts, table };
     };
-    this.#singles = this.layout.singles.map(planOf);
-    this.#lists = this.layout.lists.map(planOf);
-    this.#numerics = this.layout.numerics.map(planOf);
+    this.#singles = this.layout.singles.map(encodableOf);
+    this.#lists = this.layout.lists.map(encodableOf);
+    this.#numerics = this.layout.numerics.map(encodableOf);
     this.counts = [...this.#singles, ...this.#lists, ...this.#numerics].map(({ counts }) => counts);
   }
 
@@ -84,19 +86,19 @@ export class FeatureEncoder {
         `rows [${start}, ${end}) of ${batch.numRows} to row ${at} on of ${into.rowCapacity} encoded rows`,
       );
     }
-    this.#singles.forEach((plan, index) => {
-      this.#encodeSingle(plan, index, findColumn(batch, plan.requirement), start, end, into, at);
+    this.#singles.forEach((single, index) => {
+      this.#encodeSingle(single, index, findColumn(batch, single.requirement), start, end, into, at);
     });
-    for (const plan of this.#lists) {
-      this.#encodeList(plan, findColumn(batch, plan.requirement), start, end, into, at);
+    for (const list of this.#lists) {
+      this.#encodeList(list, findColumn(batch, list.requirement), start, end, into, at);
     }
-    this.#numerics.forEach((plan, index) => {
-      this.#encodeNumeric(plan, index, findColumn(batch, plan.requirement), start, end, into, at);
+    this.#numerics.forEach((numeric, index) => {
+      this.#encodeNumeric(numeric, index, findColumn(batch, numeric.requirement), start, end, into, at);
     });
   }
 
   #encodeSingle(
-    { field, table, counts }: FieldPlan<SingleField>,
+    { field, table, counts }: EncodableField<SingleField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -126,7 +128,7 @@ export class FeatureEncoder {
   }
 
   #encodeList(
-    { field, table, counts }: FieldPlan<ListField>,
+    { field, table, counts }: EncodableField<ListField>,
     data: Data | undefined,
     start: number,
     end: number,
@@ -170,7 +172,7 @@ export class FeatureEncoder {
   }
 
   #encodeNumeric(
-    { field, counts }: FieldPlan<NumericField>,
+    { field, counts }: EncodableField<NumericField>,
     index: number,
     data: Data | undefined,
     start: number,

@@ -12,7 +12,7 @@ export function preTransformNumber(feature: NumericFeature, raw: number): number
   return finiteOrMissing(value);
 }
 
-/** The dense input of a numeric feature; NaN when the value is missing or nothing that float32 can hold. @param raw NaN when missing */
+/** The dense input of a numeric feature; NaN when the value is missing or not representable in float32. @param raw NaN when missing */
 export function transformNumber(feature: NumericFeature, raw: number): number {
   const value = preTransformNumber(feature, raw);
   if (!feature.standardise || feature.fitted === undefined) return value;

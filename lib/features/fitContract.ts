@@ -15,14 +15,14 @@ import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
 import { StringIndex } from './stringIndex.ts';
 
-/** Learns one part of the contract from a stream of a column's batches. */
+/** Learns one feature's share of the contract from a stream of a column's batches. */
 type AddColumn = (data: Data, rowCount: number) => void;
 
 /**
  * Learns vocabularies, means and bucket boundaries in one pass over the training batches and returns the
- * contract with everything written in. Memory is bounded by `maxEntries` a vocabulary and a fixed sample a
- * bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches; of
- * their order, vocabularies don't depend either.
+ * contract with everything written in. Memory is bounded by `maxEntries` per vocabulary and a fixed sample per
+ * bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches, and
+ * vocabularies don't depend on the order of the rows either.
  * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE, CONTRACT_VOCABULARY_TOO_LARGE,
  *   CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8
  */

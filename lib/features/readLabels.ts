@@ -17,13 +17,13 @@ export const labelColumnsSchema = z.strictObject({
 export type LabelColumns = z.infer<typeof labelColumnsSchema>;
 
 export interface Labels {
-  /** 0 or 1 a row. */
+  /** 0 or 1 per row. */
   readonly click: Uint8Array;
   /** In [0, 1]; 0 where click is 0. */
   readonly conversion: Float32Array;
 }
 
-/** Where a batch is from, for errors. */
+/** Where a batch comes from, for errors. */
 export interface BatchPlace {
   /** URI of the shard. */
   readonly file: string;

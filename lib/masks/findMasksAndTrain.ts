@@ -40,7 +40,7 @@ export async function findMasksAndTrain(
   if (kept === undefined) await training.checkpoints?.save(LEARNED, learned);
   const { masks } = learned;
   onStage(
-    `masks learnt in ${learned.seconds.toFixed(0)} s: density click ${density(masks.click).toFixed(3)}, ` +
+    `masks learned in ${learned.seconds.toFixed(0)} s: density click ${density(masks.click).toFixed(3)}, ` +
       `conversion ${density(masks.conversion).toFixed(3)}`,
   );
   const network = await trainNetwork(training, { masks });

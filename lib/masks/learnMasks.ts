@@ -67,9 +67,9 @@ export async function learnMasks(
       }
     }
     const cosines = learning.gradientCosines();
-    const learnt = cut(1);
-    const { masks, handedOver } = resolveConflicts(learnt, learning.scores, cosines, conflictCosine);
-    const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learnt, index));
+    const learned = cut(1);
+    const { masks, handedOver } = resolveConflicts(learned, learning.scores, cosines, conflictCosine);
+    const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learned, index));
     return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
   } finally {
     await step.release();

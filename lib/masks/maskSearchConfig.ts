@@ -15,7 +15,7 @@ export type MagnitudeSearchConfig = z.infer<typeof magnitudeSearchSchema>;
 
 const densityShare = z.number().gt(0).max(1);
 
-/** Both tasks' masks learnt in one joint run (method, appendix C). */
+/** Both tasks' masks learned in one joint run (method, appendix C). */
 const learnedMasksSchema = z.strictObject({
   method: z.literal('learned'),
   /** Share of the trunk's connections that each task keeps: the same for both, or one for each. */

@@ -21,7 +21,7 @@ export function pruneByMagnitude(
   );
 }
 
-/** The same cut by any value of a connection, such as a learnt score; the lowest are cut. */
+/** The same cut by any value of a connection, such as a learned score; the lowest are cut. */
 export function keepHighest(
   values: readonly Float32Array[],
   mask: readonly Uint8Array[],

@@ -25,7 +25,7 @@ const DIGITS = 1 << 16;
 
 /**
  * Row numbers by ascending score, equal scores in row order; -0 equals 0. Radix sort of the float32 bits in two
- * passes: linear time, 12 bytes a row while it runs, 4 of them in the result. No score may be NaN.
+ * passes: linear time, 12 bytes per row while it runs, 4 of them in the result. No score may be NaN.
  */
 export function scoreOrder(scores: Float32Array): Uint32Array {
   const rowCount = scores.length;

@@ -32,7 +32,7 @@ export interface ScoringOptions {
 
 /**
  * Scores every shard at a URI into Arrow files. A broken shard is reported and the others go on.
- * @throws StorageError when the input can't be listed or the output's URI is of no use; never for a single shard
+ * @throws StorageError when the input can't be listed or the output's URI can't be used; never for a single shard
  */
 export async function scoreInput(
   inputUri: string,

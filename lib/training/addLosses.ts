@@ -41,7 +41,7 @@ export function addLosses(
   return add(graph, clickLoss, addEntireSpace(graph, funnel, clicked, settings, settings.entireSpace));
 }
 
-/** Conversions learnt from impressions too (method, appendix C): clicked rows by their propensity, and pCTCVR. */
+/** Conversions learned from impressions too (method, appendix C): clicked rows by their propensity, and pCTCVR. */
 function addEntireSpace(
   graph: GraphBuilder,
   logits: Readonly<Record<Task, Value>>,

@@ -12,7 +12,7 @@ import type { Feeds } from './feeds.ts';
 import { initialLogitScores } from './hardConcrete.ts';
 import { agreementName, DENSITY_PENALTY, nextAgreementName, noiseInput, scoreName } from './tensorNames.ts';
 
-/** How a mask gets a gradient while masks are learnt (method, appendix C). */
+/** How a mask gets a gradient while masks are learned (method, appendix C). */
 export const MASK_ESTIMATORS = ['topD', 'hardConcrete'] as const;
 export type MaskEstimator = (typeof MASK_ESTIMATORS)[number];
 

@@ -27,7 +27,7 @@ export const lossOutput = (task: Task): string => `${task}.loss`;
 
 /** 1 for every connection that the task keeps, 0 for the others. */
 export const maskInput = (task: Task, layer: number): string => `${task}.mask.${layer}`;
-/** The score of every connection for a task, a parameter that the graph's Adam moves while masks are learnt. */
+/** The score of every connection for a task, a parameter that the graph's Adam moves while masks are learned. */
 export const scoreName = (task: Task, layer: number): string => `${task}.score.${layer}`;
 /** Uniform noise in (0, 1). */
 export const noiseInput = (task: Task, layer: number): string => `${task}.noise.${layer}`;

@@ -37,7 +37,7 @@ const entireSpaceSchema = z.strictObject({
   /** Factor on the cross-entropy of pCTCVR over all rows. */
   ctcvrWeight: z.number().min(0).default(1),
 });
-/** Conversions learnt on the entire space of impressions (method, appendix C). */
+/** Conversions learned on the entire space of impressions (method, appendix C). */
 export type EntireSpaceConfig = z.infer<typeof entireSpaceSchema>;
 
 export const trainingSettingsSchema = z.strictObject({

@@ -32,7 +32,7 @@ export interface TrainingStepOptions {
   readonly masks?: TaskMasks | undefined;
   /** The tasks to learn: both by default, or one alone. */
   readonly tasks?: readonly Task[];
-  /** Where masks are learnt as well, which takes both tasks and makes every step a joint one; `masks` are the start. */
+  /** Where masks are learned as well, which takes both tasks and makes every step a joint one; `masks` are the start. */
   readonly learning?: MaskLearning;
 }
 

@@ -159,6 +159,12 @@ describe('read back by apache-arrow', () => {
     },
   );
 
+  test('columns above the size of a small write that need padding come back whole', async () => {
+    const id = { field: new Field('id', new Int32(), false), valueAt: (row: number) => row };
+    const { file } = await writeFile([id], [0, 20_001, 40_004]);
+    expectAllRows(file.bytes(), [id], 40_004);
+  });
+
   test('bytes reach the file with every write, in few calls, and the memory may be reused after it', async () => {
     const file = memoryAtomicFile();
     const keyFields = [new Field('id', new Int64(), false)];

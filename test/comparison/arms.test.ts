@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { settingsOfArm } from '../../lib/comparison/arms.ts';
+import { ARMS, settingsOfArm } from '../../lib/comparison/arms.ts';
+import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { type ConfigDocument, tinyConfig } from '../fixtures/tinyModel.ts';
 
 const problemsOf = (name: string, over: ConfigDocument) => {
@@ -36,5 +37,76 @@ describe('the settings of an arm', () => {
     expect(problemsOf('esmm', { ...alternating, arms: { esmm: { steps: 'joint' } } })).toBe('none');
     const own = { arms: { ncs: { steps: 'alternating', entireSpace: {} } } };
     expect(problemsOf('ncs', own)).toContain('arms.ncs.entireSpace: needs joint steps');
+  });
+});
+
+describe('the network of an arm', () => {
+  const config = networkConfigSchema.parse({
+    ...{ kind: 'ncs', embeddingWidth: 3, hidden: [8, 5], privateEmbeddingWidth: 2 },
+    cross: { mode: 'upper', fields: ['a', 'b'] },
+  }) as NcsNetworkConfig;
+  const networkOf = (name: string, own = config) => ARMS[name]!.network?.(own) ?? own;
+
+  it("is the config's own where ncs is taken apart, and without private columns where they would be foreign", () => {
+    const armsOf = (kind: unknown) =>
+      Object.keys(ARMS).filter((name) => {
+        const network = networkOf(name);
+        return (network.kind === 'ncs' ? network.privateEmbeddingWidth : network.kind) === kind;
+      });
+    expect(armsOf(2)).toEqual(['ncs', 'ncs-conflict', 'ncs-entire-space', 'random-masks', 'private-columns']);
+    expect(armsOf(0)).toEqual([
+      ...[
+        'ncs-shared-embeddings',
+        'ncs-imp',
+        'joint-ticket',
+        'shared-bottom',
+        'single-task',
+        'single-task-ticket',
+      ],
+    ]);
+    expect(armsOf('experts')).toEqual(['shared-bottom-towers', 'mmoe', 'ple', 'esmm', 'separate-mlps']);
+  });
+
+  it.each([
+    ['shared-bottom-towers', { shared: 1, perTask: 0, hidden: [8], towers: [5] }],
+    ['mmoe', { shared: 3, perTask: 0, hidden: [8, 5], towers: [] }],
+    ['ple', { shared: 1, perTask: 1, hidden: [8, 5], towers: [] }],
+    ['esmm', { shared: 0, perTask: 1, hidden: [8, 5], towers: [] }],
+    ['separate-mlps', { shared: 0, perTask: 1, hidden: [8, 5], towers: [] }],
+  ])("of experts has the config's widths and cross terms: %s", (name, experts) => {
+    const { embeddingWidth, cross } = config;
+    expect(networkOf(name)).toEqual({
+      kind: 'experts',
+      embeddingWidth,
+      cross,
+      embeddings: 'shared',
+      ...experts,
+    });
+  });
+
+  it('with towers on a trunk of one layer has that layer once more', () => {
+    const towers = networkOf('shared-bottom-towers', { ...config, hidden: [8] });
+    expect(towers).toMatchObject({ hidden: [8], towers: [8] });
+  });
+});
+
+describe('the masks of an arm', () => {
+  it('come from where its description says', () => {
+    const sources = Object.entries(ARMS).map(([name, { masks, separately }]) => [
+      name,
+      masks?.kind ?? separately,
+    ]);
+    expect(Object.fromEntries(sources.filter(([, source]) => source !== undefined))).toEqual({
+      ...{ ncs: 'learned', 'ncs-shared-embeddings': 'learned', 'ncs-conflict': 'learned' },
+      ...{ 'ncs-entire-space': 'learned', 'ncs-imp': 'imp', 'random-masks': 'random' },
+      ...{ 'joint-ticket': 'jointTicket', 'single-task': 'dense', 'single-task-ticket': 'ownTicket' },
+    });
+    // Only where gradients point against each other by more than noise.
+    expect(ARMS['ncs-conflict']!.masks).toEqual({ kind: 'learned', over: { conflictCosine: -0.1 } });
+  });
+
+  it('belong to an arm that says in a sentence what it is', () => {
+    for (const [name, { description }] of Object.entries(ARMS))
+      expect(description, name).toMatch(/^[A-Z].{10,}\.$/);
   });
 });

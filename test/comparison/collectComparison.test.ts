@@ -99,7 +99,7 @@ describe('finished runs', () => {
     expect(metrics['ctcvr.auc']).toEqual({ mean: null, sd: null, values: [null, null] });
     const curve = [{ step: 1, epoch: 0, clickAuc: 0.5, conversionAuc: null }];
     const run = { seed: 2, trainingSeconds: 4, curve, validationScore: 0.7 };
-    expect(runs[1]).toEqual(run);
+    expect(runs[1]).toStrictEqual(run);
     expect(comparison.arms.ncs!.runs[1]).toEqual({ ...run, connections: [layer] });
   });
 
@@ -161,6 +161,7 @@ describe('report rows', () => {
 
 it('a summary leaves out what is not there and has no deviation of one value', () => {
   expect(summarise([1, null, 3])).toEqual({ mean: 2, sd: Math.SQRT2, values: [1, null, 3] });
+  expect(summarise([1, 2, 6])).toMatchObject({ mean: 3, sd: Math.sqrt((4 + 1 + 9) / 2) });
   expect(summarise([4])).toEqual({ mean: 4, sd: null, values: [4] });
   expect(summarise([null])).toEqual({ mean: null, sd: null, values: [null] });
 });

@@ -51,6 +51,35 @@ describe('the cost of a network', () => {
     const gates = 2 * 3 * (inputWidth + 5);
     expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + 4 * trunk + gates + 2 * 5 * 4 + 2 * 4);
   });
+
+  it('counts no gate where there is one expert to see, and the widths of every layer', () => {
+    const bottom = expertsConfig({ ...config, hidden: [8, 5, 4] }, { shared: 1, towers: [3, 2] });
+    const experts = networkShape(bottom, layout);
+    const { multiplyAddsPerRow } = describeNetwork(experts, syntheticWeights(experts, 1), undefined);
+    expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + (trunk + 5 * 4) + 2 * (4 * 3 + 3 * 2 + 2));
+  });
+
+  it('counts every number of a logistic baseline once per row', () => {
+    const logistic = networkShape(networkConfigSchema.parse({ kind: 'logistic' }), layout);
+    const { multiplyAddsPerRow } = describeNetwork(logistic, syntheticWeights(logistic, 1), undefined);
+    const numbers = logistic.parameters.map(({ shape: lengths }) =>
+      lengths.reduce((size, length) => size * length, 1),
+    );
+    expect(multiplyAddsPerRow).toBe(numbers.reduce((sum, count) => sum + count, 0));
+    expect(multiplyAddsPerRow).toBeGreaterThan(0);
+  });
+});
+
+describe('the parameters of a network', () => {
+  it('are numbers that are not 0: what a mask has folded away is not there', () => {
+    const weights = syntheticWeights(shape, 1);
+    const dense = describeNetwork(shape, weights, undefined).parameters;
+    const [name, values] = [...weights.parameters].find(([, { length }]) => length > 4)!;
+    const folded = values.slice();
+    folded.fill(0, 1, 4);
+    const parameters = new Map([...weights.parameters, [name, folded]]);
+    expect(describeNetwork(shape, { ...weights, parameters }, undefined).parameters).toBe(dense - 3);
+  });
 });
 
 describe('the connections of a network', () => {
@@ -74,6 +103,12 @@ describe('the connections of a network', () => {
     expect(layer!.jaccard).toBe(1 / 4);
     expect(layer!.chanceJaccard).toBeCloseTo((r1 * r2) / (r1 + r2 - r1 * r2), 14);
     expect(layer!.unrelatedJaccard).toBe(2 / 5);
+  });
+
+  it('of masks of one density overlap by chance as two of any density do', () => {
+    const size = shape.layerWidths[0]! * 8;
+    const [layer] = layersOf(bits(1, 1, 0), bits(0, 1, 1));
+    expect(layer!.chanceJaccard).toBeCloseTo((2 / size) ** 2 / (4 / size - (2 / size) ** 2), 14);
   });
 
   it('of two empty masks overlap wholly; without an unrelated mask there is nothing to set beside', () => {

@@ -153,6 +153,22 @@ describe('resampled AUCs', () => {
     expect(Math.abs(mean - whole[0]!)).toBeLessThan(0.004);
   });
 
+  it('are the AUCs of the rows drawn, as often as they were drawn', () => {
+    const { resamples } = resample(good, { resamples: 3, seed: 11 });
+    const draws = new RandomStream(11);
+    for (const { aucs, drawnRuns } of resamples) {
+      const rows = Array.from({ length: ROWS }, () => draws.nextBelow(ROWS));
+      aucs.forEach((auc, run) => {
+        const metrics = new FunnelMetrics();
+        const of = (values: ArrayLike<number>) => Float32Array.from(rows, (row) => values[row]!);
+        const { pctr, pcvr } = good[run]!;
+        metrics.add({ click: of(click), conversion: of(conversion), pctr: of(pctr), pcvr: of(pcvr) });
+        expect(auc).toBeCloseTo(metrics.compute().click.auc!, 12);
+      });
+      expect(drawnRuns).toEqual(good.map(() => draws.nextBelow(good.length)));
+    }
+  });
+
   it('draw the same rows for every run and every arm of one seed', () => {
     const first = resample([good[0]!, good[0]!], { resamples: 20 });
     for (const { aucs } of first.resamples) expect(aucs[0]).toBe(aucs[1]);

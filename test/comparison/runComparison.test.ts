@@ -145,7 +145,7 @@ describe('a comparison is refused', () => {
   it('in a folder that was begun with another config', () =>
     expectCode('COMPARISON_CHANGED', {}, { ...document, training: { ...document.training, batchRows: 65 } }));
 
-  it('without a report part, a trunk, or a known arm', async () => {
+  it('without report rows, a trunk, or a known arm', async () => {
     const { report: _report, ...split } = document.split;
     await expectCode('COMPARISON_NO_REPORT', {}, { ...document, split }, join(folder, 'a'));
     await expectCode(
@@ -160,7 +160,7 @@ describe('a comparison is refused', () => {
     expect(readdirSync(folder).sort()).toEqual(['again', 'comparison', 'data']);
   });
 
-  it('over a report part whose conversions are of one class', async () => {
+  it('over report rows whose conversions are of one class', async () => {
     const labels = { click: 'click', conversion: 'click' };
     const file = join(folder, 'e');
     await expect(run({}, { ...document, labels }, file)).rejects.toMatchObject({

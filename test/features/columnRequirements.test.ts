@@ -107,5 +107,6 @@ describe('rowKeyRequirements', () => {
     const keys = [new Int8(), new Int64(), new Uint64(), ...texts, ...times, fixedBytes];
     expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(keys.map(String));
     expect(requirement!.required).toBe(true);
+    expect(requirement!.expected).toBe('an integer, string, bytes, date or timestamp column (row key)');
   });
 });

@@ -131,6 +131,10 @@ describe('encode', () => {
     expect([...into.listRows]).toEqual([99, 99, 99, 99, 6, 0, 99, 99]);
     expect([...into.listWeights]).toEqual([99, 99, 99, 99, 1, 0, 99, 99]);
     expect([...into.dense]).toEqual([99, 99, 99, 99, 7, 0, 99, 99]);
+    const { a, b, d } = { a: int64s([1]), b: doubles([1]), d: doubles([7]) };
+    encoder.encode(batchOf({ a, b, c: int64Lists([[1, 1]]), d }), 0, 1, into, 2);
+    expect([...into.listRows]).toEqual([99, 99, 99, 99, 6, 6, 99, 99]);
+    expect([...into.listWeights]).toEqual([99, 99, 99, 99, 0.5, 0.5, 99, 99]);
   });
 
   it('accepts an empty range and refuses rows outside the batch or the target', () => {

@@ -49,7 +49,7 @@ describe('IntIndex', () => {
         expect(ranksOf(index, queries)).toEqual(queries.map((value) => (map.get(value) ?? -1) + 1));
         expect([...map.keys()].map((_, at) => index.valueAt(at))).toEqual([...map.keys()]);
       }),
-      { numRuns: 200 },
+      { numRuns: 50 },
     );
   });
 
@@ -111,8 +111,8 @@ describe('StringIndex', () => {
     return ranks[0];
   };
 
-  it('agrees with a Map on any strings, through growth of slots and arena', () => {
-    const texts = many(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ unit: 'binary' })), 200);
+  it('agrees with a Map on any strings', () => {
+    const texts = fc.array(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ unit: 'binary' })));
     fc.assert(
       fc.property(texts, fc.array(fc.string({ maxLength: 3 })), (added, asked) => {
         const index = new StringIndex();
@@ -126,7 +126,7 @@ describe('StringIndex', () => {
         for (const text of [...added, ...asked]) expect(rankOf(index, text)).toBe((map.get(text) ?? -1) + 1);
         for (const [text, at] of map) expect(new TextDecoder().decode(index.bytesAt(at))).toBe(text);
       }),
-      { numRuns: 20 },
+      { numRuns: 200 },
     );
   });
 

@@ -180,9 +180,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
   it('tries every partition: one that a gate refuses leaves the others published, and the run fails with the count', async () => {
     const partitions = ['dt=2024-03-07', 'dt=2024-03-08', 'dt=2024-03-09'];
     for (const partition of partitions) land(partition, 40);
-    let mend = () => {};
+    let repair = () => {};
     beforePublishing = (partition) => {
-      if (partition === 'dt=2024-03-07') mend = misstateReceipt(partition);
+      if (partition === 'dt=2024-03-07') repair = misstateReceipt(partition);
     };
     const failure = (await run(ALL).catch((error: unknown) => error)) as RunFailed;
     expect(failure).toMatchObject({ name: 'PartitionsNotPublished', state: 'NotAllPublished' });
@@ -195,7 +195,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
       ['dt=2024-03-08', 40],
       ['dt=2024-03-09', 40],
     ]);
-    mend();
+    repair();
     beforePublishing = () => {};
     // The map has succeeded: a redrive enters the failed state alone.
     const redrive = run(ALL, redriven(scoringRun, failure), failure.input);

@@ -72,6 +72,13 @@ describe('binned AUC', () => {
     expect(binned.compute()).toBe(aucByPairs(labelled));
   });
 
+  test('is null without rows and with one class, and so is its bound', () => {
+    for (const labels of [[], [0, 0], [1, 1]]) {
+      const binned = stateOf(labels.map((label) => ({ score: 0.5, label })));
+      expect([binned.compute(), binned.maxError()]).toEqual([null, null]);
+    }
+  });
+
   test('is within 0.0005 for scores spread over the bins, by a bound of that size', () => {
     const random = new RandomStream(2);
     const spread = Array.from({ length: 2_000 }, () => {

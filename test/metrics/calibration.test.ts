@@ -68,4 +68,28 @@ describe('calibration', () => {
       }),
     );
   });
+
+  test('a bin ends where the next begins, at multiples of 1/15', () => {
+    const ece = (first: number, second: number) =>
+      calibrationOf([
+        [first, 0],
+        [second, 1],
+      ]).compute().ece!;
+    // In one bin the gaps of .2 and .8 cancel to .6, in two they add up.
+    expect(ece(0.2001, 0.2665)).toBeCloseTo((1 - 0.4666) / 2, 12);
+    expect(ece(0.1999, 0.2001)).toBeCloseTo((0.1999 + 0.7999) / 2, 12);
+    expect(ece(0.9332, 0.9334)).toBeCloseTo((0.9332 + 0.0666) / 2, 12);
+    expect(ece(0.9334, 1)).toBeCloseTo(0.9334 / 2, 12);
+  });
+
+  test('values outside [0, 1] are errors', () => {
+    for (const probability of [-0.01, 1.01, Number.NaN]) {
+      expect(() => calibrationOf([[probability, 1]])).toThrow(
+        expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }),
+      );
+    }
+    expect(() => calibrationOf([[0.5, 2]])).toThrow(
+      expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
+    );
+  });
 });

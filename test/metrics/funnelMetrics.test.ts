@@ -206,7 +206,10 @@ describe('funnel metrics', () => {
     const batch = batchOf(impressions);
     const invalid = (change: Partial<FunnelBatch>) => () => new FunnelMetrics().add({ ...batch, ...change });
     expect(invalid({ click: [0.5, 0, 0, 0, 0] })).toThrow(
-      expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
+      expect.objectContaining({
+        ...{ code: 'METRIC_LABEL_INVALID', expected: '0 or 1', found: '0.5' },
+        message: expect.stringContaining('a click can not be measured'),
+      }),
     );
     expect(invalid({ conversion: [2, 0, 0, 0, 0] })).toThrow(
       expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
@@ -214,7 +217,15 @@ describe('funnel metrics', () => {
     const pctr = new Float32Array(5).fill(Number.NaN);
     expect(invalid({ pctr })).toThrow(expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }));
     expect(invalid({ pcvr: new Float32Array(4) })).toThrow(
-      expect.objectContaining({ code: 'METRIC_LENGTH_MISMATCH', expected: '5 rows', found: '4 rows' }),
+      expect.objectContaining({
+        ...{ code: 'METRIC_LENGTH_MISMATCH', expected: '5 rows', found: '4 rows' },
+        message: expect.stringContaining("'pcvr' has another length than 'click'"),
+      }),
     );
+    for (const name of ['conversion', 'pctr', 'pctcvr', 'users']) {
+      expect(invalid({ [name]: new Float32Array(6) })).toThrow(
+        expect.objectContaining({ code: 'METRIC_LENGTH_MISMATCH', found: '6 rows' }),
+      );
+    }
   });
 });

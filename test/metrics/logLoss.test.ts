@@ -45,7 +45,24 @@ describe('log loss', () => {
     expect(merged.compute()).toBeCloseTo(logLossOf(rows).compute()!, 14);
   });
 
+  test('tells what it expected and found, so that a diverged model is known by it', () => {
+    const [score, label] = ['a score can not be measured', 'a label can not be measured'];
+    expect(() => logLossOf([[Number.NaN, 1]])).toThrow(
+      expect.objectContaining({
+        ...{ code: 'METRIC_SCORE_INVALID', message: expect.stringContaining(score) },
+        ...{ expected: 'a probability in [0, 1]', found: 'NaN' },
+      }),
+    );
+    expect(() => logLossOf([[1, -1]])).toThrow(
+      expect.objectContaining({
+        ...{ code: 'METRIC_LABEL_INVALID', message: expect.stringContaining(label) },
+        ...{ expected: 'a number in [0, 1]', found: '-1' },
+      }),
+    );
+  });
+
   test('values outside [0, 1] are errors', () => {
+    expect(() => logLossOf([[-0.5, 1]])).toThrow(expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }));
     expect(() => logLossOf([[1.5, 1]])).toThrow(expect.objectContaining({ code: 'METRIC_SCORE_INVALID' }));
     expect(() => logLossOf([[0.5, 2]])).toThrow(expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }));
   });

@@ -48,7 +48,7 @@ describe('a training that was stopped', () => {
   it.each([
     ['without masks', {}, 6],
     ['in the second round of a mask search', { masks: { method: 'imp', rounds: 2, epochs: 2 } }, 11],
-    ['after its masks were learnt', { masks: { method: 'learned', density: 0.4 } }, 6],
+    ['after its masks were learned', { masks: { method: 'learned', density: 0.4 } }, 6],
   ])('%s ends with the same bytes as an undisturbed one, and does less', async (name, over, stop) => {
     const whole = join(folder, `${name} whole`);
     const all = await train(config(over), whole);
@@ -101,7 +101,7 @@ describe('a training that was stopped', () => {
 
   it('goes on with nothing of other data, though they have the same names and sizes', async () => {
     const output = join(folder, 'other data');
-    const data = writeTinyFunnel(join(folder, 'mended'), { rowsPerDay: 300 });
+    const data = writeTinyFunnel(join(folder, 'corrected'), { rowsPerDay: 300 });
     await train(config(), output, 6, data);
     const shard = join(data, readdirSync(data)[0]!, 'part-0.parquet');
     const { size, mtimeMs } = statSync(shard);

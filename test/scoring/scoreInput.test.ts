@@ -242,6 +242,16 @@ describe('where the files go', () => {
     await expect(scoreInput(input, 'gs://bucket/scores', bundle, { workers: 1 })).rejects.toMatchObject({
       code: 'STORAGE_SCHEME_UNSUPPORTED',
     });
+    // Not even the input is looked at.
+    await expect(assignOutputs(join(folder, 'not-there'), 'gs://bucket/scores')).rejects.toMatchObject({
+      code: 'STORAGE_SCHEME_UNSUPPORTED',
+    });
+  });
+
+  test('a folder whose name ends in .arrow takes the outputs of several shards', async () => {
+    for (const name of ['a', 'b']) write(`several/${name}.parquet`, shard);
+    const { shards } = await assignOutputs(join(folder, 'several'), 'day.arrow');
+    expect(shards.map(({ outputUri }) => outputUri)).toEqual(['day.arrow/a.arrow', 'day.arrow/b.arrow']);
   });
 
   test('two shards for one output are an error before anything is scored', async () => {
@@ -276,16 +286,20 @@ describe('where the files go', () => {
   });
 });
 
-test('progress rises to the whole: rows, shards and the share of bytes', async () => {
+test('progress rises to the whole, row group by row group: rows, shards and the share of bytes', async () => {
   write('progress/a.parquet', funnelShard(funnelRows('2024-03-04', 90), 30));
   write('progress/b.parquet', funnelShard(funnelRows('2024-03-05', 60), 30));
+  write('progress/c.parquet', Buffer.from('no shard, and done all the same'));
   const seen: ScoringProgress[] = [];
   await scoreInput(join(folder, 'progress'), join(folder, 'progress-scores'), bundle, {
     workers: 2,
     onProgress: (progress) => seen.push(progress),
   });
   const last = seen.at(-1)!;
-  expect(last).toMatchObject({ rows: 150, shardsDone: 2, shardCount: 2 });
+  expect(last).toMatchObject({ rows: 150, shardsDone: 3, shardCount: 3 });
+  // Five row groups and three shards.
+  expect(seen).toHaveLength(8);
+  expect(seen[0]!.fractionDone).toBeLessThan(0.9);
   expect(last.fractionDone).toBeCloseTo(1, 12);
   for (const key of ['rows', 'shardsDone', 'fractionDone'] as const) {
     const values = seen.map((progress) => progress[key]);

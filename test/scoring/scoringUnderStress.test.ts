@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { type ScoringProgress, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -74,15 +74,17 @@ describe('a shard that is rewritten while it is scored', () => {
     const input = write(`${name}/a.parquet`, shard);
     const output = join(folder, `${name}-scores`);
     let isChanged = false;
+    const seen: ScoringProgress[] = [];
     const report = await scoreInput(input, output, bundle, {
       workers,
-      onProgress: () => {
+      onProgress: (progress) => {
+        seen.push(progress);
         if (!isChanged) change(input);
         isChanged = true;
       },
     });
     expect(isChanged).toBe(true);
-    return { report, files: filesBelow(output), output: join(output, 'a.arrow') };
+    return { report, last: seen.at(-1)!, files: filesBelow(output), output: join(output, 'a.arrow') };
   }
 
   const others = funnelRows('2024-03-05', 400);
@@ -91,12 +93,15 @@ describe('a shard that is rewritten while it is scored', () => {
   test.each([1, 2])(
     'in place: it is read again, and all scores are the new rows (%i workers)',
     async (workers) => {
-      const { report, output } = await scoreWhile(`in-place-${workers}`, workers, (input) =>
+      const { report, last, output } = await scoreWhile(`in-place-${workers}`, workers, (input) =>
         writeFileSync(input, funnelShard(others, 20)),
       );
       expect(report.failures).toEqual([]);
       expect([...scoreBits(output).keys()]).toEqual(idsOf(others));
       expect(report.rows).toBe(others.length);
+      // What the first attempt had counted is taken back.
+      expect(last).toMatchObject({ rows: others.length, shardsDone: 1 });
+      expect(last.fractionDone).toBeCloseTo(1, 12);
     },
   );
 

@@ -59,7 +59,7 @@ describe.each([
     density: 0.7,
   },
   {
-    title: 'conversions learnt on the entire space',
+    title: 'conversions learned on the entire space',
     network: { kind: 'ncs', embeddingWidth: 3, hidden: [6, 4] },
     density: 0.7,
     training: { entireSpace: { maxPropensityWeight: 1.9, ctcvrWeight: 0.6 } },

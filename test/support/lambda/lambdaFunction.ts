@@ -16,7 +16,7 @@ export interface LambdaFunctionOptions extends FunctionDescription {
 }
 
 /** An invocation failed, as Lambda's caller sees it. */
-class InvocationError extends Error {
+export class InvocationError extends Error {
   readonly errorType: string;
 
   constructor({ errorType, errorMessage }: FunctionError) {
