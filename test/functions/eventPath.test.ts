@@ -10,6 +10,7 @@ import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import type { WorkUnit } from '../../lib/publish/runPlan.ts';
 import type { ScoredUnit } from '../../lib/publish/scoreUnit.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { writeWhole } from '../../lib/storage/openStorage.ts';
 import type { S3Location } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -80,6 +81,37 @@ async function runMachine(request: object) {
   for (const each of await readJson(planned.publish)) outcomes.push(await publishHandler(each));
   return { planned, outcomes };
 }
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)("a job's layout", () => {
+  it('decides what the nightly run takes: every hour of the newest day that has its markers', async () => {
+    changeJob({ partitions: 'dt=/hour=', completeness: { kind: 'marker' } });
+    const put = async (partition: string, isComplete: boolean) => {
+      await land(partition, 'a.parquet', rowsOf(11, 30));
+      if (isComplete) await writeWhole(`${currentJob().input}/${partition}/_SUCCESS`, new Uint8Array());
+    };
+    await put('dt=2024-03-11/hour=9', true);
+    await put('dt=2024-03-11/hour=10', true);
+    await put('dt=2024-03-12/hour=1', true);
+    await put('dt=2024-03-12/hour=2', false);
+    await put('dt=test/hour=1', true);
+    const { outcomes } = await runMachine({ partitions: { kind: 'newest' } });
+    expect(outcomes).toHaveLength(2);
+    for (const hour of ['hour=9', 'hour=10']) {
+      await expectPublished(`dt=2024-03-11/${hour}`, 0, rowsOf(11, 30));
+    }
+  });
+
+  it('decides which partition an event is for; a shard in none of them is planned nowhere', async () => {
+    changeJob({ partitions: 'dt=/hour=' });
+    await land('dt=2024-03-11/hour=9', 'a.parquet', rowsOf(11, 30));
+    await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 30));
+    await path.deliverAll(1);
+    await expectPublished('dt=2024-03-11/hour=9', 0, rowsOf(11, 30));
+    await expect(resolvePartition(currentJob().scores, 'dt=2024-03-11')).rejects.toMatchObject({
+      code: 'PUBLISH_NOTHING',
+    });
+  });
+});
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that land', () => {
   it.each([1, 2, 3])(
