@@ -75,7 +75,6 @@ describe('checkMasks', () => {
     click: [...allOnesMasks(shape).click],
     conversion: [...allOnesMasks(shape).conversion],
   });
-  const invalid = expect.objectContaining({ code: 'MASKS_INVALID' });
 
   it('takes masks of zeros and ones in the size of every layer', () => {
     const masks = ones();
@@ -84,16 +83,43 @@ describe('checkMasks', () => {
   });
 
   it.each([
-    ['a layer too few', (masks: Uint8Array[]) => masks.pop()],
-    ['a layer too many', (masks: Uint8Array[]) => masks.push(new Uint8Array(3))],
-    ['a connection too few', (masks: Uint8Array[]) => masks.splice(1, 1, new Uint8Array(11))],
-    ['a connection too many', (masks: Uint8Array[]) => masks.splice(1, 1, new Uint8Array(13))],
-    ['a 2 among its bits', (masks: Uint8Array[]) => masks[0]!.fill(2, 5, 6)],
-  ])('refuses, for either task, masks with %s', (_title, spoil) => {
-    for (const task of ['click', 'conversion'] as const) {
-      const masks = ones();
-      spoil(masks[task]);
-      expect(() => checkMasks(masks, shape)).toThrow(invalid);
-    }
+    ['a layer too few', (masks: Uint8Array[]) => masks.pop(), '2 layers', '1'],
+    ['a layer too many', (masks: Uint8Array[]) => masks.push(new Uint8Array(3)), '2 layers', '3'],
+    [
+      'a connection too few',
+      (masks: Uint8Array[]) => masks.splice(1, 1, new Uint8Array(11)),
+      '12 connections in layer 1',
+      '11',
+    ],
+    [
+      'a connection too many',
+      (masks: Uint8Array[]) => masks.splice(1, 1, new Uint8Array(13)),
+      '12 connections in layer 1',
+      '13',
+    ],
+    ['a 2 among its bits', (masks: Uint8Array[]) => masks[0]!.fill(2, 5, 6), '0 or 1 in layer 0', '2'],
+  ])(
+    'refuses, for either task, masks with %s, and says what it expected and found',
+    (_title, spoil, expected, found) => {
+      for (const task of ['click', 'conversion'] as const) {
+        const masks = ones();
+        spoil(masks[task]);
+        expect(() => checkMasks(masks, shape)).toThrow(
+          expect.objectContaining({
+            code: 'MASKS_INVALID',
+            message: expect.stringContaining(`the ${task} mask doesn't fit the trunk`),
+            expected,
+            found,
+          }),
+        );
+      }
+    },
+  );
+
+  it('that share every connection are ones', () => {
+    const sizes = layerSizes(shape);
+    const all = sizes.map((size) => Uint8Array.from({ length: size }, () => 1));
+    expect(sizes.at(-1)).toBe(12);
+    expect(allOnesMasks(shape)).toEqual({ click: all, conversion: all });
   });
 });

@@ -104,6 +104,31 @@ describe('the logistic arm', () => {
   });
 });
 
+describe('a mask search', () => {
+  it.each([
+    ['imp', 'rounds', [1, 30], [0, 31, 1.5]],
+    ['imp', 'finalDensity', [0.001, 1], [0, 1.001]],
+    ['imp', 'epochs', [1, 2], [0, 1.5]],
+    [
+      'learned',
+      'density',
+      [0.001, 1, { click: 0.001, conversion: 1 }],
+      [0, 1.001, { click: 0, conversion: 1 }],
+    ],
+    ['learned', 'sharing', [0, 1], [-0.001, 1.001]],
+    ['learned', 'epochs', [1, 2], [0, 1.5]],
+    ['learned', 'annealing', [0.001, 1], [0, 1.001]],
+    ['learned', 'conflictCosine', [-1, 0], [-1.001, 0.001]],
+  ] as const)('%s takes %s up to its limits and refuses what is past them', (method, key, good, bad) => {
+    for (const value of good)
+      expect(parse({ masks: { method, [key]: value } }).masks).toMatchObject({ [key]: value });
+    for (const value of bad) {
+      const problems = problemsOf({ ...SMALLEST, masks: { method, [key]: value } });
+      expect(problems.join(), `${key}: ${JSON.stringify(value)}`).toContain(`masks.${key}`);
+    }
+  });
+});
+
 describe('problems', () => {
   it("are reported all at once, the contract's cross references among them", () => {
     const problems = problemsOf({

@@ -1,11 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkShape } from '../../lib/network/networkShape.ts';
+import { layerSizes } from '../../lib/network/taskMasks.ts';
 import { gradients } from '../../lib/onnx/gradients.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { multiply, sum } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor, scalarTensor } from '../../lib/onnx/session.ts';
-import { densityPenalty, expectedDensity, hardConcrete } from '../../lib/training/hardConcrete.ts';
+import {
+  densityPenalty,
+  drawNoise,
+  expectedDensity,
+  hardConcrete,
+  initialLogitScores,
+} from '../../lib/training/hardConcrete.ts';
 import { DENSITY_PENALTY } from '../../lib/training/tensorNames.ts';
+import { syntheticLayout } from '../fixtures/syntheticModel.ts';
 
 const SCORES = [-0.06, -0.04, -0.02, 0, 0.01, 0.03, 0.05];
 const NOISE = [0.02, 0.3, 0.5, 0.7, 0.9, 0.98];
@@ -81,4 +91,43 @@ describe('a hard concrete mask', () => {
       expect(float32Data(on, 'slopes')[i]).toBeCloseTo((2 * slope(keptOf, score)) / SCORES.length, 3);
     });
   });
+});
+
+describe('scores as they start', () => {
+  it('are a logit of 1 and the magnitudes at a mean square of 1, whatever their scale', () => {
+    for (const scale of [1, 0.01]) {
+      const scores = initialLogitScores(Float32Array.of(1 * scale, 7 * scale));
+      // The root of the mean of 1 and 49 is 5.
+      expect(scores[0]! * 50).toBeCloseTo(1 + 1 / 5, 5);
+      expect(scores[1]! * 50).toBeCloseTo(1 + 7 / 5, 5);
+    }
+  });
+
+  it('are the same for all connections of a layer of zeros, kept with at least 93%', () => {
+    const scores = initialLogitScores(new Float32Array(2));
+    expect([...scores]).toEqual([Math.fround(1 / 50), Math.fround(1 / 50)]);
+    expect(expectedDensity({ click: [scores], conversion: [scores] })).toBeGreaterThan(0.93);
+  });
+});
+
+it('noise is uniform, another number for each connection and task, and never so near 0 or 1 that its logit is infinite', () => {
+  const config = networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: 4, hidden: [12, 6] });
+  const shape = networkShape(config, syntheticLayout({}));
+  const random = new RandomStream(1);
+  const noise = drawNoise(shape, random);
+  for (const layers of [noise.click, noise.conversion]) {
+    expect(layers.map(({ length }) => length)).toEqual(layerSizes(shape));
+  }
+  const all = [...noise.click, ...noise.conversion].flatMap((layer) => [...layer]);
+  expect(new Set(all).size).toBeGreaterThan(0.99 * all.length);
+  expect(all.reduce((total, value) => total + value, 0) / all.length).toBeCloseTo(0.5, 1);
+  for (const [uniform, expected] of [
+    [0, 1e-6],
+    [0.5, 0.5],
+    [1 - 2 ** -53, 1 - 1e-6],
+  ] as const) {
+    random.nextUniform = () => uniform;
+    const edge = drawNoise(shape, random).conversion[1]![0]!;
+    expect(Math.abs(edge - expected)).toBeLessThan(1e-7);
+  }
 });
