@@ -54,9 +54,11 @@ export function inputFeeds(
   const ofFields = { [FIELDS]: float32Tensor(fields, [length, fieldCount, width]) };
   if (denseWidth === 0) return ofFields;
   const dense = new Float32Array(length * denseWidth);
-  indices.forEach((row, i) => {
-    dense.set(rows.dense.subarray(row * denseWidth, (row + 1) * denseWidth), i * denseWidth);
-  });
+  let to = 0;
+  for (const row of indices) {
+    const end = (row + 1) * denseWidth;
+    for (let from = row * denseWidth; from < end; from++) dense[to++] = rows.dense[from]!;
+  }
   return { ...ofFields, [DENSE_INPUT]: float32Tensor(dense, [length, denseWidth]) };
 }
 

@@ -183,6 +183,54 @@ describe('learned masks', () => {
       for (const layer of masks[task]) expect(layer.some((bit) => bit === 1)).toBe(true);
   });
 
+  it('fall from all connections to their share as its power of the progress, every 32 steps, and then stay', async () => {
+    const densities = { click: 0.5, conversion: 0.2 };
+    const setMasks = vi.spyOn(TrainingStep.prototype, 'setMasks');
+    const setNoise = vi.spyOn(MaskLearning.prototype, 'setNoise');
+    const release = vi.spyOn(TrainingStep.prototype, 'release');
+    // 100 steps in each of two epochs, 140 of them annealing.
+    const settings = { ...options.settings, batchRows: 4 };
+    await learnMasks({ ...options, settings }, { ...config, density: densities, annealing: 0.7 });
+    const cuts = setMasks.mock.calls.map(([masks]) => masks);
+    expect(cuts).toHaveLength(7);
+    cuts.forEach((masks, cut) => {
+      for (const task of TASKS) {
+        const expected = densities[task] ** Math.min(1, (32 * cut) / 140);
+        expect(density(masks[task]), `${task} ${cut}`).toBeCloseTo(expected, 2);
+      }
+    });
+    expect(setNoise).not.toHaveBeenCalled();
+    expect(release).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+  });
+
+  it('come with the mean cosine over the connections that both keep, null for a layer without any', async () => {
+    const sizes = layerSizes(shape);
+    const cosines = sizes.map((size) =>
+      Float32Array.from({ length: size }, (_, i) => ((i * 7) % 19) / 19 - 0.3),
+    );
+    const spy = vi.spyOn(MaskLearning.prototype, 'gradientCosines').mockReturnValue(cosines);
+    const { settings } = options;
+    const fast = { ...options, settings: { ...settings, trunk: { ...settings.trunk, learningRate: 0.1 } } };
+    const seen: (number | null)[] = [];
+    for (const share of [0.3, 0.01]) {
+      const started = performance.now();
+      const { masks, sharedCosines, seconds } = await learnMasks(fast, { ...config, density: share });
+      expect(seconds).toBeGreaterThan(0);
+      expect(seconds).toBeLessThan((performance.now() - started) / 1000);
+      cosines.forEach((layer, index) => {
+        const { click, conversion } = { click: masks.click[index]!, conversion: masks.conversion[index]! };
+        const shared = layer.filter((_, i) => click[i] === 1 && conversion[i] === 1);
+        const mean = shared.reduce((sum, cosine) => sum + cosine, 0) / shared.length;
+        expect(sharedCosines[index]).toEqual(shared.length === 0 ? null : expect.closeTo(mean, 5));
+        seen.push(sharedCosines[index]!);
+      });
+    }
+    spy.mockRestore();
+    expect(seen).toContain(null);
+    expect(seen[0]).toBeTypeOf('number');
+  });
+
   it('share fewer connections when those in conflict are handed to one task', async () => {
     const { masks, handedOver } = await learnMasks(options, { ...config, conflictCosine: -0.01 });
     const { masks: all, handedOver: none } = await learnMasks(options, config);
@@ -212,18 +260,27 @@ describe('masks drawn from hard concrete scores', () => {
     expect((await learnMasks(long, drawn)).masks).toEqual(masks);
   });
 
-  it('are thinned out by the penalty: their expected density falls from near 1 to the one asked for', async () => {
+  it('are thinned out by the penalty, on above the schedule only: their expected density falls from near 1 to the one asked for', async () => {
     const seen: number[] = [];
+    const factors: number[] = [];
     const { setDensityPenalty } = MaskLearning.prototype;
     const spy = vi.spyOn(MaskLearning.prototype, 'setDensityPenalty').mockImplementation(function (
       this: MaskLearning,
       factor,
     ) {
       seen.push(expectedDensity(this.scores));
+      factors.push(factor);
       return setDensityPenalty.call(this, factor);
     });
-    await learnMasks(long, { ...drawn, epochs: 6 });
+    await learnMasks(long, { ...drawn, density: { click: 0.4, conversion: 0.2 }, epochs: 6 });
     spy.mockRestore();
+    // 600 steps, 420 of them annealing.
+    const wanted = seen.map((_, cut) => {
+      const progress = Math.min(1, (32 * cut) / 420);
+      return (0.4 ** progress + 0.2 ** progress) / 2;
+    });
+    expect(factors).toEqual(seen.map((density, cut) => (density > wanted[cut]! ? 1 : 0)));
+    expect(new Set(factors)).toEqual(new Set([0, 1]));
     expect(seen[0]).toBeGreaterThan(0.8);
     expect(seen.at(-1)).toBeLessThan(0.45);
   });
@@ -260,17 +317,27 @@ describe('shared scores', () => {
 
 describe('a conflict', () => {
   it('takes a shared connection from the task with the lower score, and touches no other', () => {
-    const ones = () => [Uint8Array.of(1, 1, 1, 0)];
+    const masks = { click: [Uint8Array.of(1, 1, 1, 0)], conversion: [Uint8Array.of(1, 1, 1, 1)] };
+    const before = structuredClone(masks);
     const scores = { click: [Float32Array.of(3, 1, 1, 1)], conversion: [Float32Array.of(2, 2, 2, 2)] };
     const cosines = [Float32Array.of(-0.9, -0.9, 0.9, -0.9)];
+    const resolved = resolveConflicts(masks, scores, cosines, -0.5);
+    expect(resolved.masks.click).toEqual([Uint8Array.of(1, 0, 1, 0)]);
+    expect(resolved.masks.conversion).toEqual([Uint8Array.of(0, 1, 1, 1)]);
+    expect(resolved.handedOver).toEqual([2]);
+    expect(masks).toEqual(before);
+  });
+
+  it('needs a cosine below the limit, not at it; equal scores give the connection to clicks', () => {
+    const both = () => [Uint8Array.of(1, 1)];
+    const equal = () => [Float32Array.of(1, 1)];
     const { masks, handedOver } = resolveConflicts(
-      { click: ones(), conversion: [Uint8Array.of(1, 1, 1, 1)] },
-      scores,
-      cosines,
+      { click: both(), conversion: both() },
+      { click: equal(), conversion: equal() },
+      [Float32Array.of(-0.5, -0.75)],
       -0.5,
     );
-    expect(masks.click).toEqual([Uint8Array.of(1, 0, 1, 0)]);
-    expect(masks.conversion).toEqual([Uint8Array.of(0, 1, 1, 1)]);
-    expect(handedOver).toEqual([2]);
+    expect(masks).toEqual({ click: both(), conversion: [Uint8Array.of(1, 0)] });
+    expect(handedOver).toEqual([1]);
   });
 });

@@ -45,7 +45,8 @@ describe('a mask search', () => {
     expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
     rounds.forEach(({ round, mask, density, layerDensities }) => {
       expect(Math.abs(density - 0.2 ** (round / 4))).toBeLessThanOrEqual((round + 1) / connections);
-      expect(layerDensities).toHaveLength(2);
+      const shares = mask.map((layer) => layer.reduce((sum, bit) => sum + bit, 0) / layer.length);
+      expect(layerDensities).toEqual(shares);
       const before = (rounds[round - 1] ?? rounds[0]!).mask;
       mask.forEach((layer, index) => {
         expect(layer.every((bit, i) => bit <= before[index]![i]!)).toBe(true);
