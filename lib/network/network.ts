@@ -67,7 +67,7 @@ export class Network {
     this.#parameters = parameters;
   }
 
-  /** A task's input [B, D] (method: cross terms first, then raw embeddings); [B, F x E + 2N] if logistic. */
+  /** A task's input [B, D] (method section 2.3: cross terms first, then raw embeddings); [B, F x E + 2N] if logistic. */
   inputLayer(task: Task, inputs: NetworkInputs): Value {
     const key = this.#shape.privateEmbeddingWidth > 0 ? task : 'all';
     const known = this.#inputLayers.get(key);
