@@ -1,0 +1,217 @@
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, it, test } from 'vitest';
+import { handler as planHandler } from '../../functions/plan.ts';
+import type { PlannedRun } from '../../functions/planRun.ts';
+import { parseJob } from '../../lib/job/jobDocument.ts';
+import { readRunPlan } from '../../lib/publish/runPlan.ts';
+import { runMain } from '../cli/runMain.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { setJob } from '../support/functions/jobVariable.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+
+// Kinds of nights that went wrong for real teams, planned as an operator does and as the schedule does. All lie in the past.
+const s3 = testEndpoint();
+const folder = temporaryFolder();
+const nights = join(sharedData, 'nights');
+let bundleUri: string;
+let count = 0;
+
+interface Planned {
+  readonly partitions: readonly string[];
+  readonly rows: number;
+  readonly shards: number;
+}
+
+function summaryOf(
+  partitions: readonly {
+    partition: string;
+    spans: readonly { inputUri: string; rows: number }[];
+  }[],
+): Planned {
+  const spans = partitions.flatMap((each) => each.spans);
+  return {
+    partitions: partitions.map(({ partition }) => partition),
+    rows: spans.reduce((sum, { rows }) => sum + rows, 0),
+    shards: new Set(spans.map(({ inputUri }) => inputUri)).size,
+  };
+}
+
+async function planByCommand(input: string, job: object) {
+  const file = join(folder, `job-${count++}.json`);
+  writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'scores'), model: bundleUri, ...job }));
+  const { exitCode, stdout, stderr } = await runMain('plan', '--job', file, '--json');
+  if (exitCode !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+async function planByFunction(input: string, job: object): Promise<Planned> {
+  const root = `s3://${s3.bucket}/night-${count++}`;
+  await putFolder(input, `${root}/features`);
+  setJob({ input: `${root}/features`, scores: `${root}/scores`, model: `s3://${s3.bucket}/model`, ...job });
+  const { planUri } = (await planHandler({ partitions: { kind: 'newest' } })) as PlannedRun;
+  return summaryOf((await readRunPlan(planUri)).partitions);
+}
+
+/** An input root with a shard of 2,000 rows at each path, apart from markers. */
+function inputOf(...files: readonly string[]): string {
+  const root = mkdtempSync(join(folder, 'input-'));
+  for (const file of files) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    if (file.endsWith('_SUCCESS')) writeFileSync(join(root, file), '');
+    else copyFileSync(join(nights, 'days/dt=2024-03-04/part-0.parquet'), join(root, file));
+  }
+  return root;
+}
+const shardsIn = (...partitions: readonly string[]) => partitions.map((each) => `${each}/part-0.parquet`);
+const hoursOf = (day: string, first: number, last: number) =>
+  Array.from(
+    { length: last - first + 1 },
+    (_, index) => `${day}/hour=${String(first + index).padStart(2, '0')}`,
+  );
+
+describe.skipIf(!hasSharedData)('a night', () => {
+  beforeAll(async () => {
+    ({ bundleUri } = await trainTinyModel(join(folder, 'model')));
+    await putFolder(bundleUri, `s3://${s3.bucket}/model`);
+  }, 60_000);
+
+  describe.each([
+    [
+      '`plan --job`',
+      async (input: string, job: object) => summaryOf((await planByCommand(input, job)).partitions),
+    ],
+    ["the plan function's JOB", planByFunction],
+  ])('by %s', (_, plan) => {
+    it('of shards without a suffix is planned whole', async () => {
+      expect(await plan(join(nights, 'no-extension'), {})).toEqual({
+        partitions: ['dt=2024-03-04'],
+        rows: 8000,
+        shards: 4,
+      });
+    });
+
+    it('of a Delta table is refused', async () => {
+      await expect(plan(join(nights, 'delta-table'), {})).rejects.toThrow(/INPUT_IS_TABLE.*_delta_log/s);
+    });
+
+    test.each<[string, readonly string[], object, readonly string[]]>([
+      [
+        'takes the newest day over names that say none and over days to come',
+        shardsIn('dt=2024-03-04', 'dt=__HIVE_DEFAULT_PARTITION__', 'dt=test', 'dt=9999-12-31'),
+        {},
+        ['dt=2024-03-04'],
+      ],
+      [
+        'takes October over September',
+        shardsIn('year=2024/month=9/day=30', 'year=2024/month=10/day=1'),
+        { partitions: 'year=/month=/day=' },
+        ['year=2024/month=10/day=1'],
+      ],
+      [
+        'takes all hours of the day',
+        shardsIn('dt=2024-03-04/hour=9', ...hoursOf('dt=2024-03-04', 10, 15)),
+        { partitions: 'dt=/hour=' },
+        ['dt=2024-03-04/hour=9', ...hoursOf('dt=2024-03-04', 10, 15)],
+      ],
+      [
+        'takes the newest day of any region',
+        shardsIn('region=eu/dt=2024-03-06', 'region=us/dt=2024-03-02'),
+        { partitions: 'region=/dt=' },
+        ['region=eu/dt=2024-03-06'],
+      ],
+      [
+        'takes the newest day of every region that has it',
+        shardsIn('region=eu/dt=2024-03-06', 'region=us/dt=2024-03-06', 'region=us/dt=2024-03-02'),
+        { partitions: 'region=/dt=' },
+        ['region=eu/dt=2024-03-06', 'region=us/dt=2024-03-06'],
+      ],
+      [
+        'takes 24 hours of a compact date',
+        shardsIn(...hoursOf('date=20240304', 0, 23)),
+        { partitions: 'date=%Y%m%d/hour=%H' },
+        hoursOf('date=20240304', 0, 23),
+      ],
+      [
+        'waits for the marker of a day that is half written',
+        [
+          ...shardsIn('dt=2024-03-04', 'dt=2024-03-05'),
+          'dt=2024-03-04/_SUCCESS',
+          'dt=2024-03-05/_temporary/0/task_1/part-1.parquet',
+        ],
+        { completeness: { kind: 'marker' } },
+        ['dt=2024-03-04'],
+      ],
+      [
+        'takes hours for one day where the layout knows days only',
+        shardsIn(...hoursOf('dt=2024-03-04', 1, 2)),
+        {},
+        ['dt=2024-03-04'],
+      ],
+    ])('%s', async (_title, files, job, expected) => {
+      expect((await plan(inputOf(...files), job)).partitions).toEqual(expected);
+    });
+
+    it('of a day beside its own hours is refused, with a shard of each', async () => {
+      const input = inputOf(...shardsIn('dt=2024-03-04', 'dt=2024-03-04/hour=01'));
+      await expect(plan(input, {})).rejects.toThrow(
+        /PLAN_NESTED_PARTITION.*part-0\.parquet beside hour=01\/part-0\.parquet/s,
+      );
+    });
+
+    it('of hours beside their own minutes is refused, too', async () => {
+      const input = inputOf(...shardsIn('dt=2024-03-04/hour=01', 'dt=2024-03-04/hour=01/minute=30'));
+      await expect(plan(input, {})).rejects.toThrow(/PLAN_NESTED_PARTITION/);
+    });
+  });
+
+  it('says what was passed over: folders with reasons, days without a partition, files that are no shards', async () => {
+    const odd = Array.from({ length: 12 }, (_, index) => `dt=test-${String(index).padStart(2, '0')}`);
+    const input = inputOf(...shardsIn('dt=2024-03-02', 'dt=2024-03-04', ...odd));
+    writeFileSync(join(input, 'dt=2024-03-04/notes.txt'), 'not a shard');
+    const notes = join(input, 'dt=2024-03-04/notes.txt');
+    const file = join(folder, 'told.json');
+    const output = join(folder, 'told-plan.json');
+    writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'scores'), model: bundleUri }));
+    const args = ['plan', '--job', file, '--from', '2024-03-01', '--to', '2024-03-05', '--output', output];
+    const [text, json] = await Promise.all([runMain(...args), runMain(...args, '--json')]);
+    const reasons = odd.map((name) => `'${name.slice(3)}' is not of the form %Y-%m-%d`);
+    const told = text.stdout.slice(text.stdout.indexOf('passed over:'));
+    expect(told.split('\n')).toEqual([
+      'passed over:',
+      ...odd.slice(0, 10).map((name, index) => `  ${name}: ${reasons[index]}`),
+      '  and 2 more',
+      'days without a partition:',
+      '  2024-03-03',
+      'files that are no shards:',
+      `  ${notes}`,
+      '',
+    ]);
+    const document = JSON.parse(json.stdout);
+    expect(document.skipped).toEqual(odd.map((name, index) => ({ name, reason: reasons[index] })));
+    expect(document).toMatchObject({ missingDays: ['2024-03-03'], ignored: [notes] });
+    expect(Object.keys(await readRunPlan(output))).not.toContain('skipped');
+  });
+
+  it('is scored with another bundle where `--model` says so', async () => {
+    const file = join(folder, 'backfill.json');
+    const job = {
+      input: inputOf(...shardsIn('dt=2024-03-04')),
+      scores: join(folder, 'scores'),
+      model: 'gone',
+    };
+    writeFileSync(file, JSON.stringify({ ...job, targetRows: 7 }));
+    const { stdout, stderr } = await runMain('plan', '--job', file, '--model', bundleUri, '--json');
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ modelUri: bundleUri, root: job.scores, targetRows: 7 });
+  });
+});
+
+it("the functions' job has a job document's defaults", () => {
+  const job = parseJob({ input: 'i', scores: 's', model: 'm' });
+  expect(job).toMatchObject({ timeZone: 'UTC', targetRows: 1_000_000, completeness: { kind: 'none' } });
+  expect(job.layout.text).toBe('dt=%Y-%m-%d');
+});
