@@ -177,7 +177,10 @@ describe('training with a mask search', () => {
   });
 
   test('counts connections by who keeps them', () => {
-    const masks = { click: [Uint8Array.of(1, 1, 0, 0, 1)], conversion: [Uint8Array.of(1, 0, 1, 0, 1)] };
-    expect(countConnections(masks)).toEqual({ shared: 2, clickOnly: 1, conversionOnly: 1, dead: 1 });
+    const masks = {
+      click: [Uint8Array.of(1, 1, 0, 0, 1, 0, 0)],
+      conversion: [Uint8Array.of(1, 0, 1, 0, 1, 0, 0)],
+    };
+    expect(countConnections(masks)).toEqual({ shared: 2, clickOnly: 1, conversionOnly: 1, dead: 3 });
   });
 });

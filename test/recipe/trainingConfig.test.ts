@@ -115,6 +115,7 @@ describe('a mask search', () => {
       [0.001, 1, { click: 0.001, conversion: 1 }],
       [0, 1.001, { click: 0, conversion: 1 }],
     ],
+    ['learned', 'estimator', ['topD', 'hardConcrete'], ['', 'straightThrough']],
     ['learned', 'sharing', [0, 1], [-0.001, 1.001]],
     ['learned', 'epochs', [1, 2], [0, 1.5]],
     ['learned', 'annealing', [0.001, 1], [0, 1.001]],
