@@ -34,6 +34,12 @@ describe('the settings of an arm', () => {
     const alternating = { training: { steps: 'alternating' } };
     expect(problemsOf('ncs', alternating)).toBe('none');
     expect(problemsOf('esmm', alternating)).toContain('arms.esmm.steps: needs joint steps');
+    expect(() => settingsOfArm('esmm', tinyConfig(alternating))).toThrow(
+      expect.objectContaining({
+        code: 'TRAINING_CONFIG_INVALID',
+        message: expect.stringContaining('an arm learns conversions from all impressions'),
+      }),
+    );
     expect(problemsOf('esmm', { ...alternating, arms: { esmm: { steps: 'joint' } } })).toBe('none');
     const own = { arms: { ncs: { steps: 'alternating', entireSpace: {} } } };
     expect(problemsOf('ncs', own)).toContain('arms.ncs.entireSpace: needs joint steps');
@@ -85,8 +91,9 @@ describe('the network of an arm', () => {
   });
 
   it('with towers on a trunk of one layer has that layer once more', () => {
-    const towers = networkOf('shared-bottom-towers', { ...config, hidden: [8] });
-    expect(towers).toMatchObject({ hidden: [8], towers: [8] });
+    const towersOn = (hidden: number[]) => networkOf('shared-bottom-towers', { ...config, hidden });
+    expect(towersOn([8])).toMatchObject({ hidden: [8], towers: [8] });
+    expect(towersOn([8, 6, 4])).toMatchObject({ hidden: [8, 6], towers: [4] });
   });
 });
 

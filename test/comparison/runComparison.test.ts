@@ -61,6 +61,8 @@ describe('a comparison', () => {
       const { metrics } = comparison.arms[name]!;
       expect(metrics['click.auc'].values[1], name).toBe(report.click.auc);
       expect(metrics['conversion.logLoss'].values[1], name).toBe(report.conversion.logLoss);
+      expect(report.click.gauc, name).not.toBeNull();
+      expect(metrics['click.gauc'].values[1], name).toBe(report.click.gauc);
     }
   }, 60_000);
 
@@ -97,6 +99,11 @@ describe('a comparison', () => {
     expect(resumed.paired).toEqual(comparison.paired);
   }, 60_000);
 
+  it('of a task alone under its own mask has fewer parameters than without one', () => {
+    const { 'single-task': dense, 'single-task-ticket': ticket } = comparison.arms;
+    expect(ticket!.parameters).toBeLessThan(dense!.parameters);
+  });
+
   it('with masks counts every connection of every layer once and shows the overlap beside its nulls', () => {
     for (const name of ['ncs', 'ncs-imp', 'random-masks', 'joint-ticket']) {
       for (const layer of comparison.arms[name]!.runs[0]!.connections!) {
@@ -109,6 +116,9 @@ describe('a comparison', () => {
     const [ncs, random, joint] = ['ncs', 'random-masks', 'joint-ticket'].map(
       (name) => comparison.arms[name]!.runs[0]!.connections!,
     );
+    // Masks for shuffled conversions, and masks that leave conflicts to one task, are others.
+    expect(ncs!.map((layer) => layer.unrelatedJaccard)).not.toEqual(ncs!.map((layer) => layer.jaccard));
+    expect(comparison.arms['ncs-conflict']!.runs[0]!.connections).not.toEqual(ncs);
     ncs!.forEach((layer, i) => {
       expect(random![i]!.shared + random![i]!.clickOnly).toBe(layer.shared + layer.clickOnly);
       expect(random![i]!.shared + random![i]!.conversionOnly).toBe(layer.shared + layer.conversionOnly);
@@ -135,6 +145,9 @@ it('an arm trains with its own settings, random masks at the densities that the 
   expect(kept('random-masks')).toEqual(kept('ncs'));
   const epochsOf = (name: string) => new Set(compared[name]!.runs[0]!.curve.map(({ epoch }) => epoch));
   expect([epochsOf('ncs'), epochsOf('mmoe')]).toEqual([new Set([0]), new Set([0, 1])]);
+  const uri = join(own, 'runs', 'mmoe', 'seed-1', 'bundle');
+  const { manifest } = await loadBundle(storageFor(uri), uri);
+  expect(manifest.training.config.training).toMatchObject({ epochs: 2, seed: 1 });
   rmSync(own, { recursive: true });
 }, 60_000);
 
