@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { loadBundle, type ModelBundle } from '../lib/bundle/loadBundle.ts';
 import { isSameModel, type ModelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
-import { scoringPool } from '../lib/scoring/scoringPool.ts';
 import type { WorkerPool } from '../lib/scoring/workerPool.ts';
+import { scoringPool } from '../lib/scoring/workerPool.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 
 /** A verified bundle and the threads that score with it. */

@@ -1,6 +1,6 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { scoringPool } from '../scoring/scoringPool.ts';
+import { scoringPool } from '../scoring/workerPool.ts';
 import { refuseOtherModel } from './modelIdentity.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openSpans, publishRequests, type RunPlan } from './runPlan.ts';

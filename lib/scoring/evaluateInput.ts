@@ -14,8 +14,8 @@ import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { scoredRowGroups } from './scoredRowGroups.ts';
-import { scoringPool } from './scoringPool.ts';
 import type { ScoredRowGroup } from './scoringProtocol.ts';
+import { scoringPool } from './workerPool.ts';
 
 /**
  * Rows of one label up to which `evaluateInput` is exact. As measured at the limit: 110 MB held, 150 MB with every row

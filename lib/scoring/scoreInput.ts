@@ -4,7 +4,7 @@ import type { FeatureCounts } from '../features/featureEncoder.ts';
 import { type AssignedOutputs, type AssignedShard, assignOutputs } from './assignOutputs.ts';
 import { addCounts, type FeatureDrift, featureDrift } from './featureDrift.ts';
 import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
-import { scoringPool } from './scoringPool.ts';
+import { scoringPool } from './workerPool.ts';
 
 export interface ScoringProgress {
   readonly rows: number;

@@ -27,8 +27,8 @@ export class RowGroupScorer {
     return new RowGroupScorer(setup, encoder, session);
   }
 
-  async score(task: RowGroupRequest): Promise<ScoredRowGroup> {
-    const shard = await this.#open(task);
+  async score(request: RowGroupRequest): Promise<ScoredRowGroup> {
+    const shard = await this.#open(request);
     const { contract, extraColumns } = this.#setup;
     const passedOn = [...new Set([...contract.rowKeys, ...extraColumns])];
     const inShard = new Set(shard.schema.fields.map((field) => field.name));
@@ -36,7 +36,7 @@ export class RowGroupScorer {
     const columns = [...new Set([...passedOn, ...features])];
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
 
-    const batches = await readRowGroup(shard, task.rowGroup, columns);
+    const batches = await readRowGroup(shard, request.rowGroup, columns);
     const rowCount = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const pctr = new Float32Array(rowCount);
     const pcvr = new Float32Array(rowCount);
@@ -54,7 +54,7 @@ export class RowGroupScorer {
       }
     }
     return {
-      rowGroup: task.rowGroup,
+      rowGroup: request.rowGroup,
       rowCount,
       columnsIpc: encodeColumns(batches, passedOn),
       pctr,

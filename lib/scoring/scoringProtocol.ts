@@ -34,5 +34,5 @@ export interface ScoredRowGroup {
 
 export type WorkerReply =
   | { readonly kind: 'scored'; readonly result: ScoredRowGroup }
-  /** `isRetiring`: the thread ends itself and takes no further task. */
+  /** `isRetiring`: the thread ends itself and takes no further request. */
   | { readonly kind: 'failed'; readonly error: SerialisedError; readonly isRetiring: boolean };

@@ -4,7 +4,7 @@ import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { RowGroupScorer } from './scoreRowGroup.ts';
 import type { RowGroupRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 
-// Entry point of a scoring thread. Tasks come one at a time; a null ends the thread, never `terminate()`:
+// Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process.
 const port = parentPort;
 if (port === null) throw new Error('scoringWorker.ts runs as a worker thread only');
@@ -12,14 +12,14 @@ if (port === null) throw new Error('scoringWorker.ts runs as a worker thread onl
 let scorer: Promise<RowGroupScorer> | undefined;
 let running: Promise<void> = Promise.resolve();
 
-port.on('message', (task: RowGroupRequest | null) => {
-  running = task === null ? running.then(stop) : running.then(() => score(task));
+port.on('message', (request: RowGroupRequest | null) => {
+  running = request === null ? running.then(stop) : running.then(() => score(request));
 });
 
-async function score(task: RowGroupRequest): Promise<void> {
+async function score(request: RowGroupRequest): Promise<void> {
   try {
     scorer ??= createScorer();
-    const result = await (await scorer).score(task);
+    const result = await (await scorer).score(request);
     const reply: WorkerReply = { kind: 'scored', result };
     const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
     port?.postMessage(
@@ -48,7 +48,7 @@ async function stop(): Promise<void> {
   try {
     await (await scorer)?.close();
   } catch {
-    // The thread ends either way; the task that failed has been reported.
+    // The thread ends either way; the request that failed has been reported.
   } finally {
     port?.close();
   }

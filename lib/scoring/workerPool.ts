@@ -1,13 +1,23 @@
 import { Worker } from 'node:worker_threads';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { deserialiseError } from '../base/workerThread.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { RowGroupRequest, ScoredRowGroup, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 import { workerEntry } from './workerEntry.ts';
 
-interface Job {
-  readonly task: RowGroupRequest;
+interface PendingRequest {
+  readonly request: RowGroupRequest;
   readonly resolve: (result: ScoredRowGroup) => void;
   readonly reject: (error: Error) => void;
+}
+
+/** Threads that score with a bundle. @param extraColumns that come back with the scores */
+export function scoringPool(
+  { contract, modelBytes }: ModelBundle,
+  workers: number,
+  extraColumns: readonly string[] = [],
+): WorkerPool {
+  return new WorkerPool(workers, { contract, modelBytes, extraColumns });
 }
 
 /** Threads that score row groups. A failed row group rejects its own promise; a thread that dies is replaced. */
@@ -17,9 +27,9 @@ export class WorkerPool {
   heldRowGroups = 0;
   readonly #setup: WorkerSetup;
   readonly #idle: Worker[] = [];
-  readonly #running = new Map<Worker, Job>();
+  readonly #running = new Map<Worker, PendingRequest>();
   readonly #live = new Set<Worker>();
-  readonly #waiting: Job[] = [];
+  readonly #waiting: PendingRequest[] = [];
   readonly #exits = new Set<Promise<void>>();
   #isClosed = false;
 
@@ -36,10 +46,10 @@ export class WorkerPool {
   }
 
   /** @throws the row group's error; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
-  run(task: RowGroupRequest): Promise<ScoredRowGroup> {
-    if (this.#isClosed) return Promise.reject(poolClosed(task));
+  run(request: RowGroupRequest): Promise<ScoredRowGroup> {
+    if (this.#isClosed) return Promise.reject(poolClosed(request));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ task, resolve, reject });
+      this.#waiting.push({ request, resolve, reject });
       this.#dispatch();
     });
   }
@@ -47,7 +57,7 @@ export class WorkerPool {
   /** Lets running row groups finish and ends every thread; row groups that wait are rejected. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { task, reject } of this.#waiting.splice(0)) reject(poolClosed(task));
+    for (const { request, reject } of this.#waiting.splice(0)) reject(poolClosed(request));
     for (const worker of this.#live) worker.postMessage(null);
     await Promise.all(this.#exits);
   }
@@ -56,9 +66,9 @@ export class WorkerPool {
     while (this.#waiting.length > 0) {
       const worker = this.#idle.pop() ?? (this.#live.size < this.size ? this.#start() : undefined);
       if (worker === undefined) return;
-      const job = this.#waiting.shift()!;
-      this.#running.set(worker, job);
-      worker.postMessage(job.task);
+      const pending = this.#waiting.shift()!;
+      this.#running.set(worker, pending);
+      worker.postMessage(pending.request);
     }
   }
 
@@ -82,12 +92,12 @@ export class WorkerPool {
   }
 
   #settle(worker: Worker, reply: WorkerReply): void {
-    const job = this.#running.get(worker);
+    const pending = this.#running.get(worker);
     this.#running.delete(worker);
     if (reply.kind === 'failed' && reply.isRetiring) this.#live.delete(worker);
     else this.#idle.push(worker);
-    if (reply.kind === 'scored') job?.resolve(reply.result);
-    else job?.reject(deserialiseError(reply.error));
+    if (reply.kind === 'scored') pending?.resolve(reply.result);
+    else pending?.reject(deserialiseError(reply.error));
     this.#dispatch();
   }
 
@@ -95,12 +105,12 @@ export class WorkerPool {
     this.#live.delete(worker);
     const idle = this.#idle.indexOf(worker);
     if (idle >= 0) this.#idle.splice(idle, 1);
-    const job = this.#running.get(worker);
+    const pending = this.#running.get(worker);
     this.#running.delete(worker);
-    job?.reject(
+    pending?.reject(
       new Ncs4cvrError('SCORING_WORKER_DIED', 'the scoring thread ended within this row group', {
-        file: job.task.shardUri,
-        rowGroup: job.task.rowGroup,
+        file: pending.request.shardUri,
+        rowGroup: pending.request.rowGroup,
         found: death instanceof Error ? death.message : 'an exit without an error',
         cause: death,
       }),
