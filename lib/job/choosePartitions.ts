@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { findShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
@@ -155,11 +156,12 @@ async function whyLanding(
     const { file } = completeness;
     return (await storage.exists(joinUri(inputUri, file))) ? undefined : `no ${file}`;
   }
-  const files = await storage.list(inputUri);
   if (completeness.kind === 'shards') {
     const { count } = completeness;
-    return files.length >= count ? undefined : `${files.length} of ${count} shards`;
+    const { shards } = await findShards(inputUri);
+    return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
   }
+  const files = await storage.list(inputUri);
   if (files.length === 0) return 'no file';
   const quietMinutes = (nowMillis - Math.max(...files.map((file) => file.modifiedMillis))) / MINUTE_MILLIS;
   const { minutes } = completeness;

@@ -33,7 +33,7 @@ const completenessSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
   /** An empty file that its writer leaves last. */
   z.strictObject({ kind: z.literal('marker'), file: z.string().min(1).default('_SUCCESS') }),
-  /** At least so many files. */
+  /** At least so many shards. */
   z.strictObject({ kind: z.literal('shards'), count: z.int().min(1) }),
   /** Nothing has landed for so long. */
   z.strictObject({ kind: z.literal('quiet'), minutes: z.number().positive() }),

@@ -36,38 +36,45 @@ const MAGIC_BYTES = 4;
 const READS_AT_A_TIME = 16;
 
 /**
- * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
- * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
- * end as one is a shard too, which whoever opens it will find broken. Names without an ending cost two requests each.
+ * Shards at a URI where there must be one, see `findShards`.
  * @returns the shards, and the URIs of the files that were passed over, both in binary order
  * @throws StorageError INPUT_EMPTY when a folder holds no shard; INPUT_IS_TABLE
  */
 export async function listShards(
   inputUri: string,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly ignored: readonly string[] }> {
+  const { shards, others } = await findShards(inputUri);
+  if (shards.length > 0) return { shards, ignored: others.map(({ uri }) => uri) };
+  const names = others.slice(0, 5).map(({ relativePath }) => relativePath);
+  throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
+    file: inputUri,
+    expected: 'at least one Parquet file',
+    found: names.length === 0 ? 'no file' : names.join(', '),
+  });
+}
+
+/**
+ * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
+ * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
+ * end as one is a shard too, which whoever opens it will find broken. Names without an ending cost two requests each.
+ * @throws StorageError INPUT_IS_TABLE
+ */
+export async function findShards(
+  inputUri: string,
+): Promise<{ readonly shards: readonly ListedFile[]; readonly others: readonly ListedFile[] }> {
   const storage = storageFor(inputUri);
   const files = await storage.list(inputUri);
-  if (files.length === 1 && files[0]!.uri === inputUri) return { shards: files, ignored: [] };
+  if (files.length === 1 && files[0]!.uri === inputUri) return { shards: files, others: [] };
   await refuseTable(inputUri, await storage.listFolders(inputUri));
   const areShards = await mapConcurrently(
     files,
     READS_AT_A_TIME,
     async (file) => endingOf(file.relativePath) !== undefined || beginsAsShard(file),
   );
-  const shards = files.filter((_, index) => areShards[index]);
-  const ignored = files.filter((_, index) => !areShards[index]);
-  if (shards.length > 0) return { shards, ignored: ignored.map(({ uri }) => uri) };
-  throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
-    file: inputUri,
-    expected: 'at least one Parquet file',
-    found:
-      ignored.length === 0
-        ? 'no file'
-        : ignored
-            .slice(0, 5)
-            .map((file) => file.relativePath)
-            .join(', '),
-  });
+  return {
+    shards: files.filter((_, index) => areShards[index]),
+    others: files.filter((_, index) => !areShards[index]),
+  };
 }
 
 async function beginsAsShard({ uri, sizeBytes }: ListedFile): Promise<boolean> {

@@ -94,8 +94,11 @@ describe('newest', () => {
       ['region=us/dt=2024-03-04'],
     ],
     [
-      'passes over a day with too few shards',
-      ['dt=2024-03-05/a', 'dt=2024-03-05/b', 'dt=2024-03-04/a', 'dt=2024-03-04/b', 'dt=2024-03-04/c'],
+      'passes over a day with too few shards, whatever else lies there',
+      [
+        ...['a.pq', 'b.pq', 'notes.txt'].map((file) => `dt=2024-03-05/${file}`),
+        ...['a.pq', 'b.pq', 'c.pq'].map((file) => `dt=2024-03-04/${file}`),
+      ],
       { completeness: { kind: 'shards', count: 3 } },
       ['dt=2024-03-04'],
     ],
