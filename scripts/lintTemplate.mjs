@@ -1,9 +1,10 @@
 // Lints the CloudFormation template that would be deployed, with cfn-lint from PyPI in an environment of its own below build/.
 // node scripts/lintTemplate.mjs; needs python3 with venv. Ends with 1 when there is an error or a warning of ours.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from './pythonEnvironment.mjs';
 
 const CFN_LINT_VERSION = '1.58.0';
 const REGION = 'eu-central-1';
@@ -18,20 +19,6 @@ const KNOWN = [
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const build = join(project, 'build');
-
-function installedLinter() {
-  const environment = join(build, `cfn-lint-${CFN_LINT_VERSION}`);
-  const linter = join(environment, 'bin', 'cfn-lint');
-  if (existsSync(linter)) return linter;
-  // What a broken attempt has left would never get whole.
-  rmSync(environment, { recursive: true, force: true });
-  execFileSync('python3', ['-m', 'venv', environment], { stdio: 'inherit' });
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
-  execFileSync(join(environment, 'bin', 'python'), [...install, `cfn-lint==${CFN_LINT_VERSION}`], {
-    stdio: 'inherit',
-  });
-  return linter;
-}
 
 /** Packaged with empty zips: what they hold is no part of the template. */
 function packagedTemplate() {
@@ -48,7 +35,7 @@ function packagedTemplate() {
 }
 
 const { stdout, stderr, error } = spawnSync(
-  installedLinter(),
+  join(pythonEnvironment('cfn-lint', `cfn-lint==${CFN_LINT_VERSION}\n`), 'cfn-lint'),
   ['--format', 'json', '--regions', REGION, '--', packagedTemplate()],
   { encoding: 'utf8' },
 );

@@ -2,21 +2,19 @@
 // moto comes from PyPI into an environment of its own, build/moto, when it is missing there or its pin in
 // test/deploy/requirements.txt has changed. Without a python3 with venv nothing is tested, and the exit code is 0.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from './pythonEnvironment.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
-const pins = join(project, 'test/deploy/requirements.txt');
-const environment = join(project, 'build/moto');
-const installed = join(environment, 'requirements.txt');
 const inherited = { cwd: project, stdio: 'inherit' };
 
 if (spawnSync('python3', ['-c', 'import ensurepip, venv']).status !== 0) {
   console.warn('SKIPPED: there is no python3 with venv, so the packaged stack is not tested on moto.');
   process.exit(0);
 }
-if (!isInstalled()) install();
+pythonEnvironment('moto', readFileSync(join(project, 'test/deploy/requirements.txt'), 'utf8'));
 execFileSync('npm', ['run', 'lambda:prepare'], inherited);
 const vitest = join(project, 'node_modules/vitest/vitest.mjs');
 const { status } = spawnSync(
@@ -25,17 +23,3 @@ const { status } = spawnSync(
   inherited,
 );
 process.exitCode = status ?? 1;
-
-function install() {
-  console.log('Installing moto into build/moto, about half a minute ...');
-  rmSync(environment, { recursive: true, force: true });
-  execFileSync('python3', ['-m', 'venv', environment], inherited);
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--requirement', pins];
-  execFileSync(join(environment, 'bin', 'python'), pip, inherited);
-  // Last, so that it tells a whole environment from a broken attempt.
-  copyFileSync(pins, installed);
-}
-
-function isInstalled() {
-  return existsSync(installed) && readFileSync(installed).equals(readFileSync(pins));
-}
