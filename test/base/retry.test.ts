@@ -1,23 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
-import { type Clock, mayPass, pauseMillis, retry } from '../../lib/base/retry.ts';
+import { mayPass, pauseMillis, retry } from '../../lib/base/retry.ts';
+import { stoppedClock } from '../support/stoppedClock.ts';
 
 const passing = new Ncs4cvrError('X_BUSY', 'busy', { retryable: true });
 const LAW = { attempts: 4, firstPauseMillis: 100, growth: 2, longestPauseMillis: 300 };
-
-/** Time that passes only while somebody sleeps. */
-function stoppedClock(): Clock & { readonly pauses: number[] } {
-  const pauses: number[] = [];
-  let now = 5000;
-  return {
-    pauses,
-    nowMillis: () => now,
-    sleep: async (millis) => {
-      pauses.push(millis);
-      now += millis;
-    },
-  };
-}
 
 /** Fails with the given errors one after the other, then gives their number. */
 function failing(...errors: readonly unknown[]) {

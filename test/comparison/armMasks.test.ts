@@ -1,18 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { perTask, TASKS } from '../../lib/base/tasks.ts';
 import { permuteConversions, randomMasks } from '../../lib/comparison/armMasks.ts';
-import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
-import { syntheticLayout, syntheticMasks, syntheticRows } from '../fixtures/syntheticModel.ts';
+import { SYNTHETIC_NCS, syntheticLayout, syntheticMasks, syntheticRows } from '../fixtures/syntheticModel.ts';
 
 const layout = syntheticLayout({});
-const config = networkConfigSchema.parse({
-  kind: 'ncs',
-  embeddingWidth: 3,
-  hidden: [8, 5],
-  cross: { mode: 'upper', fields: ['s0', 'l0'] },
-}) as NcsNetworkConfig;
-const shape = networkShape(config, layout);
+const shape = networkShape(SYNTHETIC_NCS, layout);
 const set = syntheticRows(layout, 50);
 
 describe('controls', () => {

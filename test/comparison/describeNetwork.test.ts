@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { expertsConfig } from '../../lib/comparison/arms.ts';
 import { describeNetwork } from '../../lib/comparison/describeNetwork.ts';
-import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
+import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import { allOnesMasks } from '../../lib/network/taskMasks.ts';
-import { syntheticLayout, syntheticMasks, syntheticWeights } from '../fixtures/syntheticModel.ts';
+import {
+  SYNTHETIC_NCS,
+  syntheticLayout,
+  syntheticMasks,
+  syntheticWeights,
+} from '../fixtures/syntheticModel.ts';
 
 const layout = syntheticLayout({});
-const config = networkConfigSchema.parse({
-  kind: 'ncs',
-  embeddingWidth: 3,
-  hidden: [8, 5],
-  cross: { mode: 'upper', fields: ['s0', 'l0'] },
-}) as NcsNetworkConfig;
-const shape = networkShape(config, layout);
+const shape = networkShape(SYNTHETIC_NCS, layout);
 
 describe('the cost of a network', () => {
   const inputWidth = shape.inputWidth;
@@ -39,21 +38,24 @@ describe('the cost of a network', () => {
   });
 
   it('counts what tasks with embedding columns of their own compute twice', () => {
-    const own = networkShape({ ...config, privateEmbeddingWidth: 1 }, layout);
+    const own = networkShape({ ...SYNTHETIC_NCS, privateEmbeddingWidth: 1 }, layout);
     const cost = describeNetwork(own, syntheticWeights(own, 1), undefined);
     expect(cost.multiplyAddsPerRow).toBe(2 * (2 * 2 * 3 + trunk + 5));
     expect(cost.embeddingParameters).toBe(layout.embeddingRowCount * 4);
   });
 
   it('counts experts, gates and towers', () => {
-    const experts = networkShape(expertsConfig(config, { shared: 2, perTask: 1, towers: [4] }), layout);
+    const experts = networkShape(
+      expertsConfig(SYNTHETIC_NCS, { shared: 2, perTask: 1, towers: [4] }),
+      layout,
+    );
     const { multiplyAddsPerRow } = describeNetwork(experts, syntheticWeights(experts, 1), undefined);
     const gates = 2 * 3 * (inputWidth + 5);
     expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + 4 * trunk + gates + 2 * 5 * 4 + 2 * 4);
   });
 
   it('counts no gate where there is one expert to see, and the widths of every layer', () => {
-    const bottom = expertsConfig({ ...config, hidden: [8, 5, 4] }, { shared: 1, towers: [3, 2] });
+    const bottom = expertsConfig({ ...SYNTHETIC_NCS, hidden: [8, 5, 4] }, { shared: 1, towers: [3, 2] });
     const experts = networkShape(bottom, layout);
     const { multiplyAddsPerRow } = describeNetwork(experts, syntheticWeights(experts, 1), undefined);
     expect(multiplyAddsPerRow).toBe(2 * 2 * 3 + (trunk + 5 * 4) + 2 * (4 * 3 + 3 * 2 + 2));

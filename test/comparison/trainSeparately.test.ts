@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { combineTasks } from '../../lib/comparison/trainSeparately.ts';
-import { type NcsNetworkConfig, networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import {
+  SYNTHETIC_NCS,
   syntheticLayout,
   syntheticMasks,
   syntheticRows,
@@ -11,20 +11,14 @@ import {
 } from '../fixtures/syntheticModel.ts';
 
 const layout = syntheticLayout({});
-const config = networkConfigSchema.parse({
-  kind: 'ncs',
-  embeddingWidth: 3,
-  hidden: [8, 5],
-  cross: { mode: 'upper', fields: ['s0', 'l0'] },
-}) as NcsNetworkConfig;
-const shape = networkShape(config, layout);
+const shape = networkShape(SYNTHETIC_NCS, layout);
 const set = syntheticRows(layout, 50);
 
 describe('two networks trained apart', () => {
   it.each([['dense'], ['masked']])('score in one bundle exactly as alone when %s', async (kind) => {
     const weights = { click: syntheticWeights(shape, 1), conversion: syntheticWeights(shape, 2) };
     const masks = kind === 'masked' ? syntheticMasks(shape, 0.5) : undefined;
-    const combined = combineTasks(config, layout, weights, masks);
+    const combined = combineTasks(SYNTHETIC_NCS, layout, weights, masks);
     const both = await ForwardPass.create(combined.shape, undefined, 1);
     const found = await both.predict(combined.weights, set);
     await both.release();

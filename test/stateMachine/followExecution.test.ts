@@ -1,24 +1,10 @@
 import * as sdk from '@aws-sdk/client-sfn';
 import { expect, it } from 'vitest';
-import type { Clock } from '../../lib/base/retry.ts';
 import { followExecution } from '../../lib/stateMachine/followExecution.ts';
 import type { StepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
+import { stoppedClock } from '../support/stoppedClock.ts';
 
 const ARN = 'arn:aws:states:eu-central-1:1:execution:run:x';
-
-/** Time that passes only while somebody sleeps. */
-function stoppedClock(): Clock & { readonly pauses: number[] } {
-  const pauses: number[] = [];
-  let now = 0;
-  return {
-    pauses,
-    nowMillis: () => now,
-    sleep: async (millis) => {
-      pauses.push(millis);
-      now += millis;
-    },
-  };
-}
 
 /** Step Functions whose execution is described by `describe` at every look, and which knows no map. */
 function stepFunctions(describe: (look: number) => object): StepFunctions {
@@ -31,7 +17,7 @@ function stepFunctions(describe: (look: number) => object): StepFunctions {
 }
 
 it('looks soon at first, then about every ten seconds, until the run has ended', async () => {
-  const clock = stoppedClock();
+  const clock = stoppedClock(0);
   const sfn = stepFunctions((look) => ({ status: look < 100 ? 'RUNNING' : 'SUCCEEDED' }));
   expect(await followExecution(sfn, ARN, { clock })).toMatchObject({ arn: ARN, status: 'SUCCEEDED' });
   expect(clock.pauses).toHaveLength(100);
@@ -44,9 +30,9 @@ it('takes no answer from before the redrive for the end of it, unless it still i
   const before = { status: 'FAILED', redriveCount: 0, error: 'old' };
   const redriven = { status: 'SUCCEEDED', redriveCount: 1 };
   const soon = stepFunctions((look) => (look < 3 ? before : redriven));
-  const options = { redriveCount: 1, clock: stoppedClock() };
+  const options = { redriveCount: 1, clock: stoppedClock(0) };
   expect(await followExecution(soon, ARN, options)).toMatchObject(redriven);
-  const clock = stoppedClock();
+  const clock = stoppedClock(0);
   const never = followExecution(
     stepFunctions(() => before),
     ARN,
