@@ -95,7 +95,7 @@ export function createIntLookup(values: readonly (string | number)[]): IntLookup
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  const isDense = max - min < 4 * values.length + 1024 && min >= -(2n ** 30n) && max < 2n ** 30n;
+  const isDense = max - min < 4 * values.length + 1024;
   if (isDense) return new DenseIntLookup(integers.map(Number), Number(min), Number(max));
 
   const index = new IntIndex();

@@ -75,7 +75,6 @@ export async function scoreInput(
           if (!isReplacedShard(error)) throw error;
           rows -= doneRows;
           bytesDone -= doneShare * shard.sizeBytes;
-          doneRows = 0;
           doneShare = 0;
           return score();
         }),

@@ -32,9 +32,12 @@ function ranksOf(
   lookup: { findAll(highs: Int32Array, lows: Int32Array, count: number, ranks: Int32Array): void },
   values: readonly bigint[],
 ): number[] {
-  const ranks = new Int32Array(values.length).fill(-7);
-  lookup.findAll(Int32Array.from(values, highOf), Int32Array.from(values, lowOf), values.length, ranks);
-  return [...ranks];
+  // Callers keep their buffers: what lies behind the values that are asked for is none of the lookup's business.
+  const asked = [...values, values[0] ?? 0n];
+  const ranks = new Int32Array(asked.length).fill(-7);
+  lookup.findAll(Int32Array.from(asked, highOf), Int32Array.from(asked, lowOf), values.length, ranks);
+  expect(ranks.at(-1)).toBe(-7);
+  return [...ranks.subarray(0, -1)];
 }
 
 describe('IntIndex', () => {
@@ -100,6 +103,23 @@ describe('createIntLookup', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('gives few values a table of their whole range only where that is short', () => {
+    const lookupOf = (values: readonly (string | number)[]) => createIntLookup(values);
+    for (const values of [[0, 1, 2], Array.from({ length: 5_000 }, (_, i) => i - 9)]) {
+      expect(lookupOf(values)).not.toBeInstanceOf(IntIndex);
+    }
+    // As a table, the first would take 4 MiB, and the others more memory than there is.
+    for (const values of [
+      [0, 2 ** 20],
+      [-(2 ** 20), 0],
+      [String(INT64.min), String(INT64.max)],
+    ]) {
+      const lookup = lookupOf(values);
+      expect(lookup).toBeInstanceOf(IntIndex);
+      expect(ranksOf(lookup, [...values.map(BigInt), 1n])).toEqual([1, 2, 0]);
+    }
   });
 
   it('tells a dense value from integers that share its low half', () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import pl from 'nodejs-polars';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
@@ -284,6 +285,20 @@ describe('where the files go', () => {
     expect(readTable(join(folder, 'again-scores/a.arrow')).numRows).toBe(20);
     expect(filesBelow(join(folder, 'again-scores'))).toEqual(['a.arrow']);
   });
+});
+
+test('no thread outlives the report', async () => {
+  let [started, ended] = [0, 0];
+  const watch = (worker: Worker) => {
+    started++;
+    worker.on('exit', () => ended++);
+  };
+  process.on('worker', watch);
+  write('threads/a.parquet', funnelShard(funnelRows('2024-03-04', 60), 20));
+  await score('threads');
+  process.off('worker', watch);
+  expect(started).toBeGreaterThan(0);
+  expect(ended).toBe(started);
 });
 
 test('progress rises to the whole, row group by row group: rows, shards and the share of bytes', async () => {
