@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { TASKS } from '../../lib/base/tasks.ts';
-import { findArmMasks, ownTicket } from '../../lib/comparison/armMasks.ts';
+import {
+  findArmMasks,
+  ownTicket,
+  permuteConversions,
+  randomMasks,
+  unrelatedMask,
+} from '../../lib/comparison/armMasks.ts';
 import { ARMS } from '../../lib/comparison/arms.ts';
+import { learnMasks } from '../../lib/masks/learnMasks.ts';
+import { maskSearchDefaults } from '../../lib/masks/maskSearchConfig.ts';
 import { density } from '../../lib/masks/pruneByMagnitude.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import { layerSizes } from '../../lib/network/taskMasks.ts';
@@ -11,6 +19,7 @@ import {
   SYNTHETIC_NCS,
   settingsOf,
   syntheticLayout,
+  syntheticMasks,
   syntheticRows,
   syntheticWeights,
 } from '../fixtures/syntheticModel.ts';
@@ -18,6 +27,10 @@ import { type ConfigDocument, tinyConfig } from '../fixtures/tinyModel.ts';
 
 // Scores of real trainings can't be chosen.
 vi.mock('../../lib/training/trainNetwork.ts', () => ({ trainNetwork: vi.fn() }));
+vi.mock('../../lib/masks/learnMasks.ts', async (original) => ({
+  ...(await original<typeof import('../../lib/masks/learnMasks.ts')>()),
+  learnMasks: vi.fn(),
+}));
 
 const layout = syntheticLayout({});
 const shape = networkShape(SYNTHETIC_NCS, layout);
@@ -35,8 +48,12 @@ const pruning = (over: ConfigDocument) =>
   tinyConfig({ masks: { method: 'imp', finalDensity: 0.2, ...over } });
 
 const trained = vi.mocked(trainNetwork);
+const learnedMasks = syntheticMasks(shape, 0.4);
+const learning = vi.mocked(learnMasks);
 beforeEach(() => {
   trained.mockReset();
+  learning.mockReset();
+  learning.mockResolvedValue({ masks: learnedMasks, handedOver: [], sharedCosines: [], seconds: 0 });
 });
 
 /** @param scores of the rounds of every search @param jointScores of the joint trainings, where there are any */
@@ -56,6 +73,7 @@ describe('the ticket of a task alone', () => {
   it.each([
     ['the best', [0.6, 0.6, 0.7, 0.62, 0.65], 2],
     ['the sparsest within 0.0005 of the best', [0.6, 0.7, 0.7, 0.6996, 0.6994], 3],
+    ['the sparsest, 0.0005 below the best and not more', [0.6, 0.75, 0.75 - 0.0005, 0.6, 0.6], 2],
     ['the first pruned one, when all sparser ones fall behind', [0.6, 0.7, 0.65, 0.6, 0.61], 1],
     ['a pruned one, however much better the dense network does', [0.9, 0.6, 0.7, 0.65, 0.5], 2],
     ['the last, when it is the best', [0.6, 0.6, 0.6, 0.6, 0.7], 4],
@@ -126,5 +144,49 @@ describe('the masks of an arm that prunes', () => {
         layerSizes(shape).map((size) => [size, 1]),
       );
     }
+  });
+});
+
+describe('the masks of an arm that learns them', () => {
+  const ncs = settingsOf({ seed: 5, trunk: { gain: 4 } });
+  const masksOf = (name: string, config = tinyConfig()) =>
+    findArmMasks(ARMS[name]!, config, training, (owner) => {
+      expect(owner).toBe('ncs');
+      return { ...training, settings: ncs };
+    });
+  const own = tinyConfig({ masks: { method: 'learned', density: 0.25, epochs: 3 } });
+  const ownMasks = { ...maskSearchDefaults.learned, density: 0.25, epochs: 3 };
+
+  it("are learned from its own training by the config's learning, or by the defaults where the config prunes", async () => {
+    expect((await masksOf('ncs', own)).masks).toBe(learnedMasks);
+    expect(learning).toHaveBeenLastCalledWith(training, ownMasks);
+    for (const config of [tinyConfig(), pruning({})]) {
+      await masksOf('ncs', config);
+      expect(learning).toHaveBeenLastCalledWith(training, maskSearchDefaults.learned);
+    }
+    expect(trained).not.toHaveBeenCalled();
+  });
+
+  it('are learned with what makes the arm another', async () => {
+    await masksOf('ncs-conflict', own);
+    expect(learning).toHaveBeenLastCalledWith(training, { ...ownMasks, conflictCosine: -0.1 });
+  });
+
+  it("are, where random, those that the reference learns with its own settings, dealt out by the arm's seed", async () => {
+    const { masks } = await masksOf('random-masks', own);
+    expect(learning).toHaveBeenCalledExactlyOnceWith({ ...training, settings: ncs }, ownMasks);
+    expect(masks).not.toEqual(learnedMasks);
+    expect(masks).toEqual(randomMasks(learnedMasks, training.settings.seed + 2 ** 22));
+  });
+
+  it('are compared with a conversion mask that is learned in the same way from conversions dealt out at random', async () => {
+    const many = { ...training, trainingSet: syntheticRows(layout, 60) };
+    expect(await unrelatedMask(ARMS['ncs-conflict']!, own, many)).toBe(learnedMasks.conversion);
+    const dealt = permuteConversions(many.trainingSet, training.settings.seed + 2 ** 22);
+    expect(dealt.conversion).not.toEqual(many.trainingSet.conversion);
+    expect(learning).toHaveBeenCalledExactlyOnceWith(
+      { ...many, trainingSet: dealt },
+      { ...ownMasks, conflictCosine: -0.1 },
+    );
   });
 });
