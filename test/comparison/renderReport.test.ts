@@ -67,6 +67,87 @@ describe('the report', () => {
     expect(html).toContain('CVR only');
   });
 
+  it('says what was compared: data, days, rows, label and seeds, and what the numbers are', () => {
+    const text = html.replace(/<style>.*?<\/style>/s, '').replace(/\s+/g, ' ');
+    expect(text).toContain('Trained on a, chosen on b, reported on c: 1,000 impressions, 100 clicks.');
+    expect(text).toContain('The conversion is <code>buy</code>, measured on clicked rows. Seeds: 1.</p>');
+    const several = renderReport({ ...document, seeds: [1, 2, 3], reportRows: 12, reportClicks: 3456 });
+    expect(several).toContain('Seeds: 1, 2, 3.');
+    expect(several).toContain('12 impressions, 3,456 clicks');
+    const titles = [...text.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+    expect(titles).toEqual(['Metrics', 'Differences from the reference', 'Learning curves', 'Connections']);
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en"><head><meta charset="utf-8">/);
+  });
+
+  it('puts every chart under a caption that says what it is, for those too who do not see it', () => {
+    const figures = [...html.matchAll(/<figure role="img" aria-label="(.*?)">.*?<\/figure>/gs)];
+    const captions = figures.map(([figure, label]) => {
+      expect(figure).toContain(`<figcaption>${label}</figcaption>`);
+      return label;
+    });
+    expect(captions).toEqual([
+      ...PAIRED_METRIC_NAMES.map((metric) => `Differences in ${metric}: right of 0 the reference is better.`),
+      'Click AUC on the validation rows by optimiser step.',
+      'Conversion AUC on clicked validation rows by optimiser step.',
+      'Connections of ncs by use, as shares of each layer.',
+    ]);
+    const svgs = html.match(/<svg .*?<\/svg>/gs)!;
+    for (const [index, metric] of PAIRED_METRIC_NAMES.entries()) {
+      expect(svgs[index]).toContain(`${metric}: ncs minus arm`);
+    }
+    // Only clicks have a curve in this document.
+    const marks = svgs.map((svg) => svg.match(/matrix\(2,0,0,2/g)?.length ?? 0);
+    expect(marks.slice(PAIRED_METRIC_NAMES.length, -1)).toEqual([4, 0]);
+  });
+
+  it('has for every arm with masks, and for no other, the mean of its connections over the seeds', () => {
+    const layer = document.arms.ncs!.runs[0]!.connections![0]!;
+    const [run] = document.arms.ncs!.runs;
+    const runs = [
+      {
+        ...run!,
+        connections: [
+          { ...layer, unrelatedJaccard: 0.1 },
+          { ...layer, layer: 1, shared: 100 },
+        ],
+      },
+      {
+        ...run!,
+        connections: [
+          {
+            ...layer,
+            ...{ shared: 2, clickOnly: 3, conversionOnly: 10, dead: 5 },
+            ...{ jaccard: 0.571, chanceJaccard: 0.256, unrelatedJaccard: 0.4 },
+          },
+          { ...layer, layer: 1, shared: 300 },
+        ],
+      },
+      run!,
+    ].map(({ connections, ...rest }, index) => (index < 2 ? { ...rest, connections: connections! } : rest));
+    const arms = {
+      other: document.arms.other!,
+      'a<b': { ...document.arms.ncs!, runs },
+      ncs: document.arms.ncs!,
+    };
+    const connections = renderReport({ ...document, arms }).split('<h2>Connections</h2>')[1]!;
+    const names = [...connections.matchAll(/<h3>(.*?)<\/h3>/g)].map(([, name]) => name);
+    expect(names).toEqual(['a&#60;b', 'ncs']);
+    const rows = [...connections.matchAll(/<tr>(<td>.*?)<\/tr>/g)].map(([, row]) =>
+      [...row!.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell),
+    );
+    expect(rows).toEqual([
+      ['0 (4 x 5)', '5', '4', '7', '4', '0.521', '0.356', '0.250'],
+      ['1 (4 x 5)', '200', '5', '4', '3', '0.471', '0.456', '—'],
+      ['0 (4 x 5)', '8', '5', '4', '3', '0.471', '0.456', '—'],
+    ]);
+    // The charts are of the same numbers: 5 of 20 shared, and 4 of 20 dead.
+    const bars = [
+      ...connections.matchAll(/l([\d.]+) 0l0 [^>]*ecmeta_series_index="([03])"[^>]*type="chart"/g),
+    ];
+    const [layer0] = bars.map(([, width]) => Number(width)).slice(1);
+    expect(layer0! / 770).toBeCloseTo(5 / 20, 2);
+  });
+
   it('keeps every interval of the paired charts on the page, wider than the means or not', () => {
     const wide = { mean: 0.001, low: -0.02, high: 0.02, values: [0.001] };
     const paired = Object.fromEntries(PAIRED_METRIC_NAMES.map((metric) => [metric, wide]));
