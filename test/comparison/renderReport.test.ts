@@ -95,9 +95,13 @@ describe('the report', () => {
     for (const [index, metric] of PAIRED_METRIC_NAMES.entries()) {
       expect(svgs[index]).toContain(`${metric}: ncs minus arm`);
     }
-    // Only clicks have a curve in this document.
-    const marks = svgs.map((svg) => svg.match(/matrix\(2,0,0,2/g)?.length ?? 0);
-    expect(marks.slice(PAIRED_METRIC_NAMES.length, -1)).toEqual([4, 0]);
+    // Two arms with two clicks' AUCs each; the one that learns conversions too has measured them once.
+    const [run] = document.arms.ncs!.runs;
+    const curve = [...run!.curve, { step: 3, epoch: 0, clickAuc: null, conversionAuc: 0.6 }];
+    const arms = { ...document.arms, ncs: { ...document.arms.ncs!, runs: [{ ...run!, curve }] } };
+    const curves = renderReport({ ...document, arms }).match(/<svg .*?<\/svg>/gs)!;
+    const marks = curves.map((svg) => svg.match(/matrix\(2,0,0,2/g)?.length ?? 0);
+    expect(marks.slice(PAIRED_METRIC_NAMES.length, -1)).toEqual([4, 1]);
   });
 
   it('has for every arm with masks, and for no other, the mean of its connections over the seeds', () => {

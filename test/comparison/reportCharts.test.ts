@@ -65,6 +65,8 @@ describe('the chart of differences', () => {
 
   it('says what right of 0 means, where a dashed line stands', () => {
     expect(chart.texts.map(({ text }) => text)).toContain('conversion.auc: ncs minus arm');
+    // The line has no label of its own beside the axis' one.
+    expect(chart.texts.filter(({ text }) => text === '0')).toHaveLength(1);
     const dashed = chart.lines.filter(({ tag }) => tag.includes('stroke-dasharray'));
     expect(dashed).toHaveLength(1);
     const [[from, top], [to, bottom]] = dashed[0]!.points as [[number, number], [number, number]];
@@ -235,6 +237,7 @@ describe('the chart of connections', () => {
           )?.[1],
       );
     expect(colours('legend')).toEqual(colours('chart'));
+    expect(colours('chart')).not.toContain(undefined);
     expect(new Set(colours('chart')).size).toBe(4);
     const names = ['shared', 'CTR only', 'CVR only', 'dead'];
     const found = chart.texts.filter(({ text }) => names.includes(text));
@@ -257,10 +260,57 @@ describe('the chart of connections', () => {
   });
 });
 
-it('a chart is one piece of SVG that neither moves nor needs a font of its own', () => {
-  const svg = connectionChart([]);
-  expect(svg).toMatch(/^<svg .*<\/svg>\s*$/s);
-  expect(svg).not.toMatch(/<animate|@keyframes/);
-  const fonts = svg.match(/font-family:[^;]*/g) ?? [];
-  expect(new Set(fonts)).toEqual(new Set(['font-family:system-ui, sans-serif']));
+describe('every chart', () => {
+  const curve = [1, 2].map((step) => ({ step, epoch: 0, clickAuc: 0.6, conversionAuc: 0.6 }));
+  const difference = { mean: 0.01, low: 0, high: 0.02, values: [0.01] };
+  const document = {
+    reference: 'ncs',
+    arms: { ncs: { runs: [{ curve }] } },
+    paired: { mmoe: { 'click.auc': difference } },
+  } as unknown as ComparisonDocument;
+  const layer = {
+    layer: 0,
+    inputWidth: 2,
+    outputWidth: 2,
+    shared: 1,
+    clickOnly: 1,
+    conversionOnly: 1,
+    dead: 1,
+  };
+  const charts: readonly [string, () => string][] = [
+    ['of differences', () => pairedChart(document, 'click.auc')],
+    ['of learning curves', () => curveChart(document, 'clickAuc')],
+    ['of connections', () => connectionChart([layer as unknown as LayerConnections])],
+  ];
+
+  it.each(charts)(
+    'is one piece of SVG that neither moves nor needs a font of its own: %s',
+    (_title, draw) => {
+      const svg = draw();
+      expect(svg).toMatch(/^<svg .*<\/svg>\s*$/s);
+      expect(svg).not.toMatch(/<animate|@keyframes|animation/);
+      const fonts = svg.match(/font-family:[^;]*/g) ?? [];
+      expect(new Set(fonts)).toEqual(new Set(['font-family:system-ui, sans-serif']));
+    },
+  );
+
+  it.each(charts)('is drawn in colours that there are: %s', (_title, draw) => {
+    const colours = [...draw().matchAll(/(?:fill|stroke)="(.*?)"/g)].map(([, colour]) => colour);
+    expect(colours.length).toBeGreaterThan(5);
+    for (const colour of colours)
+      expect(colour).toMatch(/^(none|#[0-9a-f]{3}|#[0-9a-f]{6}|rgba?\([\d,.]+\))$/);
+  });
+
+  it.each([
+    ['click.auc: ncs minus arm', () => pairedChart(document, 'click.auc')],
+    ['optimiser steps', () => curveChart(document, 'clickAuc')],
+  ] as const)('has the title of its axis below the middle of it: %s', (title, draw) => {
+    const { texts, lines, height } = readChart(draw());
+    const { x, y } = texts.find(({ text }) => text === title)!;
+    // The axes, not the marks of the legend, which are drawn elsewhere and moved.
+    const drawn = lines.filter(({ tag }) => !tag.includes('transform='));
+    const ends = drawn.flatMap(({ points }) => points.map(([end]) => end));
+    expect(Math.abs(x - (Math.min(...ends) + Math.max(...ends)) / 2)).toBeLessThan(10);
+    expect(y).toBeGreaterThan(height - 30);
+  });
 });
