@@ -1,4 +1,4 @@
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -39,7 +39,12 @@ export async function closeS3(): Promise<void> {
   (await closing)?.client.destroy();
 }
 
-async function createS3(): Promise<S3> {
+/** A client of one's own with other settings; whoever opens it destroys it. */
+export function openS3With(settings: S3ClientConfig): Promise<S3> {
+  return createS3(settings);
+}
+
+async function createS3(settings: S3ClientConfig = {}): Promise<S3> {
   // The pinned SDK supports this Node: a warning that later ones won't doesn't belong above every command's output.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
@@ -51,6 +56,7 @@ async function createS3(): Promise<S3> {
       connectionTimeout: CONNECTION_TIMEOUT_MILLIS,
       socketTimeout: SOCKET_TIMEOUT_MILLIS,
     },
+    ...settings,
   });
   return { sdk, client };
 }

@@ -56,6 +56,13 @@ export function s3Error(
   if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
     return new StorageError('STORAGE_ACCESS_DENIED', 'access is denied', details);
   }
+  if (name === 'EndpointError' || /Path-style addressing .* ARN/.test(messageOf(thrown))) {
+    return new StorageError('STORAGE_URI_INVALID', 'the bucket or access point has no address here', {
+      ...details,
+      expected:
+        "an access point in the partition of AWS_REGION, and no endpoint of one's own (AWS_ENDPOINT_URL)",
+    });
+  }
   const summary = fallback === 'STORAGE_READ_FAILED' ? 'reading failed' : 'writing failed';
   // No answer at all, or one that says "later", after all attempts of the SDK.
   const retryable = status === undefined || status >= 500 || status === 429 || status === 409;

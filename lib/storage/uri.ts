@@ -37,22 +37,39 @@ export function diskPath(uri: string): string {
 }
 
 export interface S3Location {
+  /** A bucket's name, an access point's alias, or its ARN, as the SDK takes them. */
   readonly bucket: string;
   /** Without a leading slash; empty for the bucket itself. */
   readonly key: string;
 }
 
 /**
- * Bucket and key of `s3://bucket/key`. The key is taken literally: nothing is decoded, `//` and `..` mean themselves.
+ * Of a regional access point. A multi-region one has no region: it needs signatures (SigV4a) that nothing here makes, and
+ * keeps no conditions across its regions.
+ */
+const ACCESS_POINT = /^arn:aws[a-z-]*:s3:[a-z0-9-]+:\d{12}:accesspoint\/[a-z0-9-]+$/;
+
+/**
+ * Bucket and key of `s3://bucket/key` or `s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/key`. The key is taken literally:
+ * nothing is decoded, `//` and `..` mean themselves.
  * @throws StorageError STORAGE_URI_INVALID
  */
 export function parseS3Uri(uri: string): S3Location {
-  const [, bucket, key = ''] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(uri) ?? [];
-  if (bucket !== undefined) return { bucket, key };
-  throw new StorageError('STORAGE_URI_INVALID', 'not a usable S3 URI', {
-    file: uri,
-    expected: 's3://bucket/key',
-  });
+  const [, bucket, key = ''] = /^s3:\/\/(arn:[^/]*\/[^/]+|[^/]+)(?:\/(.*))?$/is.exec(uri) ?? [];
+  if (bucket === undefined) {
+    throw new StorageError('STORAGE_URI_INVALID', 'not a usable S3 URI', {
+      file: uri,
+      expected: 's3://bucket/key',
+    });
+  }
+  if (bucket.startsWith('arn:') && !ACCESS_POINT.test(bucket)) {
+    throw new StorageError('STORAGE_URI_INVALID', 'not a usable S3 access point', {
+      file: uri,
+      expected: 's3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/key',
+      found: bucket,
+    });
+  }
+  return { bucket, key };
 }
 
 /** The key as a folder: its prefix ends with a slash, or is empty for the bucket itself. */

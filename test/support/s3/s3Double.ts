@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { checksum, decodeBody, S3Refusal } from './awsChunked.ts';
-import { S3Bucket, type StoredObject } from './s3Bucket.ts';
+import { S3Bucket, type StoredObject, type WriteCondition } from './s3Bucket.ts';
 import { escapeXml, unescapeXml } from './s3Xml.ts';
 
 /** One request, as faults and logs see it. */
@@ -29,6 +29,12 @@ export interface S3DoubleOptions {
   readonly fault?: (request: S3Request) => S3Fault | undefined;
   /** Called after every object that was created. */
   readonly onObjectCreated?: (event: { bucket: string; key: string; object: StoredObject }) => void;
+  /** Whether the conditions of a write are ignored, as some stores do. */
+  readonly ignoresConditions?: (request: S3Request) => boolean;
+  /** What is kept of a body instead of its bytes. */
+  readonly keepInstead?: (request: S3Request, bytes: Buffer) => Buffer;
+  /** Headers that go over those of an answer. */
+  readonly answerHeaders?: (request: S3Request) => Readonly<Record<string, string>>;
   /** Keys a page of a listing; S3 gives 1,000. */
   readonly pageSize?: number;
 }
@@ -87,13 +93,19 @@ export class S3Double {
     }
     if (fault?.kind === 'status') throw new S3Refusal(fault.status, fault.code);
     if (fault?.kind === 'stall') await new Promise((resolve) => setTimeout(resolve, fault.millis));
-    const answer = this.#perform(request, decodeBody(Buffer.concat(chunks), incoming.headers));
+    const bytes = decodeBody(Buffer.concat(chunks), incoming.headers);
+    const answer = this.#perform(request, this.options.keepInstead?.(request, bytes) ?? bytes);
     if (fault?.kind === 'lostAnswer') {
       incoming.socket.destroy();
       return;
     }
     const { status, headers = {}, body = Buffer.alloc(0) } = answer;
-    response.writeHead(status, { 'x-amz-request-id': 'double', 'content-length': body.length, ...headers });
+    response.writeHead(status, {
+      'x-amz-request-id': 'double',
+      'content-length': body.length,
+      ...headers,
+      ...this.options.answerHeaders?.(request),
+    });
     if (request.method === 'HEAD' || status === 204 || status === 304) response.end();
     else if (fault?.kind === 'cut') {
       response.write(body.subarray(0, fault.afterBytes), () => incoming.socket.destroy());
@@ -120,7 +132,7 @@ export class S3Double {
       return { status: 200, headers: { etag, 'x-amz-checksum-crc32': checksum(body) } };
     }
     if (method === 'POST' && uploadId !== null) {
-      const stored = bucket.completeUpload(uploadId, partsOf(body), conditionOf(request));
+      const stored = bucket.completeUpload(uploadId, partsOf(body), this.#conditionOf(request));
       this.options.onObjectCreated?.({ bucket: request.bucket, key, object: stored });
       return xml(
         `<CompleteMultipartUploadResult><ETag>${escapeXml(stored.etag)}</ETag></CompleteMultipartUploadResult>`,
@@ -131,7 +143,7 @@ export class S3Double {
       return { status: 204 };
     }
     if (method === 'PUT') {
-      const stored = bucket.put(key, body, kept(request.headers), conditionOf(request));
+      const stored = bucket.put(key, body, kept(request.headers), this.#conditionOf(request));
       this.options.onObjectCreated?.({ bucket: request.bucket, key, object: stored });
       return { status: 200, headers: { etag: stored.etag, 'x-amz-checksum-crc32': checksum(body) } };
     }
@@ -141,6 +153,14 @@ export class S3Double {
     }
     if (method === 'GET' || method === 'HEAD') return read(bucket.get(key), request);
     throw new S3Refusal(501, 'NotImplemented');
+  }
+
+  #conditionOf(request: S3Request): WriteCondition {
+    if (this.options.ignoresConditions?.(request)) return {};
+    return {
+      ifNoneMatch: request.headers['if-none-match'] as string | undefined,
+      ifMatch: request.headers['if-match'] as string | undefined,
+    };
   }
 
   #list(bucket: S3Bucket, { query }: S3Request): Answer {
@@ -215,13 +235,6 @@ function partsOf(body: Buffer): { partNumber: number; etag: string }[] {
     partNumber: Number(/<PartNumber>(\d+)</.exec(part)?.[1]),
     etag: unescapeXml(/<ETag>(.*?)</.exec(part)?.[1] ?? ''),
   }));
-}
-
-function conditionOf({ headers }: S3Request) {
-  return {
-    ifNoneMatch: headers['if-none-match'] as string | undefined,
-    ifMatch: headers['if-match'] as string | undefined,
-  };
 }
 
 /** Headers that an object gives back. */
