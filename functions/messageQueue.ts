@@ -1,5 +1,4 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { tracer } from './telemetry.ts';
 
 /** What SQS takes in one call. */
 const MESSAGES_A_CALL = 10;
@@ -13,7 +12,7 @@ export async function sendMessages(
 ): Promise<void> {
   if (documents.length === 0) return;
   if (queueUrl === undefined) throw new Error('a queue URL is missing from the environment');
-  client ??= tracer.captureAWSv3Client(new SQSClient({}));
+  client ??= new SQSClient({});
   for (let at = 0; at < documents.length; at += MESSAGES_A_CALL) {
     const Entries = documents.slice(at, at + MESSAGES_A_CALL).map((document, index) => ({
       Id: String(index),

@@ -1,6 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { Tracer } from '@aws-lambda-powertools/tracer';
 import type { Context } from 'aws-lambda';
 import { CODE_VERSION } from '../lib/base/codeVersion.ts';
 import { mayPass } from '../lib/base/retry.ts';
@@ -12,8 +11,6 @@ export const metrics = new Metrics({
   serviceName,
   namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? serviceName,
 });
-// Clients are captured one by one (traced.ts): the SDK marks its requests, and the patch of http passes over marked ones.
-export const tracer = new Tracer({ serviceName, captureHTTPsRequests: false });
 
 /** What of Lambda's context tells one invocation from another; absent when a handler is called by hand. */
 export type Invocation = Partial<Pick<Context, 'awsRequestId'>>;

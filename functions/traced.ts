@@ -1,37 +1,33 @@
-import { openS3 } from '../lib/storage/s3Client.ts';
-import { tracer } from './telemetry.ts';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { logger } from './telemetry.ts';
 
-let captured: Promise<unknown> | undefined;
+/** What is known so far of the piece of work that is under way. */
+const fields = new AsyncLocalStorage<Record<string, string>>();
 
 /**
- * Runs work in a subsegment of its own, under annotations that traces are searched by. S3 and SQS calls are subsegments of
- * it. Outside of Lambda it is the work alone.
+ * Does a piece of work and logs how long it took, under a name and fields that logs are searched by (`span`, `partition`).
+ * One record per call, whether the work ended or failed; what failed is logged by whoever catches it.
  */
 export async function traced<T>(
-  name: string,
-  annotations: Readonly<Record<string, string>>,
+  span: string,
+  known: Readonly<Record<string, string>>,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!tracer.isTracingEnabled()) return work();
-  // lib's own client: it knows nothing of tracing.
-  captured ??= openS3().then(({ client }) => tracer.captureAWSv3Client(client));
-  await captured;
-  const result = tracer.provider.captureAsyncFunc(name, async (subsegment) => {
-    try {
-      tracer.annotateColdStart();
-      for (const [key, value] of Object.entries(annotations)) tracer.putAnnotation(key, value);
-      return await work();
-    } catch (error) {
-      tracer.addErrorAsMetadata(error as Error);
-      throw error;
-    } finally {
-      subsegment?.close();
-    }
-  });
-  return result as Promise<T>;
+  const own = { ...known };
+  const startMillis = performance.now();
+  let isDone = false;
+  try {
+    const result = await fields.run(own, work);
+    isDone = true;
+    return result;
+  } finally {
+    const durationMillis = Math.round(performance.now() - startMillis);
+    logger.info(isDone ? span : `${span} failed`, { span, durationMillis, isDone, ...own });
+  }
 }
 
 /** What is known of the work only while it is done. */
 export function annotate(key: string, value: string): void {
-  tracer.putAnnotation(key, value);
+  const own = fields.getStore();
+  if (own !== undefined) own[key] = value;
 }

@@ -26,6 +26,7 @@ const FUNCTIONS = {
     packages: ['onnxruntime-node', 'onnxruntime-common', 'parquet-wasm'],
   },
   publish: { entries: { main: 'functions/publish.ts' }, packages: ['parquet-wasm'] },
+  freshness: { entries: { main: 'functions/freshness.ts' }, packages: [] },
 };
 /**
  * What Lambda loads. It imports the entry as a module of unknown kind, for which Node compiles and scans the text before it
@@ -45,7 +46,7 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
     outdir: folder,
     bundle: true,
     platform: 'node',
-    target: 'node22',
+    target: 'node24',
     // CommonJS starts faster than modules.
     format: 'cjs',
     // Not minified: a stack trace at night names our functions and needs no source map.

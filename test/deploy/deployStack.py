@@ -74,7 +74,6 @@ notifications = [
     {
         "QueueArn": queues[each["Queue"]["Fn::GetAtt"][0]],
         "Events": [each["Event"]],
-        "Filter": {"Key": {"FilterRules": each["Filter"]["S3Key"]["Rules"]}},
     }
     for each in features
 ]

@@ -6,20 +6,23 @@ import { functions, retention } from './checks/functions.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
 import type { Check } from './checks/resources.ts';
-import { roles } from './checks/roles.ts';
-import { type CodeCalls, functionCalls } from './codeCalls.ts';
+import { operators, roles } from './checks/roles.ts';
+import { type CodeCalls, functionCalls, operatorCalls } from './codeCalls.ts';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 
 // A check that finds nothing wrong with the template might find nothing wrong with any: here each is given templates with one
 // property spoilt, and must say so.
 let calls: Readonly<Record<string, CodeCalls>>;
+let ofOperators: CodeCalls;
 beforeAll(() => {
   calls = functionCalls();
+  ofOperators = operatorCalls();
 }, 120_000);
 
 const CHECKS: Readonly<Record<keyof typeof MUTATIONS, Check>> = {
   privacy,
   roles: (resources) => roles(resources, calls),
+  operators: (resources) => operators(resources, ofOperators),
   queues,
   alarms: (resources) => alarms(resources, calls),
   functions,

@@ -25,6 +25,14 @@ export function functionCalls(): Readonly<Record<string, CodeCalls>> {
   return Object.fromEntries(functions.map(([name, entries]) => [name, codeCalls(entries, program)]));
 }
 
+/** The calls of those of the CLI's commands that are about a stage. */
+export function operatorCalls(): CodeCalls {
+  const entries = ['planCommand', 'publicationCommands', 'redriveCommand', 'runCommand'].map(
+    (name) => `lib/cli/${name}.ts`,
+  );
+  return codeCalls(entries, programOf(entries));
+}
+
 /** @param entries files below the project, or absolute */
 export function programOf(entries: readonly string[]): ts.Program {
   const { config } = ts.readConfigFile(join(project, 'tsconfig.json'), ts.sys.readFile);

@@ -7,6 +7,7 @@ type SpoiltProperty = readonly [...Mutation, found: string];
 const allow = (Action: string, Resource: unknown) => ({ Effect: 'Allow', Action: [Action], Resource });
 const PLAN = 'PlanRole/Properties/Policies/2/PolicyDocument/Statement';
 const RUN = 'ScoringRunRole/Properties/Policies/0/PolicyDocument/Statement';
+const OPERATORS = 'OperatorPolicy/Properties/PolicyDocument/Statement';
 const WIDGETS = 'Dashboard/Properties/DashboardBody/Fn::Sub';
 const dashboard = (...metric: readonly string[]) =>
   JSON.stringify({ widgets: [{ properties: { metrics: [metric] } }] });
@@ -55,7 +56,12 @@ export const MUTATIONS = {
       undefined,
       'EventsQueuePolicy: allows s3.amazonaws.com on behalf of any account',
     ],
-    ['EventsQueuePolicy/Properties/PolicyDocument/Statement/1', {}, 'EventsQueuePolicy: allows plain HTTP'],
+    [
+      'EventsQueuePolicy/Properties/PolicyDocument/Statement/1/Condition',
+      {},
+      'EventsQueuePolicy: allows events.amazonaws.com on behalf of any account',
+    ],
+    ['EventsQueuePolicy/Properties/PolicyDocument/Statement/2', {}, 'EventsQueuePolicy: allows plain HTTP'],
     ['UnitsQueue/Properties/SqsManagedSseEnabled', false, 'UnitsQueue: is not encrypted'],
     ['Url', { Type: 'AWS::Lambda::Url', Properties: { AuthType: 'NONE' } }, 'Url: is a URL for everyone'],
     [
@@ -71,34 +77,46 @@ export const MUTATIONS = {
   ],
   roles: [
     [
-      `${PLAN}/1/Action`,
+      `${PLAN}/3/Action`,
       ['s3:GetObject', 's3:DeleteObject'],
       'PlanRole: may s3:DeleteObject, which nothing calls',
     ],
-    [`${PLAN}/1/Action`, ['s3:*'], 'PlanRole: may s3:*'],
+    [`${PLAN}/3/Action`, ['s3:*'], 'PlanRole: may s3:*'],
+    [PLAN, [], 'PlanRole: may not s3:ListBucket, which is called'],
     [
-      `${PLAN}/0`,
-      allow('s3:GetObject', { 'Fn::Sub': `\${ModelsBucket.Arn}/*` }),
-      'PlanRole: may not s3:ListBucket, which is called',
-    ],
-    [
-      `${PLAN}/2`,
+      `${PLAN}/4`,
       allow('s3:GetObject', { 'Fn::Sub': `\${ModelsBucket.Arn}/*` }),
       'PlanRole: may not s3:PutObject, which is called',
     ],
-    [`${PLAN}/1/Resource`, '*', 'PlanRole: may s3:GetObject on everything'],
-    [`${PLAN}/1/Resource`, 'arn:aws:s3:::*', 'PlanRole: may s3:GetObject on arn:aws:s3:::*'],
+    [`${PLAN}/3/Resource`, '*', 'PlanRole: may s3:GetObject on everything'],
+    [`${PLAN}/3/Resource`, 'arn:aws:s3:::*', 'PlanRole: may s3:GetObject on arn:aws:s3:::*'],
     [
-      `${PLAN}/1/Resource`,
+      `${PLAN}/3/Resource`,
       'arn:aws:s3:::elsewhere/*',
       'PlanRole: may s3:GetObject on arn:aws:s3:::elsewhere/*',
     ],
     [
-      `${PLAN}/4/Resource`,
+      `${PLAN}/6/Resource`,
       'arn:aws:sqs:eu-central-1:123456789012:*',
       'PlanRole: may sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:*',
     ],
-    [`${PLAN}/1/Effect`, 'Deny', 'PlanRole: has a statement that allows by exception'],
+    [
+      `${PLAN}/3/Condition`,
+      { StringEquals: { 'aws:SourceVpc': 'v' } },
+      'PlanRole: has conditions: {"StringEquals":{"aws:SourceVpc":"v"}}',
+    ],
+    [`${PLAN}/0/Resource`, 'arn:aws:s3:::elsewhere', 'PlanRole: may s3:ListBucket on arn:aws:s3:::elsewhere'],
+    [
+      `${PLAN}/+`,
+      allow('kms:Decrypt', 'arn:aws:kms:eu-central-1:123456789012:key/1'),
+      'PlanRole: may kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/1',
+    ],
+    [
+      'FreshnessSchedule/Properties/Target/Arn',
+      'arn:aws:sqs:eu-central-1:123456789012:EventsQueue',
+      'FreshnessScheduleRole: may lambda:InvokeFunction, which nothing calls',
+    ],
+    [`${PLAN}/3/Effect`, 'Deny', 'PlanRole: has a statement that allows by exception'],
     [
       `${PLAN}/+`,
       { Effect: 'Allow', NotAction: 'iam:*', Resource: '*' },
@@ -136,7 +154,7 @@ export const MUTATIONS = {
     ],
     ['PlanLambdaFunction/Properties/Role', { 'Fn::GetAtt': ['ScoreRole', 'Arn'] }, 'ScoreRole: is shared'],
     [
-      'ScoreRole/Properties/Policies/2/PolicyDocument/Statement/2/Action',
+      'ScoreRole/Properties/Policies/2/PolicyDocument/Statement/4/Action',
       ['s3:PutObject'],
       'ScoreRole: may not s3:AbortMultipartUpload, which is called',
     ],
@@ -168,7 +186,25 @@ export const MUTATIONS = {
       'ScheduleRole: may sqs:SendMessage, which nothing calls',
     ],
   ],
+  operators: [
+    [`${OPERATORS}/+`, allow('iam:PassRole', '*'), 'OperatorPolicy: may iam:PassRole, which nothing calls'],
+    [`${OPERATORS}/5`, undefined, 'OperatorPolicy: may not s3:DeleteObject, which is called'],
+    [`${OPERATORS}/6/Resource`, '*', 'OperatorPolicy: may states:StartExecution on everything'],
+    [
+      `${OPERATORS}/7/Resource`,
+      'arn:aws:states:eu-central-1:123456789012:execution:Other/*',
+      'OperatorPolicy: may states:RedriveExecution on arn:aws:states:eu-central-1:123456789012:execution:Other/*',
+    ],
+    ['OperatorPolicy/Properties/Roles', ['admin'], 'OperatorPolicy: is attached to admin'],
+    ['OperatorPolicy', undefined, '0 policies for operators'],
+  ],
   queues: [
+    ['OldestEventAlarm', undefined, 'EventsQueue: nobody is told of messages that wait'],
+    [
+      'OldestEventAlarm/Properties/MetricName',
+      'NumberOfMessagesSent',
+      'EventsQueue: nobody is told of messages that wait',
+    ],
     ['UnitsQueue/Properties/RedrivePolicy', undefined, 'UnitsQueue: has no dead letters'],
     [
       'UnitsQueue/Properties/RedrivePolicy/maxReceiveCount',
@@ -297,6 +333,8 @@ export const MUTATIONS = {
   ],
   retention: [
     ['ScoresBucket/DeletionPolicy', undefined, 'ScoresBucket: goes with its stack'],
+    ['ScoresBucket/DeletionPolicy', 'Delete', 'ScoresBucket: goes with its stack'],
+    ['ScoresBucket/DeletionPolicy', 'Retain', 'ScoresBucket: stays when its first deployment fails'],
     ['FeaturesBucket/UpdateReplacePolicy', 'Delete', 'FeaturesBucket: goes when it is replaced'],
     [
       'ModelsBucket/Properties/LifecycleConfiguration',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
@@ -6,19 +7,25 @@ import { packagedTemplate, type Resources } from '../support/cloudFormation/pack
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
 import { functions, retention } from './checks/functions.ts';
+import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
-import { listed, nameIn, ofType, type Statement } from './checks/resources.ts';
-import { allowances, roles } from './checks/roles.ts';
-import { type CodeCalls, functionCalls } from './codeCalls.ts';
+import { type LambdaFunction, listed, nameIn, ofType, type Statement } from './checks/resources.ts';
+import { allowances, operators, roles } from './checks/roles.ts';
+import { type CodeCalls, functionCalls, operatorCalls } from './codeCalls.ts';
 
 // What would be deployed, packaged without credentials. checks.test.ts shows that each check finds what it is for.
-const X64 = ['--param=arch=x64', '--param=lambdaArchitecture=x86_64'];
+const VARIANTS: Readonly<Record<string, readonly string[]>> = JSON.parse(
+  readFileSync(new URL('variants.json', import.meta.url), 'utf8'),
+);
+const X64 = VARIANTS['own buckets for x64']!.map((param) => `--param=${param}`);
 let calls: Readonly<Record<string, CodeCalls>>;
+let ofOperators: CodeCalls;
 let resources: Resources;
 
 beforeAll(() => {
   calls = functionCalls();
+  ofOperators = operatorCalls();
   resources = resolveTemplate(packagedTemplate('prod'));
 }, 120_000);
 
@@ -29,18 +36,27 @@ const property = (name: string, ...path: readonly string[]): unknown =>
   );
 
 describe.each([
-  ['dev', []],
-  ['prod', []],
-  ['prod for x64', X64],
-] as const)('the template of %s', (stage, params) => {
-  const template = () => resolveTemplate(packagedTemplate(stage.split(' ')[0]!, ...params));
+  ['own buckets of dev', 'dev', []],
+  ...Object.entries(VARIANTS).map(([name, params]) => [name, 'prod', params] as const),
+] as const)('the template of %s', (_, stage, params) => {
+  const template = () =>
+    resolveTemplate(packagedTemplate(stage, ...params.map((param) => `--param=${param}`)));
+  const keyOf = (name: string) => {
+    const key = params.find((param) => param.startsWith(`${name}KmsKey=`))?.split('=')[1];
+    return key === undefined ? {} : { [name]: key };
+  };
+  const keys: Keys = { ...keyOf('input'), ...keyOf('models'), ...keyOf('scores') };
 
   it('lets nobody else in, and nobody without TLS', () => {
     expect(privacy(template())).toEqual([]);
   });
 
   it('gives each role the actions that its owner calls, on resources of its own', () => {
-    expect(roles(template(), calls)).toEqual([]);
+    expect(roles(template(), calls, keys)).toEqual([]);
+  });
+
+  it('gives operators what their commands call', () => {
+    expect(operators(template(), ofOperators, keys)).toEqual([]);
   });
 
   it('loses no message: dead letters that are watched, hidden for six times the timeout', () => {
@@ -89,6 +105,17 @@ describe('what functions may write', () => {
     expect(writers('runs')).toEqual(['ScoringRunRole']);
   });
 
+  it('and the state machine writes what became of its items where its role may', () => {
+    const prefixOf = (...params: readonly string[]) =>
+      /"Prefix":"([^"]*)"/.exec(
+        JSON.stringify(
+          resolveTemplate(packagedTemplate('prod', ...params)).ScoringRun!.Properties!.Definition,
+        ),
+      )![1];
+    expect(prefixOf()).toBe('runs');
+    expect(prefixOf('--param=scores=s3://our-data/scores/v2')).toBe('scores/v2/runs');
+  });
+
   it('can start nothing: only features tell of new objects, and only S3 sends to the queue of events', () => {
     const telling = Object.keys(resources).filter((name) => property(name, 'NotificationConfiguration'));
     expect(telling).toEqual(['FeaturesBucket']);
@@ -129,8 +156,65 @@ describe('buckets', () => {
   });
 });
 
+describe('an input of the account', () => {
+  const withInput = (...params: readonly string[]) =>
+    packagedTemplate('prod', '--param=input=s3://our-data/raw/features', ...params);
+  const notified = (template: Resources) => template.FeaturesBucket!.Properties!.NotificationConfiguration;
+
+  it('tells of what lands below its prefix through EventBridge, and its bucket is left alone', () => {
+    const template = resolveTemplate(withInput());
+    expect(template.FeaturesBucket).toBeUndefined();
+    expect(template.InputEvents!.Properties).toMatchObject({
+      EventPattern: {
+        source: ['aws.s3'],
+        'detail-type': ['Object Created'],
+        detail: { bucket: { name: ['our-data'] }, object: { key: [{ prefix: 'raw/features/' }] } },
+      },
+      Targets: [{ Arn: 'arn:aws:sqs:eu-central-1:123456789012:EventsQueue' }],
+    });
+    const statements = property('EventsQueuePolicy', 'PolicyDocument', 'Statement');
+    expect(statements).toContainEqual({
+      Effect: 'Allow',
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: 'sqs:SendMessage',
+      Resource: 'arn:aws:sqs:eu-central-1:123456789012:EventsQueue',
+      Condition: {
+        ArnEquals: { 'aws:SourceArn': 'arn:aws:events:eu-central-1:123456789012:rule/ncs4cvr-prod-*' },
+      },
+    });
+  });
+
+  it('of the stack tells of every object, whatever its name: the content decides', () => {
+    expect(notified(resources)).toEqual({
+      QueueConfigurations: [
+        { Event: 's3:ObjectCreated:*', Queue: 'arn:aws:sqs:eu-central-1:123456789012:EventsQueue' },
+      ],
+    });
+  });
+
+  it('tells of nothing where events are switched off', () => {
+    expect(withInput('--param=events=DISABLED').InputEvents).toBeUndefined();
+    expect(notified(packagedTemplate('prod', '--param=events=DISABLED'))).toEqual({});
+  });
+
+  it.each([
+    ['input=our-data', 'param input: expected s3://BUCKET or s3://BUCKET/PREFIX, found our-data'],
+    ['input=s3://our-data/a/../b', 'param input: expected s3://'],
+    ['scores=s3://our-data/*', 'param scores: expected s3://'],
+    ['scores=s3://our-data/raw/features/scores', 'scores (s3://our-data/raw/features/scores) lies in input'],
+    ['models=s3://our-data', 'input (s3://our-data/raw/features) lies in models (s3://our-data)'],
+    ['scoresKmsKey=alias/ours', 'param scoresKmsKey: expected the ARN of a KMS key, found alias/ours'],
+    ['events=off', 'param events: expected ENABLED or DISABLED, found off'],
+    ['scoreConcurrency=0', 'param scoreConcurrency: expected none or a number, found 0'],
+  ])('is not packaged with %s', (param, message) => {
+    expect(() => withInput(`--param=${param}`)).toThrow(
+      expect.objectContaining({ stdout: expect.stringContaining(message) }) as Error,
+    );
+  });
+});
+
 describe('alarms', () => {
-  it('watch runs that fail, hang or are late, units that wait, and every function that fails or is throttled', () => {
+  it('watch runs that fail or hang, scores that are late, refused or incomplete, and every function that runs call', () => {
     const watched = ofType<{ MetricName: string; Dimensions: { Value: string }[] }>(
       resources,
       'AWS::CloudWatch::Alarm',
@@ -140,16 +224,19 @@ describe('alarms', () => {
       expect.arrayContaining([
         `ExecutionsFailed ${machine}`,
         `ExecutionsTimedOut ${machine}`,
-        `ExecutionsSucceeded ${machine}`,
-        'ApproximateAgeOfOldestMessage UnitsQueue',
+        ...['newestPublishedAgeHours', 'refused', 'incomplete'].map((name) => `${name} ncs4cvr`),
+        'Errors ncs4cvr-prod-freshness',
+        'ApproximateAgeOfOldestMessage EventsQueue',
       ]),
     );
     const rates = ofType<{ Metrics: { Expression?: string; MetricStat?: { Metric: object } }[] }>(
       resources,
       'AWS::CloudWatch::Alarm',
     ).flatMap(([, { Metrics }]) => (Metrics === undefined ? [] : [JSON.stringify(Metrics)]));
-    const names = ofType<{ FunctionName: string }>(resources, 'AWS::Lambda::Function');
-    expect(names).toHaveLength(3);
+    const names = ofType<{ FunctionName: string }>(resources, 'AWS::Lambda::Function').filter(
+      ([name]) => name !== 'FreshnessLambdaFunction',
+    );
+    expect(names.length).toBeGreaterThan(2);
     for (const [, { FunctionName }] of names) {
       expect(watched).toContain(`Throttles ${FunctionName}`);
       const isWatched = rates.some(
@@ -157,19 +244,6 @@ describe('alarms', () => {
       );
       expect(isWatched, FunctionName).toBe(true);
     }
-  });
-
-  it('tell of a day without a success, and of none reported either, where runs are scheduled', () => {
-    const late = {
-      Period: 86400,
-      ComparisonOperator: 'LessThanThreshold',
-      Threshold: 1,
-      TreatMissingData: 'breaching',
-    };
-    expect(resources.RunLateAlarm!.Properties).toMatchObject({ ActionsEnabled: true, ...late });
-    const dev = packagedTemplate('dev');
-    expect(dev.RunLateAlarm!.Properties).toMatchObject({ ActionsEnabled: false, ...late });
-    expect(dev.NightlySchedule!.Properties).toMatchObject({ State: 'DISABLED' });
   });
 
   it('reach a topic that CloudWatch may use: not one encrypted with a key of AWS', () => {
@@ -189,6 +263,7 @@ describe('the state machine', () => {
       ['PlanFunctionArn', 'ncs4cvr-prod-plan'],
       ['ScoreFunctionArn', 'ncs4cvr-prod-score'],
       ['PublishFunctionArn', 'ncs4cvr-prod-publish'],
+      ['RunsPrefix', 'runs'],
     ]);
   });
 });
@@ -204,7 +279,7 @@ describe('functions', () => {
         template[`${name}LambdaFunction`]!.Properties!.Architectures;
       expect(architectureOf(resources)).toEqual(['arm64']);
       expect(architectureOf(packagedTemplate('prod', ...X64))).toEqual(['x86_64']);
-      expect(property(`${name}LambdaFunction`, 'Runtime')).toBe('nodejs22.x');
+      expect(property(`${name}LambdaFunction`, 'Runtime')).toBe('nodejs24.x');
     }
   });
 
@@ -239,6 +314,17 @@ describe('functions', () => {
         targetRows: 5000,
       }),
     );
+  });
+
+  it('reserve nothing unless asked to: the first quota of an account is ten at a time, all of them unreserved', () => {
+    const reservedBy = (stage: string, ...params: readonly string[]) =>
+      ofType<LambdaFunction>(
+        resolveTemplate(packagedTemplate(stage, ...params)),
+        'AWS::Lambda::Function',
+      ).map(([, { ReservedConcurrentExecutions }]) => ReservedConcurrentExecutions);
+    expect(reservedBy('dev').filter((reserved) => reserved !== undefined)).toEqual([]);
+    expect(reservedBy('prod').filter((reserved) => reserved !== undefined)).toEqual([]);
+    expect(reservedBy('prod', '--param=scoreConcurrency=60')).toContain(60);
   });
 
   it('are priced as they are deployed', async () => {

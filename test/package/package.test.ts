@@ -15,7 +15,6 @@ import { packagedFiles, unzipFunction } from '../support/lambda/unzipFunction.ts
 import { putFolder } from '../support/s3/putFolder.ts';
 import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { XrayDaemon } from '../support/xray/xrayDaemon.ts';
 
 // What is deployed, built anew: the zips' content, and the functions run from it in a folder of their own.
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -97,10 +96,8 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     const modelUri = `s3://${s3.bucket}/model`;
     await putFolder(bundleUri, modelUri);
     await writeWhole(joinUri(place.inputUri, PARTITION, 'a.parquet'), funnelShard(first, 60));
-    const daemon = await XrayDaemon.start();
     const environment = {
       JOB: JSON.stringify({ input: place.inputUri, scores: place.root, model: modelUri, targetRows: 100 }),
-      ...daemon.environment,
     };
     const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as PlannedRun;
     const units = await readS3Json(planned.units.bucket, planned.units.key);
@@ -111,11 +108,6 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
       expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
     }
     await expectRows(place, bundle, first);
-    // Bundled too, the X-Ray SDK finds the invocation's trace, and the clients that lib has made.
-    for (const name of ['plan run', 'score unit', 'publish partition', 'S3']) {
-      expect(daemon.named(name).length, name).toBeGreaterThan(0);
-    }
-    daemon.stop();
     expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',
       'main.js',

@@ -52,7 +52,9 @@ interface Bucket {
 /** The packager's own bucket: its zips can be made again. */
 const OF_THE_PACKAGER = 'ServerlessDeploymentBucket';
 
-/** Data outlives the stack, and what an upload that died has left doesn't stay. */
+/**
+ * Data outlives the stack, a first deployment that fails leaves nothing, and what an upload that died has left doesn't stay.
+ */
 export function retention(resources: Resources): string[] {
   return ofType<Bucket>(resources, 'AWS::S3::Bucket')
     .filter(([name]) => name !== OF_THE_PACKAGER)
@@ -63,7 +65,8 @@ export function retention(resources: Resources): string[] {
           Status === 'Enabled' && AbortIncompleteMultipartUpload,
       );
       return [
-        ...(DeletionPolicy === 'Retain' ? [] : [`${name}: goes with its stack`]),
+        ...(/^Retain/.test(String(DeletionPolicy)) ? [] : [`${name}: goes with its stack`]),
+        ...(DeletionPolicy === 'Retain' ? [`${name}: stays when its first deployment fails`] : []),
         ...(UpdateReplacePolicy === 'Retain' ? [] : [`${name}: goes when it is replaced`]),
         ...(ends ? [] : [`${name}: keeps what uploads that died have left`]),
       ];

@@ -46,6 +46,9 @@ export function queues(resources: Resources): string[] {
       problems.push(`${source}: has no queue`);
       continue;
     }
+    if (!isWaitWatched(nameIn(EventSourceArn), resources)) {
+      problems.push(`${nameIn(EventSourceArn)}: nobody is told of messages that wait`);
+    }
     const timeout = timeoutOf(FunctionName, resources);
     const { VisibilityTimeout = DEFAULT_VISIBILITY_SECONDS } = queue;
     if (!(VisibilityTimeout >= TIMEOUTS_HIDDEN * timeout)) {
@@ -85,6 +88,15 @@ function deadLetterProblems(
     ...(retentionOf(queue) < longest ? [`${name}: forgets sooner than the queue before it`] : []),
     ...(isWatched ? [] : [`${name}: no alarm watches it`]),
   ];
+}
+
+function isWaitWatched(name: string, resources: Resources): boolean {
+  return ofType<Alarm>(resources, 'AWS::CloudWatch::Alarm').some(
+    ([, { MetricName, Dimensions = [], ComparisonOperator = '' }]) =>
+      MetricName === 'ApproximateAgeOfOldestMessage' &&
+      Dimensions.some(({ Value }) => Value === name) &&
+      ComparisonOperator.startsWith('GreaterThan'),
+  );
 }
 
 function timeoutOf(functionArn: string, resources: Resources): number {

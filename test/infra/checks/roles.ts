@@ -1,6 +1,7 @@
 import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts';
 import type { Definition } from '../../support/stepFunctions/runStateMachine.ts';
 import type { CodeCalls } from '../codeCalls.ts';
+import { isInLocation, type Keys, keyProblems, type Location, locationsIn } from './locations.ts';
 import {
   type EventSource,
   type LambdaFunction,
@@ -18,6 +19,8 @@ interface Role {
 }
 interface Policy {
   readonly Roles: readonly string[];
+  readonly Users: readonly string[];
+  readonly Groups: readonly string[];
   readonly PolicyDocument: object;
 }
 interface StateMachine {
@@ -40,6 +43,12 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   DeleteObjectCommand: ['s3:DeleteObject'],
   DeleteObjectsCommand: ['s3:DeleteObject'],
   SendMessageBatchCommand: ['sqs:SendMessage'],
+  StartExecutionCommand: ['states:StartExecution'],
+  ListExecutionsCommand: ['states:ListExecutions'],
+  DescribeExecutionCommand: ['states:DescribeExecution'],
+  RedriveExecutionCommand: ['states:RedriveExecution'],
+  ListMapRunsCommand: ['states:ListMapRuns'],
+  DescribeMapRunCommand: ['states:DescribeMapRun'],
 };
 /** Actions that a state needs by its `Resource`, or that of its reader or writer. */
 const OF_STATES: Readonly<Record<string, readonly string[]>> = {
@@ -76,28 +85,65 @@ interface Duty {
   readonly logGroup?: string;
 }
 
-/** Every role may do what its owner does and nothing else, on resources of this template. */
-export function roles(resources: Resources, calls: Readonly<Record<string, CodeCalls>>): string[] {
+/**
+ * Every role may do what its owner does and nothing else, on resources of this template and below the locations of its job, with
+ * the keys of those.
+ */
+export function roles(
+  resources: Resources,
+  calls: Readonly<Record<string, CodeCalls>>,
+  keys: Keys = {},
+): string[] {
   const duties = dutiesIn(resources, calls);
+  const locations = locationsIn(resources, keys);
   return ofType<Role>(resources, 'AWS::IAM::Role').flatMap(([name, role]) => {
     const own = duties.filter((duty) => duty.role === name);
     const [duty] = own;
     if (duty === undefined) return [`${name}: nobody takes it`];
     const allowed = allowances(name, role, resources);
-    const actions = new Set(allowed.flatMap(({ Action }) => listed(Action)));
     return [
       ...(own.length > 1 ? ['is shared'] : []),
       ...(role.ManagedPolicyArns === undefined ? [] : ['has policies that are not ours']),
       ...trustProblems(role, duty),
-      ...[...actions]
-        .filter((action) => !duty.actions.has(action))
-        .map((action) => `may ${action}, which nothing calls`),
-      ...[...duty.actions]
-        .filter((action) => !actions.has(action))
-        .map((action) => `may not ${action}, which is called`),
-      ...allowed.flatMap((statement) => scopeProblems(statement, resources, duty)),
+      ...actionProblems(allowed, duty.actions),
+      ...allowed.flatMap((statement) => scopeProblems(statement, resources, locations, duty)),
+      ...keyProblems(allowed, locations),
     ].map((problem) => `${name}: ${problem}`);
   });
+}
+
+/** The policy for operators allows what their commands call and nothing else, and is nobody's before somebody takes it. */
+export function operators(resources: Resources, { commands }: CodeCalls, keys: Keys = {}): string[] {
+  const locations = locationsIn(resources, keys);
+  const policies = ofType<Policy>(resources, 'AWS::IAM::ManagedPolicy');
+  if (policies.length !== 1) return [`${policies.length} policies for operators`];
+  return policies.flatMap(([name, policy]) => {
+    const allowed = statementsOf(policy.PolicyDocument);
+    const attached = [policy.Roles, policy.Users, policy.Groups].flatMap(listed);
+    return [
+      ...(attached.length === 0 ? [] : [`is attached to ${attached.join()}`]),
+      ...actionProblems(allowed, new Set(commands.flatMap(actionsOfCommand))),
+      ...allowed.flatMap((statement) => scopeProblems(statement, resources, locations, {})),
+      ...keyProblems(allowed, locations),
+    ].map((problem) => `${name}: ${problem}`);
+  });
+}
+
+const actionsOfCommand = (command: string) => OF_COMMANDS[command] ?? [`${command}?`];
+
+/** Keys aside: what is needed of them follows from what is read and written (keyProblems). */
+function actionProblems(allowed: readonly Statement[], needed: ReadonlySet<string>): string[] {
+  const actions = new Set(
+    allowed.flatMap(({ Action }) => listed(Action)).filter((action) => !action.startsWith('kms:')),
+  );
+  return [
+    ...[...actions]
+      .filter((action) => !needed.has(action))
+      .map((action) => `may ${action}, which nothing calls`),
+    ...[...needed]
+      .filter((action) => !actions.has(action))
+      .map((action) => `may not ${action}, which is called`),
+  ];
 }
 
 function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls>>): Duty[] {
@@ -110,7 +156,7 @@ function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls
         role: nameIn(Role),
         service: 'lambda.amazonaws.com',
         actions: new Set([
-          ...commands.flatMap((command) => OF_COMMANDS[command] ?? [`${command}?`]),
+          ...commands.flatMap(actionsOfCommand),
           ...(isConsumer ? QUEUE_CONSUMER : []),
           ...LOGS,
           ...(TracingConfig?.Mode === 'Active' ? TRACES : []),
@@ -134,12 +180,17 @@ function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls
       role: nameIn(Target!.RoleArn),
       service: 'scheduler.amazonaws.com',
       actions: new Set([
-        Target!.Arn.includes(':stateMachine:') ? 'states:StartExecution' : `start ${Target!.Arn}?`,
+        startOf(Target!.Arn),
         ...(Target!.DeadLetterConfig === undefined ? [] : ['sqs:SendMessage']),
       ]),
     }),
   );
   return [...ofFunctions, ...ofMachines, ...ofSchedules];
+}
+
+function startOf(arn: string): string {
+  if (arn.includes(':stateMachine:')) return 'states:StartExecution';
+  return arn.includes(':function:') ? 'lambda:InvokeFunction' : `start ${arn}?`;
 }
 
 function actionsOfStates({ States }: Definition): string[] {
@@ -182,13 +233,20 @@ function trustProblems({ AssumeRolePolicyDocument }: Partial<Role>, { service }:
   return trusted.join() === JSON.stringify({ Service: service }) ? [] : [`is taken by ${trusted.join()}`];
 }
 
-function scopeProblems(statement: Statement, resources: Resources, { logGroup }: Duty): string[] {
-  const { Effect, Action, Resource } = statement;
+function scopeProblems(
+  statement: Statement,
+  resources: Resources,
+  locations: readonly Location[],
+  { logGroup }: Pick<Duty, 'logGroup'>,
+): string[] {
+  const { Effect, Action, Resource, Condition } = statement;
   if (Effect !== 'Allow' || Action === undefined || Resource === undefined) {
     return ['has a statement that allows by exception'];
   }
   const actions = listed(Action);
+  const isConditional = actions.every((action) => /^s3:ListBucket$|^kms:/.test(action));
   return [
+    ...(Condition === undefined || isConditional ? [] : [`has conditions: ${JSON.stringify(Condition)}`]),
     ...actions.filter((action) => !/^[a-z0-9]+:[A-Za-z]+$/.test(action)).map((action) => `may ${action}`),
     ...listed(Resource).flatMap((resource) => {
       if (resource === '*') {
@@ -197,7 +255,11 @@ function scopeProblems(statement: Statement, resources: Resources, { logGroup }:
           .map((action) => `may ${action} on everything`);
       }
       return actions
-        .filter((action) => !isOurs(action, resource, resources, logGroup))
+        .filter((action) =>
+          /^(s3|kms):/.test(action)
+            ? !isInLocation(action, resource, Condition, locations)
+            : !isOurs(action, resource, resources, logGroup),
+        )
         .map((action) => `may ${action} on ${resource}`);
     }),
   ];
@@ -211,12 +273,7 @@ function isOurs(
   logGroup: string | undefined,
 ): boolean {
   const isOfType = (name: string, type: string) => resources[name]?.Type === type;
-  const [service, verb] = action.split(':') as [string, string];
-  if (service === 's3') {
-    const [, bucket, path] = /^arn:aws:s3:::([^/*]+)(\/.*)?$/.exec(resource) ?? [];
-    if (bucket === undefined || !isOfType(bucket, 'AWS::S3::Bucket')) return false;
-    return verb === 'ListBucket' ? path === undefined : /^(\/[^*/]+)*\/\*$/.test(path ?? '');
-  }
+  const [service] = action.split(':') as [string];
   const inAccount = `arn:aws:${service}:eu-central-1:123456789012:`;
   if (!resource.startsWith(inAccount)) return false;
   const rest = resource.slice(inAccount.length);

@@ -8,6 +8,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::AccountId': ACCOUNT,
   'AWS::Partition': 'aws',
   'AWS::URLSuffix': 'amazonaws.com',
+  'AWS::StackName': 'ncs4cvr-prod',
 };
 
 /** ARNs by type, of a resource's own name. Types that nothing refers to by ARN are left out. */
@@ -57,7 +58,13 @@ function resolve(value: unknown, resources: Resources): unknown {
     }
     if (key!.startsWith('Fn::')) throw new Error(`${key} is not known here`);
   }
-  return Object.fromEntries(entries.map(([name, each]) => [name, resolve(each, resources)]));
+  const present = entries.filter(([, each]) => !isNoValue(each));
+  return Object.fromEntries(present.map(([name, each]) => [name, resolve(each, resources)]));
+}
+
+/** A property that isn't there. */
+function isNoValue(value: unknown): boolean {
+  return (value as { Ref?: string } | null)?.Ref === 'AWS::NoValue';
 }
 
 function substitute(

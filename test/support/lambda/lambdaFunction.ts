@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Subsegment, XrayDaemon } from '../xray/xrayDaemon.ts';
 import { type FunctionDescription, LAMBDA_REGION, lambdaVariables } from './lambdaVariables.ts';
 import { type FunctionError, RuntimeApi, type RuntimeReport } from './runtimeApi.ts';
 
@@ -32,7 +31,7 @@ type Report =
   | { readonly kind: 'outOfTime' };
 
 /**
- * One execution environment of a function: the runtime interface client on Node 22, in a process that knows of the
+ * One execution environment of a function: the runtime interface client on Node 24, in a process that knows of the
  * unzipped package and Lambda's variables alone. It stays warm between invocations; one that has ended, or was killed at
  * its deadline, is started anew by the next invocation. Every invocation is traced. Not as in Lambda: limits of memory and
  * payload aren't enforced.
@@ -44,7 +43,6 @@ export class LambdaFunction {
   starts = 0;
   readonly #options: LambdaFunctionOptions;
   #api!: RuntimeApi;
-  #xray!: XrayDaemon;
   #process: ChildProcess | undefined;
   #isReady = false;
   #onReport: (report: Report) => void = () => {};
@@ -59,13 +57,7 @@ export class LambdaFunction {
       if (report.kind === 'ready') created.#isReady = true;
       created.#onReport(report);
     });
-    created.#xray = await XrayDaemon.start();
     return created;
-  }
-
-  /** What X-Ray's daemon got, of all processes. */
-  get subsegments(): readonly Subsegment[] {
-    return this.#xray.sent;
   }
 
   /** Of the process that is there. */
@@ -130,7 +122,6 @@ export class LambdaFunction {
   async stop(): Promise<void> {
     await this.kill();
     await this.#api.stop();
-    this.#xray.stop();
   }
 
   /** The first report that is wanted after `act`. */
@@ -151,7 +142,6 @@ export class LambdaFunction {
       env: {
         ...lambdaVariables(this.#options),
         AWS_LAMBDA_RUNTIME_API: this.#api.host,
-        AWS_XRAY_DAEMON_ADDRESS: this.#xray.address,
         ...environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,7 +17,7 @@ export function lambdaVariables({ name, taskRoot, memorySize = 3538 }: FunctionD
     LAMBDA_TASK_ROOT: taskRoot,
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     _HANDLER: 'index.handler',
-    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x',
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
     AWS_REGION: LAMBDA_REGION,
     AWS_DEFAULT_REGION: LAMBDA_REGION,
     AWS_LAMBDA_FUNCTION_NAME: name,

@@ -1,0 +1,112 @@
+// Where input, models and scores are: in buckets that the account has, or in the stack's own. Read by serverless.yml as
+// `custom.locations`, since what a policy may say follows from it. Names and ARNs are parts of a `!Sub`.
+const OWN_BUCKETS = { input: 'FeaturesBucket', models: 'ModelsBucket', scores: 'ScoresBucket' };
+/** A bucket, and a prefix of plain characters: `*`, `?` and `$` mean something in policies. */
+const URI = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.'()/=+@:, -]+?))?\/*$/;
+/** An alias is no resource of a policy. */
+const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
+const STATES = ['ENABLED', 'DISABLED'];
+
+module.exports = async ({ resolveVariable }) => {
+  const param = async (name) => String(await resolveVariable(`param:${name}`)).trim();
+  const entries = await Promise.all(
+    Object.entries(OWN_BUCKETS).map(async ([name, bucket]) => [
+      name,
+      locationOf(name, await param(name), bucket, await param(`${name}KmsKey`)),
+    ]),
+  );
+  refuseNested(entries);
+  const events = await param('events');
+  if (!STATES.includes(events))
+    throw new Error(`param events: expected ${STATES.join(' or ')}, found ${events}`);
+  const keyArnsOf = (...names) => [
+    ...new Set(
+      entries.flatMap(([name, { keyArn }]) => (names.includes(name) && keyArn !== '' ? [keyArn] : [])),
+    ),
+  ];
+  const keyArns = keyArnsOf('input', 'models', 'scores');
+  const writtenKeyArns = keyArnsOf('models', 'scores');
+  const keys = keyArns.length === 0 ? 'none' : writtenKeyArns.length === 0 ? 'read' : 'written';
+  const scoreConcurrency = reserved(await param('scoreConcurrency'));
+  return { ...Object.fromEntries(entries), keys, keyArns, writtenKeyArns, scoreConcurrency };
+};
+
+/**
+ * kind: whose bucket it is; uri: a value, for Join; bucket: its name; objects: ARN that objects' keys are appended to; keyPrefix: empty, or ends
+ * with `/`; listing: the statement that lets a role list it; key: is a KMS key given?; keyArn; encryption of an own bucket.
+ */
+function locationOf(name, uri, bucket, keyArn) {
+  if (keyArn !== '' && !KEY.test(keyArn)) {
+    throw new Error(`param ${name}KmsKey: expected the ARN of a KMS key, found ${keyArn}`);
+  }
+  const shared = {
+    key: keyArn === '' ? 'none' : 'given',
+    keyArn,
+    encryption: encryptionBy(keyArn),
+  };
+  if (uri === '') {
+    const arn = `\${${bucket}.Arn}`;
+    return {
+      ...shared,
+      kind: 'own',
+      uri: { 'Fn::Sub': `s3://\${${bucket}}` },
+      bucket: `\${${bucket}}`,
+      objects: arn,
+      keyPrefix: '',
+      listing: listing(arn, ''),
+    };
+  }
+  const [, given, prefix = ''] = URI.exec(uri) ?? [];
+  if (given === undefined || /(^|\/)\.{0,2}(\/|$)/.test(prefix || 'none')) {
+    throw new Error(`param ${name}: expected s3://BUCKET or s3://BUCKET/PREFIX, found ${uri}`);
+  }
+  const arn = `arn:\${AWS::Partition}:s3:::${given}`;
+  const tail = prefix === '' ? '' : `/${prefix}`;
+  return {
+    ...shared,
+    kind: 'existing',
+    uri: `s3://${given}${tail}`,
+    bucket: given,
+    objects: `${arn}${tail}`,
+    keyPrefix: prefix === '' ? '' : `${prefix}/`,
+    listing: listing(arn, prefix),
+  };
+}
+
+/**
+ * IfExists: reading a missing object asks for the right to list too, without a prefix. Without it S3 answers that the object
+ * is forbidden, and a partition that was never published could not be told from one that may not be read.
+ */
+function listing(arn, prefix) {
+  return {
+    Effect: 'Allow',
+    Action: ['s3:ListBucket'],
+    Resource: [{ 'Fn::Sub': arn }],
+    ...(prefix === '' ? {} : { Condition: { StringLikeIfExists: { 's3:prefix': [`${prefix}/*`] } } }),
+  };
+}
+
+function encryptionBy(keyArn) {
+  const ServerSideEncryptionByDefault =
+    keyArn === '' ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn };
+  const bucketKey = keyArn === '' ? {} : { BucketKeyEnabled: true };
+  return { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault, ...bucketKey }] };
+}
+
+/** An output must never be an input: no location lies in another one. */
+function refuseNested(entries) {
+  const given = entries.filter(([, { kind }]) => kind === 'existing');
+  for (const [name, { uri }] of given) {
+    const inside = given.find(
+      ([other, { uri: outer }]) => other !== name && `${uri}/`.startsWith(`${outer}/`),
+    );
+    if (inside !== undefined) throw new Error(`${name} (${uri}) lies in ${inside[0]} (${inside[1].uri})`);
+  }
+}
+
+/** No value where nothing is reserved: an account's first quota is ten invocations at a time, of which none may be reserved. */
+function reserved(concurrency) {
+  if (concurrency === 'none') return { Ref: 'AWS::NoValue' };
+  if (/^[1-9]\d*$/.test(concurrency)) return Number(concurrency);
+  throw new Error(`param scoreConcurrency: expected none or a number, found ${concurrency}`);
+}
