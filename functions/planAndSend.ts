@@ -1,3 +1,4 @@
+import { resolveModel } from '../lib/channels/resolveModel.ts';
 import { inputPartition } from '../lib/job/choosePartitions.ts';
 import { makeArrivalPlan } from '../lib/publish/makeRunPlan.ts';
 import { publishRequests, workUnits } from '../lib/publish/runPlan.ts';
@@ -13,7 +14,11 @@ export function planAndSend(partition: string, settings: Settings): Promise<void
 
 async function plan(partition: string, settings: Settings): Promise<void> {
   const { JOB: job, UNITS_QUEUE_URL, PUBLISH_QUEUE_URL } = settings;
-  const options = { firstModelUri: job.model, root: job.scores, targetRows: job.targetRows };
+  const options = {
+    firstModelUri: (await resolveModel(job.model)).uri,
+    root: job.scores,
+    targetRows: job.targetRows,
+  };
   const { plan: arrival, ignored } = await makeArrivalPlan(options, inputPartition(job.input, partition));
   annotate('model', arrival.model.version);
   const units = workUnits(arrival);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
+import { resolveModel } from '../lib/channels/resolveModel.ts';
 import { type ChosenPartitions, choosePartitions } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { type MadePlan, makeRunPlan } from '../lib/publish/makeRunPlan.ts';
@@ -77,7 +78,9 @@ export async function planRun(request: StartRequest, settings: Settings): Promis
 }
 
 async function chooseAndPlan(request: ChoosingRequest, job: JobDocument): Promise<RunPlan> {
-  const { modelUri = job.model, liftHold } = request;
+  const { modelUri: given, liftHold } = request;
+  const { uri: modelUri, channel } = await resolveModel(given ?? job.model);
+  if (channel !== undefined) logger.info('a channel chose the model', { ...channel, modelUri });
   const chosen = await choosePartitions(job, request.partitions, Date.now());
   const settings = { modelUri, root: job.scores, targetRows: job.targetRows, liftHold };
   const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);

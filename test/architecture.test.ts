@@ -20,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
   'lib/publish': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
+  'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
   'lib/estimate': ['lib/storage', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow'],
@@ -59,10 +60,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/comparison',
     'lib/synthesis',
     'lib/publish',
+    'lib/channels',
     'lib/estimate',
     'lib/stateMachine',
   ],
-  functions: ['lib/storage', 'lib/job', 'lib/bundle', 'lib/scoring', 'lib/publish'],
+  functions: ['lib/storage', 'lib/job', 'lib/bundle', 'lib/scoring', 'lib/publish', 'lib/channels'],
   'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
 };
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sha256 as digestOf } from '../base/digest.ts';
 import { decodeDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
@@ -63,7 +64,20 @@ export function isBundle(storage: Storage, uri: string): Promise<boolean> {
 /** The manifest alone: what a bundle says it is, not verified against its files. @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID */
 export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
   const file = joinUri(uri, MANIFEST_FILE);
-  return decodeDocument(await storage.readWhole(file), bundleManifestSchema, {
+  return decodeBundleManifest(await storage.readWhole(file), file);
+}
+
+/**
+ * The name of a bundle's content, 64 hex digits: the sha256 of the manifest's bytes, which hold the digests of the other
+ * files. Nothing is verified.
+ */
+export async function bundleDigest(storage: Storage, uri: string): Promise<string> {
+  return digestOf(await storage.readWhole(joinUri(uri, MANIFEST_FILE)));
+}
+
+/** @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID */
+export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleManifest {
+  return decodeDocument(bytes, bundleManifestSchema, {
     code: 'BUNDLE_MANIFEST_INVALID',
     summary: 'the manifest is invalid',
     file,

@@ -5,7 +5,13 @@ import { contractFingerprint } from '../features/contract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { type BundleManifest, GOLDEN_FILE, MODEL_FILE, readBundleManifest } from './bundleManifest.ts';
+import {
+  type BundleManifest,
+  decodeBundleManifest,
+  GOLDEN_FILE,
+  MANIFEST_FILE,
+  MODEL_FILE,
+} from './bundleManifest.ts';
 import { verifyModel } from './verifyModel.ts';
 
 /** A model bundle whose files, interface and golden rows were all verified. */
@@ -24,7 +30,20 @@ export interface ModelBundle {
  *   file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
-  const manifest = await readBundleManifest(storage, uri);
+  return (await loadBundleFiles(storage, uri)).bundle;
+}
+
+/** A verified bundle, and the bytes of its files by their names, in the order in which a copy is written. */
+export interface BundleFiles {
+  readonly bundle: ModelBundle;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** As `loadBundle`, for a copy: what was verified are these very bytes. */
+export async function loadBundleFiles(storage: Storage, uri: string): Promise<BundleFiles> {
+  const manifestFile = joinUri(uri, MANIFEST_FILE);
+  const manifestBytes = await storage.readWhole(manifestFile);
+  const manifest = decodeBundleManifest(manifestBytes, manifestFile);
   const { contract } = manifest;
   const problems: string[] = [];
   const found = contractFingerprint(contract);
@@ -38,7 +57,15 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
   }
 
   await verifyModel(modelBytes, goldenBytes, contract, uri);
-  return { uri, manifest, contract, layout: featureLayout(contract), modelBytes };
+  return {
+    bundle: { uri, manifest, contract, layout: featureLayout(contract), modelBytes },
+    files: new Map([
+      [MODEL_FILE, modelBytes],
+      [GOLDEN_FILE, goldenBytes],
+      // Last: a copy that was cut off can't be loaded.
+      [MANIFEST_FILE, manifestBytes],
+    ]),
+  };
 }
 
 async function readVerified(

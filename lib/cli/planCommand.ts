@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { encodeJson } from '../base/jsonDocument.ts';
+import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
@@ -56,14 +57,15 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const { liftHold = false } = options;
       const job = await jobOf(options, command);
       const chosen = await choosePartitions(job, choice, Date.now());
-      const settings = { modelUri: job.model, root: job.scores, targetRows: job.targetRows, liftHold };
+      const model = await resolveModel(job.model);
+      const settings = { modelUri: model.uri, root: job.scores, targetRows: job.targetRows, liftHold };
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, prices);
       const { skipped, missingDays } = chosen;
       const lines = options.json
-        ? [JSON.stringify({ ...plan, estimate, skipped, missingDays, ignored })]
-        : [summarise(plan, estimate, prices), ...passedOver(chosen, ignored)];
+        ? [JSON.stringify({ ...plan, channel: model.channel, estimate, skipped, missingDays, ignored })]
+        : [summarise(plan, model, estimate, prices), ...passedOver(chosen, ignored)];
       process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
     });
@@ -94,7 +96,12 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
   return { kind: 'dates', from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
 }
 
-function summarise({ partitions, model }: RunPlan, estimate: RunEstimate, prices: Prices): string {
+function summarise(
+  { partitions, model }: RunPlan,
+  { channel }: ResolvedModel,
+  estimate: RunEstimate,
+  prices: Prices,
+): string {
   const lines = partitions.map(({ partition, spans, done, sizeBytes }) => {
     const shards = new Set(spans.map(({ inputUri }) => inputUri)).size;
     const rows = spans.reduce((sum, span) => sum + span.rows, 0);
@@ -106,9 +113,11 @@ function summarise({ partitions, model }: RunPlan, estimate: RunEstimate, prices
     );
   });
   const { rows, rowsDone, minutes, dollars } = estimate;
+  const chosenBy =
+    channel === undefined ? '' : ` (channel ${channel.name}, generation ${channel.generation})`;
   return [
     ...lines,
-    `to score with ${model.version}: ${formatCount(rows - rowsDone)} rows; on Lambda about ` +
+    `to score with ${model.version}${chosenBy}: ${formatCount(rows - rowsDone)} rows; on Lambda about ` +
       `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${prices.architecture} in ${prices.region}, ` +
       `prices of ${prices.date})`,
   ].join('\n');

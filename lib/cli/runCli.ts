@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
+import { promoteCommand } from './promoteCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';
 import { runCommand } from './runCommand.ts';
@@ -33,6 +34,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     evaluateCommand,
     inspectCommand,
     synthCommand,
+    promoteCommand,
     planCommand,
     runCommand,
     redriveCommand,

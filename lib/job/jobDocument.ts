@@ -10,6 +10,19 @@ export const DEFAULT_TARGET_ROWS = 1_000_000;
 
 const uri = z.string().refine((text) => text.trim() !== '', 'expected a path or URI');
 
+/** Names of model channels: a file's name on any disk, and a word in a shell. */
+export const CHANNEL_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** A bundle, or the channel of a models root that says which bundle it is at the moment. */
+const modelChoiceSchema = z.union([
+  uri,
+  z.strictObject({
+    models: uri,
+    channel: z.string().regex(CHANNEL_NAME, 'expected a name of a-z, 0-9, dots, dashes and underscores'),
+  }),
+]);
+export type ModelChoice = Readonly<z.infer<typeof modelChoiceSchema>>;
+
 const layoutSchema = z.string().transform((text, context): PartitionLayout => {
   try {
     return parsePartitionLayout(text);
@@ -47,8 +60,8 @@ export const jobDocumentSchema = z
     input: uri,
     /** Output root of the published scores. */
     scores: uri,
-    /** Bundle that scores unless a run names another one. */
-    model: uri,
+    /** What scores unless a run names another bundle. */
+    model: modelChoiceSchema,
     /** Keys of the input's folders in order, see PartitionLayout. */
     partitions: layoutSchema.prefault(DEFAULT_LAYOUT),
     /** Whose clock says when a day is over. */
@@ -85,10 +98,11 @@ export async function readJob(file: string): Promise<JobDocument> {
     summary: 'the job document is invalid',
     file,
   });
+  const { model } = job;
   return {
     ...job,
     input: absoluteUri(job.input),
     scores: absoluteUri(job.scores),
-    model: absoluteUri(job.model),
+    model: typeof model === 'string' ? absoluteUri(model) : { ...model, models: absoluteUri(model.models) },
   };
 }

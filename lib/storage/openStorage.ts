@@ -1,6 +1,6 @@
 import { localDisk } from './localDisk.ts';
 import { s3Storage } from './s3Storage.ts';
-import type { ListedFile, Storage } from './storage.ts';
+import type { CreateOptions, ListedFile, Storage } from './storage.ts';
 import { diskPath, parseS3Uri, uriScheme } from './uri.ts';
 
 /**
@@ -23,8 +23,8 @@ export async function listIfAny(uri: string): Promise<readonly ListedFile[]> {
 }
 
 /** Writes a whole file in one step: it is there complete, or not at all. */
-export async function writeWhole(uri: string, bytes: Uint8Array): Promise<void> {
-  const file = await storageFor(uri).createAtomic(uri);
+export async function writeWhole(uri: string, bytes: Uint8Array, options?: CreateOptions): Promise<void> {
+  const file = await storageFor(uri).createAtomic(uri, options);
   try {
     await file.write(bytes);
     await file.commit();

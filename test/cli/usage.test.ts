@@ -68,6 +68,26 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
     ['redrive', '--execution', 'arn:aws:states:r:1:stateMachine:m'],
     /expected/,
   ],
+  'a promotion of nothing': [
+    ['promote', '--models', 'm', '--channel', 'live'],
+    /either a bundle, --back or --to is needed/,
+  ],
+  'a promotion both forth and back': [
+    ['promote', 'b', '--models', 'm', '--channel', 'live', '--back'],
+    /either a bundle, --back or --to is needed/,
+  ],
+  'a step back to a digest': [
+    ['promote', '--models', 'm', '--channel', 'live', '--back', '--to', 'abcd'],
+    /cannot be used with option/,
+  ],
+  'a path for a channel': [
+    ['promote', 'b', '--models', 'm', '--channel', '../live'],
+    /expected a name of a-z/,
+  ],
+  'a version for a digest': [
+    ['promote', '--models', 'm', '--channel', 'live', '--to', 'v7'],
+    /expected 4 to 64 lower-case hex digits/,
+  ],
   'an unknown option': [['inspect', 'x', '--fast'], /unknown option '--fast'/],
   'a missing option': [['score', '--model', 'm', '--input', 'i'], /'--output <uri>' not specified/],
   'a missing argument': [['inspect'], /missing required argument 'uri'/],

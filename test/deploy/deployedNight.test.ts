@@ -51,7 +51,7 @@ let model: TinyModel;
 beforeAll(async () => {
   model = await trainTinyModel(folder);
   deployed = await Deployment.start(folder);
-  await deployed.putFolder(model.bundleUri, deployed.bucket('Models'), 'current');
+  await deployed.promote(model.bundleUri);
 });
 afterAll(() => deployed?.stop());
 beforeEach(() => deployed.door.forget());

@@ -11,7 +11,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { filesBelow } from '../scoring/filesBelow.ts';
+import { promoteBundle } from '../../lib/channels/promote.ts';
 import type { Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { LambdaFunction } from '../support/lambda/lambdaFunction.ts';
@@ -119,10 +119,17 @@ export class Deployment {
     await this.s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }));
   }
 
-  async putFolder(folder: string, bucket: string, prefix: string): Promise<void> {
-    for (const name of filesBelow(folder)) {
-      await this.put(bucket, `${prefix}/${name}`, readFileSync(join(folder, name)));
-    }
+  /** Makes a bundle on disk the live one, as `ncs4cvr promote` does. */
+  async promote(bundleUri: string): Promise<void> {
+    const { accessKeyId, secretAccessKey } = OPERATOR;
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL_S3: this.moto.endpoint,
+      AWS_REGION: LAMBDA_REGION,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    });
+    const place = { models: `s3://${this.bucket('Models')}`, channel: 'live' };
+    await promoteBundle(bundleUri, place, Date.now());
   }
 
   async get(uri: string): Promise<Uint8Array> {

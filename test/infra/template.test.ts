@@ -293,22 +293,23 @@ describe('functions', () => {
     const buckets = { input: 's3://FeaturesBucket', scores: 's3://ScoresBucket' };
     for (const name of ['Plan', 'Score', 'Publish']) {
       const job = jobOf(name, resources);
-      expect(job).toEqual(parseJob({ ...buckets, model: 's3://ModelsBucket/current' }));
+      expect(job).toEqual(parseJob({ ...buckets, model: { models: 's3://ModelsBucket', channel: 'live' } }));
     }
     const params = {
       partitions: 'region=/date=%Y%m%d',
       timeZone: 'Asia/Tokyo',
       completeness: '{"kind":"shards","count":24}',
       newest: '{"lookBackDays":3,"allowFuture":true}',
-      model: 'v8',
+      channel: 'next',
       targetRows: '5000',
     };
     const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
+    const { channel, ...keys } = params;
     expect(jobOf('Plan', resolveTemplate(packagedTemplate('prod', ...given)))).toEqual(
       parseJob({
         ...buckets,
-        ...params,
-        model: 's3://ModelsBucket/v8',
+        ...keys,
+        model: { models: 's3://ModelsBucket', channel },
         completeness: JSON.parse(params.completeness),
         newest: JSON.parse(params.newest),
         targetRows: 5000,
