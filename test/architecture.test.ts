@@ -28,6 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/masks': ['lib/network', 'lib/training'],
   'lib/recipe': [
     'lib/storage',
+    'lib/job',
     'lib/parquet',
     'lib/features',
     'lib/network',

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
+import type { ShardInput } from '../storage/listShards.ts';
+import { EXIT_USAGE } from './terminal.ts';
 
 /** A path or URI; refuses an empty one, which an unset shell variable gives and which would mean the root folder. */
 export function parseUri(text: string): string {
@@ -35,4 +37,26 @@ export function parseStateMachineArn(text: string): string {
 export function parseExecutionArn(text: string): string {
   if (isExecutionArn(text)) return text;
   throw new InvalidArgumentError('expected arn:aws:states:REGION:ACCOUNT:execution:STATE_MACHINE:NAME');
+}
+
+/** `--files LIST`, see readFileList. */
+export function filesOption(): Option {
+  return new Option(
+    '--files <list>',
+    'read the files of a list (a path or URI per line, or an UNLOAD manifest), and nothing else',
+  ).argParser(parseUri);
+}
+
+/** What either `--files` or the option that names a folder says; wrong usage when both or neither is given. */
+export function shardInput(
+  command: Command,
+  {
+    files,
+    ...folder
+  }: { readonly files?: string | undefined } & Readonly<Record<string, string | undefined>>,
+): ShardInput {
+  const [[name, uri]] = Object.entries(folder) as [[string, string | undefined]];
+  if (files !== undefined && uri === undefined) return { filesUri: files };
+  if (files === undefined && uri !== undefined) return uri;
+  return command.error(`error: either --${name} or --files is needed`, { exitCode: EXIT_USAGE });
 }

@@ -4,12 +4,13 @@ import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { parseUri, workersOption } from './options.ts';
+import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
 import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
 
 interface ScoreOptions {
   readonly model: string;
-  readonly input: string;
+  readonly input?: string;
+  readonly files?: string;
   readonly output: string;
   readonly workers: number;
   readonly json?: boolean;
@@ -19,11 +20,8 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
   return new Command('score')
     .description('score Parquet shards into Arrow files, one per shard')
     .requiredOption('--model <dir>', 'model bundle', parseUri)
-    .requiredOption(
-      '--input <uri>',
-      'a shard, a folder of shards, or a partition such as dt=2022-05-06/',
-      parseUri,
-    )
+    .option('--input <uri>', 'a shard, a folder of shards, or a partition such as dt=2022-05-06/', parseUri)
+    .addOption(filesOption())
     .requiredOption(
       '--output <uri>',
       'folder of the Arrow files; for one shard also a file ending in .arrow',
@@ -32,10 +30,11 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
     .addOption(workersOption())
     .option('--json', 'print the result as one JSON object')
     .action(async (options: ScoreOptions, command: Command) => {
+      const input = shardInput(command, { input: options.input, files: options.files });
       const bundle = await loadBundle(storageFor(options.model), options.model);
       const line = new ProgressLine();
       const startMillis = performance.now();
-      const report = await scoreInput(options.input, options.output, bundle, {
+      const report = await scoreInput(input, options.output, bundle, {
         workers: options.workers,
         onProgress: ({ rows, fractionDone, shardsDone, shardCount }) => {
           const seconds = (performance.now() - startMillis) / 1000;

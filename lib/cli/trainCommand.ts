@@ -4,11 +4,12 @@ import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
-import { parseUri } from './options.ts';
+import { filesOption, parseUri, shardInput } from './options.ts';
 import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine } from './terminal.ts';
 
 interface TrainOptions {
-  readonly data: string;
+  readonly data?: string;
+  readonly files?: string;
   readonly output: string;
   readonly conversion?: string;
   readonly json?: boolean;
@@ -22,14 +23,18 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       'training config (JSON): contract, labels, split, network, training settings',
       parseUri,
     )
-    .requiredOption('--data <uri>', 'folder of labelled Parquet shards', parseUri)
+    .option('--data <uri>', 'folder of labelled Parquet shards', parseUri)
+    .addOption(filesOption())
     .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
     .option('--conversion <column>', "conversion label, instead of the config's own")
     .option('--json', 'print the result as one JSON object')
-    .action(async (configUri: string, { data, output, conversion, json }: TrainOptions) => {
+    .action(async (configUri: string, options: TrainOptions, command: Command) => {
+      const { data, files, output, conversion, json } = options;
+      const input = shardInput(command, { data, files });
       const config = parseTrainingConfig(await readConfigDocument(configUri, conversion), configUri);
       const line = new ProgressLine();
-      const { bundle, network } = await trainModel(config, data, output, {
+      const { bundle, network, notes } = await trainModel(config, input, output, {
+        onNote: (text) => line.print(`note: ${text}`),
         onStage: (stage) => line.print(`${stage} ...`),
         onSearch: (text) => line.print(text),
         onProgress: (progress) => showProgress(line, progress),
@@ -47,6 +52,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
           seconds,
           rowsPerSecond,
           validation: metrics,
+          notes,
         };
         process.stdout.write(`${JSON.stringify(result)}\n`);
       } else {

@@ -1,11 +1,13 @@
 import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
-import { listShards } from '../storage/listShards.ts';
+import { inputUriOf, listShards, type ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import type { ListedFile } from '../storage/storage.ts';
+import type { FileStat, ListedFile } from '../storage/storage.ts';
+import { daysOfShards, daysWithout } from './daysOfShards.ts';
 import type { SplitConfig } from './trainingConfig.ts';
 
 /** Rows [rowStart, rowEnd) of a shard. */
@@ -13,6 +15,8 @@ export interface ShardRows {
   readonly uri: string;
   readonly rowStart: number;
   readonly rowEnd: number;
+  /** The version that these rows are of; the one that is there when they are read, if it isn't said. */
+  readonly listed?: FileStat;
 }
 
 export interface DataSplit {
@@ -26,6 +30,8 @@ export interface DataSplit {
   readonly trainingText: string;
   readonly validationText: string;
   readonly reportText: string;
+  /** What was found otherwise than one may expect: partitions and files passed over, days without a partition. */
+  readonly notes: readonly string[];
   /** Every shard found, used or not, with the version of its bytes: what tells these data from others. */
   readonly listing: readonly ShardVersion[];
 }
@@ -33,17 +39,20 @@ export interface DataSplit {
 export type ShardVersion = Pick<ListedFile, 'relativePath' | 'sizeBytes' | 'version'>;
 
 /**
- * Assigns the rows of the shards at a URI to training, validation and report.
- * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside of dt=
+ * Assigns the rows of the shards at a URI, or of a list, to training, validation and report.
+ * @throws Ncs4cvrError TRAINING_SPLIT_EMPTY when a side has no rows, TRAINING_NO_DATE for a shard outside of date
  * partitions
  */
-export async function splitShards(dataUri: string, split: SplitConfig): Promise<DataSplit> {
-  const { shards } = await listShards(dataUri);
+export async function splitShards(data: ShardInput, split: SplitConfig): Promise<DataSplit> {
+  const { shards, ignored } = await listShards(data);
+  const dataUri = inputUriOf(data);
   const sides =
     split.by === 'date'
       ? await splitByDate(dataUri, shards, split)
       : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
-  return { uri: dataUri, ...sides, listing: shards.map(versionOf) };
+  const left =
+    ignored.length === 0 ? [] : [`${ignored.length} files that are no Parquet shards were left out`];
+  return { uri: dataUri, ...sides, notes: [...left, ...sides.notes], listing: shards.map(versionOf) };
 }
 
 /** The listing of `splitShards` as it is now, without opening a shard. */
@@ -63,40 +72,40 @@ async function splitByDate(
   shards: readonly ListedFile[],
   split: DateSplit,
 ): Promise<SplitSides> {
+  const layout = parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT);
+  const { byDay, skipped } = daysOfShards(shards, layout);
+  const text = ({ from, to }: DateSplit['train']) =>
+    layout.text === DEFAULT_LAYOUT ? `dt=${from} to dt=${to}` : `${from} to ${to} of ${layout.text}`;
+  const notes = skipped.map(({ name, reason }) => `partition ${name} is part of no range: ${reason}`);
   const within = async (range: DateSplit['train'], side: string) => {
-    const chosen = shards.filter((shard) => {
-      const date = dateOf(shard);
-      return date >= range.from && date <= range.to;
-    });
-    const rows = await wholeShards(chosen);
+    const chosen = new Set(
+      [...byDay].flatMap(([day, ofDay]) => (day >= range.from && day <= range.to ? ofDay : [])),
+    );
+    const rows = await wholeShards(shards.filter((shard) => chosen.has(shard)));
     if (rows.every(({ rowEnd }) => rowEnd === 0)) {
       throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
-        expected: `rows in partitions dt=${range.from} to dt=${range.to}`,
-        found: [...new Set(shards.map(dateOf))].join(', '),
+        expected: `rows in partitions ${text(range)}`,
+        found: [...byDay.keys(), ...skipped.map(({ name }) => name)].join(', '),
       });
     }
-    return rows;
+    const missing = daysWithout(byDay, range.from, range.to);
+    if (missing === '') return { rows, text: text(range) };
+    notes.push(`there is no partition of ${missing} for ${side}`);
+    return { rows, text: `${text(range)} without ${missing}` };
   };
-  const text = (range: DateSplit['train']) => `dt=${range.from} to dt=${range.to}`;
+  const training = await within(split.train, 'training');
+  const validation = await within(split.validation, 'validation');
+  const report = split.report && (await within(split.report, 'the report'));
   return {
-    training: await within(split.train, 'training'),
-    validation: await within(split.validation, 'validation'),
-    report: split.report === undefined ? [] : await within(split.report, 'the report'),
-    trainingText: text(split.train),
-    validationText: text(split.validation),
-    reportText: split.report === undefined ? 'none' : text(split.report),
+    training: training.rows,
+    validation: validation.rows,
+    report: report?.rows ?? [],
+    trainingText: training.text,
+    validationText: validation.text,
+    reportText: report?.text ?? 'none',
+    notes,
   };
-}
-
-/** Of the innermost partition: the data's own folder may lie in a `dt=` folder too. */
-function dateOf(shard: ListedFile): string {
-  const date = /^.*(?:^|\/)dt=(\d{4}-\d{2}-\d{2})\//s.exec(shard.uri)?.[1];
-  if (date !== undefined) return date;
-  throw new Ncs4cvrError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
-    file: shard.uri,
-    expected: 'a folder dt=YYYY-MM-DD in its path',
-  });
 }
 
 async function splitByFraction(
@@ -122,7 +131,7 @@ async function splitByFraction(
       const rowStart = Math.max(0, from - shardStart);
       const rowEnd = Math.min(shard.rowEnd, to - shardStart);
       shardStart += shard.rowEnd;
-      return rowStart < rowEnd ? [{ uri: shard.uri, rowStart, rowEnd }] : [];
+      return rowStart < rowEnd ? [{ ...shard, rowStart, rowEnd }] : [];
     });
   };
   return {
@@ -132,16 +141,18 @@ async function splitByFraction(
     trainingText: `the first ${boundary} rows`,
     validationText: `${report > 0 ? 'the next' : 'the last'} ${reportStart - boundary} rows`,
     reportText: report > 0 ? `the last ${rowCount - reportStart} rows` : 'none',
+    notes: [],
   };
 }
 
 /** One after the other: a year of hourly shards is more files than a process may open at once. */
 async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> {
   const rows: ShardRows[] = [];
-  for (const { uri } of shards) {
-    const file = await storageFor(uri).open(uri);
+  for (const { uri, sizeBytes, version } of shards) {
+    const listed = { sizeBytes, version };
+    const file = await storageFor(uri).open(uri, listed);
     try {
-      rows.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount });
+      rows.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount, listed });
     } finally {
       await file.close();
     }
@@ -149,13 +160,16 @@ async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> 
   return rows;
 }
 
-/** Streams the wanted columns of rows of shards, checking every shard's columns first. */
+/**
+ * Streams the wanted columns of rows of shards, checking every shard's columns first.
+ * @throws StorageError STORAGE_FILE_CHANGED for a shard that was replaced since it was listed
+ */
 export async function* readShardRows(
   rows: readonly ShardRows[],
   wanted: readonly ColumnRequirement[],
 ): AsyncGenerator<ShardBatch> {
-  for (const { uri, rowStart, rowEnd } of rows) {
-    const file = await storageFor(uri).open(uri);
+  for (const { uri, rowStart, rowEnd, listed } of rows) {
+    const file = await storageFor(uri).open(uri, listed);
     try {
       const shard = await openShard(file);
       const absent = checkColumns(shard, wanted);

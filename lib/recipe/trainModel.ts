@@ -6,6 +6,7 @@ import { refuseExisting, refuseUnwritable } from '../bundle/writeBundle.ts';
 import { findMasksAndTrain } from '../masks/findMasksAndTrain.ts';
 import { networkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
+import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { CheckpointStore } from '../training/checkpointStore.ts';
@@ -21,6 +22,8 @@ import type { TrainingConfig } from './trainingConfig.ts';
 type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
 export interface TrainModelOptions {
+  /** Called once the data is split, for each of the split's notes. */
+  readonly onNote?: (text: string) => void;
   readonly onStage?: (stage: TrainingStage) => void;
   readonly onProgress?: (progress: TrainingProgress) => void;
   /** A line for every step of a mask search. */
@@ -34,6 +37,8 @@ export interface TrainedModel {
   readonly network: TrainedNetwork;
   /** Found or given; undefined when every connection is shared. */
   readonly masks: TaskMasks | undefined;
+  /** As DataSplit.notes. */
+  readonly notes: readonly string[];
 }
 
 /** Folder of the checkpoints within the output; hidden, and gone when the bundle is there. */
@@ -47,13 +52,14 @@ const CHECKPOINTS = '.checkpoints';
  */
 export async function trainModel(
   config: TrainingConfig,
-  dataUri: string,
+  input: ShardInput,
   outputUri: string,
-  { onStage, onProgress, onSearch, masks: given }: TrainModelOptions = {},
+  { onNote, onStage, onProgress, onSearch, masks: given }: TrainModelOptions = {},
 ): Promise<TrainedModel> {
   const startMillis = performance.now();
   await refuseExisting(outputUri);
-  const split = await splitShards(dataUri, config.split);
+  const split = await splitShards(input, config.split);
+  for (const note of split.notes) onNote?.(note);
   await refuseUnwritable(outputUri);
 
   onStage?.('fitting');
@@ -89,7 +95,7 @@ export async function trainModel(
     seconds: (performance.now() - startMillis) / 1000,
   });
   await checkpoints.clear();
-  return { bundle: await loadBundle(storageFor(outputUri), outputUri), network, masks };
+  return { bundle: await loadBundle(storageFor(outputUri), outputUri), network, masks, notes: split.notes };
 }
 
 /** Of everything that decides the weights: a checkpoint of another run can't be used. */

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { messageOf } from '../base/errors.ts';
 import { isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema, featureName } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
+import { parsePartitionLayout } from '../job/partitionLayout.ts';
 import { maskSearchSchema } from '../masks/maskSearchConfig.ts';
 import { NETWORK_PRESETS, networkConfigSchema } from '../network/networkConfig.ts';
 import type { TrainingSettings } from '../training/trainingSettings.ts';
@@ -11,10 +13,22 @@ import { crossCheckSettings, trainingSettingsSchema } from '../training/training
 const isoDate = z.iso.date();
 const dateRange = z.strictObject({ from: isoDate, to: isoDate });
 
+function isLayoutOfDays({ value, issues }: z.core.ParsePayload<string>): void {
+  let problem: string | undefined;
+  try {
+    if (!parsePartitionLayout(value).hasDay) problem = 'expected keys that name a day, such as dt=%Y-%m-%d';
+  } catch (error) {
+    problem = messageOf(error);
+  }
+  if (problem !== undefined) issues.push({ code: 'custom', message: problem, input: value });
+}
+
 const splitSchema = z.discriminatedUnion('by', [
-  /** Whole partitions `dt=YYYY-MM-DD`, both ends inclusive. */
+  /** Whole partitions by their days, both ends inclusive. */
   z.strictObject({
     by: z.literal('date'),
+    /** Keys of the data's folders in order, see PartitionLayout; as in a job document. `dt=%Y-%m-%d` by default. */
+    partitions: z.string().check(isLayoutOfDays).optional(),
     train: dateRange,
     validation: dateRange,
     /** What a comparison is reported on. */

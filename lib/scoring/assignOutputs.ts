@@ -1,5 +1,5 @@
 import { StorageError } from '../base/errors.ts';
-import { listShards, withoutShardEnding } from '../storage/listShards.ts';
+import { listShards, type ShardInput, withoutShardEnding } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { fileKey, joinUri } from '../storage/uri.ts';
 
@@ -21,10 +21,10 @@ export interface AssignedOutputs {
  * @throws StorageError OUTPUT_CLASH when two shards would be written to one file, or a shard over itself;
  * STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID for an output that can't be written to
  */
-export async function assignOutputs(inputUri: string, outputUri: string): Promise<AssignedOutputs> {
+export async function assignOutputs(input: ShardInput, outputUri: string): Promise<AssignedOutputs> {
   // Once, not a shard at a time.
   storageFor(outputUri);
-  const { shards, ignored } = await listShards(inputUri);
+  const { shards, ignored } = await listShards(input);
   const isSingleOutput = shards.length === 1 && outputUri.endsWith('.arrow');
   const planned = shards.map(({ uri, relativePath, sizeBytes }) => ({
     inputUri: uri,

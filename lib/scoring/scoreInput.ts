@@ -1,6 +1,7 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { ShardInput } from '../storage/listShards.ts';
 import { type AssignedOutputs, type AssignedShard, assignOutputs } from './assignOutputs.ts';
 import { addCounts, type FeatureDrift, featureDrift } from './featureDrift.ts';
 import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
@@ -31,17 +32,17 @@ export interface ScoringOptions {
 }
 
 /**
- * Scores every shard at a URI into Arrow files. A broken shard is reported and the others go on.
+ * Scores every shard at a URI or of a list into Arrow files. A broken shard is reported and the others go on.
  * @throws StorageError when the input can't be listed or the output's URI can't be used; never for a single shard
  */
 export async function scoreInput(
-  inputUri: string,
+  input: ShardInput,
   outputUri: string,
   bundle: ModelBundle,
   { workers, onProgress }: ScoringOptions,
 ): Promise<ScoringReport> {
   const startMillis = performance.now();
-  const plan = await assignOutputs(inputUri, outputUri);
+  const plan = await assignOutputs(input, outputUri);
   const totalBytes = plan.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   const pool = scoringPool(bundle, workers);
   const scored: ScoredShard[] = [];

@@ -1,6 +1,7 @@
 import { StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from './openStorage.ts';
+import { readFileList } from './readFileList.ts';
 import { isHidden, type ListedFile } from './storage.ts';
 import { joinUri } from './uri.ts';
 
@@ -35,14 +36,24 @@ const MAGIC_BYTES = 4;
 /** Files whose first bytes are read at a time. */
 const READS_AT_A_TIME = 16;
 
+/** What is read: the shards at a URI, or the files that a list names. */
+export type ShardInput = string | { readonly filesUri: string };
+
+/** For messages and records. */
+export function inputUriOf(input: ShardInput): string {
+  return typeof input === 'string' ? input : input.filesUri;
+}
+
 /**
- * Shards at a URI where there must be one, see `findShards`.
+ * Shards at a URI where there must be one, see `findShards`; or those of a list, see `readFileList`.
  * @returns the shards, and the URIs of the files that were passed over, both in binary order
- * @throws StorageError INPUT_EMPTY when a folder holds no shard; INPUT_IS_TABLE
+ * @throws StorageError INPUT_EMPTY when a folder holds no shard; INPUT_IS_TABLE; ProblemsError INPUT_LIST_INVALID
  */
 export async function listShards(
-  inputUri: string,
+  input: ShardInput,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly ignored: readonly string[] }> {
+  if (typeof input !== 'string') return { shards: await readFileList(input.filesUri), ignored: [] };
+  const inputUri = input;
   const { shards, others } = await findShards(inputUri);
   if (shards.length > 0) return { shards, ignored: others.map(({ uri }) => uri) };
   const names = others.slice(0, 5).map(({ relativePath }) => relativePath);
@@ -109,7 +120,8 @@ export async function refuseTable(uri: string, folders: readonly string[]): Prom
     'a table is no folder of shards: its files hold more than its rows',
     {
       file: uri,
-      expected: 'Parquet shards, such as an export of the table',
+      expected:
+        'Parquet shards, such as an export of the table; score and train also take a list of its files (--files)',
       found: kind,
     },
   );

@@ -66,6 +66,69 @@ describe('train', () => {
   });
 });
 
+describe('a list of files', () => {
+  test('has its live files scored where their folder is refused as a table, and names all that are missing', async () => {
+    const table = join(folder, 'table', 'dt=2024-03-04');
+    mkdirSync(join(folder, 'table', '_delta_log'), { recursive: true });
+    mkdirSync(table);
+    writeFileSync(join(folder, 'table', '_delta_log', '0.json'), '{}');
+    for (const name of ['dead', 'live-1', 'live-2']) writeFileSync(join(table, `${name}.parquet`), good);
+    const live = join(folder, 'live.txt');
+    writeFileSync(live, 'table/dt=2024-03-04/live-1.parquet\ntable/dt=2024-03-04/live-2.parquet\n');
+    const wrong = join(folder, 'wrong.txt');
+    writeFileSync(wrong, 'table/dt=2024-03-04/live-1.parquet\ntable/gone-1\ntable/gone-2\n');
+    const output = join(folder, 'table-scores');
+    const score = (...input: string[]) =>
+      runMain('score', '--model', model, ...input, '--output', output, '--json');
+    const [refused, incomplete] = await Promise.all([
+      score('--input', join(folder, 'table')),
+      score('--files', wrong),
+    ]);
+    expect(refused.stderr).toMatch(/^error: INPUT_IS_TABLE: /);
+    expect(incomplete).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(incomplete.stderr).toMatch(/^error: INPUT_LIST_INVALID: .*gone-1.*gone-2/s);
+    expect(filesBelow(output)).toEqual([]);
+    const { exitCode, stdout } = await score('--files', live);
+    expect({ exitCode, rows: (JSON.parse(stdout) as { rows: number }).rows }).toEqual({
+      exitCode: 0,
+      rows: 200,
+    });
+    expect(filesBelow(output)).toEqual(['live-1.arrow', 'live-2.arrow']);
+  });
+
+  test('trains the model that its files in a folder train, and tells of a day that it lacks', async () => {
+    const list = join(folder, 'days.json');
+    const urls = filesBelow(data).map((name) => ({ url: join(data, name) }));
+    writeFileSync(list, JSON.stringify({ entries: urls }));
+    const early = join(folder, 'early.json');
+    const split = TINY_CONFIG.split as { readonly train: object };
+    const train = { ...split.train, from: '2024-02-28' };
+    writeFileSync(early, JSON.stringify({ ...TINY_CONFIG, split: { ...split, train } }));
+    const fromList = join(folder, 'from-list');
+    const { exitCode, stdout, stderr } = await runMain(
+      'train',
+      early,
+      '--files',
+      list,
+      '--output',
+      fromList,
+      '--json',
+    );
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    const note = 'there is no partition of 2024-02-28 to 2024-02-29 for training';
+    expect(stderr).toContain(`note: ${note}`);
+    expect(JSON.parse(stdout)).toMatchObject({ notes: [note] });
+    const read = (file: string) => readFileSync(file, 'utf8');
+    expect(readFileSync(join(fromList, 'model.onnx')).equals(readFileSync(join(model, 'model.onnx')))).toBe(
+      true,
+    );
+    const { training } = JSON.parse(read(join(fromList, 'bundle.json'))) as {
+      training: { trainSplit: string };
+    };
+    expect(training.trainSplit).toContain(' without 2024-02-28 to 2024-02-29');
+  });
+});
+
 describe('score', () => {
   test('scores a partition; the last line tells rows, seconds and rows/s', async () => {
     const output = join(folder, 'scores');

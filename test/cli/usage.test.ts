@@ -90,6 +90,16 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
   ],
   'an unknown option': [['inspect', 'x', '--fast'], /unknown option '--fast'/],
   'a missing option': [['score', '--model', 'm', '--input', 'i'], /'--output <uri>' not specified/],
+  'scores of nothing': [['score', '--model', 'm', '--output', 'o'], /either --input or --files is needed/],
+  'scores of a folder and a list': [
+    ['score', '--model', 'm', '--input', 'i', '--files', 'f', '--output', 'o'],
+    /either --input or --files is needed/,
+  ],
+  'a training on nothing': [['train', 'c', '--output', 'o'], /either --data or --files is needed/],
+  'a training on a folder and a list': [
+    ['train', 'c', '--data', 'd', '--files', 'f', '--output', 'o'],
+    /either --data or --files is needed/,
+  ],
   'a missing argument': [['inspect'], /missing required argument 'uri'/],
   'an option without its value': [['score', '--model'], /'--model <dir>' argument missing/],
   'one argument too many': [['inspect', 'a', 'b'], /too many arguments/],

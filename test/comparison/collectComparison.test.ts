@@ -30,7 +30,7 @@ const report = [
 const shardRows = [40, 20];
 const split = {
   uri: 'data',
-  ...{ training: [], validation: [], report, listing: [] },
+  ...{ training: [], validation: [], report, notes: [], listing: [] },
   ...{ trainingText: 'days 1', validationText: 'day 2', reportText: 'day 3' },
 };
 const click = Uint8Array.from({ length: 48 }, (_, row) => (row % 3 === 0 ? 0 : 1));

@@ -1,7 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readShardRows, type ShardRows, splitShards } from '../../lib/recipe/splitShards.ts';
+import type { SplitConfig } from '../../lib/recipe/trainingConfig.ts';
+import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
 import { writeShard } from '../parquet/sampleShards.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -87,6 +89,135 @@ describe('a split by date', () => {
       location: { file: join(root, 'other', 'b.parquet') },
     });
   });
+});
+
+describe('a split by date of another layout', () => {
+  const train = { from: '2024-03-01', to: '2024-03-02' };
+  const validation = { from: '2024-03-03', to: '2024-03-03' };
+
+  it.each([
+    ['date=%Y%m%d', ['date=20240301', 'date=20240302', 'date=20240303', 'date=20240304']],
+    ['dt=%Y%m%d', ['dt=20240301', 'dt=20240302', 'dt=20240303', 'dt=20240304']],
+    [
+      'year=/month=/day=',
+      [
+        'year=2024/month=3/day=1',
+        'year=2024/month=03/day=02',
+        'year=2024/month=3/day=3',
+        'year=2024/month=10/day=1',
+      ],
+    ],
+    [
+      'region=/dt=',
+      [
+        'region=eu/dt=2024-03-01',
+        'region=eu/dt=2024-03-02',
+        'region=us/dt=2024-03-03',
+        'region=us/dt=2024-03-04',
+      ],
+    ],
+    [
+      'dt=/hour=',
+      ['dt=2024-03-01/hour=9', 'dt=2024-03-02/hour=10', 'dt=2024-03-03/hour=00', 'dt=2024-03-04/hour=1'],
+    ],
+  ])('%s takes the days that the folders name', async (partitions, folders) => {
+    const shards = folders.map((name, index): [string, number] => [`${name}/p.parquet`, index + 1]);
+    const root = writeShards(Object.fromEntries(shards));
+    const split = await splitShards(root, { by: 'date', partitions, train, validation });
+    expect((await idsOf(split.training)).sort((a, b) => a - b)).toEqual([0, 1, 2]);
+    expect(await idsOf(split.validation)).toEqual([3, 4, 5]);
+    expect(split).toMatchObject({
+      trainingText: `2024-03-01 to 2024-03-02 of ${partitions}`,
+      validationText: `2024-03-03 to 2024-03-03 of ${partitions}`,
+      notes: [],
+    });
+  });
+
+  it('is refused for shards that lie in no such folder', async () => {
+    const root = writeShards({ 'date=20240301/a.parquet': 5, 'date=20240302/a.parquet': 5 });
+    const split = splitShards(root, { by: 'date', partitions: 'date=%Y%m%d/hour=%H', train, validation });
+    await expect(split).rejects.toMatchObject({ code: 'TRAINING_NO_DATE' });
+  });
+});
+
+describe('what is odd about the days of a split', () => {
+  it('is noted: partitions whose names say no day, and days of a range without a partition', async () => {
+    const root = writeShards({
+      'README.md': 1,
+      'dt=2024-03-02/a.parquet': 4,
+      'dt=2024-03-05/a.parquet': 0,
+      'dt=2024-03-07/a.parquet': 3,
+      'dt=2024-03-10/a.parquet': 2,
+      'dt=2024-3-3/a.parquet': 1,
+      'dt=__HIVE_DEFAULT_PARTITION__/a.parquet': 7,
+      'dt=__HIVE_DEFAULT_PARTITION__/b.parquet': 7,
+    });
+    writeFileSync(join(root, 'README.md'), 'no shard');
+    const split = await splitShards(root, {
+      by: 'date',
+      train: day('01', '08'),
+      validation: day('10', '11'),
+    });
+    expect(await idsOf(split.training)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(await idsOf(split.validation)).toEqual([8, 9]);
+    const missing = '2024-03-01, 2024-03-03 to 2024-03-04, 2024-03-06, 2024-03-08';
+    expect(split.notes).toEqual([
+      '1 files that are no Parquet shards were left out',
+      "partition dt=2024-3-3 is part of no range: '2024-3-3' is not of the form %Y-%m-%d",
+      "partition dt=__HIVE_DEFAULT_PARTITION__ is part of no range: '__HIVE_DEFAULT_PARTITION__' is not of the form %Y-%m-%d",
+      `there is no partition of ${missing} for training`,
+      'there is no partition of 2024-03-11 for validation',
+    ]);
+    expect(split.trainingText).toBe(`dt=2024-03-01 to dt=2024-03-08 without ${missing}`);
+    expect(split.validationText).toBe('dt=2024-03-10 to dt=2024-03-11 without 2024-03-11');
+  });
+
+  it('is told in a few words, however long the range', async () => {
+    const root = writeShards({ 'dt=2024-03-01/a.parquet': 5, 'dt=9999-12-31/a.parquet': 5 });
+    const split = await splitShards(root, {
+      by: 'date',
+      train: { from: '0001-01-01', to: '2024-03-01' },
+      validation: { from: '2024-03-02', to: '9999-12-31' },
+    });
+    expect(split.notes).toEqual([
+      'there is no partition of 0001-01-01 to 2024-02-29 for training',
+      'there is no partition of 2024-03-02 to 9999-12-30 for validation',
+    ]);
+  });
+
+  it.skipIf(!hasSharedData)('is the same for days that others have lost or made', async () => {
+    const of = (kind: string) => {
+      const root = join(sharedData, 'nights', 'train', kind);
+      const { split } = JSON.parse(readFileSync(join(root, 'config.json'), 'utf8')) as { split: SplitConfig };
+      return splitShards(join(root, 'data'), split);
+    };
+    expect((await of('gap')).notes).toEqual(['there is no partition of 2024-03-02 for training']);
+    expect((await of('null-dt')).notes).toEqual([
+      expect.stringMatching(/^partition dt=__HIVE_DEFAULT_PARTITION__ is part of no range: /),
+    ]);
+  });
+});
+
+it.skipIf(!hasSharedData)(
+  "a split of a Delta table's live files has its 1,000 rows, its folder is refused",
+  async () => {
+    const table = join(sharedData, 'nights', 'delta-table');
+    const half = { by: 'fraction', validation: 0.5 } as const;
+    await expect(splitShards(table, half)).rejects.toMatchObject({ code: 'INPUT_IS_TABLE' });
+    const live = 'dt=2024-03-04/part-00000-c21b3e10-7ea6-403e-aa39-2dd0962e32f6-c000.zstd.parquet';
+    const list = join(folder, 'live.txt');
+    writeFileSync(list, join(table, live));
+    const { training, validation } = await splitShards({ filesUri: list }, half);
+    expect([training[0]!.rowEnd, validation[0]!.rowStart, validation[0]!.rowEnd]).toEqual([500, 500, 1000]);
+  },
+);
+
+it('rows are read of the version that was listed, or not at all', async () => {
+  const root = writeShards({ 'a.parquet': 30, 'b.parquet': 5 });
+  const { training } = await splitShards(root, { by: 'fraction', validation: 0.1 });
+  const other = writeShards({ 'b.parquet': 5 });
+  copyFileSync(join(other, 'b.parquet'), join(root, 'a.parquet'));
+  await expect(idsOf(training)).rejects.toMatchObject({ code: 'STORAGE_FILE_CHANGED' });
 });
 
 describe('a split by fraction', () => {

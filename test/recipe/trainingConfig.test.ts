@@ -177,6 +177,8 @@ describe('problems', () => {
       'split.train.from',
       { split: { ...(split as ConfigDocument), train: { from: '1.3.', to: '2024-03-02' } } },
     ],
+    ['split.partitions', { split: { ...(split as ConfigDocument), partitions: 'dt' } }],
+    ['split.partitions: expected keys', { split: { ...(split as ConfigDocument), partitions: 'region=*' } }],
     ['training.seed', { training: { seed: 1.5 } }],
   ])('unknown keys and bad values are errors at their place: %s', (path, over: ConfigDocument) => {
     expect(problemsOf({ ...SMALLEST, ...over }).join('\n')).toContain(path);

@@ -1,0 +1,133 @@
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { ProblemsError, StorageError } from '../base/errors.ts';
+import { decodeDocument } from '../base/jsonDocument.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { storageFor } from './openStorage.ts';
+import type { ListedFile } from './storage.ts';
+import { fileKey, joinUri, uriScheme } from './uri.ts';
+
+/** Of files: one request for each on S3. */
+const LOOKUPS_AT_A_TIME = 32;
+const INVALID = { code: 'INPUT_LIST_INVALID', summary: 'the list of files is invalid' } as const;
+
+/** As Redshift's UNLOAD writes it; what it says beside that is of no interest here. */
+const manifestSchema = z.object({
+  entries: z.array(
+    z.object({
+      url: z.string().min(1),
+      meta: z.object({ content_length: z.int().min(0).optional() }).optional(),
+    }),
+  ),
+});
+
+interface Entry {
+  /** Where it stands in the list, for messages. */
+  readonly place: string;
+  readonly uri: string;
+  /** As the list says, if it does. */
+  readonly sizeBytes: number | undefined;
+}
+
+/**
+ * The files that a list names, and nothing else: how the live files of a table are read, which its folder holds among others.
+ * A list is text with a path or URI on each line, or JSON `{"entries": [{"url", "meta": {"content_length"}}]}`. Relative
+ * paths start at the list's folder; `s3a://` and `s3n://` are other names of `s3://`.
+ * @returns in binary order of the relative paths, which start at the deepest folder that holds all files of the list
+ * @throws ProblemsError INPUT_LIST_INVALID with every file that is missing, listed twice or of another size than the list
+ * says; StorageError INPUT_EMPTY for a list without files
+ */
+export async function readFileList(listUri: string): Promise<readonly ListedFile[]> {
+  const entries = await readEntries(listUri);
+  if (entries.length === 0) {
+    throw new StorageError('INPUT_EMPTY', 'the list names no file', {
+      file: listUri,
+      expected: 'at least one Parquet file',
+    });
+  }
+  const places = new Map<string, string>();
+  const problems: string[] = [];
+  const files = await mapConcurrently(entries, LOOKUPS_AT_A_TIME, async ({ uri, sizeBytes, place }) => {
+    const found = await findFile(uri);
+    if (typeof found === 'string') return `${place}: ${uri}: ${found}`;
+    if (sizeBytes === undefined || sizeBytes === found.sizeBytes) return found;
+    return `${place}: ${uri}: ${found.sizeBytes} bytes, where the list says ${sizeBytes}`;
+  });
+  for (const [index, { uri, place }] of entries.entries()) {
+    const file = files[index]!;
+    if (typeof file === 'string') {
+      problems.push(file);
+      continue;
+    }
+    const key = fileKey(uri);
+    const before = places.get(key);
+    if (before === undefined) places.set(key, place);
+    else problems.push(`${place}: ${uri}: the same file as ${before}`);
+  }
+  if (problems.length > 0)
+    throw new ProblemsError(INVALID.code, INVALID.summary, problems, { file: listUri });
+  return withRelativePaths(files.filter((file) => typeof file !== 'string'));
+}
+
+async function readEntries(listUri: string): Promise<Entry[]> {
+  const bytes = await storageFor(listUri).readWhole(listUri);
+  const text = new TextDecoder().decode(bytes).trimStart();
+  if (text.startsWith('{')) {
+    const { entries } = decodeDocument(text, manifestSchema, { ...INVALID, file: listUri });
+    return entries.map(({ url, meta }, index) => ({
+      place: `entries.${index}`,
+      uri: resolveEntry(listUri, url),
+      sizeBytes: meta?.content_length,
+    }));
+  }
+  return new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .map((line, index) => ({ line: line.trim(), place: `line ${index + 1}` }))
+    .filter(({ line }) => line !== '')
+    .map(({ line, place }) => ({ place, uri: resolveEntry(listUri, line), sizeBytes: undefined }));
+}
+
+function resolveEntry(listUri: string, entry: string): string {
+  const scheme = uriScheme(entry);
+  if (scheme === 's3a' || scheme === 's3n') return `s3${entry.slice(scheme.length)}`;
+  if (scheme !== undefined || isAbsolute(entry)) return entry;
+  const folder = listUri.slice(0, listUri.lastIndexOf('/') + 1);
+  return uriScheme(listUri) === undefined ? join(folder, entry) : joinUri(folder, entry);
+}
+
+/** In words why there is none. */
+async function findFile(uri: string): Promise<ListedFile | string> {
+  try {
+    const found = await storageFor(uri).list(uri);
+    const [file] = found;
+    if (file?.uri === uri) return file;
+    return found.length === 0 ? 'there is no such file' : 'a folder, not a file';
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    if (error.code === 'STORAGE_NOT_FOUND') return 'there is no such file';
+    if (error.code === 'STORAGE_SCHEME_UNSUPPORTED' || error.code === 'STORAGE_URI_INVALID') {
+      return `expected ${error.expected}`;
+    }
+    throw error;
+  }
+}
+
+/** Names for what is made of the files: as a listing of the folder that holds them all would give. */
+function withRelativePaths(files: readonly ListedFile[]): ListedFile[] {
+  const paths = files.map(({ uri }) => uri.split('/'));
+  const first = paths[0]!;
+  let common = Math.min(...paths.map((path) => path.length)) - 1;
+  for (const path of paths) {
+    while (common > 0 && path.slice(0, common).join('/') !== first.slice(0, common).join('/')) common--;
+  }
+  // Nothing in common, such as a path on disk and a URI: what is left of a scheme is no name of a folder.
+  const relative = (path: readonly string[]) =>
+    path
+      .slice(common)
+      .filter((name) => name !== '' && !/^[a-z0-9]+:$/i.test(name))
+      .join('/');
+  return files
+    .map((file, index) => ({ ...file, relativePath: relative(paths[index]!) }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
+}
