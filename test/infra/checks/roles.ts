@@ -40,6 +40,7 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   DeleteObjectCommand: ['s3:DeleteObject'],
   DeleteObjectsCommand: ['s3:DeleteObject'],
   SendMessageBatchCommand: ['sqs:SendMessage'],
+  PutEventsCommand: ['events:PutEvents'],
 };
 /** Actions that a state needs by its `Resource`, or that of its reader or writer. */
 const OF_STATES: Readonly<Record<string, readonly string[]>> = {
@@ -221,6 +222,8 @@ function isOurs(
   if (!resource.startsWith(inAccount)) return false;
   const rest = resource.slice(inAccount.length);
   if (service === 'sqs') return isOfType(rest, 'AWS::SQS::Queue');
+  // A bus is the account's, and may be its default one.
+  if (service === 'events') return /^event-bus\/[\w.-]+$/.test(rest);
   if (service === 'logs') return rest === `log-group:${logGroup}:*`;
   if (service === 'lambda') {
     return ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').some(
