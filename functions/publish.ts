@@ -2,6 +2,7 @@ import type { SQSBatchResponse } from 'aws-lambda';
 import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
+import { announceOutcome } from './announcer.ts';
 import { handleEach, isSqsEvent, parseEvent } from './events.ts';
 import { planAndSend } from './planAndSend.ts';
 import { readSettings } from './settings.ts';
@@ -32,6 +33,7 @@ async function publish(request: PublishRequest): Promise<PublishOutcome> {
   const { partition, model } = request;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
     const ended = await publishPartition(request, request);
+    await announceOutcome(request, ended);
     annotate('outcome', ended.kind);
     return ended;
   });

@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
+import { announce } from '../publish/announce.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
+import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import { publicationStatus, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
@@ -58,6 +60,7 @@ interface RollbackOptions {
   readonly partition: string;
   readonly reason: string;
   readonly to?: string;
+  readonly bus?: string;
 }
 
 export function rollbackCommand(finish: (exitCode: number) => void): Command {
@@ -67,12 +70,15 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; the one before by default')
-    .action(async ({ scores, partition, reason, to }: RollbackOptions) => {
-      const { current, generation } = await rollBack(scores, partition, reason, to);
+    .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
+    .action(async ({ scores, partition, reason, to, bus }: RollbackOptions) => {
+      const pointer = await rollBack(scores, partition, reason, to);
+      const { current, generation } = pointer;
       process.stdout.write(
         `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
           'held until a run lifts it (plan --lift-hold)\n',
       );
+      if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
       finish(EXIT_DONE);
     });
 }

@@ -57,6 +57,17 @@ describe('promoting a bundle', () => {
     expect(readdirSync(join(place.models, 'bundles'))).toHaveLength(1);
   });
 
+  it('again restores what was deleted of its place', async () => {
+    const place = freshChannel(folder);
+    const { channel } = await promote(tiny.bundleUri, place);
+    const there = join(place.models, channel.current.bundle);
+    for (const file of ['golden.arrow', 'bundle.json']) {
+      rmSync(join(there, file));
+      expect(await promote(tiny.bundleUri, place)).toEqual({ kind: 'unchanged', channel });
+      expect(readFileSync(join(there, file)).equals(readFileSync(join(tiny.bundleUri, file)))).toBe(true);
+    }
+  });
+
   it('keeps channels of a root apart', async () => {
     const place = freshChannel(folder);
     await promote(tiny.bundleUri, place);

@@ -45,6 +45,13 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
   if (service === 'states' && operation === 'DescribeMapRun') {
     return [{ action: 'states:DescribeMapRun', resource: JSON.parse(body.toString()).mapRunArn }];
   }
+  if (service === 'events' && operation === 'PutEvents') {
+    const { Entries } = JSON.parse(body.toString()) as { Entries: readonly { EventBusName: string }[] };
+    return Entries.map(({ EventBusName }) => ({
+      action: 'events:PutEvents',
+      resource: `arn:aws:events:eu-central-1:123456789012:event-bus/${EventBusName}`,
+    }));
+  }
   if (service === 'sqs' && operation !== undefined && operation in SQS_ACTIONS) {
     const name = new URL(JSON.parse(body.toString()).QueueUrl).pathname.split('/').at(-1)!;
     const resource = queueArns.get(name);

@@ -77,6 +77,21 @@ export const MUTATIONS = {
   ],
   roles: [
     [
+      'PublishAnnouncements/Properties/PolicyDocument/Statement/1/Resource',
+      ['*'],
+      'PublishRole: may events:PutEvents on everything',
+    ],
+    [
+      'PublishAnnouncements/Properties/PolicyDocument/Statement/1/Resource',
+      ['arn:aws:events:eu-central-1:123456789012:event-bus/*'],
+      'PublishRole: may events:PutEvents on arn:aws:events:eu-central-1:123456789012:event-bus/*',
+    ],
+    [
+      'PublishAnnouncements/Properties/Roles',
+      [{ Ref: 'PlanRole' }],
+      'PublishRole: may not events:PutEvents, which is called',
+    ],
+    [
       `${PLAN}/3/Action`,
       ['s3:GetObject', 's3:DeleteObject'],
       'PlanRole: may s3:DeleteObject, which nothing calls',

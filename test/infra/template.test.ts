@@ -95,11 +95,12 @@ describe('what functions may write', () => {
     const written = allowed().flatMap(([, statements]) =>
       statements.filter(may('s3:PutObject')).flatMap(({ Resource }) => listed(Resource)),
     );
-    const folders = ['manifests', 'parts', 'plans', 'pointers', 'receipts', 'runs'];
+    const folders = ['announced', 'manifests', 'parts', 'plans', 'pointers', 'receipts', 'runs'];
     expect(written.sort()).toEqual(folders.map((folder) => `arn:aws:s3:::ScoresBucket/${folder}/*`));
     expect(writers('plans')).toEqual(['PlanRole']);
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
+    expect(writers('announced')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
     expect(writers('runs')).toEqual(['ScoringRunRole']);
@@ -326,6 +327,23 @@ describe('functions', () => {
     expect(reservedBy('dev').filter((reserved) => reserved !== undefined)).toEqual([]);
     expect(reservedBy('prod').filter((reserved) => reserved !== undefined)).toEqual([]);
     expect(reservedBy('prod', '--param=scoreConcurrency=60')).toContain(60);
+  });
+
+  it('that publish, and no others, are told of the bus that they may tell', () => {
+    const busOf = (template: Resources, name: string) =>
+      (template[`${name}LambdaFunction`]!.Properties!.Environment as { Variables: NodeJS.ProcessEnv })
+        .Variables.EVENT_BUS_NAME;
+    const rightsOf = (template: Resources) =>
+      JSON.stringify(template.PublishAnnouncements!.Properties!.PolicyDocument);
+    expect(['Plan', 'Score', 'Publish'].map((name) => busOf(resources, name))).toEqual([
+      undefined,
+      undefined,
+      'default',
+    ]);
+    expect(rightsOf(resources)).toContain(':event-bus/default"');
+    const other = resolveTemplate(packagedTemplate('prod', '--param=eventBus=scores'));
+    expect(busOf(other, 'Publish')).toBe('scores');
+    expect(rightsOf(other)).toContain(':event-bus/scores"');
   });
 
   it('are priced as they are deployed', async () => {

@@ -49,6 +49,7 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   RedriveExecutionCommand: ['states:RedriveExecution'],
   ListMapRunsCommand: ['states:ListMapRuns'],
   DescribeMapRunCommand: ['states:DescribeMapRun'],
+  PutEventsCommand: ['events:PutEvents'],
 };
 /** Actions that a state needs by its `Resource`, or that of its reader or writer. */
 const OF_STATES: Readonly<Record<string, readonly string[]>> = {
@@ -278,6 +279,8 @@ function isOurs(
   if (!resource.startsWith(inAccount)) return false;
   const rest = resource.slice(inAccount.length);
   if (service === 'sqs') return isOfType(rest, 'AWS::SQS::Queue');
+  // A bus is the account's, and may be its default one.
+  if (service === 'events') return /^event-bus\/[\w.-]+$/.test(rest);
   if (service === 'logs') return rest === `log-group:${logGroup}:*`;
   if (service === 'lambda') {
     return ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').some(

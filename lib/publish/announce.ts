@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { sha256 } from '../base/digest.ts';
+import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import type { ModelIdentity } from './modelIdentity.ts';
+import type { Pointer } from './pointer.ts';
+
+/** What readers are told when a pointer has flipped. It follows from the pointer alone: told twice, it is the same. */
+export interface PublishedEvent {
+  readonly eventVersion: 1;
+  /** Of the flip, 64 hex digits: whoever has worked one off may pass over every other with the same id. */
+  readonly deduplicationId: string;
+  /** Output root of the scores. */
+  readonly scores: string;
+  readonly partition: string;
+  /** Of the pointer. Events may come late: one of a lower generation than one has seen is history. */
+  readonly generation: number;
+  /** Path of the manifest below the output root. */
+  readonly manifest: string;
+  readonly manifestUri: string;
+  readonly model: ModelIdentity;
+  readonly rows: number;
+  /** Why the partition was rolled back to this manifest; null for a publication. */
+  readonly hold: string | null;
+}
+
+/** Who tells readers. */
+export interface Announcer {
+  /** Returns when the event is accepted: it will be delivered, once or more. @throws Error otherwise */
+  send(event: PublishedEvent): Promise<void>;
+}
+
+/** A marker is the event that was sent; of one by another version of the code, too, this is all that counts. */
+const markerSchema = z.object({ deduplicationId: z.string() });
+
+/**
+ * Tells readers of the flip that a pointer shows, unless its marker says that they were told. The marker is written after
+ * the event was accepted: whoever is killed before leaves it to the next publication of the partition to tell them, and
+ * whoever is killed in between, or meets another publisher, tells them twice.
+ * @returns whether the event was sent
+ * @throws Error of the announcer; the marker is missing then
+ */
+export async function announce(root: string, pointer: Pointer, announcer: Announcer): Promise<boolean> {
+  const event = publishedEvent(root, pointer);
+  const uri = joinUri(root, 'announced', ...pointer.partition.split('/'), `${pointer.generation}.json`);
+  const storage = storageFor(uri);
+  const marker = await storage.readVersioned(uri);
+  if (marker !== undefined && announcedId(marker.bytes) === event.deduplicationId) return false;
+  await announcer.send(event);
+  const bytes = encodeJson(event);
+  // Generations begin anew where a pointer was removed: a marker of the one before is replaced. Who loses has told the same.
+  if (marker === undefined) await storage.createIfAbsent(uri, bytes);
+  else await storage.replaceIfVersion(uri, bytes, marker.version);
+  return true;
+}
+
+function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {
+  const scores = root.replace(/\/+$/, '');
+  const manifest = `manifests/${partition}/${current.sha256}.json`;
+  return {
+    eventVersion: 1,
+    deduplicationId: sha256(encodeJson([scores, partition, generation, current.sha256])),
+    scores,
+    partition,
+    generation,
+    manifest,
+    manifestUri: joinUri(scores, ...manifest.split('/')),
+    model: current.model,
+    rows: current.rows,
+    hold,
+  };
+}
+
+/** Undefined for a marker that can't be read: told twice is better than never. */
+function announcedId(bytes: Uint8Array): string | undefined {
+  try {
+    return markerSchema.parse(decodeJson(bytes, { code: 'PUBLISH_DOCUMENT_INVALID' })).deduplicationId;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { handler as publishHandler } from '../../functions/publish.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { rollBack } from '../../lib/publish/rollBack.ts';
+import { publishRequests } from '../../lib/publish/runPlan.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import {
+  first,
+  folder,
+  freshPlace,
+  PARTITION,
+  type Place,
+  put,
+  run,
+  second,
+} from '../publish/partitionUnderTest.ts';
+import { testEventBus } from '../support/eventBridge/eventBridgeDouble.ts';
+
+// What the function that publishes tells readers. `run` publishes as a publisher does that is killed with its flip.
+const bus = testEventBus();
+let bundle: ModelBundle;
+beforeAll(async () => {
+  ({ bundle } = await trainTinyModel(join(folder, 'model')));
+}, 60_000);
+beforeEach(() => {
+  process.env.EVENT_BUS_NAME = 'scores';
+});
+afterAll(() => {
+  delete process.env.EVENT_BUS_NAME;
+});
+
+async function flipped(): Promise<Place> {
+  const place = freshPlace(folder);
+  await put(place, 'a.parquet', second);
+  await run(place, bundle);
+  return place;
+}
+
+/** What the function is asked for a partition as it is. */
+async function publishAgain({ root, inputUri }: Place): Promise<string> {
+  const settings = { modelUri: bundle.uri, root, targetRows: 100, liftHold: false };
+  const { plan } = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
+  const outcome = await publishHandler(publishRequests(plan)[0]);
+  return (outcome as { kind: string }).kind;
+}
+
+const told = () => bus.double.events.map(({ generation, rows, hold }) => [generation, rows, hold]);
+
+describe('publish', () => {
+  it('tells of a flip whose publisher was killed before it told anybody, once', async () => {
+    const place = await flipped();
+    expect(await publishAgain(place)).toBe('unchanged');
+    expect(await publishAgain(place)).toBe('unchanged');
+    expect(told()).toEqual([[1, 150, null]]);
+    expect(bus.double.entries).toMatchObject([{ EventBusName: 'scores' }]);
+    expect(bus.double.events).toMatchObject([{ scores: place.root, partition: PARTITION }]);
+  });
+
+  it('fails when the bus refuses, so that it is tried again, and tells then', async () => {
+    const place = await flipped();
+    bus.double.refusals.push({ kind: 'request', status: 400, type: 'AccessDeniedException' });
+    await expect(publishAgain(place)).rejects.toMatchObject({ code: 'PUBLISH_NOT_ANNOUNCED' });
+    expect(await publishAgain(place)).toBe('unchanged');
+    expect(told()).toEqual([[1, 150, null]]);
+  });
+
+  it('tells of a roll-back that it meets', async () => {
+    const place = await flipped();
+    await put(place, 'b.parquet', first);
+    await run(place, bundle);
+    await publishAgain(place);
+    await rollBack(place.root, PARTITION, 'wrong day');
+    expect(await publishAgain(place)).toBe('held');
+    expect(await publishAgain(place)).toBe('held');
+    expect(told()).toEqual([
+      [2, 550, null],
+      [3, 150, 'wrong day'],
+    ]);
+  });
+
+  it('tells nobody without parts, and nobody at all without a bus', async () => {
+    const place = await flipped();
+    await put(place, 'b.parquet', first);
+    await expect(publishAgain(place)).rejects.toMatchObject({ code: 'PUBLISH_INCOMPLETE' });
+    await run(place, bundle);
+    for (const name of [undefined, 'none']) {
+      delete process.env.EVENT_BUS_NAME;
+      if (name !== undefined) process.env.EVENT_BUS_NAME = name;
+      expect(await publishAgain(place)).toBe('unchanged');
+    }
+    expect(bus.double.requestCount).toBe(0);
+  });
+});
