@@ -1,14 +1,17 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
-import type { RandomAccessFile } from './storage.ts';
+import type { FileStat, RandomAccessFile } from './storage.ts';
 import { diskPath } from './uri.ts';
 
 /** fs.read takes at most 2^31 - 1 bytes. */
 const MAX_READ_BYTES = 2 ** 30;
 
-/** Opens a file on disk for reads by byte range. Every read checks that size and modification time are still the same. */
-export async function openDiskFile(uri: string): Promise<RandomAccessFile> {
+/**
+ * Opens a file on disk for reads by byte range, as `Storage.open`. Every read checks that size and modification time are
+ * still the same.
+ */
+export async function openDiskFile(uri: string, known?: FileStat): Promise<RandomAccessFile> {
   const path = diskPath(uri);
   let handle: FileHandle | undefined;
   try {
@@ -16,7 +19,9 @@ export async function openDiskFile(uri: string): Promise<RandomAccessFile> {
     const stats = await handle.stat({ bigint: true });
     // Opening a pipe or device would hang or give a size of 0.
     if (!stats.isFile()) throw notAFile(uri, stats.isDirectory() ? 'a folder' : 'a device or pipe');
-    return new DiskFile(uri, Number(stats.size), versionTag(stats), handle);
+    const version = versionTag(stats);
+    if (known !== undefined && known.version !== version) throw changed(uri, known.version, version);
+    return new DiskFile(uri, Number(stats.size), version, handle);
   } catch (error) {
     await handle?.close();
     throw diskError(error, uri, 'STORAGE_READ_FAILED');
@@ -33,6 +38,15 @@ function notAFile(uri: string, found: string): StorageError {
     file: uri,
     expected: 'a file',
     found,
+  });
+}
+
+function changed(uri: string, expected: string, found: string): StorageError {
+  return new StorageError('STORAGE_FILE_CHANGED', 'the file was changed since it was opened or listed', {
+    file: uri,
+    expected: `version ${expected}`,
+    found: `version ${found}`,
+    retryable: true,
   });
 }
 
@@ -92,11 +106,6 @@ class DiskFile implements RandomAccessFile {
   async #checkUnchanged(): Promise<void> {
     const found = versionTag(await this.#handle.stat({ bigint: true }));
     if (found === this.version) return;
-    throw new StorageError('STORAGE_FILE_CHANGED', 'the file was changed while it was being read', {
-      file: this.uri,
-      expected: `version ${this.version}`,
-      found,
-      retryable: true,
-    });
+    throw changed(this.uri, this.version, found);
   }
 }

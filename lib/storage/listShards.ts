@@ -56,7 +56,7 @@ export async function listShards(
 /**
  * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
  * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
- * end as one is a shard too, which whoever opens it will find broken. Names without an ending cost two requests each.
+ * end as one is a shard too, which whoever opens it will find broken. A name without an ending costs a request.
  * @throws StorageError INPUT_IS_TABLE
  */
 export async function findShards(
@@ -77,9 +77,9 @@ export async function findShards(
   };
 }
 
-async function beginsAsShard({ uri, sizeBytes }: ListedFile): Promise<boolean> {
-  if (sizeBytes < MAGIC_BYTES) return false;
-  const file = await storageFor(uri).open(uri);
+async function beginsAsShard(listed: ListedFile): Promise<boolean> {
+  if (listed.sizeBytes < MAGIC_BYTES) return false;
+  const file = await storageFor(listed.uri).open(listed.uri, listed);
   try {
     const head = new Uint8Array(MAGIC_BYTES);
     await file.readInto(head, 0);

@@ -2,12 +2,13 @@ import { StorageError } from '../base/errors.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3 } from './s3Client.ts';
 import { httpStatus, s3Error } from './s3Error.ts';
-import type { RandomAccessFile } from './storage.ts';
+import type { FileStat, RandomAccessFile } from './storage.ts';
 import { parseS3Uri } from './uri.ts';
 
-/** Opens an object for ranged reads of the version that it has now. */
-export async function openS3File(uri: string): Promise<RandomAccessFile> {
+/** As `Storage.open`: ranged reads of the version that the object has now, or of the known one without asking for it. */
+export async function openS3File(uri: string, known?: FileStat): Promise<RandomAccessFile> {
   const { bucket, key } = parseS3Uri(uri);
+  if (known !== undefined) return new S3File(uri, known.sizeBytes, known.version);
   try {
     const { sdk, client } = await openS3();
     const head = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
@@ -68,7 +69,7 @@ async function readBody(
 
 function pinnedError(thrown: unknown, uri: string, version: string): StorageError {
   if (httpStatus(thrown) === 412) {
-    return new StorageError('STORAGE_FILE_CHANGED', 'the object was replaced while it was being read', {
+    return new StorageError('STORAGE_FILE_CHANGED', 'the object was replaced since it was opened or listed', {
       file: uri,
       expected: `version ${version}`,
       retryable: true,

@@ -56,7 +56,12 @@ export interface VersionedBytes {
 
 /** Byte storage: plain paths or `file://` URIs on disk, `s3://bucket/key` in S3. */
 export interface Storage {
-  open(uri: string): Promise<RandomAccessFile>;
+  /**
+   * Opens a file in the version that it has now, or in one that a listing told of. With a known version, S3 gets no request
+   * before the first read, which is then the one that throws STORAGE_NOT_FOUND for a file that is gone and
+   * STORAGE_FILE_CHANGED for one with another version; on disk, opening throws them.
+   */
+  open(uri: string, known?: FileStat): Promise<RandomAccessFile>;
   /** Undefined where there is no file. */
   stat(uri: string): Promise<FileStat | undefined>;
   /** Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. */

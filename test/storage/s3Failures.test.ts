@@ -70,6 +70,21 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     expect(s3.double!.requests.length - before).toBe(1);
   });
 
+  it('is asked for nothing but the bytes of an object that a listing told of', async () => {
+    await writeWhole(uriOf('listed/shard'), bytesOf('0123456789'));
+    const [listed] = await s3Storage.list(uriOf('listed'));
+    const before = s3.double!.requests.length;
+    const file = await s3Storage.open(listed!.uri, listed!);
+    const target = new Uint8Array(4);
+    await file.readInto(target, 6);
+    expect(Buffer.from(target).toString()).toBe('6789');
+    await expect(file.readInto(target, 7)).rejects.toMatchObject({ code: 'STORAGE_SHORT_READ' });
+    const sent = s3
+      .double!.requests.slice(before)
+      .map(({ method, headers }) => [method, headers['if-match']]);
+    expect(sent).toEqual([['GET', listed!.version]]);
+  });
+
   it('tells the winner of a conditional write that it won, even when the first answer was lost', async () => {
     plan(isPut, { kind: 'lostAnswer' });
     const created = await s3Storage.createIfAbsent(uriOf('pointer'), bytesOf('1'));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../lib/base/errors.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
-import type { Storage } from '../../lib/storage/storage.ts';
+import type { ListedFile, Storage } from '../../lib/storage/storage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
@@ -130,6 +130,33 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
     }
     const [single] = await storage.list(uriOf('listed/a.bin'));
     expect(single).toMatchObject({ uri: uriOf('listed/a.bin'), relativePath: 'a.bin', sizeBytes: 5 });
+  });
+
+  it('opens what a listing told of in that version, and tells when it has another one or is gone', async () => {
+    const root = uriOf('known');
+    for (const name of ['kept', 'replaced', 'removed'])
+      await write(storage, joinUri(root, name), bytesOf(name));
+    const [kept, removed, replaced] = await storage.list(root);
+    const readFirst = async (file: ListedFile) => {
+      const opened = await storage.open(file.uri, file);
+      try {
+        expect(opened).toMatchObject({ uri: file.uri, sizeBytes: file.sizeBytes, version: file.version });
+        const target = new Uint8Array(3);
+        await opened.readInto(target, 1);
+        return textOf(target);
+      } finally {
+        await opened.close();
+      }
+    };
+    await write(storage, replaced!.uri, bytesOf('another'));
+    await storage.remove(removed!.uri);
+    expect(await readFirst(kept!)).toBe('ept');
+    for (const [file, code, retryable] of [
+      [replaced!, 'STORAGE_FILE_CHANGED', true],
+      [removed!, 'STORAGE_NOT_FOUND', false],
+    ] as const) {
+      await expect(readFirst(file)).rejects.toMatchObject({ code, retryable, location: { file: file.uri } });
+    }
   });
 
   it("doesn't take a file for the folder of the same beginning", async () => {
