@@ -18,17 +18,21 @@ export interface PlacedChunk {
 
 export const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 
+/** One row group of the file that is being put together. */
+export interface PlacedRowGroup {
+  readonly rowCount: number;
+  /** One per leaf of the file's columns, in their order. */
+  readonly chunks: readonly PlacedChunk[];
+}
+
 /**
- * The end of a Parquet file with the given columns and one row group: footer, its length, magic.
+ * The end of a Parquet file with the given columns and row groups: footer, its length, magic.
  * Statistics, indexes, bloom filters and key-value metadata are left out. Without the ARROW:schema entry a reader
  * derives Arrow types from the Parquet types alone, so no writer's choice of dictionaries, views or large strings comes through.
- *
- * @param chunks one per leaf of `columns`, in their order
  */
 export function encodeFooter(
   columns: readonly ShardColumn[],
-  rowCount: number,
-  chunks: readonly PlacedChunk[],
+  rowGroups: readonly PlacedRowGroup[],
 ): Uint8Array {
   const writer = new ByteWriter();
   writeMetadata(writer, {
@@ -37,14 +41,12 @@ export function encodeFooter(
       { name: 'schema', num_children: columns.length },
       ...columns.flatMap((column) => column.elements),
     ],
-    num_rows: BigInt(rowCount),
-    row_groups: [
-      {
-        columns: chunks.map(columnChunk),
-        total_byte_size: BigInt(chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0)),
-        num_rows: BigInt(rowCount),
-      },
-    ],
+    num_rows: BigInt(rowGroups.reduce((sum, { rowCount }) => sum + rowCount, 0)),
+    row_groups: rowGroups.map(({ rowCount, chunks }) => ({
+      columns: chunks.map(columnChunk),
+      total_byte_size: BigInt(chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0)),
+      num_rows: BigInt(rowCount),
+    })),
     // Only hyparquet's parser sets this; the writer measures the footer itself.
     metadata_length: 0,
   });

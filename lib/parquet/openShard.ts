@@ -2,7 +2,7 @@ import type { Schema } from 'apache-arrow';
 import type { FileMetaData } from 'hyparquet';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { readArrowSchema } from './readArrowSchema.ts';
+import { type ArrowSchema, readArrowSchema } from './readArrowSchema.ts';
 import { readFooter } from './readFooter.ts';
 import { type ShardColumn, shardColumns } from './shardColumns.ts';
 import { DecoderPanic } from './wasmDecoder.ts';
@@ -26,7 +26,7 @@ export interface ParquetShard {
   /** Top-level columns that cannot be read, with the reason. */
   readonly unreadableColumns: ReadonlyMap<string, string>;
   readonly file: RandomAccessFile;
-  /** The parsed footer and its columns, for rowGroupReads. */
+  /** The parsed footer and its columns, for rowGroupReads. Shards of one schema mostly share these columns' objects. */
   readonly columns: readonly ShardColumn[];
   readonly metadata: FileMetaData;
   /** First byte after the column data. */
@@ -42,7 +42,7 @@ export interface ParquetShard {
 export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
   const { metadata, footerStartByte } = await readFooter(file);
   try {
-    const columns = shardColumns(metadata);
+    const { columns, arrow } = schemaOf(metadata);
     const rowGroups = rowGroupRows(metadata, columns);
     const last = rowGroups.at(-1);
     return {
@@ -51,7 +51,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
       version: file.version,
       rowCount: last === undefined ? 0 : last.rowStart + last.rowCount,
       rowGroups,
-      ...readArrowSchema(columns),
+      ...arrow,
       file,
       columns,
       metadata,
@@ -65,6 +65,25 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
       { file: file.uri, found: messageOf(cause), cause },
     );
   }
+}
+
+interface KnownSchema {
+  readonly key: string;
+  readonly columns: readonly ShardColumn[];
+  readonly arrow: ArrowSchema;
+}
+
+/** Shards of a partition have one schema, seldom two: working its Arrow types out costs more than parsing a small footer. */
+let lastSchema: KnownSchema | undefined;
+
+/** @throws Error when the schema tree is not well formed; DecoderPanic */
+function schemaOf(metadata: FileMetaData): KnownSchema {
+  const key = JSON.stringify(metadata.schema);
+  if (lastSchema?.key !== key) {
+    const columns = shardColumns(metadata);
+    lastSchema = { key, columns, arrow: readArrowSchema(columns) };
+  }
+  return lastSchema;
 }
 
 function rowGroupRows(metadata: FileMetaData, columns: readonly ShardColumn[]): RowGroupRows[] {

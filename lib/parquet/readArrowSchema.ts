@@ -58,5 +58,6 @@ function fieldsOf(columns: readonly ShardColumn[]): Field[] {
         dataPageOffset: 0,
       }),
     );
-  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(columns, 0, emptyChunks)])).fields;
+  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(columns, [{ rowCount: 0, chunks: emptyChunks }])]))
+    .fields;
 }

@@ -23,7 +23,7 @@ export interface RowGroupReads {
   readonly rowCount: number;
   /** In the order asked for. */
   readonly columns: readonly ReadColumn[];
-  /** In file order, not overlapping; touching ranges are one. */
+  /** In file order, not overlapping; ranges that touch, or lie near enough, are one. */
   readonly ranges: readonly ReadRange[];
   readonly bufferBytes: number;
 }
@@ -40,6 +40,7 @@ export type ReadableShard = Pick<
 /**
  * Works out the reads for `columns` (top-level names; repeats are dropped) of one row group. Pure: nothing is read.
  *
+ * @param joinGapBytes ranges that are at most this far apart are read as one, with the gap between them
  * @throws Ncs4cvrError SHARD_ROW_GROUP_MISSING, SHARD_COLUMN_MISSING, SHARD_COLUMN_UNREADABLE, SHARD_ENCRYPTED,
  * SHARD_EXTERNAL_CHUNK, SHARD_CODEC_UNSUPPORTED, SHARD_FOOTER_INVALID, SHARD_TRUNCATED,
  * SHARD_ROW_GROUP_TOO_LARGE.
@@ -48,6 +49,7 @@ export function rowGroupReads(
   shard: ReadableShard,
   rowGroup: number,
   columns: readonly string[],
+  joinGapBytes = 0,
 ): RowGroupReads {
   const rows = shard.rowGroups[rowGroup];
   const group = shard.metadata.row_groups[rowGroup];
@@ -66,7 +68,10 @@ export function rowGroupReads(
       chunks: column.leaves.map((leaf) => locateChunk(shard, rowGroup, leaf, group.columns[leaf.index]!)),
     };
   });
-  const ranges = coalesce(located.flatMap(({ chunks }) => chunks));
+  const ranges = coalesce(
+    located.flatMap(({ chunks }) => chunks),
+    joinGapBytes,
+  );
   const lastRange = ranges.at(-1);
   const bufferBytes =
     lastRange === undefined ? 0 : lastRange.targetByte + lastRange.endByte - lastRange.startByte;
@@ -172,12 +177,12 @@ function locateChunk(
   };
 }
 
-function coalesce(chunks: readonly PlacedChunk[]): ReadRange[] {
+function coalesce(chunks: readonly PlacedChunk[], joinGapBytes: number): ReadRange[] {
   const ranges: { startByte: number; endByte: number; targetByte: number }[] = [];
   let targetByte = 0;
   for (const { startByte, endByte } of [...chunks].sort((a, b) => a.startByte - b.startByte)) {
     const last = ranges.at(-1);
-    if (last === undefined || startByte > last.endByte) {
+    if (last === undefined || startByte > last.endByte + joinGapBytes) {
       if (last !== undefined) targetByte += last.endByte - last.startByte;
       ranges.push({ startByte, endByte, targetByte });
     } else {

@@ -1,20 +1,12 @@
-import { tableFromIPC } from 'apache-arrow';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
-import {
-  type BatchPlace,
-  type LabelColumns,
-  labelRequirements,
-  readLabels,
-  readUsers,
-} from '../features/readLabels.ts';
+import { type LabelColumns, labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
 import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
-import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
-import { scoredRowGroups } from './scoredRowGroups.ts';
-import type { ScoredRowGroup } from './scoringProtocol.ts';
+import { type OpenSpan, openSpans } from './openSpans.ts';
+import { columnsToRead, planRequests } from './planRequests.ts';
+import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
 import { scoringPool } from './workerPool.ts';
 
 /**
@@ -42,25 +34,22 @@ export async function evaluateInput(
   const { labels } = manifest;
   const { shards } = await listShards(inputUri);
   const extraColumns = labelRequirements(labels).map(({ column }) => column);
+  const requirements = [
+    ...rowKeyRequirements(contract),
+    ...columnRequirements(contract),
+    ...labelRequirements(labels),
+  ];
+  const columnsOf = ({ shard }: OpenSpan) => {
+    checkColumns(shard, requirements);
+    return columnsToRead(shard, contract, extraColumns);
+  };
   const pool = scoringPool(bundle, workers, extraColumns);
   const metrics = new FunnelMetrics(exactRows);
   try {
     for (const { uri } of shards) {
-      const file = await storageFor(uri).open(uri);
-      try {
-        const shard = await openShard(file);
-        checkColumns(shard, [
-          ...rowKeyRequirements(contract),
-          ...columnRequirements(contract),
-          ...labelRequirements(labels),
-        ]);
-        for await (const scored of scoredRowGroups(shard, pool)) {
-          const { rowGroup } = scored;
-          const { rowStart } = shard.rowGroups[rowGroup]!;
-          metrics.merge(measureRowGroup(scored, labels, { file: uri, rowGroup, rowStart }, exactRows));
-        }
-      } finally {
-        await file.close();
+      // A shard at a time: a request's rows have one schema, and shards may differ in the types of their labels.
+      for await (const request of scoredRequests(planRequests(openSpans([{ uri }]), columnsOf), pool)) {
+        for (const scored of request.rowGroups) metrics.merge(measureRowGroup(scored, labels, exactRows));
       }
     }
   } finally {
@@ -71,20 +60,19 @@ export async function evaluateInput(
 
 /** @throws Ncs4cvrError SHARD_LABEL_INVALID, METRIC_SCORE_INVALID */
 function measureRowGroup(
-  { columnsIpc, pctr, pcvr, pctcvr }: ScoredRowGroup,
+  { rowGroup: { uri: file, reads, rowStart }, batches, pctr, pcvr, pctcvr }: ScoredRowGroup,
   labels: LabelColumns,
-  place: BatchPlace,
   exactRows: number,
 ): FunnelMetrics {
   const metrics = new FunnelMetrics(exactRows);
   let at = 0;
-  for (const batch of tableFromIPC(columnsIpc).batches) {
+  for (const batch of batches) {
     const end = at + batch.numRows;
     metrics.add({
       pctr: pctr.subarray(at, end),
       pcvr: pcvr.subarray(at, end),
       pctcvr: pctcvr.subarray(at, end),
-      ...readLabels(batch, labels, { ...place, rowStart: place.rowStart + at }),
+      ...readLabels(batch, labels, { file, rowGroup: reads.rowGroup, rowStart: rowStart + at }),
       ...(labels.user === undefined ? {} : { users: readUsers(batch, labels.user) }),
     });
     at = end;

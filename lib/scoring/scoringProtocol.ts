@@ -1,6 +1,7 @@
 import type { SerialisedError } from '../base/workerThread.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -11,28 +12,39 @@ export interface WorkerSetup {
   readonly extraColumns: readonly string[];
 }
 
-/** One row group of one shard: the unit of parallel work. */
-export interface RowGroupRequest {
-  readonly shardUri: string;
-  readonly rowGroup: number;
-  /** The version of the bytes the shard was planned with; another one is an error. */
-  readonly shardVersion: string;
+/** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
+export interface RequestedRowGroup {
+  readonly uri: string;
+  readonly sizeBytes: number;
+  /** The version of the bytes that the footer came from; another one is an error. */
+  readonly version: string;
+  /** Of the columns to pass on and the features that the shard has. Never empty of rows. */
+  readonly reads: RowGroupReads;
+  /** The bytes of `reads` where they came with the footer; the worker reads them otherwise. */
+  readonly buffer?: Uint8Array;
 }
 
-/** A scored row group, all rows in input order. */
-export interface ScoredRowGroup {
-  readonly rowGroup: number;
+/**
+ * Row groups that are scored together, in order, of one shard or of several: the unit of parallel work. All but single ones
+ * have REQUEST_ROWS rows at most.
+ */
+export interface ScoringRequest {
+  readonly rowGroups: readonly RequestedRowGroup[];
+}
+
+/** The rows of a request in their order. */
+export interface ScoredRows {
   readonly rowCount: number;
   /** Arrow IPC stream: row keys and extra columns. */
   readonly columnsIpc: Uint8Array;
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
-  /** What the encoder counted in this row group. */
+  /** What the encoder counted in these rows. */
   readonly counts: readonly FeatureCounts[];
 }
 
 export type WorkerReply =
-  | { readonly kind: 'scored'; readonly result: ScoredRowGroup }
+  | { readonly kind: 'scored'; readonly result: ScoredRows }
   /** `isRetiring`: the thread ends itself and takes no further request. */
   | { readonly kind: 'failed'; readonly error: SerialisedError; readonly isRetiring: boolean };

@@ -1,22 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serialiseError } from '../base/workerThread.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
-import { RowGroupScorer } from './scoreRowGroup.ts';
-import type { RowGroupRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import { RequestScorer } from './requestScorer.ts';
+import type { ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process.
 const port = parentPort;
 if (port === null) throw new Error('scoringWorker.ts runs as a worker thread only');
 
-let scorer: Promise<RowGroupScorer> | undefined;
+let scorer: Promise<RequestScorer> | undefined;
 let running: Promise<void> = Promise.resolve();
 
-port.on('message', (request: RowGroupRequest | null) => {
+port.on('message', (request: ScoringRequest | null) => {
   running = request === null ? running.then(stop) : running.then(() => score(request));
 });
 
-async function score(request: RowGroupRequest): Promise<void> {
+async function score(request: ScoringRequest): Promise<void> {
   try {
     scorer ??= createScorer();
     const result = await (await scorer).score(request);
@@ -35,9 +35,9 @@ async function score(request: RowGroupRequest): Promise<void> {
   }
 }
 
-/** A failure, such as too little memory for the model, is forgotten: the next row group tries anew. */
-function createScorer(): Promise<RowGroupScorer> {
-  const created = RowGroupScorer.create(workerData as WorkerSetup);
+/** A failure, such as too little memory for the model, is forgotten: the next request tries anew. */
+function createScorer(): Promise<RequestScorer> {
+  const created = RequestScorer.create(workerData as WorkerSetup);
   created.catch(() => {
     scorer = undefined;
   });

@@ -1,13 +1,13 @@
 import { Worker } from 'node:worker_threads';
-import { Ncs4cvrError } from '../base/errors.ts';
+import { type ErrorLocation, Ncs4cvrError } from '../base/errors.ts';
 import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { RowGroupRequest, ScoredRowGroup, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
-  readonly request: RowGroupRequest;
-  readonly resolve: (result: ScoredRowGroup) => void;
+  readonly request: ScoringRequest;
+  readonly resolve: (result: ScoredRows) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -20,11 +20,11 @@ export function scoringPool(
   return new WorkerPool(workers, { contract, modelBytes, extraColumns });
 }
 
-/** Threads that score row groups. A failed row group rejects its own promise; a thread that dies is replaced. */
+/** Threads that score. A failed request rejects its own promise; a thread that dies is replaced. */
 export class WorkerPool {
   readonly size: number;
-  /** Row groups asked for and not yet written out, over all shards: each may hold its rows in memory. */
-  heldRowGroups = 0;
+  /** Requests sent and not yet written out, over all files: each may hold its rows in memory. */
+  heldRequests = 0;
   readonly #setup: WorkerSetup;
   readonly #idle: Worker[] = [];
   readonly #running = new Map<Worker, PendingRequest>();
@@ -40,13 +40,13 @@ export class WorkerPool {
     this.#setup = { ...setup, modelBytes: shared };
   }
 
-  /** Whether a shard that has row groups in flight may ask for one more: one more than there are threads. */
+  /** Whether a file that has requests in flight may send one more: one more than there are threads. */
   get hasRoom(): boolean {
-    return this.heldRowGroups <= this.size;
+    return this.heldRequests <= this.size;
   }
 
-  /** @throws the row group's error; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
-  run(request: RowGroupRequest): Promise<ScoredRowGroup> {
+  /** @throws the error of the request's first row group at fault; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
+  run(request: ScoringRequest): Promise<ScoredRows> {
     if (this.#isClosed) return Promise.reject(poolClosed(request));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });
@@ -54,7 +54,7 @@ export class WorkerPool {
     });
   }
 
-  /** Lets running row groups finish and ends every thread; row groups that wait are rejected. */
+  /** Lets running requests finish and ends every thread; requests that wait are rejected. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { request, reject } of this.#waiting.splice(0)) reject(poolClosed(request));
@@ -68,7 +68,7 @@ export class WorkerPool {
       if (worker === undefined) return;
       const pending = this.#waiting.shift()!;
       this.#running.set(worker, pending);
-      worker.postMessage(pending.request);
+      worker.postMessage(pending.request, buffersOf(pending.request));
     }
   }
 
@@ -109,8 +109,7 @@ export class WorkerPool {
     this.#running.delete(worker);
     pending?.reject(
       new Ncs4cvrError('SCORING_WORKER_DIED', 'the scoring thread ended within this row group', {
-        file: pending.request.shardUri,
-        rowGroup: pending.request.rowGroup,
+        ...placeOf(pending.request),
         found: death instanceof Error ? death.message : 'an exit without an error',
         cause: death,
       }),
@@ -119,9 +118,21 @@ export class WorkerPool {
   }
 }
 
-function poolClosed({ shardUri, rowGroup }: RowGroupRequest): Ncs4cvrError {
-  return new Ncs4cvrError('SCORING_POOL_CLOSED', 'the scoring threads were ended before this row group', {
-    file: shardUri,
-    rowGroup,
-  });
+/** Handed over, not copied. */
+function buffersOf({ rowGroups }: ScoringRequest): ArrayBuffer[] {
+  return rowGroups.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer.buffer as ArrayBuffer]));
+}
+
+/** Of the request's first row group: which one it was about isn't known. */
+function placeOf({ rowGroups }: ScoringRequest): ErrorLocation {
+  const { uri, reads } = rowGroups[0]!;
+  return { file: uri, rowGroup: reads.rowGroup };
+}
+
+function poolClosed(request: ScoringRequest): Ncs4cvrError {
+  return new Ncs4cvrError(
+    'SCORING_POOL_CLOSED',
+    'the scoring threads were ended before this row group',
+    placeOf(request),
+  );
 }

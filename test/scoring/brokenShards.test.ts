@@ -9,7 +9,6 @@ import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
 import { isDecoderPoisoned } from '../../lib/parquet/wasmDecoder.ts';
 import { type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
-import { localDisk } from '../../lib/storage/localDisk.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { memoryFile } from '../parquet/memoryFile.ts';
@@ -17,6 +16,7 @@ import { overwritten, withMetadata } from '../parquet/sampleShards.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { filesBelow } from './filesBelow.ts';
 import { scoreBits } from './readScores.ts';
+import { requestOf } from './requestOf.ts';
 
 const folder = temporaryFolder();
 const good = funnelShard(funnelRows('2024-03-04', 120), 40);
@@ -172,12 +172,14 @@ describe('a broken shard', () => {
 });
 
 describe('the pool with real threads', () => {
-  test('a row group of bytes that were replaced since is SHARD_CHANGED and may be tried again', async () => {
+  const columns = () => [...bundle.contract.rowKeys, ...bundle.contract.features.map(({ column }) => column)];
+
+  test('a row group of bytes that were replaced since is STORAGE_FILE_CHANGED and may be tried again', async () => {
     const shardUri = join(folder, 'good/good.parquet');
     const { contract, modelBytes } = bundle;
     const pool = new WorkerPool(1, { contract, modelBytes, extraColumns: [] });
-    await expect(pool.run({ shardUri, rowGroup: 0, shardVersion: 'old' })).rejects.toMatchObject({
-      code: 'SHARD_CHANGED',
+    await expect(pool.run(await requestOf(shardUri, [0], columns(), 'old'))).rejects.toMatchObject({
+      code: 'STORAGE_FILE_CHANGED',
       retryable: true,
       location: { file: shardUri },
     });
@@ -186,11 +188,9 @@ describe('the pool with real threads', () => {
 
   test('close lets a row group that runs finish', async () => {
     const shardUri = join(folder, 'good/good.parquet');
-    const file = await localDisk.open(shardUri);
-    await file.close();
     const { contract, modelBytes } = bundle;
     const pool = new WorkerPool(1, { contract, modelBytes, extraColumns: [] });
-    const running = pool.run({ shardUri, rowGroup: 0, shardVersion: file.version });
+    const running = pool.run(await requestOf(shardUri, [0], columns()));
     await pool.close();
     expect((await running).rowCount).toBe(40);
   });
@@ -202,9 +202,8 @@ describe('the pool with real threads', () => {
       extraColumns: [],
     });
     const shardUri = join(folder, 'good/good.parquet');
-    const settled = await Promise.allSettled(
-      [0, 1, 2].map((rowGroup) => pool.run({ shardUri, rowGroup, shardVersion: 'v' })),
-    );
+    const requests = await Promise.all([0, 1, 2].map((index) => requestOf(shardUri, [index], columns())));
+    const settled = await Promise.allSettled(requests.map((request) => pool.run(request)));
     for (const result of settled) {
       expect((result as PromiseRejectedResult).reason).toMatchObject({ code: 'GRAPH_INVALID' });
     }

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { RowGroupRequest, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
+import type { ScoringRequest, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
-// The pool alone, with a worker that does what the task's URI says.
+// The pool alone, with a worker that does what the request's URI says.
 const entry = vi.hoisted(() => ({ url: new URL('file:///') }));
 vi.mock('../../lib/scoring/workerEntry.ts', () => ({ workerEntry: () => entry.url }));
 
@@ -20,21 +20,22 @@ writeFileSync(
     kind: 'failed', isRetiring,
     error: { code: 'SHARD_PAGE_CORRUPT', message: 'SHARD_PAGE_CORRUPT: asked for', stack: 'at worker', location: { file: 'f' }, retryable: false },
   });
-  parentPort.on('message', (task) => {
-    if (task === null) return parentPort.close();
-    switch (task.shardUri) {
+  parentPort.on('message', (request) => {
+    if (request === null) return parentPort.close();
+    const [{ uri, reads: { rowGroup } }] = request.rowGroups;
+    switch (uri) {
       case 'exit': return process.exit(3);
       case 'throw': return setImmediate(() => { throw new Error('on its own'); });
       case 'close': return parentPort.close();
       case 'fail': return parentPort.postMessage(failed(false));
       case 'retire': parentPort.postMessage(failed(true)); return parentPort.close();
       case 'last':
-        parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup } });
+        parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup } });
         return setTimeout(() => process.exit(0), 20);
       case 'slow':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
-        return parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup } });
-      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: task.rowGroup, threadId, model: workerData.modelBytes } });
+        return parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup } });
+      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup, threadId, model: workerData.modelBytes } });
     }
   });`,
 );
@@ -53,8 +54,8 @@ function poolOf(size: number, url = obedient): WorkerPool {
   return pool;
 }
 
-function task(shardUri: string, rowGroup = 0): RowGroupRequest {
-  return { shardUri, rowGroup, shardVersion: 'v1' };
+function task(uri: string, rowGroup = 0): ScoringRequest {
+  return { rowGroups: [{ uri, reads: { rowGroup } }] } as unknown as ScoringRequest;
 }
 
 let started = 0;
@@ -152,12 +153,12 @@ describe('WorkerPool', () => {
     await expect(pool.run(task('ok', 2))).resolves.toMatchObject({ rowCount: 2 });
   });
 
-  test('has room for one row group more than it has threads', () => {
+  test('has room for one request more than it has threads', () => {
     const pool = poolOf(2);
     const room = [0, 1, 2, 3].map((ahead) => {
-      expect(pool.heldRowGroups).toBe(ahead);
+      expect(pool.heldRequests).toBe(ahead);
       const { hasRoom } = pool;
-      pool.heldRowGroups++;
+      pool.heldRequests++;
       return hasRoom;
     });
     expect(room).toEqual([true, true, true, false]);

@@ -1,0 +1,196 @@
+import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import { readArrowSchema } from './readArrowSchema.ts';
+import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
+import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
+
+/** The bytes of some columns of one row group, read and not yet decoded. */
+export interface ReadRowGroupBytes {
+  /** URI of the shard. */
+  readonly uri: string;
+  readonly reads: RowGroupReads;
+  /** Filled as `reads` says. */
+  readonly buffer: Uint8Array;
+}
+
+const DEFAULT_BATCH_ROWS = 65_536;
+/**
+ * Columns are decoded together up to about this size. WASM memory never shrinks and holds decoded values twice (as arrays
+ * and as an IPC stream), so a row group of hundreds of megabytes must not go through it in one piece.
+ */
+const DECODE_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Decodes row groups that have rows, of one shard or of several, one after the other. A call of the decoder costs about as
+ * much as some hundred rows, so neighbours with the very same columns (the same `ShardColumn` objects) are decoded by one
+ * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
+ *
+ * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
+ * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC, each of the first row group at fault
+ */
+export function decodeRowGroups(
+  rowGroups: readonly ReadRowGroupBytes[],
+  batchRows = DEFAULT_BATCH_ROWS,
+): RecordBatch[] {
+  return sameColumns(rowGroups).flatMap((some) => {
+    const [first] = some;
+    if (some.length === 1) return decodeAlone(first!, batchRows);
+    try {
+      return decodeTogether(some, first!.reads.columns, batchRows);
+    } catch {
+      // Whichever is at fault fails alone too, and is named.
+      return some.flatMap((rowGroup) => decodeAlone(rowGroup, batchRows));
+    }
+  });
+}
+
+/** Runs of neighbours whose columns are the same objects. */
+function sameColumns(rowGroups: readonly ReadRowGroupBytes[]): ReadRowGroupBytes[][] {
+  const runs: ReadRowGroupBytes[][] = [];
+  for (const rowGroup of rowGroups) {
+    const { columns } = rowGroup.reads;
+    const before = runs.at(-1)?.[0]?.reads.columns;
+    const isSame =
+      before !== undefined &&
+      before.length === columns.length &&
+      before.every(({ column }, index) => column === columns[index]!.column);
+    if (isSame) runs.at(-1)!.push(rowGroup);
+    else runs.push([rowGroup]);
+  }
+  return runs;
+}
+
+function decodeAlone(rowGroup: ReadRowGroupBytes, batchRows: number): RecordBatch[] {
+  return joinColumns(
+    splitColumns(rowGroup.reads.columns).map((some) => decodeColumns(rowGroup, some, batchRows)),
+  );
+}
+
+/** Decodes some of the columns that were read. A failure is traced to the column at fault by decoding each alone. */
+function decodeColumns(
+  rowGroup: ReadRowGroupBytes,
+  columns: readonly ReadColumn[],
+  batchRows: number,
+): RecordBatch[] {
+  const place = {
+    file: rowGroup.uri,
+    rowGroup: rowGroup.reads.rowGroup,
+    ...(columns.length === 1 ? { column: columns[0]!.column.name } : {}),
+  };
+  try {
+    return decodeTogether([rowGroup], columns, batchRows);
+  } catch (cause) {
+    if (cause instanceof DecoderPanic) {
+      throw new Ncs4cvrError(
+        'SHARD_DECODER_PANIC',
+        'the decoder panicked; the data is corrupt or too large',
+        {
+          ...place,
+          found: cause.message,
+          cause,
+        },
+      );
+    }
+    if (cause instanceof RowCountError) {
+      throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'the column data has another number of rows', {
+        ...place,
+        expected: `${rowGroup.reads.rowCount} rows`,
+        found: `${cause.rows}`,
+      });
+    }
+    for (const column of columns.length > 1 ? columns : []) decodeColumns(rowGroup, [column], batchRows);
+    throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
+      ...place,
+      expected: columns.map(typeOf).join(', '),
+      found: messageOf(cause),
+      cause,
+    });
+  }
+}
+
+class RowCountError extends Error {
+  readonly rows: number;
+
+  constructor(rows: number) {
+    super(`${rows} rows`);
+    this.rows = rows;
+  }
+}
+
+/** One call of the decoder. @throws DecoderPanic, RowCountError, Error with arrow-rs's message */
+function decodeTogether(
+  rowGroups: readonly ReadRowGroupBytes[],
+  columns: readonly ReadColumn[],
+  batchRows: number,
+): RecordBatch[] {
+  const batches = decodeBatches(assembleFile(rowGroups, columns), batchRows);
+  const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
+  const wanted = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
+  if (rows !== wanted) throw new RowCountError(rows);
+  return batches;
+}
+
+/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. */
+function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly ReadColumn[]): Uint8Array {
+  const names = new Set(columns.map(({ column }) => column.name));
+  const pieces: Uint8Array[] = [MAGIC];
+  let position = MAGIC.length;
+  const placed = rowGroups.map(({ reads, buffer }) => {
+    const read = reads.columns.filter(({ column }) => names.has(column.name));
+    const chunks = read.flatMap((column) =>
+      column.chunks.map((chunk) => {
+        pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
+        const startByte = position;
+        position += chunk.endByte - chunk.startByte;
+        return { ...chunk, startByte, endByte: position };
+      }),
+    );
+    return { rowCount: reads.rowCount, chunks };
+  });
+  const shardColumns = columns.map(({ column }) => column);
+  return Buffer.concat([...pieces, encodeFooter(shardColumns, placed)]);
+}
+
+/** Neighbours of up to `DECODE_BYTES` together. */
+function splitColumns(columns: readonly ReadColumn[]): ReadColumn[][] {
+  const split: ReadColumn[][] = [];
+  let splitBytes = Number.POSITIVE_INFINITY;
+  for (const column of columns) {
+    const bytes = column.chunks.reduce((sum, chunk) => sum + decodedBytes(chunk), 0);
+    if (splitBytes + bytes > DECODE_BYTES) {
+      split.push([]);
+      splitBytes = 0;
+    }
+    split.at(-1)!.push(column);
+    splitBytes += bytes;
+  }
+  return split;
+}
+
+/** A guess: dictionary-encoded chunks decode to more than their uncompressed size. */
+function decodedBytes({ uncompressedBytes, valueCount }: PlacedChunk): number {
+  return Math.max(uncompressedBytes, 8 * valueCount);
+}
+
+function typeOf({ column }: ReadColumn): string {
+  return String(readArrowSchema([column]).schema.fields[0]?.type);
+}
+
+/** Puts columns that were decoded apart side by side; all have batches of the same lengths. */
+function joinColumns(decoded: readonly RecordBatch[][]): RecordBatch[] {
+  const first = decoded[0]!;
+  if (decoded.length === 1) return first;
+  const schema = new Schema(decoded.flatMap((batches) => batches[0]!.schema.fields));
+  return first.map((batch, index) => {
+    const children: Data[] = decoded.flatMap((batches) => {
+      const data = batches[index]!.data;
+      if (data.length !== batch.numRows) throw new Error('batches of one row group differ in length');
+      return data.children;
+    });
+    return new RecordBatch(
+      schema,
+      makeData({ type: new Struct(schema.fields), length: batch.numRows, nullCount: 0, children }),
+    );
+  });
+}

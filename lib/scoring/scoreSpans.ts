@@ -1,0 +1,135 @@
+import type { RecordBatch } from 'apache-arrow';
+import { PredictionWriter } from '../arrow/predictionWriter.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
+import type { Scores } from '../bundle/scoringSession.ts';
+import type { FeatureCounts } from '../features/featureEncoder.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { addCounts } from './featureDrift.ts';
+import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
+import { columnsToRead, planRequests } from './planRequests.ts';
+import { scoredRequests } from './scoredRequests.ts';
+import { spanCheck } from './spanCheck.ts';
+import type { WorkerPool } from './workerPool.ts';
+
+/** Where scoring starts or stopped. */
+export interface SpanPosition {
+  /** Index among the spans. */
+  readonly span: number;
+  /** Row group of the span's shard, counted from the shard's first. */
+  readonly rowGroup: number;
+}
+
+export interface ScoreSpansOptions {
+  /** The file's schema metadata, by the first span; see predictionMetadata.ts. */
+  readonly metadata: (first: OpenSpan) => ReadonlyMap<string, string>;
+  /** Leave an output that is there as it is. */
+  readonly ifAbsent?: boolean;
+  /** Called with every row group that was written: its rows, and those of its whole span. */
+  readonly onRows?: (rowCount: number, spanRows: number) => void;
+  /** The first row group by default. */
+  readonly from?: SpanPosition;
+  /**
+   * Asked before anything but the first request is sent to the pool; no more is sent once it said no, and the file ends there.
+   * @param nextRows rows that are to be scored before the file could end if it said yes: those sent and not written, and the
+   * row groups to be sent next
+   * @param rowsSoFar rows written
+   * @param seconds since the call
+   */
+  readonly mayGoOn?: (nextRows: number, rowsSoFar: number, seconds: number) => boolean;
+}
+
+export interface ScoredFile {
+  readonly rowCount: number;
+  readonly sizeBytes: number;
+  readonly counts: readonly FeatureCounts[];
+  /** False when the output was to be written only if absent, and was there. */
+  readonly isCreated: boolean;
+  /** The first row group that isn't in the file when `mayGoOn` ended it. */
+  readonly stoppedAt?: SpanPosition;
+}
+
+/**
+ * The whole path of some row groups of shards: storage -> parquet -> features -> session -> arrow -> storage. This thread reads
+ * footers and small shards; the pool reads, encodes and scores. The rows are written in the order of the spans, a record
+ * batch never holds rows of two row groups, and the file appears under its name whole or not at all.
+ *
+ * The bytes follow from the metadata, the row groups and the model alone, so files that each start where the one before
+ * stopped can be joined to what one call would have written: `concatenatePredictions`.
+ *
+ * @param spans one at least
+ * @throws StorageError STORAGE_FILE_CHANGED when a shard is another version than the known one; Ncs4cvrError
+ * PART_KEYS_DIFFER when a row key's type isn't the one in the first shard. What is wrong with a shard names it, and ends the call
+ */
+export async function scoreSpans(
+  spans: readonly ShardSpan[],
+  outputUri: string,
+  bundle: ModelBundle,
+  pool: WorkerPool,
+  { metadata, ifAbsent = false, onRows, from = { span: 0, rowGroup: 0 }, mayGoOn }: ScoreSpansOptions,
+): Promise<ScoredFile> {
+  const startMillis = performance.now();
+  const { first, open, close } = await openFromFirst(spans, from.span);
+  try {
+    const check = spanCheck(first, bundle.contract);
+    const columnsOf = (span: OpenSpan) => {
+      check.shard(span);
+      return columnsToRead(span.shard, bundle.contract);
+    };
+    columnsOf(first);
+    const output = await storageFor(outputUri).createAtomic(outputUri, { ifAbsent });
+    try {
+      const writer = await PredictionWriter.open({
+        file: output,
+        keyFields: check.keyFields,
+        metadata: metadata(first),
+      });
+      let counts: readonly FeatureCounts[] = [];
+      let rowsSoFar = 0;
+      let stoppedAt: SpanPosition | undefined;
+      const requests = planRequests(open, columnsOf, from.rowGroup);
+      const scored = scoredRequests(requests, pool, ({ rowGroups }, waitingRows) => {
+        const seconds = (performance.now() - startMillis) / 1000;
+        if (mayGoOn?.(waitingRows, rowsSoFar, seconds) ?? true) return true;
+        const { span, reads } = rowGroups[0]!;
+        stoppedAt = { span, rowGroup: reads.rowGroup };
+        return false;
+      });
+      for await (const request of scored) {
+        for (const { rowGroup, batches, ...scores } of request.rowGroups) {
+          const { reads, spanRows } = rowGroup;
+          for (const batch of batches) check.nulls(batch, rowGroup);
+          await writeBatches(writer, batches, scores);
+          rowsSoFar += reads.rowCount;
+          onRows?.(reads.rowCount, spanRows);
+        }
+        counts = addCounts(counts, request.counts);
+      }
+      const { rowCount, sizeBytes } = await writer.finish();
+      const isCreated = await output.commit();
+      return { rowCount, sizeBytes, counts, isCreated, ...(stoppedAt === undefined ? {} : { stoppedAt }) };
+    } catch (error) {
+      await output.abort();
+      throw error;
+    }
+  } finally {
+    await close();
+  }
+}
+
+async function writeBatches(
+  writer: PredictionWriter,
+  batches: readonly RecordBatch[],
+  { pctr, pcvr, pctcvr }: Scores,
+): Promise<void> {
+  let at = 0;
+  for (const keys of batches) {
+    const end = at + keys.numRows;
+    await writer.write({
+      keys,
+      pctr: pctr.subarray(at, end),
+      pcvr: pcvr.subarray(at, end),
+      pctcvr: pctcvr.subarray(at, end),
+    });
+    at = end;
+  }
+}
