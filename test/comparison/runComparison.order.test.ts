@@ -174,11 +174,17 @@ it.each([
     'no report rows',
     {},
     { split: { by: 'date', train: day(0), validation: day(1) } },
-    'COMPARISON_NO_REPORT',
+    'COMPARISON_NO_REPORT: config.json: there is nothing to report on',
   ],
-])('refuses before anything is written: %s', async (_title, options, config, code) => {
+  [
+    'report rows on which every click converts',
+    {},
+    { labels: { click: 'click', conversion: 'click' } },
+    "the report rows can't tell arms apart by conversions",
+  ],
+])('refuses before anything is written: %s', async (_title, options, config, message) => {
   mkdirSync(output);
-  await expect(run(['mmoe'], 1, options, { ...document, ...config }).ended).rejects.toMatchObject({ code });
+  await expect(run(['mmoe'], 1, options, { ...document, ...config }).ended).rejects.toThrow(message);
   expect(processes).not.toHaveBeenCalled();
   expect(existsSync(join(output, 'comparison-plan.json'))).toBe(false);
 });

@@ -153,6 +153,25 @@ describe('WorkerPool', () => {
     await expect(pool.run(task('ok', 2))).resolves.toMatchObject({ rowCount: 2 });
   });
 
+  test.each(['exit', 'last'])(
+    'a thread that ends (%s) takes no idle one with it: the others go on beside its successor',
+    async (how) => {
+      const pool = poolOf(2);
+      await Promise.all([pool.run(task('ok')), pool.run(task('ok'))]);
+      // Its neighbour is idle when it ends; the one that ends idle has become so first.
+      const neighbour = how === 'last' ? [pool.run(task('ok'))] : [];
+      const [ending] = await Promise.allSettled([pool.run(task(how)), ...neighbour]);
+      expect(ending!.status).toBe(how === 'last' ? 'fulfilled' : 'rejected');
+      await vi.waitFor(() => expect(ended).toBe(1), { timeout: 5000 });
+      const threadIds = async () => {
+        const both = await Promise.all([pool.run(task('ok')), pool.run(task('ok'))]);
+        return new Set(both.map((result) => (result as unknown as { threadId: number }).threadId));
+      };
+      expect((await threadIds()).size).toBe(2);
+      expect(started).toBe(3);
+    },
+  );
+
   test('has room for one request more than it has threads', () => {
     const pool = poolOf(2);
     const room = [0, 1, 2, 3].map((ahead) => {
