@@ -1,4 +1,4 @@
-// Cold starts of the packaged score function under Lambda's runtime interface client on Node 22, with S3 on the same machine:
+// Cold starts of the packaged score function under Lambda's runtime interface client on Node 24, with S3 on the same machine:
 // `npm run bench:lambda`. Every round starts one process a model, in turn, and has it score one part of one row group.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

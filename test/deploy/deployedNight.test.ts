@@ -14,7 +14,7 @@ import { Deployment, STATE_MACHINE } from './deployment.ts';
 
 // The packaged stack, deployed to moto's server: its CloudFormation, its S3, its SQS with S3's notifications, and its interpreter of
 // the Amazon States Language were written by others, and so judge what this project's own doubles may be wrong about. The
-// packaged functions run under Lambda's runtime on Node 22.
+// packaged functions run under Lambda's runtime on Node 24.
 //
 // What moto 5.2 lacks, and what stands in for it here:
 // - Its CloudFormation passes over alarms, bucket and queue policies, the schedule (test/infra asserts them on the packaged
