@@ -5,7 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-TESTS=(test/storage/s3Conformance.test.ts test/storage/storageContract.test.ts test/publish/publishProtocol.test.ts)
+TESTS=(
+  test/storage/s3Conformance.test.ts test/storage/storageContract.test.ts test/storage/probeConditions.test.ts
+  test/publish/publishProtocol.test.ts
+)
 if [[ -n ${NCS4CVR_TEST_S3_ENDPOINT:-} ]]; then
   exec npx vitest run "${TESTS[@]}"
 fi

@@ -33,8 +33,8 @@ function endingOf(path: string): string | undefined {
 /** How a Parquet file begins, and one whose footer is encrypted. */
 const MAGICS: readonly string[] = ['PAR1', 'PARE'];
 const MAGIC_BYTES = 4;
-/** Files whose first bytes are read at a time. */
-const READS_AT_A_TIME = 16;
+/** Files whose first bytes are read at a time; the SDK has 50 connections. */
+const READS_AT_A_TIME = 48;
 
 /** What is read: the shards at a URI, or the files that a list names. */
 export type ShardInput = string | { readonly filesUri: string };

@@ -23,7 +23,8 @@ export async function checksumProblem(
   failure: unknown,
   work: (s3: S3) => Promise<boolean>,
 ): Promise<StorageError | undefined> {
-  if (!isWorthTrying(failure)) return undefined;
+  // Work that succeeds as things are set has failed for another reason.
+  if (!isWorthTrying(failure) || (await succeeds(work, []))) return undefined;
   for (const remedy of REMEDIES) {
     if (!(await succeeds(work, remedy))) continue;
     return new StorageError('STORAGE_CHECKSUMS', 'the store does not take the checksums of the AWS SDK', {

@@ -241,8 +241,8 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
   });
 
   it('names what is missing', async () => {
-    for (const call of [storage.open(uriOf('nothing')), storage.readWhole(uriOf('nothing'))]) {
-      const error = await call.catch((thrown: unknown) => thrown);
+    for (const call of [storage.open, storage.readWhole]) {
+      const error = await call(uriOf('nothing')).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(StorageError);
       expect(error).toMatchObject({ code: 'STORAGE_NOT_FOUND', location: { file: uriOf('nothing') } });
     }

@@ -15,11 +15,38 @@ export interface WriteCondition {
   readonly ifMatch?: string | undefined;
 }
 
+/** Sorts its keys once after a change: a listing asks for them page by page. */
+class SortedObjects extends Map<string, StoredObject> {
+  #sorted: { readonly key: string; readonly bytes: Buffer }[] | undefined;
+
+  sortedKeys(): readonly { readonly key: string; readonly bytes: Buffer }[] {
+    this.#sorted ??= [...this.keys()]
+      .map((key) => ({ key, bytes: Buffer.from(key) }))
+      .sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+    return this.#sorted;
+  }
+
+  override set(key: string, object: StoredObject): this {
+    if (!this.has(key)) this.#sorted = undefined;
+    return super.set(key, object);
+  }
+
+  override delete(key: string): boolean {
+    this.#sorted = undefined;
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    this.#sorted = undefined;
+    super.clear();
+  }
+}
+
 const LEAST_PART_BYTES = 5 * 2 ** 20;
 
 /** A bucket in memory: objects, and uploads that aren't finished. */
 export class S3Bucket {
-  readonly objects = new Map<string, StoredObject>();
+  readonly objects = new SortedObjects();
   readonly uploads = new Map<
     string,
     { key: string; parts: Map<number, Buffer>; headers: Record<string, string> }
@@ -75,11 +102,24 @@ export class S3Bucket {
     return found;
   }
 
-  /** Keys with a prefix after `startAfter`, in the order of their UTF-8 bytes. */
+  /** As `keysAfter`, all of them. */
   keys(prefix: string, startAfter: string): string[] {
-    return [...this.objects.keys()]
-      .filter((key) => key.startsWith(prefix) && compareBytes(key, startAfter) > 0)
-      .sort(compareBytes);
+    return [...this.keysAfter(prefix, startAfter)];
+  }
+
+  /** Keys with a prefix after `startAfter`, in the order of their UTF-8 bytes. */
+  *keysAfter(prefix: string, startAfter: string): Generator<string> {
+    const after = Buffer.from(startAfter);
+    const from = Buffer.from(prefix);
+    const sorted = this.objects.sortedKeys();
+    let low = 0;
+    for (let high = sorted.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      const { bytes } = sorted[middle]!;
+      if (Buffer.compare(bytes, after) > 0 && Buffer.compare(bytes, from) >= 0) high = middle;
+      else low = middle + 1;
+    }
+    for (; low < sorted.length && sorted[low]!.key.startsWith(prefix); low++) yield sorted[low]!.key;
   }
 
   #upload(id: string) {
@@ -111,8 +151,4 @@ const unquoted = (etag: string) => etag.replaceAll('"', '');
 
 function quotedMd5(bytes: Buffer): string {
   return `"${createHash('md5').update(bytes).digest('hex')}"`;
-}
-
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -169,13 +169,16 @@ export class S3Double {
     const token = query.get('continuation-token');
     const after = token === null ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64').toString();
     const delimiter = query.get('delimiter');
-    // A key, or what it begins with up to the delimiter; as on S3, each common prefix counts once, and as one.
-    const entries = bucket.keys(prefix, after).map((key) => {
-      const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length);
-      return end < 0 ? key : key.slice(0, end + 1);
-    });
     const isPrefix = (entry: string) => delimiter !== null && entry.slice(prefix.length).endsWith(delimiter);
-    const keys = [...new Set(entries)].filter((entry) => !isPrefix(entry) || entry !== after);
+    const keys: string[] = [];
+    for (const key of bucket.keysAfter(prefix, after)) {
+      // A key, or what it begins with up to the delimiter; as on S3, each common prefix counts once, and as one.
+      const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length);
+      const entry = end < 0 ? key : key.slice(0, end + 1);
+      if (entry === keys.at(-1) || (isPrefix(entry) && entry === after)) continue;
+      keys.push(entry);
+      if (keys.length > limit) break;
+    }
     const page = keys.slice(0, limit);
     const isTruncated = keys.length > page.length;
     const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : escapeXml;
