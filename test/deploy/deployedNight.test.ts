@@ -51,7 +51,7 @@ let model: TinyModel;
 beforeAll(async () => {
   model = await trainTinyModel(folder);
   deployed = await Deployment.start(folder);
-  await deployed.promote(model.bundleUri);
+  await cli('promote', model.bundleUri, '--models', `s3://${deployed.bucket('Models')}`, '--channel', 'live');
 });
 afterAll(() => deployed?.stop());
 beforeEach(() => deployed.door.forget());
@@ -85,10 +85,14 @@ describe('with the rights of the deployed roles alone', () => {
     );
     expect(used.filter(({ resource }) => resource.endsWith('-score')).length, 'units').toBeGreaterThan(2);
 
+    const told = () => deployed.door.used.filter(({ action }) => action === 'events:PutEvents');
+    expect(told()).toMatchObject([{ caller: 'publish', isGranted: true }]);
+
     const before = await deployed.published();
     const again = await deployed.run(Input);
     expect(again).toMatchObject({ status: 'SUCCEEDED', error: '' });
     expect(again.states).not.toContain('ScoreUnits');
+    expect(told()).toHaveLength(1);
     expect(await resolve(NEWEST)).toEqual(first);
     expect(await deployed.published()).toEqual(before);
   });

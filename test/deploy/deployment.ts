@@ -11,7 +11,6 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { promoteBundle } from '../../lib/channels/promote.ts';
 import type { Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { LambdaFunction } from '../support/lambda/lambdaFunction.ts';
@@ -117,19 +116,6 @@ export class Deployment {
 
   async put(bucket: string, key: string, bytes: Uint8Array): Promise<void> {
     await this.s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }));
-  }
-
-  /** Makes a bundle on disk the live one, as `ncs4cvr promote` does. */
-  async promote(bundleUri: string): Promise<void> {
-    const { accessKeyId, secretAccessKey } = OPERATOR;
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL_S3: this.moto.endpoint,
-      AWS_REGION: LAMBDA_REGION,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    });
-    const place = { models: `s3://${this.bucket('Models')}`, channel: 'live' };
-    await promoteBundle(bundleUri, place, Date.now());
   }
 
   async get(uri: string): Promise<Uint8Array> {
