@@ -1,55 +1,50 @@
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { partitionOf } from '../lib/job/choosePartitions.ts';
-import type { JobDocument } from '../lib/job/jobDocument.ts';
-import { isShard } from '../lib/storage/listShards.ts';
-import { joinUri } from '../lib/storage/uri.ts';
-import { handleEach, isSqsEvent, notifiedObjects, parseEvent } from './events.ts';
-import { planAndSend } from './planAndSend.ts';
-import { type PlannedRun, planRun, startRequestSchema } from './planRun.ts';
-import { readSettings, type Settings } from './settings.ts';
-import { type Invocation, logFailure, logger, metrics, observed } from './telemetry.ts';
+import type { Context } from 'aws-lambda';
+import { z } from 'zod';
+import { partitionRunSchema } from '../lib/publish/partitionRun.ts';
+import { planPartition } from '../lib/publish/planPartition.ts';
+import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
+import { parseEvent } from './events.ts';
+import { type ChosenRun, chooseRun, startRequestSchema } from './planRun.ts';
+import { readSettings } from './settings.ts';
+import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 
-/** A run request of the state machine, or a batch of S3 events: work units, written for a Map or sent to the queue. */
-export function handler(event: unknown, invocation?: Invocation): Promise<PlannedRun | SQSBatchResponse> {
+type TimedInvocation = Invocation & Partial<Pick<Context, 'getRemainingTimeInMillis'>>;
+
+const partitionStepSchema = z.strictObject({ planPartition: partitionRunSchema });
+
+/** A partition as it was planned: where its work units are. */
+export interface PlannedPartitionStep {
+  /** False when time ran out while footers were read: called again, it goes on from there. */
+  readonly isPlanned: boolean;
+  readonly units?: S3Location;
+  readonly unitCount?: number;
+}
+
+/** Kept for writing down what was read. */
+const RESERVE_MILLIS = 20_000;
+
+/** Two steps of the state machine: choosing what a run does, and planning one partition of it. */
+export function handler(
+  event: unknown,
+  invocation: TimedInvocation = {},
+): Promise<ChosenRun | PlannedPartitionStep> {
   return observed(invocation, async () => {
-    const settings = readSettings();
-    if (isSqsEvent(event)) return planEvents(event, settings);
-    const request = parseEvent(startRequestSchema, event);
-    const planned = await traced('plan run', {}, () => planRun(request, settings));
-    metrics.addMetric('unitsPlanned', 'Count', planned.unitCount);
-    logger.info('planned a run', { ...planned });
-    return planned;
+    const asked = parseEvent(z.union([startRequestSchema, partitionStepSchema]), event);
+    if (!('planPartition' in asked)) {
+      const chosen = await traced('choose partitions', {}, () => chooseRun(asked, readSettings()));
+      logger.info('chose the partitions of a run', { ...chosen });
+      return chosen;
+    }
+    const { partition, model } = asked.planPartition;
+    const remainingMillis = () => invocation.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY;
+    const planned = await traced('plan partition', { partition, model: model.version }, () =>
+      planPartition(asked.planPartition, () => remainingMillis() > RESERVE_MILLIS),
+    );
+    if (planned === undefined) return { isPlanned: false };
+    const { unitsUri, ignored, ...counts } = planned;
+    metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
+    logger.info(`planned ${partition}`, { ...counts, ignored: ignored.length });
+    return { isPlanned: true, units: parseS3Uri(unitsUri), unitCount: counts.unitCount };
   });
 }
-
-/** Every partition that a shard landed in is planned once; its messages come again when that fails. */
-async function planEvents({ Records }: SQSEvent, settings: Settings): Promise<SQSBatchResponse> {
-  const messagesOf = new Map<string, Set<string>>();
-  const { batchItemFailures } = await handleEach(Records, 'no S3 notification', async (message, id) => {
-    for (const uri of notifiedObjects(message)) {
-      const found = partitionToPlan(settings.JOB, uri);
-      if ('reason' in found) logger.warn('an object was passed over', { uri, reason: found.reason });
-      else messagesOf.set(found.partition, (messagesOf.get(found.partition) ?? new Set()).add(id));
-    }
-  });
-  const failed = new Set<string>();
-  for (const [partition, messageIds] of messagesOf) {
-    try {
-      await planAndSend(partition, settings);
-    } catch (error) {
-      logFailure(`planning ${partition} failed`, error);
-      for (const id of messageIds) failed.add(id);
-    }
-  }
-  return { batchItemFailures: [...batchItemFailures, ...[...failed].map(itemFailure)] };
-}
-
-/** The partition that an object belongs to as a shard; in words why to none. */
-function partitionToPlan({ input, layout }: JobDocument, uri: string): ReturnType<typeof partitionOf> {
-  const found = partitionOf(input, layout, uri);
-  if ('reason' in found || isShard(uri.slice(joinUri(input, found.partition, '').length))) return found;
-  return { reason: 'hidden, or not named as a shard' };
-}
-
-const itemFailure = (itemIdentifier: string) => ({ itemIdentifier });

@@ -1,39 +1,26 @@
-import type { SQSBatchResponse } from 'aws-lambda';
 import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
+import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
-import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
 import { announceOutcome } from './announcer.ts';
-import { handleEach, isSqsEvent, parseEvent } from './events.ts';
-import { planAndSend } from './planAndSend.ts';
-import { readSettings } from './settings.ts';
+import { parseEvent } from './events.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
-/** Publish requests from the queue, or one of the state machine's map. */
-export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome | SQSBatchResponse> {
+/** Publishes one partition of a run. */
+export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome> {
   return observed(invocation, async () => {
-    if (isSqsEvent(event)) return handleEach(event.Records, 'publishing failed', publishAsAsked);
-    const request = parseEvent(publishRequestSchema, event);
-    const outcome = await publish(request);
-    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, request);
+    const run = parseEvent(partitionRunSchema, event);
+    const outcome = await publish(run);
+    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, run);
     return outcome;
   });
 }
 
-async function publishAsAsked(message: unknown): Promise<void> {
-  const request = parseEvent(publishRequestSchema, message);
-  const outcome = await publish(request);
-  // An incomplete partition is waited for: the unit that is still out asks again when it is done.
-  if (outcome.kind === 'refused') throw notPublished(outcome, request);
-  // A run has published another model since: what landed is still to be scored with that one.
-  if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
-}
-
-async function publish(request: PublishRequest): Promise<PublishOutcome> {
-  const { partition, model } = request;
+async function publish(run: PartitionRun): Promise<PublishOutcome> {
+  const { partition, model } = run;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
-    const ended = await publishPartition(request, request);
-    await announceOutcome(request, ended);
+    const ended = await publishPartition(run);
+    await announceOutcome(run, ended);
     annotate('outcome', ended.kind);
     return ended;
   });
@@ -45,7 +32,7 @@ async function publish(request: PublishRequest): Promise<PublishOutcome> {
 
 function notPublished(
   outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>,
-  { partition }: PublishRequest,
+  { partition }: PartitionRun,
 ): Ncs4cvrError {
   if (outcome.kind === 'refused') {
     const summary = `${partition} is refused by a gate: ${outcome.problems.join('; ')}`;

@@ -18,8 +18,6 @@ const settingsSchema = z.object({
     .pipe(jobDocumentSchema),
   /** Work units that the state machine scores at a time. */
   MAP_CONCURRENCY: z.coerce.number().int().min(1).default(50),
-  UNITS_QUEUE_URL: z.string().optional(),
-  PUBLISH_QUEUE_URL: z.string().optional(),
 });
 
 /** The environment variables of all functions; each uses what it needs. */

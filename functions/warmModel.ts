@@ -1,6 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { loadBundle, type ModelBundle } from '../lib/bundle/loadBundle.ts';
-import { isSameModel, type ModelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
+import {
+  isSameModel,
+  type ModelIdentity,
+  modelIdentity,
+  refuseOtherModel,
+} from '../lib/publish/modelIdentity.ts';
 import type { WorkerPool } from '../lib/scoring/workerPool.ts';
 import { scoringPool } from '../lib/scoring/workerPool.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
@@ -32,6 +37,6 @@ export async function warmModel(uri: string, model: ModelIdentity): Promise<Warm
 
 async function load(uri: string, model: ModelIdentity): Promise<WarmModel> {
   const bundle = await loadBundle(storageFor(uri), uri);
-  refuseOtherModel(bundle, model);
+  refuseOtherModel(uri, modelIdentity(bundle), model);
   return { bundle, pool: scoringPool(bundle, availableParallelism()) };
 }

@@ -3,8 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, bench } from 'vitest';
-import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
-import { workUnits } from '../../lib/publish/runPlan.ts';
+import { resolveModel } from '../../lib/channels/resolveModel.ts';
+import { parseJob } from '../../lib/job/jobDocument.ts';
+import { cutPartition } from '../../lib/publish/cutPartition.ts';
+import { partitionRuns, runSettingsOf } from '../../lib/publish/partitionRun.ts';
+import { workUnits } from '../../lib/publish/workUnit.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
@@ -81,10 +84,12 @@ const modelUri = (name: string) => `s3://${s3.bucket}/models/${name.replaceAll('
 /** A unit of one part in a place of its own. */
 async function freshUnit(name: string) {
   const root = `s3://${s3.bucket}/scores/${count++}`;
-  const settings = { modelUri: modelUri(name), root, targetRows: ROWS, liftHold: false };
+  const job = parseJob({ input: 'unused', scores: root, model: modelUri(name), targetRows: ROWS });
+  const settings = runSettingsOf(job, await resolveModel(job.model));
   const inputUri = joinUri(`s3://${s3.bucket}/features`, PARTITION);
-  const { plan } = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
-  return workUnits(plan)[0]!;
+  const [run] = await partitionRuns(settings, [{ partition: PARTITION, inputUri }]);
+  const { parts } = (await cutPartition(inputUri, run!, ROWS))!;
+  return (await workUnits(run!, parts))[0]!;
 }
 
 async function coldStart(name: string): Promise<Phases> {

@@ -10,6 +10,12 @@ export function parseUri(text: string): string {
   return text;
 }
 
+/** A day, YYYY-MM-DD. */
+export function isoDate(text: string): string {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new InvalidArgumentError('expected a date, YYYY-MM-DD');
+}
+
 /** Parser of an option that is a whole number. Both ends inclusive. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -1,15 +1,19 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { encodeJson } from '../base/jsonDocument.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob, readJob } from '../job/jobDocument.ts';
+import { describeBrokenShard } from '../publish/brokenShard.ts';
 import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
+import { runSettingsOf } from '../publish/partitionRun.ts';
+import { type PartitionState, partitionState } from '../publish/partitionState.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { parseUri, wholeNumber } from './options.ts';
+import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface PlanOptions {
@@ -44,7 +48,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .addOption(
       new Option(
         '--target-rows <n>',
-        `without a job: rows of a part, which holds whole row groups (default: ${DEFAULT_TARGET_ROWS})`,
+        `without a job: rows of a part, on average (default: ${DEFAULT_TARGET_ROWS})`,
       ).argParser(wholeNumber(1, 1_000_000_000)),
     )
     .option('--lift-hold', 'publish partitions that were rolled back, too')
@@ -58,14 +62,32 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const job = await jobOf(options, command);
       const chosen = await choosePartitions(job, choice, Date.now());
       const model = await resolveModel(job.model);
-      const settings = { modelUri: model.uri, root: job.scores, targetRows: job.targetRows, liftHold };
+      const settings = runSettingsOf(job, model, liftHold);
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, prices);
       const { skipped, missingDays } = chosen;
+      const now = Date.now();
+      const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
+        partitionState(job, partition, now),
+      );
       const lines = options.json
-        ? [JSON.stringify({ ...plan, channel: model.channel, estimate, skipped, missingDays, ignored })]
-        : [summarise(plan, model, estimate, prices), ...passedOver(chosen, ignored)];
+        ? [
+            JSON.stringify({
+              ...plan,
+              channel: model.channel,
+              estimate,
+              stages: states.map(({ stage }) => stage),
+              skipped,
+              missingDays,
+              ignored,
+            }),
+          ]
+        : [
+            summarise(plan, model, states, estimate, prices),
+            ...brokenShards(plan),
+            ...passedOver(chosen, ignored),
+          ];
       process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
     });
@@ -96,20 +118,23 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
   return { kind: 'dates', from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
 }
 
+/** Partitions whose state is asked for at a time. */
+const STATES_AT_A_TIME = 8;
+
 function summarise(
   { partitions, model }: RunPlan,
   { channel }: ResolvedModel,
+  states: readonly PartitionState[],
   estimate: RunEstimate,
   prices: Prices,
 ): string {
-  const lines = partitions.map(({ partition, spans, done, sizeBytes }) => {
-    const shards = new Set(spans.map(({ inputUri }) => inputUri)).size;
-    const rows = spans.reduce((sum, span) => sum + span.rows, 0);
+  const lines = partitions.map(({ partition, shardCount, parts, done, broken, sizeBytes }, index) => {
+    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const skips =
       done.length === 0 ? '' : `, ${done.length} done already for the same input, model and contract`;
     return (
-      `${partition}  ${shards} shards  ${formatCount(rows)} rows  ${formatCount(sizeBytes)} bytes  ` +
-      `${spans.length} parts${skips}`
+      `${partition}  ${shardCount} shards${broken.length === 0 ? '' : `, ${broken.length} of them broken,`}  ` +
+      `${formatCount(rows)} rows  ${formatCount(sizeBytes)} bytes  ${parts.length} parts${skips}; ${states[index]!.stage}`
     );
   });
   const { rows, rowsDone, minutes, dollars } = estimate;
@@ -125,6 +150,13 @@ function summarise(
 
 /** Names that are shown of a list. */
 const SHOWN = 10;
+
+function brokenShards({ partitions }: RunPlan): string[] {
+  return shown(
+    'broken shards, without which nothing is published unless the job tolerates them',
+    partitions.flatMap(({ inputUri, broken }) => broken.map((shard) => describeBrokenShard(inputUri, shard))),
+  );
+}
 
 /** What the plan leaves out, as lines. */
 function passedOver({ skipped, missingDays }: ChosenPartitions, ignored: MadePlan['ignored']): string[] {
@@ -142,9 +174,4 @@ function shown(title: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const rest = names.length > SHOWN ? [`and ${names.length - SHOWN} more`] : [];
   return [`${title}:`, ...[...names.slice(0, SHOWN), ...rest].map((line) => `  ${line}`)];
-}
-
-function isoDate(text: string): string {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
-  throw new InvalidArgumentError('expected a date, YYYY-MM-DD');
 }

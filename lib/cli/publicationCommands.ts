@@ -1,38 +1,79 @@
 import { Command, Option } from 'commander';
+import { readJob } from '../job/jobDocument.ts';
 import { announce } from '../publish/announce.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
+import { below } from '../publish/outputLayout.ts';
+import { partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import { publicationStatus, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
-import { parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, formatCount } from './terminal.ts';
+import { isoDate, parseUri, wholeNumber } from './options.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface StatusOptions {
-  readonly scores: string;
+  readonly scores?: string;
+  readonly job?: string;
+  readonly from?: string;
+  readonly to?: string;
   readonly json?: boolean;
 }
 
 export function statusCommand(finish: (exitCode: number) => void): Command {
   return new Command('status')
     .description('show what is published: model, rows, generation and hold of every partition')
-    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .option('--json', 'print the pointers as one JSON array')
-    .action(async ({ scores, json }: StatusOptions) => {
-      const pointers = await publicationStatus(scores);
-      const lines = pointers.map(
-        ({ partition, current, generation, history, hold }) =>
-          `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
-          `manifest ${current.sha256.slice(0, 12)}  before: ${
-            history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`).join(', ') ||
-            'nothing'
-          }${hold === null ? '' : `  HELD: ${hold}`}\n`,
-      );
-      process.stdout.write(
-        json ? `${JSON.stringify(pointers)}\n` : lines.join('') || 'nothing is published\n',
-      );
+    .option('--scores <uri>', 'output root of the published scores', parseUri)
+    .addOption(
+      new Option(
+        '--job <file>',
+        'job document: also which partitions of its input lack scores, or have changed since they were published',
+      )
+        .argParser(parseUri)
+        .conflicts('scores'),
+    )
+    .addOption(new Option('--from <date>', 'with a job: from this day, YYYY-MM-DD').argParser(isoDate))
+    .addOption(new Option('--to <date>', 'with a job: up to this day').argParser(isoDate))
+    .option('--json', 'print the pointers as one JSON array; with a job, its partitions as one JSON object')
+    .action(async ({ scores, job, from, to, json = false }: StatusOptions, command: Command) => {
+      if (job !== undefined) {
+        const range = { from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
+        const found = await partitionStates(await readJob(job), range, Date.now());
+        process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
+      } else if (scores !== undefined) {
+        const pointers = await publicationStatus(scores);
+        const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
+        process.stdout.write(json ? `${JSON.stringify(pointers)}\n` : text);
+      } else {
+        command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+      }
       finish(EXIT_DONE);
     });
+}
+
+function pointerLine({ partition, current, generation, history, hold }: Pointer): string {
+  const before = history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`);
+  return (
+    `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
+    `manifest ${current.sha256.slice(0, 12)}  before: ${before.join(', ') || 'nothing'}` +
+    `${hold === null ? '' : `  HELD: ${hold}`}\n`
+  );
+}
+
+/** One line per partition, then what is missing and what was passed over. */
+function statesText({ states, skipped, missingDays }: Awaited<ReturnType<typeof partitionStates>>): string {
+  const lines = states.map(({ partition, stage, reason, pointer }) =>
+    [
+      `${partition}  ${stage}`,
+      ...(pointer === null ? [] : [describePointer(pointer)]),
+      ...(reason === undefined ? [] : [reason]),
+    ].join('  '),
+  );
+  return [
+    ...(lines.length === 0 ? ['the input has no partition'] : lines),
+    ...missingDays.map((day) => `${day}  no partition`),
+    ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
+    '',
+  ].join('\n');
 }
 
 interface ResolveOptions {
@@ -49,7 +90,7 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print pointer and manifest as one JSON object')
     .action(async ({ scores, partition, json }: ResolveOptions) => {
       const { pointer, manifest } = await resolvePartition(scores, partition);
-      const uris = manifest.parts.map(({ uri }) => `${uri}\n`).join('');
+      const uris = manifest.parts.map(({ path }) => `${below(scores, path)}\n`).join('');
       process.stdout.write(json ? `${JSON.stringify({ pointer, manifest })}\n` : uris);
       finish(EXIT_DONE);
     });

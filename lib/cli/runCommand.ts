@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
+import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
-import type { PublishOutcome } from '../publish/publishPartition.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -56,11 +56,10 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      process.stdout.write(json ? `${JSON.stringify(executed)}\n` : executed.map(summarise).join(''));
-      const isWhole = executed.every(
-        ({ outcome }) => outcome.kind === 'published' || outcome.kind === 'unchanged',
+      process.stdout.write(
+        json ? `${JSON.stringify(executed.map(asJson))}\n` : executed.map(summarise).join(''),
       );
-      finish(isWhole ? EXIT_DONE : EXIT_FAILED);
+      finish(executed.every(isGood) ? EXIT_DONE : EXIT_FAILED);
     });
 }
 
@@ -68,11 +67,24 @@ function summarise({ partition, partsScored, outcome }: ExecutedPartition): stri
   return `${partition}: ${outcome.kind}, ${partsScored} parts scored${describe(outcome)}\n`;
 }
 
-function describe(outcome: PublishOutcome): string {
+/** Only a partition that is published with every shard lets a run end well. */
+function isGood({ outcome }: ExecutedPartition): boolean {
+  return 'pointer' in outcome && outcome.broken.length === 0;
+}
+
+/** An error has no JSON of its own. */
+function asJson({ outcome, ...partition }: ExecutedPartition): object {
+  if (outcome.kind !== 'failed') return { ...partition, outcome };
+  return { ...partition, outcome: { kind: outcome.kind, error: messageOf(outcome.error) } };
+}
+
+function describe(outcome: ExecutedPartition['outcome']): string {
   switch (outcome.kind) {
     case 'published':
     case 'unchanged':
-      return `, ${describePointer(outcome.pointer)}`;
+      return `, ${describePointer(outcome.pointer)}${outcome.broken
+        .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
+        .join('')}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':
@@ -80,5 +92,7 @@ function describe(outcome: PublishOutcome): string {
     case 'held':
     case 'superseded':
       return `: ${outcome.reason}`;
+    case 'failed':
+      return `: ${messageOf(outcome.error)}`;
   }
 }

@@ -1,5 +1,6 @@
-import { openSpans, type RunPlan, workUnits } from '../publish/runPlan.ts';
-import type { Span } from '../publish/span.ts';
+import type { Part } from '../publish/part.ts';
+import { openParts, type RunPlan } from '../publish/runPlan.ts';
+import { batchParts } from '../publish/workUnit.ts';
 import type { Prices } from './readPrices.ts';
 
 export interface RunEstimate {
@@ -34,12 +35,12 @@ const TRANSITIONS_PER_PARTITION = 2;
  */
 export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
   const { partitions } = plan;
-  const all = partitions.flatMap(({ spans }) => spans);
-  const open = partitions.flatMap(openSpans);
-  const rows = sumOf(all, (span) => span.rows);
-  const units = workUnits(plan);
+  const all = partitions.flatMap(({ parts }) => parts);
+  const open = partitions.flatMap(openParts);
+  const rows = sumOf(all, (part) => part.rows);
+  const units = partitions.flatMap((each) => batchParts(openParts(each), plan.targetRows));
   const workers = workerSeconds(
-    units.map(({ spans }) => sumOf(spans, (span) => partSeconds(span, prices))),
+    units.map((parts) => sumOf(parts, (part) => partSeconds(part, prices))),
     prices,
   );
   const gigabyteSeconds = sumOf(workers, (seconds) => seconds) * (prices.memoryMegabytes / 1024);
@@ -50,7 +51,7 @@ export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
     TRANSITIONS_PER_RUN + units.length * TRANSITIONS_PER_UNIT + partitions.length * TRANSITIONS_PER_PARTITION;
   return {
     rows,
-    rowsDone: rows - sumOf(open, (span) => span.rows),
+    rowsDone: rows - sumOf(open, (part) => part.rows),
     parts: all.length,
     partsDone: all.length - open.length,
     minutes: (prices.secondsPerRun + Math.max(0, ...workers)) / 60,
@@ -64,9 +65,9 @@ export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
 }
 
 /** Row groups are scored side by side, on a vCPU each. */
-function partSeconds(span: Span, prices: Prices): number {
-  const vcpus = Math.min(prices.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU, Math.max(1, rowGroupsOf(span)));
-  return prices.secondsPerPart + span.rows / (prices.rowsPerSecondPerVcpu * vcpus);
+function partSeconds(part: Part, prices: Prices): number {
+  const vcpus = Math.min(prices.memoryMegabytes / LAMBDA_MEGABYTES_PER_VCPU, Math.max(1, rowGroupsOf(part)));
+  return prices.secondsPerPart + part.rows / (prices.rowsPerSecondPerVcpu * vcpus);
 }
 
 /** How long each worker is busy when the next unit always goes to the one that is free first, as in a map. */
@@ -81,8 +82,8 @@ function workerSeconds(unitSeconds: readonly number[], prices: Prices): number[]
   return busy;
 }
 
-function rowGroupsOf({ firstRowGroup, endRowGroup }: Span): number {
-  return endRowGroup - firstRowGroup;
+function rowGroupsOf({ spans }: Part): number {
+  return sumOf(spans, ({ firstRowGroup, endRowGroup }) => endRowGroup - firstRowGroup);
 }
 
 function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { canonicalJson, sha256 } from '../base/digest.ts';
 import { messageOf } from '../base/errors.ts';
 import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -75,12 +76,24 @@ export const jobDocumentSchema = z
       })
       .prefault({}),
     completeness: completenessSchema.default({ kind: 'none' }),
+    /** Rows of an output file, on average. */
     targetRows: z.int().min(1).default(DEFAULT_TARGET_ROWS),
+    tolerated: z
+      .strictObject({
+        /** Shards of a partition that may be left out when they can't be read; the run isn't green then, either. */
+        brokenShards: z.int().min(0).default(0),
+      })
+      .prefault({}),
   })
   .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
 
 /** What a job scores, with which model, and when a partition is ready for it; defaults filled in. */
 export type JobDocument = Readonly<z.infer<typeof jobDocumentSchema>>;
+
+/** Of what the document says, defaults filled in: for audits, which run was made for which job. */
+export function digestOfJob({ layout, ...job }: JobDocument): string {
+  return sha256(canonicalJson({ ...job, partitions: layout.text }));
+}
 
 /** @throws ProblemsError JOB_INVALID with every problem */
 export function parseJob(document: unknown): JobDocument {

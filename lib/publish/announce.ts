@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
+import { below } from './outputLayout.ts';
 import type { Pointer } from './pointer.ts';
 
 /** What readers are told when a pointer has flipped. It follows from the pointer alone: told twice, it is the same. */
@@ -43,7 +43,7 @@ const markerSchema = z.object({ deduplicationId: z.string() });
  */
 export async function announce(root: string, pointer: Pointer, announcer: Announcer): Promise<boolean> {
   const event = publishedEvent(root, pointer);
-  const uri = joinUri(root, 'announced', ...pointer.partition.split('/'), `${pointer.generation}.json`);
+  const uri = below(root, `announced/${pointer.partition}/${pointer.generation}.json`);
   const storage = storageFor(uri);
   const marker = await storage.readVersioned(uri);
   if (marker !== undefined && announcedId(marker.bytes) === event.deduplicationId) return false;
@@ -57,15 +57,14 @@ export async function announce(root: string, pointer: Pointer, announcer: Announ
 
 function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {
   const scores = root.replace(/\/+$/, '');
-  const manifest = `manifests/${partition}/${current.sha256}.json`;
   return {
     eventVersion: 1,
     deduplicationId: sha256(encodeJson([scores, partition, generation, current.sha256])),
     scores,
     partition,
     generation,
-    manifest,
-    manifestUri: joinUri(scores, ...manifest.split('/')),
+    manifest: current.manifest,
+    manifestUri: below(scores, current.manifest),
     model: current.model,
     rows: current.rows,
     hold,

@@ -28,12 +28,15 @@ export interface Garbage {
 const DAY_MILLIS = 86_400_000;
 export const LEAST_GARBAGE_DAYS = 2;
 
+/** Folders of what only a run needs: its plans, pieces of long parts, and notes that are made anew where they still hold. */
+const LEFTOVERS = ['plans', 'segments', 'broken'];
+
 /** Names of parts that were found to be garbage; a part is deleted a day after its name was written here. */
 const condemnedSchema = z.array(z.string());
 
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans and
- * receipts at once, parts only a day after their receipts. A publisher that has read a receipt before it was deleted
+ * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans, segments, notes of broken shards
+ * and receipts at once, parts only a day after their receipts. A publisher that has read a receipt before it was deleted
  * has published by then, and its parts are reached. Manifests are small and stay.
  */
 export async function collectGarbage(
@@ -41,8 +44,8 @@ export async function collectGarbage(
   { olderThanDays, apply, nowMillis }: GarbageOptions,
 ): Promise<Garbage> {
   if (!(olderThanDays >= LEAST_GARBAGE_DAYS)) throw new RangeError(`olderThanDays: ${olderThanDays}`);
-  const [parts = [], receipts = [], plans = [], lists = []] = await Promise.all(
-    ['parts', 'receipts', 'plans', 'garbage'].map((folder) => listIfAny(joinUri(root, folder))),
+  const [parts = [], receipts = [], lists = [], ...leftovers] = await Promise.all(
+    ['parts', 'receipts', 'garbage', ...LEFTOVERS].map((folder) => listIfAny(joinUri(root, folder))),
   );
   const reached = await reachedParts(root);
   const isOld = ({ modifiedMillis }: ListedFile) => modifiedMillis < nowMillis - olderThanDays * DAY_MILLIS;
@@ -53,7 +56,7 @@ export async function collectGarbage(
   const unwanted = parts.filter((part) => isGarbage(part) && !standing.has(nameOf(part)));
   const condemned = await condemnedBefore(lists, nowMillis - DAY_MILLIS);
   const files = [
-    ...plans.filter(isOld),
+    ...leftovers.flat().filter(isOld),
     ...lists.filter(isOld),
     ...staleReceipts,
     ...unwanted.filter((part) => condemned.has(nameOf(part)) && !deleted.has(nameOf(part))),
@@ -73,7 +76,7 @@ export async function collectGarbage(
 
 /** `PARTITION/ID`. */
 function nameOf({ relativePath }: ListedFile): string {
-  return relativePath.replace(/\.[a-z]+$/, '');
+  return relativePath.replace(/(-\d+)?\.[a-z]+$/, '');
 }
 
 async function condemnedBefore(lists: readonly ListedFile[], limitMillis: number): Promise<Set<string>> {
@@ -91,7 +94,7 @@ async function reachedParts(root: string): Promise<Set<string>> {
   const reached = new Set<string>();
   for (const { partition, current, history } of await publicationStatus(root)) {
     for (const publication of [current, ...history]) {
-      const { parts } = await readManifest(publication);
+      const { parts } = await readManifest(root, publication);
       for (const { partId } of parts) reached.add(`${partition}/${partId}`);
     }
   }

@@ -1,18 +1,19 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { openShard } from '../parquet/openShard.ts';
 import { listShards } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
-import { type PartPlace, type Receipt, readReceipt } from './receipt.ts';
-import { cutSpans, type Span } from './span.ts';
+import { type BrokenShard, brokenShardOf, notedBrokenShards } from './brokenShard.ts';
+import { cutParts, type Part } from './part.ts';
+import type { PartPlace } from './receipt.ts';
+import { type FoundShape, readShapes, rememberedShapes } from './shardShapes.ts';
+import type { ShardShape } from './span.ts';
 
-/** A partition's input as it stands, cut into spans, with what is done of it. */
+/** A partition's input as it stands, cut into parts. */
 export interface CutPartition {
-  /** All spans, in the order of a manifest. */
-  readonly spans: readonly Span[];
-  /** A receipt for every span that is done, at the span's place; undefined elsewhere. */
-  readonly receipts: readonly (Receipt | undefined)[];
+  /** In the order of a manifest. */
+  readonly parts: readonly Part[];
+  /** Shards that no part holds, since they can't be read or scored. */
+  readonly broken: readonly BrokenShard[];
+  readonly shardCount: number;
   readonly sizeBytes: number;
   /** URIs of the files that are no shards. */
   readonly ignored: readonly string[];
@@ -21,40 +22,49 @@ export interface CutPartition {
 /** A folder of another partition key. */
 const KEY_FOLDER = /^[^=]+=/;
 
-/** Footers and receipts that are read at a time. */
-const READS_AT_A_TIME = 16;
-
 /**
- * Lists a partition's shards, cuts them into spans, and finds which are done. A caller that relies on the
- * pointer has read it before, so that the listing isn't older.
- * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION, or of a shard whose footer can't be read
+ * Lists a partition's shards and cuts them into parts: requests for the listing and what is remembered, and one for the
+ * footer of every shard that is new. A caller that relies on the pointer has read it before, so that the listing isn't
+ * older.
+ * @param mayGoOn asked now and then while footers are read
+ * @returns undefined when it was stopped; what has been read is remembered
+ * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION
  */
 export async function cutPartition(
   inputUri: string,
-  place: PartPlace,
+  { root, partition, model }: PartPlace,
   targetRows: number,
-): Promise<CutPartition> {
-  const { shards, ignored } = await listShards(inputUri);
+  mayGoOn?: () => boolean,
+): Promise<CutPartition | undefined> {
+  const remembered = await rememberedShapes(root, partition);
+  const isKnown = ({ relativePath, version }: ListedFile) => remembered[relativePath]?.[0] === version;
+  const { shards, ignored } = await listShards(inputUri, isKnown);
   refuseNested(inputUri, shards);
-  const spans = (
-    await mapConcurrently(shards, READS_AT_A_TIME, async ({ uri }) => {
-      const file = await storageFor(uri).open(uri);
-      try {
-        const { rowGroups } = await openShard(file);
-        const counts = rowGroups.map(({ rowCount }) => rowCount);
-        // The version that was read: a listing may be a moment older than the footer.
-        return cutSpans(uri, file.version, counts, targetRows);
-      } finally {
-        await file.close();
-      }
-    })
-  ).flat();
+  const found = await readShapes(root, partition, shards, remembered, mayGoOn);
+  if (found === undefined) return undefined;
+  const versions = found.map((each) => versionOf(each));
+  const noted = await notedBrokenShards(root, partition, model, versions);
+  const whole: ShardShape[] = [];
+  const broken: BrokenShard[] = [];
+  for (const each of found) {
+    const { shard, version } = versionOf(each);
+    const note = noted.get(shard);
+    if ('error' in each) broken.push(brokenShardOf(each.error, { shard, version, rows: null }));
+    else if (note !== undefined) broken.push(note);
+    else whole.push(each.shape);
+  }
   return {
-    spans,
-    receipts: await mapConcurrently(spans, READS_AT_A_TIME, (span) => readReceipt(span, place)),
+    parts: cutParts(whole, targetRows, model),
+    broken,
+    shardCount: shards.length,
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ignored,
   };
+}
+
+function versionOf(found: FoundShape): { readonly shard: string; readonly version: string } {
+  if ('shape' in found) return found.shape;
+  return { shard: found.file.relativePath, version: found.file.version };
 }
 
 /**

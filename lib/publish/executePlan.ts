@@ -1,15 +1,21 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { scoringPool } from '../scoring/workerPool.ts';
-import { refuseOtherModel } from './modelIdentity.ts';
+import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
+import { cutPartition } from './cutPartition.ts';
+import { planOfCut } from './makeRunPlan.ts';
+import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
+import type { Part } from './part.ts';
+import type { PartitionRun } from './partitionRun.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
-import { openSpans, publishRequests, type RunPlan } from './runPlan.ts';
-import { scorePart } from './scoreUnit.ts';
+import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
+import { scorePart } from './scorePart.ts';
+import { isDropped } from './scoreUnit.ts';
 
 export interface ExecutedPartition {
   readonly partition: string;
   readonly partsScored: number;
-  readonly outcome: PublishOutcome;
+  /** Or what has kept it from an outcome. */
+  readonly outcome: PublishOutcome | { readonly kind: 'failed'; readonly error: unknown };
 }
 
 export interface ExecuteOptions {
@@ -18,9 +24,12 @@ export interface ExecuteOptions {
   readonly onPart?: (partition: string, rows: number) => void;
 }
 
+/** How often a partition is cut anew when shards of it turn out to be broken, replaced or gone. */
+const ATTEMPTS = 5;
+
 /**
- * Scores and publishes a plan's partitions in this process, one after the other: what the Lambda functions do, without
- * them. The first error ends it; parts that are done stay done.
+ * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.
+ * A partition that fails doesn't keep the others from being tried; parts that are done stay done.
  * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
  */
 export async function executePlan(
@@ -28,22 +37,54 @@ export async function executePlan(
   bundle: ModelBundle,
   { workers, onPart }: ExecuteOptions,
 ): Promise<ExecutedPartition[]> {
-  refuseOtherModel(bundle, plan.model);
+  refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
   const executed: ExecutedPartition[] = [];
   try {
-    for (const [index, request] of publishRequests(plan).entries()) {
-      const { root, partition } = request;
-      const open = openSpans(plan.partitions[index]!);
-      await mapConcurrently(open, workers, async (span) => {
-        await scorePart(span, root, partition, bundle, pool);
-        onPart?.(partition, span.rows);
-      });
-      const outcome = await publishPartition(request, request);
-      executed.push({ partition, partsScored: open.length, outcome });
+    for (const [index, run] of runsOfPlan(plan).entries()) {
+      const { partition } = run;
+      let partsScored = 0;
+      const onScored = (rows: number) => {
+        partsScored++;
+        onPart?.(partition, rows);
+      };
+      const open = openParts(plan.partitions[index]!);
+      const outcome = await executePartition(run, open, bundle, pool, workers, onScored).catch(
+        (error: unknown) => ({ kind: 'failed' as const, error }),
+      );
+      executed.push({ partition, partsScored, outcome });
     }
     return executed;
   } finally {
     await pool.close();
+  }
+}
+
+async function executePartition(
+  run: PartitionRun,
+  planned: readonly Part[],
+  bundle: ModelBundle,
+  pool: WorkerPool,
+  workers: number,
+  onScored: (rows: number) => void,
+): Promise<PublishOutcome> {
+  let open = planned;
+  for (let attempt = 1; ; attempt++) {
+    const failures: unknown[] = [];
+    let dropped = 0;
+    await mapConcurrently(open, workers, async (part) => {
+      try {
+        const scored = await scorePart(part, run, bundle, pool);
+        if ('receipt' in scored && !scored.wasDone) onScored(part.rows);
+      } catch (error) {
+        if (await isDropped(part, run, bundle, error)) dropped++;
+        else failures.push(error);
+      }
+    });
+    if (failures.length > 0) throw failures[0];
+    const outcome = await publishPartition(run);
+    if (outcome.kind !== 'incomplete' || dropped === 0 || attempt === ATTEMPTS) return outcome;
+    const cut = (await cutPartition(run.inputUri, run, run.targetRows))!;
+    open = openParts(await planOfCut(run, cut));
   }
 }

@@ -3,51 +3,64 @@ import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { type BrokenShard, brokenShardSchema } from './brokenShard.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { decodeOutputDocument, manifestUri } from './outputLayout.ts';
+import { below, decodeOutputDocument, manifestPath, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
 import type { Publication } from './pointer.ts';
 import { type Receipt, receiptSchema } from './receipt.ts';
 
 const manifestSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   partition: z.string(),
   /** Of what was to be published: input versions, spans and model. The same work has the same id. */
   runId: z.string(),
   model: modelIdentitySchema,
   rows: z.int(),
-  /** In binary order of the inputs, spans in file order: together all rows of the partition, each once. */
+  /** In binary order of the inputs: together all rows of the partition, each once, but for those of broken shards. */
   parts: z.array(receiptSchema.omit({ formatVersion: true, partition: true, model: true })).readonly(),
+  /** Shards that aren't in any part, which the job has tolerated. */
+  broken: z.array(brokenShardSchema).readonly(),
 });
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 
-/** The manifest of a whole partition. @param receipts of all its spans, in order */
-export function manifestOf(partition: string, model: ModelIdentity, receipts: readonly Receipt[]): Manifest {
+/** The manifest of a partition. @param receipts of all its parts, in order */
+export function manifestOf(
+  partition: string,
+  model: ModelIdentity,
+  receipts: readonly Receipt[],
+  broken: readonly BrokenShard[],
+): Manifest {
   const parts = receipts.map(({ formatVersion, partition, model, ...part }) => part);
   return {
-    formatVersion: 1,
+    formatVersion: OUTPUT_FORMAT_VERSION,
     partition,
     runId: sha256(encodeJson(parts.map(({ partId }) => partId))).slice(0, 16),
     model,
     rows: parts.reduce((sum, { rows }) => sum + rows, 0),
     parts,
+    broken,
   };
 }
 
-/** Writes a manifest under its digest, unless it is there. @param modelUri where its model's bundle is */
+/** Writes a manifest under its digest, unless it is there. */
 export async function writeManifest(
   root: string,
   manifest: Manifest,
-  modelUri: string,
-): Promise<Publication> {
+): Promise<Pick<Publication, 'manifest' | 'sha256' | 'model' | 'rows'>> {
   const bytes = encodeJson(manifest);
   const digest = sha256(bytes);
-  const uri = manifestUri(root, manifest.partition, digest);
+  const path = manifestPath(manifest.partition, digest);
+  const uri = below(root, path);
   await storageFor(uri).createIfAbsent(uri, bytes);
-  return { manifest: uri, sha256: digest, model: manifest.model, modelUri, rows: manifest.rows };
+  return { manifest: path, sha256: digest, model: manifest.model, rows: manifest.rows };
 }
 
 /** @throws Ncs4cvrError PUBLISH_MANIFEST_DAMAGED when its bytes aren't those that were published */
-export async function readManifest({ manifest: uri, sha256: expected }: Publication): Promise<Manifest> {
+export async function readManifest(
+  root: string,
+  { manifest, sha256: expected }: Pick<Publication, 'manifest' | 'sha256'>,
+): Promise<Manifest> {
+  const uri = below(root, manifest);
   const bytes = await storageFor(uri).readWhole(uri);
   const found = sha256(bytes);
   if (found === expected) return decodeOutputDocument(bytes, manifestSchema, 'manifest', uri);

@@ -25,15 +25,11 @@ export function isSameModel(a: ModelIdentity, b: ModelIdentity): boolean {
   return a.sha256 === b.sha256 && a.contractFingerprint === b.contractFingerprint;
 }
 
-/** @throws Ncs4cvrError PLAN_OTHER_MODEL when a bundle isn't the one that was planned with */
-export function refuseOtherModel(
-  bundle: Pick<ModelBundle, 'uri' | 'manifest'>,
-  planned: ModelIdentity,
-): void {
-  const found = modelIdentity(bundle);
+/** @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle at a place isn't the one that was planned with */
+export function refuseOtherModel(bundleUri: string, found: ModelIdentity, planned: ModelIdentity): void {
   if (isSameModel(found, planned)) return;
   throw new Ncs4cvrError('PLAN_OTHER_MODEL', "the bundle isn't the model that was planned with", {
-    file: bundle.uri,
+    file: bundleUri,
     expected: `${planned.version}, sha256 ${planned.sha256}`,
     found: `${found.version}, sha256 ${found.sha256}`,
   });

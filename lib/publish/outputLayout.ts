@@ -1,23 +1,36 @@
 import type { z } from 'zod';
-import { decodeDocument } from '../base/jsonDocument.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { joinUri } from '../storage/uri.ts';
 
-/** Where things are below an output root (docs/publish-protocol.md). A partition is a path such as `dt=2022-05-06`. */
-export const partUri = (root: string, partition: string, partId: string): string =>
-  joinUri(root, 'parts', partition, `${partId}.arrow`);
-export const receiptUri = (root: string, partition: string, partId: string): string =>
-  joinUri(root, 'receipts', partition, `${partId}.json`);
-export const manifestUri = (root: string, partition: string, sha256: string): string =>
-  joinUri(root, 'manifests', partition, `${sha256}.json`);
-export const pointerUri = (root: string, partition: string): string =>
-  joinUri(root, 'pointers', `${partition}.json`);
-/** @param name the plan's digest, with `.units` or `.publish` for what was made of it */
-export const planUri = (root: string, name: string): string => joinUri(root, 'plans', `${name}.json`);
+/** Of pointers, manifests, receipts and what stands beside them; 1 named absolute URIs, and one shard per part. */
+export const OUTPUT_FORMAT_VERSION = 2;
+
+// Where things are below an output root (docs/publish-protocol.md), as paths. A partition is a path such as `dt=2022-05-06`.
+export const partPath = (partition: string, partId: string): string => `parts/${partition}/${partId}.arrow`;
+/** The part's length is in the name: a listing tells what is done. */
+export const receiptPath = (partition: string, partId: string, sizeBytes: number): string =>
+  `receipts/${partition}/${partId}-${sizeBytes}.json`;
+/** Rows of a part that took more than one call, see scorePart. */
+export const segmentFolder = (partition: string, partId: string): string => `segments/${partition}/${partId}`;
+export const manifestPath = (partition: string, digest: string): string =>
+  `manifests/${partition}/${digest}.json`;
+export const auditPath = (partition: string, digest: string): string => `audits/${partition}/${digest}.json`;
+export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
+export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
+export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;
+/** @param name a digest, with a word for what it is of */
+export const planPath = (name: string): string => `plans/${name}.json`;
+
+/** The URI of a path below an output root. */
+export function below(root: string, path: string): string {
+  return joinUri(root, ...path.split('/'));
+}
 
 /**
  * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
- * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID naming every problem
+ * @throws Ncs4cvrError PUBLISH_ROOT_OUTDATED for a document of format 1; PUBLISH_DOCUMENT_INVALID naming every problem
  */
 export function decodeOutputDocument<Schema extends z.ZodType>(
   bytes: Uint8Array,
@@ -25,6 +38,16 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
   kind: string,
   uri: string,
 ): z.infer<Schema> {
+  const code = 'PUBLISH_DOCUMENT_INVALID';
+  const document = decodeJson(bytes, { code, file: uri });
+  if (isRecord(document) && document.formatVersion === 1) {
+    throw new Ncs4cvrError(
+      'PUBLISH_ROOT_OUTDATED',
+      'these scores were published by an earlier version of this project; publish into a new output root, ' +
+        'let readers move to it, and delete this one',
+      { file: uri, expected: `format version ${OUTPUT_FORMAT_VERSION}`, found: '1' },
+    );
+  }
   const summary = `this isn't a valid ${kind}; another program may have changed it`;
-  return decodeDocument(bytes, schema, { code: 'PUBLISH_DOCUMENT_INVALID', summary, file: uri });
+  return parseDocument(document, schema, { code, summary, file: uri });
 }

@@ -2,25 +2,28 @@ import { z } from 'zod';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
-import { decodeOutputDocument, pointerUri } from './outputLayout.ts';
+import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, pointerPath } from './outputLayout.ts';
 
 /** A manifest that a partition has, or had. */
 const publicationSchema = z.strictObject({
+  /** Path below the output root. */
   manifest: z.string(),
   /** Of the manifest's bytes. */
   sha256: z.string(),
   model: modelIdentitySchema,
   /**
-   * Where that model's bundle was: a shard that lands later is scored with it. Not in the manifest, whose bytes follow from
+   * URI of that model's bundle: a shard that lands later is scored with it. Not in the manifest, whose bytes follow from
    * the work.
    */
   modelUri: z.string(),
   rows: z.int(),
+  /** Path of the audit document below the output root. */
+  audit: z.string(),
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
 
 const pointerSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   partition: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
@@ -45,7 +48,7 @@ export interface PointerState {
 const HISTORY_LENGTH = 20;
 
 export async function readPointer(root: string, partition: string): Promise<PointerState> {
-  const uri = pointerUri(root, partition);
+  const uri = below(root, pointerPath(partition));
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return { pointer: undefined, version: undefined };
   const pointer = decodeOutputDocument(found.bytes, pointerSchema, 'pointer', uri);
@@ -69,7 +72,7 @@ export async function flipPointer(
   const generation = (pointer?.generation ?? 0) + 1;
   const keepsModel = pointer !== undefined && isSameModel(pointer.current.model, current.model);
   const next: Pointer = {
-    formatVersion: 1,
+    formatVersion: OUTPUT_FORMAT_VERSION,
     partition,
     generation,
     modelSince: keepsModel && hold === null ? pointer.modelSince : generation,
@@ -77,7 +80,7 @@ export async function flipPointer(
     history: others.slice(0, HISTORY_LENGTH),
     hold,
   };
-  const uri = pointerUri(root, partition);
+  const uri = below(root, pointerPath(partition));
   const storage = storageFor(uri);
   const bytes = encodeJson(next);
   const written =

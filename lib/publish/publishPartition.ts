@@ -1,16 +1,25 @@
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
+import { probeConditions } from '../storage/probeConditions.ts';
+import { writeAudit } from './audit.ts';
+import { type BrokenShard, describeBrokenShard } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
+import type { Part } from './part.ts';
+import type { PartitionRun } from './partitionRun.ts';
 import { flipPointer, type Pointer, type Publication, readPointer } from './pointer.ts';
-import type { PartPlace, Receipt } from './receipt.ts';
-import type { Span } from './span.ts';
+import { doneParts, type Receipt, readReceipt } from './receipt.ts';
 
 /** What a gate sees of a partition that is about to be published. */
 interface GateInput {
+  readonly run: PartitionRun;
   /** What the input holds. */
-  readonly spans: readonly Span[];
+  readonly parts: readonly Part[];
   /** What was scored, in the same order. */
   readonly receipts: readonly Receipt[];
+  /** Shards that are in no part. */
+  readonly broken: readonly BrokenShard[];
   /** What is visible now. */
   readonly previous: Publication | undefined;
 }
@@ -19,82 +28,96 @@ interface GateInput {
 type Gate = (input: GateInput) => readonly string[];
 
 /** Every row of the input is in exactly one part. Keys and the range of the scores were checked for every receipt. */
-const rowCountGate: Gate = ({ spans, receipts }) =>
-  spans.flatMap((span, index) => {
+const rowCountGate: Gate = ({ parts, receipts }) =>
+  parts.flatMap(({ partId, rows, spans }, index) => {
     const receipt = receipts[index]!;
-    const isOf =
-      receipt.inputUri === span.inputUri &&
-      receipt.inputVersion === span.inputVersion &&
-      receipt.firstRowGroup === span.firstRowGroup &&
-      receipt.endRowGroup === span.endRowGroup;
-    if (isOf && receipt.rows === span.rows) return [];
-    const name = `${span.inputUri} row groups ${span.firstRowGroup} to ${span.endRowGroup}`;
-    return [`${name}: expected ${span.rows} rows, found ${receipt.rows} in ${receipt.uri}`];
+    const isOf = receipt.partId === partId && JSON.stringify(receipt.spans) === JSON.stringify(spans);
+    if (isOf && receipt.rows === rows) return [];
+    const names = spans.map(({ shard }) => shard).join(', ');
+    return [`${receipt.path}: expected ${rows} rows of ${names}, found ${receipt.rows}`];
   });
 
-const DEFAULT_GATES: readonly Gate[] = [rowCountGate];
+/** Broken shards that are named in one outcome. */
+const NAMED_SHARDS = 20;
 
-function runGates(input: GateInput, gates: readonly Gate[] = DEFAULT_GATES): string[] {
-  return gates.flatMap((gate) => gate(input));
-}
+/** No more shards are left out than the job tolerates, and never all of them. */
+const brokenShardGate: Gate = ({ run, parts, broken }) => {
+  if (broken.length <= run.toleratedBrokenShards && parts.length > 0) return [];
+  const named = broken.slice(0, NAMED_SHARDS).map((shard) => describeBrokenShard(run.inputUri, shard));
+  const more = broken.length > NAMED_SHARDS ? [`and ${broken.length - NAMED_SHARDS} more broken shards`] : [];
+  return [...named, ...more];
+};
 
-export interface PublishOptions {
-  readonly inputUri: string;
-  readonly targetRows: number;
-  /** Where the model's bundle is. */
-  readonly modelUri: string;
-  /** The pointer's generation when the run was planned; without one, any is taken. */
-  readonly basedOnGeneration?: number;
-  /** Publish although an operator has rolled the partition back. */
-  readonly liftHold?: boolean;
-  readonly gates?: readonly Gate[];
-}
+const DEFAULT_GATES: readonly Gate[] = [rowCountGate, brokenShardGate];
 
 /** How a publication ended (docs/publish-protocol.md). Only `published` has changed anything. */
 export type PublishOutcome =
-  | { readonly kind: 'published' | 'unchanged'; readonly pointer: Pointer }
-  | { readonly kind: 'incomplete'; readonly missing: readonly Span[] }
+  | {
+      readonly kind: 'published' | 'unchanged';
+      readonly pointer: Pointer;
+      /** Shards that were left out. */
+      readonly broken: readonly BrokenShard[];
+    }
+  | { readonly kind: 'incomplete'; readonly missing: readonly Part[] }
   | { readonly kind: 'refused'; readonly problems: readonly string[] }
   | { readonly kind: 'held' | 'superseded'; readonly reason: string };
+
+/** Of publishers that race for one pointer. */
+const RACE_LAW: RetryLaw = { firstPauseMillis: 50, growth: 2, longestPauseMillis: 5_000 };
+
+/** Receipts that are read at a time. */
+const READS_AT_A_TIME = 32;
 
 /**
  * Makes the scores of a partition's current input visible, all at once, if every part of it is there. Any number of
  * publishers may run at a time.
  */
 export async function publishPartition(
-  place: PartPlace,
-  { inputUri, targetRows, modelUri, basedOnGeneration, liftHold = false, gates }: PublishOptions,
+  run: PartitionRun,
+  gates: readonly Gate[] = DEFAULT_GATES,
 ): Promise<PublishOutcome> {
-  const { root, partition, model } = place;
-  for (;;) {
+  const { root, partition, model, inputUri, targetRows, liftHold, basedOnGeneration } = run;
+  for (let attempt = 1; ; attempt++) {
     // Before the listing: a publisher that has seen a newer listing changes the pointer, and this one's flip fails.
     const state = await readPointer(root, partition);
     const { pointer } = state;
+    // All of this relies on conditional writes: a store that ignores them is told from others before it is relied on.
+    if (pointer === undefined && attempt === 1) await probeConditions(root);
     if (pointer !== undefined && pointer.hold !== null && !liftHold) {
       return { kind: 'held', reason: pointer.hold };
     }
     const isOther = pointer !== undefined && !isSameModel(pointer.current.model, model);
     // A flip that kept its model, for a shard that landed, supersedes nobody.
-    if (isOther && basedOnGeneration !== undefined && pointer.modelSince > basedOnGeneration) {
+    if (isOther && pointer.modelSince > basedOnGeneration) {
       const reason = `${pointer.current.model.version} was published after this run was planned`;
       return { kind: 'superseded', reason };
     }
-    // The same model at another place: the later plan knows where it is.
-    const isLate = basedOnGeneration !== undefined && basedOnGeneration < (pointer?.generation ?? 0);
-    const bundleUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : modelUri;
-    const { spans, receipts } = await cutPartition(inputUri, place, targetRows);
-    const missing = spans.filter((_, index) => receipts[index] === undefined);
+    const { parts, broken } = (await cutPartition(inputUri, run, targetRows))!;
+    const receipts = await receiptsOf(parts, run);
+    const missing = parts.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };
     const whole = receipts as readonly Receipt[];
-    const problems = runGates({ spans, receipts: whole, previous: pointer?.current }, gates);
+    const previous = pointer?.current;
+    const problems = gates.flatMap((gate) => gate({ run, parts, receipts: whole, broken, previous }));
     if (problems.length > 0) return { kind: 'refused', problems };
-    const publication = await writeManifest(root, manifestOf(partition, model, whole), bundleUri);
-    const isCurrent =
-      pointer?.current.sha256 === publication.sha256 && pointer.current.modelUri === bundleUri;
-    if (isCurrent && pointer.hold === null) {
-      return { kind: 'unchanged', pointer };
-    }
-    const flipped = await flipPointer(root, partition, state, publication, null);
-    if (flipped !== undefined) return { kind: 'published', pointer: flipped };
+    // The same model at another place: the later plan knows where it is.
+    const isLate = basedOnGeneration < (pointer?.generation ?? 0);
+    const modelUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : run.modelUri;
+    const written = await writeManifest(root, manifestOf(partition, model, whole, broken));
+    const isCurrent = previous?.sha256 === written.sha256 && previous.modelUri === modelUri;
+    if (isCurrent && pointer?.hold === null) return { kind: 'unchanged', pointer, broken };
+    const audit = await writeAudit(run, written.sha256);
+    const flipped = await flipPointer(root, partition, state, { ...written, modelUri, audit }, null);
+    if (flipped !== undefined) return { kind: 'published', pointer: flipped, broken };
+    await systemClock.sleep(pauseMillis(RACE_LAW, attempt));
   }
+}
+
+/** A receipt for every part that is done, at the part's place; undefined elsewhere. */
+async function receiptsOf(parts: readonly Part[], run: PartitionRun): Promise<(Receipt | undefined)[]> {
+  const done = await doneParts(run);
+  return mapConcurrently(parts, READS_AT_A_TIME, async ({ partId }) => {
+    const sizeBytes = done.get(partId);
+    return sizeBytes === undefined ? undefined : readReceipt(partId, sizeBytes, run);
+  });
 }

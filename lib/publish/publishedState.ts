@@ -3,7 +3,7 @@ import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
-import { pointerUri } from './outputLayout.ts';
+import { below, pointerPath } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 import type { RunPlan } from './runPlan.ts';
 
@@ -23,9 +23,9 @@ export async function resolvePartition(
   partition: string,
 ): Promise<{ readonly pointer: Pointer; readonly manifest: Manifest }> {
   const { pointer } = await readPointer(root, partition);
-  if (pointer !== undefined) return { pointer, manifest: await readManifest(pointer.current) };
+  if (pointer !== undefined) return { pointer, manifest: await readManifest(root, pointer.current) };
   throw new Ncs4cvrError('PUBLISH_NOTHING', 'nothing was ever published for this partition', {
-    file: pointerUri(root, partition),
+    file: below(root, pointerPath(partition)),
   });
 }
 

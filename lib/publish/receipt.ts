@@ -1,13 +1,12 @@
-import { tableFromIPC, type Vector } from 'apache-arrow';
 import { z } from 'zod';
-import { sha256 } from '../base/digest.ts';
+import { inspectPredictions } from '../arrow/inspectPredictions.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { decodeOutputDocument, partUri, receiptUri } from './outputLayout.ts';
-import { partIdOf, type Span, spanSchema } from './span.ts';
+import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, partPath, receiptPath } from './outputLayout.ts';
+import { type Part, partSchema } from './part.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({
@@ -18,18 +17,17 @@ const statisticsSchema = z.strictObject({
 
 /** What a part is, found by reading it back. */
 export const receiptSchema = z.strictObject({
-  formatVersion: z.literal(1),
-  partId: z.string(),
+  formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
+  ...partSchema.shape,
   partition: z.string(),
-  ...spanSchema.shape,
   model: modelIdentitySchema,
-  uri: z.string(),
+  /** Of the part, below the output root. */
+  path: z.string(),
   sizeBytes: z.int(),
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
-type ScoreStatistics = z.infer<typeof statisticsSchema>;
 
 /** Whose part it is. */
 export interface PartPlace {
@@ -38,17 +36,44 @@ export interface PartPlace {
   readonly model: ModelIdentity;
 }
 
-/** The receipt of finished work: undefined unless its part is there too, with the receipt's length. */
+/**
+ * The parts of a partition that are done, whatever they are of: a receipt stands beside each, with its length in the name.
+ * A request per 1,000 objects, however many parts there are.
+ * @returns length in bytes by part
+ */
+export async function doneParts({
+  root,
+  partition,
+}: Omit<PartPlace, 'model'>): Promise<ReadonlyMap<string, number>> {
+  const [parts, receipts] = await Promise.all([
+    listIfAny(below(root, `parts/${partition}`)),
+    listIfAny(below(root, `receipts/${partition}`)),
+  ]);
+  const named = new Set(receipts.map(({ relativePath }) => relativePath));
+  const done = new Map<string, number>();
+  for (const { relativePath, sizeBytes } of parts) {
+    const partId = relativePath.replace(/\.arrow$/, '');
+    if (named.has(`${partId}-${sizeBytes}.json`)) done.set(partId, sizeBytes);
+  }
+  return done;
+}
+
+/** The receipt of a part that is done: undefined unless the part is there, and a receipt of its length. */
+export async function findReceipt(partId: string, place: PartPlace): Promise<Receipt | undefined> {
+  const part = below(place.root, partPath(place.partition, partId));
+  const found = await storageFor(part).stat(part);
+  return found === undefined ? undefined : readReceipt(partId, found.sizeBytes, place);
+}
+
+/** The receipt of a part of this length, if there is one. @param sizeBytes the part's */
 export async function readReceipt(
-  span: Span,
-  { root, partition, model }: PartPlace,
+  partId: string,
+  sizeBytes: number,
+  { root, partition }: Omit<PartPlace, 'model'>,
 ): Promise<Receipt | undefined> {
-  const uri = receiptUri(root, partition, partIdOf(span, model));
+  const uri = below(root, receiptPath(partition, partId, sizeBytes));
   const found = await storageFor(uri).readVersioned(uri);
-  if (found === undefined) return undefined;
-  const receipt = decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
-  const part = await storageFor(receipt.uri).stat(receipt.uri);
-  return part?.sizeBytes === receipt.sizeBytes ? receipt : undefined;
+  return found && decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
 }
 
 /**
@@ -58,53 +83,41 @@ export async function readReceipt(
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */
 export async function writeReceipt(
-  span: Span,
+  { partId, rows, spans }: Part,
   { root, partition, model }: PartPlace,
   keyColumns: readonly string[],
 ): Promise<Receipt> {
-  const partId = partIdOf(span, model);
-  const uri = partUri(root, partition, partId);
-  const bytes = await storageFor(uri).readWhole(uri);
-  const table = tableFromIPC(bytes);
-  if (table.numRows !== span.rows) {
-    throw invalidPart(uri, `${span.rows} rows`, `${table.numRows}`);
-  }
-  const names = table.schema.fields.map(({ name }) => name);
+  const path = partPath(partition, partId);
+  const uri = below(root, path);
+  const found = await inspectPredictions(uri, SCORE_NAMES);
+  if (found.rowCount !== rows) throw invalidPart(uri, `${rows} rows`, `${found.rowCount}`);
   const wanted = [...keyColumns, ...SCORE_NAMES];
-  if (names.join() !== wanted.join()) throw invalidPart(uri, wanted.join(', '), names.join(', '));
-  for (const name of wanted) {
-    const nullCount = table.getChild(name)!.nullCount;
+  if (found.columns.join() !== wanted.join()) {
+    throw invalidPart(uri, wanted.join(', '), found.columns.join(', '));
+  }
+  for (const [name, nullCount] of found.nullCounts) {
     if (nullCount > 0) throw invalidPart(uri, `no nulls in ${name}`, `${nullCount}`);
   }
-  const [pctr, pcvr, pctcvr] = SCORE_NAMES.map((name) => statisticsOf(table.getChild(name)!, name, uri));
+  const [pctr, pcvr, pctcvr] = SCORE_NAMES.map((name) => {
+    const { outside, ...statistics } = found.statistics.get(name)!;
+    if (outside !== undefined) throw invalidPart(uri, `${name} from 0 to 1`, String(outside));
+    return statistics;
+  });
   const receipt: Receipt = {
-    formatVersion: 1,
+    formatVersion: OUTPUT_FORMAT_VERSION,
     partId,
+    rows,
+    spans,
     partition,
-    ...span,
     model,
-    uri,
-    sizeBytes: bytes.length,
-    sha256: sha256(bytes),
+    path,
+    sizeBytes: found.sizeBytes,
+    sha256: found.sha256,
     statistics: { pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! },
   };
-  const target = receiptUri(root, partition, partId);
+  const target = below(root, receiptPath(partition, partId, found.sizeBytes));
   await storageFor(target).createIfAbsent(target, encodeJson(receipt));
   return receipt;
-}
-
-function statisticsOf(column: Vector, name: string, uri: string): ScoreStatistics {
-  const values = column.toArray() as Float32Array;
-  if (values.length === 0) return { min: null, max: null, mean: null };
-  let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
-  for (const value of values) {
-    // NaN fails too.
-    if (!(value >= 0 && value <= 1)) throw invalidPart(uri, `${name} from 0 to 1`, String(value));
-    min = Math.min(min, value);
-    max = Math.max(max, value);
-    sum += value;
-  }
-  return { min, max, mean: sum / values.length };
 }
 
 function invalidPart(uri: string, expected: string, found: string): Ncs4cvrError {

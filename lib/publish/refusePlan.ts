@@ -1,9 +1,10 @@
 import { ProblemsError } from '../base/errors.ts';
-import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { inputPartition } from '../job/choosePartitions.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { inputPartition } from '../job/readiness.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
-import type { RunPlan } from './runPlan.ts';
+import { cutPartition } from './cutPartition.ts';
+import { digestOfParts, type Part } from './part.ts';
+import type { PlannedPartition, RunPlan } from './runPlan.ts';
+import { type Span, shardUri } from './span.ts';
 
 /** What a deployed stage scores, and where to. */
 export interface Stage {
@@ -12,9 +13,6 @@ export interface Stage {
   /** Output root of the scores. */
   readonly scoresUri: string;
 }
-
-/** Shards whose version is looked up at a time. */
-const STATS_AT_A_TIME = 16;
 
 /**
  * Refuses a plan that isn't below the stage's output root, before it is read.
@@ -34,14 +32,10 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
   if (trimmed(root) !== trimmed(stage.scoresUri)) {
     problems.push(`scores go to ${root}, the stage's to ${stage.scoresUri}`);
   }
-  for (const { partition, inputUri, spans } of partitions) {
+  for (const { partition, inputUri } of partitions) {
     const expected = inputPartition(stage.inputUri, partition).inputUri;
     if (inputUri !== expected)
       problems.push(`${partition}: expected its shards in ${expected}, found ${inputUri}`);
-    const outside = new Set(
-      spans.map((span) => span.inputUri).filter((shard) => !shard.startsWith(`${inputUri}/`)),
-    );
-    for (const shard of outside) problems.push(`${partition}: ${shard} is outside of ${inputUri}`);
   }
   if (problems.length > 0) throw otherStage(problems, uri);
 }
@@ -62,19 +56,37 @@ export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: s
  * Refuses a plan whose inputs have changed since: what was looked at would not be what runs.
  * @throws ProblemsError PLAN_STALE naming every shard
  */
-export async function refuseStalePlan({ partitions }: RunPlan, planUri: string): Promise<void> {
-  const versions = new Map(
-    partitions.flatMap(({ spans }) => spans.map(({ inputUri, inputVersion }) => [inputUri, inputVersion])),
-  );
-  const found = await mapConcurrently([...versions], STATS_AT_A_TIME, async ([uri, planned]) => {
-    const version = (await storageFor(uri).stat(uri))?.version;
-    if (version === planned) return [];
-    return [`${uri}: planned for version ${planned}, found ${version ?? 'no file'}`];
-  });
-  const problems = found.flat();
+export async function refuseStalePlan(plan: RunPlan, planUri: string): Promise<void> {
+  const problems: string[] = [];
+  for (const planned of plan.partitions) {
+    const { root, model, targetRows } = plan;
+    const { partition, inputUri } = planned;
+    const cut = (await cutPartition(inputUri, { root, partition, model }, targetRows))!;
+    if (digestOfParts(cut.parts) === digestOfParts(planned.parts)) continue;
+    problems.push(...changes(planned, spansOf(cut.parts)));
+  }
   if (problems.length === 0) return;
   const summary = 'the input has changed since the plan was made; plan again';
   throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
+}
+
+function spansOf(parts: readonly Part[]): Span[] {
+  return parts.flatMap(({ spans }) => spans);
+}
+
+/** What has become of a partition's shards. */
+function changes({ partition, inputUri, parts }: PlannedPartition, now: readonly Span[]): string[] {
+  const versionsIn = (spans: readonly Span[]) => new Map(spans.map(({ shard, version }) => [shard, version]));
+  const planned = versionsIn(spansOf(parts));
+  const found = versionsIn(now);
+  const problems = [...new Set([...planned.keys(), ...found.keys()])].flatMap((shard) => {
+    const [before, after] = [planned.get(shard), found.get(shard)];
+    if (before === after) return [];
+    const uri = shardUri(inputUri, shard);
+    if (before === undefined) return [`${uri}: not in the plan`];
+    return [`${uri}: planned for version ${before}, found ${after ?? 'no such shard, or a broken one'}`];
+  });
+  return problems.length > 0 ? problems : [`${partition}: its shards are cut in another way`];
 }
 
 function otherStage(problems: readonly string[], file: string): ProblemsError {

@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { readManifest } from './manifest.ts';
-import { pointerUri } from './outputLayout.ts';
+import { below, pointerPath } from './outputLayout.ts';
 import { flipPointer, type Pointer, readPointer } from './pointer.ts';
 
 /**
@@ -20,20 +20,20 @@ export async function rollBack(
   const target = to === undefined ? history[0] : history.find(({ sha256 }) => sha256.startsWith(to));
   if (target === undefined) {
     throw new Ncs4cvrError('PUBLISH_NO_HISTORY', 'there is no such earlier state to roll back to', {
-      file: pointerUri(root, partition),
+      file: below(root, pointerPath(partition)),
       ...(to === undefined ? {} : { expected: to }),
       found: history.map(({ sha256 }) => sha256.slice(0, 12)).join(', ') || 'no earlier manifest',
     });
   }
   // A manifest that is gone or damaged is reported before it becomes visible.
-  await readManifest(target);
+  await readManifest(root, target);
   const flipped = await flipPointer(root, partition, state, target, reason);
   if (flipped !== undefined) return flipped;
   throw new Ncs4cvrError(
     'PUBLISH_POINTER_MOVED',
     'the partition was published at the same moment; check its status, then roll back again',
     {
-      file: pointerUri(root, partition),
+      file: below(root, pointerPath(partition)),
       retryable: true,
     },
   );

@@ -1,35 +1,13 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { scoreShard } from '../scoring/scoreShard.ts';
+import { isReplacedShard } from '../scoring/scoreShard.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
+import { brokenShardOf, isBrokenShard, noteBrokenShard } from './brokenShard.ts';
 import { modelIdentity } from './modelIdentity.ts';
-import { partUri } from './outputLayout.ts';
-import { type Receipt, readReceipt, writeReceipt } from './receipt.ts';
-import type { WorkUnit } from './runPlan.ts';
-import { partIdOf, type Span } from './span.ts';
-
-/**
- * Scores one span into its part and writes the receipt; what anybody has done already is left as it is. May be
- * killed at any point and called again, by several at a time.
- * @throws StorageError STORAGE_FILE_CHANGED when the input isn't the planned version any more
- */
-export async function scorePart(
-  span: Span,
-  root: string,
-  partition: string,
-  bundle: ModelBundle,
-  pool: WorkerPool,
-): Promise<{ readonly receipt: Receipt; readonly wasDone: boolean }> {
-  const place = { root, partition, model: modelIdentity(bundle) };
-  const done = await readReceipt(span, place);
-  if (done !== undefined) return { receipt: done, wasDone: true };
-  const uri = partUri(root, partition, partIdOf(span, place.model));
-  await scoreShard(span.inputUri, uri, bundle, pool, {
-    rowGroups: { first: span.firstRowGroup, end: span.endRowGroup },
-    inputVersion: span.inputVersion,
-    ifAbsent: true,
-  });
-  return { receipt: await writeReceipt(span, place, bundle.contract.rowKeys), wasDone: false };
-}
+import type { Part } from './part.ts';
+import { type PartOptions, type PartSource, type ScoredPart, scorePart } from './scorePart.ts';
+import { shardUri } from './span.ts';
+import { spansOf, type WorkUnit } from './workUnit.ts';
 
 export interface UnitDeadline {
   /** Milliseconds until the worker is stopped, whatever it is doing. */
@@ -41,6 +19,8 @@ export interface UnitDeadline {
 export interface ScoredUnit {
   readonly partsScored: number;
   readonly partsDoneBefore: number;
+  /** Parts that can't be made as planned: a shard of theirs is broken, replaced or gone. Planned again, they are cut anew. */
+  readonly partsDropped: number;
   readonly rowsScored: number;
   /** What is left for another worker; undefined when the unit is done. */
   readonly rest: WorkUnit | undefined;
@@ -48,12 +28,15 @@ export interface ScoredUnit {
 
 /** Assumed of a worker before it has scored any rows. */
 const FIRST_GUESS_ROWS_PER_SECOND = 20_000;
-/** A span takes longer than its rows say: opening, committing, reading back. */
-const SPAN_MILLIS = 2_000;
+/** A part takes longer than its rows say: opening, committing, reading back. */
+const PART_MILLIS = 2_000;
 
 /**
- * Scores a unit's spans one after the other and stops before one that wouldn't be done in time: what is finished stays,
- * the rest is left for another worker. The first span is begun in any case, so that every worker makes progress.
+ * Scores a unit's parts one after the other. It stops before a part that wouldn't be done in time, and within one that
+ * needs more than the whole time of a worker: what is finished stays, the rest is left for another worker. The first row
+ * group is scored in any case, so that every worker makes progress. A part whose shard is broken or gone doesn't stop the
+ * others.
+ * @throws the first error that says nothing about a shard, after all other parts were tried
  */
 export async function scoreUnit(
   unit: WorkUnit,
@@ -61,29 +44,76 @@ export async function scoreUnit(
   pool: WorkerPool,
   { remainingMillis, reserveMillis }: UnitDeadline,
 ): Promise<ScoredUnit> {
-  let [partsScored, partsDoneBefore, rowsScored, scoringMillis] = [0, 0, 0, 0];
-  for (const [index, span] of unit.spans.entries()) {
-    const needMillis = expectedMillis(span, rowsScored, scoringMillis) + reserveMillis;
-    if (index > 0 && remainingMillis() < needMillis) {
-      const rest = { ...unit, spans: unit.spans.slice(index) };
-      return { partsScored, partsDoneBefore, rowsScored, rest };
+  let [partsScored, partsDoneBefore, partsDropped, rowsScored, scoringMillis] = [0, 0, 0, 0, 0];
+  let failure: unknown;
+  const expectedMillis = (rows: number) => {
+    const isNew = rowsScored === 0;
+    const rowsPerMilli = isNew ? FIRST_GUESS_ROWS_PER_SECOND / 1000 : rowsScored / Math.max(1, scoringMillis);
+    return PART_MILLIS + rows / rowsPerMilli;
+  };
+  const restFrom = (index: number, progress?: WorkUnit['progress']): WorkUnit => {
+    const { progress: _, ...same } = unit;
+    return { ...same, parts: unit.parts.slice(index), ...(progress === undefined ? {} : { progress }) };
+  };
+  for (const [index, named] of unit.parts.entries()) {
+    const needMillis = expectedMillis(named.rows) + reserveMillis;
+    const isLate = remainingMillis() < needMillis;
+    if (index > 0 && isLate) {
+      if (failure !== undefined) throw failure;
+      return { partsScored, partsDoneBefore, partsDropped, rowsScored, rest: restFrom(index) };
     }
+    const progress = index === 0 ? unit.progress : undefined;
+    const mayGoOn: PartOptions['mayGoOn'] = (nextRows, rowsSoFar, seconds) =>
+      remainingMillis() - reserveMillis > PART_MILLIS + (nextRows / Math.max(1, rowsSoFar)) * seconds * 1000;
+    const part: Part = { partId: named.partId, rows: named.rows, spans: await spansOf(unit.root, named) };
     const startMillis = performance.now();
-    const { wasDone } = await scorePart(span, unit.root, unit.partition, bundle, pool);
-    if (wasDone) {
-      partsDoneBefore++;
+    let scored: ScoredPart | undefined;
+    try {
+      scored = await scorePart(part, unit, bundle, pool, {
+        ...(progress === undefined ? {} : { progress }),
+        ...(isLate || progress !== undefined ? { mayGoOn } : {}),
+      });
+    } catch (error) {
+      if (await isDropped(part, unit, bundle, error)) partsDropped++;
+      else failure ??= error;
       continue;
     }
-    partsScored++;
-    rowsScored += span.rows;
+    rowsScored += scored.rowsScored;
     scoringMillis += performance.now() - startMillis;
+    if ('progress' in scored) {
+      if (failure !== undefined) throw failure;
+      return {
+        partsScored,
+        partsDoneBefore,
+        partsDropped,
+        rowsScored,
+        rest: restFrom(index, scored.progress),
+      };
+    }
+    if (scored.wasDone) partsDoneBefore++;
+    else partsScored++;
   }
-  return { partsScored, partsDoneBefore, rowsScored, rest: undefined };
+  if (failure !== undefined) throw failure;
+  return { partsScored, partsDoneBefore, partsDropped, rowsScored, rest: undefined };
 }
 
-/** At the speed of this call so far. */
-function expectedMillis({ rows }: Span, rowsScored: number, scoringMillis: number): number {
-  const rowsPerSecond =
-    rowsScored === 0 ? FIRST_GUESS_ROWS_PER_SECOND : rowsScored / Math.max(0.001, scoringMillis / 1000);
-  return SPAN_MILLIS + (1000 * rows) / rowsPerSecond;
+/**
+ * Can a part not be made as planned, whoever tries? A shard that is broken is noted, so that the next cut leaves it out.
+ */
+export async function isDropped(
+  { spans }: Part,
+  { root, partition, inputUri }: PartSource,
+  bundle: Pick<ModelBundle, 'manifest'>,
+  error: unknown,
+): Promise<boolean> {
+  if (!(error instanceof Ncs4cvrError)) return false;
+  const span = spans.find(({ shard }) => shardUri(inputUri, shard) === error.location.file);
+  if (span === undefined) return false;
+  if (isReplacedShard(error) || error.code === 'STORAGE_NOT_FOUND') return true;
+  if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
+  // Of a large shard, the rows of its other parts are not known here.
+  const isWhole = span.firstRowGroup === 0 && spans.filter(({ shard }) => shard === span.shard).length === 1;
+  const rows = isWhole ? span.rows : null;
+  await noteBrokenShard(root, partition, modelIdentity(bundle), brokenShardOf(error, { ...span, rows }));
+  return true;
 }

@@ -1,12 +1,21 @@
 import { z } from 'zod';
-import { sha256 } from '../base/digest.ts';
-import type { ModelIdentity } from './modelIdentity.ts';
+import { joinUri } from '../storage/uri.ts';
 
-/** A span of row groups of one version of a shard: what becomes one part. */
+/** A path below some folder: no segment of it leads out. */
+export const pathSchema = z
+  .string()
+  .refine(
+    (path) => path.split('/').every((name) => !['', '.', '..'].includes(name)),
+    'expected a path within a folder',
+  );
+
+/** A span of row groups of one version of a shard: what a part is made of. */
 export const spanSchema = z.strictObject({
-  inputUri: z.string(),
+  /** Path below the partition's input folder, with forward slashes. */
+  shard: pathSchema,
   /** ETag in S3. */
-  inputVersion: z.string(),
+  version: z.string(),
+  sizeBytes: z.int().min(0),
   firstRowGroup: z.int().min(0),
   /** Exclusive. */
   endRowGroup: z.int().min(0),
@@ -14,25 +23,32 @@ export const spanSchema = z.strictObject({
 });
 export type Span = Readonly<z.infer<typeof spanSchema>>;
 
-/** The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits. */
-export function partIdOf(span: Span, model: ModelIdentity): string {
-  const { inputUri, inputVersion, firstRowGroup, endRowGroup } = span;
-  const { sha256: modelSha256, contractFingerprint } = model;
-  const identity = [1, inputUri, inputVersion, firstRowGroup, endRowGroup, modelSha256, contractFingerprint];
-  return sha256(JSON.stringify(identity));
+/** What a shard's footer says about how it can be cut. */
+export interface ShardShape {
+  /** As in `Span`. */
+  readonly shard: string;
+  readonly version: string;
+  readonly sizeBytes: number;
+  /** Rows of its row groups, in file order. */
+  readonly rowCounts: readonly number[];
+}
+
+export function shardUri(inputUri: string, shard: string): string {
+  return joinUri(inputUri, ...shard.split('/'));
+}
+
+/** The whole of a shard as one span. */
+export function wholeSpan({ shard, version, sizeBytes, rowCounts }: ShardShape): Span {
+  const rows = rowCounts.reduce((sum, count) => sum + count, 0);
+  return { shard, version, sizeBytes, firstRowGroup: 0, endRowGroup: rowCounts.length, rows };
 }
 
 /**
- * Cuts a shard into spans of whole row groups of about `targetRows` rows: a span is closed when it has reached them.
- * Depends on the footer and the target alone, so that every process cuts alike. Row groups without rows belong to a span too.
- * @param rowCounts of the row groups, in file order; a shard without any has one span without rows
+ * Cuts a shard into spans of whole row groups of about `targetRows` rows: a span is closed when it has reached them. Row
+ * groups without rows belong to a span too.
  */
-export function cutSpans(
-  inputUri: string,
-  inputVersion: string,
-  rowCounts: readonly number[],
-  targetRows: number,
-): Span[] {
+export function cutShard(shape: ShardShape, targetRows: number): Span[] {
+  const { shard, version, sizeBytes, rowCounts } = shape;
   const spans: Span[] = [];
   let firstRowGroup = 0;
   let rows = 0;
@@ -40,10 +56,9 @@ export function cutSpans(
     rows += count;
     const isLast = rowGroup + 1 === rowCounts.length;
     if (rows < targetRows && !isLast) return;
-    spans.push({ inputUri, inputVersion, firstRowGroup, endRowGroup: rowGroup + 1, rows });
+    spans.push({ shard, version, sizeBytes, firstRowGroup, endRowGroup: rowGroup + 1, rows });
     firstRowGroup = rowGroup + 1;
     rows = 0;
   });
-  if (spans.length > 0) return spans;
-  return [{ inputUri, inputVersion, firstRowGroup: 0, endRowGroup: 0, rows: 0 }];
+  return spans.length > 0 ? spans : [wholeSpan(shape)];
 }

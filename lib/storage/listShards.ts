@@ -51,10 +51,11 @@ export function inputUriOf(input: ShardInput): string {
  */
 export async function listShards(
   input: ShardInput,
+  isKnown?: (file: ListedFile) => boolean,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly ignored: readonly string[] }> {
   if (typeof input !== 'string') return { shards: await readFileList(input.filesUri), ignored: [] };
   const inputUri = input;
-  const { shards, others } = await findShards(inputUri);
+  const { shards, others } = await findShards(inputUri, isKnown);
   if (shards.length > 0) return { shards, ignored: others.map(({ uri }) => uri) };
   const names = others.slice(0, 5).map(({ relativePath }) => relativePath);
   throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
@@ -68,10 +69,12 @@ export async function listShards(
  * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
  * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
  * end as one is a shard too, which whoever opens it will find broken. A name without an ending costs a request.
+ * @param isKnown says of a file that it was found to be a shard before
  * @throws StorageError INPUT_IS_TABLE
  */
 export async function findShards(
   inputUri: string,
+  isKnown: (file: ListedFile) => boolean = () => false,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly others: readonly ListedFile[] }> {
   const storage = storageFor(inputUri);
   const files = await storage.list(inputUri);
@@ -80,7 +83,7 @@ export async function findShards(
   const areShards = await mapConcurrently(
     files,
     READS_AT_A_TIME,
-    async (file) => endingOf(file.relativePath) !== undefined || beginsAsShard(file),
+    async (file) => endingOf(file.relativePath) !== undefined || isKnown(file) || beginsAsShard(file),
   );
   return {
     shards: files.filter((_, index) => areShards[index]),

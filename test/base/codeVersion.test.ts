@@ -7,6 +7,7 @@ import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { runComparison } from '../../lib/comparison/runComparison.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { readRunPlan, writeRunPlan } from '../../lib/publish/runPlan.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
@@ -142,11 +143,13 @@ describe('another version of the code', () => {
     const bundle = await loadBundle(storageFor(bundleUri), bundleUri);
     const partition = `dt=${TINY_DATES[0]}`;
     const root = join(folder, 'scores');
+    const settings = { targetRows: 100, toleratedBrokenShards: 0, jobDigest: 'job', liftHold: false };
     const publish = async () => {
       rmSync(root, { recursive: true, force: true });
-      const { plan } = await makeRunPlan({ modelUri: bundleUri, root, targetRows: 100, liftHold: false }, [
-        { partition, inputUri: join(dataUri, partition) },
-      ]);
+      const { plan } = await makeRunPlan(
+        { ...settings, modelUri: bundleUri, model: modelIdentity(bundle), root },
+        [{ partition, inputUri: join(dataUri, partition) }],
+      );
       const { uri } = await writeRunPlan(plan);
       await executePlan(plan, bundle, { workers: 1 });
       const below = (kind: string) => filesBelow(join(root, kind));

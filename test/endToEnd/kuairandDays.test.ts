@@ -83,7 +83,8 @@ async function scoredLocally(model: keyof typeof bundles, day: string): Promise<
 async function expectReader(day: string, model: keyof typeof bundles, ...shards: string[]): Promise<void> {
   const { manifest } = await resolvePartition(`${root}/scores`, `dt=${day}`);
   const rows: string[] = [];
-  for (const { uri } of manifest.parts) {
+  for (const { path } of manifest.parts) {
+    const uri = `${root}/scores/${path}`;
     rows.push(...rowTexts(tableFromIPC(await storageFor(uri).readWhole(uri))));
   }
   const inputs = await Promise.all(

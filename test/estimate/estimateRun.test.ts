@@ -37,7 +37,10 @@ const PLAN = planOf([200, 100, 100, 40, 50]);
 function withRowGroups(plan: RunPlan, count: number): RunPlan {
   const cut = (partition: RunPlan['partitions'][number]) => ({
     ...partition,
-    spans: partition.spans.map((span) => ({ ...span, endRowGroup: count })),
+    parts: partition.parts.map((part) => ({
+      ...part,
+      spans: part.spans.map((span) => ({ ...span, endRowGroup: count })),
+    })),
   });
   return { ...plan, partitions: plan.partitions.map(cut) };
 }

@@ -2,9 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as publishHandler } from '../../functions/publish.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
-import { publishRequests } from '../../lib/publish/runPlan.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   first,
@@ -14,6 +12,7 @@ import {
   type Place,
   put,
   run,
+  runOf,
   second,
 } from '../publish/partitionUnderTest.ts';
 import { testEventBus } from '../support/eventBridge/eventBridgeDouble.ts';
@@ -39,11 +38,8 @@ async function flipped(): Promise<Place> {
 }
 
 /** What the function is asked for a partition as it is. */
-async function publishAgain({ root, inputUri }: Place): Promise<string> {
-  const settings = { modelUri: bundle.uri, root, targetRows: 100, liftHold: false };
-  const { plan } = await makeRunPlan(settings, [{ partition: PARTITION, inputUri }]);
-  const outcome = await publishHandler(publishRequests(plan)[0]);
-  return (outcome as { kind: string }).kind;
+async function publishAgain(place: Place): Promise<string> {
+  return (await publishHandler(runOf(place, bundle))).kind;
 }
 
 const told = () => bus.double.events.map(({ generation, rows, hold }) => [generation, rows, hold]);

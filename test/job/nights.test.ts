@@ -29,14 +29,16 @@ interface Planned {
 function summaryOf(
   partitions: readonly {
     partition: string;
-    spans: readonly { inputUri: string; rows: number }[];
+    parts: readonly { spans: readonly { shard: string; rows: number }[] }[];
   }[],
 ): Planned {
-  const spans = partitions.flatMap((each) => each.spans);
+  const spans = partitions.flatMap(({ partition, parts }) =>
+    parts.flatMap((part) => part.spans.map(({ shard, rows }) => ({ uri: `${partition}/${shard}`, rows }))),
+  );
   return {
     partitions: partitions.map(({ partition }) => partition),
     rows: spans.reduce((sum, { rows }) => sum + rows, 0),
-    shards: new Set(spans.map(({ inputUri }) => inputUri)).size,
+    shards: new Set(spans.map(({ uri }) => uri)).size,
   };
 }
 

@@ -49,8 +49,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     const counter = failAfter(undisturbed, Number.POSITIVE_INFINITY, { kind: 'reset' });
     await run(undisturbed, model1);
     const writes = counter();
-    // Four parts, four receipts, a manifest, the pointer.
-    expect(writes).toBe(10);
+    // The shapes of the shards, four parts, four receipts, a manifest, an audit document, the pointer.
+    expect(writes).toBe(12);
     for (let allowed = 0; allowed < writes; allowed++) {
       s3.double!.options = {};
       const place = { inputUri, root: joinUri(base, `after-${allowed}`) };
@@ -91,7 +91,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     };
     expect(await run(place, model1)).toMatchObject({ outcome: { kind: 'published' } });
     s3.double!.options = {};
-    expect(objectsOf(place)).toHaveLength(10);
+    // Two of them are what the probe of the store leaves.
+    expect(objectsOf(place)).toHaveLength(14);
     await expectRows(place, model1, first);
   }, 60_000);
 });

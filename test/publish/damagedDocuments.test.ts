@@ -3,20 +3,18 @@ import { sha256 } from '../../lib/base/digest.ts';
 import type { ProblemsError } from '../../lib/base/errors.ts';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
 import { readManifest } from '../../lib/publish/manifest.ts';
-import { manifestUri, pointerUri, receiptUri } from '../../lib/publish/outputLayout.ts';
+import { below, manifestPath, pointerPath, receiptPath } from '../../lib/publish/outputLayout.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { readReceipt } from '../../lib/publish/receipt.ts';
 import { readRunPlan } from '../../lib/publish/runPlan.ts';
-import { partIdOf, type Span } from '../../lib/publish/span.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { planOf } from './planOf.ts';
+import { partsOf, planOf } from './planOf.ts';
 
 const root = temporaryFolder();
 const PARTITION = 'dt=2024-03-09';
 const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
-const span: Span = { inputUri: 'x', inputVersion: '1', firstRowGroup: 0, endRowGroup: 1, rows: 5 };
 
 /** Writes `bytes` to `uri`; the error of reading it. */
 async function refusal(uri: string, bytes: Uint8Array, read: () => Promise<unknown>): Promise<ProblemsError> {
@@ -31,13 +29,13 @@ async function refusal(uri: string, bytes: Uint8Array, read: () => Promise<unkno
 }
 
 test('a damaged pointer is refused in readable lines: the file, then every problem with its place', async () => {
-  const uri = pointerUri(root, PARTITION);
+  const uri = below(root, pointerPath(PARTITION));
   const damaged = {
-    formatVersion: 1,
+    formatVersion: 2,
     partition: PARTITION,
     generation: 0,
     modelSince: 1,
-    current: { manifest: 'm', sha256: 5, model, modelUri: 'b', rows: 1 },
+    current: { manifest: 'm', sha256: 5, model, modelUri: 'b', rows: 1, audit: 'a' },
     history: [],
     hold: null,
     holds: 'x',
@@ -55,46 +53,74 @@ test('a damaged pointer is refused in readable lines: the file, then every probl
 });
 
 test('a pointer that was cut off is told as no JSON, with the same code', async () => {
-  const uri = pointerUri(root, PARTITION);
-  const cut = new TextEncoder().encode('{"formatVersion": 1,');
+  const uri = below(root, pointerPath(PARTITION));
+  const cut = new TextEncoder().encode('{"formatVersion": 2,');
   const { message } = await refusal(uri, cut, () => readPointer(root, PARTITION));
   expect(message).toMatch(/^PUBLISH_DOCUMENT_INVALID: .*dt=2024-03-09\.json: not JSON: [^\n]+$/);
 });
 
 test('a manifest of another format is refused by the names of its fields, though its digest is right', async () => {
   const bytes = encodeJson({
-    formatVersion: 2,
+    formatVersion: 3,
     partition: PARTITION,
     runId: 'r',
     model,
     rows: 1.5,
     parts: [],
+    broken: [],
   });
   const digest = sha256(bytes);
-  const uri = manifestUri(root, PARTITION, digest);
-  const publication = { manifest: uri, sha256: digest, model, modelUri: 'b', rows: 1 };
-  const { problems } = await refusal(uri, bytes, () => readManifest(publication));
+  const manifest = manifestPath(PARTITION, digest);
+  const read = () => readManifest(root, { manifest, sha256: digest });
+  const { problems } = await refusal(below(root, manifest), bytes, read);
   expect(problems).toEqual([
-    'formatVersion: Invalid input: expected 1',
+    'formatVersion: Invalid input: expected 2',
     'rows: Invalid input: expected int, received number',
   ]);
 });
 
 test('a receipt without its statistics is refused by their name', async () => {
-  const partId = partIdOf(span, model);
-  const uri = receiptUri(root, PARTITION, partId);
-  const receipt = { formatVersion: 1, partId, partition: PARTITION, ...span, model, uri, sizeBytes: 1 };
+  const [part] = partsOf([5]);
+  const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
+  const receipt = { formatVersion: 2, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
   const { problems } = await refusal(uri, encodeJson({ ...receipt, sha256: 'c' }), () =>
-    readReceipt(span, { root, partition: PARTITION, model }),
+    readReceipt(part!.partId, 1, { root, partition: PARTITION }),
   );
   expect(problems).toEqual(['statistics: Invalid input: expected object, received undefined']);
 });
 
-it('names the place of a problem within a plan down to the span', async () => {
+it('names the place of a problem within a plan down to the row count of a span', async () => {
   const uri = joinUri(root, 'plan.json');
   const plan = planOf([10, 20]);
-  const [first, second] = plan.partitions[0]!.spans;
-  const partitions = [{ ...plan.partitions[0]!, spans: [first, { ...second, rows: -1 }] }];
+  const [first, second] = plan.partitions[0]!.parts;
+  const spans = [{ ...second!.spans[0]!, rows: -1, shard: '../a' }];
+  const partitions = [
+    { ...plan.partitions[0]!, partition: 'dt=1/../..', parts: [first, { ...second, spans }] },
+  ];
   const { problems } = await refusal(uri, encodeJson({ ...plan, partitions }), () => readRunPlan(uri));
-  expect(problems).toEqual([expect.stringMatching(/^partitions\.0\.spans\.1\.rows: Too small/)]);
+  expect(problems).toEqual([
+    'partitions.0.partition: expected a path within a folder',
+    'partitions.0.parts.1.spans.0.shard: expected a path within a folder',
+    expect.stringMatching(/^partitions\.0\.parts\.1\.spans\.0\.rows: Too small/),
+  ]);
 });
+
+it.each([
+  ['pointer', pointerPath(PARTITION), (place: { root: string }) => readPointer(place.root, PARTITION)],
+  [
+    'receipt',
+    receiptPath(PARTITION, 'p', 1),
+    (place: { root: string }) => readReceipt('p', 1, { ...place, partition: PARTITION }),
+  ],
+])(
+  'a %s of the format before is refused by a code of its own that says what to do',
+  async (_, path, read) => {
+    const old = { root: joinUri(root, 'old') };
+    await writeWhole(below(old.root, path), encodeJson({ formatVersion: 1, partition: PARTITION, uri: 'x' }));
+    await expect(read(old)).rejects.toMatchObject({
+      code: 'PUBLISH_ROOT_OUTDATED',
+      location: { file: below(old.root, path) },
+      message: expect.stringContaining('publish into a new output root'),
+    });
+  },
+);

@@ -6,6 +6,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
+import { type PartitionRun, PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
@@ -33,20 +34,48 @@ export function freshPlace(base: string) {
 }
 export type Place = ReturnType<typeof freshPlace>;
 
+export const settingsOf = ({ root }: Place, bundle: ModelBundle) => ({
+  modelUri: bundle.uri,
+  model: modelIdentity(bundle),
+  root,
+  targetRows: TARGET_ROWS,
+  toleratedBrokenShards: 0,
+  jobDigest: 'job',
+  liftHold: false,
+});
+
 export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
   writeWhole(joinUri(place.inputUri, name), funnelShard(rows, 60));
-export async function run(place: Place, bundle: ModelBundle, { liftHold = false, workers = 2 } = {}) {
-  const settings = { modelUri: bundle.uri, targetRows: TARGET_ROWS, liftHold };
+export async function run(
+  place: Place,
+  bundle: ModelBundle,
+  { liftHold = false, workers = 2, toleratedBrokenShards = 0 } = {},
+) {
   const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
-  const { plan } = await makeRunPlan({ ...settings, root: place.root }, inputs);
-  const [executed] = await executePlan(plan, bundle, { workers });
-  return { ...executed!, partsDoneBefore: plan.partitions[0]!.done.length };
-}
-export const publish = ({ root, inputUri }: Place, bundle: ModelBundle, over: object = {}) =>
-  publishPartition(
-    { root, partition: PARTITION, model: modelIdentity(bundle) },
-    { inputUri, targetRows: TARGET_ROWS, modelUri: bundle.uri, ...over },
+  const { plan } = await makeRunPlan(
+    { ...settingsOf(place, bundle), toleratedBrokenShards, liftHold },
+    inputs,
   );
+  const [executed] = await executePlan(plan, bundle, { workers });
+  const { outcome } = executed!;
+  if (outcome.kind === 'failed') throw outcome.error;
+  return { ...executed!, outcome, partsDoneBefore: plan.partitions[0]!.done.length };
+}
+/** A run of the partition as it would be asked for now, after everything that was published. */
+export const runOf = (place: Place, bundle: ModelBundle, over: Partial<PartitionRun> = {}): PartitionRun => ({
+  formatVersion: PLAN_FORMAT_VERSION,
+  ...settingsOf(place, bundle),
+  partition: PARTITION,
+  inputUri: place.inputUri,
+  basedOnGeneration: 1_000,
+  ...over,
+});
+export const publish = (
+  place: Place,
+  bundle: ModelBundle,
+  over: Partial<PartitionRun> = {},
+  gates?: Parameters<typeof publishPartition>[1],
+) => publishPartition(runOf(place, bundle, over), gates);
 
 /** What a reader gets by following the pointer. */
 export async function read({ root }: Place) {

@@ -1,32 +1,41 @@
+import type { Part } from '../../lib/publish/part.ts';
 import type { RunPlan } from '../../lib/publish/runPlan.ts';
 
 const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
 
-/** A plan of two partitions: spans with these row counts, and the first of them again. `done` are places of finished ones. */
-export function planOf(rowCounts: readonly number[], done: readonly number[] = []): RunPlan {
-  const spans = rowCounts.map((rows, i) => ({
-    inputUri: `s3://b/${i}`,
-    inputVersion: `"${i}"`,
-    firstRowGroup: 0,
-    endRowGroup: 1,
+/** Parts of one shard each, with these row counts. */
+export const partsOf = (rowCounts: readonly number[]): Part[] =>
+  rowCounts.map((rows, i) => ({
+    partId: `part-${i}`,
     rows,
+    spans: [
+      { shard: `${i}.parquet`, version: `"${i}"`, sizeBytes: 1, firstRowGroup: 0, endRowGroup: 1, rows },
+    ],
   }));
+
+/** A plan of two partitions: parts with these row counts, and the first of them again. `done` are places of finished ones. */
+export function planOf(rowCounts: readonly number[], done: readonly number[] = []): RunPlan {
+  const parts = partsOf(rowCounts);
   const partition = {
     partition: 'dt=1',
     inputUri: 's3://b',
     basedOnGeneration: 0,
+    shardCount: rowCounts.length,
     sizeBytes: 1,
-    spans,
+    parts,
     done: [...done],
+    broken: [],
   };
   return {
-    formatVersion: 2,
+    formatVersion: 3,
     codeVersion: '0',
     modelUri: 's3://m',
     model,
     root: 's3://o',
     targetRows: 100,
+    toleratedBrokenShards: 0,
+    jobDigest: 'job',
     liftHold: false,
-    partitions: [partition, { ...partition, partition: 'dt=2', spans: spans.slice(0, 1), done: [] }],
+    partitions: [partition, { ...partition, partition: 'dt=2', parts: parts.slice(0, 1), done: [] }],
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { below } from '../../lib/publish/outputLayout.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
@@ -51,17 +52,23 @@ describe.each([
     await expectRows(place, model1, first, second);
     const { manifest } = await resolvePartition(place.root, PARTITION);
     expect(
-      manifest.parts.map(({ firstRowGroup, endRowGroup, rows }) => [firstRowGroup, endRowGroup, rows]),
+      manifest.parts.map(({ spans: [span], rows }) => [
+        span!.shard,
+        span!.firstRowGroup,
+        span!.endRowGroup,
+        rows,
+      ]),
     ).toEqual([
-      [0, 2, 120],
-      [2, 4, 120],
-      [4, 6, 120],
-      [6, 7, 40],
-      [0, 2, 120],
-      [2, 3, 30],
+      ['a.parquet', 0, 2, 120],
+      ['a.parquet', 2, 4, 120],
+      ['a.parquet', 4, 6, 120],
+      ['a.parquet', 6, 7, 40],
+      ['b.parquet', 0, 2, 120],
+      ['b.parquet', 2, 3, 30],
     ]);
-    for (const { inputUri, inputVersion, sha256, sizeBytes, statistics } of manifest.parts) {
-      expect(inputVersion).toBe((await storageFor(inputUri).stat(inputUri))!.version);
+    for (const { spans, sha256, sizeBytes, statistics } of manifest.parts) {
+      const uri = joinUri(place.inputUri, spans[0]!.shard);
+      expect(spans).toMatchObject([(await storageFor(uri).stat(uri))!]);
       expect(sha256).toMatch(/^[0-9a-f]{64}$/);
       expect(sizeBytes).toBeGreaterThan(0);
       expect(statistics.pctr.min).toBeLessThan(statistics.pctr.mean!);
@@ -103,7 +110,9 @@ describe.each([
     await put(place, 'b.parquet', first);
     const outcome = await publish(place, model1);
     expect(outcome.kind).toBe('incomplete');
-    expect(outcome).toMatchObject({ missing: [{ firstRowGroup: 0 }, {}, {}, { endRowGroup: 7, rows: 40 }] });
+    expect(outcome).toMatchObject({
+      missing: [{ spans: [{ firstRowGroup: 0 }] }, {}, {}, { spans: [{ endRowGroup: 7 }], rows: 40 }],
+    });
     await expectRows(place, model1, second);
   });
 
@@ -112,10 +121,10 @@ describe.each([
     await put(place, 'a.parquet', second);
     await run(place, model1);
     const { manifest } = await resolvePartition(place.root, PARTITION);
-    await storageFor(place.root).remove(manifest.parts[0]!.uri);
+    await storageFor(place.root).remove(below(place.root, manifest.parts[0]!.path));
     expect(await publish(place, model1)).toMatchObject({
       kind: 'incomplete',
-      missing: [{ firstRowGroup: 0 }],
+      missing: [{ spans: [{ firstRowGroup: 0 }] }],
     });
     expect(await run(place, model1)).toMatchObject({ partsScored: 1, outcome: { kind: 'unchanged' } });
     await expectRows(place, model1, second);
@@ -127,9 +136,9 @@ describe.each([
     await run(place, model1);
     await put(place, 'a.parquet', replacing);
     await run(place, model2);
-    const outcome = await publish(place, model1, { gates: [() => ['too few rows']] });
+    const outcome = await publish(place, model1, {}, [() => ['too few rows']]);
     expect(outcome.kind).toBe('incomplete');
-    const refused = await publish(place, model2, { gates: [() => ['too few rows']] });
+    const refused = await publish(place, model2, {}, [() => ['too few rows']]);
     expect(refused).toEqual({ kind: 'refused', problems: ['too few rows'] });
     await expectRows(place, model2, replacing);
   });
@@ -179,7 +188,14 @@ describe.each([
     expect(runs.filter(({ outcome }) => outcome.kind === 'unchanged')).toHaveLength(5);
     const files = await storageFor(place.root).list(place.root);
     expect(files.map(({ relativePath }) => relativePath.split('/')[0]).sort()).toEqual(
-      ['manifests', ...Array(4).fill('parts'), 'pointers', ...Array(4).fill('receipts')].sort(),
+      [
+        'audits',
+        'manifests',
+        ...Array(4).fill('parts'),
+        'pointers',
+        ...Array(4).fill('receipts'),
+        'shapes',
+      ].sort(),
     );
     expect((await read(place)).generation).toBe(1);
     await expectRows(place, model1, first);
@@ -190,9 +206,10 @@ describe.each([
     await put(place, 'a.parquet', second);
     await run(place, model1);
     const { pointer } = await resolvePartition(place.root, PARTITION);
-    const { bytes } = (await storageFor(place.root).readVersioned(pointer.current.manifest))!;
+    const uri = below(place.root, pointer.current.manifest);
+    const { bytes } = (await storageFor(uri).readVersioned(uri))!;
     await writeWhole(
-      pointer.current.manifest,
+      uri,
       bytes.map((byte, i) => (i === 300 ? byte ^ 1 : byte)),
     );
     await expect(read(place)).rejects.toMatchObject({ code: 'PUBLISH_MANIFEST_DAMAGED' });

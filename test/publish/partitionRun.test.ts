@@ -2,8 +2,10 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { makeArrivalPlan } from '../../lib/publish/makeRunPlan.ts';
+import { parseJob } from '../../lib/job/jobDocument.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
+import { arrivalRun } from '../../lib/publish/partitionRun.ts';
+import { planPartition } from '../../lib/publish/planPartition.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -30,10 +32,12 @@ beforeAll(async () => {
   }));
 }, 60_000);
 
-const arrival = async ({ root, inputUri }: Place) => {
-  const options = { firstModelUri: stage.uri, root, targetRows: 100 };
-  return (await makeArrivalPlan(options, { partition: PARTITION, inputUri })).plan;
-};
+const arrival = (place: Place) =>
+  arrivalRun(
+    parseJob({ input: 'unused', scores: place.root, model: stage.uri, targetRows: 100 }),
+    async () => ({ uri: stage.uri, model: modelIdentity(stage) }),
+    { partition: PARTITION, inputUri: place.inputUri },
+  );
 /** The same bundle at a place of its own. */
 function copyOf(bundle: ModelBundle, name: string): ModelBundle {
   const uri = join(folder, name);
@@ -46,9 +50,10 @@ describe('a shard that lands', () => {
   it("in a partition that was never published is planned with the stage's model", async () => {
     const place = freshPlace(join(folder, 'arrivals'));
     await put(place, 'a.parquet', second);
-    const plan = await arrival(place);
-    expect(plan).toMatchObject({ modelUri: stage.uri, model: modelIdentity(stage), liftHold: false });
-    expect(plan.partitions).toMatchObject([{ basedOnGeneration: 0, spans: [{}, {}], done: [] }]);
+    const asked = await arrival(place);
+    const model = { modelUri: stage.uri, model: modelIdentity(stage) };
+    expect(asked).toMatchObject({ ...model, liftHold: false, basedOnGeneration: 0 });
+    expect(await planPartition(asked)).toMatchObject({ partCount: 2, doneCount: 0 });
   });
 
   it('in a published one is planned with the model that is visible, rolled back or not', async () => {
@@ -57,10 +62,11 @@ describe('a shard that lands', () => {
     await run(place, stage);
     await run(place, other);
     await put(place, 'b.parquet', first);
-    const plan = await arrival(place);
-    expect(plan).toMatchObject({ modelUri: other.uri, model: modelIdentity(other) });
-    // The two spans of the first shard are done with this model.
-    expect(plan.partitions).toMatchObject([{ basedOnGeneration: 2, done: [0, 1] }]);
+    const asked = await arrival(place);
+    const model = { modelUri: other.uri, model: modelIdentity(other) };
+    expect(asked).toMatchObject({ ...model, basedOnGeneration: 2 });
+    // The two parts of the first shard are done with this model.
+    expect(await planPartition(asked)).toMatchObject({ partCount: 6, doneCount: 2 });
     await rollBack(place.root, PARTITION, 'drift');
     expect(await arrival(place)).toMatchObject({ modelUri: stage.uri, model: modelIdentity(stage) });
   });

@@ -1,0 +1,88 @@
+import { findShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import type { Completeness, JobDocument } from './jobDocument.ts';
+import type { LaidOutPartition } from './partitionLayout.ts';
+
+export interface InputPartition {
+  /** Path below the input root, such as `dt=2022-05-06`. */
+  readonly partition: string;
+  readonly inputUri: string;
+}
+
+export function inputPartition(inputRoot: string, partition: string): InputPartition {
+  return { partition, inputUri: joinUri(inputRoot, ...partition.split('/')) };
+}
+
+type Job = Pick<JobDocument, 'input' | 'timeZone' | 'newest' | 'completeness'>;
+
+const MINUTE_MILLIS = 60_000;
+
+/**
+ * Why the partitions of a day may not be taken yet: the day isn't over in the job's time zone, and neither a marker nor a
+ * number of shards says that it is complete; or they say that it isn't. An hourly day is over only with its last hour.
+ * @param ofDay all partitions of one day
+ * @param nowMillis since 1970
+ * @returns in words; undefined when they are ready
+ */
+export async function whyNotReady(
+  job: Job,
+  ofDay: readonly LaidOutPartition[],
+  nowMillis: number,
+): Promise<string | undefined> {
+  const { timeZone, newest, completeness } = job;
+  const today = dayIn(timeZone, nowMillis);
+  const { day } = ofDay[0]!;
+  const isHourly = ofDay.some(({ hour }) => hour !== undefined);
+  const saysSo = completeness.kind === 'marker' || completeness.kind === 'shards';
+  if (day !== undefined) {
+    if (day > today && !newest.allowFuture) return `in the future: it is ${today} in ${timeZone}`;
+    const isOver = day !== today;
+    if (!isOver && (isHourly || !saysSo)) return `not over yet: it is ${today} in ${timeZone}`;
+  }
+  return whyIncomplete(job, ofDay, nowMillis);
+}
+
+/** Why a day isn't complete; undefined when it is. */
+async function whyIncomplete(
+  { input, completeness }: Job,
+  partitions: readonly LaidOutPartition[],
+  nowMillis: number,
+): Promise<string | undefined> {
+  if (completeness.kind === 'none') return undefined;
+  for (const { partition } of partitions) {
+    const { inputUri } = inputPartition(input, partition);
+    const reason = await whyLanding(inputUri, completeness, nowMillis);
+    if (reason !== undefined) return `${partition}: ${reason}`;
+  }
+  return undefined;
+}
+
+async function whyLanding(
+  inputUri: string,
+  completeness: Exclude<Completeness, { kind: 'none' }>,
+  nowMillis: number,
+): Promise<string | undefined> {
+  const storage = storageFor(inputUri);
+  if (completeness.kind === 'marker') {
+    const { file } = completeness;
+    return (await storage.exists(joinUri(inputUri, file))) ? undefined : `no ${file}`;
+  }
+  if (completeness.kind === 'shards') {
+    const { count } = completeness;
+    const { shards } = await findShards(inputUri);
+    return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
+  }
+  const files = await storage.list(inputUri);
+  if (files.length === 0) return 'no file';
+  const quietMinutes = (nowMillis - Math.max(...files.map((file) => file.modifiedMillis))) / MINUTE_MILLIS;
+  const { minutes } = completeness;
+  return quietMinutes >= minutes ? undefined : `quiet for ${Math.floor(quietMinutes)} of ${minutes} minutes`;
+}
+
+/** The date that a clock in a time zone shows. */
+export function dayIn(timeZone: string, millis: number): string {
+  const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' } as const;
+  // Sweden writes dates as ISO 8601 does.
+  return new Intl.DateTimeFormat('sv-SE', options).format(millis);
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { sha256 } from '../base/digest.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { auditPath, below, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
+import type { PartitionRun } from './partitionRun.ts';
+
+/**
+ * Who has published a manifest, and why: what isn't part of the manifest, whose bytes follow from its parts. The pointer
+ * names it; no reader of scores needs it.
+ */
+const auditSchema = z.strictObject({
+  formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
+  partition: z.string(),
+  manifestSha256: z.string(),
+  inputUri: z.string(),
+  jobDigest: z.string(),
+  codeVersion: z.string(),
+  /** Pointer's generation when the run was planned. */
+  basedOnGeneration: z.int().min(0),
+  targetRows: z.int().min(1),
+  toleratedBrokenShards: z.int().min(0),
+  liftHold: z.boolean(),
+});
+export type Audit = Readonly<z.infer<typeof auditSchema>>;
+
+/** Writes the audit document of a publication that is about to become visible. @returns its path below the root */
+export async function writeAudit(run: PartitionRun, manifestSha256: string): Promise<string> {
+  const { root, partition, inputUri, jobDigest } = run;
+  const { basedOnGeneration, targetRows, toleratedBrokenShards, liftHold } = run;
+  const audit: Audit = {
+    formatVersion: OUTPUT_FORMAT_VERSION,
+    partition,
+    manifestSha256,
+    inputUri,
+    jobDigest,
+    codeVersion: CODE_VERSION,
+    basedOnGeneration,
+    targetRows,
+    toleratedBrokenShards,
+    liftHold,
+  };
+  const bytes = encodeJson(audit);
+  const path = auditPath(partition, sha256(bytes));
+  const uri = below(root, path);
+  await storageFor(uri).createIfAbsent(uri, bytes);
+  return path;
+}
+
+/** @param path as the pointer names it */
+export async function readAudit(root: string, path: string): Promise<Audit> {
+  const uri = below(root, path);
+  return decodeOutputDocument(await storageFor(uri).readWhole(uri), auditSchema, 'audit document', uri);
+}

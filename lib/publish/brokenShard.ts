@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { sha256 } from '../base/digest.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import type { ModelIdentity } from './modelIdentity.ts';
+import { below, brokenShardPath, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
+import { shardUri } from './span.ts';
+
+/** A version of a shard that can't be read or scored, and why. */
+export const brokenShardSchema = z.strictObject({
+  /** As in a span. */
+  shard: z.string(),
+  version: z.string(),
+  /** Null where not even the footer could be read. */
+  rows: z.int().min(0).nullable(),
+  /** Of the error. */
+  code: z.string(),
+  message: z.string(),
+});
+export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;
+
+const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
+
+/**
+ * Does the error say that this version of a shard will never be scored? Not when the storage failed, when the shard was
+ * replaced or deleted, or when the error isn't about the shard.
+ */
+export function isBrokenShard(error: unknown, uri: string): error is Ncs4cvrError {
+  if (!(error instanceof Ncs4cvrError) || error.retryable || error.location.file !== uri) return false;
+  return error.code !== 'SHARD_CHANGED' && !error.code.startsWith('STORAGE_');
+}
+
+export function brokenShardOf(
+  { code, message }: Ncs4cvrError,
+  { shard, version, rows }: Pick<BrokenShard, 'shard' | 'version' | 'rows'>,
+): BrokenShard {
+  return { shard, version, rows, code, message };
+}
+
+/**
+ * Under what a verdict stands: other code, or another contract, may be able to read what this one can't.
+ */
+function idOf({ shard, version }: Pick<BrokenShard, 'shard' | 'version'>, model: ModelIdentity): string {
+  return sha256(JSON.stringify([shard, version, model.contractFingerprint, CODE_VERSION]));
+}
+
+/** Notes a broken shard below the output root, so that planners and publishers leave it out. */
+export async function noteBrokenShard(
+  root: string,
+  partition: string,
+  model: ModelIdentity,
+  broken: BrokenShard,
+): Promise<void> {
+  const uri = below(root, brokenShardPath(partition, idOf(broken, model)));
+  const document = { formatVersion: OUTPUT_FORMAT_VERSION, ...broken };
+  await storageFor(uri).createIfAbsent(uri, encodeJson(document));
+}
+
+/** Which of these shards were noted as broken: a request for the listing, and one for each that is. */
+export async function notedBrokenShards(
+  root: string,
+  partition: string,
+  model: ModelIdentity,
+  shards: readonly { readonly shard: string; readonly version: string }[],
+): Promise<ReadonlyMap<string, BrokenShard>> {
+  const folder = below(root, `broken/${partition}`);
+  const listed = new Set((await listIfAny(folder)).map(({ relativePath }) => relativePath));
+  const found = new Map<string, BrokenShard>();
+  if (listed.size === 0) return found;
+  for (const shard of shards) {
+    const id = idOf(shard, model);
+    if (!listed.has(`${id}.json`)) continue;
+    const uri = below(root, brokenShardPath(partition, id));
+    const bytes = await storageFor(uri).readWhole(uri);
+    const { formatVersion: _, ...broken } = decodeOutputDocument(
+      bytes,
+      documentSchema,
+      'note of a broken shard',
+      uri,
+    );
+    found.set(shard.shard, broken);
+  }
+  return found;
+}
+
+/** In one line, for operators. */
+export function describeBrokenShard(inputUri: string, { shard, rows, message }: BrokenShard): string {
+  return `${shardUri(inputUri, shard)}, ${rows === null ? 'rows unknown' : `${rows} rows`}: ${message}`;
+}

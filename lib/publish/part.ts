@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { sha256 } from '../base/digest.ts';
+import type { ModelIdentity } from './modelIdentity.ts';
+import { cutShard, type ShardShape, type Span, spanSchema, wholeSpan } from './span.ts';
+
+/** What becomes one output file: spans of one shard or of several, in the order of the input. */
+export const partSchema = z.strictObject({
+  partId: z.string(),
+  rows: z.int().min(0),
+  spans: z.array(spanSchema).min(1).readonly(),
+});
+export type Part = Readonly<z.infer<typeof partSchema>>;
+
+/** In the digest, so that parts of another format have other names. */
+const PART_FORMAT = 2;
+
+/** The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits. */
+export function partIdOf(spans: readonly Span[], model: ModelIdentity): string {
+  const inputs = spans.map(({ shard, version, firstRowGroup, endRowGroup }) => [
+    shard,
+    version,
+    firstRowGroup,
+    endRowGroup,
+  ]);
+  return sha256(JSON.stringify([PART_FORMAT, inputs, model.sha256, model.contractFingerprint]));
+}
+
+/** A part of shards without rows, or of tiny ones, ends after about so many. */
+const SHARDS_PER_PART = 5_000;
+
+/**
+ * Cuts a partition's shards into parts of about `targetRows` rows. A shard of that size or more makes parts of its own. Smaller
+ * ones are put together, and a part ends after those that a hash of their name picks, in proportion to their rows: on
+ * average a part has the target, a few have several times as many. What a cut depends on is one shard and never its
+ * neighbours, so that a shard which comes, goes or is replaced changes at most two parts beside its own.
+ * @param shards in binary order; the parts hold their row groups in this order
+ */
+export function cutParts(shards: readonly ShardShape[], targetRows: number, model: ModelIdentity): Part[] {
+  const parts: Part[] = [];
+  let spans: Span[] = [];
+  const close = () => {
+    if (spans.length === 0) return;
+    const rows = spans.reduce((sum, span) => sum + span.rows, 0);
+    parts.push({ partId: partIdOf(spans, model), rows, spans });
+    spans = [];
+  };
+  for (const shard of shards) {
+    const whole = wholeSpan(shard);
+    if (whole.rows >= targetRows) {
+      close();
+      for (const span of cutShard(shard, targetRows)) {
+        spans = [span];
+        close();
+      }
+      continue;
+    }
+    spans.push(whole);
+    if (endsPart(whole, targetRows)) close();
+  }
+  close();
+  return parts;
+}
+
+function endsPart({ shard, rows }: Span, targetRows: number): boolean {
+  return fractionOf(shard) < rows / targetRows + 1 / SHARDS_PER_PART;
+}
+
+/** Evenly distributed in [0, 1), the same for a name everywhere. */
+function fractionOf(name: string): number {
+  return Number.parseInt(sha256(name).slice(0, 13), 16) / 2 ** 52;
+}
+
+/** Tells the parts of one state of a partition's input from those of another. */
+export function digestOfParts(parts: readonly Pick<Part, 'partId'>[]): string {
+  return sha256(JSON.stringify(parts.map(({ partId }) => partId)));
+}

@@ -1,0 +1,95 @@
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { missingDays } from '../job/choosePartitions.ts';
+import type { JobDocument } from '../job/jobDocument.ts';
+import { type DayRange, listPartitions, type SkippedFolder } from '../job/listPartitions.ts';
+import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
+import { inputPartition, whyNotReady } from '../job/readiness.ts';
+import { findShards } from '../storage/listShards.ts';
+import { readManifest } from './manifest.ts';
+import { type Pointer, readPointer } from './pointer.ts';
+
+/**
+ * Where a partition of the input stands: `landing` (not published, and not ready to be), `complete` (ready, not published),
+ * `published`, `late` (published, but shards have landed, changed or gone since), or `held` by an operator.
+ */
+export type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'held';
+
+export interface PartitionState {
+  readonly partition: string;
+  readonly stage: PartitionStage;
+  /** In words, such as which shards are new. */
+  readonly reason: string | undefined;
+  /** Null for a partition that was never published. */
+  readonly pointer: Pointer | null;
+}
+
+/** Partitions that are looked at at a time. */
+const LOOKS_AT_A_TIME = 8;
+/** Shards that are named in one reason. */
+const NAMED_SHARDS = 3;
+
+/** Where one partition stands: requests for its pointer and manifest, and a listing of its shards. */
+export async function partitionState(
+  job: JobDocument,
+  partition: string,
+  nowMillis: number,
+): Promise<PartitionState> {
+  const { pointer = null } = await readPointer(job.scores, partition);
+  if (pointer === null) {
+    const laidOut = layOutPartition(job.layout, partition);
+    const reason = typeof laidOut === 'string' ? laidOut : await whyNotReady(job, [laidOut], nowMillis);
+    return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer };
+  }
+  if (pointer.hold !== null) return { partition, stage: 'held', reason: pointer.hold, pointer };
+  const reason = await whyLate(job, partition, pointer);
+  return { partition, stage: reason === undefined ? 'published' : 'late', reason, pointer };
+}
+
+async function whyLate(
+  job: JobDocument,
+  partition: string,
+  { current }: Pointer,
+): Promise<string | undefined> {
+  const { parts, broken } = await readManifest(job.scores, current);
+  const published = new Map(
+    [...parts.flatMap(({ spans }) => spans), ...broken].map(({ shard, version }) => [shard, version]),
+  );
+  const isKnown = ({ relativePath }: { readonly relativePath: string }) => published.has(relativePath);
+  const { shards } = await findShards(inputPartition(job.input, partition).inputUri, isKnown);
+  const found = new Map(shards.map(({ relativePath, version }) => [relativePath, version]));
+  const fresh = [...found].filter(([shard, version]) => published.get(shard) !== version);
+  const gone = [...published.keys()].filter((shard) => !found.has(shard));
+  const reasons = [
+    named(
+      'new or changed',
+      fresh.map(([shard]) => shard),
+    ),
+    named('gone', gone),
+  ].filter((text) => text !== '');
+  return reasons.length === 0 ? undefined : reasons.join('; ');
+}
+
+function named(what: string, shards: readonly string[]): string {
+  if (shards.length === 0) return '';
+  const rest = shards.length > NAMED_SHARDS ? ` and ${shards.length - NAMED_SHARDS} more` : '';
+  return `${what}: ${shards.slice(0, NAMED_SHARDS).join(', ')}${rest}`;
+}
+
+/** Where all partitions of a job's input stand. */
+export async function partitionStates(
+  job: JobDocument,
+  range: DayRange | undefined,
+  nowMillis: number,
+): Promise<{
+  /** By time. */
+  readonly states: readonly PartitionState[];
+  readonly skipped: readonly SkippedFolder[];
+  readonly missingDays: readonly string[];
+}> {
+  const { partitions, skipped } = await listPartitions(job.input, job.layout, range);
+  const states = await mapConcurrently(partitions, LOOKS_AT_A_TIME, ({ partition }: LaidOutPartition) =>
+    partitionState(job, partition, nowMillis),
+  );
+  const days = partitions.flatMap(({ day }) => (day === undefined ? [] : [day]));
+  return { states, skipped, missingDays: missingDays(days) };
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { concatenatePredictions } from '../arrow/concatenatePredictions.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { partMetadata } from '../scoring/predictionMetadata.ts';
+import { scoreSpans } from '../scoring/scoreSpans.ts';
+import type { WorkerPool } from '../scoring/workerPool.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { modelIdentity } from './modelIdentity.ts';
+import { below, partPath, segmentFolder } from './outputLayout.ts';
+import type { Part } from './part.ts';
+import { findReceipt, type PartPlace, type Receipt, writeReceipt } from './receipt.ts';
+import { shardUri } from './span.ts';
+import type { PartProgress } from './workUnit.ts';
+
+/** Whose part it is, and where its shards are. */
+export interface PartSource {
+  readonly root: string;
+  readonly partition: string;
+  readonly inputUri: string;
+}
+
+export interface PartOptions {
+  /** Where an earlier call has stopped. */
+  readonly progress?: PartProgress;
+  /**
+   * Given for a part that may take more than one call. Asked before every row group but the first: is there time for so many
+   * rows more, after `rowsSoFar` rows in so many seconds?
+   */
+  readonly mayGoOn?: (nextRows: number, rowsSoFar: number, seconds: number) => boolean;
+}
+
+/** How a call ended: with the part's receipt, or with where the next call goes on. */
+export type ScoredPart =
+  | { readonly receipt: Receipt; readonly rowsScored: number; readonly wasDone: boolean }
+  | { readonly progress: PartProgress; readonly rowsScored: number };
+
+/**
+ * Scores one part and writes the receipt; what anybody has done already is left as it is. May be killed at any point and
+ * called again, by several at a time.
+ * @throws StorageError STORAGE_FILE_CHANGED, STORAGE_NOT_FOUND when a shard isn't the planned version any more; the error of
+ * a broken shard, which names it
+ */
+export async function scorePart(
+  part: Part,
+  { root, partition, inputUri }: PartSource,
+  bundle: ModelBundle,
+  pool: WorkerPool,
+  { progress, mayGoOn }: PartOptions = {},
+): Promise<ScoredPart> {
+  const place: PartPlace = { root, partition, model: modelIdentity(bundle) };
+  const done = await findReceipt(part.partId, place);
+  if (done !== undefined) return { receipt: done, rowsScored: 0, wasDone: true };
+  const uri = below(root, partPath(partition, part.partId));
+  const counts = { rowCount: part.rows, inputCount: part.spans.length };
+  const metadata = () => partMetadata(bundle, counts);
+  const spans = part.spans.map(({ shard, version, sizeBytes, firstRowGroup, endRowGroup }) => ({
+    uri: shardUri(inputUri, shard),
+    known: { sizeBytes, version },
+    rowGroups: { first: firstRowGroup, end: endRowGroup },
+  }));
+  let rowsScored: number;
+  if (progress === undefined && mayGoOn === undefined) {
+    await scoreSpans(spans, uri, bundle, pool, { ifAbsent: true, metadata });
+    rowsScored = part.rows;
+  } else {
+    // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
+    // different places: every segment has a name of its own.
+    const segment = `${segmentFolder(partition, part.partId)}/${randomUUID()}.arrow`;
+    const scored = await scoreSpans(spans, below(root, segment), bundle, pool, {
+      metadata,
+      ...(progress === undefined ? {} : { from: progress }),
+      ...(mayGoOn === undefined ? {} : { mayGoOn }),
+    });
+    const segments = [...(progress?.segments ?? []), segment];
+    rowsScored = scored.rowCount;
+    if (scored.stoppedAt !== undefined) return { progress: { segments, ...scored.stoppedAt }, rowsScored };
+    const uris = segments.map((path) => below(root, path));
+    // Their record batches one after the other: the bytes of a single call.
+    await concatenatePredictions(uris, uri, { ifAbsent: true });
+    for (const each of uris) await storageFor(each).remove(each);
+  }
+  return { receipt: await writeReceipt(part, place, bundle.contract.rowKeys), rowsScored, wasDone: false };
+}

@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { executePlan } from '../../lib/publish/executePlan.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { planPartition } from '../../lib/publish/planPartition.ts';
+import { resolvePartition } from '../../lib/publish/publishedState.ts';
+import { scoreUnit } from '../../lib/publish/scoreUnit.ts';
+import type { WorkUnit } from '../../lib/publish/workUnit.ts';
+import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import {
+  expectRows,
+  first,
+  folder,
+  freshPlace,
+  PARTITION,
+  type Place,
+  put,
+  run,
+  runOf,
+  second,
+  settingsOf,
+} from './partitionUnderTest.ts';
+
+let model: ModelBundle;
+beforeAll(async () => {
+  ({ bundle: model } = await trainTinyModel(join(folder, 'model')));
+}, 60_000);
+
+/** Rows of eight shards that are packed into few parts. */
+const small = Array.from({ length: 8 }, (_, i) => funnelRows(`2024-04-0${i + 1}`, 30));
+const footerless = new TextEncoder().encode('PAR1 and nothing that a footer would be');
+
+/** A whole shard but for a flipped byte in its first pages: its footer is sound. */
+async function putDamaged(place: Place, name: string): Promise<void> {
+  const bytes = funnelShard(funnelRows('2024-05-01', 30), 60);
+  await writeWhole(joinUri(place.inputUri, name), bytes.fill(0xff, 4, 200));
+}
+
+describe('a broken shard', () => {
+  it('is named with its rows and code, leaves the former state visible, and the parts beside it are made', async () => {
+    const place = freshPlace(join(folder, 'broken'));
+    for (const [i, rows] of small.entries()) await put(place, `s${i}.parquet`, rows);
+    await run(place, model);
+    await put(place, 'a.parquet', first);
+    await putDamaged(place, 's3.parquet');
+    const { outcome, partsScored } = await run(place, model);
+    expect(outcome.kind).toBe('refused');
+    const problems = 'problems' in outcome ? outcome.problems : [];
+    expect(problems).toEqual([
+      expect.stringMatching(/s3\.parquet, 30 rows: SHARD_[A-Z_]+: .*s3\.parquet.*row group 0/),
+    ]);
+    expect(partsScored).toBeGreaterThanOrEqual(4);
+    await expectRows(place, model, ...small);
+    // Fixed by its writer, it is a version like any other.
+    await put(place, 's3.parquet', small[3]!);
+    expect((await run(place, model)).outcome.kind).toBe('published');
+    await expectRows(place, model, ...small, first);
+  });
+
+  it.each([
+    ['in its pages', putDamaged],
+    ['in its footer', (place: Place, name: string) => writeWhole(joinUri(place.inputUri, name), footerless)],
+  ])(
+    '%s is left out where the job tolerates it: the manifest says so, and a repeated run ends unchanged',
+    async (_, damage) => {
+      const place = freshPlace(join(folder, 'broken'));
+      for (const [i, rows] of small.entries()) await put(place, `s${i}.parquet`, rows);
+      await damage(place, 's5.parquet');
+      const tolerant = { toleratedBrokenShards: 1 };
+      const { outcome } = await run(place, model, tolerant);
+      expect(outcome).toMatchObject({ kind: 'published', broken: [{ shard: 's5.parquet' }] });
+      await expectRows(place, model, ...small.filter((_, i) => i !== 5));
+      const { manifest } = await resolvePartition(place.root, PARTITION);
+      expect(manifest.broken).toMatchObject([
+        { shard: 's5.parquet', code: expect.stringMatching(/^SHARD_/) },
+      ]);
+      expect((await run(place, model, tolerant)).outcome).toMatchObject({ kind: 'unchanged', broken: [{}] });
+      // One more than that is too many.
+      await damage(place, 's6.parquet');
+      expect((await run(place, model, tolerant)).outcome).toMatchObject({
+        kind: 'refused',
+        problems: [{}, {}],
+      });
+    },
+  );
+
+  it('is never tolerated when no other is left', async () => {
+    const place = freshPlace(join(folder, 'broken'));
+    await writeWhole(joinUri(place.inputUri, 'a.parquet'), footerless);
+    const { outcome } = await run(place, model, { toleratedBrokenShards: 5 });
+    expect(outcome).toMatchObject({ kind: 'refused', problems: [expect.stringContaining('a.parquet')] });
+  });
+
+  it('in one unit does not keep the other parts of the unit from being scored', async () => {
+    const place = freshPlace(join(folder, 'broken'));
+    await put(place, 'b.parquet', second);
+    await put(place, 'c.parquet', first);
+    await putDamaged(place, 'a.parquet');
+    const asked = runOf(place, model, { targetRows: 50 });
+    const { unitsUri } = (await planPartition(asked))!;
+    const units = JSON.parse(
+      new TextDecoder().decode(await storageFor(unitsUri).readWhole(unitsUri)),
+    ) as WorkUnit[];
+    const all = { ...units[0]!, parts: units.flatMap(({ parts }) => parts) };
+    const setup = { contract: model.contract, modelBytes: model.modelBytes, extraColumns: [] };
+    const pool = new WorkerPool(1, setup);
+    const scored = await scoreUnit(all, model, pool, { remainingMillis: () => 900_000, reserveMillis: 0 });
+    await pool.close();
+    expect(scored).toMatchObject({ partsDropped: 1, partsScored: all.parts.length - 1, rest: undefined });
+    expect(await planPartition(asked)).toMatchObject({ unitCount: 0, brokenCount: 1 });
+  });
+});
+
+describe('a shard that is deleted or replaced between plan and scoring', () => {
+  it('is cut anew, and the run publishes what is there', async () => {
+    const place = freshPlace(join(folder, 'moved'));
+    for (const [i, rows] of small.entries()) await put(place, `s${i}.parquet`, rows);
+    const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
+    const { plan } = await makeRunPlan(settingsOf(place, model), inputs);
+    await storageFor(place.inputUri).remove(joinUri(place.inputUri, 's2.parquet'));
+    await put(place, 's4.parquet', second);
+    const [executed] = await executePlan(plan, model, { workers: 2 });
+    expect(executed!.outcome).toMatchObject({ kind: 'published', broken: [] });
+    await expectRows(place, model, ...small.filter((_, i) => i !== 2 && i !== 4), second);
+  });
+});
+
+it('of ten days with one broken shard nine are published, and one is named', async () => {
+  const base = join(folder, 'days');
+  const days = Array.from({ length: 10 }, (_, i) => `dt=2024-03-${String(i + 1).padStart(2, '0')}`);
+  const partitions = days.map((partition) => ({ partition, inputUri: join(base, 'input', partition) }));
+  const place = { inputUri: join(base, 'input'), root: join(base, 'scores') };
+  for (const { inputUri } of partitions) await put({ ...place, inputUri }, 'a.parquet', second);
+  await writeWhole(joinUri(partitions[3]!.inputUri, 'b.parquet'), footerless);
+  const { plan } = await makeRunPlan(settingsOf(place, model), partitions);
+  const executed = await executePlan(plan, model, { workers: 2 });
+  expect(executed.map(({ outcome }) => outcome.kind)).toEqual([
+    ...Array(3).fill('published'),
+    'refused',
+    ...Array(6).fill('published'),
+  ]);
+  expect(JSON.stringify(executed[3])).toContain('dt=2024-03-04/b.parquet');
+});
