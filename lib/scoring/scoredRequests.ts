@@ -3,6 +3,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
+import { sliceBatches } from './sliceBatches.ts';
 import type { WorkerPool } from './workerPool.ts';
 
 /** A scored row group, all rows in input order. */
@@ -110,17 +111,4 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
     return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! };
   });
   return { rowGroups: split, counts: rows.counts };
-}
-
-/** Rows [start, end) of all batches. */
-function sliceBatches(batches: readonly RecordBatch[], start: number, end: number): RecordBatch[] {
-  const sliced: RecordBatch[] = [];
-  let batchStart = 0;
-  for (const batch of batches) {
-    const from = Math.max(0, start - batchStart);
-    const to = Math.min(batch.numRows, end - batchStart);
-    if (from < to) sliced.push(from === 0 && to === batch.numRows ? batch : batch.slice(from, to));
-    batchStart += batch.numRows;
-  }
-  return sliced;
 }
