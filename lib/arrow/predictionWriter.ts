@@ -12,7 +12,7 @@ import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { AtomicFile } from '../storage/storage.ts';
-import { CountingFileWriter } from './countingFileWriter.ts';
+import { ArrowFile, type WrittenPredictions } from './arrowFile.ts';
 import { predictionSchema } from './predictionSchema.ts';
 
 export interface PredictionWriterOptions {
@@ -35,40 +35,28 @@ export interface PredictionBatch {
   readonly pctcvr: Float32Array;
 }
 
-export interface WrittenPredictions {
-  readonly rowCount: number;
-  readonly sizeBytes: number;
-}
-
-/** Chunks below this are gathered into one write. */
-const SMALL_CHUNK_BYTES = 64 * 1024;
-
 /**
  * Writes one Arrow IPC file: row keys, `pctr`, `pcvr`, `pctcvr`. Holds no more than a batch: its bytes have reached
  * the file when `write` resolves, and the batch's memory may then be reused. Await each call before the next.
- * Uncompressed: apache-arrow 21.2 compresses off-spec, and other readers reject it.
  */
 export class PredictionWriter {
   readonly #file: AtomicFile;
   readonly #keyFields: readonly Field[];
-  /** One object for all batches: the Arrow writer ends the file silently when a batch comes with another schema. */
   readonly #schema: Schema;
-  readonly #arrowWriter = new CountingFileWriter();
-  #rowCount = 0;
-  #sizeBytes = 0;
+  readonly #arrowFile: ArrowFile;
   #isOpen = true;
 
   private constructor(file: AtomicFile, keyFields: readonly Field[], schema: Schema) {
     this.#file = file;
     this.#keyFields = keyFields;
     this.#schema = schema;
-    this.#arrowWriter.start(schema);
+    this.#arrowFile = new ArrowFile(file, schema);
   }
 
   /** @throws Ncs4cvrError PREDICTION_KEY_UNSUPPORTED, PREDICTION_COLUMN_CLASH; StorageError of the file */
   static async open({ file, keyFields, metadata }: PredictionWriterOptions): Promise<PredictionWriter> {
     const writer = new PredictionWriter(file, keyFields, predictionSchema(keyFields, metadata));
-    await writer.#flush();
+    await writer.#arrowFile.flush();
     return writer;
   }
 
@@ -87,10 +75,7 @@ export class PredictionWriter {
     const type = new Struct(this.#schema.fields);
     const children = [...keyColumns, ...scoreColumns];
     const data = makeData({ type, length: rowCount, nullCount: 0, children });
-    this.#arrowWriter.write(new RecordBatch(this.#schema, data));
-    this.#rowCount += rowCount;
-    this.#checkRowCount();
-    await this.#flush();
+    await this.#arrowFile.write(new RecordBatch(this.#schema, data));
   }
 
   /**
@@ -100,10 +85,7 @@ export class PredictionWriter {
   async finish(): Promise<WrittenPredictions> {
     this.#refuseUnlessOpen();
     this.#isOpen = false;
-    this.#arrowWriter.finish();
-    this.#checkRowCount();
-    await this.#flush();
-    return { rowCount: this.#rowCount, sizeBytes: this.#sizeBytes };
+    return this.#arrowFile.finish();
   }
 
   /** Gives the file up and removes what was written. */
@@ -124,22 +106,6 @@ export class PredictionWriter {
       throw this.#keyMismatch(field, 'no nulls', `${column.nullCount} nulls`);
     }
     return column;
-  }
-
-  async #flush(): Promise<void> {
-    for (const chunk of gatherSmallChunks(this.#arrowWriter.takeChunks())) {
-      await this.#file.write(chunk);
-      this.#sizeBytes += chunk.length;
-    }
-  }
-
-  #checkRowCount(): void {
-    if (this.#arrowWriter.rowCount === this.#rowCount) return;
-    throw new Ncs4cvrError('PREDICTION_ROWS_LOST', 'the Arrow writer left rows out', {
-      file: this.#file.uri,
-      expected: `${this.#rowCount} rows`,
-      found: `${this.#arrowWriter.rowCount} rows`,
-    });
   }
 
   #refuseUnlessOpen(): void {
@@ -166,19 +132,4 @@ export class PredictionWriter {
       found: `${foundRows} rows`,
     });
   }
-}
-
-/** The Arrow writer emits lengths and paddings of a few bytes; each would be a system call. */
-function* gatherSmallChunks(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
-  let gathered: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (chunk.length < SMALL_CHUNK_BYTES) {
-      gathered.push(chunk);
-      continue;
-    }
-    if (gathered.length > 0) yield Buffer.concat(gathered);
-    gathered = [];
-    yield chunk;
-  }
-  if (gathered.length > 0) yield Buffer.concat(gathered);
 }

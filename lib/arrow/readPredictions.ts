@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { RecordBatchReader, type Schema } from 'apache-arrow';
+import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
 import { messageOf, Ncs4cvrError, StorageError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
@@ -23,27 +23,52 @@ const MIN_FILE_BYTES = 8 + 4 + MAGIC.length;
  * @throws Ncs4cvrError PREDICTION_FILE_INVALID; StorageError of the file
  */
 export async function readPredictions(file: RandomAccessFile, firstRows = 0): Promise<PredictionFile> {
+  const { schema, batches } = await openPredictions(file);
+  const rows: Record<string, unknown>[] = [];
+  let rowCount = 0;
+  let batchCount = 0;
+  for await (const batch of batches) {
+    for (let row = 0; row < batch.numRows && rows.length < firstRows; row++)
+      rows.push(batch.get(row)!.toJSON());
+    rowCount += batch.numRows;
+    batchCount++;
+  }
+  return { rowCount, batchCount, schema, metadata: schema.metadata, rows };
+}
+
+export interface OpenPredictions {
+  readonly schema: Schema;
+  /** In file order, none without rows. To be read once. */
+  readonly batches: AsyncGenerator<RecordBatch, void, undefined>;
+}
+
+/** @throws Ncs4cvrError PREDICTION_FILE_INVALID, also while the batches are read; StorageError of the file */
+export async function openPredictions(file: RandomAccessFile): Promise<OpenPredictions> {
   await checkFrame(file);
   try {
     const reader = await RecordBatchReader.from(asFileHandle(file));
     // The reader forgets its schema when it has read the last batch.
     const { schema } = await reader.open();
-    const rows: Record<string, unknown>[] = [];
-    let rowCount = 0;
-    let batchCount = 0;
+    return { schema, batches: batchesOf(reader, file) };
+  } catch (error) {
+    throw asInvalid(file, error);
+  }
+}
+
+async function* batchesOf(reader: AsyncIterable<RecordBatch>, file: RandomAccessFile) {
+  try {
     for await (const batch of reader) {
       // Stands in for the batches of a file without any.
-      if (batch.numRows === 0) continue;
-      for (let row = 0; row < batch.numRows && rows.length < firstRows; row++)
-        rows.push(batch.get(row)!.toJSON());
-      rowCount += batch.numRows;
-      batchCount++;
+      if (batch.numRows > 0) yield batch;
     }
-    return { rowCount, batchCount, schema, metadata: schema.metadata, rows };
   } catch (error) {
-    if (error instanceof StorageError) throw error;
-    throw invalid(file, 'an Arrow IPC file', messageOf(error), error);
+    throw asInvalid(file, error);
   }
+}
+
+function asInvalid(file: RandomAccessFile, error: unknown): unknown {
+  if (error instanceof StorageError || error instanceof Ncs4cvrError) return error;
+  return invalid(file, 'an Arrow IPC file', messageOf(error), error);
 }
 
 /** Checks the magic at both ends and the footer's length, which the Arrow reader takes on trust. */
