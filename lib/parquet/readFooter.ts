@@ -21,11 +21,36 @@ export interface ShardFooter {
 }
 
 /**
- * Reads and parses the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
+ * Reads and parses the footer, as `readFooterBytes`.
+ * @throws Ncs4cvrError SHARD_FOOTER_INVALID, and as readFooterBytes
+ */
+export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
+  const { tail, footerStartByte } = await readFooterBytes(file);
+  try {
+    return { metadata: parquetMetadata(tail, { geoparquet: false }), footerStartByte };
+  } catch (cause) {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
+      file: file.uri,
+      found: messageOf(cause),
+      cause,
+    });
+  }
+}
+
+export interface FooterBytes {
+  /** The footer itself. */
+  readonly footer: Uint8Array;
+  /** The end of the file, with the footer, its length and magic. */
+  readonly tail: Uint8Array;
+  readonly footerStartByte: number;
+}
+
+/**
+ * Reads the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
  *
  * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
  */
-export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
+export async function readFooterBytes(file: RandomAccessFile): Promise<FooterBytes> {
   const { uri, sizeBytes } = file;
   if (sizeBytes === 0) {
     throw new Ncs4cvrError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
@@ -43,22 +68,15 @@ export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
   await checkMagic(file, tail);
   const footerBytes = checkFooterLength(tail, uri, sizeBytes);
   const footerStartByte = sizeBytes - TAIL_BYTES - footerBytes;
-  let footer = tail;
+  let all = tail;
   if (footerStartByte < tailStartByte) {
-    footer = new Uint8Array(footerBytes + TAIL_BYTES);
+    all = new Uint8Array(footerBytes + TAIL_BYTES);
     const missingBytes = tailStartByte - footerStartByte;
-    await file.readInto(footer.subarray(0, missingBytes), footerStartByte);
-    footer.set(tail, missingBytes);
+    await file.readInto(all.subarray(0, missingBytes), footerStartByte);
+    all.set(tail, missingBytes);
   }
-  try {
-    return { metadata: parquetMetadata(footer, { geoparquet: false }), footerStartByte };
-  } catch (cause) {
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
-      file: uri,
-      found: messageOf(cause),
-      cause,
-    });
-  }
+  const footer = all.subarray(all.length - TAIL_BYTES - footerBytes, all.length - TAIL_BYTES);
+  return { footer, tail: all, footerStartByte };
 }
 
 async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<void> {

@@ -1,0 +1,108 @@
+// What small shards cost beside their rows: `npx vitest bench --run bench/scoring`. The model and the rows of `npm run demo`; the
+// same rows stand in 2,000 shards of 500 and in one shard, and every round scores each once, in turn, with one thread.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pl from 'nodejs-polars';
+import { afterAll, beforeAll, bench } from 'vitest';
+import { loadBundle } from '../../lib/bundle/loadBundle.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { readShardShape } from '../../lib/parquet/readShardShape.ts';
+import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
+import { trainModel } from '../../lib/recipe/trainModel.ts';
+import type { ShardSpan } from '../../lib/scoring/openSpans.ts';
+import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
+import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
+import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
+import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
+import { synthesise } from '../../lib/synthesis/synthesise.ts';
+import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
+
+const ROUNDS = 7;
+const SHARDS = 2000;
+const SHARD_ROWS = 500;
+const folder = temporaryFolder();
+const cpuSeconds = new Map<string, number[]>();
+let pool: WorkerPool;
+const inputs = new Map<string, ShardSpan[]>();
+let score: (name: string) => Promise<number>;
+
+async function measured(name: string, work: () => Promise<unknown>): Promise<void> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  cpuSeconds.set(name, [...(cpuSeconds.get(name) ?? []), (user + system) / 1e6]);
+}
+
+/** One day of the demo, over and over. */
+async function writeInputs(day: string): Promise<void> {
+  const rows = pl.readParquet(readFileSync(day));
+  const copies = Math.ceil((SHARDS * SHARD_ROWS) / rows.height);
+  const all = pl.concat(Array(copies).fill(rows)).head(SHARDS * SHARD_ROWS);
+  const write = async (path: string, shard: typeof rows): Promise<ShardSpan> => {
+    const uri = join(folder, path);
+    mkdirSync(join(uri, '..'), { recursive: true });
+    writeFileSync(uri, shard.writeParquet({ compression: 'snappy' }) as Buffer);
+    return { uri, known: (await localDisk.stat(uri))! };
+  };
+  inputs.set('one shard', [await write('one.parquet', all)]);
+  const small: ShardSpan[] = [];
+  for (let index = 0; index < SHARDS; index++) {
+    small.push(await write(`small/${index}.parquet`, all.slice(index * SHARD_ROWS, SHARD_ROWS)));
+  }
+  inputs.set(`${SHARDS} shards`, small);
+}
+
+beforeAll(async () => {
+  const data = join(folder, 'data');
+  await synthesise(parseFunnelOptions({}), data);
+  const config = parseTrainingConfig(
+    JSON.parse(readFileSync(join(data, 'config.json'), 'utf8')),
+    'config.json',
+  );
+  await trainModel(config, data, join(folder, 'bundle'));
+  const bundle = await loadBundle(localDisk, join(folder, 'bundle'));
+  await writeInputs(join(data, 'dt=2024-03-06/part-0.parquet'));
+  pool = scoringPool(bundle, 1);
+  score = async (name) => {
+    const spans = inputs.get(name)!;
+    const metadata = () => partMetadata(bundle, { inputCount: 1, rowCount: SHARDS * SHARD_ROWS });
+    const { rowCount } = await scoreSpans(spans, join(folder, `${name}.arrow`), bundle, pool, { metadata });
+    if (rowCount !== SHARDS * SHARD_ROWS) throw new Error(`${rowCount} rows`);
+    return rowCount;
+  };
+}, 1_200_000);
+
+bench(
+  `one round: ${SHARDS} shards of ${SHARD_ROWS} rows, one shard, and the footers alone`,
+  async () => {
+    for (const name of inputs.keys()) await measured(name, () => score(name));
+    const small = inputs.get(`${SHARDS} shards`)!;
+    await measured('footers: openShard', async () => {
+      for (const { uri, known } of small) {
+        const file = await localDisk.open(uri, known);
+        await openShard(file);
+        await file.close();
+      }
+    });
+    await measured('footers: readShardShape', async () => {
+      for (const { uri, known } of small) await readShardShape(uri, known);
+    });
+  },
+  { iterations: ROUNDS, time: 0, warmupIterations: 1, warmupTime: 0 },
+);
+
+afterAll(async () => {
+  await pool?.close();
+  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  const one = median(cpuSeconds.get('one shard')!);
+  console.table(
+    [...cpuSeconds].map(([work, seconds]) => ({
+      work,
+      'CPU-seconds, median': median(seconds).toFixed(2),
+      'fewest and most': `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`,
+      'against one shard': (median(seconds) / one).toFixed(2),
+      'milliseconds per shard': ((1000 * median(seconds)) / SHARDS).toFixed(2),
+    })),
+  );
+});
