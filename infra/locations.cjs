@@ -1,7 +1,10 @@
 // Where input, models and scores are: in buckets that the account has, or in the stack's own. Read by serverless.yml as
 // `custom.locations`, since what a policy may say follows from it. Names and ARNs are parts of a `!Sub`.
 const OWN_BUCKETS = { input: 'FeaturesBucket', models: 'ModelsBucket', scores: 'ScoresBucket' };
-/** A bucket, and a prefix of plain characters: `*`, `?` and `$` mean something in policies. */
+/**
+ * A bucket, and a prefix of plain characters: `*`, `?` and `$` mean something in policies. No alias of an access point, whose
+ * policies name something else.
+ */
 const URI = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.'()/=+@:, -]+?))?\/*$/;
 /** An alias is no resource of a policy. */
 const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
@@ -32,8 +35,9 @@ module.exports = async ({ resolveVariable }) => {
 };
 
 /**
- * kind: whose bucket it is; uri: a value, for Join; bucket: its name; objects: ARN that objects' keys are appended to; keyPrefix: empty, or ends
- * with `/`; listing: the statement that lets a role list it; key: is a KMS key given?; keyArn; encryption of an own bucket.
+ * kind: whose bucket it is; uri: a value, for Join; bucket: its name; objects: ARN that objects' keys are appended to;
+ * keyPrefix: empty, or ends with `/`; listing: the statement that lets a role list it; key: is a KMS key given?; keyArn;
+ * encryption of an own bucket.
  */
 function locationOf(name, uri, bucket, keyArn) {
   if (keyArn !== '' && !KEY.test(keyArn)) {
@@ -57,7 +61,7 @@ function locationOf(name, uri, bucket, keyArn) {
     };
   }
   const [, given, prefix = ''] = URI.exec(uri) ?? [];
-  if (given === undefined || /(^|\/)\.{0,2}(\/|$)/.test(prefix || 'none')) {
+  if (given === undefined || given.endsWith('-s3alias') || /(^|\/)\.{0,2}(\/|$)/.test(prefix || 'none')) {
     throw new Error(`param ${name}: expected s3://BUCKET or s3://BUCKET/PREFIX, found ${uri}`);
   }
   const arn = `arn:\${AWS::Partition}:s3:::${given}`;

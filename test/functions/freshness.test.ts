@@ -79,6 +79,19 @@ describe('every hour', () => {
     expect(added.mock.calls).toEqual([['newestPublishedAgeHours', 'Count', 7]]);
   });
 
+  it.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
+    'the pointers are listed, and nothing is asked for that the role may not read: no object, and not their folder as one',
+    async () => {
+      const { requests } = s3.double!;
+      const before = requests.length;
+      await handler({});
+      const asked = requests
+        .slice(before)
+        .map(({ method, key, query }) => [method, key, query.get('prefix')]);
+      expect(asked).toEqual([['GET', '', 'freshness/scores/pointers/']]);
+    },
+  );
+
   it('nothing is counted under a layout without a day', async () => {
     setJob({
       input: `${root()}/features`,

@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
 import { functions, retention } from './checks/functions.ts';
+import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
 import type { Check } from './checks/resources.ts';
@@ -14,8 +16,9 @@ import { MUTATIONS, type Mutation } from './mutations.ts';
 // property spoilt, and must say so.
 let calls: Readonly<Record<string, CodeCalls>>;
 let ofOperators: CodeCalls;
-beforeAll(() => {
+beforeAll(async () => {
   calls = functionCalls();
+  await setImmediate();
   ofOperators = operatorCalls();
 }, 120_000);
 
@@ -29,8 +32,8 @@ const CHECKS: Readonly<Record<keyof typeof MUTATIONS, Check>> = {
   retention,
 };
 
-function mutated([path, value]: Mutation): Resources {
-  const template = structuredClone(packagedTemplate('prod'));
+function mutated([path, value]: Mutation, ...params: readonly string[]): Resources {
+  const template = structuredClone(packagedTemplate('prod', ...params));
   const keys = path.split('/');
   const last = keys.pop()!;
   const holder = keys.reduce<Record<string, unknown>>((at, key) => {
@@ -52,6 +55,59 @@ describe.each(Object.entries(CHECKS))('the check of %s', (name, check) => {
 
   it.each([...MUTATIONS[name as keyof typeof MUTATIONS]])('finds %s = %j', (path, value, found) => {
     expect(check(mutated([path, value]))).toContain(found);
+  });
+});
+
+describe('the check of roles, where locations have prefixes and keys,', () => {
+  const PREFIXES = ['input=s3://our-data/features', 'models=s3://our-models', 'scores=s3://our-data/scores'];
+  const keys: Keys = {
+    input: 'arn:aws:kms:eu-central-1:123456789012:key/1',
+    scores: 'arn:aws:kms:eu-central-1:123456789012:key/2',
+  };
+  const params = [...PREFIXES, `inputKmsKey=${keys.input}`, `scoresKmsKey=${keys.scores}`].map(
+    (param) => `--param=${param}`,
+  );
+  const plan = (index: number, key: string) =>
+    `PlanRole/Properties/Policies/2/PolicyDocument/Statement/${index}/${key}`;
+
+  it('passes what is deployed', () => {
+    const template = resolveTemplate(packagedTemplate('prod', ...params));
+    expect(roles(template, calls, keys)).toEqual([]);
+    expect(operators(template, ofOperators, keys)).toEqual([]);
+  });
+
+  it.each([
+    [plan(0, 'Condition'), undefined, 'PlanRole: may s3:ListBucket on arn:aws:s3:::our-data'],
+    // What is missing could not be told from what is forbidden.
+    [
+      plan(0, 'Condition'),
+      { StringLike: { 's3:prefix': ['features/*'] } },
+      'PlanRole: may s3:ListBucket on arn:aws:s3:::our-data',
+    ],
+    [
+      plan(3, 'Resource'),
+      ['arn:aws:s3:::our-data/*'],
+      'PlanRole: may s3:GetObject on arn:aws:s3:::our-data/*',
+    ],
+    [
+      plan(4, 'Resource'),
+      ['arn:aws:s3:::our-data/scores*'],
+      'PlanRole: may s3:PutObject on arn:aws:s3:::our-data/scores*',
+    ],
+    ['InputKey', undefined, `PlanRole: may not kms:Decrypt on ${keys.input}`],
+    ['ScoresKey', undefined, `ScoringRunRole: may not kms:GenerateDataKey on ${keys.scores}`],
+    [
+      'InputKey/Properties/PolicyDocument/Statement/0/Condition',
+      undefined,
+      `PlanRole: may kms:Decrypt on ${keys.input}`,
+    ],
+    [
+      'PublishedKey/Properties/PolicyDocument/Statement/0/Action',
+      ['kms:Decrypt', 'kms:GenerateDataKey'],
+      `FreshnessRole: may kms:GenerateDataKey on ${keys.scores}, and needn't`,
+    ],
+  ])('finds %s = %j', (path, value, found) => {
+    expect(roles(mutated([path, value], ...params), calls, keys)).toContain(found);
   });
 });
 

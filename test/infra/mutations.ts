@@ -350,6 +350,11 @@ export const MUTATIONS = {
     ['ScoresBucket/DeletionPolicy', undefined, 'ScoresBucket: goes with its stack'],
     ['ScoresBucket/DeletionPolicy', 'Delete', 'ScoresBucket: goes with its stack'],
     ['ScoresBucket/DeletionPolicy', 'Retain', 'ScoresBucket: stays when its first deployment fails'],
+    [
+      'ScoresBucket/Properties/BucketName',
+      'scores',
+      'ScoresBucket: stands in the way of the next stack by its name',
+    ],
     ['FeaturesBucket/UpdateReplacePolicy', 'Delete', 'FeaturesBucket: goes when it is replaced'],
     [
       'ModelsBucket/Properties/LifecycleConfiguration',

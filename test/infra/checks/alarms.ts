@@ -24,6 +24,11 @@ interface Dashboard {
 
 /** Metrics of AWS by namespace: what each is counted by, and the names of those that AWS emits (of them, what is used). */
 const OF_AWS: Readonly<Record<string, { dimension: string; type: string; metrics: readonly string[] }>> = {
+  'AWS/Events': {
+    dimension: 'RuleName',
+    type: 'AWS::Events::Rule',
+    metrics: ['FailedInvocations', 'MatchedEvents'],
+  },
   'AWS/Lambda': {
     dimension: 'FunctionName',
     type: 'AWS::Lambda::Function',

@@ -44,6 +44,7 @@ export function functions(resources: Resources): string[] {
 }
 
 interface Bucket {
+  readonly BucketName: string;
   readonly LifecycleConfiguration: {
     readonly Rules: readonly { readonly Status: string; readonly AbortIncompleteMultipartUpload?: object }[];
   };
@@ -58,7 +59,7 @@ const OF_THE_PACKAGER = 'ServerlessDeploymentBucket';
 export function retention(resources: Resources): string[] {
   return ofType<Bucket>(resources, 'AWS::S3::Bucket')
     .filter(([name]) => name !== OF_THE_PACKAGER)
-    .flatMap(([name, { LifecycleConfiguration }]) => {
+    .flatMap(([name, { BucketName, LifecycleConfiguration }]) => {
       const { DeletionPolicy, UpdateReplacePolicy } = resources[name]!;
       const ends = LifecycleConfiguration?.Rules.some(
         ({ Status, AbortIncompleteMultipartUpload }) =>
@@ -67,6 +68,7 @@ export function retention(resources: Resources): string[] {
       return [
         ...(/^Retain/.test(String(DeletionPolicy)) ? [] : [`${name}: goes with its stack`]),
         ...(DeletionPolicy === 'Retain' ? [`${name}: stays when its first deployment fails`] : []),
+        ...(BucketName === undefined ? [] : [`${name}: stands in the way of the next stack by its name`]),
         ...(UpdateReplacePolicy === 'Retain' ? [] : [`${name}: goes when it is replaced`]),
         ...(ends ? [] : [`${name}: keeps what uploads that died have left`]),
       ];
