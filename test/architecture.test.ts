@@ -19,7 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
-  'lib/publish': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
+  'lib/publish': ['lib/storage', 'lib/job', 'lib/arrow', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
   'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
   'lib/estimate': ['lib/storage', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],

@@ -5,7 +5,7 @@ import { type BrokenShard, brokenShardOf, notedBrokenShards } from './brokenShar
 import { cutParts, type Part } from './part.ts';
 import type { PartPlace } from './receipt.ts';
 import { type FoundShape, readShapes, rememberedShapes } from './shardShapes.ts';
-import type { ShardShape } from './span.ts';
+import type { NamedShape } from './span.ts';
 
 /** A partition's input as it stands, cut into parts. */
 export interface CutPartition {
@@ -44,7 +44,7 @@ export async function cutPartition(
   if (found === undefined) return undefined;
   const versions = found.map((each) => versionOf(each));
   const noted = await notedBrokenShards(root, partition, model, versions);
-  const whole: ShardShape[] = [];
+  const whole: NamedShape[] = [];
   const broken: BrokenShard[] = [];
   for (const each of found) {
     const { shard, version } = versionOf(each);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
-import { cutShard, type ShardShape, type Span, spanSchema, wholeSpan } from './span.ts';
+import { cutShard, type NamedShape, type Span, spanSchema, wholeSpan } from './span.ts';
 
 /** What becomes one output file: spans of one shard or of several, in the order of the input. */
 export const partSchema = z.strictObject({
@@ -35,7 +35,7 @@ const SHARDS_PER_PART = 5_000;
  * neighbours, so that a shard which comes, goes or is replaced changes at most two parts beside its own.
  * @param shards in binary order; the parts hold their row groups in this order
  */
-export function cutParts(shards: readonly ShardShape[], targetRows: number, model: ModelIdentity): Part[] {
+export function cutParts(shards: readonly NamedShape[], targetRows: number, model: ModelIdentity): Part[] {
   const parts: Part[] = [];
   let spans: Span[] = [];
   const close = () => {

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { readShardShape } from '../parquet/readShardShape.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { isBrokenShard } from './brokenShard.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, shapesPath } from './outputLayout.ts';
-import type { ShardShape } from './span.ts';
+import type { NamedShape } from './span.ts';
 
 const shapesSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
@@ -22,7 +22,7 @@ const SHARDS_PER_LOOK = 256;
 
 /** A shard's shape, or why it has none. */
 export type FoundShape =
-  | { readonly file: ListedFile; readonly shape: ShardShape }
+  | { readonly file: ListedFile; readonly shape: NamedShape }
   | { readonly file: ListedFile; readonly error: Ncs4cvrError };
 
 /**
@@ -81,16 +81,11 @@ async function findShape(file: ListedFile, remembered: Shapes): Promise<FoundSha
   const { uri, relativePath: shard, version, sizeBytes } = file;
   const known = remembered[shard];
   if (known?.[0] === version) return { file, shape: { shard, version, sizeBytes, rowCounts: known[1] } };
-  const opened = await storageFor(uri).open(uri, { sizeBytes, version });
   try {
-    const { rowGroups } = await openShard(opened);
-    // The version that was read: the listing may be a moment older than the footer.
-    const rowCounts = rowGroups.map(({ rowCount }) => rowCount);
-    return { file, shape: { shard, version: opened.version, sizeBytes: opened.sizeBytes, rowCounts } };
+    // The version that is read: another one than the listing's is an error, and the next plan lists anew.
+    return { file, shape: { shard, ...(await readShardShape(uri, { sizeBytes, version })) } };
   } catch (error) {
     if (!isBrokenShard(error, uri)) throw error;
     return { file, error };
-  } finally {
-    await opened.close();
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ShardShape } from '../parquet/readShardShape.ts';
 import { joinUri } from '../storage/uri.ts';
 
 /** A path below some folder: no segment of it leads out. */
@@ -23,14 +24,9 @@ export const spanSchema = z.strictObject({
 });
 export type Span = Readonly<z.infer<typeof spanSchema>>;
 
-/** What a shard's footer says about how it can be cut. */
-export interface ShardShape {
-  /** As in `Span`. */
+/** What a shard's footer says about how it can be cut, under the shard's name as in `Span`. */
+export interface NamedShape extends ShardShape {
   readonly shard: string;
-  readonly version: string;
-  readonly sizeBytes: number;
-  /** Rows of its row groups, in file order. */
-  readonly rowCounts: readonly number[];
 }
 
 export function shardUri(inputUri: string, shard: string): string {
@@ -38,7 +34,7 @@ export function shardUri(inputUri: string, shard: string): string {
 }
 
 /** The whole of a shard as one span. */
-export function wholeSpan({ shard, version, sizeBytes, rowCounts }: ShardShape): Span {
+export function wholeSpan({ shard, version, sizeBytes, rowCounts }: NamedShape): Span {
   const rows = rowCounts.reduce((sum, count) => sum + count, 0);
   return { shard, version, sizeBytes, firstRowGroup: 0, endRowGroup: rowCounts.length, rows };
 }
@@ -47,7 +43,7 @@ export function wholeSpan({ shard, version, sizeBytes, rowCounts }: ShardShape):
  * Cuts a shard into spans of whole row groups of about `targetRows` rows: a span is closed when it has reached them. Row
  * groups without rows belong to a span too.
  */
-export function cutShard(shape: ShardShape, targetRows: number): Span[] {
+export function cutShard(shape: NamedShape, targetRows: number): Span[] {
   const { shard, version, sizeBytes, rowCounts } = shape;
   const spans: Span[] = [];
   let firstRowGroup = 0;

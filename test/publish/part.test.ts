@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutParts, type Part, partIdOf } from '../../lib/publish/part.ts';
-import { cutShard, type ShardShape, wholeSpan } from '../../lib/publish/span.ts';
+import { cutShard, type NamedShape, wholeSpan } from '../../lib/publish/span.ts';
 
 const model = { version: 'v', sha256: 'a'.repeat(64), contractFingerprint: 'sha256:b' };
-const shape = (shard: string, rowCounts: readonly number[], version = '"e"'): ShardShape => ({
+const shape = (shard: string, rowCounts: readonly number[], version = '"e"'): NamedShape => ({
   shard,
   version,
   sizeBytes: 7,
   rowCounts,
 });
-const rowsOf = ({ rowCounts }: ShardShape) => rowCounts.reduce((sum, count) => sum + count, 0);
+const rowsOf = ({ rowCounts }: NamedShape) => rowCounts.reduce((sum, count) => sum + count, 0);
 
 /** Shards in binary order, of up to 60 names; most are smaller than the target of 100 rows. */
 const shards = fc
@@ -23,7 +23,7 @@ const shards = fc
     all.sort(([a], [b]) => a - b).map(([name, rowCounts]) => shape(String(name).padStart(2, '0'), rowCounts)),
   );
 const TARGET = 100;
-const cut = (of: readonly ShardShape[]) => cutParts(of, TARGET, model);
+const cut = (of: readonly NamedShape[]) => cutParts(of, TARGET, model);
 
 describe('spans of a shard', () => {
   it('tile its row groups in order, each at the target but the last', () => {
