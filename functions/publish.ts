@@ -1,34 +1,26 @@
-import type { SQSBatchResponse } from 'aws-lambda';
-import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 import { type PublishRequest, publishRequestSchema } from '../lib/publish/runPlan.ts';
-import { handleEach, isSqsEvent, parseEvent } from './events.ts';
-import { planAndSend } from './planAndSend.ts';
-import { readSettings } from './settings.ts';
+import { parseEvent } from './events.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
-/** Publish requests from the queue, or one of the state machine's map. */
-export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome | SQSBatchResponse> {
-  return observed(invocation, async () => {
-    if (isSqsEvent(event)) return handleEach(event.Records, 'publishing failed', publishAsAsked);
-    const request = parseEvent(publishRequestSchema, event);
-    const outcome = await publish(request);
-    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, request);
-    return outcome;
-  });
+/** How a publication ended, small enough for a state's output. */
+interface PublishedItem {
+  readonly kind: PublishOutcome['kind'];
+  /** Of the pointer, where it was flipped or stands as it is. */
+  readonly generation?: number;
+  /** Names the failure that the partition ends with, unless it is tried again. */
+  readonly error?: 'PartitionIncomplete' | 'PartitionRefused';
+  /** What stands against all being well, in words. */
+  readonly problem?: string;
 }
 
-async function publishAsAsked(message: unknown): Promise<void> {
-  const request = parseEvent(publishRequestSchema, message);
-  const outcome = await publish(request);
-  // An incomplete partition is waited for: the unit that is still out asks again when it is done.
-  if (outcome.kind === 'refused') throw notPublished(outcome, request);
-  // A run has published another model since: what landed is still to be scored with that one.
-  if (outcome.kind === 'superseded') await planAndSend(request.partition, readSettings());
+/** A partition of the state machine's map. */
+export function handler(event: unknown, invocation?: Invocation): Promise<PublishedItem> {
+  return observed(invocation, async () => publish(parseEvent(publishRequestSchema, event)));
 }
 
-async function publish(request: PublishRequest): Promise<PublishOutcome> {
+async function publish(request: PublishRequest): Promise<PublishedItem> {
   const { partition, model } = request;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
     const ended = await publishPartition(request, request);
@@ -36,19 +28,36 @@ async function publish(request: PublishRequest): Promise<PublishOutcome> {
     return ended;
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
-  const detail = 'pointer' in outcome ? { generation: outcome.pointer.generation } : outcome;
-  logger.info(`${partition}: ${outcome.kind}`, { ...detail });
-  return outcome;
+  const published = publishedItem(outcome, partition);
+  logger.info(`${partition}: ${outcome.kind}`, { ...published });
+  return published;
 }
 
-function notPublished(
-  outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>,
-  { partition }: PublishRequest,
-): Ncs4cvrError {
-  if (outcome.kind === 'refused') {
-    const summary = `${partition} is refused by a gate: ${outcome.problems.join('; ')}`;
-    return new PartitionRefusedError('PUBLISH_REFUSED', summary);
+/** Of the problems of a gate: a state's output has an end. */
+const PROBLEMS_TOLD = 10;
+
+function publishedItem(outcome: PublishOutcome, partition: string): PublishedItem {
+  const { kind } = outcome;
+  switch (kind) {
+    case 'published':
+    case 'unchanged':
+      return { kind, generation: outcome.pointer.generation };
+    case 'held':
+    case 'superseded':
+      return { kind, problem: `${partition}: ${outcome.reason}` };
+    case 'incomplete': {
+      const problem = `${outcome.missing.length} parts of ${partition} are missing: units have failed, or the input has changed`;
+      return { kind, error: 'PartitionIncomplete', problem };
+    }
+    case 'refused': {
+      const { problems } = outcome;
+      const more = problems.length > PROBLEMS_TOLD ? ` and ${problems.length - PROBLEMS_TOLD} more` : '';
+      const told = problems.slice(0, PROBLEMS_TOLD).join('; ');
+      return {
+        kind,
+        error: 'PartitionRefused',
+        problem: `${partition} is refused by a gate: ${told}${more}`,
+      };
+    }
   }
-  const summary = `${outcome.missing.length} parts of ${partition} are missing; the input may have changed during the run`;
-  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary, { retryable: true });
 }

@@ -1,47 +1,20 @@
-import type { Context, SQSBatchResponse } from 'aws-lambda';
-import { publishRequestSchema, type WorkUnit, workUnitSchema } from '../lib/publish/runPlan.ts';
+import type { Context } from 'aws-lambda';
+import { type WorkUnit, workUnitSchema } from '../lib/publish/runPlan.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { isReplacedShard } from '../lib/scoring/scoreShard.ts';
-import { handleEach, isSqsEvent, parseEvent } from './events.ts';
-import { sendMessages } from './messageQueue.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { parseEvent } from './events.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
 
 type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
-/** Kept for sending the rest and reporting; and what a unit needs to be begun at all. */
+/** Kept for reporting. */
 const RESERVE_MILLIS = 10_000;
-const LEAST_MILLIS = 30_000;
 
-/** Units from the queue, or one unit of the state machine's map. What can't be done in time goes to another call. */
-export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit | SQSBatchResponse> {
-  return observed(context, async () => {
-    if (!isSqsEvent(event)) return score(parseEvent(workUnitSchema, event), context);
-    const settings = readSettings();
-    return handleEach(event.Records, 'a unit failed', async (message) => {
-      if (context.getRemainingTimeInMillis() < LEAST_MILLIS) throw new Error('no time left for this unit');
-      await scoreAndSend(parseEvent(workUnitSchema, message), context, settings);
-    });
-  });
-}
-
-/** The rest goes back to the queue; a unit that is done asks for its partition to be published. */
-async function scoreAndSend(
-  unit: WorkUnit,
-  context: TimedInvocation,
-  { UNITS_QUEUE_URL, PUBLISH_QUEUE_URL }: Settings,
-): Promise<void> {
-  try {
-    const { rest } = await score(unit, context);
-    if (rest !== undefined) await sendMessages(UNITS_QUEUE_URL, [rest]);
-    else await sendMessages(PUBLISH_QUEUE_URL, [publishRequestSchema.strip().parse(unit)]);
-  } catch (error) {
-    if (!isReplacedShard(error)) throw error;
-    // The event of the newer shard plans what is now there, this unit's other spans among it.
-    logger.warn('a shard was replaced after it was planned', { error: error as Error });
-  }
+/** One unit of the state machine's map. What can't be done in time is answered as `rest`, for another call. */
+export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit> {
+  return observed(context, async () => score(parseEvent(workUnitSchema, event), context));
 }
 
 function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
@@ -49,9 +22,15 @@ function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
   return traced('score unit', { partition, model: model.version }, async () => {
     const startMillis = performance.now();
     const { bundle, pool } = await warmModel(unit.modelUri, model);
-    const scored = await scoreUnit(unit, bundle, pool, {
+    const deadline = {
       remainingMillis: () => context.getRemainingTimeInMillis(),
       reserveMillis: RESERVE_MILLIS,
+    };
+    const scored = await scoreUnit(unit, bundle, pool, deadline).catch((error: unknown) => {
+      if (!isReplacedShard(error)) throw error;
+      // Another try can't help: the partition is incomplete, and is planned anew.
+      logger.warn('a shard was replaced after it was planned', { error: error as Error });
+      return { partsScored: 0, partsDoneBefore: 0, rowsScored: 0, rest: undefined };
     });
     const { partsScored, partsDoneBefore, rowsScored } = scored;
     metrics.addMetric('rowsScored', 'Count', rowsScored);

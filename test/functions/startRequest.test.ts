@@ -21,6 +21,12 @@ describe('a request that starts a run', () => {
     expect(partitions).not.toContain('planUri');
   });
 
+  it('of an arrival has its partition, its round and its wait', () => {
+    expect(problemsOf({ arrival: { partition: 'dt=2024-03-09', round: 0 } })).toMatch(
+      /arrival\.round: .*\n.*arrival\.waitSeconds: /,
+    );
+  });
+
   it('with a key of neither kind is refused by the name of the key', () => {
     expect(problemsOf({ partitions: { kind: 'newest' }, modelUrl: 's3://models/m' })).toContain('"modelUrl"');
   });

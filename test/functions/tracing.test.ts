@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { SQSBatchResponse } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -31,7 +30,7 @@ afterAll(async () => {
 const named = (name: string) => daemon.named(name);
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a trace', () => {
-  it('finds a partition from plan to publication, its model, the cold start, and the calls to S3 and SQS', async () => {
+  it('finds a partition from plan to publication, its model, the cold start, and the calls to S3', async () => {
     path.begin('traced', `s3://${s3.bucket}/model`, 100);
     await path.land('dt=2024-03-11/a.parquet', funnelShard(funnelRows('2024-03-11', 90), 60));
     await path.deliverAll(1);
@@ -39,30 +38,27 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a trace', (
     const annotations = { partition: 'dt=2024-03-11', model: 'tiny-1' };
     expect(named('plan partition')[0]).toMatchObject({
       trace_id: TRACE_ID,
-      annotations: { ...annotations, ColdStart: true },
+      annotations: { ...annotations, ColdStart: false },
     });
     expect(named('score unit')[0]).toMatchObject({ annotations: { ...annotations, ColdStart: false } });
     expect(named('publish partition')[0]).toMatchObject({
       annotations: { ...annotations, outcome: 'published' },
     });
-    const operations = new Set([...named('S3'), ...named('SQS')].map(({ aws }) => aws?.operation));
-    expect(operations).toEqual(
-      new Set(['ListObjectsV2', 'HeadObject', 'GetObject', 'PutObject', 'SendMessageBatch']),
-    );
+    expect(named('choose partitions')[0]).toMatchObject({ annotations: { ColdStart: true } });
+    const operations = new Set(named('S3').map(({ aws }) => aws?.operation));
+    expect(operations).toEqual(new Set(['ListObjectsV2', 'HeadObject', 'GetObject', 'PutObject']));
   });
 
-  it('shows what failed, and the failure reaches the queue as it does without tracing', async () => {
+  it('shows what failed, and the failure reaches the state machine as it does without tracing', async () => {
     path.begin('untraceable', `s3://${s3.bucket}/no-model`, 100);
     await path.land('dt=2024-03-12/a.parquet', funnelShard(funnelRows('2024-03-12', 90), 60));
-    const { handler } = await import('../../functions/plan.ts');
-    const batch = path.take('events', 1);
-    const { batchItemFailures } = (await handler(batch)) as SQSBatchResponse;
-    expect(batchItemFailures).toEqual([{ itemIdentifier: batch.Records[0]!.messageId }]);
-    const failed = () =>
-      named('plan partition').find(({ annotations }) => annotations?.partition === 'dt=2024-03-12');
+    await path.deliverAll(1);
+    expect(path.runs()).toMatchObject([
+      { status: 'FAILED', cause: expect.stringContaining('STORAGE_NOT_FOUND') },
+    ]);
+    const failed = () => named('choose partitions').find(({ fault }) => fault === true);
     await vi.waitFor(() => expect(failed()).toBeDefined());
     expect(failed()).toMatchObject({
-      fault: true,
       cause: { exceptions: [{ message: expect.stringContaining('STORAGE_NOT_FOUND') }] },
     });
   });

@@ -39,7 +39,7 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   Upload: ['s3:PutObject', 's3:AbortMultipartUpload'],
   DeleteObjectCommand: ['s3:DeleteObject'],
   DeleteObjectsCommand: ['s3:DeleteObject'],
-  SendMessageBatchCommand: ['sqs:SendMessage'],
+  StartExecutionCommand: ['states:StartExecution'],
 };
 /** Actions that a state needs by its `Resource`, or that of its reader or writer. */
 const OF_STATES: Readonly<Record<string, readonly string[]>> = {
@@ -228,7 +228,7 @@ function isOurs(
     );
   }
   const [, machine] =
-    /^(?:stateMachine:(\w+)$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
+    /^(?:stateMachine:(\w+)(?:\/\*)?$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
   return (
     service === 'states' && machine !== undefined && isOfType(machine, 'AWS::StepFunctions::StateMachine')
   );
