@@ -45,6 +45,9 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
   if (service === 'states' && operation === 'DescribeMapRun') {
     return [{ action: 'states:DescribeMapRun', resource: JSON.parse(body.toString()).mapRunArn }];
   }
+  if (service === 'states' && operation === 'StartExecution') {
+    return [{ action: 'states:StartExecution', resource: JSON.parse(body.toString()).stateMachineArn }];
+  }
   if (service === 'sqs' && operation !== undefined && operation in SQS_ACTIONS) {
     const name = new URL(JSON.parse(body.toString()).QueueUrl).pathname.split('/').at(-1)!;
     const resource = queueArns.get(name);

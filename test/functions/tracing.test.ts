@@ -53,9 +53,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a trace', (
     path.begin('untraceable', `s3://${s3.bucket}/no-model`, 100);
     await path.land('dt=2024-03-12/a.parquet', funnelShard(funnelRows('2024-03-12', 90), 60));
     await path.deliverAll(1);
-    expect(path.runs()).toMatchObject([
-      { status: 'FAILED', cause: expect.stringContaining('STORAGE_NOT_FOUND') },
-    ]);
+    // A message that comes twice may start another one.
+    const [run] = path.runs();
+    expect(run).toMatchObject({ status: 'FAILED', cause: expect.stringContaining('STORAGE_NOT_FOUND') });
     const failed = () => named('choose partitions').find(({ fault }) => fault === true);
     await vi.waitFor(() => expect(failed()).toBeDefined());
     expect(failed()).toMatchObject({
