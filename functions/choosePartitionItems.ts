@@ -8,7 +8,7 @@ import { refuseForeignPlan, refuseForeignPlanUri, refuseStalePlan } from '../lib
 import { PLAN_FORMAT_VERSION, publishRequests, type RunPlan, readRunPlan } from '../lib/publish/runPlan.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import type { PartitionItem } from './partitionRun.ts';
-import type { StartRequest } from './planRun.ts';
+import type { StartRequest } from './startRequest.ts';
 
 type ChoosingRequest = Exclude<StartRequest, { planUri: string } | ArrivalInput>;
 

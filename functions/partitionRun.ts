@@ -6,7 +6,7 @@ import { publishRequestSchema } from '../lib/publish/runPlan.ts';
  * A partition that a run has chosen, with the model and the settings that it is scored with. The steps pass it on; unless it is
  * given, the generation is that of the pointer when the partition is first planned.
  */
-export const partitionItemSchema = publishRequestSchema.partial({ basedOnGeneration: true });
+const partitionItemSchema = publishRequestSchema.partial({ basedOnGeneration: true });
 export type PartitionItem = Readonly<z.infer<typeof partitionItemSchema>>;
 
 const s3LocationSchema = z.strictObject({ bucket: z.string(), key: z.string() });

@@ -4,9 +4,10 @@ import { finishArrival } from '../lib/arrivals/finishArrival.ts';
 import { parseEvent } from './events.ts';
 import { type PlannedPartitionRun, partitionRunSchema } from './partitionRun.ts';
 import { planPartitionRun } from './planPartition.ts';
-import { type ChosenRun, chooseRun, startRequestSchema } from './planRun.ts';
+import { type ChosenRun, chooseRun } from './planRun.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { executionsOf } from './startExecutions.ts';
+import { startRequestSchema } from './startRequest.ts';
 import { type Invocation, logger, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 

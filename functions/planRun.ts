@@ -1,5 +1,3 @@
-import { z } from 'zod';
-import { arrivalInputSchema } from '../lib/arrivals/arrivalRun.ts';
 import { beginArrival } from '../lib/arrivals/finishArrival.ts';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
@@ -7,27 +5,8 @@ import { joinUri, parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
 import { type ChosenItems, choosePartitionItems } from './choosePartitionItems.ts';
 import type { PartitionRun } from './partitionRun.ts';
 import type { Settings } from './settings.ts';
+import type { StartRequest } from './startRequest.ts';
 import { logger } from './telemetry.ts';
-
-const isoDate = z.iso.date();
-
-/** What the state machine is started with: partitions to choose, a plan, or a partition in which something landed. */
-export const startRequestSchema = z.union([
-  z.strictObject({
-    partitions: z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('newest') }),
-      z.strictObject({ kind: z.literal('one'), partition: z.string() }),
-      z.strictObject({ kind: z.literal('dates'), from: isoDate, to: isoDate }),
-    ]),
-    /** Another model than the job's. */
-    modelUri: z.string().optional(),
-    liftHold: z.boolean().default(false),
-  }),
-  /** Below `plans/` of the stage's output root, where `run --state-machine` has put it. */
-  z.strictObject({ planUri: z.string() }),
-  arrivalInputSchema,
-]);
-export type StartRequest = z.infer<typeof startRequestSchema>;
 
 /** What the run's map over partitions reads. */
 export interface ChosenRun {

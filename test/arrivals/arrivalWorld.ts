@@ -15,7 +15,7 @@ interface Run {
   isOver: boolean;
 }
 
-export const PLACE = { root: 's3://scores', partition: 'dt=2022-05-06' };
+const PLACE = { root: 's3://scores', partition: 'dt=2022-05-06' };
 const WAIT_SECONDS = 7;
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvent } from '../../functions/events.ts';
-import { startRequestSchema } from '../../functions/planRun.ts';
+import { startRequestSchema } from '../../functions/startRequest.ts';
 
 function problemsOf(request: object): string {
   try {

@@ -51,7 +51,7 @@ export interface MapCounts {
 }
 
 /** What a run's context object has of its execution. */
-export interface ExecutionContext {
+interface ExecutionContext {
   readonly name: string;
   readonly stateMachineArn: string;
 }
@@ -155,7 +155,7 @@ interface Invocation {
 }
 
 /** Which of `Services.functions` an ARN names. */
-export function functionIn(functionArn: string): string {
+function functionIn(functionArn: string): string {
   return /:function:(?:.*-)?(\w+)$/.exec(functionArn)![1]!;
 }
 
