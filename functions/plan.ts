@@ -1,50 +1,64 @@
 import type { Context } from 'aws-lambda';
 import { z } from 'zod';
-import { partitionRunSchema } from '../lib/publish/partitionRun.ts';
-import { planPartition } from '../lib/publish/planPartition.ts';
-import { parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
+import { arrivalInputSchema } from '../lib/arrivals/arrivalRun.ts';
+import { finishArrival } from '../lib/arrivals/finishArrival.ts';
 import { parseEvent } from './events.ts';
-import { type ChosenRun, chooseRun, startRequestSchema } from './planRun.ts';
-import { readSettings } from './settings.ts';
-import { type Invocation, logger, metrics, observed } from './telemetry.ts';
+import { type PartitionStep, partitionStepSchema } from './partitionStep.ts';
+import { planPartitionStep } from './planPartition.ts';
+import { type ChosenRun, chooseRun } from './planRun.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { executionsOf } from './startExecutions.ts';
+import { startRequestSchema } from './startRequest.ts';
+import { type Invocation, logger, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
+
+/** The state machine's steps that score nothing (infra/scoringRun.asl.json). */
+const stepSchema = z.discriminatedUnion('step', [
+  z.strictObject({ step: z.literal('choose'), request: startRequestSchema, run: z.string() }),
+  z.strictObject({ step: z.literal('planPartition'), partition: partitionStepSchema }),
+  z.strictObject({
+    step: z.literal('finishArrival'),
+    arrival: arrivalInputSchema.shape.arrival,
+    stateMachineArn: z.string(),
+  }),
+]);
+type Step = z.infer<typeof stepSchema>;
 
 type TimedInvocation = Invocation & Partial<Pick<Context, 'getRemainingTimeInMillis'>>;
 
-const partitionStepSchema = z.strictObject({ planPartition: partitionRunSchema });
-
-/** A partition as it was planned: where its work units are. */
-export interface PlannedPartitionStep {
-  /** False when time ran out while footers were read: called again, it goes on from there. */
-  readonly isPlanned: boolean;
-  readonly units?: S3Location;
-  readonly unitCount?: number;
-}
-
-/** Kept for writing down what was read. */
-const RESERVE_MILLIS = 20_000;
-
-/** Two steps of the state machine: choosing what a run does, and planning one partition of it. */
+/** Chooses a run's partitions, plans one of them, or ends a round of arrivals. */
 export function handler(
   event: unknown,
   invocation: TimedInvocation = {},
-): Promise<ChosenRun | PlannedPartitionStep> {
+): Promise<ChosenRun | PartitionStep | object> {
   return observed(invocation, async () => {
-    const asked = parseEvent(z.union([startRequestSchema, partitionStepSchema]), event);
-    if (!('planPartition' in asked)) {
-      const chosen = await traced('choose partitions', {}, () => chooseRun(asked, readSettings()));
+    const settings = readSettings();
+    const remainingMillis = () => invocation.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY;
+    return take(parseEvent(stepSchema, event), settings, remainingMillis);
+  });
+}
+
+async function take(
+  step: Step,
+  settings: Settings,
+  remainingMillis: () => number,
+): Promise<ChosenRun | PartitionStep | object> {
+  switch (step.step) {
+    case 'choose': {
+      const chosen = await traced('choose partitions', {}, () => chooseRun(step.request, step.run, settings));
       logger.info('chose the partitions of a run', { ...chosen });
       return chosen;
     }
-    const { partition, model } = asked.planPartition;
-    const remainingMillis = () => invocation.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY;
-    const planned = await traced('plan partition', { partition, model: model.version }, () =>
-      planPartition(asked.planPartition, () => remainingMillis() > RESERVE_MILLIS),
-    );
-    if (planned === undefined) return { isPlanned: false };
-    const { unitsUri, ignored, ...counts } = planned;
-    metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
-    logger.info(`planned ${partition}`, { ...counts, ignored: ignored.length });
-    return { isPlanned: true, units: parseS3Uri(unitsUri), unitCount: counts.unitCount };
-  });
+    case 'planPartition':
+      return planPartitionStep(step.partition, settings.JOB, remainingMillis);
+    case 'finishArrival': {
+      const { partition, round } = step.arrival;
+      const options = {
+        waitSeconds: settings.ARRIVAL_WAIT_SECONDS,
+        start: executionsOf(step.stateMachineArn),
+      };
+      await finishArrival({ root: settings.JOB.scores, partition }, round, options);
+      return step.arrival;
+    }
+  }
 }

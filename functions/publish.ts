@@ -1,22 +1,29 @@
-import { type Ncs4cvrError, PartitionIncompleteError, PartitionRefusedError } from '../lib/base/errors.ts';
+import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
 import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
+
 import { announceOutcome } from './announcer.ts';
 import { parseEvent } from './events.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 
-/** Publishes one partition of a run. */
-export function handler(event: unknown, invocation?: Invocation): Promise<PublishOutcome> {
-  return observed(invocation, async () => {
-    const run = parseEvent(partitionRunSchema, event);
-    const outcome = await publish(run);
-    if (outcome.kind === 'refused' || outcome.kind === 'incomplete') throw notPublished(outcome, run);
-    return outcome;
-  });
+/** How a publication ended, small enough for a state's output. */
+interface PublishedItem {
+  readonly kind: PublishOutcome['kind'];
+  /** Of the pointer, where it was flipped or stands as it is. */
+  readonly generation?: number;
+  /** Names the failure that the partition ends with, unless it is tried again. */
+  readonly error?: 'PartitionIncomplete' | 'PartitionRefused' | 'PartitionPublishedWithout';
+  /** What stands against all being well, in words. */
+  readonly problem?: string;
 }
 
-async function publish(run: PartitionRun): Promise<PublishOutcome> {
+/** A partition of the state machine's map. */
+export function handler(event: unknown, invocation?: Invocation): Promise<PublishedItem> {
+  return observed(invocation, async () => publish(parseEvent(partitionRunSchema, event)));
+}
+
+async function publish(run: PartitionRun): Promise<PublishedItem> {
   const { partition, model } = run;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
     const ended = await publishPartition(run);
@@ -25,19 +32,46 @@ async function publish(run: PartitionRun): Promise<PublishOutcome> {
     return ended;
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
-  const detail = 'pointer' in outcome ? { generation: outcome.pointer.generation } : outcome;
-  logger.info(`${partition}: ${outcome.kind}`, { ...detail });
-  return outcome;
+  const published = publishedItem(outcome, run);
+  logger.info(`${partition}: ${outcome.kind}`, { ...published });
+  return published;
 }
 
-function notPublished(
-  outcome: Extract<PublishOutcome, { kind: 'refused' | 'incomplete' }>,
-  { partition }: PartitionRun,
-): Ncs4cvrError {
-  if (outcome.kind === 'refused') {
-    const summary = `${partition} is refused by a gate: ${outcome.problems.join('; ')}`;
-    return new PartitionRefusedError('PUBLISH_REFUSED', summary);
+/** Of the problems of a gate: a state's output has an end. */
+const PROBLEMS_TOLD = 10;
+
+function publishedItem(outcome: PublishOutcome, run: PartitionRun): PublishedItem {
+  const { partition } = run;
+  const { kind } = outcome;
+  switch (kind) {
+    case 'published':
+    case 'unchanged':
+      return { kind, generation: outcome.pointer.generation, ...without(outcome.broken, run) };
+    case 'held':
+    case 'superseded':
+      return { kind, problem: `${partition}: ${outcome.reason}` };
+    case 'incomplete': {
+      const problem = `${outcome.missing.length} parts of ${partition} are missing: units have failed, or the input has changed`;
+      return { kind, error: 'PartitionIncomplete', problem };
+    }
+    case 'refused': {
+      const problem = `${partition} is refused by a gate: ${told(outcome.problems)}`;
+      return { kind, error: 'PartitionRefused', problem };
+    }
   }
-  const summary = `${outcome.missing.length} parts of ${partition} are missing; the input may have changed during the run`;
-  return new PartitionIncompleteError('PUBLISH_INCOMPLETE', summary, { retryable: true });
+}
+
+/** What the job has tolerated is published, and the run isn't green all the same. */
+function without(
+  broken: readonly BrokenShard[],
+  { partition, inputUri }: PartitionRun,
+): Pick<PublishedItem, 'error' | 'problem'> {
+  if (broken.length === 0) return {};
+  const shards = told(broken.map((shard) => describeBrokenShard(inputUri, shard)));
+  return { error: 'PartitionPublishedWithout', problem: `${partition} is published without ${shards}` };
+}
+
+function told(problems: readonly string[]): string {
+  const more = problems.length > PROBLEMS_TOLD ? ` and ${problems.length - PROBLEMS_TOLD} more` : '';
+  return `${problems.slice(0, PROBLEMS_TOLD).join('; ')}${more}`;
 }

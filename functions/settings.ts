@@ -16,8 +16,12 @@ const settingsSchema = z.object({
       }
     })
     .pipe(jobDocumentSchema),
-  /** Work units that the state machine scores at a time. */
+  /** Work units that a run scores at a time, of all its partitions. */
   MAP_CONCURRENCY: z.coerce.number().int().min(1).default(50),
+  /** What arrivals start. */
+  STATE_MACHINE_ARN: z.string().optional(),
+  /** That a run of arrivals waits for what else lands. */
+  ARRIVAL_WAIT_SECONDS: z.coerce.number().int().min(0).default(120),
 });
 
 /** The environment variables of all functions; each uses what it needs. */

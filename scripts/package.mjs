@@ -20,6 +20,7 @@ const NATIVE = {
   'parquet-wasm': ['package.json', 'node'],
 };
 const FUNCTIONS = {
+  arrivals: { entries: { main: 'functions/arrivals.ts' }, packages: [] },
   plan: { entries: { main: 'functions/plan.ts' }, packages: ['parquet-wasm'] },
   score: {
     entries: { main: 'functions/score.ts', scoringWorker: 'lib/scoring/scoringWorker.ts' },

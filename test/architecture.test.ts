@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/parquet': ['lib/storage'],
   'lib/arrow': ['lib/storage'],
   'lib/job': ['lib/storage'],
+  'lib/arrivals': ['lib/storage'],
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx'],
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
@@ -65,7 +66,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/estimate',
     'lib/stateMachine',
   ],
-  functions: ['lib/storage', 'lib/job', 'lib/bundle', 'lib/scoring', 'lib/publish', 'lib/channels'],
+  functions: [
+    'lib/storage',
+    'lib/job',
+    'lib/arrivals',
+    'lib/bundle',
+    'lib/scoring',
+    'lib/publish',
+    'lib/channels',
+    'lib/stateMachine',
+  ],
   'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
 };
 

@@ -49,12 +49,6 @@ export class StorageError extends Ncs4cvrError {}
 /** A feature contract is invalid or doesn't fit the data. Codes: CONTRACT_*. */
 export class ContractError extends Ncs4cvrError {}
 
-/** Parts of a partition are missing. The state machine knows it by name, and waits a little. Code: PUBLISH_INCOMPLETE. */
-export class PartitionIncompleteError extends Ncs4cvrError {}
-
-/** A gate refuses a partition. The state machine knows it by name, and tries no more. Code: PUBLISH_REFUSED. */
-export class PartitionRefusedError extends Ncs4cvrError {}
-
 /** Several problems found in one pass, reported at once; `code` is shared by all of them. */
 export class ProblemsError extends Ncs4cvrError {
   readonly problems: readonly string[];

@@ -25,7 +25,7 @@ export interface ExecuteOptions {
 }
 
 /** How often a partition is cut anew when shards of it turn out to be broken, replaced or gone. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 3;
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.

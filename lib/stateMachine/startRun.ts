@@ -9,6 +9,26 @@ export interface StartedRun {
 }
 
 /**
+ * Starts an execution of a name. While it runs, starting it again with the same input gives the same execution.
+ * @returns undefined when the name is taken: that execution has ended, or its input is another
+ */
+export async function startExecution(
+  { sdk, client }: StepFunctions,
+  stateMachineArn: string,
+  name: string,
+  input: object,
+): Promise<StartedRun | undefined> {
+  const command = new sdk.StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) });
+  try {
+    const { executionArn, startDate } = await answerOf(client.send(command), stateMachineArn);
+    return { executionArn: executionArn!, startDate: startDate! };
+  } catch (error) {
+    if (isServiceError(error, 'ExecutionAlreadyExists')) return undefined;
+    throw error;
+  }
+}
+
+/**
  * Starts a state machine with a plan. The execution's name follows from the plan: while it runs, starting the plan again
  * gives the same execution. Names are taken for 90 days, so an execution that failed and that no redrive can help gets a
  * successor with a number.
@@ -19,17 +39,10 @@ export async function startRun(
   stateMachineArn: string,
   plan: WrittenPlan,
 ): Promise<StartedRun> {
-  const { sdk, client } = sfn;
-  const input = JSON.stringify({ planUri: plan.uri });
   for (let attempt = 1; ; attempt++) {
     const name = `plan-${plan.sha256}${attempt === 1 ? '' : `-${attempt}`}`;
-    try {
-      const command = new sdk.StartExecutionCommand({ stateMachineArn, name, input });
-      const { executionArn, startDate } = await answerOf(client.send(command), stateMachineArn);
-      return { executionArn: executionArn!, startDate: startDate! };
-    } catch (error) {
-      if (!isServiceError(error, 'ExecutionAlreadyExists')) throw error;
-    }
+    const started = await startExecution(sfn, stateMachineArn, name, { planUri: plan.uri });
+    if (started !== undefined) return started;
     const execution = await describeExecution(sfn, executionArnOf(stateMachineArn, name));
     const { arn, status, startDate } = execution;
     // Redriven in the meantime.

@@ -2,7 +2,7 @@ import { StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from './openStorage.ts';
 import { readFileList } from './readFileList.ts';
-import { isHidden, type ListedFile } from './storage.ts';
+import type { ListedFile } from './storage.ts';
 import { joinUri } from './uri.ts';
 
 /**
@@ -10,15 +10,6 @@ import { joinUri } from './uri.ts';
  * @internal exported for tests: the bucket's filters are compared with them
  */
 export const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
-
-/**
- * Whether a file within an input folder counts as a shard by its name. What is hidden doesn't, such as the files that other
- * engines haven't committed yet (`_temporary/`).
- * @param relativePath below the input folder, with forward slashes
- */
-export function isShard(relativePath: string): boolean {
-  return endingOf(relativePath) !== undefined && !relativePath.split('/').some(isHidden);
-}
 
 /** A shard's path without the ending that makes it one; other paths stay. */
 export function withoutShardEnding(path: string): string {

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
-import { PartitionRefusedError } from '../../lib/base/errors.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
 import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -27,7 +26,7 @@ const plan = join(folder, 'plan.json');
 let sfn: StepFunctionsDouble;
 let root: string;
 let caseNumber = 0;
-/** Does scoring fail? */
+/** Does planning fail? */
 let isBroken: boolean;
 /** Does a gate refuse every partition? */
 let isRefused: boolean;
@@ -42,13 +41,16 @@ beforeAll(async () => {
     ...services,
     functions: {
       ...services.functions,
+      plan: async (step) => {
+        if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
+        return services.functions.plan!(step);
+      },
       score: async (unit) => {
         await gate;
-        if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
         return services.functions.score!(unit);
       },
       publish: async (request) => {
-        if (isRefused) throw new PartitionRefusedError('PUBLISH_REFUSED', 'a gate refuses it');
+        if (isRefused) return { kind: 'refused', error: 'PartitionRefused', problem: 'a gate refuses it' };
         return services.functions.publish!(request);
       },
     },
@@ -133,7 +135,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     await run();
     await sfn.settled();
     land('dt=2024-03-09', 80);
-    const planned = planHandler(JSON.parse(only().input));
+    const planned = planHandler({ step: 'choose', request: JSON.parse(only().input), run: 'again' });
     await expect(planned).rejects.toThrow(/^PLAN_STALE/);
   });
 
@@ -154,10 +156,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     const waiting = run('--wait', '--json');
     while (!sfn.calls.includes('DescribeMapRun')) await sleep(20);
     const client = await openStepFunctions(executionArn!);
-    expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3');
-    const counts = only().mapRuns.get('ScoreUnits')!;
+    expect(await mapProgress(client, executionArn!)).toBe('RunPartitions 0/1');
+    const counts = only().mapRuns.get('RunPartitions')!;
     counts.failed = 1;
-    expect(await mapProgress(client, executionArn!)).toBe('ScoreUnits 0/3, 1 failed');
+    expect(await mapProgress(client, executionArn!)).toBe('RunPartitions 0/1, 1 failed');
     counts.failed = 0;
     open();
     const { exitCode, stdout } = await waiting;
@@ -262,9 +264,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     isBroken = true;
     const failed = await run('--wait');
     expect(failed.exitCode).toBe(1);
-    expect(failed.stderr).toMatch(
-      /error: RUN_FAILED: .*States\.ExceedToleratedFailureThreshold: .*no memory left/s,
-    );
+    expect(failed.stderr).toMatch(/error: RUN_FAILED: .*FAILED: Runtime\.OutOfMemory: no memory left/s);
     const again = await run();
     expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` continues where it stopped/);
     isBroken = false;
@@ -272,9 +272,11 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     expect(exitCode, stderr).toBe(0);
     const { executionArn, redriveCount, mapRuns } = only();
     expect(stdout).toBe(`${executionArn}\n`);
-    expect(stderr).toMatch(/^started .*"planUri":.*\nended .*: FAILED: States\.Exceed.*\nredriving it\n/s);
+    expect(stderr).toMatch(
+      /^started .*"planUri":.*\nended .*: FAILED: Runtime\.OutOfMemory.*\nredriving it\n/s,
+    );
     expect(redriveCount).toBe(1);
-    expect(mapRuns.get('ScoreUnits')).toEqual({ total: 3, succeeded: 3, failed: 0 });
+    expect(mapRuns.get('RunPartitions')).toEqual({ total: 1, succeeded: 1, failed: 0 });
     expect((await publishedBits(uri('scores'), 'dt=2024-03-09')).size).toBe(100);
   });
 

@@ -29,7 +29,7 @@ def template(step):
 
 
 def role_statements(role):
-    """Of the policies that are written into a role, as a list of IAM statements."""
+    """Of the policies that are written into a role or put there by a policy's own resource, as a list of IAM statements."""
     statements = []
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

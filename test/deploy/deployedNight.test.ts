@@ -20,14 +20,14 @@ import { Deployment, STATE_MACHINE } from './deployment.ts';
 // - Its CloudFormation passes over alarms, bucket and queue policies, the schedule (test/infra asserts them on the packaged
 //   template), a bucket's notifications (deployStack.py sets them, from the template), and a state machine's `Definition` with its
 //   substitutions: the machine is made anew from the packaged definition, under its name and role, by its API.
-// - `ToleratedFailurePercentage` must have a fraction: 5 is written as 5.0 (motoDefinition.ts). It isn't enforced: a unit
-//   that fails shows as a partition that lacks parts.
-// - The parameters of a ResultWriter are evaluated on the map's result: its bucket is written out (motoDefinition.ts). Its
-//   manifest names no result files.
+// - `ToleratedFailurePercentage` must have a fraction: 100 is written as 100.0 (motoDefinition.ts).
+// - The parameters of a ResultWriter are evaluated on the map's result: bucket and prefix are written out, also those of the map
+//   within the map (motoDefinition.ts). Its manifest names no result files.
+// - It sends no status change of an execution to EventBridge's rules: test/functions/eventPath.test.ts has that way.
 // - DescribeMapRun has the names of the API, `mapRunArn` and `itemCounts.succeeded`, where Step Functions has `MapRunArn` and
 //   `ItemCounts.Succeeded`: parameter and ResultSelector are translated (motoDefinition.ts). The counts are moto's own.
-// - Functions are invoked by Docker or not at all, and a queue's mapping invokes while a message is sent: mappings are read and
-//   disabled, and the test polls by them; Invoke is answered at the front door (frontDoor.ts) by the packaged function. A
+// - Functions are invoked by Docker or not at all, and a queue's mapping invokes while a message is sent: the mapping is read and
+//   disabled, and the test polls by it; Invoke is answered at the front door (frontDoor.ts) by the packaged function. A
 //   function has one environment, so its concurrency is one; there are no batching windows.
 // - IAM isn't enforced: the front door asks the deployed roles about every request of functions, pollers and state machine, and
 //   refuses what they don't allow. What Lambda and Step Functions do beside them (logs, traces, starting children) is not asked about.
@@ -43,7 +43,6 @@ const LACKING = [
   'AWS::SQS::QueuePolicy',
   'AWS::Scheduler::Schedule',
 ];
-const DEAD_LETTERS = ['EventsDeadLetters', 'UnitsDeadLetters', 'PublishDeadLetters'];
 const folder = temporaryFolder();
 let deployed: Deployment;
 let model: TinyModel;
@@ -83,7 +82,8 @@ describe('with the rights of the deployed roles alone', () => {
     expect(new Set(used.map(({ action }) => action))).toEqual(
       new Set(['lambda:InvokeFunction', 's3:GetObject', 's3:PutObject', 'states:DescribeMapRun']),
     );
-    expect(used.filter(({ resource }) => resource.endsWith('-score')).length, 'units').toBeGreaterThan(2);
+    const units = used.filter(({ resource }) => resource.endsWith('-score')).length;
+    expect(units).toBeGreaterThan(2);
 
     const told = () => deployed.door.used.filter(({ action }) => action === 'events:PutEvents');
     expect(told()).toMatchObject([{ caller: 'publish', isGranted: true }]);
@@ -91,25 +91,48 @@ describe('with the rights of the deployed roles alone', () => {
     const before = await deployed.published();
     const again = await deployed.run(Input);
     expect(again).toMatchObject({ status: 'SUCCEEDED', error: '' });
-    expect(again.states).not.toContain('ScoreUnits');
+    const after = deployed.door.used.filter(({ caller }) => caller === STATE_MACHINE);
+    expect(after.filter(({ resource }) => resource.endsWith('-score')).length).toBe(units);
     expect(told()).toHaveLength(1);
     expect(await resolve(NEWEST)).toEqual(first);
     expect(await deployed.published()).toEqual(before);
   });
 
-  it('a shard that lands is published through the queues', async () => {
+  it('a shard that lands is published by a run that its event starts, and the next one by the next run', async () => {
+    await deployed.createMachine();
     const partition = 'dt=2024-03-07';
     const local = await land(partition, { 'late shard.parquet': 220 });
     expect(await deployed.deliverAll()).toEqual([]);
     await expectScores(partition, local);
-    for (const queue of ['EventsQueue', 'UnitsQueue', 'PublishQueue', ...DEAD_LETTERS]) {
+    for (const queue of ['EventsQueue', 'EventsDeadLetters']) {
       expect(await deployed.waiting(queue), queue).toBe(0);
     }
-    // The next one makes the partition's second generation.
+    expect(deployed.door.used).toContainEqual(
+      expect.objectContaining({ caller: 'arrivals', action: 'states:StartExecution', isGranted: true }),
+    );
+    // It makes the partition's second generation.
     await land(partition, { 'later.parquet': 70 });
     expect(await deployed.deliverAll()).toEqual([]);
     await expectScores(partition, local);
     expect((await resolve(partition)).pointer.generation).toBe(2);
+    // Two of them for the events of the shards that the nightly run had published already.
+    expect(await deployed.arrivals()).toEqual(Array(4).fill('SUCCEEDED'));
+  });
+
+  it('what is pending when a round ends is published by the next run, which the plan function starts', async () => {
+    const stateMachineArn = await deployed.createMachine();
+    const partition = 'dt=2024-03-04';
+    const local = await land(partition, { 'a.parquet': 70 });
+    const state = { formatVersion: 1, partition, round: 7, waitSeconds: 1, isRunning: true, isPending: true };
+    const key = `arrivals/${partition}.json`;
+    await deployed.put(deployed.bucket('Scores'), key, Buffer.from(JSON.stringify(state)));
+    const arrival = { partition, round: 7, waitSeconds: 1 };
+    await deployed.invoke('plan', { step: 'finishArrival', arrival, stateMachineArn });
+    expect(deployed.door.used).toContainEqual(
+      expect.objectContaining({ caller: 'plan', action: 'states:StartExecution', isGranted: true }),
+    );
+    expect(await deployed.deliverAll()).toEqual([]);
+    await expectScores(partition, local);
   });
 });
 
@@ -125,27 +148,27 @@ describe('this test sees', () => {
     );
     try {
       await land('dt=2024-03-06', { 'a.parquet': 50 });
-      const failed = await deployed.deliverAll();
-      expect(failed.map((body) => JSON.parse(body).partition)).toEqual(['dt=2024-03-06']);
-      expect(deployed.door.complaints).toEqual([
-        expect.stringMatching(
-          /^score lacks s3:PutObject on arn:aws:s3:::ncs4cvr-prod-scoresbucket-\w+\/parts\//,
-        ),
-      ]);
+      const request = JSON.stringify({ partitions: { kind: 'one', partition: 'dt=2024-03-06' } });
+      await expect(deployed.run(request)).rejects.toThrow(
+        /^the run score lacks s3:PutObject on arn:aws:s3:::ncs4cvr-prod-scoresbucket-\w+\/parts\//,
+      );
     } finally {
       deployed.roles.set('score', all);
     }
   });
 
-  it('a result of scoring that takes the place of the run, as without a path', async () => {
+  it('a result of the map that takes the place of the run, as without a path', async () => {
     await land('dt=2024-03-05', { 'a.parquet': 50 });
     const { definition } = deployed;
-    const { ResultPath, ...ScoreUnits } = definition.States.ScoreUnits!;
+    const { ResultPath, ...RunPartitions } = definition.States.RunPartitions!;
     expect(ResultPath).toBeDefined();
     const request = { partitions: { kind: 'one', partition: 'dt=2024-03-05' } };
-    const changed = { ...definition, States: { ...definition.States, ScoreUnits } };
+    // Not tried again: the wait would be a minute.
+    const CountPublished = { ...definition.States.CountPublished!, Retry: [] };
+    const States = { ...definition.States, RunPartitions, CountPublished };
+    const changed = { ...definition, States };
     const { status, states } = await deployed.run(JSON.stringify(request), changed as never, '-without');
-    expect({ status, last: states.at(-1) }).toEqual({ status: 'FAILED', last: 'PublishPartitions' });
+    expect({ status, last: states.at(-1) }).toEqual({ status: 'FAILED', last: 'CountPublished' });
   });
 });
 

@@ -7,6 +7,7 @@ import {
   CreateStateMachineCommand,
   DescribeExecutionCommand,
   GetExecutionHistoryCommand,
+  ListExecutionsCommand,
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
@@ -23,7 +24,7 @@ import { type DeployedStack, MotoServer, packageStack } from './motoServer.ts';
 import { QueuePoller } from './queuePoller.ts';
 import type { Statement } from './rolePolicy.ts';
 
-const FUNCTIONS = ['plan', 'score', 'publish'] as const;
+const FUNCTIONS = ['arrivals', 'plan', 'score', 'publish'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 /** The access key that moto's interpreter signs with. */
 export const STATE_MACHINE = 'ak';
@@ -51,7 +52,7 @@ export class Deployment {
   readonly s3: S3Client;
   readonly #sfn: SFNClient;
   readonly #sqs: SQSClient;
-  readonly #pollers: readonly QueuePoller[];
+  readonly #poller: QueuePoller;
   /** Ends of the invocations so far: one at a time. */
   readonly #turns = new Map<FunctionName, Promise<unknown>>();
 
@@ -71,8 +72,9 @@ export class Deployment {
     this.s3 = new S3Client({ ...client, forcePathStyle: true });
     this.#sfn = new SFNClient(client);
     this.#sqs = new SQSClient(client);
-    const { PlanRole, ScoreRole, PublishRole, ScoringRunRole } = stack.roles;
+    const { ArrivalsRole, PlanRole, ScoreRole, PublishRole, ScoringRunRole } = stack.roles;
     this.roles = new Map([
+      ['arrivals', ArrivalsRole!],
       ['plan', PlanRole!],
       ['score', ScoreRole!],
       ['publish', PublishRole!],
@@ -80,7 +82,7 @@ export class Deployment {
     ]);
     const arns = Object.values(stack.queueArns).map((arn) => [arn.split(':').at(-1)!, arn] as const);
     const invoke = (functionArn: string, event: unknown) => this.invoke(functionIn(functionArn), event);
-    this.#pollers = FUNCTIONS.map((name) => this.#poller(name));
+    this.#poller = this.#eventsPoller();
     door.open({ roles: this.roles, queueArns: new Map(arns), invoke }, moto.port);
   }
 
@@ -128,7 +130,7 @@ export class Deployment {
   /** Keys and ETags of the scores bucket, but for plans and what runs leave. */
   async published(): Promise<Map<string, string>> {
     const { Contents = [] } = await this.s3.send(new ListObjectsV2Command({ Bucket: this.bucket('Scores') }));
-    const kept = Contents.filter(({ Key }) => !/^(plans|runs)\//.test(Key!));
+    const kept = Contents.filter(({ Key }) => !/^(plans|runs|arrivals)\//.test(Key!));
     return new Map(kept.map(({ Key, ETag }) => [Key!, ETag!]));
   }
 
@@ -146,19 +148,24 @@ export class Deployment {
     return resolveTemplate(this.template).ScoringRun!.Properties!.Definition as Definition;
   }
 
+  /** Makes a state machine of a definition, under the deployed one's name, to which something may be added. @returns its ARN */
+  async createMachine(definition = this.definition, suffix = ''): Promise<string> {
+    const { stateMachineArn } = await this.#sfn.send(
+      new CreateStateMachineCommand({
+        name: `${this.stack.resources.ScoringRun!.split(':').at(-1)}${suffix}`,
+        definition: motoDefinition(definition, this.bucket('Scores')),
+        roleArn: `arn:aws:iam::123456789012:role/${this.stack.resources.ScoringRunRole}`,
+      }),
+    );
+    return stateMachineArn!;
+  }
+
   /**
    * Runs a definition to its end, under the state machine's role and its name, to which something may be added.
    * @throws Error as soon as a right is lacking: retries would go on for minutes
    */
   async run(input: string, definition = this.definition, suffix = ''): Promise<Execution> {
-    const name = `${this.stack.resources.ScoringRun!.split(':').at(-1)}${suffix}`;
-    const { stateMachineArn } = await this.#sfn.send(
-      new CreateStateMachineCommand({
-        name,
-        definition: motoDefinition(definition, this.bucket('Scores')),
-        roleArn: `arn:aws:iam::123456789012:role/${this.stack.resources.ScoringRunRole}`,
-      }),
-    );
+    const stateMachineArn = await this.createMachine(definition, suffix);
     const { executionArn } = await this.#sfn.send(
       new StartExecutionCommand({ stateMachineArn, name: randomUUID(), input }),
     );
@@ -178,15 +185,31 @@ export class Deployment {
     }
   }
 
-  /** Polls every queue as Lambda does, until all are empty. @returns bodies of the messages that functions failed on */
+  /**
+   * Polls the events queue as Lambda does until it is empty, and waits for the runs that are started.
+   * @returns bodies of the messages that the function failed on
+   */
   async deliverAll(): Promise<string[]> {
     const failed: string[] = [];
     for (;;) {
-      const rounds = [];
-      for (const poller of this.#pollers) rounds.push(await poller.deliver());
-      if (rounds.every((round) => round === undefined)) return failed;
-      failed.push(...rounds.flatMap((round) => round ?? []));
+      const round = await this.#poller.deliver();
+      if (round === undefined && (await this.#runningArrivals()).length === 0) return failed;
+      failed.push(...(round ?? []));
+      const { complaints } = this.door;
+      if (complaints.length > 0) throw new Error(`an arrival ${complaints.join('; ')}`);
+      if (round === undefined) await sleep(200);
     }
+  }
+
+  /** Statuses of the runs that arrivals have started, the newest first. */
+  async arrivals(): Promise<string[]> {
+    const stateMachineArn = this.stack.resources.ScoringRun!;
+    const { executions = [] } = await this.#sfn.send(new ListExecutionsCommand({ stateMachineArn }));
+    return executions.filter(({ name }) => name!.startsWith('arrival-')).map(({ status }) => status!);
+  }
+
+  async #runningArrivals(): Promise<string[]> {
+    return (await this.arrivals()).filter((status) => status === 'RUNNING');
   }
 
   /** Messages that a queue holds, hidden ones too. */
@@ -198,8 +221,9 @@ export class Deployment {
     return names.reduce((sum, name) => sum + Number(Attributes[name]), 0);
   }
 
-  /** By the function's mapping, with the function's own role. */
-  #poller(name: FunctionName): QueuePoller {
+  /** By the mapping of the function for arrivals, with its own role. */
+  #eventsPoller(): QueuePoller {
+    const name = 'arrivals';
     const { FunctionArn } = deployedFunction(this.stack, name);
     const mapping = this.stack.mappings.find((each) => each.FunctionArn === FunctionArn)!;
     const [queue] = Object.entries(this.stack.queueArns).find(([, arn]) => arn === mapping.EventSourceArn)!;

@@ -1,24 +1,18 @@
 import type { Definition } from '../support/stepFunctions/runStateMachine.ts';
 
-interface MapState {
-  ToleratedFailurePercentage?: number;
+interface MotoState extends Record<string, unknown> {
   ResultWriter?: { Parameters: Record<string, string> };
+  ItemProcessor?: { States: States };
 }
+type States = Record<string, MotoState>;
 
 /**
  * A state machine's definition as moto's interpreter takes it; everything else stays as it was packaged.
  * @throws Error when what is replaced isn't there as expected: then the replacement has to be looked at
  */
 export function motoDefinition(definition: Definition, scoresBucket: string): string {
-  const States = structuredClone(definition.States) as Record<string, MapState & Record<string, unknown>>;
-  for (const state of Object.values(States)) {
-    if (state.ResultWriter === undefined) continue;
-    const { 'Bucket.$': bucketPath, ...rest } = state.ResultWriter.Parameters;
-    if (bucketPath !== '$.units.bucket' && bucketPath !== '$.publish.bucket') {
-      throw new Error(`the results' bucket isn't that of the plan: ${bucketPath}`);
-    }
-    state.ResultWriter.Parameters = { ...rest, Bucket: scoresBucket };
-  }
+  const { States } = structuredClone(definition) as unknown as { States: States };
+  writeOutBuckets(States, scoresBucket);
   const { Parameters, ResultSelector: selector } = States.CountPublished!;
   if (JSON.stringify(Parameters) !== '{"MapRunArn.$":"$.published.MapRunArn"}') {
     throw new Error('another map run is described');
@@ -33,4 +27,19 @@ export function motoDefinition(definition: Definition, scoresBucket: string): st
   States.CountPublished!.ResultSelector = { counts: Object.fromEntries(counts) };
   const text = JSON.stringify({ ...definition, States });
   return text.replaceAll(/("ToleratedFailurePercentage":\d+)(?=[,}])/g, '$1.0');
+}
+
+/** Of all results, those of maps within maps, too. */
+function writeOutBuckets(states: States, bucket: string): void {
+  for (const { ResultWriter, ItemProcessor } of Object.values(states)) {
+    if (ResultWriter !== undefined) {
+      const { 'Bucket.$': bucketPath, 'Prefix.$': prefixPath, ...rest } = ResultWriter.Parameters;
+      const paths = `${bucketPath} ${prefixPath} ${Object.keys(rest)}`;
+      if (!/^(\$(?:\.run)?\.results)\.bucket \1\.prefix $/.test(paths)) {
+        throw new Error(`results go elsewhere: ${paths}`);
+      }
+      ResultWriter.Parameters = { Bucket: bucket, Prefix: 'runs/moto' };
+    }
+    if (ItemProcessor !== undefined) writeOutBuckets(ItemProcessor.States, bucket);
+  }
 }

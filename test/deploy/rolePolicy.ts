@@ -52,6 +52,9 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
       resource: `arn:aws:events:eu-central-1:123456789012:event-bus/${EventBusName}`,
     }));
   }
+  if (service === 'states' && operation === 'StartExecution') {
+    return [{ action: 'states:StartExecution', resource: JSON.parse(body.toString()).stateMachineArn }];
+  }
   if (service === 'sqs' && operation !== undefined && operation in SQS_ACTIONS) {
     const name = new URL(JSON.parse(body.toString()).QueueUrl).pathname.split('/').at(-1)!;
     const resource = queueArns.get(name);

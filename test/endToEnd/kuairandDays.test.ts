@@ -99,7 +99,12 @@ async function expectReader(day: string, model: keyof typeof bundles, ...shards:
   expect(rows.join() === scores.flat().join(), `${day}: the bits of local files`).toBe(true);
 }
 
-const run = (request: object) => runStateMachine(scoringRun, request, scoringRunServices());
+let runNumber = 0;
+const run = (request: object) =>
+  runStateMachine(scoringRun, request, scoringRunServices(), {
+    name: `run-${runNumber++}`,
+    stateMachineArn: path.sfn.stateMachineArn,
+  });
 /** Names and digests of the parts below an output root. */
 function partsBelow(scores: string): string[] {
   const bucket = s3.double!.buckets.get(s3.bucket)!;
@@ -145,9 +150,9 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
 
   it('that land out of order and twice are each published whole, however often a function is cut off', async () => {
     await land(FRIDAY, 2);
-    const fridays = path.take('events', 2);
+    const fridays = path.queue.take(2);
     await land(MONDAY, 3);
-    mondaysFirstEvent = path.take('events', 1);
+    mondaysFirstEvent = path.queue.take(1);
     await land(WEDNESDAY, 2);
     expect(await deliverWithFailures(1, 0.1)).toBeGreaterThan(3);
     await expectReader(MONDAY, 'first', MONDAY);
@@ -155,7 +160,7 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
     await expect(resolvePartition(`${root}/scores`, `dt=${FRIDAY}`)).rejects.toMatchObject({
       code: 'PUBLISH_NOTHING',
     });
-    path.waiting('events').push(...fridays.Records);
+    path.queue.messages.push(...fridays.Records);
   });
 
   it('the nightly run publishes the newest day, and its events change nothing when they come at last', async () => {
@@ -166,7 +171,7 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
     expect(await resolvePartition(`${root}/scores`, `dt=${FRIDAY}`)).toEqual(before);
   });
 
-  it('queues and state machine make the same parts, byte for byte', async () => {
+  it('runs of arrivals and a backfill make the same parts, byte for byte', async () => {
     changeJob({ scores: `${root}/scores-again` });
     await run({ partitions: { kind: 'dates', from: MONDAY, to: FRIDAY } });
     changeJob({ scores: `${root}/scores` });
@@ -196,7 +201,7 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
 
   it('an event of the shard that was replaced changes nothing when it comes late', async () => {
     const before = await resolvePartition(`${root}/scores`, `dt=${MONDAY}`);
-    path.waiting('events').push(...mondaysFirstEvent.Records);
+    path.queue.messages.push(...mondaysFirstEvent.Records);
     await path.deliverAll(4);
     expect(await resolvePartition(`${root}/scores`, `dt=${MONDAY}`)).toEqual(before);
   });
@@ -205,7 +210,7 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
     const parts = partsBelow('scores');
     const { generation } = await rollBack(`${root}/scores`, `dt=${MONDAY}`, 'the replaced shard is wrong');
     await expectReader(MONDAY, 'second', MONDAY);
-    path.waiting('events').push(...mondaysFirstEvent.Records);
+    path.queue.messages.push(...mondaysFirstEvent.Records);
     await path.deliverAll(5);
     await run({ partitions: { kind: 'one', partition: `dt=${MONDAY}` } });
     await expectReader(MONDAY, 'second', MONDAY);

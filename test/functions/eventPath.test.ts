@@ -3,26 +3,23 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
-import type { PlannedRun } from '../../functions/planRun.ts';
-import { handler as publishHandler } from '../../functions/publish.ts';
 import { handler as scoreHandler } from '../../functions/score.ts';
-import { resolvePartition } from '../../lib/publish/publishedState.ts';
-import type { WorkUnit } from '../../lib/publish/runPlan.ts';
-import type { ScoredUnit } from '../../lib/publish/scoreUnit.ts';
+import { publicationStatus, resolvePartition } from '../../lib/publish/publishedState.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
-import type { S3Location } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { EventPath, time } from '../support/functions/eventPath.ts';
+import { EventPath } from '../support/functions/eventPath.ts';
 import { changeJob, currentJob } from '../support/functions/jobVariable.ts';
+import { planWhole } from '../support/functions/planWhole.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
-import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { runStateMachine } from '../support/stepFunctions/runStateMachine.ts';
+import { scoringRun } from '../support/stepFunctions/scoringRun.ts';
 
 // The functions in this process: events in, objects out, in any order and more than once.
 const s3 = testEndpoint();
@@ -67,20 +64,18 @@ async function expectPublished(partition: string, model: number, ...shards: (rea
   expect(found.size).toBe(expected.size);
   expect(isDeepStrictEqual(found, expected), 'the same bits as on local files').toBe(true);
 }
-const readJson = ({ bucket, key }: S3Location) => readS3Json(bucket, key);
 const rowsOf = (day: number, count: number) => funnelRows(`2024-03-${day}`, count);
 
-/** Plan, every unit until nothing is left of it, every publication: the machine's steps. */
-async function runMachine(request: object) {
-  const planned = (await planHandler(request)) as PlannedRun;
-  const units = (await readJson(planned.units)) as WorkUnit[];
-  for (let unit of units as (WorkUnit | undefined)[]) {
-    while (unit !== undefined) unit = ((await scoreHandler(unit, time(600_000))) as ScoredUnit).rest;
-  }
-  const outcomes = [];
-  for (const each of await readJson(planned.publish)) outcomes.push(await publishHandler(each));
-  return { planned, outcomes };
-}
+/** A context with this much time left. */
+const time = (millis: number) => ({ getRemainingTimeInMillis: () => millis });
+let runNumber = 0;
+
+/** A run of the state machine that no arrival has started. */
+const runMachine = (request: object) =>
+  runStateMachine(scoringRun, request, path.services, {
+    name: `run-${runNumber++}`,
+    stateMachineArn: path.sfn.stateMachineArn,
+  });
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)("a job's layout", () => {
   it('decides what the nightly run takes: every hour of the newest day that has its markers', async () => {
@@ -94,8 +89,11 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)("a job's lay
     await put('dt=2024-03-12/hour=1', true);
     await put('dt=2024-03-12/hour=2', false);
     await put('dt=test/hour=1', true);
-    const { outcomes } = await runMachine({ partitions: { kind: 'newest' } });
-    expect(outcomes).toHaveLength(2);
+    await runMachine({ partitions: { kind: 'newest' } });
+    expect((await publicationStatus(currentJob().scores)).map(({ partition }) => partition)).toEqual([
+      'dt=2024-03-11/hour=10',
+      'dt=2024-03-11/hour=9',
+    ]);
     for (const hour of ['hour=9', 'hour=10']) {
       await expectPublished(`dt=2024-03-11/${hour}`, 0, rowsOf(11, 30));
     }
@@ -132,68 +130,100 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
 
   it('an old event that comes late changes nothing', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-    const late = path.take('events', 1);
+    const late = path.queue.take(1);
     await land('dt=2024-03-11', 'a.parquet', rowsOf(14, 200));
     await path.deliverAll(5);
     await expectPublished('dt=2024-03-11', 0, rowsOf(14, 200));
     const before = await resolvePartition(currentJob().scores, 'dt=2024-03-11');
-    path.waiting('events').push(...late.Records);
+    path.queue.messages.push(...late.Records);
     await path.deliverAll(6);
     expect(await resolvePartition(currentJob().scores, 'dt=2024-03-11')).toEqual(before);
   });
 
   it('a message that is no notification is named, and takes no other one with it', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-    const { Records } = path.take('events', 1);
+    const { Records } = path.queue.take(1);
     const strange = ['no JSON', '{"Records":[{"s3":{}}]}'].map((body, i) => ({
       ...Records[0]!,
       messageId: `strange-${i}`,
       body,
     }));
-    expect(await planHandler({ Records: [strange[0], ...Records, strange[1]] })).toEqual({
-      batchItemFailures: [{ itemIdentifier: 'strange-0' }, { itemIdentifier: 'strange-1' }],
-    });
+    const failed = await path.deliver({ Records: [strange[0]!, ...Records, strange[1]!] });
+    expect(failed).toEqual(['strange-0', 'strange-1']);
+    path.queue.messages.length = 0;
     await path.deliverAll(4);
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130));
   });
 
-  it('a unit whose shard was replaced after it was planned is dropped, one that fails is named, the others go on', async () => {
-    await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-    await land('dt=2024-03-12', 'a.parquet', rowsOf(12, 90));
-    expect(await planHandler(path.take('events', 10))).toEqual({ batchItemFailures: [] });
-    await land('dt=2024-03-11', 'a.parquet', rowsOf(14, 200));
-    const units = path.take('units', 10);
-    const broken = { ...units.Records[0]!, messageId: 'broken', body: '{"formatVersion":1}' };
-    const batch = { Records: [broken, ...units.Records] };
-    expect(units.Records.some(({ body }) => body.includes('dt=2024-03-11'))).toBe(true);
-    expect(await scoreHandler(batch, time(600_000))).toEqual({
-      batchItemFailures: [{ itemIdentifier: 'broken' }],
-    });
-    const parts = s3.double!.buckets.get(s3.bucket)!.keys(`case-${caseNumber - 1}/scores/parts/`, '');
-    expect(parts.filter((key) => key.includes('dt=2024-03-11'))).toEqual([]);
-    expect(parts.filter((key) => key.includes('dt=2024-03-12'))).toHaveLength(1);
-    await path.deliverAll(7);
-    await expectPublished('dt=2024-03-11', 0, rowsOf(14, 200));
-    await expectPublished('dt=2024-03-12', 0, rowsOf(12, 90));
+  it('in a burst are published by at most two runs, and those that land while one waits by that one', async () => {
+    let burst = async () => {};
+    path.services.wait = async () => {
+      const first = burst;
+      burst = async () => {};
+      await first();
+    };
+    burst = async () => {
+      for (let i = 1; i < 20; i++) await land('dt=2024-03-11', `${i}.parquet`, rowsOf(12 + (i % 15), 5));
+      await path.deliver(path.queue.take(100));
+    };
+    await land('dt=2024-03-11', '0.parquet', rowsOf(11, 5));
+    await path.deliverAll(1);
+    expect(path.runs().map(({ status }) => status)).toEqual(['SUCCEEDED']);
+    expect((await publicationStatus(currentJob().scores))[0]!.current.rows).toBe(100);
   });
 
-  it('a worker that runs out of time hands the rest on, and a unit is not begun without time', async () => {
+  it('while a run scores are published by the run behind it, one at a time', async () => {
+    const { score } = path.services.functions;
+    let scored = 0;
+    path.services.functions = {
+      ...path.services.functions,
+      score: async (unit) => {
+        if (scored++ === 0) {
+          await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90), 3);
+          await path.deliver(path.queue.take(3));
+          expect(path.runs()).toHaveLength(1);
+        }
+        return score!(unit);
+      },
+    };
+    await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
+    await path.deliverAll(2);
+    expect(path.runs().map(({ status }) => status)).toEqual(['SUCCEEDED', 'SUCCEEDED']);
+    await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130), rowsOf(12, 90));
+  });
+
+  it('are published by the next run when one dies, which the queue is told of', async () => {
+    const { plan } = path.services.functions;
+    let calls = 0;
+    path.services.functions = {
+      ...path.services.functions,
+      plan: async (step) => {
+        if (calls++ > 0) return plan!(step);
+        await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
+        await path.deliver(path.queue.take(1));
+        throw new Error('no right to anything');
+      },
+    };
+    await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
+    await path.deliverAll(3);
+    expect(path.runs().map(({ status }) => status)).toEqual(['FAILED', 'SUCCEEDED']);
+    await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130), rowsOf(12, 90));
+  });
+
+  it('are scored to the end by workers that run out of time', async () => {
     changeJob({ targetRows: 1000 });
+    let calls = 0;
+    path.services.functions = {
+      ...path.services.functions,
+      score: (unit) => {
+        calls++;
+        return scoreHandler(unit, time(5_000));
+      },
+    };
     for (const [i, day] of [11, 12, 13].entries())
       await land('dt=2024-03-11', `${i}.parquet`, rowsOf(day, 120));
-    await planHandler(path.take('events', 10));
-    const batch = path.take('units', 10);
-    expect(batch.Records).toHaveLength(1);
-    const failures = [{ itemIdentifier: batch.Records[0]!.messageId }];
-    expect(await scoreHandler(batch, time(1_000))).toEqual({ batchItemFailures: failures });
-    let asked = 0;
-    // Time to begin the unit, and none for its second span.
-    const context = { getRemainingTimeInMillis: () => (asked++ === 0 ? 40_000 : 5_000) };
-    expect(await scoreHandler(batch, context)).toEqual({ batchItemFailures: [] });
-    const rest = path.waiting('units');
-    expect(JSON.parse(rest[0]!.body).spans).toHaveLength(2);
-    expect(path.waiting('publish')).toEqual([]);
     await path.deliverAll(8);
+    expect(calls).toBe(3);
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 120), rowsOf(12, 120), rowsOf(13, 120));
   });
 });
@@ -218,37 +248,22 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
       await expectPublished('dt=2024-03-14', 0, rowsOf(14, 70));
     });
 
-    it('is planned again when its event had been planned before, so that neither it nor the model is lost', async () => {
-      await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-      await path.deliverAll(3);
-      const planned = (await planHandler({ partitions: both, modelUri: modelUri(1) })) as PlannedRun;
-      for (const unit of await readJson(planned.units)) await scoreHandler(unit, time(600_000));
-      // Lands, and is planned with the former model, in the moment between the run's last listing and its flip.
-      await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
-      expect(await planHandler(path.take('events', 1))).toEqual({ batchItemFailures: [] });
-      const shard = s3.double!.buckets.get(s3.bucket)!;
-      const [key] = shard.keys(`case-${caseNumber - 1}/features/dt=2024-03-11/b`, '');
-      const { bytes } = shard.get(key!);
-      shard.objects.delete(key!);
-      for (const request of await readJson(planned.publish)) await publishHandler(request);
-      await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130));
-      shard.put(key!, bytes, {}, {});
-      await path.deliverAll(4);
-      await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130), rowsOf(12, 90));
-    });
-
-    it("comes back, and it alone, when the bundle isn't the published model any more", async () => {
+    it("fails its run, and no other one, when the bundle isn't the published model any more", async () => {
       await putFolder(models[1]!.bundleUri, `s3://${s3.bucket}/models/overwritten`);
       await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
       await runMachine({ partitions: { kind: 'newest' }, modelUri: `s3://${s3.bucket}/models/overwritten` });
-      path.waiting('events').length = 0;
+      path.queue.messages.length = 0;
       await putFolder(models[0]!.bundleUri, `s3://${s3.bucket}/models/overwritten`);
       await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
       await land('dt=2024-03-12', 'a.parquet', rowsOf(12, 90));
-      const batch = path.take('events', 2);
-      const failures = [{ itemIdentifier: batch.Records[0]!.messageId }];
-      expect(await planHandler(batch)).toEqual({ batchItemFailures: failures });
       await path.deliverAll(5);
+      const ends = path
+        .runs()
+        .map(({ status, cause, input }) => [JSON.parse(input).arrival.partition, status, cause]);
+      expect(ends.sort()).toEqual([
+        ['dt=2024-03-11', 'FAILED', expect.stringContaining('PLAN_OTHER_MODEL')],
+        ['dt=2024-03-12', 'SUCCEEDED', undefined],
+      ]);
       await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130));
       await expectPublished('dt=2024-03-12', 0, rowsOf(12, 90));
     });
@@ -259,43 +274,44 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
   it('scores the newest partition at night, backfills another model, and rescores nothing that is done', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
     await land('dt=2024-03-12', 'a.parquet', rowsOf(12, 250));
-    const nightly = await runMachine({ partitions: { kind: 'newest' } });
-    expect(nightly.outcomes).toMatchObject([{ kind: 'published', pointer: { partition: 'dt=2024-03-12' } }]);
+    const { score } = path.services.functions;
+    let units = 0;
+    path.services.functions = {
+      ...path.services.functions,
+      score: (unit) => {
+        units++;
+        return score!(unit);
+      },
+    };
+    await runMachine({ partitions: { kind: 'newest' } });
     await expectPublished('dt=2024-03-12', 0, rowsOf(12, 250));
-    const again = await runMachine({ partitions: { kind: 'newest' } });
-    expect(again.planned.unitCount).toBe(0);
-    expect(again.outcomes).toMatchObject([{ kind: 'unchanged' }]);
+    expect(units).toBe(3);
+    const before = await publicationStatus(currentJob().scores);
+    expect(before.map(({ partition }) => partition)).toEqual(['dt=2024-03-12']);
+    await runMachine({ partitions: { kind: 'newest' } });
+    expect(units).toBe(3);
+    expect(await publicationStatus(currentJob().scores)).toEqual(before);
     const dates = { kind: 'dates', from: '2024-03-11', to: '2024-03-12' };
-    const backfill = await runMachine({ partitions: dates, modelUri: modelUri(1) });
-    expect(backfill.outcomes).toMatchObject([{ kind: 'published' }, { kind: 'published' }]);
+    await runMachine({ partitions: dates, modelUri: modelUri(1) });
     await expectPublished('dt=2024-03-11', 1, rowsOf(11, 130));
     await expectPublished('dt=2024-03-12', 1, rowsOf(12, 250));
   }, 180_000);
 
-  it('fails when the input changes under it, and leaves what was visible', async () => {
-    await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-    await runMachine({ partitions: { kind: 'newest' } });
-    const planned = (await planHandler({ partitions: { kind: 'newest' } })) as PlannedRun;
-    await land('dt=2024-03-11', 'b.parquet', rowsOf(12, 90));
-    const [request] = await readJson(planned.publish);
-    await expect(publishHandler(request)).rejects.toThrow(
-      /PUBLISH_INCOMPLETE: .*parts of dt=2024-03-11 are missing/,
-    );
-    await expectPublished('dt=2024-03-11', 0, rowsOf(11, 130));
-  });
-
   it('refuses a request and a unit that it does not know', async () => {
     const unknown = { code: 'EVENT_INVALID' };
-    await expect(planHandler({ partitions: { kind: 'all' } })).rejects.toMatchObject(unknown);
+    await expect(
+      planHandler({ step: 'choose', run: 'r', request: { partitions: { kind: 'all' } } }),
+    ).rejects.toMatchObject(unknown);
     await expect(planHandler(null)).rejects.toMatchObject(unknown);
     await expect(scoreHandler({ spans: [] }, time(600_000))).rejects.toMatchObject(unknown);
   });
 
   it('forgets a model that could not be loaded, and takes it when it is there', async () => {
     await land('dt=2024-03-11', 'a.parquet', rowsOf(11, 130));
-    await planHandler(path.take('events', 1));
-    const [record] = path.take('units', 1).Records;
-    const unit = JSON.parse(record!.body);
+    const [planned] = await planWhole(planHandler, { partitions: { kind: 'newest' } });
+    const unit = planned!.units[0]!;
+    // Another model is the warm one.
+    await scoreHandler(unit, time(600_000));
     const moved = {
       ...unit,
       modelUri: `s3://${s3.bucket}/models/later`,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvent } from '../../functions/events.ts';
-import { startRequestSchema } from '../../functions/planRun.ts';
+import { startRequestSchema } from '../../functions/startRequest.ts';
 
 function problemsOf(request: object): string {
   try {
@@ -19,6 +19,12 @@ describe('a request that starts a run', () => {
     const partitions = problemsOf({ partitions: { kind: 'dates', from: 'May', to: '2026-05-02' } });
     expect(partitions).toContain('partitions.from: ');
     expect(partitions).not.toContain('planUri');
+  });
+
+  it('of an arrival has its partition, its round and its wait', () => {
+    expect(problemsOf({ arrival: { partition: 'dt=2024-03-09', round: 0 } })).toMatch(
+      /arrival\.round: .*\n.*arrival\.waitSeconds: /,
+    );
   });
 
   it('with a key of neither kind is refused by the name of the key', () => {

@@ -6,6 +6,7 @@ type SpoiltProperty = readonly [...Mutation, found: string];
 
 const allow = (Action: string, Resource: unknown) => ({ Effect: 'Allow', Action: [Action], Resource });
 const PLAN = 'PlanRole/Properties/Policies/2/PolicyDocument/Statement';
+const ARRIVALS = 'ArrivalsRole/Properties/Policies/2/PolicyDocument/Statement';
 const RUN = 'ScoringRunRole/Properties/Policies/0/PolicyDocument/Statement';
 const OPERATORS = 'OperatorPolicy/Properties/PolicyDocument/Statement';
 const WIDGETS = 'Dashboard/Properties/DashboardBody/Fn::Sub';
@@ -54,7 +55,7 @@ export const MUTATIONS = {
     [
       'EventsQueuePolicy/Properties/PolicyDocument/Statement/0/Condition',
       undefined,
-      'EventsQueuePolicy: allows s3.amazonaws.com on behalf of any account',
+      'EventsQueuePolicy: allows s3.amazonaws.com,sns.amazonaws.com on behalf of any account',
     ],
     [
       'EventsQueuePolicy/Properties/PolicyDocument/Statement/1/Condition',
@@ -62,7 +63,7 @@ export const MUTATIONS = {
       'EventsQueuePolicy: allows events.amazonaws.com on behalf of any account',
     ],
     ['EventsQueuePolicy/Properties/PolicyDocument/Statement/2', {}, 'EventsQueuePolicy: allows plain HTTP'],
-    ['UnitsQueue/Properties/SqsManagedSseEnabled', false, 'UnitsQueue: is not encrypted'],
+    ['EventsQueue/Properties/SqsManagedSseEnabled', false, 'EventsQueue: is not encrypted'],
     ['Url', { Type: 'AWS::Lambda::Url', Properties: { AuthType: 'NONE' } }, 'Url: is a URL for everyone'],
     [
       'Permission',
@@ -111,9 +112,14 @@ export const MUTATIONS = {
       'PlanRole: may s3:GetObject on arn:aws:s3:::elsewhere/*',
     ],
     [
-      `${PLAN}/6/Resource`,
+      `${ARRIVALS}/2/Resource`,
       'arn:aws:sqs:eu-central-1:123456789012:*',
-      'PlanRole: may sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:*',
+      'ArrivalsRole: may sqs:DeleteMessage on arn:aws:sqs:eu-central-1:123456789012:*',
+    ],
+    [
+      `${ARRIVALS}/3/Resource`,
+      'arn:aws:states:eu-central-1:123456789012:stateMachine:*',
+      'ArrivalsRole: may states:StartExecution on arn:aws:states:eu-central-1:123456789012:stateMachine:*',
     ],
     [
       `${PLAN}/3/Condition`,
@@ -131,6 +137,7 @@ export const MUTATIONS = {
       'arn:aws:sqs:eu-central-1:123456789012:EventsQueue',
       'FreshnessScheduleRole: may lambda:InvokeFunction, which nothing calls',
     ],
+    ['PlanStartsRuns/Properties/Roles', [], 'PlanRole: may not states:StartExecution, which is called'],
     [`${PLAN}/3/Effect`, 'Deny', 'PlanRole: has a statement that allows by exception'],
     [
       `${PLAN}/+`,
@@ -158,9 +165,9 @@ export const MUTATIONS = {
       'PlanRole: may xray:PutTraceSegments, which nothing calls',
     ],
     [
-      'PlanEventSourceMappingSQSEventsQueue',
+      'ArrivalsEventSourceMappingSQSEventsQueue',
       undefined,
-      'PlanRole: may sqs:ReceiveMessage, which nothing calls',
+      'ArrivalsRole: may sqs:ReceiveMessage, which nothing calls',
     ],
     [
       'PlanLambdaFunction/Properties/Role',
@@ -220,55 +227,55 @@ export const MUTATIONS = {
       'NumberOfMessagesSent',
       'EventsQueue: nobody is told of messages that wait',
     ],
-    ['UnitsQueue/Properties/RedrivePolicy', undefined, 'UnitsQueue: has no dead letters'],
+    ['EventsQueue/Properties/RedrivePolicy', undefined, 'EventsQueue: has no dead letters'],
     [
-      'UnitsQueue/Properties/RedrivePolicy/maxReceiveCount',
+      'EventsQueue/Properties/RedrivePolicy/maxReceiveCount',
       1,
-      'UnitsQueue: gives a message up at its first failure',
+      'EventsQueue: gives a message up at its first failure',
     ],
     [
-      'UnitsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
-      { 'Fn::GetAtt': ['PublishQueue', 'Arn'] },
-      'PublishQueue: has dead letters of others and is consumed',
+      'EventsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
+      { 'Fn::GetAtt': ['EventsQueue', 'Arn'] },
+      'EventsQueue: has dead letters of others and is consumed',
     ],
     [
-      'UnitsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
-      'arn:aws:sqs:eu-central-1:123456789012:Gone',
+      'EventsQueue/Properties/RedrivePolicy/deadLetterTargetArn',
+      'arn:aws:sqs:eu-central-1:12345678612:Gone',
       'Gone: takes dead letters and is not there',
     ],
     [
-      'UnitsQueue/Properties/VisibilityTimeout',
-      5399,
-      'UnitsQueue: hides a message for 5399 s; its function has 900 s',
+      'EventsQueue/Properties/VisibilityTimeout',
+      359,
+      'EventsQueue: hides a message for 359 s; its function has 60 s',
     ],
     [
-      'UnitsQueue/Properties/VisibilityTimeout',
+      'EventsQueue/Properties/VisibilityTimeout',
       undefined,
-      'UnitsQueue: hides a message for 30 s; its function has 900 s',
+      'EventsQueue: hides a message for 30 s; its function has 60 s',
     ],
     [
-      'ScoreLambdaFunction/Properties/Timeout',
-      901,
-      'UnitsQueue: hides a message for 5400 s; its function has 901 s',
+      'ArrivalsLambdaFunction/Properties/Timeout',
+      61,
+      'EventsQueue: hides a message for 360 s; its function has 61 s',
     ],
     [
-      'UnitsDeadLetters/Properties/MessageRetentionPeriod',
+      'EventsDeadLetters/Properties/MessageRetentionPeriod',
       60,
-      'UnitsDeadLetters: forgets sooner than the queue before it',
+      'EventsDeadLetters: forgets sooner than the queue before it',
     ],
-    ['UnitsDeadLettersAlarm', undefined, 'UnitsDeadLetters: no alarm watches it'],
-    ['UnitsDeadLettersAlarm/Properties/Threshold', 2, 'UnitsDeadLetters: no alarm watches it'],
+    ['EventsDeadLettersAlarm', undefined, 'EventsDeadLetters: no alarm watches it'],
+    ['EventsDeadLettersAlarm/Properties/Threshold', 2, 'EventsDeadLetters: no alarm watches it'],
     [
-      'UnitsDeadLettersAlarm/Properties/Dimensions/0/Value',
-      'UnitsQueue',
-      'UnitsDeadLetters: no alarm watches it',
+      'EventsDeadLettersAlarm/Properties/Dimensions/0/Value',
+      'EventsQueue',
+      'EventsDeadLetters: no alarm watches it',
     ],
     ['ScheduleDeadLettersAlarm', undefined, 'ScheduleDeadLetters: no alarm watches it'],
     ['NightlySchedule/Properties/Target/DeadLetterConfig', undefined, 'NightlySchedule: has no dead letters'],
     [
-      'ScoreEventSourceMappingSQSUnitsQueue/Properties/EventSourceArn',
-      'arn:aws:sqs:eu-central-1:123456789012:Gone',
-      'ScoreEventSourceMappingSQSUnitsQueue: has no queue',
+      'ArrivalsEventSourceMappingSQSEventsQueue/Properties/EventSourceArn',
+      'arn:aws:sqs:eu-central-1:12345678612:Gone',
+      'ArrivalsEventSourceMappingSQSEventsQueue: has no queue',
     ],
   ],
   alarms: [
@@ -285,19 +292,19 @@ export const MUTATIONS = {
     ],
     ['RunFailedAlarm/Properties/Dimensions', [], 'RunFailedAlarm: nobody emits AWS/States ExecutionsFailed'],
     [
-      'OldestUnitAlarm/Properties/Dimensions/0/Name',
+      'EventsDeadLettersAlarm/Properties/Dimensions/0/Name',
       'Queue',
-      'OldestUnitAlarm: nobody emits AWS/SQS ApproximateAgeOfOldestMessage Queue=UnitsQueue',
+      'EventsDeadLettersAlarm: nobody emits AWS/SQS ApproximateNumberOfMessagesVisible Queue=EventsDeadLetters',
     ],
     [
-      'OldestUnitAlarm/Properties/Dimensions/0/Value',
+      'EventsDeadLettersAlarm/Properties/Dimensions/0/Value',
       'Gone',
-      'OldestUnitAlarm: nobody emits AWS/SQS ApproximateAgeOfOldestMessage QueueName=Gone',
+      'EventsDeadLettersAlarm: nobody emits AWS/SQS ApproximateNumberOfMessagesVisible QueueName=Gone',
     ],
     [
-      'OldestUnitAlarm/Properties/Namespace',
+      'EventsDeadLettersAlarm/Properties/Namespace',
       'AWS/Queues',
-      'OldestUnitAlarm: nobody emits AWS/Queues ApproximateAgeOfOldestMessage QueueName=UnitsQueue',
+      'EventsDeadLettersAlarm: nobody emits AWS/Queues ApproximateNumberOfMessagesVisible QueueName=EventsDeadLetters',
     ],
     [
       'PlanErrorsAlarm/Properties/Metrics/1/MetricStat/Metric/MetricName',
@@ -337,13 +344,13 @@ export const MUTATIONS = {
     ],
     [
       'ScoreLambdaFunction/Properties/ReservedConcurrentExecutions',
-      54,
-      'ScoreLambdaFunction: 54 at a time are reserved, 55 wanted',
+      49,
+      'ScoreLambdaFunction: 49 at a time are reserved, 50 wanted',
     ],
     [
-      'PlanEventSourceMappingSQSEventsQueue/Properties/FunctionResponseTypes',
+      'ArrivalsEventSourceMappingSQSEventsQueue/Properties/FunctionResponseTypes',
       undefined,
-      'PlanEventSourceMappingSQSEventsQueue: one failure fails its batch',
+      'ArrivalsEventSourceMappingSQSEventsQueue: one failure fails its batch',
     ],
   ],
   retention: [

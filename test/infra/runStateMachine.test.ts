@@ -26,7 +26,7 @@ const map = {
   Type: 'Map',
   Label: 'Items',
   ItemReader: { Parameters: { 'Bucket.$': '$.items.bucket', 'Key.$': '$.items.key' } },
-  ResultWriter: { Parameters: { 'Bucket.$': '$.items.bucket', Prefix: 'runs' } },
+  ResultWriter: { Parameters: { 'Bucket.$': '$.items.bucket', 'Prefix.$': '$.items.key' } },
   MaxConcurrency: 1,
   ItemProcessor: {
     ProcessorConfig: { Mode: 'DISTRIBUTED' },

@@ -95,19 +95,38 @@ describe('what functions may write', () => {
       )
       .map(([name]) => name);
 
-  it('is below folders of the scores, each of them by one role', () => {
+  it('is below folders of the scores, each of them by those that have to', () => {
     const written = allowed().flatMap(([, statements]) =>
       statements.filter(may('s3:PutObject')).flatMap(({ Resource }) => listed(Resource)),
     );
-    const folders = ['announced', 'manifests', 'parts', 'plans', 'pointers', 'receipts', 'runs'];
+    // Both functions that start runs of arrivals note them; a run's items and what became of them are below one folder.
+    const folders = [
+      '.probe',
+      'announced',
+      'arrivals',
+      'arrivals',
+      'audits',
+      'broken',
+      'manifests',
+      'parts',
+      'plans',
+      'pointers',
+      'receipts',
+      'runs',
+      'runs',
+      'segments',
+      'shapes',
+      'shapes',
+    ];
     expect(written.sort()).toEqual(folders.map((folder) => `arn:aws:s3:::ScoresBucket/${folder}/*`));
+    expect(writers('arrivals')).toEqual(['PlanRole', 'ArrivalsRole']);
     expect(writers('plans')).toEqual(['PlanRole']);
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('announced')).toEqual(['PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
-    expect(writers('runs')).toEqual(['ScoringRunRole']);
+    expect(writers('runs')).toEqual(['PlanRole', 'ScoringRunRole']);
   });
 
   it('and the state machine writes what became of its items where its role may', () => {
@@ -121,7 +140,7 @@ describe('what functions may write', () => {
     expect(prefixOf('--param=scores=s3://our-data/scores/v2')).toBe('scores/v2/runs');
   });
 
-  it('can start nothing: only features tell of new objects, and only S3 sends to the queue of events', () => {
+  it('can start nothing: only features tell of new objects, and no role sends to the queue of events', () => {
     const telling = Object.keys(resources).filter((name) => property(name, 'NotificationConfiguration'));
     expect(telling).toEqual(['FeaturesBucket']);
     for (const [name, statements] of allowed()) {
@@ -216,13 +235,49 @@ describe('the state machine', () => {
   });
 });
 
+describe('what lands', () => {
+  const mapping = 'ArrivalsEventSourceMappingSQSEventsQueue';
+
+  it('starts runs, after a wait that both functions know, unless the stage takes no events', () => {
+    const variables = (name: string, template = resources) =>
+      template[`${name}LambdaFunction`]!.Properties!.Environment as { Variables: Record<string, string> };
+    expect(variables('Arrivals').Variables).toMatchObject({
+      STATE_MACHINE_ARN: property('NightlySchedule', 'Target', 'Arn'),
+      ARRIVAL_WAIT_SECONDS: '120',
+    });
+    expect(variables('Plan').Variables.ARRIVAL_WAIT_SECONDS).toBe('120');
+    expect(property(mapping, 'Enabled')).toBe(true);
+    const changed = ['--param=events=DISABLED', '--param=arrivalWaitSeconds=5'];
+    const silent = packagedTemplate('prod', ...changed);
+    expect(silent[mapping]!.Properties!.Enabled).toBe(false);
+    for (const name of ['Arrivals', 'Plan']) {
+      expect(variables(name, silent).Variables.ARRIVAL_WAIT_SECONDS).toBe('5');
+    }
+  });
+
+  it('is taken up again after a run of arrivals that could not finish: a rule tells the queue', () => {
+    expect(property('ArrivalRunsEnded', 'EventPattern')).toEqual({
+      source: ['aws.states'],
+      'detail-type': ['Step Functions Execution Status Change'],
+      detail: {
+        stateMachineArn: [property('NightlySchedule', 'Target', 'Arn')],
+        name: [{ prefix: 'arrival-' }],
+        status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
+      },
+    });
+    const [target] = property('ArrivalRunsEnded', 'Targets') as { Arn: string }[];
+    expect(nameIn(target!.Arn)).toBe('EventsQueue');
+    const { Statement } = property('EventsQueuePolicy', 'PolicyDocument') as { Statement: Statement[] };
+    const services = Statement.filter(({ Effect }) => Effect === 'Allow').flatMap(
+      ({ Principal }) => (Principal as { Service: string | string[] }).Service,
+    );
+    expect(services).toEqual(['s3.amazonaws.com', 'sns.amazonaws.com', 'events.amazonaws.com']);
+  });
+});
+
 describe('functions', () => {
-  it('are told of buckets and queues that are there, and run on the architecture that the zips are built for', () => {
-    for (const name of ['Plan', 'Score', 'Publish']) {
-      expect(property(`${name}LambdaFunction`, 'Environment', 'Variables')).toMatchObject({
-        UNITS_QUEUE_URL: expect.stringMatching(/\/UnitsQueue$/),
-        PUBLISH_QUEUE_URL: expect.stringMatching(/\/PublishQueue$/),
-      });
+  it('run on the architecture that the zips are built for', () => {
+    for (const name of ['Arrivals', 'Plan', 'Score', 'Publish']) {
       const architectureOf = (template: Resources) =>
         template[`${name}LambdaFunction`]!.Properties!.Architectures;
       expect(architectureOf(resources)).toEqual(['arm64']);
@@ -239,7 +294,7 @@ describe('functions', () => {
       return readSettings(Variables).JOB;
     };
     const buckets = { input: 's3://FeaturesBucket', scores: 's3://ScoresBucket' };
-    for (const name of ['Plan', 'Score', 'Publish']) {
+    for (const name of ['Arrivals', 'Plan', 'Score', 'Publish']) {
       const job = jobOf(name, resources);
       expect(job).toEqual(parseJob({ ...buckets, model: { models: 's3://ModelsBucket', channel: 'live' } }));
     }

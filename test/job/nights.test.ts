@@ -2,7 +2,6 @@ import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
-import type { PlannedRun } from '../../functions/planRun.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
 import { readRunPlan } from '../../lib/publish/runPlan.ts';
 import { runMain } from '../cli/runMain.ts';
@@ -10,6 +9,7 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { setJob } from '../support/functions/jobVariable.ts';
+import { planWhole } from '../support/functions/planWhole.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 
@@ -54,8 +54,12 @@ async function planByFunction(input: string, job: object): Promise<Planned> {
   const root = `s3://${s3.bucket}/night-${count++}`;
   await putFolder(input, `${root}/features`);
   setJob({ input: `${root}/features`, scores: `${root}/scores`, model: `s3://${s3.bucket}/model`, ...job });
-  const { planUri } = (await planHandler({ partitions: { kind: 'newest' } })) as PlannedRun;
-  return summaryOf((await readRunPlan(planUri)).partitions);
+  const planned = await planWhole(planHandler, { partitions: { kind: 'newest' } });
+  const found = planned.map(({ run, units }) => ({
+    partition: run.item.partition,
+    parts: units.flatMap(({ parts }) => parts.flatMap((part) => ('spans' in part ? [part] : []))),
+  }));
+  return summaryOf(found);
 }
 
 /** An input root with a shard of 2,000 rows at each path, apart from markers. */

@@ -1,28 +1,35 @@
 import type { SQSBatchResponse } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { freshPlace, PARTITION, type Place } from '../publish/partitionUnderTest.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { planWhole } from '../support/functions/planWhole.ts';
 import { LambdaFunction, type LambdaFunctionOptions } from '../support/lambda/lambdaFunction.ts';
 import { unzipFunction } from '../support/lambda/unzipFunction.ts';
 import { objectCreatedEvent } from '../support/s3/objectCreatedEvent.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import type { S3Bucket } from '../support/s3/s3Bucket.ts';
 import type { TestEndpoint } from '../support/s3/testEndpoint.ts';
-import { SqsDouble } from '../support/sqs/sqsDouble.ts';
+import { SqsQueue } from '../support/sqs/sqsQueue.ts';
+import { runStateMachine, type Services } from '../support/stepFunctions/runStateMachine.ts';
+import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
+import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
 
-export const FUNCTIONS = ['plan', 'score', 'publish'] as const;
+export const FUNCTIONS = ['arrivals', 'plan', 'score', 'publish'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
-/** The queue that each function works on. */
-const QUEUES = { plan: 'events', score: 'units', publish: 'publish' } as const;
 export const METRICS_NAMESPACE = 'ncs4cvr-prod';
 
-/** The three packaged functions in Lambda's runtime, new processes and a new place for each test. */
+/**
+ * The packaged functions in Lambda's runtime, new processes and a new place for each test; the state machine calls them as it is
+ * deployed.
+ */
 export class DeployedFunctions {
   readonly s3: TestEndpoint;
   readonly folder = temporaryFolder();
-  sqs!: SqsDouble;
+  readonly queue = new SqsQueue();
+  sfn!: StepFunctionsDouble;
   model!: TinyModel;
   place!: Place;
   functions!: Readonly<Record<FunctionName, LambdaFunction>>;
@@ -34,22 +41,25 @@ export class DeployedFunctions {
   constructor(s3: TestEndpoint) {
     this.s3 = s3;
     beforeAll(async () => {
-      this.sqs = await SqsDouble.start();
+      this.sfn = await StepFunctionsDouble.start(scoringRun, this.services);
       this.model = await trainTinyModel(this.folder);
       await putFolder(this.model.bundleUri, `s3://${s3.bucket}/model`);
       for (const name of FUNCTIONS) this.#taskRoots.set(name, unzipFunction(this.folder, 'x64', name));
     });
     beforeEach(async () => {
-      this.sqs.queues.clear();
+      this.queue.messages.length = 0;
+      this.sfn.executions.clear();
       this.place = freshPlace(`s3://${s3.bucket}`);
-      const [plan, score, publish] = await Promise.all(FUNCTIONS.map((name) => this.create(name)));
-      this.functions = { plan: plan!, score: score!, publish: publish! };
+      const created = await Promise.all(
+        FUNCTIONS.map(async (name) => [name, await this.create(name)] as const),
+      );
+      this.functions = Object.fromEntries(created) as Record<FunctionName, LambdaFunction>;
     });
     afterEach(async () => {
       s3.double!.options = {};
       await Promise.all(this.#created.splice(0).map((each) => each.stop()));
     });
-    afterAll(() => this.sqs.stop());
+    afterAll(() => this.sfn.stop());
   }
 
   get bucket(): S3Bucket {
@@ -79,12 +89,12 @@ export class DeployedFunctions {
   environment() {
     return {
       JOB: JSON.stringify(this.job()),
-      UNITS_QUEUE_URL: this.sqs.queueUrl(QUEUES.score),
-      PUBLISH_QUEUE_URL: this.sqs.queueUrl(QUEUES.publish),
+      STATE_MACHINE_ARN: this.sfn.stateMachineArn,
+      ARRIVAL_WAIT_SECONDS: '0',
       POWERTOOLS_SERVICE_NAME: 'ncs4cvr',
       POWERTOOLS_METRICS_NAMESPACE: METRICS_NAMESPACE,
       AWS_ENDPOINT_URL_S3: this.s3.double!.endpoint,
-      AWS_ENDPOINT_URL_SQS: this.sqs.endpoint,
+      AWS_ENDPOINT_URL_SFN: this.sfn.endpoint,
     };
   }
 
@@ -97,50 +107,57 @@ export class DeployedFunctions {
     const key = `${this.place.inputUri.slice(`s3://${this.s3.bucket}/`.length)}/${partition}/${name}`;
     const object = this.bucket.put(key, bytes, {}, {});
     const event = objectCreatedEvent(this.s3.bucket, key, object, ++this.#sequence);
-    return this.send('plan', JSON.stringify(event));
+    return this.queue.put(JSON.stringify(event));
   }
 
-  /** @returns the message's id */
-  send(name: FunctionName, body: string): string {
-    return this.sqs.put(this.sqs.queueUrl(QUEUES[name]), body);
+  /** What the state machine calls. */
+  readonly services: Services = {
+    ...scoringRunServices(),
+    functions: {
+      plan: (step) => this.functions.plan.invoke(step),
+      score: (unit) => this.functions.score.invoke(unit),
+      publish: (item) => this.functions.publish.invoke(item),
+    },
+  };
+
+  /** A run of the state machine that no arrival has started. @throws RunFailed */
+  run(request: object = { partitions: { kind: 'newest' } }): Promise<unknown> {
+    const { stateMachineArn } = this.sfn;
+    return runStateMachine(scoringRun, request, this.services, {
+      name: `run-${++this.#sequence}`,
+      stateMachineArn,
+    });
   }
 
-  /** Messages that wait for a function. */
-  waiting(name: FunctionName) {
-    return this.sqs.queues.get(this.sqs.queueUrl(QUEUES[name])) ?? [];
+  /** The work units of the newest partition, planned by the function. */
+  async plannedUnits(): Promise<readonly WorkUnit[]> {
+    const [planned] = await planWhole((step) => this.functions.plan.invoke(step), {
+      partitions: { kind: 'newest' },
+    });
+    return planned!.units;
   }
 
   /**
-   * What Lambda's poller does: takes messages and invokes the function with them. Those that it names come again, and
-   * all of them when the invocation fails.
+   * What Lambda's poller does: takes messages and invokes the function for arrivals with them. Those that it names come again.
    * @returns ids of the messages that failed
-   * @throws InvocationError
    */
-  async deliver(name: FunctionName, { count = 10, timeoutMillis = 60_000 } = {}): Promise<string[]> {
-    const event = this.sqs.take(this.sqs.queueUrl(QUEUES[name]), count);
-    let failed = event.Records.map(({ messageId }) => messageId);
-    try {
-      const answer = await this.functions[name].invoke(event, { timeoutMillis });
-      failed = (answer as SQSBatchResponse).batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
-    } finally {
-      this.waiting(name).push(...event.Records.filter(({ messageId }) => failed.includes(messageId)));
-    }
+  async deliver(count = 10): Promise<string[]> {
+    const event = this.queue.take(count);
+    const answer = (await this.functions.arrivals.invoke(event)) as SQSBatchResponse;
+    const failed = answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+    this.queue.messages.push(...event.Records.filter(({ messageId }) => failed.includes(messageId)));
     return failed;
   }
 
-  /** Delivers until every queue is empty. @throws Error when a message fails */
+  /** Delivers until the queue is empty and every run has ended. @throws Error when a message or a run fails */
   async deliverAll(): Promise<void> {
-    for (;;) {
-      const name = FUNCTIONS.find((each) => this.waiting(each).length > 0);
-      if (name === undefined) return;
-      const failed = await this.deliver(name);
-      if (failed.length > 0) throw new Error(`${name} failed: ${this.functions[name].logLines.join('\n')}`);
+    while (this.queue.messages.length > 0) {
+      const failed = await this.deliver();
+      if (failed.length > 0) throw new Error(this.functions.arrivals.logLines.join('\n'));
+      await this.sfn.settled();
     }
-  }
-
-  /** What is waiting for a function, as documents. */
-  documents<Document>(name: FunctionName): Document[] {
-    return this.waiting(name).map(({ body }) => JSON.parse(body) as Document);
+    const failed = [...this.sfn.executions.values()].find(({ status }) => status !== 'SUCCEEDED');
+    if (failed !== undefined) throw new Error(`${failed.error}: ${failed.cause}`);
   }
 
   /** Keys of a kind of object below the output root: parts, receipts, ... */

@@ -1,38 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import type { WorkUnit } from '../../lib/publish/runPlan.ts';
 import type { ScoredUnit } from '../../lib/publish/scoreUnit.ts';
+import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { funnelRows } from '../fixtures/tinyFunnel.ts';
 import { expectRows } from '../publish/partitionUnderTest.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { DeployedFunctions } from './deployedFunctions.ts';
 
-// One unit of three spans, and an invocation that has no time for all of them.
+// One unit of three parts, and an invocation that has no time for all of them.
 const s3 = testEndpoint();
 const lambda = new DeployedFunctions(s3);
 const shards = [funnelRows('2024-03-09', 3), funnelRows('2024-03-10', 80), funnelRows('2024-03-11', 10)];
 
 async function plannedUnit(): Promise<WorkUnit> {
   for (const [i, rows] of shards.entries()) lambda.land(`${i}.parquet`, rows);
-  await lambda.deliver('plan');
-  const [unit, ...others] = lambda.documents<WorkUnit>('score');
+  const [unit, ...others] = await lambda.plannedUnits();
   expect(others).toEqual([]);
-  expect(unit!.spans.map(({ rows }) => rows)).toEqual([3, 80, 10]);
+  expect(unit!.parts.map(({ rows }) => rows)).toEqual([3, 80, 10]);
   return unit!;
 }
 
 describe('a unit that there is no time for', () => {
-  it('from the queue keeps what is scored, and the rest goes back to the queue', async () => {
+  it('keeps what is scored, and is answered with the rest', async () => {
     const unit = await plannedUnit();
-    // Three rows in two seconds: at that speed the next span would take a minute.
+    // Three rows in two seconds: at that speed the next part would take a minute.
     s3.double!.options = {
       fault: ({ method, key }) =>
         method === 'PUT' && key.includes('/parts/') ? { kind: 'stall', millis: 2_000 } : undefined,
     };
-    expect(await lambda.deliver('score', { timeoutMillis: 45_000 })).toEqual([]);
+    const answer = await lambda.functions.score.invoke(unit, { timeoutMillis: 45_000 });
     s3.double!.options = {};
     expect(lambda.keys('receipts')).toHaveLength(1);
-    expect(lambda.documents('publish')).toEqual([]);
-    expect(lambda.documents('score')).toEqual([{ ...unit, spans: unit.spans.slice(1) }]);
+    expect(answer).toMatchObject({ partsScored: 1, rest: { ...unit, parts: unit.parts.slice(1) } });
     expect(lambda.functions.score.logRecords()).toContainEqual(
       expect.objectContaining({ level: 'INFO', partsScored: 1, rowsScored: 3, handedOn: 2 }),
     );
@@ -40,7 +38,7 @@ describe('a unit that there is no time for', () => {
     await expectRows(lambda.place, lambda.model.bundle, ...shards);
   });
 
-  it("from a map's item is answered with the rest, one span nearer to the end each time", async () => {
+  it('is answered with the rest, one part nearer to the end each time', async () => {
     let rest: WorkUnit | undefined = await plannedUnit();
     const scored: number[] = [];
     while (rest !== undefined) {
@@ -52,16 +50,9 @@ describe('a unit that there is no time for', () => {
     await lambda.deliverAll();
     await expectRows(lambda.place, lambda.model.bundle, ...shards);
   });
-
-  it('is not begun when it comes from the queue late in a batch', async () => {
-    await plannedUnit();
-    const [message] = lambda.waiting('score');
-    expect(await lambda.deliver('score', { timeoutMillis: 20_000 })).toEqual([message!.messageId]);
-    expect(lambda.keys('parts')).toEqual([]);
-  });
 });
 
-/** With less time than the reserve: the first span is scored in any case. */
+/** With less time than the reserve: the first row group is scored in any case. */
 async function invokeBriefly(event: WorkUnit) {
   const answer = await lambda.functions.score.invoke(event, { timeoutMillis: 11_000 });
   const { rest: unit, rowsScored: rows } = answer as ScoredUnit;

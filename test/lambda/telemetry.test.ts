@@ -87,7 +87,7 @@ it('the metrics on the dashboard are those that the functions write', async () =
   const shown = shownMetrics();
   const records = FUNCTIONS.flatMap((name) => lambda.functions[name].logRecords());
   const written = writtenMetrics(records);
-  for (const name of ['rowsScored', 'published', 'unchanged']) {
+  for (const name of ['rowsScored', 'published', 'unitsPlanned']) {
     const metric = [METRICS_NAMESPACE, name, 'service', 'ncs4cvr'];
     expect(shown).toContainEqual(metric);
     expect(written).toContainEqual(metric);
@@ -96,29 +96,30 @@ it('the metrics on the dashboard are those that the functions write', async () =
   expect(rows).toEqual([120, 120, 120, 40]);
 });
 
-it('pieces of work are logged with their durations and what they were about, every unit of a batch too', async () => {
+it('pieces of work are logged with their durations and what they were about, one for each invocation', async () => {
   lambda.land('a.parquet', first);
-  await lambda.deliver('plan');
-  while (lambda.waiting('score').length > 0) await lambda.deliver('score', { count: 2 });
-  await lambda.deliverAll();
-  const spans = { plan: 'plan partition', score: 'score unit', publish: 'publish partition' };
-  for (const name of FUNCTIONS) {
+  await lambda.run();
+  const spans = {
+    plan: ['choose partitions', 'plan partition'],
+    score: ['score unit'],
+    publish: ['publish partition'],
+  };
+  for (const name of ['plan', 'score', 'publish'] as const) {
     const logged = lambda.functions[name].logRecords().filter(({ span }) => span !== undefined);
-    expect(logged.length, name).toBeGreaterThan(0);
+    expect(new Set(logged.map(({ span }) => span)), name).toEqual(new Set(spans[name]));
     for (const record of logged) {
       expect(record).toMatchObject({
-        message: spans[name],
-        span: spans[name],
+        message: record.span,
         durationMillis: expect.any(Number),
         isDone: true,
-        partition: expect.stringMatching(/^dt=/),
-        model: expect.any(String),
         xray_trace_id: expect.any(String),
       });
+      if (record.span === 'choose partitions') continue;
+      expect(record).toMatchObject({ partition: expect.stringMatching(/^dt=/), model: expect.any(String) });
     }
     const invocations = new Set(logged.map(({ function_request_id: id }) => id)).size;
-    // Of a batch each: two units, and all publish requests.
-    expect(logged.length - invocations, name).toBe({ plan: 0, score: 2, publish: 3 }[name]);
+    expect(invocations, name).toBe({ plan: 2, score: 4, publish: 1 }[name]);
+    expect(logged).toHaveLength(invocations);
   }
 });
 
@@ -127,18 +128,19 @@ describe('a function that is not set up right', () => {
     const { input: _, ...job } = { ...lambda.job(), targetRows: 'many' };
     const environment = { ...lambda.environment(), JOB: JSON.stringify(job), MAP_CONCURRENCY: 'all' };
     const plan = await lambda.create('plan', { environment });
-    await expect(plan.invoke({ partitions: { kind: 'newest' } })).rejects.toThrow(
+    await expect(plan.invoke({})).rejects.toThrow(
       /: SETTINGS_INVALID: .*\n {2}- JOB\.input: .*\n {2}- JOB\.targetRows: .*\n {2}- MAP_CONCURRENCY: .*$/,
     );
     expect(plan.logLines).toHaveLength(1);
     expect(plan.logLines[0]).toContain('"code":"SETTINGS_INVALID"');
     const score = await lambda.create('score', { environment });
-    await expect(score.invoke({ Records: [] })).rejects.toThrow('SETTINGS_INVALID');
+    await expect(score.invoke({})).rejects.toThrow('EVENT_INVALID');
   });
 
   it('says what in a request is not known', async () => {
-    await expect(lambda.functions.plan.invoke({ partitions: { kind: 'one' } })).rejects.toThrow(
-      /: EVENT_INVALID: .*\n {2}- partitions.partition: .*$/,
+    const request = { partitions: { kind: 'one' } };
+    await expect(lambda.functions.plan.invoke({ step: 'choose', run: 'r', request })).rejects.toThrow(
+      /: EVENT_INVALID: .*\n {2}- request.partitions.partition: .*$/,
     );
   });
 
@@ -146,7 +148,7 @@ describe('a function that is not set up right', () => {
     const taskRoot = unzipFunction(join(lambda.folder, 'other'), 'x64', 'score');
     rmSync(join(taskRoot, 'node_modules/onnxruntime-node/bin'), { recursive: true });
     const score = await lambda.create('score', { taskRoot });
-    await expect(score.invoke({ Records: [] })).rejects.toMatchObject({
+    await expect(score.invoke({})).rejects.toMatchObject({
       errorType: 'Runtime.ImportModuleError',
       message: expect.stringContaining('linux/x64/onnxruntime_binding.node'),
     });

@@ -4,16 +4,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { PlannedRun } from '../../functions/planRun.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { codeVersion } from '../../scripts/codeVersion.mjs';
 import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { expectRows, first, folder, freshPlace, PARTITION } from '../publish/partitionUnderTest.ts';
+import { planWhole } from '../support/functions/planWhole.ts';
 import { packagedFiles, unzipFunction } from '../support/lambda/unzipFunction.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
-import { readS3Json } from '../support/s3/readS3Json.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 
 // What is deployed, built anew: the zips' content, and the functions run from it in a folder of their own.
@@ -99,14 +98,15 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     const environment = {
       JOB: JSON.stringify({ input: place.inputUri, scores: place.root, model: modelUri, targetRows: 100 }),
     };
-    const planned = (await invoke('plan', { partitions: { kind: 'newest' } }, environment)) as PlannedRun;
-    const units = await readS3Json(planned.units.bucket, planned.units.key);
+    const [planned, ...others] = await planWhole((step) => invoke('plan', step, environment), {
+      partitions: { kind: 'newest' },
+    });
+    expect(others).toEqual([]);
+    const { run, units } = planned!;
     expect(units.length).toBeGreaterThan(1);
     for (const unit of units)
       expect(await invoke('score', unit, environment)).toMatchObject({ partsScored: 1 });
-    for (const request of await readS3Json(planned.publish.bucket, planned.publish.key)) {
-      expect(await invoke('publish', request, environment)).toMatchObject({ kind: 'published' });
-    }
+    expect(await invoke('publish', run.item, environment)).toMatchObject({ kind: 'published' });
     await expectRows(place, bundle, first);
     expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',

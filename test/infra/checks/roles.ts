@@ -42,7 +42,6 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   Upload: ['s3:PutObject', 's3:AbortMultipartUpload'],
   DeleteObjectCommand: ['s3:DeleteObject'],
   DeleteObjectsCommand: ['s3:DeleteObject'],
-  SendMessageBatchCommand: ['sqs:SendMessage'],
   StartExecutionCommand: ['states:StartExecution'],
   ListExecutionsCommand: ['states:ListExecutions'],
   DescribeExecutionCommand: ['states:DescribeExecution'],
@@ -288,7 +287,7 @@ function isOurs(
     );
   }
   const [, machine] =
-    /^(?:stateMachine:(\w+)$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
+    /^(?:stateMachine:(\w+)(?:\/\*)?$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
   return (
     service === 'states' && machine !== undefined && isOfType(machine, 'AWS::StepFunctions::StateMachine')
   );

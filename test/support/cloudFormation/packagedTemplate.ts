@@ -28,7 +28,7 @@ const project = fileURLToPath(new URL('../../..', import.meta.url));
 const osls = join(project, 'node_modules/osls');
 /** What the packager reads. */
 const SOURCES = ['serverless.yml', 'infra'];
-const FUNCTIONS = ['freshness', 'plan', 'publish', 'score'];
+const FUNCTIONS = ['arrivals', 'freshness', 'plan', 'publish', 'score'];
 
 /**
  * Resources of the CloudFormation template that would be deployed, packaged without credentials and with empty zips.

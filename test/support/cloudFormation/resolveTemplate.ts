@@ -13,6 +13,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
 
 /** ARNs by type, of a resource's own name. Types that nothing refers to by ARN are left out. */
 const ARNS: Readonly<Record<string, (name: string) => string>> = {
+  'AWS::Events::Rule': (name) => `arn:aws:events:${REGION}:${ACCOUNT}:rule/${name}`,
   'AWS::IAM::Role': (name) => `arn:aws:iam::${ACCOUNT}:role/${name}`,
   'AWS::Lambda::Function': (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
   'AWS::S3::Bucket': (name) => `arn:aws:s3:::${name}`,

@@ -1,104 +1,128 @@
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { handler as planHandler } from '../../../functions/plan.ts';
-import { handler as publishHandler } from '../../../functions/publish.ts';
-import { handler as scoreHandler } from '../../../functions/score.ts';
+import type { SQSEvent } from 'aws-lambda';
+import { handler as arrivalsHandler } from '../../../functions/arrivals.ts';
 import { RandomStream } from '../../../lib/base/randomStream.ts';
 import { writeWhole } from '../../../lib/storage/openStorage.ts';
 import { objectCreatedEvent } from '../s3/objectCreatedEvent.ts';
 import type { TestEndpoint } from '../s3/testEndpoint.ts';
-import { SqsDouble } from '../sqs/sqsDouble.ts';
+import { SqsQueue } from '../sqs/sqsQueue.ts';
+import type { Services } from '../stepFunctions/runStateMachine.ts';
+import { scoringRun, scoringRunServices } from '../stepFunctions/scoringRun.ts';
+import { type DoubleExecution, StepFunctionsDouble } from '../stepFunctions/stepFunctionsDouble.ts';
 import { setJob } from './jobVariable.ts';
 
-/** A context with this much time left. */
-export const time = (millis: number) => ({ getRemainingTimeInMillis: () => millis });
-
-type QueueName = 'events' | 'units' | 'publish';
-
 /**
- * The way of a shard that lands, in this process: S3 tells a queue, and the functions get messages in any order, some
- * more than once. Needs the S3 double.
+ * The way of a shard that lands, in this process: S3 tells a queue, the function for arrivals gets its messages in any order,
+ * some more than once, and starts the state machine as it is deployed. Needs the S3 double.
  */
 export class EventPath {
-  readonly #s3: TestEndpoint;
-  readonly #sqs: SqsDouble;
+  readonly queue = new SqsQueue();
+  readonly sfn: StepFunctionsDouble;
+  /** What the state machine calls and waits for; a case may replace it. */
+  readonly services: { -readonly [Key in keyof Services]: Services[Key] };
+  readonly #bucket: string;
   #sequence = 0;
   /** Below which new shards are told of; of the current case. */
   #features = '';
   #copies = 1;
 
-  private constructor(s3: TestEndpoint, sqs: SqsDouble) {
-    this.#s3 = s3;
-    this.#sqs = sqs;
-    s3.double!.options = {
-      ...s3.double!.options,
+  private constructor(
+    { bucket: home, double }: TestEndpoint,
+    sfn: StepFunctionsDouble,
+    services: EventPath['services'],
+  ) {
+    this.#bucket = home;
+    this.sfn = sfn;
+    this.services = services;
+    sfn.onEnded = (execution) => this.#tellEnd(execution);
+    double!.options = {
+      ...double!.options,
       onObjectCreated: ({ bucket, key, object }) => {
         if (!key.startsWith(`${this.#features}/`) || !key.endsWith('.parquet')) return;
         const body = JSON.stringify(objectCreatedEvent(bucket, key, object, ++this.#sequence));
-        for (let i = 0; i < this.#copies; i++) sqs.put(sqs.queueUrl('events'), body);
+        for (let i = 0; i < this.#copies; i++) this.queue.put(body);
       },
     };
   }
 
   static async start(s3: TestEndpoint): Promise<EventPath> {
-    const sqs = await SqsDouble.start();
-    process.env.AWS_ENDPOINT_URL_SQS = sqs.endpoint;
-    return new EventPath(s3, sqs);
+    const services = { ...scoringRunServices() };
+    const sfn = await StepFunctionsDouble.start(scoringRun, services);
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL_SFN: sfn.endpoint,
+      STATE_MACHINE_ARN: sfn.stateMachineArn,
+    });
+    return new EventPath(s3, sfn, services);
   }
 
   stop(): Promise<void> {
-    return this.#sqs.stop();
+    return this.sfn.stop();
   }
 
-  /** Empty queues, and the functions' environment with folders of its own. @returns URI of that environment's root */
+  /** An empty queue, and the functions' environment with folders of its own. @returns URI of that environment's root */
   begin(name: string, modelUri: string, targetRows: number): string {
-    this.#sqs.queues.clear();
+    this.queue.messages.length = 0;
+    this.sfn.executions.clear();
+    Object.assign(this.services, scoringRunServices(), { wait: undefined });
     this.#features = `${name}/features`;
-    const root = `s3://${this.#s3.bucket}/${name}`;
+    const root = `s3://${this.#bucket}/${name}`;
     setJob({ input: `${root}/features`, scores: `${root}/scores`, model: modelUri, targetRows });
-    Object.assign(process.env, {
-      UNITS_QUEUE_URL: this.#sqs.queueUrl('units'),
-      PUBLISH_QUEUE_URL: this.#sqs.queueUrl('publish'),
-    });
     return root;
   }
 
   /** A shard lands, and S3 tells of it `copies` times. @param name such as `dt=2024-03-11/a.parquet` */
   async land(name: string, shard: Uint8Array, copies = 1): Promise<void> {
     this.#copies = copies;
-    await writeWhole(`s3://${this.#s3.bucket}/${this.#features}/${name}`, shard);
+    await writeWhole(`s3://${this.#bucket}/${this.#features}/${name}`, shard);
   }
 
-  /** The messages in a queue, which may be changed. */
-  waiting(queue: QueueName): SQSRecord[] {
-    const url = this.#sqs.queueUrl(queue);
-    if (!this.#sqs.queues.has(url)) this.#sqs.queues.set(url, []);
-    return this.#sqs.queues.get(url)!;
+  /** Inputs and ends of the runs that arrivals have started, in order. */
+  runs(): DoubleExecution[] {
+    return [...this.sfn.executions.values()].filter(({ name }) => name.startsWith('arrival-'));
   }
 
-  take(queue: QueueName, count: number, pick?: (length: number) => number): SQSEvent {
-    return this.#sqs.take(this.#sqs.queueUrl(queue), count, pick);
-  }
-
-  /** Delivers messages in random order and batches, some of them twice, until nothing is left. */
-  async deliverAll(seed: number, millis: () => number = () => 600_000): Promise<number> {
+  /**
+   * Delivers messages in random order and batches, some of them twice, until nothing is left and every run has ended.
+   * @returns how many deliveries it took
+   */
+  async deliverAll(seed: number): Promise<number> {
     const random = new RandomStream(seed);
-    const handlers: Readonly<Record<QueueName, (event: SQSEvent) => Promise<unknown>>> = {
-      events: planHandler,
-      units: (event) => scoreHandler(event, time(millis())),
-      publish: publishHandler,
-    };
-    for (let deliveries = 0; deliveries < 500; deliveries++) {
-      const open = (Object.keys(handlers) as QueueName[]).filter((queue) => this.waiting(queue).length > 0);
-      if (open.length === 0) return deliveries;
-      const queue = open[random.nextBelow(open.length)]!;
-      const event = this.take(queue, 1 + random.nextBelow(3), (length) => random.nextBelow(length));
-      const { batchItemFailures } = (await handlers[queue](event)) as SQSBatchResponse;
-      const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-      const again = event.Records.filter(
-        ({ messageId }) => failed.has(messageId) || random.nextUniform() < 0.2,
+    const { messages } = this.queue;
+    for (let deliveries = 0; deliveries < 500; ) {
+      if (messages.length === 0) {
+        await this.sfn.settled();
+        if (messages.length === 0) return deliveries;
+      }
+      deliveries++;
+      await this.deliver(
+        this.queue.take(1 + random.nextBelow(3), (length) => random.nextBelow(length)),
+        () => random.nextUniform() < 0.2,
       );
-      this.waiting(queue).push(...again);
     }
-    throw new Error('the queues never empty');
+    throw new Error('the queue never empties');
+  }
+
+  /** Delivers messages that were taken: those that failed, and those of which it is said so, go back. @returns ids of the failed */
+  async deliver(event: SQSEvent, comesAgain: () => boolean = () => false): Promise<string[]> {
+    const { batchItemFailures } = await arrivalsHandler(event);
+    const failed = batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+    this.queue.messages.push(
+      ...event.Records.filter(({ messageId }) => failed.includes(messageId) || comesAgain()),
+    );
+    return failed;
+  }
+
+  /** What EventBridge tells the queue by the stack's rule. */
+  #tellEnd({ executionArn, name, status, input }: DoubleExecution): void {
+    if (!name.startsWith('arrival-') || status === 'SUCCEEDED') return;
+    const stateMachineArn = this.sfn.stateMachineArn;
+    this.queue.put(
+      JSON.stringify({
+        version: '0',
+        source: 'aws.states',
+        'detail-type': 'Step Functions Execution Status Change',
+        resources: [executionArn],
+        detail: { executionArn, stateMachineArn, name, status, input, inputDetails: { included: true } },
+      }),
+    );
   }
 }

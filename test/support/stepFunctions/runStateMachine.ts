@@ -22,7 +22,7 @@ interface DistributedMap extends State {
   readonly Label: string;
   readonly ItemReader: { readonly Parameters: Readonly<Record<'Bucket.$' | 'Key.$', string>> };
   readonly ResultWriter: {
-    readonly Parameters: { readonly 'Bucket.$': string; readonly Prefix: string };
+    readonly Parameters: Readonly<Record<'Bucket.$' | 'Prefix.$', string>>;
   };
   readonly MaxConcurrency?: number;
   readonly MaxConcurrencyPath?: string;
@@ -37,7 +37,28 @@ export interface Services {
   readonly readJson: (bucket: string, key: string) => Promise<unknown[]>;
   /** What a ResultWriter puts. */
   readonly writeJson: (bucket: string, key: string, document: object) => Promise<void>;
+  /** What a Wait state waits for; nothing by default. */
+  readonly wait?: (seconds: number) => Promise<void>;
+  /** Is told of each map that the run itself begins, by its label; the counts go on with it. */
+  readonly onMap?: (label: string, counts: MapCounts) => void;
 }
+
+/** How far a map is. */
+export interface MapCounts {
+  readonly total: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** What a run's context object has of its execution. */
+interface ExecutionContext {
+  readonly name: string;
+  readonly stateMachineArn: string;
+}
+const LOCAL: ExecutionContext = {
+  name: 'local-run',
+  stateMachineArn: 'arn:aws:states:eu-central-1:123456789012:stateMachine:local',
+};
 
 /** A state's input or result; more fails the run. */
 const MOST_PAYLOAD_BYTES = 256 * 1024;
@@ -67,6 +88,7 @@ export async function runStateMachine(
   definition: Definition,
   input: unknown,
   services: Services,
+  { name, stateMachineArn } = LOCAL,
 ): Promise<unknown> {
   const handlers: Record<string, (input: never) => Promise<unknown>> = {};
   const retries: Record<string, number> = {};
@@ -79,6 +101,17 @@ export async function runStateMachine(
         });
       }
       if (state.Resource === 'arn:aws:states:::aws-sdk:sfn:describeMapRun') handlers[name] = describeMapRun;
+      if (state.Type === 'Wait') {
+        const { SecondsPath, ...rest } = state;
+        handlers[name] = async (waiting: unknown) => {
+          await services.wait?.(Number(at(waiting, String(SecondsPath))));
+          return null;
+        };
+        return [
+          name,
+          { ...rest, Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:local:wait', ResultPath: null },
+        ];
+      }
       if (!isDistributed(state)) return [name, state];
       handlers[name] = (mapInput: unknown) => runMap(state, mapInput, services);
       const {
@@ -101,7 +134,11 @@ export async function runStateMachine(
     validationOptions: { checkArn: false, checkPaths: false },
   });
   const overrides = { taskResourceLocalHandlers: handlers, retryIntervalOverrides: retries };
-  const { result, eventLogs } = machine.run(input as never, { overrides: overrides as never });
+  const context = { Execution: { Name: name, Input: input }, StateMachine: { Id: stateMachineArn } };
+  const { result, eventLogs } = machine.run(input as never, {
+    overrides: overrides as never,
+    context: context as never,
+  });
   try {
     return await result;
   } catch (error) {
@@ -118,7 +155,7 @@ interface Invocation {
 }
 
 /** Which of `Services.functions` an ARN names. */
-export function functionIn(functionArn: string): string {
+function functionIn(functionArn: string): string {
   return /:function:(?:.*-)?(\w+)$/.exec(functionArn)![1]!;
 }
 
@@ -175,13 +212,18 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   let first: unknown;
   // The processor's configuration is no part of a machine.
   const { StartAt, States } = state.ItemProcessor;
+  const counts: MapCounts = { total: items.length, succeeded: 0, failed: 0 };
+  const { onMap, ...ofChildren } = services;
+  onMap?.(state.Label, counts);
   const lane = async () => {
     for (const item of queue) {
       const Input = JSON.stringify(item);
       try {
-        const output = await runStateMachine({ StartAt, States }, item, services);
+        const output = await runStateMachine({ StartAt, States }, item, ofChildren);
+        counts.succeeded++;
         succeeded.push({ Status: 'SUCCEEDED', Input, Output: JSON.stringify(output) });
       } catch (error) {
+        counts.failed++;
         failed.push({
           Status: 'FAILED',
           Input,
@@ -198,8 +240,8 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
   const written = await writeResults(state, input, { SUCCEEDED: succeeded, FAILED: failed }, services);
   if (failed.length <= tolerated) {
-    const counts = { Succeeded: succeeded.length, Failed: failed.length, TimedOut: 0, Aborted: 0 };
-    mapRunCounts.set(written.MapRunArn, { ...counts, Total: items.length });
+    const ended = { Succeeded: succeeded.length, Failed: failed.length, TimedOut: 0, Aborted: 0 };
+    mapRunCounts.set(written.MapRunArn, { ...ended, Total: items.length });
     return written;
   }
   const text = `${failed.length} of ${items.length} items failed, the first with ${String(first)}`;
@@ -213,8 +255,9 @@ async function writeResults(
   results: Readonly<Record<string, readonly object[]>>,
   services: Services,
 ): Promise<{ readonly MapRunArn: string; readonly ResultWriterDetails: object }> {
-  const { 'Bucket.$': bucketPath, Prefix } = ResultWriter.Parameters;
+  const { 'Bucket.$': bucketPath, 'Prefix.$': prefixPath } = ResultWriter.Parameters;
   const Bucket = String(at(input, bucketPath));
+  const Prefix = String(at(input, prefixPath));
   const run = randomUUID();
   const ResultFiles: Record<string, { Key: string }[]> = {};
   for (const [status, entries] of Object.entries(results)) {

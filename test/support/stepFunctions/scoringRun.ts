@@ -18,9 +18,9 @@ export const scoringRun = resolveTemplate(packagedTemplate('prod')).ScoringRun!.
 export function scoringRunServices(remainingMillis: () => number = () => 600_000): Services {
   return {
     functions: {
-      plan: planHandler,
+      plan: (payload) => planHandler(payload),
       score: (payload) => scoreHandler(payload, { getRemainingTimeInMillis: remainingMillis }),
-      publish: publishHandler,
+      publish: (payload) => publishHandler(payload),
     },
     readJson: readS3Json,
     writeJson: (bucket, key, document) =>

@@ -2,19 +2,12 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type Definition,
-  functionIn,
+  type MapCounts,
   type RunFailed,
   redriven,
   runStateMachine,
   type Services,
 } from './runStateMachine.ts';
-
-/** How far a map is. Items that failed are not counted while it runs. */
-interface MapCounts {
-  total: number;
-  succeeded: number;
-  failed: number;
-}
 
 /** An execution as it stands. Dates are seconds since 1970, as in the protocol. */
 export interface DoubleExecution {
@@ -58,6 +51,8 @@ export class StepFunctionsDouble {
   readonly calls: string[] = [];
   /** A call's name that the caller has no right to. */
   forbidden: string | undefined;
+  /** Is told of each execution that has ended. */
+  onEnded: ((execution: DoubleExecution) => void) | undefined;
   readonly #server: Server;
   readonly #definition: Definition;
   readonly #services: Services;
@@ -168,8 +163,12 @@ export class StepFunctionsDouble {
   }
 
   #run(execution: DoubleExecution, definition: Definition, input: unknown): void {
-    const services = countingMaps(this.#definition, this.#services, execution);
-    const ended = runStateMachine(definition, input, services).then(
+    const { name, stateMachineArn, mapRuns } = execution;
+    const services = {
+      ...this.#services,
+      onMap: (label: string, counts: MapCounts) => mapRuns.set(label, counts),
+    };
+    const ended = runStateMachine(definition, input, services, { name, stateMachineArn }).then(
       () => {
         execution.status = 'SUCCEEDED';
       },
@@ -188,6 +187,7 @@ export class StepFunctionsDouble {
     );
     const tracked = ended.then(() => {
       execution.stopDate = now();
+      this.onEnded?.(execution);
       this.#running.delete(tracked);
     });
     this.#running.add(tracked);
@@ -230,39 +230,6 @@ export class StepFunctionsDouble {
     if (found !== undefined) return found;
     throw new Refusal('ExecutionDoesNotExist', `Execution Does Not Exist: '${arn}'`);
   }
-}
-
-/** Services that count the items of an execution's maps: read from `KIND.json`, where its reader finds `$.KIND.key`. */
-function countingMaps({ States }: Definition, services: Services, { mapRuns }: DoubleExecution): Services {
-  const maps = Object.values(States).filter(({ Type }) => Type === 'Map') as unknown as readonly {
-    readonly Label: string;
-    readonly ItemReader: { readonly Parameters: Readonly<Record<string, string>> };
-    readonly ItemProcessor: Definition;
-  }[];
-  const functions = { ...services.functions };
-  for (const { Label, ItemProcessor } of maps) {
-    const { FunctionName } = ItemProcessor.States[ItemProcessor.StartAt]!.Parameters as {
-      FunctionName: string;
-    };
-    const name = functionIn(FunctionName);
-    const work = functions[name]!;
-    functions[name] = async (payload) => {
-      const result = await work(payload);
-      if ((result as { rest?: unknown }).rest === undefined) mapRuns.get(Label)!.succeeded++;
-      return result;
-    };
-  }
-  return {
-    ...services,
-    functions,
-    readJson: async (bucket, key) => {
-      const items = await services.readJson(bucket, key);
-      const kind = /\.(\w+)\.json$/.exec(key)![1];
-      const map = maps.find(({ ItemReader }) => ItemReader.Parameters['Key.$'] === `$.${kind}.key`)!;
-      mapRuns.set(map.Label, { total: items.length, succeeded: 0, failed: 0 });
-      return items;
-    },
-  };
 }
 
 function redriveStatus({ status, stopDate }: DoubleExecution): {

@@ -1,0 +1,59 @@
+import type { JobDocument } from '../lib/job/jobDocument.ts';
+import type { PartitionRun } from '../lib/publish/partitionRun.ts';
+import { planPartition } from '../lib/publish/planPartition.ts';
+import { parseS3Uri } from '../lib/storage/uri.ts';
+import { choosePartitionItems } from './choosePartitionItems.ts';
+import type { PartitionStep } from './partitionStep.ts';
+import { logger, metrics } from './telemetry.ts';
+import { annotate, traced } from './traced.ts';
+
+/** Kept for writing down what was read. */
+const RESERVE_MILLIS = 20_000;
+/** Names in one record, whose size CloudWatch limits. */
+const LOGGED = 100;
+
+/**
+ * Plans a partition of a run, or plans it anew: lists its input as it is now, and writes the work units that are open. When time
+ * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there.
+ * @throws Ncs4cvrError of an input that can't be planned, such as INPUT_EMPTY, PLAN_STALE
+ */
+export function planPartitionStep(
+  step: PartitionStep,
+  job: JobDocument,
+  remainingMillis: () => number,
+): Promise<PartitionStep> {
+  const { partition } = step.item;
+  return traced('plan partition', { partition }, async () => {
+    const item = await currentItem(step, job);
+    annotate('model', item.model.version);
+    const planned = await planPartition(item, () => remainingMillis() > RESERVE_MILLIS);
+    if (planned === undefined) return { ...step, item, isPlanned: false };
+    const { unitsUri, ignored, ...counts } = planned;
+    if (ignored.length > 0) {
+      const names = { count: ignored.length, ignored: ignored.slice(0, LOGGED) };
+      logger.warn('files that are no shards were passed over', names);
+    }
+    const attempt = step.attempt + 1;
+    metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
+    logger.info(`planned ${partition}`, { model: item.model.version, ...counts, attempt });
+    const { unitCount } = counts;
+    return { ...step, item, attempt, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
+  });
+}
+
+/**
+ * What is planned anew is what is there now, whatever an operator has looked at before. A run may have published another
+ * model since an arrival was chosen: what landed is then scored with that one.
+ */
+async function currentItem(
+  { item, attempt, arrival }: PartitionStep,
+  job: JobDocument,
+): Promise<PartitionRun> {
+  if (attempt === 0) return item;
+  if (arrival === undefined) {
+    const { partsDigest: _, ...same } = item;
+    return same;
+  }
+  const { items } = await choosePartitionItems(job, { arrival }, Date.now());
+  return items[0]!;
+}
