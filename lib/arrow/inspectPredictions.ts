@@ -6,7 +6,7 @@ import { openPredictions } from './readPredictions.ts';
 import { SequentialFile } from './sequentialFile.ts';
 
 /** Of one score column; null in a file without rows. NaN in any row makes them NaN. */
-export interface ColumnStatistics {
+interface ColumnStatistics {
   readonly min: number | null;
   readonly max: number | null;
   /** Sum of the rows in their order, as float64, by their number. */

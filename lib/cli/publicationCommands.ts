@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { readJob } from '../job/jobDocument.ts';
 import { announce } from '../publish/announce.ts';
+import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { below } from '../publish/outputLayout.ts';
@@ -87,11 +88,16 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .description('print the URIs of the Arrow files that are the published scores of a partition')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
-    .option('--json', 'print pointer and manifest as one JSON object')
+    .option('--json', 'print pointer, manifest and audit document as one JSON object')
     .action(async ({ scores, partition, json }: ResolveOptions) => {
       const { pointer, manifest } = await resolvePartition(scores, partition);
       const uris = manifest.parts.map(({ path }) => `${below(scores, path)}\n`).join('');
-      process.stdout.write(json ? `${JSON.stringify({ pointer, manifest })}\n` : uris);
+      const whole = async () => ({
+        pointer,
+        manifest,
+        audit: await readAudit(scores, pointer.current.audit),
+      });
+      process.stdout.write(json ? `${JSON.stringify(await whole())}\n` : uris);
       finish(EXIT_DONE);
     });
 }

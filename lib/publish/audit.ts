@@ -23,7 +23,7 @@ const auditSchema = z.strictObject({
   toleratedBrokenShards: z.int().min(0),
   liftHold: z.boolean(),
 });
-export type Audit = Readonly<z.infer<typeof auditSchema>>;
+type Audit = Readonly<z.infer<typeof auditSchema>>;
 
 /** Writes the audit document of a publication that is about to become visible. @returns its path below the root */
 export async function writeAudit(run: PartitionRun, manifestSha256: string): Promise<string> {

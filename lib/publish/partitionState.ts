@@ -12,7 +12,7 @@ import { type Pointer, readPointer } from './pointer.ts';
  * Where a partition of the input stands: `landing` (not published, and not ready to be), `complete` (ready, not published),
  * `published`, `late` (published, but shards have landed, changed or gone since), or `held` by an operator.
  */
-export type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'held';
+type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'held';
 
 export interface PartitionState {
   readonly partition: string;

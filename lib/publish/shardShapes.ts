@@ -37,7 +37,7 @@ export async function rememberedShapes(root: string, partition: string): Promise
     : decodeOutputDocument(found.bytes, shapesSchema, 'list of shapes', uri).shards;
 }
 
-export async function rememberShapes(root: string, partition: string, shapes: Shapes): Promise<void> {
+async function rememberShapes(root: string, partition: string, shapes: Shapes): Promise<void> {
   const document = { formatVersion: OUTPUT_FORMAT_VERSION, shards: shapes };
   await writeWhole(below(root, shapesPath(partition)), new TextEncoder().encode(JSON.stringify(document)));
 }

@@ -82,6 +82,6 @@ export function columnsToRead(
 }
 
 /** Rows of a span. */
-export function rowsOf({ shard, range }: OpenSpan): number {
+function rowsOf({ shard, range }: OpenSpan): number {
   return shard.rowGroups.slice(range.first, range.end).reduce((sum, { rowCount }) => sum + rowCount, 0);
 }
