@@ -36,6 +36,8 @@ export function handler(event: SQSEvent, invocation?: Invocation): Promise<SQSBa
         for (const id of task.messageIds) failed.add(id);
       }
     });
+    const counts = { messages: event.Records.length, tasks: batch.tasks.size, failed: failed.size };
+    logger.info('worked through what landed', counts);
     return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
   });
 }

@@ -36,6 +36,8 @@ export class DeployedFunctions {
   readonly #taskRoots = new Map<FunctionName, string>();
   readonly #created: LambdaFunction[] = [];
   #sequence = 0;
+  /** Ends of the invocations so far. */
+  readonly #turns = new Map<FunctionName, Promise<unknown>>();
 
   /** Call it once a test file, at its top. */
   constructor(s3: TestEndpoint) {
@@ -114,11 +116,20 @@ export class DeployedFunctions {
   readonly services: Services = {
     ...scoringRunServices(),
     functions: {
-      plan: (step) => this.functions.plan.invoke(step),
-      score: (unit) => this.functions.score.invoke(unit),
-      publish: (item) => this.functions.publish.invoke(item),
+      plan: (step) => this.#inTurn('plan', step),
+      score: (unit) => this.#inTurn('score', unit),
+      publish: (item) => this.#inTurn('publish', item),
     },
   };
+
+  /** A function has one environment here, which takes one invocation at a time. */
+  #inTurn(name: FunctionName, event: unknown): Promise<unknown> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.functions[name].invoke(event));
+    this.#turns.set(name, turn);
+    return turn;
+  }
 
   /** A run of the state machine that no arrival has started. @throws RunFailed */
   run(request: object = { partitions: { kind: 'newest' } }): Promise<unknown> {
