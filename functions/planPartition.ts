@@ -9,6 +9,8 @@ import { annotate, traced } from './traced.ts';
 
 /** Kept for writing down what was read. */
 const RESERVE_MILLIS = 20_000;
+/** What one vCPU scores in ten minutes at a third of the speed that infra/prices.json has, of the fifteen that a worker has. */
+const MOST_ROW_GROUP_ROWS = 18_000_000;
 /** Names in one record, whose size CloudWatch limits. */
 const LOGGED = 100;
 
@@ -26,7 +28,10 @@ export function planPartitionStep(
   return traced('plan partition', { partition }, async () => {
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
-    const planned = await planPartition(item, () => remainingMillis() > RESERVE_MILLIS);
+    const planned = await planPartition(item, {
+      mayGoOn: () => remainingMillis() > RESERVE_MILLIS,
+      mostRowGroupRows: MOST_ROW_GROUP_ROWS,
+    });
     if (planned === undefined) return { ...step, item, isPlanned: false };
     const { unitsUri, ignored, ...counts } = planned;
     if (ignored.length > 0) {

@@ -88,7 +88,7 @@ async function freshUnit(name: string) {
   const settings = runSettingsOf(job, await resolveModel(job.model));
   const inputUri = joinUri(`s3://${s3.bucket}/features`, PARTITION);
   const [run] = await partitionRuns(settings, [{ partition: PARTITION, inputUri }]);
-  const { parts } = (await cutPartition(inputUri, run!, ROWS))!;
+  const { parts } = (await cutPartition(run!))!;
   return (await workUnits(run!, parts))[0]!;
 }
 

@@ -1,10 +1,11 @@
-// What small shards cost beside their rows: `npx vitest bench --run bench/scoring`. The model and the rows of `npm run demo`; the
-// same rows stand in 2,000 shards of 500 and in one shard, and every round scores each once, in turn, with one thread.
+// What small shards cost beside their rows: `npx vitest bench --run bench/scoring`. The rows of `npm run demo` stand in 2,000
+// shards of 500 and in one shard; every round scores each once, in turn, with one thread and with each model: the demo's, whose
+// network is tiny (a microsecond per row), and one of the default network.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pl from 'nodejs-polars';
 import { afterAll, beforeAll, bench } from 'vitest';
-import { loadBundle } from '../../lib/bundle/loadBundle.ts';
+import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readShardShape } from '../../lib/parquet/readShardShape.ts';
 import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
@@ -18,14 +19,14 @@ import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
 import { synthesise } from '../../lib/synthesis/synthesise.ts';
 import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const SHARDS = 2000;
 const SHARD_ROWS = 500;
 const folder = temporaryFolder();
 const cpuSeconds = new Map<string, number[]>();
-let pool: WorkerPool;
 const inputs = new Map<string, ShardSpan[]>();
-let score: (name: string) => Promise<number>;
+const NETWORKS: Readonly<Record<string, object>> = { demo: {}, default: { network: { kind: 'ncs' } } };
+const models = new Map<string, { readonly bundle: ModelBundle; readonly pool: WorkerPool }>();
 
 async function measured(name: string, work: () => Promise<unknown>): Promise<void> {
   const before = process.cpuUsage();
@@ -56,27 +57,32 @@ async function writeInputs(day: string): Promise<void> {
 beforeAll(async () => {
   const data = join(folder, 'data');
   await synthesise(parseFunnelOptions({}), data);
-  const config = parseTrainingConfig(
-    JSON.parse(readFileSync(join(data, 'config.json'), 'utf8')),
-    'config.json',
-  );
-  await trainModel(config, data, join(folder, 'bundle'));
-  const bundle = await loadBundle(localDisk, join(folder, 'bundle'));
+  const document = JSON.parse(readFileSync(join(data, 'config.json'), 'utf8'));
+  for (const [name, change] of Object.entries(NETWORKS)) {
+    const config = parseTrainingConfig({ ...document, ...change }, 'config.json');
+    await trainModel(config, data, join(folder, name));
+    const bundle = await loadBundle(localDisk, join(folder, name));
+    models.set(name, { bundle, pool: scoringPool(bundle, 1) });
+  }
   await writeInputs(join(data, 'dt=2024-03-06/part-0.parquet'));
-  pool = scoringPool(bundle, 1);
-  score = async (name) => {
-    const spans = inputs.get(name)!;
-    const metadata = () => partMetadata(bundle, { inputCount: 1, rowCount: SHARDS * SHARD_ROWS });
-    const { rowCount } = await scoreSpans(spans, join(folder, `${name}.arrow`), bundle, pool, { metadata });
-    if (rowCount !== SHARDS * SHARD_ROWS) throw new Error(`${rowCount} rows`);
-    return rowCount;
-  };
 }, 1_200_000);
+
+async function score(model: string, input: string): Promise<void> {
+  const { bundle, pool } = models.get(model)!;
+  const metadata = () => partMetadata(bundle, { inputCount: 1, rowCount: SHARDS * SHARD_ROWS });
+  const output = join(folder, 'scores.arrow');
+  const { rowCount } = await scoreSpans(inputs.get(input)!, output, bundle, pool, { metadata });
+  if (rowCount !== SHARDS * SHARD_ROWS) throw new Error(`${rowCount} rows`);
+}
 
 bench(
   `one round: ${SHARDS} shards of ${SHARD_ROWS} rows, one shard, and the footers alone`,
   async () => {
-    for (const name of inputs.keys()) await measured(name, () => score(name));
+    for (const model of models.keys()) {
+      for (const input of inputs.keys()) {
+        await measured(`${input}, ${model} network`, () => score(model, input));
+      }
+    }
     const small = inputs.get(`${SHARDS} shards`)!;
     await measured('footers: openShard', async () => {
       for (const { uri, known } of small) {
@@ -93,15 +99,15 @@ bench(
 );
 
 afterAll(async () => {
-  await pool?.close();
+  for (const { pool } of models.values()) await pool.close();
   const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-  const one = median(cpuSeconds.get('one shard')!);
+  const oneShard = (work: string) => cpuSeconds.get(`one shard,${work.split(',')[1]}`);
   console.table(
     [...cpuSeconds].map(([work, seconds]) => ({
       work,
       'CPU-seconds, median': median(seconds).toFixed(2),
       'fewest and most': `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`,
-      'against one shard': (median(seconds) / one).toFixed(2),
+      'against one shard': oneShard(work) && (median(seconds) / median(oneShard(work)!)).toFixed(2),
       'milliseconds per shard': ((1000 * median(seconds)) / SHARDS).toFixed(2),
     })),
   );

@@ -26,11 +26,13 @@ export class ArrowFile {
     this.#arrowWriter.start(schema);
   }
 
-  /** The batch's bytes have reached the file when this resolves. @throws Ncs4cvrError PREDICTION_ROWS_LOST; StorageError */
-  async write(batch: RecordBatch): Promise<void> {
-    this.#arrowWriter.write(batch);
-    this.#rowCount += batch.numRows;
-    this.#checkRowCount();
+  /** The batches' bytes have reached the file when this resolves. @throws Ncs4cvrError PREDICTION_ROWS_LOST; StorageError */
+  async write(...batches: readonly RecordBatch[]): Promise<void> {
+    for (const batch of batches) {
+      this.#arrowWriter.write(batch);
+      this.#rowCount += batch.numRows;
+      this.#checkRowCount();
+    }
     await this.flush();
   }
 

@@ -60,22 +60,13 @@ export class PredictionWriter {
     return writer;
   }
 
-  /** @throws Ncs4cvrError PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST; StorageError of the file */
-  async write({ keys, pctr, pcvr, pctcvr }: PredictionBatch): Promise<void> {
+  /**
+   * Small batches are cheaper to write together: a call of the file's `write` for all of them.
+   * @throws Ncs4cvrError PREDICTION_KEY_MISMATCH, PREDICTION_ROWS_LOST; StorageError of the file
+   */
+  async write(...batches: readonly PredictionBatch[]): Promise<void> {
     this.#refuseUnlessOpen();
-    const rowCount = pctr.length;
-    const keyColumns = this.#keyFields.map((field, index) => this.#keyColumn(keys, field, index, rowCount));
-    const scoreColumns = [pctr, pcvr, pctcvr].map((scores, index) => {
-      if (scores.length !== rowCount)
-        throw this.#lengthMismatch(SCORE_NAMES[index]!, rowCount, scores.length);
-      return makeData({ type: new Float32(), length: rowCount, nullCount: 0, data: scores });
-    });
-    // An empty batch would say nothing, and empty key columns may lack the buffers that the Arrow writer expects.
-    if (rowCount === 0) return;
-    const type = new Struct(this.#schema.fields);
-    const children = [...keyColumns, ...scoreColumns];
-    const data = makeData({ type, length: rowCount, nullCount: 0, children });
-    await this.#arrowFile.write(new RecordBatch(this.#schema, data));
+    await this.#arrowFile.write(...batches.flatMap((batch) => this.#recordBatch(batch)));
   }
 
   /**
@@ -92,6 +83,22 @@ export class PredictionWriter {
   async abort(): Promise<void> {
     this.#isOpen = false;
     await this.#file.abort();
+  }
+
+  /** None without rows: it would say nothing, and empty key columns may lack the buffers that the Arrow writer expects. */
+  #recordBatch({ keys, pctr, pcvr, pctcvr }: PredictionBatch): RecordBatch[] {
+    const rowCount = pctr.length;
+    const keyColumns = this.#keyFields.map((field, index) => this.#keyColumn(keys, field, index, rowCount));
+    const scoreColumns = [pctr, pcvr, pctcvr].map((scores, index) => {
+      if (scores.length !== rowCount)
+        throw this.#lengthMismatch(SCORE_NAMES[index]!, rowCount, scores.length);
+      return makeData({ type: new Float32(), length: rowCount, nullCount: 0, data: scores });
+    });
+    if (rowCount === 0) return [];
+    const type = new Struct(this.#schema.fields);
+    const children = [...keyColumns, ...scoreColumns];
+    const data = makeData({ type, length: rowCount, nullCount: 0, children });
+    return [new RecordBatch(this.#schema, data)];
   }
 
   #keyColumn(keys: PredictionBatch['keys'], field: Field, index: number, rowCount: number): Data {

@@ -76,6 +76,8 @@ export const jobDocumentSchema = z
       })
       .prefault({}),
     completeness: completenessSchema.default({ kind: 'none' }),
+    /** Names of the shards that count, as paths below their partition: `*` is anything but a slash, `**` anything. */
+    shardPattern: z.string().min(1).optional(),
     /** Rows of an output file, on average. */
     targetRows: z.int().min(1).default(DEFAULT_TARGET_ROWS),
     tolerated: z

@@ -1,8 +1,9 @@
-import { Ncs4cvrError } from '../base/errors.ts';
-import { listShards } from '../storage/listShards.ts';
+import { Ncs4cvrError, StorageError } from '../base/errors.ts';
+import { listShards, shardMatcher } from '../storage/listShards.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { type BrokenShard, brokenShardOf, notedBrokenShards } from './brokenShard.ts';
 import { cutParts, type Part } from './part.ts';
+import type { PartitionRun } from './partitionRun.ts';
 import type { PartPlace } from './receipt.ts';
 import { type FoundShape, readShapes, rememberedShapes } from './shardShapes.ts';
 import type { NamedShape } from './span.ts';
@@ -13,11 +14,22 @@ export interface CutPartition {
   readonly parts: readonly Part[];
   /** Shards that no part holds, since they can't be read or scored. */
   readonly broken: readonly BrokenShard[];
+  /** Row group with the most rows; undefined where there is none. */
+  readonly largest: LargestRowGroup | undefined;
   readonly shardCount: number;
   readonly sizeBytes: number;
   /** URIs of the files that are no shards. */
   readonly ignored: readonly string[];
 }
+
+interface LargestRowGroup {
+  readonly shard: string;
+  readonly rowGroup: number;
+  readonly rows: number;
+}
+
+/** What a partition's cut follows from, beside its shards. */
+export type CutInput = PartPlace & Pick<PartitionRun, 'inputUri' | 'targetRows' | 'shardPattern'>;
 
 /** A folder of another partition key. */
 const KEY_FOLDER = /^[^=]+=/;
@@ -31,14 +43,16 @@ const KEY_FOLDER = /^[^=]+=/;
  * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION
  */
 export async function cutPartition(
-  inputUri: string,
-  { root, partition, model }: PartPlace,
-  targetRows: number,
+  { root, partition, model, inputUri, targetRows, shardPattern }: CutInput,
   mayGoOn?: () => boolean,
 ): Promise<CutPartition | undefined> {
   const remembered = await rememberedShapes(root, partition);
   const isKnown = ({ relativePath, version }: ListedFile) => remembered[relativePath]?.[0] === version;
-  const { shards, ignored } = await listShards(inputUri, isKnown);
+  const listed = await listShards(inputUri, isKnown);
+  const counts = shardMatcher(shardPattern);
+  const shards = listed.shards.filter(({ relativePath }) => counts(relativePath));
+  const others = listed.shards.filter(({ relativePath }) => !counts(relativePath)).map(({ uri }) => uri);
+  if (shards.length === 0) throw nothingCounts(inputUri, shardPattern!, listed.shards);
   refuseNested(inputUri, shards);
   const found = await readShapes(root, partition, shards, remembered, mayGoOn);
   if (found === undefined) return undefined;
@@ -56,10 +70,30 @@ export async function cutPartition(
   return {
     parts: cutParts(whole, targetRows, model),
     broken,
+    largest: largestRowGroup(whole),
     shardCount: shards.length,
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    ignored,
+    ignored: [...listed.ignored, ...others],
   };
+}
+
+function nothingCounts(inputUri: string, pattern: string, shards: readonly ListedFile[]): StorageError {
+  const names = shards.slice(0, 5).map(({ relativePath }) => relativePath);
+  return new StorageError('INPUT_EMPTY', 'no shard has a name that the job counts', {
+    file: inputUri,
+    expected: `shards named ${pattern}`,
+    found: names.join(', '),
+  });
+}
+
+function largestRowGroup(shapes: readonly NamedShape[]): LargestRowGroup | undefined {
+  let largest: LargestRowGroup | undefined;
+  for (const { shard, rowCounts } of shapes) {
+    rowCounts.forEach((rows, rowGroup) => {
+      if (rows > (largest?.rows ?? 0)) largest = { shard, rowGroup, rows };
+    });
+  }
+  return largest;
 }
 
 function versionOf(found: FoundShape): { readonly shard: string; readonly version: string } {

@@ -84,7 +84,7 @@ async function executePartition(
     if (failures.length > 0) throw failures[0];
     const outcome = await publishPartition(run);
     if (outcome.kind !== 'incomplete' || dropped === 0 || attempt === ATTEMPTS) return outcome;
-    const cut = (await cutPartition(run.inputUri, run, run.targetRows))!;
+    const cut = (await cutPartition(run))!;
     open = openParts(await planOfCut(run, cut));
   }
 }

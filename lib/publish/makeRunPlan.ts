@@ -19,7 +19,7 @@ export async function makeRunPlan(
   const planned: PlannedPartition[] = [];
   const ignored: string[] = [];
   for (const run of await partitionRuns(settings, partitions)) {
-    const cut = (await cutPartition(run.inputUri, run, run.targetRows))!;
+    const cut = (await cutPartition(run))!;
     planned.push(await planOfCut(run, cut));
     ignored.push(...cut.ignored);
   }

@@ -19,6 +19,8 @@ export const runSettingsSchema = z.strictObject({
   targetRows: z.int().min(1),
   /** Shards of a partition that may be left out of what is published. */
   toleratedBrokenShards: z.int().min(0),
+  /** As in the job document; all shards count without one. */
+  shardPattern: z.string().optional(),
   /** Of the job document, see `digestOfJob`. */
   jobDigest: z.string(),
   /** Publish although an operator has rolled the partition back. */
@@ -57,6 +59,7 @@ export function runSettingsOf(job: JobDocument, { uri, model }: ModelAt, liftHol
     root: job.scores,
     targetRows: job.targetRows,
     toleratedBrokenShards: job.tolerated.brokenShards,
+    ...(job.shardPattern === undefined ? {} : { shardPattern: job.shardPattern }),
     jobDigest: digestOfJob(job),
     liftHold,
   };

@@ -2,13 +2,24 @@ import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { cutPartition } from './cutPartition.ts';
+import { type CutPartition, cutPartition } from './cutPartition.ts';
 import { planOfCut } from './makeRunPlan.ts';
 import { below, planPath } from './outputLayout.ts';
 import { digestOfParts } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
 import { openParts } from './runPlan.ts';
+import { shardUri } from './span.ts';
 import { workUnits } from './workUnit.ts';
+
+export interface PlanOptions {
+  /** Asked now and then while footers are read. */
+  readonly mayGoOn?: () => boolean;
+  /**
+   * Rows of a row group that a worker can score in the time it has. A row group isn't divided: it would be begun again and
+   * again, and never end.
+   */
+  readonly mostRowGroupRows?: number;
+}
 
 /** What is to be scored of a partition, written down for a map. */
 export interface PlannedUnits {
@@ -24,15 +35,15 @@ export interface PlannedUnits {
 
 /**
  * Plans one partition of a run: lists it, cuts it, and writes what isn't done as work units below the output root.
- * @param mayGoOn asked while footers are read
  * @returns undefined when it was stopped; called again, it goes on from there
- * @throws Ncs4cvrError PLAN_STALE when the input isn't what the run was made for; see `cutPartition`
+ * @throws Ncs4cvrError PLAN_STALE when the input isn't what the run was made for, PLAN_ROW_GROUP_TOO_LARGE; see
+ * `cutPartition`
  */
 export async function planPartition(
   run: PartitionRun,
-  mayGoOn?: () => boolean,
+  { mayGoOn, mostRowGroupRows = Number.POSITIVE_INFINITY }: PlanOptions = {},
 ): Promise<PlannedUnits | undefined> {
-  const cut = await cutPartition(run.inputUri, run, run.targetRows, mayGoOn);
+  const cut = await cutPartition(run, mayGoOn);
   if (cut === undefined) return undefined;
   const found = digestOfParts(cut.parts);
   if (run.partsDigest !== undefined && run.partsDigest !== found) {
@@ -42,6 +53,7 @@ export async function planPartition(
       found: found.slice(0, 12),
     });
   }
+  refuseLargeRowGroups(run, cut, mostRowGroupRows);
   const planned = await planOfCut(run, cut);
   const units = await workUnits(run, openParts(planned));
   const bytes = encodeJson(units);
@@ -55,4 +67,15 @@ export async function planPartition(
     brokenCount: cut.broken.length,
     ignored: cut.ignored,
   };
+}
+
+function refuseLargeRowGroups({ inputUri }: PartitionRun, { largest }: CutPartition, mostRows: number): void {
+  if (largest === undefined || largest.rows <= mostRows) return;
+  const { shard, rowGroup, rows } = largest;
+  throw new Ncs4cvrError('PLAN_ROW_GROUP_TOO_LARGE', 'a row group takes longer than a worker has', {
+    file: shardUri(inputUri, shard),
+    rowGroup,
+    expected: `at most ${mostRows} rows in a row group`,
+    found: `${rows}`,
+  });
 }

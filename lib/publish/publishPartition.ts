@@ -76,7 +76,7 @@ export async function publishPartition(
   run: PartitionRun,
   gates: readonly Gate[] = DEFAULT_GATES,
 ): Promise<PublishOutcome> {
-  const { root, partition, model, inputUri, targetRows, liftHold, basedOnGeneration } = run;
+  const { root, partition, model, liftHold, basedOnGeneration } = run;
   for (let attempt = 1; ; attempt++) {
     // Before the listing: a publisher that has seen a newer listing changes the pointer, and this one's flip fails.
     const state = await readPointer(root, partition);
@@ -92,7 +92,7 @@ export async function publishPartition(
       const reason = `${pointer.current.model.version} was published after this run was planned`;
       return { kind: 'superseded', reason };
     }
-    const { parts, broken } = (await cutPartition(inputUri, run, targetRows))!;
+    const { parts, broken } = (await cutPartition(run))!;
     const receipts = await receiptsOf(parts, run);
     const missing = parts.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };

@@ -59,9 +59,8 @@ export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: s
 export async function refuseStalePlan(plan: RunPlan, planUri: string): Promise<void> {
   const problems: string[] = [];
   for (const planned of plan.partitions) {
-    const { root, model, targetRows } = plan;
     const { partition, inputUri } = planned;
-    const cut = (await cutPartition(inputUri, { root, partition, model }, targetRows))!;
+    const cut = (await cutPartition({ ...plan, partition, inputUri }))!;
     if (digestOfParts(cut.parts) === digestOfParts(planned.parts)) continue;
     problems.push(...changes(planned, spansOf(cut.parts)));
   }

@@ -1,13 +1,11 @@
-import type { RecordBatch } from 'apache-arrow';
-import { PredictionWriter } from '../arrow/predictionWriter.ts';
+import { type PredictionBatch, PredictionWriter } from '../arrow/predictionWriter.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { Scores } from '../bundle/scoringSession.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { addCounts } from './featureDrift.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { scoredRequests } from './scoredRequests.ts';
+import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
 
@@ -95,10 +93,12 @@ export async function scoreSpans(
         return false;
       });
       for await (const request of scored) {
-        for (const { rowGroup, batches, ...scores } of request.rowGroups) {
-          const { reads, spanRows } = rowGroup;
+        for (const { rowGroup, batches } of request.rowGroups) {
           for (const batch of batches) check.nulls(batch, rowGroup);
-          await writeBatches(writer, batches, scores);
+        }
+        await writer.write(...request.rowGroups.flatMap(predictionBatches));
+        for (const { rowGroup } of request.rowGroups) {
+          const { reads, spanRows } = rowGroup;
           rowsSoFar += reads.rowCount;
           onRows?.(reads.rowCount, spanRows);
         }
@@ -116,20 +116,12 @@ export async function scoreSpans(
   }
 }
 
-async function writeBatches(
-  writer: PredictionWriter,
-  batches: readonly RecordBatch[],
-  { pctr, pcvr, pctcvr }: Scores,
-): Promise<void> {
+function predictionBatches({ batches, pctr, pcvr, pctcvr }: ScoredRowGroup): PredictionBatch[] {
   let at = 0;
-  for (const keys of batches) {
-    const end = at + keys.numRows;
-    await writer.write({
-      keys,
-      pctr: pctr.subarray(at, end),
-      pcvr: pcvr.subarray(at, end),
-      pctcvr: pctcvr.subarray(at, end),
-    });
-    at = end;
-  }
+  return batches.map((keys) => {
+    const start = at;
+    at += keys.numRows;
+    const own = (scores: Float32Array) => scores.subarray(start, at);
+    return { keys, pctr: own(pctr), pcvr: own(pcvr), pctcvr: own(pctcvr) };
+  });
 }

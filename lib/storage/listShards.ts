@@ -21,6 +21,23 @@ function endingOf(path: string): string | undefined {
   return SHARD_ENDINGS.find((ending) => name.endsWith(ending));
 }
 
+/**
+ * Whether a shard counts for a job, by its path below the partition: in a pattern, `*` stands for anything but a slash, `**` for
+ * anything, and every other character for itself. The whole path must match.
+ * @param pattern all shards count without one
+ */
+export function shardMatcher(pattern: string | undefined): (path: string) => boolean {
+  if (pattern === undefined) return () => true;
+  const source = pattern
+    .split(/(\*\*|\*)/)
+    .map((piece) =>
+      piece === '**' ? '.*' : piece === '*' ? '[^/]*' : piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+    )
+    .join('');
+  const expression = new RegExp(`^${source}$`, 's');
+  return (path) => expression.test(path);
+}
+
 /** How a Parquet file begins, and one whose footer is encrypted. */
 const MAGICS: readonly string[] = ['PAR1', 'PARE'];
 const MAGIC_BYTES = 4;

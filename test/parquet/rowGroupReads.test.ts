@@ -89,6 +89,17 @@ describe('rowGroupReads', () => {
     }
   });
 
+  it('reads a gap along that is no longer than allowed, and places chunks behind it', () => {
+    const reads = rowGroupReads(readable(), 0, ['c', 'b'], 100);
+    expect(reads.ranges).toEqual([{ startByte: 104, endByte: 404, targetByte: 0 }]);
+    expect(reads.bufferBytes).toBe(300);
+    expect(reads.columns.map(({ chunks }) => [chunks[0]!.startByte, chunks[0]!.endByte])).toEqual([
+      [200, 300],
+      [0, 100],
+    ]);
+    expect(rowGroupReads(readable(), 0, ['c', 'b'], 99).ranges).toHaveLength(2);
+  });
+
   it('places every chunk in the buffer, the dictionary page before the data pages', () => {
     const reads = rowGroupReads(readable(), 0, ['c', 'a']);
     expect(reads.columns.map(({ chunks }) => chunks)).toMatchObject([

@@ -38,7 +38,7 @@ function freshPlace({ rows = 400, rowGroupRows = 50 } = {}): Place {
   writeFileSync(join(place.inputUri, 'a.parquet'), funnelShard(funnelRows('2024-03-09', rows), rowGroupRows));
   return place;
 }
-const partsIn = async (run: PartitionRun) => (await cutPartition(run.inputUri, run, run.targetRows))!.parts;
+const partsIn = async (run: PartitionRun) => (await cutPartition(run))!.parts;
 
 describe('work units', () => {
   const place = { inputUri: 's3://b', root: join(folder, 'units') };

@@ -1,0 +1,87 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import type { OpenSpan } from '../../lib/scoring/openSpans.ts';
+import { planRequests } from '../../lib/scoring/planRequests.ts';
+import { memoryFile } from '../parquet/memoryFile.ts';
+import { sampleShard } from '../parquet/sampleShards.ts';
+
+vi.mock('../../lib/scoring/requestLimits.ts', () => ({
+  REQUEST_ROWS: 100,
+  REQUEST_BYTES: 2000,
+  SMALL_SHARD_BYTES: 10_000,
+  JOIN_GAP_BYTES: 0,
+}));
+
+/** Spans over shards of so many rows in row groups of so many; `id` takes at least 8 bytes per row. */
+async function* spansOf(...shards: [rows: number, rowGroupRows: number][]): AsyncGenerator<OpenSpan> {
+  for (const [index, [rows, rowGroupRows]] of shards.entries()) {
+    const shard = await openShard(memoryFile(sampleShard(rows, rowGroupRows), `shard ${index}`));
+    yield { index, shard, range: { first: 0, end: shard.rowGroups.length } };
+  }
+}
+
+/** Each request as "span/row group:rows ...". */
+async function planned(
+  spans: AsyncIterable<OpenSpan>,
+  columns: string[],
+  firstRowGroup?: number,
+): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { rowGroups, rowCount } of planRequests(spans, () => columns, firstRowGroup)) {
+    expect(rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0)).toBe(rowCount);
+    found.push(rowGroups.map(({ span, reads }) => `${span}/${reads.rowGroup}:${reads.rowCount}`).join(' '));
+  }
+  return found;
+}
+
+describe('planRequests', () => {
+  test('packs neighbours up to the limit of rows, across shards and in order; a large row group stands alone', async () => {
+    expect(await planned(spansOf([60, 30], [40, 40], [1, 1], [150, 150], [10, 10]), ['id'])).toEqual([
+      '0/0:30 0/1:30 1/0:40',
+      '2/0:1',
+      '3/0:150',
+      '4/0:10',
+    ]);
+  });
+
+  test('packs no more bytes than the limit', async () => {
+    // 20 rows of a double are 160 bytes and their page header; ten of them and two more columns pass 2,000.
+    const wide = await planned(spansOf([100, 20]), ['id', 'city', 'price']);
+    expect(wide.length).toBeGreaterThan(1);
+    expect(await planned(spansOf([100, 20]), ['price'])).toHaveLength(1);
+  });
+
+  test('starts at a row group of the first span only', async () => {
+    expect(await planned(spansOf([50, 10], [20, 10]), ['id'], 4)).toEqual(['0/4:10 1/0:10 1/1:10']);
+  });
+
+  test('what it planned from a boundary on is what it plans when it starts there', async () => {
+    const all = await planned(spansOf([190, 7], [95, 40], [30, 30]), ['id']);
+    const [, second] = all;
+    const [, rowGroup] = second!.match(/^0\/(\d+)/) ?? [];
+    if (rowGroup === undefined) throw new Error('the second request starts within the first span');
+    expect(await planned(spansOf([190, 7], [95, 40], [30, 30]), ['id'], Number(rowGroup))).toEqual(
+      all.slice(1),
+    );
+  });
+
+  test('brings the bytes of a small shard along, and leaves those of a larger one to the worker', async () => {
+    const found: boolean[] = [];
+    for await (const { rowGroups } of planRequests(spansOf([30, 30], [3000, 3000]), () => ['id'])) {
+      found.push(...rowGroups.map(({ buffer }) => buffer !== undefined));
+    }
+    expect(found).toEqual([true, false]);
+  });
+
+  test('throws the error of a shard that fails, after the requests that were full before it', async () => {
+    const failing = (span: OpenSpan) => {
+      if (span.index === 1) throw new Error('no such column');
+      return ['id'];
+    };
+    const requests = planRequests(spansOf([210, 70], [10, 10]), failing);
+    for (const rowGroup of [0, 1]) {
+      expect((await requests.next()).value!.rowGroups.map(({ reads }) => reads.rowGroup)).toEqual([rowGroup]);
+    }
+    await expect(requests.next()).rejects.toThrow('no such column');
+  });
+});
