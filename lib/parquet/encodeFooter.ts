@@ -5,7 +5,6 @@ import type { ShardColumn } from './shardColumns.ts';
 
 /** Where a column chunk is in the file that is being put together. */
 export interface PlacedChunk {
-  readonly path: readonly string[];
   readonly type: ParquetType;
   readonly codec: CompressionCodec;
   readonly valueCount: number;
@@ -61,9 +60,10 @@ function columnChunk(chunk: PlacedChunk): ColumnChunk {
     file_offset: startByte,
     meta_data: {
       type: chunk.type,
-      // Readers take encodings from the page headers; the list must only be there and not be empty.
-      encodings: ['PLAIN', 'RLE'],
-      path_in_schema: [...chunk.path],
+      // The decoder takes encodings from the page headers and names from the schema. Both lists must only be there: for a shard
+      // of few rows, writing them would cost as much as decoding.
+      encodings: ['PLAIN'],
+      path_in_schema: [],
       codec: chunk.codec,
       num_values: BigInt(chunk.valueCount),
       total_uncompressed_size: BigInt(chunk.uncompressedBytes),

@@ -47,8 +47,7 @@ function fieldsOf(columns: readonly ShardColumn[]): Field[] {
   const emptyChunks = columns
     .flatMap(({ leaves }) => leaves)
     .map(
-      ({ path, element }): PlacedChunk => ({
-        path,
+      ({ element }): PlacedChunk => ({
         type: element.type!,
         codec: 'UNCOMPRESSED',
         valueCount: 0,

@@ -166,7 +166,6 @@ function locateChunk(
     });
   }
   return {
-    path: leaf.path,
     type: meta.type,
     codec: meta.codec,
     valueCount: number('the value count', meta.num_values),
