@@ -1,7 +1,7 @@
 import { localDisk } from './localDisk.ts';
 import { s3Storage } from './s3Storage.ts';
 import type { CreateOptions, ListedFile, Storage } from './storage.ts';
-import { diskPath, parseS3Uri, uriScheme } from './uri.ts';
+import { diskPath, joinUri, parseS3Uri, uriScheme } from './uri.ts';
 
 /**
  * The storage that a URI lives in.
@@ -16,9 +16,13 @@ export function storageFor(uri: string): Storage {
   return localDisk;
 }
 
-/** As `Storage.list`, of a folder that may not be there. */
+/**
+ * As `Storage.list`, of a folder that may not be there. In S3 it is a listing and nothing else: to ask whether there is an object
+ * of that name would need the right to read it.
+ */
 export async function listIfAny(uri: string): Promise<readonly ListedFile[]> {
   const storage = storageFor(uri);
+  if (uriScheme(uri) === 's3') return storage.list(joinUri(uri, ''));
   return (await storage.exists(uri)) ? storage.list(uri) : [];
 }
 

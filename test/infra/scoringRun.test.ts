@@ -14,7 +14,7 @@ import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { currentJob, setJob } from '../support/functions/jobVariable.ts';
+import { changeJob, currentJob, setJob } from '../support/functions/jobVariable.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import {
@@ -98,6 +98,8 @@ const run = (partitions: object, from: Definition = scoringRun, input: unknown =
   runStateMachine(from, input, services, { name: `run-${runNumber++}`, stateMachineArn });
 const published = async () =>
   (await publicationStatus(currentJob().scores)).map(({ partition, current }) => [partition, current.rows]);
+/** Begins as Parquet does, and does not end like it. */
+const BROKEN_SHARD = Buffer.from('PAR1 and nothing more');
 const ALL = { kind: 'dates', from: '2024-03-01', to: '2024-03-31' };
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state machine', () => {
@@ -230,21 +232,72 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     ]);
   });
 
-  it("publishes every other partition though all units of one fail, and one of them can't be planned", async () => {
-    const partitions = ['dt=2024-03-06', 'dt=2024-03-07', 'dt=2024-03-08', 'dt=2024-03-09'];
+  it("publishes every other partition though all units of one fail, one has a broken shard, and one can't be planned", async () => {
+    const partitions = ['dt=2024-03-05', 'dt=2024-03-06', 'dt=2024-03-07', 'dt=2024-03-08', 'dt=2024-03-09'];
     for (const partition of partitions) land(partition, 40);
+    // Rows of the first would count twice.
+    land('dt=2024-03-05/hour=01', 40);
     broken.add('dt=2024-03-07');
-    put('dt=2024-03-08/b.parquet', Buffer.from('PAR1 and nothing more'));
-    await expect(run(ALL)).rejects.toThrow(/of 4 partitions, 2 failed/);
-    const failed = await failures();
-    expect(failed.map(([name]) => name).sort()).toEqual([
-      expect.stringMatching(/Error/),
-      'PartitionIncomplete',
-    ]);
-    expect(failed.some(([, cause]) => cause!.includes('dt=2024-03-08/b.parquet'))).toBe(true);
+    put('dt=2024-03-08/b.parquet', BROKEN_SHARD);
+    await expect(run(ALL)).rejects.toThrow(/of 5 partitions, 3 failed/);
+    expect(new Map(await failures())).toEqual(
+      new Map([
+        ['Ncs4cvrError', expect.stringMatching(/PLAN_NESTED_PARTITION.*dt=2024-03-05/s)],
+        ['PartitionIncomplete', expect.stringContaining('dt=2024-03-07')],
+        [
+          'PartitionRefused',
+          expect.stringMatching(
+            /^dt=2024-03-08 is refused by a gate: .*\/dt=2024-03-08\/b\.parquet, rows unknown/,
+          ),
+        ],
+      ]),
+    );
     expect(await published()).toEqual([
       ['dt=2024-03-06', 40],
       ['dt=2024-03-09', 40],
+    ]);
+  });
+
+  it('that publishes a partition without a broken shard which its job tolerates fails all the same, and names the shard', async () => {
+    changeJob({ tolerated: { brokenShards: 1 } });
+    land('dt=2024-03-08', 40);
+    land('dt=2024-03-09', 40);
+    put('dt=2024-03-09/b.parquet', BROKEN_SHARD);
+    const withoutIt = [
+      'PartitionPublishedWithout',
+      expect.stringMatching(
+        /^dt=2024-03-09 is published without [^ ]*\/dt=2024-03-09\/b\.parquet, rows unknown: /,
+      ),
+    ];
+    for (let i = 0; i < 2; i++) {
+      await expect(run(ALL)).rejects.toMatchObject({
+        name: 'PartitionsNotPublished',
+        message: expect.stringContaining('of 2 partitions, 1 failed'),
+      });
+      expect((await failures()).at(-1)).toEqual(withoutIt);
+      // Readers have the other shard's rows, and so they do after a run that finds them as they are.
+      expect(await published()).toEqual([
+        ['dt=2024-03-08', 40],
+        ['dt=2024-03-09', 40],
+      ]);
+      const [, status] = await publicationStatus(currentJob().scores);
+      expect(status!.generation).toBe(1);
+    }
+    // One more than is tolerated: what is visible stays.
+    put('dt=2024-03-09/c.parquet', BROKEN_SHARD);
+    await expect(run(ALL)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });
+    expect((await failures()).map(([name]) => name).sort()).toEqual([
+      'PartitionPublishedWithout',
+      'PartitionPublishedWithout',
+      'PartitionRefused',
+    ]);
+    // Replaced, it is published with all of them, and all is well.
+    land('dt=2024-03-09', 60, 'b.parquet');
+    land('dt=2024-03-09', 60, 'c.parquet');
+    await run(ALL);
+    expect(await published()).toEqual([
+      ['dt=2024-03-08', 40],
+      ['dt=2024-03-09', 160],
     ]);
   });
 
@@ -265,7 +318,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect(await failures()).toEqual([
       [
         'PartitionRefused',
-        expect.stringMatching(/^dt=2024-03-07 is refused by a gate: .*expected 20 rows, found 21/),
+        expect.stringMatching(
+          /^dt=2024-03-07 is refused by a gate: .*expected 20 rows of a\.parquet, found 21/,
+        ),
       ],
     ]);
     expect(await published()).toEqual([

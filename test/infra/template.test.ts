@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
@@ -130,14 +131,24 @@ describe('what functions may write', () => {
   });
 
   it('and the state machine writes what became of its items where its role may', () => {
-    const prefixOf = (...params: readonly string[]) =>
-      /"Prefix":"([^"]*)"/.exec(
-        JSON.stringify(
-          resolveTemplate(packagedTemplate('prod', ...params)).ScoringRun!.Properties!.Definition,
-        ),
-      )![1];
-    expect(prefixOf()).toBe('runs');
-    expect(prefixOf('--param=scores=s3://our-data/scores/v2')).toBe('scores/v2/runs');
+    for (const params of [[], ['--param=scores=s3://our-data/scores/v2']]) {
+      const template = resolveTemplate(packagedTemplate('prod', ...params));
+      const { Variables } = template.PlanLambdaFunction!.Properties!.Environment as {
+        Variables: NodeJS.ProcessEnv;
+      };
+      // Where the plan function sends both maps.
+      const results = joinUri(readSettings(Variables).JOB.scores, 'runs');
+      const machine = template.ScoringRun!.Properties!;
+      const prefixes = JSON.stringify(machine.Definition).matchAll(/"Prefix\.\$":"([^"]*)"/g);
+      expect([...prefixes].map(([, path]) => path)).toEqual(['$.run.results.prefix', '$.results.prefix']);
+      const [, role] = ofType<object>(template, 'AWS::IAM::Role').find(
+        ([name]) => name === 'ScoringRunRole',
+      )!;
+      const written = allowances('ScoringRunRole', role, template).filter(may('s3:PutObject'));
+      expect(written.flatMap(({ Resource }) => listed(Resource))).toEqual([
+        `${results.replace('s3://', 'arn:aws:s3:::')}/*`,
+      ]);
+    }
   });
 
   it('can start nothing: only features tell of new objects, and no role sends to the queue of events', () => {
@@ -149,9 +160,15 @@ describe('what functions may write', () => {
     }
   });
 
-  it('is never deleted by them', () => {
-    const actions = allowed().flatMap(([, statements]) => statements.flatMap(({ Action }) => listed(Action)));
-    expect(actions.filter((action) => /^s3:(Delete|PutBucket|PutObjectAcl)/.test(action))).toEqual([]);
+  it('is never deleted by them, but for pieces of a part that is whole', () => {
+    const risky = allowed().flatMap(([name, statements]) =>
+      statements
+        .filter(({ Action }) =>
+          listed(Action).some((action) => /^s3:(Delete|PutBucket|PutObjectAcl)/.test(action)),
+        )
+        .map(({ Action, Resource }) => [name, listed(Action), listed(Resource)]),
+    );
+    expect(risky).toEqual([['ScoreRole', ['s3:DeleteObject'], ['arn:aws:s3:::ScoresBucket/segments/*']]]);
   });
 });
 
@@ -165,6 +182,7 @@ describe('buckets', () => {
     expect(byAge.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
       ['plans/', 90],
       ['runs/', 90],
+      ['segments/', 90],
     ]);
     const former = expiring.filter((rule) => !byAge.includes(rule));
     expect(former).toMatchObject([
@@ -230,7 +248,6 @@ describe('the state machine', () => {
       ['PlanFunctionArn', 'ncs4cvr-prod-plan'],
       ['ScoreFunctionArn', 'ncs4cvr-prod-score'],
       ['PublishFunctionArn', 'ncs4cvr-prod-publish'],
-      ['RunsPrefix', 'runs'],
     ]);
   });
 });
@@ -303,6 +320,7 @@ describe('functions', () => {
       timeZone: 'Asia/Tokyo',
       completeness: '{"kind":"shards","count":24}',
       newest: '{"lookBackDays":3,"allowFuture":true}',
+      tolerated: '{"brokenShards":2}',
       channel: 'next',
       targetRows: '5000',
     };
@@ -315,9 +333,15 @@ describe('functions', () => {
         model: { models: 's3://ModelsBucket', channel },
         completeness: JSON.parse(params.completeness),
         newest: JSON.parse(params.newest),
+        tolerated: { brokenShards: 2 },
         targetRows: 5000,
       }),
     );
+  });
+
+  it('that read every footer of a first plan have all the time that Lambda gives, as the scorers have', () => {
+    expect(property('PlanLambdaFunction', 'Timeout')).toBe(900);
+    expect(property('ScoreLambdaFunction', 'Timeout')).toBe(900);
   });
 
   it('reserve nothing unless asked to: the first quota of an account is ten at a time, all of them unreserved', () => {

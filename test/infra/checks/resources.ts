@@ -3,6 +3,12 @@ import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts
 /** What is wrong with a template (resolved, `resolveTemplate`), in a line each. */
 export type Check = (resources: Resources) => string[];
 
+/** A path into the packaged template, and what is there instead; undefined: nothing. `+` at its end appends. */
+export type Mutation = readonly [path: string, value: unknown];
+
+/** A mutation, and what the check that it is for must say of it, among other things. */
+export type SpoiltProperty = readonly [...Mutation, found: string];
+
 export interface Statement {
   readonly Effect: string;
   readonly Action: string | readonly string[];
