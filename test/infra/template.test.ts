@@ -231,6 +231,26 @@ describe('alarms', () => {
     }
   });
 
+  it('are in the manual, which says what to do about each, and names no other ones', () => {
+    const named = new Set<string>();
+    for (const params of [[], ['--param=input=s3://their-features']]) {
+      const template = resolveTemplate(packagedTemplate('prod', ...params));
+      for (const [name] of ofType(template, 'AWS::CloudWatch::Alarm')) named.add(name);
+    }
+    const manual = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const [, section = ''] = manual.split('\n## Alarms\n');
+    const rows = section
+      .split('\n## ')[0]!
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    const explained = rows.flatMap((row) => row.split(' | ')[0]!.match(/\w+Alarm\b/g) ?? []);
+    expect(explained.sort()).toEqual([...named].sort());
+    const queues = ofType(resources, 'AWS::SQS::Queue').map(([name]) => name);
+    const letters = new Set(manual.match(/\b\w+DeadLetters\b/g));
+    expect([...letters].filter((name) => !queues.includes(name))).toEqual([]);
+    expect(letters.size).toBeGreaterThan(0);
+  });
+
   it('reach a topic that CloudWatch may use: not one encrypted with a key of AWS', () => {
     expect(property('AlarmTopic', 'KmsMasterKeyId')).toBeUndefined();
   });
