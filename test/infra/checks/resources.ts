@@ -54,3 +54,11 @@ export interface EventSource {
 export function nameIn(arn: string): string {
   return arn.split(/[:/]/).at(-1)!;
 }
+
+/** What stands at a path of a resource's properties; undefined for nothing. */
+export function propertyOf(resources: Resources, name: string, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+    resources[name]!.Properties,
+  );
+}
