@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { listShards, SHARD_ENDINGS, withoutShardEnding } from '../../lib/storage/listShards.ts';
+import { listShards, withoutShardEnding } from '../../lib/storage/listShards.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -70,10 +69,4 @@ describe.each([
 it('the ending that makes a file a shard is taken off its name, and no other', () => {
   expect(SHARDS.map(withoutShardEnding)).toEqual(['a', 'b', 'c', 'dt=1/d']);
   expect(withoutShardEnding('x.arrow')).toBe('x.arrow');
-});
-
-it('the bucket tells the event path of every ending that is listed, and of no other', () => {
-  const template = readFileSync(new URL('../../infra/buckets.yml', import.meta.url), 'utf8');
-  const told = [...template.matchAll(/Name: suffix, Value: ([.\w]+)/g)].map(([, ending]) => ending);
-  expect(told).toEqual([...SHARD_ENDINGS]);
 });
