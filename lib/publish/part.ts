@@ -14,7 +14,10 @@ export type Part = Readonly<z.infer<typeof partSchema>>;
 /** In the digest, so that parts of another format have other names. */
 const PART_FORMAT = 2;
 
-/** The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits. */
+/**
+ * The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits.
+ * @internal exported for tests: no cut has the spans that must not share a name
+ */
 export function partIdOf(spans: readonly Span[], model: ModelIdentity): string {
   const inputs = spans.map(({ shard, version, firstRowGroup, endRowGroup }) => [
     shard,

@@ -7,10 +7,13 @@ import { functions, retention } from './checks/functions.ts';
 import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
-import type { Check } from './checks/resources.ts';
+import type { Check, Mutation, SpoiltProperty } from './checks/resources.ts';
 import { operators, roles } from './checks/roles.ts';
 import { type CodeCalls, functionCalls, operatorCalls } from './codeCalls.ts';
-import { MUTATIONS, type Mutation } from './mutations.ts';
+import { ALARM_MUTATIONS } from './mutations/alarmMutations.ts';
+import { PRIVACY_MUTATIONS } from './mutations/privacyMutations.ts';
+import { FUNCTION_MUTATIONS, QUEUE_MUTATIONS, RETENTION_MUTATIONS } from './mutations/queueMutations.ts';
+import { OPERATOR_MUTATIONS, ROLE_MUTATIONS } from './mutations/roleMutations.ts';
 
 // A check that finds nothing wrong with the template might find nothing wrong with any: here each is given templates with one
 // property spoilt, and must say so.
@@ -22,15 +25,15 @@ beforeAll(async () => {
   ofOperators = operatorCalls();
 }, 120_000);
 
-const CHECKS: Readonly<Record<keyof typeof MUTATIONS, Check>> = {
-  privacy,
-  roles: (resources) => roles(resources, calls),
-  operators: (resources) => operators(resources, ofOperators),
-  queues,
-  alarms: (resources) => alarms(resources, calls),
-  functions,
-  retention,
-};
+const CHECKS: readonly (readonly [name: string, Check, readonly SpoiltProperty[]])[] = [
+  ['privacy', privacy, PRIVACY_MUTATIONS],
+  ['roles', (resources) => roles(resources, calls), ROLE_MUTATIONS],
+  ['operators', (resources) => operators(resources, ofOperators), OPERATOR_MUTATIONS],
+  ['queues', queues, QUEUE_MUTATIONS],
+  ['alarms', (resources) => alarms(resources, calls), ALARM_MUTATIONS],
+  ['functions', functions, FUNCTION_MUTATIONS],
+  ['retention', retention, RETENTION_MUTATIONS],
+];
 
 function mutated([path, value]: Mutation, ...params: readonly string[]): Resources {
   const template = structuredClone(packagedTemplate('prod', ...params));
@@ -48,12 +51,12 @@ function mutated([path, value]: Mutation, ...params: readonly string[]): Resourc
   return resolveTemplate(template);
 }
 
-describe.each(Object.entries(CHECKS))('the check of %s', (name, check) => {
+describe.each(CHECKS)('the check of %s', (_, check, mutations) => {
   it('passes what is deployed', () => {
     expect(check(resolveTemplate(packagedTemplate('prod')))).toEqual([]);
   });
 
-  it.each([...MUTATIONS[name as keyof typeof MUTATIONS]])('finds %s = %j', (path, value, found) => {
+  it.each(mutations)('finds %s = %j', (path, value, found) => {
     expect(check(mutated([path, value]))).toContain(found);
   });
 });

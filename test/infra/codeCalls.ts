@@ -27,9 +27,13 @@ export function functionCalls(): Readonly<Record<string, CodeCalls>> {
 
 /** The calls of those of the CLI's commands that are about a stage. */
 export function operatorCalls(): CodeCalls {
-  const entries = ['planCommand', 'publicationCommands', 'redriveCommand', 'runCommand'].map(
-    (name) => `lib/cli/${name}.ts`,
-  );
+  const entries = [
+    'planCommand',
+    'promoteCommand',
+    'publicationCommands',
+    'redriveCommand',
+    'runCommand',
+  ].map((name) => `lib/cli/${name}.ts`);
   return codeCalls(entries, programOf(entries));
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
-import { writeWhole } from '../../lib/storage/openStorage.ts';
+import { listIfAny, writeWhole } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -165,6 +165,27 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
       });
     }
     expect(headersOf('open')).not.toHaveProperty('x-amz-server-side-encryption');
+  });
+});
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a folder that may not be there', () => {
+  it('is listed by listings alone: nobody asks for an object of its name, which needs the right to read it', async () => {
+    await writeWhole(uriOf('maybe/a'), bytesOf('a'));
+    await writeWhole(uriOf('maybe/b/c'), bytesOf('c'));
+    await writeWhole(uriOf('maybe-not/d'), bytesOf('d'));
+    const namesIn = async (folder: string) =>
+      (await listIfAny(uriOf(folder))).map(({ uri, relativePath }) => [uri, relativePath]);
+    const before = s3.double!.requests.length;
+    expect(await namesIn('maybe')).toEqual([
+      [uriOf('maybe/a'), 'a'],
+      [uriOf('maybe/b/c'), 'b/c'],
+    ]);
+    expect(await namesIn('nothing')).toEqual([]);
+    const asked = s3.double!.requests.slice(before);
+    expect(asked.map(({ method, key }) => [method, key])).toEqual([
+      ['GET', ''],
+      ['GET', ''],
+    ]);
   });
 });
 

@@ -19,7 +19,7 @@ export interface Location {
 interface Job {
   readonly input: string;
   readonly scores: string;
-  readonly model: string;
+  readonly model: { readonly models: string };
 }
 
 /** What the functions are told is where they may read and write. */
@@ -28,7 +28,7 @@ export function locationsIn(resources: Resources, keys: Keys): Location[] {
   const { input, scores, model } = JSON.parse(Environment?.Variables.JOB ?? '{}') as Job;
   return [
     locationOf(input, keys.input),
-    locationOf(model.replace(/\/[^/]+$/, ''), keys.models),
+    locationOf(model.models, keys.models),
     locationOf(scores, keys.scores),
   ];
 }

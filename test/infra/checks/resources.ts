@@ -3,6 +3,12 @@ import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts
 /** What is wrong with a template (resolved, `resolveTemplate`), in a line each. */
 export type Check = (resources: Resources) => string[];
 
+/** A path into the packaged template, and what is there instead; undefined: nothing. `+` at its end appends. */
+export type Mutation = readonly [path: string, value: unknown];
+
+/** A mutation, and what the check that it is for must say of it, among other things. */
+export type SpoiltProperty = readonly [...Mutation, found: string];
+
 export interface Statement {
   readonly Effect: string;
   readonly Action: string | readonly string[];
@@ -47,4 +53,12 @@ export interface EventSource {
 /** The last part of an ARN: the name of the queue, function, machine or bucket. */
 export function nameIn(arn: string): string {
   return arn.split(/[:/]/).at(-1)!;
+}
+
+/** What stands at a path of a resource's properties; undefined for nothing. */
+export function propertyOf(resources: Resources, name: string, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+    resources[name]!.Properties,
+  );
 }

@@ -40,6 +40,10 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   PutObjectCommand: ['s3:PutObject'],
   // Creating, sending and completing a multipart upload are s3:PutObject.
   Upload: ['s3:PutObject', 's3:AbortMultipartUpload'],
+  CreateMultipartUploadCommand: ['s3:PutObject'],
+  UploadPartCommand: ['s3:PutObject'],
+  CompleteMultipartUploadCommand: ['s3:PutObject'],
+  AbortMultipartUploadCommand: ['s3:AbortMultipartUpload'],
   DeleteObjectCommand: ['s3:DeleteObject'],
   DeleteObjectsCommand: ['s3:DeleteObject'],
   StartExecutionCommand: ['states:StartExecution'],

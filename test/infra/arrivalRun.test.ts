@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { StartExecution } from '../../lib/arrivals/arrivalRun.ts';
+import { readArrivalState } from '../../lib/arrivals/arrivalState.ts';
+import { finishArrival } from '../../lib/arrivals/finishArrival.ts';
+import { noticeArrival } from '../../lib/arrivals/noticeArrival.ts';
+import { publicationStatus } from '../../lib/publish/publishedState.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { changeJob, currentJob } from '../support/functions/jobVariable.ts';
+import { putFolder } from '../support/s3/putFolder.ts';
+import { type RunFailed, redriven, runStateMachine } from '../support/stepFunctions/runStateMachine.ts';
+import { scoringRun } from '../support/stepFunctions/scoringRun.ts';
+import { ALL, scoringRunScene } from './scoringRunScene.ts';
+
+// The state machine as it is deployed, started by arrivals, with the functions in this process.
+const scene = scoringRunScene();
+
+describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of arrivals', () => {
+  const place = () => ({ root: currentJob().scores, partition: 'dt=2024-03-09' });
+  let started: string[];
+  const start: StartExecution = async (name) => {
+    started.push(name);
+    return 'running';
+  };
+  const stateOf = async () => (await readArrivalState(place())).state;
+  beforeEach(async () => {
+    started = [];
+    scene.land('dt=2024-03-09', 40);
+    await noticeArrival(place(), { waitSeconds: 90, start });
+  });
+  const input = { arrival: { partition: 'dt=2024-03-09', round: 1, waitSeconds: 90 } };
+
+  it('waits, publishes with what landed meanwhile, and ends its round', async () => {
+    const waited: number[] = [];
+    const wait = async (seconds: number) => {
+      waited.push(seconds);
+      scene.land('dt=2024-03-09', 60, 'b.parquet');
+      await noticeArrival(place(), { waitSeconds: 90, start });
+    };
+    await runStateMachine(scoringRun, input, { ...scene.services, wait });
+    expect(waited).toEqual([90]);
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
+    expect(await stateOf()).toMatchObject({ round: 1, isRunning: false, isPending: false });
+  });
+
+  it('ends its round though the partition is not published', async () => {
+    scene.broken.add('dt=2024-03-09');
+    await expect(scene.run(ALL, scoringRun, input)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });
+    expect(await stateOf()).toMatchObject({ round: 1, isRunning: false });
+  });
+
+  it('that was cut off, and whose round has been ended for it, publishes when it is redriven and begins no round', async () => {
+    const { model } = currentJob();
+    changeJob({ model: `s3://${scene.bucket}/nowhere` });
+    const failure = (await scene.run(ALL, scoringRun, input).catch((error: unknown) => error)) as RunFailed;
+    expect(failure).toMatchObject({ state: 'Choose' });
+    // As the event of its end does.
+    await finishArrival(place(), 1, { waitSeconds: 90, start });
+    changeJob({ model });
+    await scene.run(ALL, redriven(scoringRun, failure), failure.input);
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 40]]);
+    expect(await stateOf()).toMatchObject({ round: 1, isRunning: false });
+    expect(started).toHaveLength(1);
+  });
+
+  it('scores with the model that is published while it runs', async () => {
+    const { bundleUri } = await trainTinyModel(join(scene.folder, 'other'), {
+      config: { modelVersion: 'tiny-2', training: { seed: 9 } },
+    });
+    await putFolder(bundleUri, `s3://${scene.bucket}/other`);
+    await runStateMachine(scoringRun, input, scene.services);
+    scene.land('dt=2024-03-09', 60, 'b.parquet');
+    let hasOvertaken = false;
+    scene.beforeScoring = async () => {
+      if (hasOvertaken) return;
+      hasOvertaken = true;
+      await scene.run(ALL, scoringRun, { partitions: ALL, modelUri: `s3://${scene.bucket}/other` });
+    };
+    await noticeArrival(place(), { waitSeconds: 90, start });
+    await scene.run(ALL, scoringRun, { arrival: { ...input.arrival, round: 2 } });
+    const [status] = await publicationStatus(currentJob().scores);
+    expect(status!.current).toMatchObject({ model: { version: 'tiny-2' }, rows: 100 });
+  }, 120_000);
+});
