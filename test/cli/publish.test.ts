@@ -52,7 +52,9 @@ describe('operators', () => {
   it('plan the newest partition, run the plan, and resolve the rows that `score` gives', async () => {
     const planned = await planWith(0);
     expect(planned).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(planned.stdout).toMatch(/^dt=2024-03-09 {2}2 shards {2}650 rows {2}[\d,]+ bytes {2}4 parts\n/);
+    expect(planned.stdout).toMatch(
+      /^dt=2024-03-09 {2}2 shards {2}650 rows {2}[\d,]+ bytes {2}4 parts; complete\n/,
+    );
     expect(planned.stdout).toMatch(
       /to score with tiny-1: 650 rows; on Lambda about \d+\.\d minutes and \$0\.00/,
     );
