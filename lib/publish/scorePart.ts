@@ -5,6 +5,7 @@ import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import type { FileStat } from '../storage/storage.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import { below, partPath, segmentFolder } from './outputLayout.ts';
 import type { Part } from './part.ts';
@@ -59,8 +60,10 @@ export async function scorePart(
     rowGroups: { first: firstRowGroup, end: endRowGroup },
   }));
   let rowsScored: number;
+  let created: FileStat | undefined;
   if (progress === undefined && mayGoOn === undefined) {
-    await scoreSpans(spans, uri, bundle, pool, { ifAbsent: true, metadata });
+    const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, { ifAbsent: true, metadata });
+    if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
   } else {
     // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
@@ -79,5 +82,6 @@ export async function scorePart(
     await concatenatePredictions(uris, uri, { ifAbsent: true });
     for (const each of uris) await storageFor(each).remove(each);
   }
-  return { receipt: await writeReceipt(part, place, bundle.contract.rowKeys), rowsScored, wasDone: false };
+  const receipt = await writeReceipt(part, place, bundle.contract.rowKeys, created);
+  return { receipt, rowsScored, wasDone: false };
 }

@@ -44,6 +44,8 @@ export interface ScoredFile {
   readonly counts: readonly FeatureCounts[];
   /** False when the output was to be written only if absent, and was there. */
   readonly isCreated: boolean;
+  /** Of the file that was created. */
+  readonly version?: string;
   /** The first row group that isn't in the file when `mayGoOn` ended it. */
   readonly stoppedAt?: SpanPosition;
 }
@@ -105,8 +107,12 @@ export async function scoreSpans(
         counts = addCounts(counts, request.counts);
       }
       const { rowCount, sizeBytes } = await writer.finish();
-      const isCreated = await output.commit();
-      return { rowCount, sizeBytes, counts, isCreated, ...(stoppedAt === undefined ? {} : { stoppedAt }) };
+      const created = await output.commit();
+      return {
+        ...{ rowCount, sizeBytes, counts, isCreated: created !== undefined },
+        ...(created === undefined ? {} : { version: created.version }),
+        ...(stoppedAt === undefined ? {} : { stoppedAt }),
+      };
     } catch (error) {
       await output.abort();
       throw error;

@@ -16,10 +16,12 @@ export function storageFor(uri: string): Storage {
   return localDisk;
 }
 
-/** As `Storage.list`, of a folder that may not be there. */
-export async function listIfAny(uri: string): Promise<readonly ListedFile[]> {
-  const storage = storageFor(uri);
-  return (await storage.exists(uri)) ? storage.list(uri) : [];
+/** As `Storage.list`, of a folder that may not be there: on S3 a request per 1,000 files and no other. */
+export async function listIfAny(folderUri: string): Promise<readonly ListedFile[]> {
+  const storage = storageFor(folderUri);
+  // S3 has no folders, so that one which isn't there is empty; the slash says that it is no file, which would be asked first.
+  if (storage === s3Storage) return storage.list(`${folderUri.replace(/\/+$/, '')}/`);
+  return (await storage.exists(folderUri)) ? storage.list(folderUri) : [];
 }
 
 /** Writes a whole file in one step: it is there complete, or not at all. */

@@ -18,9 +18,10 @@ export interface AtomicFile {
   write(bytes: Uint8Array): Promise<void>;
   /**
    * Makes the whole file visible under `uri` in one step.
-   * @returns false when the file was to be written only if absent, and there is one; nothing has changed then
+   * @returns what was written; undefined when the file was to be written only if absent, and there is one: nothing has changed
+   * then
    */
-  commit(): Promise<boolean>;
+  commit(): Promise<FileStat | undefined>;
   /** Removes what was written. Safe to call after a failed commit. */
   abort(): Promise<void>;
 }

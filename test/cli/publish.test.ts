@@ -110,7 +110,8 @@ describe('operators', () => {
       'dt=2024-03-08: published, 3 parts scored, 500 rows of tiny-1, generation 1\n' +
         'dt=2024-03-09: unchanged, 0 parts scored, 650 rows of tiny-1, generation 1\n',
     );
-    expect(filesBelow(scores).length).toBe(before + 8);
+    // Three parts with their receipts, a manifest, its audit document and a pointer.
+    expect(filesBelow(scores).length).toBe(before + 9);
   });
 
   it('are refused a plan whose input has changed since, with the shard and both versions', async () => {
