@@ -32,7 +32,7 @@ export interface InspectedPredictions {
 
 /**
  * Reads a prediction file back, piece by piece: its digest, rows, nulls, and statistics of its scores. Holds a few pieces of
- * 8 MiB, however large the file is.
+ * 64 MiB, however large the file is.
  * @param scoreNames float32 columns
  * @param known the version that the caller has written, see Storage.open
  * @throws Ncs4cvrError PREDICTION_FILE_INVALID, also when a column of `scoreNames` is missing or no float32; StorageError

@@ -30,6 +30,9 @@ export interface PartOptions {
   readonly mayGoOn?: (nextRows: number, rowsSoFar: number, seconds: number) => boolean;
 }
 
+/** A part of the default target is one request then, and not five. */
+const ONCE = { ifAbsent: true, pieceBytes: 64 * 2 ** 20 };
+
 /** How a call ended: with the part's receipt, or with where the next call goes on. */
 export type ScoredPart =
   | { readonly receipt: Receipt; readonly rowsScored: number; readonly wasDone: boolean }
@@ -62,7 +65,10 @@ export async function scorePart(
   let rowsScored: number;
   let created: FileStat | undefined;
   if (progress === undefined && mayGoOn === undefined) {
-    const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, { ifAbsent: true, metadata });
+    const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, {
+      ...ONCE,
+      metadata,
+    });
     if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
   } else {
@@ -79,7 +85,7 @@ export async function scorePart(
     if (scored.stoppedAt !== undefined) return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
-    await concatenatePredictions(uris, uri, { ifAbsent: true });
+    await concatenatePredictions(uris, uri, ONCE);
     for (const each of uris) await storageFor(each).remove(each);
   }
   const receipt = await writeReceipt(part, place, bundle.contract.rowKeys, created);

@@ -24,6 +24,8 @@ export interface ScoreSpansOptions {
   readonly metadata: (first: OpenSpan) => ReadonlyMap<string, string>;
   /** Leave an output that is there as it is. */
   readonly ifAbsent?: boolean;
+  /** As in `CreateOptions`. */
+  readonly pieceBytes?: number;
   /** Called with every row group that was written: its rows, and those of its whole span. */
   readonly onRows?: (rowCount: number, spanRows: number) => void;
   /** The first row group by default. */
@@ -67,7 +69,14 @@ export async function scoreSpans(
   outputUri: string,
   bundle: ModelBundle,
   pool: WorkerPool,
-  { metadata, ifAbsent = false, onRows, from = { span: 0, rowGroup: 0 }, mayGoOn }: ScoreSpansOptions,
+  {
+    metadata,
+    ifAbsent = false,
+    pieceBytes,
+    onRows,
+    from = { span: 0, rowGroup: 0 },
+    mayGoOn,
+  }: ScoreSpansOptions,
 ): Promise<ScoredFile> {
   const startMillis = performance.now();
   const { first, open, close } = await openFromFirst(spans, from.span);
@@ -78,7 +87,10 @@ export async function scoreSpans(
       return columnsToRead(span.shard, bundle.contract);
     };
     columnsOf(first);
-    const output = await storageFor(outputUri).createAtomic(outputUri, { ifAbsent });
+    const output = await storageFor(outputUri).createAtomic(outputUri, {
+      ifAbsent,
+      ...(pieceBytes === undefined ? {} : { pieceBytes }),
+    });
     try {
       const writer = await PredictionWriter.open({
         file: output,

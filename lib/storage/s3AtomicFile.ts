@@ -5,7 +5,7 @@ import { isConditionFailure, s3Error } from './s3Error.ts';
 import type { AtomicFile, CreateOptions, FileStat } from './storage.ts';
 import { parseS3Uri } from './uri.ts';
 
-/** Up to 10,000 pieces of this size: objects of 156 GiB. One piece is buffered and sent at a time by each of two slots. */
+/** Up to 10,000 pieces of this size: objects of 156 GiB. One piece is sent at a time by each of two slots. */
 const PIECE_BYTES = 16 * 2 ** 20;
 const PIECES_AT_A_TIME = 2;
 
@@ -15,7 +15,7 @@ const PIECES_AT_A_TIME = 2;
  */
 export async function createS3File(
   uri: string,
-  { ifAbsent = false }: CreateOptions = {},
+  { ifAbsent = false, pieceBytes = PIECE_BYTES }: CreateOptions = {},
 ): Promise<AtomicFile> {
   const { bucket, key } = parseS3Uri(uri);
   if (key === '' || key.endsWith('/')) {
@@ -35,7 +35,7 @@ export async function createS3File(
       // S3 checks it where the object appears: at the PUT, or when the upload is completed.
       ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
     },
-    partSize: PIECE_BYTES,
+    partSize: pieceBytes,
     queueSize: PIECES_AT_A_TIME,
     leavePartsOnError: false,
   });

@@ -29,6 +29,11 @@ export interface AtomicFile {
 export interface CreateOptions {
   /** Leave a file that is there as it is; it is replaced otherwise. */
   readonly ifAbsent?: boolean;
+  /**
+   * S3 gets a file in pieces of this size, up to three of which are in memory; a file that is no larger is one request. 16 MiB by
+   * default, 5 MiB at least. The disk has no pieces.
+   */
+  readonly pieceBytes?: number;
 }
 
 /** Size and version of a file. */

@@ -189,7 +189,7 @@ describe('operators', () => {
       expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
     }
     expect((await runMain('gc', '--scores', scores, '--days', '1')).exitCode).toBe(2);
-  });
+  }, 180_000);
 
   it('may give relative paths: what is published names absolute ones', async () => {
     const args = [
@@ -262,5 +262,5 @@ describe('operators', () => {
     for (const name of names(quiet).filter((name) => name.startsWith('parts'))) {
       expect(readFileSync(join(killed, name)).equals(readFileSync(join(quiet, name))), name).toBe(true);
     }
-  }, 60_000);
+  }, 180_000);
 });
