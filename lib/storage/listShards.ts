@@ -5,11 +5,8 @@ import { readFileList } from './readFileList.ts';
 import type { ListedFile } from './storage.ts';
 import { joinUri } from './uri.ts';
 
-/**
- * In any case. The bucket's notifications (infra/buckets.yml) are filtered by the same endings.
- * @internal exported for tests: the bucket's filters are compared with them
- */
-export const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
+/** In any case. */
+const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
 
 /** A shard's path without the ending that makes it one; other paths stay. */
 export function withoutShardEnding(path: string): string {
