@@ -19,7 +19,7 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   // Large enough not to be read at once.
   const wide = funnelRows('2024-03-07', 400).map((row) => ({
     ...row,
-    tags: ['a', 'b'].map((tag) => tag.padEnd(1_000, '.')),
+    tags: ['a', 'b'].map((tag) => `${tag} of ${row.impression_id}`.padEnd(1_000, '.')),
   }));
   const shard = Buffer.from(funnelShard(wide, 60));
   expect(shard.length).toBeGreaterThan(SMALL_SHARD_BYTES);
