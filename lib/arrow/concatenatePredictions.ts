@@ -40,7 +40,7 @@ export async function concatenatePredictions(
       }
     }
     const written = await joined!.file.finish();
-    return { ...written, isCreated: await output.commit() };
+    return { ...written, isCreated: (await output.commit()) !== undefined };
   } catch (error) {
     await output.abort();
     throw error;

@@ -2,6 +2,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import type { FileStat } from '../storage/storage.ts';
 import { openPredictions } from './readPredictions.ts';
 import { SequentialFile } from './sequentialFile.ts';
 
@@ -31,15 +32,17 @@ export interface InspectedPredictions {
 
 /**
  * Reads a prediction file back, piece by piece: its digest, rows, nulls, and statistics of its scores. Holds a few pieces of
- * 8 MiB, however large the file is.
+ * 64 MiB, however large the file is.
  * @param scoreNames float32 columns
+ * @param known the version that the caller has written, see Storage.open
  * @throws Ncs4cvrError PREDICTION_FILE_INVALID, also when a column of `scoreNames` is missing or no float32; StorageError
  */
 export async function inspectPredictions(
   uri: string,
   scoreNames: readonly string[],
+  known?: FileStat,
 ): Promise<InspectedPredictions> {
-  const file = new SequentialFile(await storageFor(uri).open(uri));
+  const file = new SequentialFile(await storageFor(uri).open(uri, known));
   try {
     const { schema, batches } = await openPredictions(file);
     const columns = schema.fields.map(({ name }) => name);

@@ -42,6 +42,12 @@ export function manifestOf(
   };
 }
 
+/** A manifest's parts by their names, as their receipts tell of them. */
+export function receiptsIn({ partition, model, parts }: Manifest): ReadonlyMap<string, Receipt> {
+  const formatVersion = OUTPUT_FORMAT_VERSION;
+  return new Map(parts.map((part) => [part.partId, { formatVersion, ...part, partition, model }]));
+}
+
 /** Writes a manifest under its digest, unless it is there. */
 export async function writeManifest(
   root: string,

@@ -1,10 +1,11 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
 import { writeAudit } from './audit.ts';
 import { type BrokenShard, describeBrokenShard } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
-import { manifestOf, writeManifest } from './manifest.ts';
+import { manifestOf, readManifest, receiptsIn, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
@@ -93,11 +94,14 @@ export async function publishPartition(
       return { kind: 'superseded', reason };
     }
     const { parts, broken } = (await cutPartition(run))!;
-    const receipts = await receiptsOf(parts, run);
+    const previous = pointer?.current;
+    const done = await doneParts(run);
+    const open = parts.filter(({ partId }) => !done.has(partId));
+    if (open.length > 0) return { kind: 'incomplete', missing: open };
+    const receipts = await receiptsOf(parts, done, run, previous);
     const missing = parts.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };
     const whole = receipts as readonly Receipt[];
-    const previous = pointer?.current;
     const problems = gates.flatMap((gate) => gate({ run, parts, receipts: whole, broken, previous }));
     if (problems.length > 0) return { kind: 'refused', problems };
     // The same model at another place: the later plan knows where it is.
@@ -113,11 +117,35 @@ export async function publishPartition(
   }
 }
 
-/** A receipt for every part that is done, at the part's place; undefined elsewhere. */
-async function receiptsOf(parts: readonly Part[], run: PartitionRun): Promise<(Receipt | undefined)[]> {
-  const done = await doneParts(run);
+/**
+ * A receipt for every part, at the part's place; undefined where it is gone. Those that the visible manifest holds are taken
+ * from there: a shard that lands changes a few parts, and costs as many requests.
+ * @param done length in bytes by part, of all parts
+ */
+async function receiptsOf(
+  parts: readonly Part[],
+  done: ReadonlyMap<string, number>,
+  run: PartitionRun,
+  previous: Publication | undefined,
+): Promise<(Receipt | undefined)[]> {
+  const visible = await visibleReceipts(run, previous);
   return mapConcurrently(parts, READS_AT_A_TIME, async ({ partId }) => {
-    const sizeBytes = done.get(partId);
-    return sizeBytes === undefined ? undefined : readReceipt(partId, sizeBytes, run);
+    const sizeBytes = done.get(partId)!;
+    const known = visible.get(partId);
+    return known?.sizeBytes === sizeBytes ? known : readReceipt(partId, sizeBytes, run);
   });
+}
+
+/** None where the visible manifest is of another model, or can't be read: each is below the output root as well. */
+async function visibleReceipts(
+  { root, model }: PartitionRun,
+  previous: Publication | undefined,
+): Promise<ReadonlyMap<string, Receipt>> {
+  if (previous === undefined || !isSameModel(previous.model, model)) return new Map();
+  try {
+    return receiptsIn(await readManifest(root, previous));
+  } catch (error) {
+    if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
+    return new Map();
+  }
 }

@@ -4,6 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import type { FileStat } from '../storage/storage.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, partPath, receiptPath } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
@@ -80,16 +81,18 @@ export async function readReceipt(
  * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
  * who write it write the same bytes.
  * @param keyColumns the contract's row keys
+ * @param written the part's version where this process has created it; whatever is there is read otherwise
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
  */
 export async function writeReceipt(
   { partId, rows, spans }: Part,
   { root, partition, model }: PartPlace,
   keyColumns: readonly string[],
+  written?: FileStat,
 ): Promise<Receipt> {
   const path = partPath(partition, partId);
   const uri = below(root, path);
-  const found = await inspectPredictions(uri, SCORE_NAMES);
+  const found = await inspectPredictions(uri, SCORE_NAMES, written);
   if (found.rowCount !== rows) throw invalidPart(uri, `${rows} rows`, `${found.rowCount}`);
   const wanted = [...keyColumns, ...SCORE_NAMES];
   if (found.columns.join() !== wanted.join()) {

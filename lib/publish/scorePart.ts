@@ -5,6 +5,7 @@ import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import type { FileStat } from '../storage/storage.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import { below, partPath, segmentFolder } from './outputLayout.ts';
 import type { Part } from './part.ts';
@@ -28,6 +29,9 @@ export interface PartOptions {
    */
   readonly mayGoOn?: (nextRows: number, rowsSoFar: number, seconds: number) => boolean;
 }
+
+/** A part of the default target is one request then, and not five. */
+const ONCE = { ifAbsent: true, pieceBytes: 64 * 2 ** 20 };
 
 /** How a call ended: with the part's receipt, or with where the next call goes on. */
 export type ScoredPart =
@@ -59,8 +63,13 @@ export async function scorePart(
     rowGroups: { first: firstRowGroup, end: endRowGroup },
   }));
   let rowsScored: number;
+  let created: FileStat | undefined;
   if (progress === undefined && mayGoOn === undefined) {
-    await scoreSpans(spans, uri, bundle, pool, { ifAbsent: true, metadata });
+    const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, {
+      ...ONCE,
+      metadata,
+    });
+    if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
   } else {
     // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
@@ -76,8 +85,9 @@ export async function scorePart(
     if (scored.stoppedAt !== undefined) return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
-    await concatenatePredictions(uris, uri, { ifAbsent: true });
+    await concatenatePredictions(uris, uri, ONCE);
     for (const each of uris) await storageFor(each).remove(each);
   }
-  return { receipt: await writeReceipt(part, place, bundle.contract.rowKeys), rowsScored, wasDone: false };
+  const receipt = await writeReceipt(part, place, bundle.contract.rowKeys, created);
+  return { receipt, rowsScored, wasDone: false };
 }

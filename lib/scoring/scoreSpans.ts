@@ -22,6 +22,8 @@ export interface ScoreSpansOptions {
   readonly metadata: (first: OpenSpan) => ReadonlyMap<string, string>;
   /** Leave an output that is there as it is. */
   readonly ifAbsent?: boolean;
+  /** As in `CreateOptions`. */
+  readonly pieceBytes?: number;
   /** Called with every row group that was written: its rows, and those of its whole span. */
   readonly onRows?: (rowCount: number, spanRows: number) => void;
   /** The first row group by default. */
@@ -42,6 +44,8 @@ export interface ScoredFile {
   readonly counts: readonly FeatureCounts[];
   /** False when the output was to be written only if absent, and was there. */
   readonly isCreated: boolean;
+  /** Of the file that was created. */
+  readonly version?: string;
   /** The first row group that isn't in the file when `mayGoOn` ended it. */
   readonly stoppedAt?: SpanPosition;
 }
@@ -63,7 +67,14 @@ export async function scoreSpans(
   outputUri: string,
   bundle: ModelBundle,
   pool: WorkerPool,
-  { metadata, ifAbsent = false, onRows, from = { span: 0, rowGroup: 0 }, mayGoOn }: ScoreSpansOptions,
+  {
+    metadata,
+    ifAbsent = false,
+    pieceBytes,
+    onRows,
+    from = { span: 0, rowGroup: 0 },
+    mayGoOn,
+  }: ScoreSpansOptions,
 ): Promise<ScoredFile> {
   const startMillis = performance.now();
   const { first, open, close } = await openFromFirst(spans, from.span);
@@ -74,7 +85,10 @@ export async function scoreSpans(
       return columnsToRead(span.shard, bundle.contract);
     };
     columnsOf(first);
-    const output = await storageFor(outputUri).createAtomic(outputUri, { ifAbsent });
+    const output = await storageFor(outputUri).createAtomic(outputUri, {
+      ifAbsent,
+      ...(pieceBytes === undefined ? {} : { pieceBytes }),
+    });
     try {
       const writer = await PredictionWriter.open({
         file: output,
@@ -105,8 +119,12 @@ export async function scoreSpans(
         counts = addCounts(counts, request.counts);
       }
       const { rowCount, sizeBytes } = await writer.finish();
-      const isCreated = await output.commit();
-      return { rowCount, sizeBytes, counts, isCreated, ...(stoppedAt === undefined ? {} : { stoppedAt }) };
+      const created = await output.commit();
+      return {
+        ...{ rowCount, sizeBytes, counts, isCreated: created !== undefined },
+        ...(created === undefined ? {} : { version: created.version }),
+        ...(stoppedAt === undefined ? {} : { stoppedAt }),
+      };
     } catch (error) {
       await output.abort();
       throw error;

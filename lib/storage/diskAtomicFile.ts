@@ -3,7 +3,8 @@ import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/pr
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
-import type { AtomicFile, CreateOptions } from './storage.ts';
+import { versionTag } from './diskFile.ts';
+import type { AtomicFile, CreateOptions, FileStat } from './storage.ts';
 import { diskPath } from './uri.ts';
 
 /**
@@ -66,17 +67,18 @@ class DiskAtomicFile implements AtomicFile {
     }
   }
 
-  async commit(): Promise<boolean> {
+  async commit(): Promise<FileStat | undefined> {
     this.#refuseUnlessOpen();
     try {
       // Without it, a power cut after the rename could leave the final name on an empty file.
       await this.#handle.sync();
+      const stats = await this.#handle.stat({ bigint: true });
       await this.#handle.close();
       const isCreated = this.#ifAbsent ? await this.#linkIfAbsent() : true;
       if (!this.#ifAbsent) await rename(this.#temporaryPath, this.#path);
       this.#state = 'committed';
       await syncFolder(dirname(this.#path));
-      return isCreated;
+      return isCreated ? { sizeBytes: Number(stats.size), version: versionTag(stats) } : undefined;
     } catch (error) {
       throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
     }

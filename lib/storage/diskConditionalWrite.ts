@@ -22,7 +22,7 @@ export async function createDiskFileIfAbsent(uri: string, bytes: Uint8Array): Pr
   const file = await createDiskFile(uri, { ifAbsent: true });
   try {
     await file.write(bytes);
-    return (await file.commit()) ? await versionOf(diskPath(uri)) : undefined;
+    return (await file.commit())?.version;
   } catch (error) {
     await file.abort();
     throw diskError(error, uri, 'STORAGE_WRITE_FAILED');

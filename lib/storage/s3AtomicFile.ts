@@ -2,10 +2,10 @@ import { PassThrough } from 'node:stream';
 import { StorageError } from '../base/errors.ts';
 import { encryptionHeaders, openS3 } from './s3Client.ts';
 import { isConditionFailure, s3Error } from './s3Error.ts';
-import type { AtomicFile, CreateOptions } from './storage.ts';
+import type { AtomicFile, CreateOptions, FileStat } from './storage.ts';
 import { parseS3Uri } from './uri.ts';
 
-/** Up to 10,000 pieces of this size: objects of 156 GiB. One piece is buffered and sent at a time by each of two slots. */
+/** Up to 10,000 pieces of this size: objects of 156 GiB. One piece is sent at a time by each of two slots. */
 const PIECE_BYTES = 16 * 2 ** 20;
 const PIECES_AT_A_TIME = 2;
 
@@ -15,7 +15,7 @@ const PIECES_AT_A_TIME = 2;
  */
 export async function createS3File(
   uri: string,
-  { ifAbsent = false }: CreateOptions = {},
+  { ifAbsent = false, pieceBytes = PIECE_BYTES }: CreateOptions = {},
 ): Promise<AtomicFile> {
   const { bucket, key } = parseS3Uri(uri);
   if (key === '' || key.endsWith('/')) {
@@ -35,7 +35,7 @@ export async function createS3File(
       // S3 checks it where the object appears: at the PUT, or when the upload is completed.
       ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
     },
-    partSize: PIECE_BYTES,
+    partSize: pieceBytes,
     queueSize: PIECES_AT_A_TIME,
     leavePartsOnError: false,
   });
@@ -44,7 +44,7 @@ export async function createS3File(
 
 /** What is used of lib-storage's Upload. */
 interface RunningUpload {
-  done(): Promise<unknown>;
+  done(): Promise<{ readonly ETag?: string | undefined }>;
   abort(): Promise<void>;
 }
 
@@ -53,7 +53,8 @@ class S3AtomicFile implements AtomicFile {
   readonly #body: PassThrough;
   readonly #upload: RunningUpload;
   readonly #ifAbsent: boolean;
-  #done: Promise<unknown> | undefined;
+  #done: ReturnType<RunningUpload['done']> | undefined;
+  #sizeBytes = 0;
   #failure: unknown;
   #state: 'open' | 'committed' | 'aborted' = 'open';
 
@@ -69,6 +70,7 @@ class S3AtomicFile implements AtomicFile {
     this.#refuseUnlessOpen();
     this.#start();
     if (bytes.length === 0) return;
+    this.#sizeBytes += bytes.length;
     // The stream keeps chunks beyond this call.
     const isReady = this.#body.write(Uint8Array.prototype.slice.call(bytes));
     if (!isReady && this.#failure === undefined) {
@@ -79,18 +81,18 @@ class S3AtomicFile implements AtomicFile {
     if (this.#failure !== undefined) throw s3Error(this.#failure, this.uri, 'STORAGE_WRITE_FAILED');
   }
 
-  async commit(): Promise<boolean> {
+  async commit(): Promise<FileStat | undefined> {
     this.#refuseUnlessOpen();
     this.#start();
     this.#body.end();
     try {
-      await this.#done;
+      const { ETag } = await this.#done!;
       this.#state = 'committed';
-      return true;
+      return { sizeBytes: this.#sizeBytes, version: ETag! };
     } catch (error) {
       if (this.#ifAbsent && isConditionFailure(error)) {
         this.#state = 'committed';
-        return false;
+        return undefined;
       }
       throw s3Error(error, this.uri, 'STORAGE_WRITE_FAILED');
     }

@@ -18,9 +18,10 @@ export interface AtomicFile {
   write(bytes: Uint8Array): Promise<void>;
   /**
    * Makes the whole file visible under `uri` in one step.
-   * @returns false when the file was to be written only if absent, and there is one; nothing has changed then
+   * @returns what was written; undefined when the file was to be written only if absent, and there is one: nothing has changed
+   * then
    */
-  commit(): Promise<boolean>;
+  commit(): Promise<FileStat | undefined>;
   /** Removes what was written. Safe to call after a failed commit. */
   abort(): Promise<void>;
 }
@@ -28,6 +29,11 @@ export interface AtomicFile {
 export interface CreateOptions {
   /** Leave a file that is there as it is; it is replaced otherwise. */
   readonly ifAbsent?: boolean;
+  /**
+   * S3 gets a file in pieces of this size, up to three of which are in memory; a file that is no larger is one request. 16 MiB by
+   * default, 5 MiB at least. The disk has no pieces.
+   */
+  readonly pieceBytes?: number;
 }
 
 /** Size and version of a file. */

@@ -18,7 +18,7 @@ export function memoryAtomicFile(): MemoryAtomicFile {
       parts.push(Buffer.from(bytes));
       this.writeSizes.push(bytes.length);
     },
-    commit: async () => true,
+    commit: async () => ({ sizeBytes: Buffer.concat(parts).length, version: 'test' }),
     async abort() {
       this.wasAborted = true;
     },

@@ -220,8 +220,13 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('shards that
         return scoreHandler(unit, time(5_000));
       },
     };
-    for (const [i, day] of [11, 12, 13].entries())
-      await land('dt=2024-03-11', `${i}.parquet`, rowsOf(day, 120));
+    // A part ends after each of these names, and three small parts are one unit.
+    for (const [day, name] of [
+      [11, '18'],
+      [12, '19'],
+      [13, '38'],
+    ] as const)
+      await land('dt=2024-03-11', `${name}.parquet`, rowsOf(day, 120));
     await path.deliverAll(8);
     expect(calls).toBe(3);
     await expectPublished('dt=2024-03-11', 0, rowsOf(11, 120), rowsOf(12, 120), rowsOf(13, 120));
@@ -319,11 +324,17 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of th
     };
     const other = {
       ...moved,
+      // Nobody has scored them.
+      parts: unit.parts.map((part, index) => ({ ...part, partId: `${index}`.padStart(64, 'f') })),
       model: { ...unit.model, sha256: models[1]!.bundle.manifest.files['model.onnx'].sha256 },
     };
     await expect(scoreHandler(other, time(600_000))).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
     await putFolder(models[1]!.bundleUri, `s3://${s3.bucket}/models/later`);
-    expect(await scoreHandler(other, time(600_000))).toMatchObject({ partsScored: 1, rowsScored: 120 });
+    const rows = other.parts.reduce((sum, part) => sum + part.rows, 0);
+    expect(await scoreHandler(other, time(600_000))).toMatchObject({
+      partsScored: other.parts.length,
+      rowsScored: rows,
+    });
     await expect(
       scoreHandler({ ...moved, model: { ...unit.model, contractFingerprint: 'x' } }, time(600_000)),
     ).rejects.toThrow(/isn't the model that was planned with/);

@@ -1,6 +1,7 @@
 import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { funnelShard } from '../fixtures/tinyFunnel.ts';
+import { SMALL_SHARD_BYTES } from '../../lib/scoring/requestLimits.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { expectRows, first, second } from '../publish/partitionUnderTest.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { DeployedFunctions } from './deployedFunctions.ts';
@@ -15,13 +16,20 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   lambda.land('b.parquet', second);
   await lambda.deliverAll();
   const before = written();
-  const { row_groups: rowGroups } = parquetMetadata(Uint8Array.from(funnelShard(first, 60)).buffer);
+  // Large enough not to be read at once.
+  const wide = funnelRows('2024-03-07', 400).map((row) => ({
+    ...row,
+    tags: ['a', 'b'].map((tag) => `${tag} of ${row.impression_id}`.padEnd(1_000, '.')),
+  }));
+  const shard = Buffer.from(funnelShard(wide, 60));
+  expect(shard.length).toBeGreaterThan(SMALL_SHARD_BYTES);
+  const { row_groups: rowGroups } = parquetMetadata(Uint8Array.from(shard).buffer);
   const [secondStart, secondEnd] = [1, 2].map((index) => {
     const { dictionary_page_offset: dictionary, data_page_offset: data } =
       rowGroups[index]!.columns[0]!.meta_data!;
     return Number(dictionary ?? data);
   }) as [number, number];
-  lambda.land('a.parquet', first);
+  lambda.land('a.parquet', shard);
   const [unit] = await lambda.plannedUnits();
   expect(unit!.parts).toMatchObject([{ spans: [{ firstRowGroup: 0, endRowGroup: 2 }] }]);
   let stalled = 0;
@@ -42,7 +50,7 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   expect(await lambda.functions.score.invoke(unit)).toMatchObject({ partsScored: 1, rowsScored: 120 });
   expect(lambda.functions.score.starts).toBe(2);
   await lambda.deliverAll();
-  await expectRows(lambda.place, lambda.model.bundle, first, second);
+  await expectRows(lambda.place, lambda.model.bundle, wide, second);
 });
 
 describe('a process that is killed', () => {

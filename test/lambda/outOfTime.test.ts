@@ -12,7 +12,8 @@ const lambda = new DeployedFunctions(s3);
 const shards = [funnelRows('2024-03-09', 3), funnelRows('2024-03-10', 80), funnelRows('2024-03-11', 10)];
 
 async function plannedUnit(): Promise<WorkUnit> {
-  for (const [i, rows] of shards.entries()) lambda.land(`${i}.parquet`, rows);
+  // A part ends after each of these names.
+  for (const [i, rows] of shards.entries()) lambda.land(`${47 + i}.parquet`, rows);
   const [unit, ...others] = await lambda.plannedUnits();
   expect(others).toEqual([]);
   expect(unit!.parts.map(({ rows }) => rows)).toEqual([3, 80, 10]);

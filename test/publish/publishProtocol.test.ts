@@ -201,6 +201,17 @@ describe.each([
     await expectRows(place, model1, first);
   }, 30_000);
 
+  it('publishes beside a damaged manifest all the same: what it held is in the receipts', async () => {
+    const place = freshPlace(base);
+    await put(place, 'a.parquet', first);
+    await run(place, model1);
+    const { pointer } = await resolvePartition(place.root, PARTITION);
+    await writeWhole(below(place.root, pointer.current.manifest), Buffer.from('{}'));
+    await put(place, 'b.parquet', second);
+    expect((await run(place, model1)).outcome.kind).toBe('published');
+    await expectRows(place, model1, first, second);
+  });
+
   it('tells a damaged manifest from a whole one', async () => {
     const place = freshPlace(base);
     await put(place, 'a.parquet', second);

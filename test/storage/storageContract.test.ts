@@ -175,7 +175,9 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
     const attempt = async (letter: string) => {
       const file = await storage.createAtomic(uri, { ifAbsent: true });
       for (let i = 0; i < 9; i++) await file.write(Buffer.alloc(2_000_000, letter));
-      return file.commit();
+      const written = await file.commit();
+      if (written !== undefined) expect(written).toEqual(await storage.stat(uri));
+      return written !== undefined;
     };
     const letters = ['a', 'b', 'c'];
     const created = await Promise.all(letters.map(attempt));

@@ -14,12 +14,21 @@ import type { Definition, Services } from './runStateMachine.ts';
 export const scoringRun = resolveTemplate(packagedTemplate('prod')).ScoringRun!.Properties!
   .Definition as Definition;
 
+let lastScored: Promise<unknown> = Promise.resolve();
+
+/** One unit at a time, as a process of Lambda works: the next one may put another model in the place of this one's. */
+function scoreAlone(unit: unknown, remainingMillis: () => number): Promise<unknown> {
+  const scored = lastScored.then(() => scoreHandler(unit, { getRemainingTimeInMillis: remainingMillis }));
+  lastScored = scored.catch(() => undefined);
+  return scored;
+}
+
 /** Its functions in this process. @param remainingMillis that a scorer has */
 export function scoringRunServices(remainingMillis: () => number = () => 600_000): Services {
   return {
     functions: {
       plan: (payload) => planHandler(payload),
-      score: (payload) => scoreHandler(payload, { getRemainingTimeInMillis: remainingMillis }),
+      score: (payload) => scoreAlone(payload, remainingMillis),
       publish: (payload) => publishHandler(payload),
     },
     readJson: readS3Json,
