@@ -1,6 +1,7 @@
 import type { Part } from '../publish/part.ts';
 import { openParts, type RunPlan } from '../publish/runPlan.ts';
 import { batchParts } from '../publish/workUnit.ts';
+import { countRun } from './countRun.ts';
 import type { Prices } from './readPrices.ts';
 
 export interface RunEstimate {
@@ -13,21 +14,6 @@ export interface RunEstimate {
 }
 
 const LAMBDA_MEGABYTES_PER_VCPU = 1769;
-
-// Requests as counted against the S3 double. GET and HEAD have one price.
-/** Receipt, shard, footer, the part that is read back; and one for every row group. */
-const GETS_PER_OPEN_PART = 6;
-/** The part in two pieces of a multipart upload, its receipt. */
-const PUTS_PER_OPEN_PART = 5;
-/** Footer, receipt and part, by the planner and again by the publisher: of what is done already, too. */
-const GETS_PER_LISTED_PART = 7;
-/** Manifest and pointer. */
-const PUTS_PER_PARTITION = 2;
-
-// State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
-const TRANSITIONS_PER_RUN = 7;
-const TRANSITIONS_PER_UNIT = 4;
-const TRANSITIONS_PER_PARTITION = 2;
 
 /**
  * What is left of a plan, in time and money, when the state machine does it. Retries, logs, storage, transfer between
@@ -44,11 +30,7 @@ export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
     prices,
   );
   const gigabyteSeconds = sumOf(workers, (seconds) => seconds) * (prices.memoryMegabytes / 1024);
-  const gets =
-    sumOf(open, (span) => GETS_PER_OPEN_PART + rowGroupsOf(span)) + all.length * GETS_PER_LISTED_PART;
-  const puts = open.length * PUTS_PER_OPEN_PART + partitions.length * PUTS_PER_PARTITION;
-  const transitions =
-    TRANSITIONS_PER_RUN + units.length * TRANSITIONS_PER_UNIT + partitions.length * TRANSITIONS_PER_PARTITION;
+  const { gets, puts, invocations, transitions } = countRun(plan, workers.length);
   return {
     rows,
     rowsDone: rows - sumOf(open, (part) => part.rows),
@@ -57,7 +39,7 @@ export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
     minutes: (prices.secondsPerRun + Math.max(0, ...workers)) / 60,
     dollars:
       gigabyteSeconds * prices.dollarsPerGigabyteSecond +
-      ((1 + units.length + partitions.length) / 1e6) * prices.dollarsPerMillionInvocations +
+      (invocations / 1e6) * prices.dollarsPerMillionInvocations +
       (puts / 1000) * prices.dollarsPerThousandPuts +
       (gets / 1000) * prices.dollarsPerThousandGets +
       (transitions / 1000) * prices.dollarsPerThousandStateTransitions,

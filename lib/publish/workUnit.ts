@@ -37,7 +37,7 @@ export type WorkUnit = Readonly<z.infer<typeof workUnitSchema>>;
 export type UnitPart = WorkUnit['parts'][number];
 
 /** Spans that stand in a unit: some hundred bytes each, of the 256 KiB that an item may have. */
-const SPANS_PER_UNIT = 500;
+export const SPANS_PER_UNIT = 500;
 /** Documents of large parts that are written at a time. */
 const WRITES_AT_A_TIME = 16;
 

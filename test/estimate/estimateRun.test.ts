@@ -89,29 +89,36 @@ describe('the estimate', () => {
   it.each<[keyof Prices, price: number, dollars: number]>([
     // 37 and 48 seconds.
     ['dollarsPerGigabyteSecond', 1024, 85 * 1769],
-    // One plan, five units, two publications.
-    ['dollarsPerMillionInvocations', 1e6, 8],
-    // Six parts of five requests, two partitions of two.
-    ['dollarsPerThousandPuts', 1000, 34],
-    // Six parts of seven requests to score, and seven to plan and publish.
-    ['dollarsPerThousandGets', 1000, 84],
-    // Seven, five units of four, two partitions of two.
-    ['dollarsPerThousandStateTransitions', 1000, 31],
+    // One choice, two plans, five units, two publications.
+    ['dollarsPerMillionInvocations', 1e6, 10],
+    // Three of the run; of two partitions 13 and four listings of the input, and two of the parts; six parts of two requests.
+    ['dollarsPerThousandPuts', 1000, 3 + 2 * (13 + 4 + 2) + 6 * 2],
+    // Three of the run, three of each of two workers; of two partitions 16; of six parts four, the receipt among them, and the
+    // shard.
+    ['dollarsPerThousandGets', 1000, 3 + 2 * 3 + 2 * 16 + 6 * (4 + 1)],
+    // Seven, two partitions of seven, five units of four.
+    ['dollarsPerThousandStateTransitions', 1000, 7 + 2 * 7 + 5 * 4],
   ])('charges %s', (name, price, dollars) => {
     expect(estimateRun(PLAN, { ...FREE, [name]: price }).dollars).toBeCloseTo(dollars, 9);
   });
 
   it('of a billion rows with the prices that come with the project is that of a calculation by hand', async () => {
-    const { partitions, ...rest } = planOf([1_000_000]);
-    const plan = withRowGroups(
-      { ...rest, targetRows: 1_000_000, partitions: Array(1000).fill(partitions[0]!) },
-      8,
-    );
+    const { partitions, ...rest } = withRowGroups(planOf(Array(1000).fill(1_000_000)), 8);
+    const [whole] = partitions;
+    const parts = whole!.parts.map((part) => ({
+      ...part,
+      spans: part.spans.map((span) => ({ ...span, sizeBytes: 60_000_000 })),
+    }));
+    const plan = { ...rest, targetRows: 1_000_000, partitions: [{ ...whole!, parts }] };
     const { minutes, dollars } = estimateRun(plan, await readPrices());
     // 6.682 s a unit on two vCPUs; 20 a worker.
     expect(minutes).toBeCloseTo((30 + 5 + 20 * (1 + 1e6 / 176_000)) / 60, 6);
-    // 6,932 s of 3,538 MB, 2,001 invocations, 7,000 PUTs, 21,000 GETs, 6,007 transitions.
-    expect(dollars).toBeCloseTo(0.31934 + 0.0004 + 0.035 + 0.0084 + 0.1502, 4);
+    // 6,932 s of 3,538 MB; 1,003 invocations; of each part a receipt and four pieces to write, the answers of its listings are
+    // one each; 16 GETs to look for it, read it and its shard; 4,014 transitions.
+    const puts = 3 + 13 + 4 + 2 + 1000 * 5;
+    const gets = 3 + 50 * 3 + 16 + 1000 * (2 + 4 + 1 + 1 + 8);
+    const requests = (puts * 0.005 + gets * 0.0004) / 1000;
+    expect(dollars).toBeCloseTo(0.31934 + 0.0002 + requests + 0.10035, 4);
   });
 });
 

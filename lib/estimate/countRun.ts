@@ -1,0 +1,115 @@
+import type { Part } from '../publish/part.ts';
+import { openParts, type PlannedPartition, type RunPlan } from '../publish/runPlan.ts';
+import type { Span } from '../publish/span.ts';
+import { batchParts, SPANS_PER_UNIT } from '../publish/workUnit.ts';
+import { SMALL_SHARD_BYTES } from '../scoring/requestLimits.ts';
+
+/** What is paid by the piece, of a run by the state machine in which nothing is repeated. */
+export interface RunCounts {
+  /** GET and HEAD, which have one price. */
+  readonly gets: number;
+  /** PUT, POST and LIST, which have one price. */
+  readonly puts: number;
+  /** Of functions. */
+  readonly invocations: number;
+  readonly transitions: number;
+}
+
+/** In one answer of a listing. */
+const NAMES_PER_LISTING = 1000;
+/** Scores and one row key of 64 bits; longer keys make more requests of large parts. */
+const PART_BYTES_PER_ROW = 20;
+/** A part is written in pieces of 16 MiB (lib/storage/s3AtomicFile.ts) and read back in pieces of 8 (lib/arrow/sequentialFile.ts). */
+const WRITTEN_PIECE_BYTES = 16 * 2 ** 20;
+const READ_PIECE_BYTES = 8 * 2 ** 20;
+
+// Requests as counted against the S3 double, those of Step Functions for its maps included.
+/** The plan, the list of partitions, the bundle's manifest. */
+const GETS_PER_RUN = 3;
+/** The list of partitions, the results of the map over them. */
+const PUTS_PER_RUN = 3;
+/** The bundle. */
+const GETS_PER_COLD_START = 3;
+/** Planner and publisher: shapes, pointer, the probe's mark, the event's mark, and a HEAD before each listing. */
+const GETS_PER_PARTITION = 15;
+/** Units, manifest, audit document, pointer, the event's mark; and six listings of folders that are empty or only looked for. */
+const PUTS_PER_PARTITION = 11;
+/** The input is listed by planner and publisher, and each time for files and for folders. */
+const LISTINGS_OF_INPUT = 4;
+/** Of parts and of receipts, where there are any. */
+const LISTINGS_OF_DONE = 2;
+/** Units, for the map over them. */
+const GETS_PER_MAP = 1;
+/** Its results. */
+const PUTS_PER_MAP = 2;
+/** Is it there? And again, when it is read back. */
+const HEADS_PER_OPEN_PART = 2;
+
+// State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
+const TRANSITIONS_PER_RUN = 7;
+const TRANSITIONS_PER_PARTITION = 6;
+const TRANSITIONS_PER_UNIT = 4;
+
+/** @param workers score functions that start */
+export function countRun(plan: RunPlan, workers: number): RunCounts {
+  const each = plan.partitions.map((partition) => countPartition(partition, plan.targetRows));
+  const sum = (amountOf: (counts: RunCounts) => number) =>
+    each.reduce((total, counts) => total + amountOf(counts), 0);
+  return {
+    gets: GETS_PER_RUN + workers * GETS_PER_COLD_START + sum(({ gets }) => gets),
+    puts: PUTS_PER_RUN + sum(({ puts }) => puts),
+    // One chooses the partitions.
+    invocations: 1 + sum(({ invocations }) => invocations),
+    transitions: TRANSITIONS_PER_RUN + sum(({ transitions }) => transitions),
+  };
+}
+
+function countPartition(partition: PlannedPartition, targetRows: number): RunCounts {
+  const { parts, done, shardCount } = partition;
+  const open = openParts(partition);
+  const units = batchParts(open, targetRows).length;
+  const maps = units > 0 ? 1 : 0;
+  const heads = done.length > 0 ? LISTINGS_OF_DONE : 0;
+  let gets = GETS_PER_PARTITION + heads + maps * GETS_PER_MAP;
+  let puts = PUTS_PER_PARTITION + maps * PUTS_PER_MAP + LISTINGS_OF_INPUT * listings(shardCount);
+  puts += LISTINGS_OF_DONE * (listings(done.length) + listings(parts.length));
+  // Every part's receipt is read when it is published.
+  gets += parts.length;
+  for (const part of open) {
+    gets += getsOfPart(part);
+    puts += putsOfPart(part);
+  }
+  return {
+    gets,
+    puts,
+    // One plans and one publishes.
+    invocations: 2 + units,
+    transitions: TRANSITIONS_PER_PARTITION + maps + units * TRANSITIONS_PER_UNIT,
+  };
+}
+
+/** Of the shards' rows, and of the part that is read back. */
+function getsOfPart({ rows, spans }: Part): number {
+  const pieces = Math.max(1, Math.ceil((rows * PART_BYTES_PER_ROW) / READ_PIECE_BYTES));
+  // Its end comes first.
+  const readBack = pieces === 1 ? 1 : pieces + 1;
+  const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
+  return HEADS_PER_OPEN_PART + readBack + documents + spans.reduce((sum, span) => sum + getsOfSpan(span), 0);
+}
+
+/** A small shard is read whole; of others the footer is read, and each row group by a request or more. */
+function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
+  return sizeBytes <= SMALL_SHARD_BYTES ? 1 : 1 + endRowGroup - firstRowGroup;
+}
+
+/** The part's pieces, and its receipt. */
+function putsOfPart({ rows, spans }: Part): number {
+  const pieces = Math.max(1, Math.ceil((rows * PART_BYTES_PER_ROW) / WRITTEN_PIECE_BYTES));
+  const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
+  return 1 + documents + (pieces === 1 ? 1 : pieces + 2);
+}
+
+/** Requests for so many names, where there is one. */
+function listings(names: number): number {
+  return Math.ceil(names / NAMES_PER_LISTING);
+}
