@@ -25,7 +25,7 @@ export interface StepReport {
 process.once('message', async ({ step, run, limitMillis }: StepRequest) => {
   const startMillis = performance.now();
   const mayGoOn = () => performance.now() - startMillis < limitMillis;
-  const planned = step === 'plan' ? await planPartition(run, mayGoOn) : undefined;
+  const planned = step === 'plan' ? await planPartition(run, { mayGoOn }) : undefined;
   const published = step === 'publish' ? await publishPartition(run) : undefined;
   const { user, system } = process.cpuUsage();
   const report: StepReport = {

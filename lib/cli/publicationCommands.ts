@@ -116,14 +116,15 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
-    .option('--to <sha256>', 'manifest to go back to, or how it begins; the one before by default')
+    .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
     .action(async ({ scores, partition, reason, to, bus }: RollbackOptions) => {
-      const pointer = await rollBack(scores, partition, reason, to);
+      const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
+      const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';
       process.stdout.write(
         `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
-          'held until a run lifts it (plan --lift-hold)\n',
+          `${what}held until a run lifts it (plan --lift-hold)\n`,
       );
       if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
       finish(EXIT_DONE);

@@ -1,12 +1,12 @@
-import { z } from 'zod';
-import { sha256 } from '../base/digest.ts';
-import { encodeJson } from '../base/jsonDocument.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { listTemporaryFiles } from '../storage/diskTemporaryFiles.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { readManifest } from './manifest.ts';
-import { decodeOutputDocument } from './outputLayout.ts';
-import { publicationStatus } from './publishedState.ts';
+import { CLAIM_USE_MILLIS, isMarkLength, newMark } from './garbageMark.ts';
+import { below, receiptPath } from './outputLayout.ts';
+import { refuseNoRoot } from './publishedState.ts';
+import { type ReachedState, reachedStateOf } from './reachedState.ts';
 
 export interface GarbageOptions {
   /** What is younger stays; at least 2, so that a run in progress keeps what it relies on. */
@@ -18,7 +18,7 @@ export interface GarbageOptions {
 }
 
 export interface Garbage {
-  /** What this call deletes, or would. */
+  /** What this call has deleted, or would delete. */
   readonly files: readonly ListedFile[];
   readonly sizeBytes: number;
   /** Parts that a call a day later may delete. */
@@ -30,73 +30,172 @@ export const LEAST_GARBAGE_DAYS = 2;
 
 /** Folders of what only a run needs: its plans, pieces of long parts, and notes that are made anew where they still hold. */
 const LEFTOVERS = ['plans', 'segments', 'broken'];
+/** Folders of what belongs to a partition. */
+const PARTITIONED = ['parts', 'receipts', 'announced', 'audits'];
+/** Objects that are deleted at a time; each takes a few requests. */
+const DELETIONS_AT_A_TIME = 16;
 
-/** Names of parts that were found to be garbage; a part is deleted a day after its name was written here. */
-const condemnedSchema = z.array(z.string());
+/** An object that may go, and how: `remove` looks once more, and says whether it has deleted anything. */
+interface Candidate {
+  readonly files: readonly ListedFile[];
+  readonly remove: () => Promise<boolean>;
+}
+
+interface Found {
+  readonly candidates: readonly Candidate[];
+  /** Condemns a part each. */
+  readonly marks: readonly (() => Promise<unknown>)[];
+  readonly waitingParts: number;
+}
 
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans, segments, notes of broken shards
- * and receipts at once, parts only a day after their receipts. A publisher that has read a receipt before it was deleted
- * has published by then, and its parts are reached. Manifests are small and stay.
+ * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
+ * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part only
+ * a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
+ * replaced stays. Manifests are small and stay. Works on one folder of partitions at a time.
+ * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
-export async function collectGarbage(
-  root: string,
-  { olderThanDays, apply, nowMillis }: GarbageOptions,
-): Promise<Garbage> {
+export async function collectGarbage(root: string, options: GarbageOptions): Promise<Garbage> {
+  const { olderThanDays, apply, nowMillis } = options;
   if (!(olderThanDays >= LEAST_GARBAGE_DAYS)) throw new RangeError(`olderThanDays: ${olderThanDays}`);
-  const [parts = [], receipts = [], lists = [], ...leftovers] = await Promise.all(
-    ['parts', 'receipts', 'garbage', ...LEFTOVERS].map((folder) => listIfAny(joinUri(root, folder))),
-  );
-  const reached = await reachedParts(root);
+  await refuseNoRoot(root);
   const isOld = ({ modifiedMillis }: ListedFile) => modifiedMillis < nowMillis - olderThanDays * DAY_MILLIS;
-  const isGarbage = (file: ListedFile) => isOld(file) && !reached.has(nameOf(file));
-  const staleReceipts = receipts.filter(isGarbage);
-  const deleted = new Set(staleReceipts.map(nameOf));
-  const standing = new Set(receipts.map(nameOf).filter((name) => !deleted.has(name)));
-  const unwanted = parts.filter((part) => isGarbage(part) && !standing.has(nameOf(part)));
-  const condemned = await condemnedBefore(lists, nowMillis - DAY_MILLIS);
-  const files = [
-    ...leftovers.flat().filter(isOld),
-    ...lists.filter(isOld),
-    ...staleReceipts,
-    ...unwanted.filter((part) => condemned.has(nameOf(part)) && !deleted.has(nameOf(part))),
-  ];
-  const waiting = unwanted.map(nameOf).filter((name) => !condemned.has(name) || deleted.has(name));
-  if (apply) {
-    if (waiting.length > 0) {
-      const bytes = encodeJson(waiting);
-      const uri = joinUri(root, 'garbage', `${nowMillis}-${sha256(bytes).slice(0, 16)}.json`);
-      await storageFor(uri).createIfAbsent(uri, bytes);
-    }
-    for (const { uri } of files) await storageFor(uri).remove(uri);
+  const files: ListedFile[] = [];
+  let condemnedParts = 0;
+  const work = async ({ candidates, marks, waitingParts }: Found) => {
+    if (apply) await mapConcurrently(marks, DELETIONS_AT_A_TIME, (mark) => mark());
+    condemnedParts += marks.length + waitingParts;
+    const isGone = await mapConcurrently(candidates, DELETIONS_AT_A_TIME, async ({ remove }) => {
+      return !apply || (await remove());
+    });
+    files.push(...candidates.flatMap((candidate, index) => (isGone[index] ? candidate.files : [])));
+  };
+  for (const folder of LEFTOVERS) await work(leftovers(await listIfAny(joinUri(root, folder)), isOld));
+  await work(leftovers(await listTemporaryFiles(root), isOld));
+  const storage = storageFor(root);
+  const listed = await Promise.all(PARTITIONED.map((folder) => storage.listFolders(joinUri(root, folder))));
+  for (const name of [...new Set(listed.flat())].sort()) {
+    await work(await garbageBelow(root, name, isOld, nowMillis - DAY_MILLIS));
   }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { files, sizeBytes, condemnedParts: waiting.length };
+  return { files, sizeBytes, condemnedParts };
 }
 
-/** `PARTITION/ID`. */
-function nameOf({ relativePath }: ListedFile): string {
-  return relativePath.replace(/(-\d+)?\.[a-z]+$/, '');
+/** What goes by its age alone. */
+function leftovers(listed: readonly ListedFile[], isOld: (file: ListedFile) => boolean): Found {
+  const candidates = listed.filter(isOld).map((file) => ({ files: [file], remove: () => removed([file]) }));
+  return { candidates, marks: [], waitingParts: 0 };
 }
 
-async function condemnedBefore(lists: readonly ListedFile[], limitMillis: number): Promise<Set<string>> {
-  const names = new Set<string>();
-  for (const { uri, modifiedMillis } of lists) {
-    if (modifiedMillis >= limitMillis) continue;
-    const bytes = await storageFor(uri).readWhole(uri);
-    for (const name of decodeOutputDocument(bytes, condemnedSchema, 'list of garbage', uri)) names.add(name);
-  }
-  return names;
+async function removed(files: readonly ListedFile[]): Promise<boolean> {
+  for (const { uri } of files) await storageFor(uri).remove(uri);
+  return true;
 }
 
-/** Every part that the manifests name which a pointer names, as current or in its history. */
-async function reachedParts(root: string): Promise<Set<string>> {
-  const reached = new Set<string>();
-  for (const { partition, current, history } of await publicationStatus(root)) {
-    for (const publication of [current, ...history]) {
-      const { parts } = await readManifest(root, publication);
-      for (const { partId } of parts) reached.add(`${partition}/${partId}`);
+/**
+ * The garbage of the partitions in one folder, such as `dt=2022-05-06` or `region=eu`.
+ * @param condemnedBeforeMillis marks that were set before are acted on
+ */
+async function garbageBelow(
+  root: string,
+  folder: string,
+  isOld: (file: ListedFile) => boolean,
+  condemnedBeforeMillis: number,
+): Promise<Found> {
+  const [parts, receipts, markers, audits] = await Promise.all(
+    PARTITIONED.map(async (kind) => {
+      const found = await listIfAny(joinUri(root, kind, folder));
+      return found.map((file) => ({ file, ...placeOf(`${folder}/${file.relativePath}`) }));
+    }),
+  );
+  const looks = new Map<string, () => Promise<ReachedState>>();
+  const lookOf = (partition: string) => {
+    const look = looks.get(partition) ?? reachedStateOf(root, partition);
+    looks.set(partition, look);
+    return look;
+  };
+  const candidates: Candidate[] = [];
+  const marks: (() => Promise<unknown>)[] = [];
+  let waitingParts = 0;
+
+  const partOf = new Map(parts!.map(({ file, path }) => [`${path}-${file.sizeBytes}`, file]));
+  const seen = new Set<string>();
+  for (const { file: receipt, path, partition, name } of receipts!) {
+    seen.add(path);
+    const partId = name.replace(/-\d+$/, '');
+    const part = partOf.get(path);
+    const isMark = isMarkLength(receipt.sizeBytes);
+    if ((await lookOf(partition)()).partIds.has(partId)) continue;
+    if (isMark && receipt.modifiedMillis < condemnedBeforeMillis) {
+      const look = async () => (await lookOf(partition)()).partIds.has(partId);
+      const files = part === undefined ? [receipt] : [part, receipt];
+      candidates.push({ files, remove: () => removeClaimed(receipt, part, look) });
+    } else if (isMark) waitingParts++;
+    else if (isOld(receipt) && (part === undefined || isOld(part))) {
+      const { uri, version } = receipt;
+      marks.push(() => storageFor(uri).replaceIfVersion(uri, newMark('condemned'), version));
     }
   }
-  return reached;
+  for (const { file: part, path, partition, name: partId } of parts!) {
+    if (seen.has(`${path}-${part.sizeBytes}`) || !isOld(part)) continue;
+    if ((await lookOf(partition)()).partIds.has(partId)) continue;
+    const uri = below(root, receiptPath(partition, partId, part.sizeBytes));
+    marks.push(() => storageFor(uri).createIfAbsent(uri, newMark('condemned')));
+  }
+  for (const { file, partition, name } of markers!) {
+    const isPast = async () => {
+      const { generation } = await lookOf(partition)();
+      return generation === undefined || Number(name) < generation;
+    };
+    if (!isOld(file) || !(await isPast())) continue;
+    candidates.push({ files: [file], remove: async () => (await isPast()) && removed([file]) });
+  }
+  for (const { file, path, partition } of audits!) {
+    const isNamed = async () => (await lookOf(partition)()).audits.has(`audits/${path}.json`);
+    if (!isOld(file) || (await isNamed())) continue;
+    candidates.push({ files: [file], remove: () => removeAudit(file, isNamed) });
+  }
+  return { candidates, marks, waitingParts };
+}
+
+/** Of a path such as `dt=2022-05-06/ID.json`. */
+function placeOf(relativePath: string): { path: string; partition: string; name: string } {
+  const path = relativePath.replace(/\.[a-z]+$/, '');
+  const slash = path.lastIndexOf('/');
+  return { path, partition: path.slice(0, slash), name: path.slice(slash + 1) };
+}
+
+/**
+ * Deletes a part whose mark has stood long enough. Only after the claim has taken the mark's place is it certain that no
+ * receipt is written any more, and that a look at the pointer shows every publisher that had read one before the mark.
+ */
+async function removeClaimed(
+  mark: ListedFile,
+  part: ListedFile | undefined,
+  isReached: () => Promise<boolean>,
+): Promise<boolean> {
+  const storage = storageFor(mark.uri);
+  const claimed = await storage.replaceIfVersion(mark.uri, newMark('claimed'), mark.version);
+  if (claimed === undefined) return false;
+  const claimedMillis = performance.now();
+  const isKept = part !== undefined && (await isReached());
+  // The next call finds the claim, and takes it over a day later.
+  if (performance.now() - claimedMillis > CLAIM_USE_MILLIS) return false;
+  if (part !== undefined && !isKept) await storage.remove(part.uri);
+  await storage.remove(mark.uri);
+  return !isKept;
+}
+
+/**
+ * Deletes an audit document and puts it back if a publisher has flipped to it meanwhile; one that flips later writes it anew
+ * after its flip.
+ */
+async function removeAudit({ uri }: ListedFile, isNamed: () => Promise<boolean>): Promise<boolean> {
+  const storage = storageFor(uri);
+  const found = await storage.readVersioned(uri);
+  if (found === undefined || (await isNamed())) return false;
+  await storage.remove(uri);
+  if (!(await isNamed())) return true;
+  await storage.createIfAbsent(uri, found.bytes);
+  return false;
 }

@@ -66,6 +66,12 @@ export type PublishOutcome =
 /** Of publishers that race for one pointer. */
 const RACE_LAW: RetryLaw = { firstPauseMillis: 50, growth: 2, longestPauseMillis: 5_000 };
 
+/**
+ * What was read longer ago isn't published any more, such as after a suspended process went on: `gc` deletes parts a day after it
+ * has condemned them.
+ */
+const FRESH_MILLIS = 6 * 3_600_000;
+
 /** Receipts that are read at a time. */
 const READS_AT_A_TIME = 32;
 
@@ -80,6 +86,7 @@ export async function publishPartition(
   const { root, partition, model, liftHold, basedOnGeneration } = run;
   for (let attempt = 1; ; attempt++) {
     // Before the listing: a publisher that has seen a newer listing changes the pointer, and this one's flip fails.
+    const startMillis = Date.now();
     const state = await readPointer(root, partition);
     const { pointer } = state;
     // All of this relies on conditional writes: a store that ignores them is told from others before it is relied on.
@@ -111,8 +118,13 @@ export async function publishPartition(
     const isCurrent = previous?.sha256 === written.sha256 && previous.modelUri === modelUri;
     if (isCurrent && pointer?.hold === null) return { kind: 'unchanged', pointer, broken };
     const audit = await writeAudit(run, written.sha256);
+    if (Date.now() - startMillis > FRESH_MILLIS) continue;
     const flipped = await flipPointer(root, partition, state, { ...written, modelUri, audit }, null);
-    if (flipped !== undefined) return { kind: 'published', pointer: flipped, broken };
+    if (flipped !== undefined) {
+      // `gc` may have deleted one that stood here for long, before it could see that it is named.
+      await writeAudit(run, written.sha256);
+      return { kind: 'published', pointer: flipped, broken };
+    }
     await systemClock.sleep(pauseMillis(RACE_LAW, attempt));
   }
 }

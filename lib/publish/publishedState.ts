@@ -1,11 +1,24 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { listIfAny } from '../storage/openStorage.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
 import { below, pointerPath } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 import type { RunPlan } from './runPlan.ts';
+
+/**
+ * Tells a root that nobody has written to yet from a name that was mistyped.
+ * @throws Ncs4cvrError PUBLISH_NO_ROOT for one that doesn't exist; on S3, where folders don't, for one without an object
+ */
+export async function refuseNoRoot(root: string): Promise<void> {
+  if (await storageFor(root).exists(root)) return;
+  throw new Ncs4cvrError('PUBLISH_NO_ROOT', 'there is no such output root', {
+    file: root,
+    expected: 'the root that scores are published below',
+    found: 'nothing',
+  });
+}
 
 /** Every partition's pointer, in binary order of the partitions. */
 export async function publicationStatus(root: string): Promise<Pointer[]> {

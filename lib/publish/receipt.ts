@@ -5,6 +5,7 @@ import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
+import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, partPath, receiptPath } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
@@ -50,7 +51,8 @@ export async function doneParts({
     listIfAny(below(root, `parts/${partition}`)),
     listIfAny(below(root, `receipts/${partition}`)),
   ]);
-  const named = new Set(receipts.map(({ relativePath }) => relativePath));
+  const whole = receipts.filter(({ sizeBytes }) => !isMarkLength(sizeBytes));
+  const named = new Set(whole.map(({ relativePath }) => relativePath));
   const done = new Map<string, number>();
   for (const { relativePath, sizeBytes } of parts) {
     const partId = relativePath.replace(/\.arrow$/, '');
@@ -66,7 +68,7 @@ export async function findReceipt(partId: string, place: PartPlace): Promise<Rec
   return found === undefined ? undefined : readReceipt(partId, found.sizeBytes, place);
 }
 
-/** The receipt of a part of this length, if there is one. @param sizeBytes the part's */
+/** The receipt of a part of this length, if there is one and `gc` hasn't condemned the part. @param sizeBytes the part's */
 export async function readReceipt(
   partId: string,
   sizeBytes: number,
@@ -74,15 +76,17 @@ export async function readReceipt(
 ): Promise<Receipt | undefined> {
   const uri = below(root, receiptPath(partition, partId, sizeBytes));
   const found = await storageFor(uri).readVersioned(uri);
-  return found && decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
+  if (found === undefined || readMark(found.bytes) !== undefined) return undefined;
+  return decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
 }
 
 /**
  * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
- * who write it write the same bytes.
+ * who write it write the same bytes. A part that `gc` has condemned is kept by it.
  * @param keyColumns the contract's row keys
  * @param written the part's version where this process has created it; whatever is there is read otherwise
- * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored
+ * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored; PUBLISH_PART_COLLECTED, retryable, when
+ * `gc` deletes it meanwhile
  */
 export async function writeReceipt(
   { partId, rows, spans }: Part,
@@ -119,7 +123,9 @@ export async function writeReceipt(
     statistics: { pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! },
   };
   const target = below(root, receiptPath(partition, partId, found.sizeBytes));
-  await storageFor(target).createIfAbsent(target, encodeJson(receipt));
+  await placeReceipt(target, encodeJson(receipt));
+  // Its mark, and the part with it, may have gone while the part was read.
+  if ((await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
   return receipt;
 }
 

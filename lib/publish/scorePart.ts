@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { concatenatePredictions } from '../arrow/concatenatePredictions.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { type RetryLaw, retry } from '../base/retry.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
@@ -38,18 +40,38 @@ export type ScoredPart =
   | { readonly receipt: Receipt; readonly rowsScored: number; readonly wasDone: boolean }
   | { readonly progress: PartProgress; readonly rowsScored: number };
 
+/** Between a collector's claim and its deletion are some requests. */
+const COLLECTOR_LAW: RetryLaw = {
+  attempts: 6,
+  firstPauseMillis: 200,
+  growth: 2,
+  longestPauseMillis: 2_000,
+};
+
 /**
  * Scores one part and writes the receipt; what anybody has done already is left as it is. May be killed at any point and
  * called again, by several at a time.
  * @throws StorageError STORAGE_FILE_CHANGED, STORAGE_NOT_FOUND when a shard isn't the planned version any more; the error of
  * a broken shard, which names it
  */
-export async function scorePart(
+export function scorePart(
+  part: Part,
+  source: PartSource,
+  bundle: ModelBundle,
+  pool: WorkerPool,
+  options: PartOptions = {},
+): Promise<ScoredPart> {
+  return retry(() => scorePartOnce(part, source, bundle, pool, options), COLLECTOR_LAW, {
+    isWorthwhile: (error) => error instanceof Ncs4cvrError && error.code === 'PUBLISH_PART_COLLECTED',
+  });
+}
+
+async function scorePartOnce(
   part: Part,
   { root, partition, inputUri }: PartSource,
   bundle: ModelBundle,
   pool: WorkerPool,
-  { progress, mayGoOn }: PartOptions = {},
+  { progress, mayGoOn }: PartOptions,
 ): Promise<ScoredPart> {
   const place: PartPlace = { root, partition, model: modelIdentity(bundle) };
   const done = await findReceipt(part.partId, place);
@@ -64,6 +86,7 @@ export async function scorePart(
   }));
   let rowsScored: number;
   let created: FileStat | undefined;
+  let joined: readonly string[] = [];
   if (progress === undefined && mayGoOn === undefined) {
     const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, {
       ...ONCE,
@@ -86,8 +109,10 @@ export async function scorePart(
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
     await concatenatePredictions(uris, uri, ONCE);
-    for (const each of uris) await storageFor(each).remove(each);
+    joined = uris;
   }
   const receipt = await writeReceipt(part, place, bundle.contract.rowKeys, created);
+  // Not before: whoever has to try again goes on from them.
+  for (const each of joined) await storageFor(each).remove(each);
   return { receipt, rowsScored, wasDone: false };
 }

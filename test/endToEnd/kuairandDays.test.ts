@@ -216,14 +216,15 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
 
   it('a roll-back shows the state before, and neither a late event nor a run changes it until one lifts the hold', async () => {
     const parts = partsBelow('scores');
-    const { generation } = await rollBack(`${root}/scores`, `dt=${MONDAY}`, 'the replaced shard is wrong');
+    const reason = 'the replaced shard is wrong';
+    const { generation } = (await rollBack(`${root}/scores`, `dt=${MONDAY}`, reason)).pointer;
     await expectReader(MONDAY, 'second', MONDAY);
     path.queue.messages.push(...mondaysFirstEvent.Records);
     await path.deliverAll(5);
     await run({ partitions: { kind: 'one', partition: `dt=${MONDAY}` } });
     await expectReader(MONDAY, 'second', MONDAY);
     const { pointer } = await resolvePartition(`${root}/scores`, `dt=${MONDAY}`);
-    expect(pointer).toMatchObject({ generation, hold: 'the replaced shard is wrong' });
+    expect(pointer).toMatchObject({ generation, hold: reason });
     await run({ partitions: { kind: 'one', partition: `dt=${MONDAY}` }, liftHold: true });
     await expectReader(MONDAY, 'first', REPLACING);
     // Of all that was ever scored nothing is gone or other than it was.

@@ -126,7 +126,7 @@ describe('a run of another model', () => {
     await run(place, stage);
     await put(place, 'b.parquet', first);
     await run(place, stage);
-    expect(await rollBack(place.root, PARTITION, 'b is wrong')).toMatchObject({ modelSince: 3 });
+    expect((await rollBack(place.root, PARTITION, 'b is wrong')).pointer).toMatchObject({ modelSince: 3 });
     const lifting = { liftHold: true, basedOnGeneration: 2 };
     expect(await publish(place, other, lifting)).toMatchObject({ kind: 'superseded' });
     await expectRows(place, stage, second);

@@ -150,7 +150,7 @@ describe.each([
     expect(await run(place, model2)).toMatchObject({ outcome: { kind: 'published' } });
     await expectRows(place, model2, first);
     const parts = (await storageFor(place.root).list(joinUri(place.root, 'parts'))).length;
-    const pointer = await rollBack(place.root, PARTITION, 'pCTR drifted');
+    const { pointer } = await rollBack(place.root, PARTITION, 'pCTR drifted');
     expect(pointer).toMatchObject({
       generation: 3,
       hold: 'pCTR drifted',

@@ -1,0 +1,280 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../lib/base/retry.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { announce } from '../../lib/publish/announce.ts';
+import { collectGarbage } from '../../lib/publish/collectGarbage.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
+import { resolvePartition } from '../../lib/publish/publishedState.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
+import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
+import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import {
+  expectRows,
+  first,
+  folder,
+  freshPlace,
+  PARTITION,
+  type Place,
+  publish,
+  put,
+  replacing,
+  run,
+  second,
+} from './partitionUnderTest.ts';
+
+const s3 = testEndpoint();
+let bundle: ModelBundle;
+
+beforeAll(async () => {
+  ({ bundle } = await trainTinyModel(join(folder, 'model')));
+}, 60_000);
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** A collector that finds everything so many days older than it is. */
+const collect = (root: string, inDays: number, apply = true) =>
+  collectGarbage(root, { olderThanDays: 3, apply, nowMillis: Date.now() + inDays * 86_400_000 });
+const namesOf = async (root: string, kind: string) =>
+  (await storageFor(root).list(joinUri(root, kind))).map(({ relativePath }) => relativePath);
+const pointerFile = ({ root }: Place) => joinUri(root, 'pointers', `${PARTITION}.json`);
+
+/** Two parts that no pointer reaches: the partition was published, and its pointer is gone. */
+async function unreached(base: string) {
+  const place = freshPlace(base);
+  await put(place, 'a.parquet', second);
+  await run(place, bundle);
+  await storageFor(place.root).remove(pointerFile(place));
+  return place;
+}
+
+describe.each([
+  ['local disk', join(folder, 'published')],
+  ['S3', `s3://${s3.bucket}/published`],
+])('garbage on %s', (_, base) => {
+  it('is condemned first, and deleted by a call a day later with its mark', async () => {
+    const place = await unreached(base);
+    expect(await collect(place.root, 2)).toMatchObject({ files: [], condemnedParts: 0 });
+    const before = await storageFor(place.root).list(place.root);
+    expect((await collect(place.root, 4, false)).condemnedParts).toBe(2);
+    expect(await storageFor(place.root).list(place.root)).toEqual(before);
+    expect(await collect(place.root, 4)).toMatchObject({ condemnedParts: 2 });
+    expect(await namesOf(place.root, 'parts')).toHaveLength(2);
+    // Marks are as young as this test: for a call today they wait.
+    expect(await collect(place.root, 0)).toMatchObject({ files: [], condemnedParts: 2 });
+    const { files, condemnedParts } = await collect(place.root, 4);
+    expect(condemnedParts).toBe(0);
+    expect(files.map(({ uri }) => uri.slice(place.root.length).split('/')[1]).sort()).toEqual([
+      ...['parts', 'parts', 'receipts', 'receipts'],
+    ]);
+    expect(await namesOf(place.root, 'parts')).toEqual([]);
+    expect(await collect(place.root, 4)).toMatchObject({ files: [], condemnedParts: 0 });
+    // Nothing was published: it is scored anew, to the same state.
+    expect(await run(place, bundle)).toMatchObject({ partsScored: 2, outcome: { kind: 'published' } });
+    await expectRows(place, bundle, second);
+  });
+
+  it('is no garbage any more once a run has taken it up', async () => {
+    const place = await unreached(base);
+    await collect(place.root, 4);
+    expect(await publish(place, bundle)).toMatchObject({ kind: 'incomplete', missing: [{}, {}] });
+    expect(await run(place, bundle)).toMatchObject({ outcome: { kind: 'published' }, partsDoneBefore: 0 });
+    expect(await collect(place.root, 9)).toMatchObject({ files: [], condemnedParts: 0 });
+    await expectRows(place, bundle, second);
+  });
+
+  it('is a part without a receipt too, which a killed run has left', async () => {
+    const place = await unreached(base);
+    await storageFor(place.root).removeFolder(joinUri(place.root, 'receipts'));
+    expect(await collect(place.root, 4)).toMatchObject({ condemnedParts: 2 });
+    await collect(place.root, 4);
+    expect(await namesOf(place.root, 'parts')).toEqual([]);
+  });
+
+  it('is the marker of an event of an earlier generation, and an audit document that no state names', async () => {
+    const place = freshPlace(base);
+    for (const rows of [first, second]) {
+      await put(place, 'a.parquet', rows);
+      await run(place, bundle);
+      const { pointer } = await readPointer(place.root, PARTITION);
+      await announce(place.root, pointer!, { send: async () => undefined });
+    }
+    const stray = joinUri(place.root, 'audits', PARTITION, `${'0'.repeat(64)}.json`);
+    await writeWhole(stray, Buffer.from('{}'));
+    const { files } = await collect(place.root, 4);
+    const gone = files.map(({ uri }) => uri.slice(place.root.length + 1)).sort();
+    expect(gone).toEqual([`announced/${PARTITION}/1.json`, `audits/${PARTITION}/${'0'.repeat(64)}.json`]);
+    expect(await namesOf(place.root, 'audits')).toHaveLength(2);
+    expect(await namesOf(place.root, 'announced')).toEqual([`${PARTITION}/2.json`]);
+  });
+});
+
+/** The operations of storage that a collector and a run meet in. */
+const OPERATIONS = ['list', 'stat', 'readVersioned', 'createIfAbsent', 'replaceIfVersion', 'remove'] as const;
+
+/**
+ * Lets `work` run, and `other` as a whole before its storage call number `at`.
+ * @returns whether there was such a call
+ */
+async function interrupted(at: number, work: () => Promise<unknown>, other: () => Promise<unknown>) {
+  let calls = 0;
+  let isInside = false;
+  let wasReached = false;
+  vi.spyOn(systemClock, 'sleep').mockResolvedValue();
+  for (const name of OPERATIONS) {
+    const real = localDisk[name] as (...args: unknown[]) => Promise<unknown>;
+    vi.spyOn(localDisk, name).mockImplementation((async (...args: unknown[]) => {
+      if (!isInside && calls++ === at) {
+        isInside = true;
+        wasReached = true;
+        await other();
+        isInside = false;
+      }
+      return real(...args);
+    }) as never);
+  }
+  try {
+    await work();
+  } finally {
+    vi.restoreAllMocks();
+  }
+  return wasReached;
+}
+
+describe('a collector that meets a run of the same model', () => {
+  /** Condemned parts of an input that all cases share. */
+  let template: Place;
+  let cases = 0;
+  beforeAll(async () => {
+    template = await unreached(join(folder, 'races'));
+    await collect(template.root, 4);
+  });
+  const copy = (): Place => {
+    const root = join(folder, 'races', `copy-${cases++}`);
+    cpSync(template.root, root, { recursive: true });
+    return { inputUri: template.inputUri, root };
+  };
+  const onlyCollected = (error: unknown) => expect(error).toMatchObject({ code: 'PUBLISH_PART_COLLECTED' });
+  /** What is published is whole, and stays so whatever is collected later; a run that was left incomplete ends when repeated. */
+  async function expectWhole(place: Place) {
+    if ((await readPointer(place.root, PARTITION)).pointer === undefined) {
+      expect(await run(place, bundle)).toMatchObject({ outcome: { kind: 'published' } });
+    }
+    await expectRows(place, bundle, second);
+    await collect(place.root, 4);
+    await collect(place.root, 4);
+    await expectRows(place, bundle, second);
+  }
+
+  it('deletes nothing that is published, at whatever call of the collector the run comes', async () => {
+    let deletions = 0;
+    for (let at = 0; ; at++) {
+      const place = copy();
+      let deleted = 0;
+      const isReached = await interrupted(
+        at,
+        async () => {
+          deleted = (await collect(place.root, 4)).files.length;
+        },
+        // Between claim and deletion the run can only wait.
+        () => run(place, bundle, { workers: 1 }).catch(onlyCollected),
+      );
+      if (!isReached) break;
+      deletions += deleted;
+      await expectWhole(place);
+      rmSync(place.root, { recursive: true });
+    }
+    // Some runs came too late to keep the parts, or this would prove nothing.
+    expect(deletions).toBeGreaterThan(0);
+  }, 300_000);
+
+  it('deletes nothing that is published, at whatever call of the run the collector comes', async () => {
+    let deletions = 0;
+    for (let at = 0; ; at++) {
+      const place = copy();
+      const isReached = await interrupted(
+        at,
+        () => run(place, bundle, { workers: 1 }),
+        async () => {
+          deletions += (await collect(place.root, 4)).files.length;
+        },
+      );
+      if (!isReached) break;
+      await expectWhole(place);
+      rmSync(place.root, { recursive: true });
+    }
+    expect(deletions).toBeGreaterThan(0);
+  }, 300_000);
+
+  it('keeps what a publisher that had read the receipts before has flipped to since', async () => {
+    const place = await unreached(join(folder, 'races'));
+    const pointerBefore = async () => {
+      await run(place, bundle);
+      const bytes = readFileSync(pointerFile(place));
+      rmSync(pointerFile(place));
+      return bytes;
+    };
+    const pointer = await pointerBefore();
+    await collect(place.root, 4);
+    writeFileSync(pointerFile(place), pointer);
+    expect(await collect(place.root, 4)).toMatchObject({ files: [] });
+    await expectRows(place, bundle, second);
+  });
+
+  it('that was killed after its claim blocks nobody for long, and the next one finishes its work', async () => {
+    const killed = async () => {
+      const place = copy();
+      vi.spyOn(localDisk, 'remove').mockRejectedValue(new Error('killed'));
+      await expect(collect(place.root, 4)).rejects.toThrow('killed');
+      await vi.waitFor(async () => {
+        for (const { uri } of await localDisk.list(join(place.root, 'receipts'))) {
+          expect(readFileSync(uri, 'utf8')).toContain('claimed');
+        }
+      });
+      vi.restoreAllMocks();
+      return place;
+    };
+    const finished = await killed();
+    expect((await collect(finished.root, 4)).files.length).toBe(4);
+    const place = await killed();
+    // An hour later the claim is nobody's any more.
+    const later = Date.now() + 3_700_000;
+    vi.spyOn(Date, 'now').mockReturnValue(later);
+    await run(place, bundle);
+    await expectRows(place, bundle, second);
+  }, 30_000);
+});
+
+describe('temporary files of killed writers', () => {
+  it('are found by age, in hidden folders too; those of writers at work and other hidden files stay', async () => {
+    const place = freshPlace(join(folder, 'temporary'));
+    await put(place, 'a.parquet', replacing);
+    await run(place, bundle);
+    const stay = filesBelow(place.root);
+    const left = [
+      `parts/${PARTITION}/.x.arrow.0b3.tmp`,
+      `pointers/.${PARTITION}.json.lock`,
+      '.probe/.c.json.1.tmp',
+    ];
+    for (const name of [...left, `parts/${PARTITION}/.keep`]) {
+      mkdirSync(join(place.root, name, '..'), { recursive: true });
+      writeFileSync(join(place.root, name), 'left');
+    }
+    expect((await collect(place.root, 1)).files).toEqual([]);
+    const { files, sizeBytes } = await collect(place.root, 4);
+    expect(files.map(({ relativePath }) => relativePath).sort()).toEqual([...left].sort());
+    expect(sizeBytes).toBe(12);
+    expect(filesBelow(place.root).sort()).toEqual([...stay, `parts/${PARTITION}/.keep`].sort());
+    expect(statSync(pointerFile(place)).isFile()).toBe(true);
+    expect((await resolvePartition(place.root, PARTITION)).manifest.rows).toBe(replacing.length);
+  });
+});
+
+it('there is no garbage below a root that does not exist, and that is said', async () => {
+  await expect(collect(join(folder, 'mistyped'), 4)).rejects.toMatchObject({ code: 'PUBLISH_NO_ROOT' });
+});
