@@ -1,5 +1,6 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { checkPages } from './checkPages.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
@@ -141,7 +142,7 @@ function decodeTogether(
   return [...withTimestamps(batches, columns)];
 }
 
-/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. */
+/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. @throws Error as checkPages */
 function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly ReadColumn[]): Uint8Array {
   const names = new Set(columns.map(({ column }) => column.name));
   const pieces: Uint8Array[] = [MAGIC];
@@ -150,6 +151,7 @@ function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly
     const read = reads.columns.filter(({ column }) => names.has(column.name)).map(withoutInt96);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
+        checkPages(buffer, chunk);
         pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
         const startByte = position;
         position += chunk.endByte - chunk.startByte;
