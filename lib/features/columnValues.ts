@@ -81,7 +81,7 @@ export function readIntegers(data: Data, start: number, end: number, into: IntSc
 
 /**
  * Reads rows [start, end) of a number column as float64 into `into` from 0 on; null becomes NaN.
- * 64-bit integers and decimals beyond 2^53 lose their last digits.
+ * Numbers beyond 2^53 and decimals become the nearest float64.
  */
 export function readNumbers(data: Data, start: number, end: number, into: Float64Array): void {
   const count = end - start;
@@ -124,11 +124,18 @@ function readNonNullNumbers(data: Data, start: number, count: number, into: Floa
   }
 }
 
-/** A little-endian two's complement integer of 32-bit words, divided by 10^scale. */
+/** Up to this power, 10^scale is a float64 exactly. */
+const LARGEST_EXACT_SCALE = 22;
+
+/** The float64 nearest to a little-endian two's complement integer of 32-bit words, divided by 10^scale. */
 function decimalToNumber(words: Uint32Array, from: number, wordCount: number, scale: number): number {
   let unscaled = BigInt(words[from + wordCount - 1]! | 0);
   for (let word = wordCount - 2; word >= 0; word--) {
     unscaled = (unscaled << 32n) | BigInt(words[from + word]!);
   }
-  return Number(unscaled) / 10 ** scale;
+  const integer = Number(unscaled);
+  // A quotient of exact numbers is rounded once.
+  if (Number.isSafeInteger(integer) && scale >= 0 && scale <= LARGEST_EXACT_SCALE)
+    return integer / 10 ** scale;
+  return Number(`${unscaled}e${-scale}`);
 }

@@ -63,9 +63,13 @@ const listSchema = z.strictObject({
   keep: z.enum(['first', 'last']),
 });
 
+/** Float and decimal columns are read as float32 unless this says float64. No default, which would enter the fingerprint. */
+const precision = z.literal('float64').optional();
+
 const numericSchema = z.strictObject({
   kind: z.literal('numeric'),
   ...commonShape,
+  precision,
   missingValues: z.array(z.number()).default([]),
   clip: z.strictObject({ min: z.number().optional(), max: z.number().optional() }).optional(),
   /** sign(x) ln(1 + |x|), after clipping. */
@@ -80,6 +84,7 @@ const numericSchema = z.strictObject({
 const bucketedSchema = z.strictObject({
   kind: z.literal('bucketed'),
   ...commonShape,
+  precision,
   missingValues: z.array(z.number()).default([]),
   /** Number of quantile buckets; fewer when the data has fewer distinct quantiles. */
   buckets: z.int().min(2).max(10_000),

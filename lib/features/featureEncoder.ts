@@ -2,7 +2,7 @@ import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { columnRequirements, findColumn } from './columnRequirements.ts';
 import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
-import type { BucketedFeature, FeatureContract } from './contract.ts';
+import type { FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';
 import {
   type FeatureLayout,
@@ -12,7 +12,7 @@ import {
   type SingleField,
   tableOf,
 } from './featureLayout.ts';
-import { bucketOf, readFeatureNumbers, transformNumber } from './featureNumbers.ts';
+import { type FeatureNumbers, featureNumbers } from './featureNumbers.ts';
 import { createIdTable, type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
 
 /** How often a feature had no usable value; a jump between nights is the first sign of a broken shard. */
@@ -33,6 +33,8 @@ interface EncodableField<Field> {
   readonly counts: FeatureCounts;
   /** Absent for bucketed and numeric features. */
   readonly table: IdTable | undefined;
+  /** Absent for all others. */
+  readonly numbers: ((type: DataType) => FeatureNumbers) | undefined;
 }
 
 /**
@@ -61,12 +63,12 @@ export class FeatureEncoder {
       const requirement = requirements.get(feature.column)!;
       const counts = { name, values: 0, missing: 0, unseen: 0 };
       if (feature.kind === 'bucketed' || feature.kind === 'numeric') {
-        return { field, requirement, counts, table: undefined };
+        return { field, requirement, counts, table: undefined, numbers: featureNumbers(feature) };
       }
       const { name: tableName, definition } = tableOf(contract, feature);
       const table = tables.get(tableName) ?? createIdTable(definition);
       tables.set(tableName, table);
-      return { field, requirement, counts, table };
+      return { field, requirement, counts, table, numbers: undefined };
     };
     this.#singles = this.layout.singles.map(encodableOf);
     this.#lists = this.layout.lists.map(encodableOf);
@@ -98,7 +100,7 @@ export class FeatureEncoder {
   }
 
   #encodeSingle(
-    { field, table, counts }: EncodableField<SingleField>,
+    { field, table, numbers, counts }: EncodableField<SingleField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -110,8 +112,8 @@ export class FeatureEncoder {
     const width = this.layout.singles.length;
     const ids = this.#idScratch(count);
     if (data === undefined) ids.fill(MISSING_ID, 0, count);
-    else if (field.feature.kind === 'bucketed') this.#lookUpBuckets(field.feature, data, start, end, ids);
-    else this.#lookUp(table!, data, start, end, ids);
+    else if (table === undefined) this.#lookUpBuckets(numbers!(data.type), data, start, end, ids);
+    else this.#lookUp(table, data, start, end, ids);
 
     counts.values += count;
     const { rowStart } = field.table;
@@ -172,7 +174,7 @@ export class FeatureEncoder {
   }
 
   #encodeNumeric(
-    { field, counts }: EncodableField<NumericField>,
+    { numbers: numbersOf, counts }: EncodableField<NumericField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -183,11 +185,11 @@ export class FeatureEncoder {
     const count = end - start;
     const width = this.layout.denseWidth;
     counts.values += count;
-    const numbers = this.#numberScratch(count);
-    if (data === undefined) numbers.fill(Number.NaN, 0, count);
-    else readFeatureNumbers(field.feature, data, start, end, numbers);
+    const column = data === undefined ? undefined : numbersOf!(data.type);
+    const raw = this.#numberScratch(count);
+    column?.read(data!, start, end, raw);
     for (let i = 0, to = at * width + 2 * index; i < count; i++, to += width) {
-      const value = transformNumber(field.feature, numbers[i]!);
+      const value = column?.transform(raw[i]!) ?? Number.NaN;
       const isMissing = Number.isNaN(value);
       if (isMissing) counts.missing++;
       dense[to] = isMissing ? 0 : value;
@@ -213,13 +215,12 @@ export class FeatureEncoder {
     });
   }
 
-  #lookUpBuckets(feature: BucketedFeature, data: Data, start: number, end: number, ids: Int32Array): void {
-    const numbers = this.#numberScratch(end - start);
-    readFeatureNumbers(feature, data, start, end, numbers);
-    const boundaries = feature.fitted!.boundaries;
+  #lookUpBuckets(numbers: FeatureNumbers, data: Data, start: number, end: number, ids: Int32Array): void {
+    const raw = this.#numberScratch(end - start);
+    numbers.read(data, start, end, raw);
     for (let i = 0; i < end - start; i++) {
-      const value = numbers[i]!;
-      ids[i] = Number.isNaN(value) ? MISSING_ID : 1 + bucketOf(boundaries, value);
+      const value = raw[i]!;
+      ids[i] = Number.isNaN(value) ? MISSING_ID : 1 + numbers.bucket(value);
     }
   }
 

@@ -1,22 +1,85 @@
-import { type Data, type DataType, type Float, Precision, Type } from 'apache-arrow';
+import { type Data, DataType, type Float, Precision } from 'apache-arrow';
 import { readNumbers } from './columnValues.ts';
 import type { BucketedFeature, NumericFeature } from './contract.ts';
 
-/** Clip and log1p of a numeric feature, before standardising. @param raw NaN when missing, and then so is the result */
-export function preTransformNumber(feature: NumericFeature, raw: number): number {
-  let value = raw;
-  const { clip } = feature;
-  if (clip?.min !== undefined && value < clip.min) value = clip.min;
-  if (clip?.max !== undefined && value > clip.max) value = clip.max;
-  if (feature.log1p) value = Math.sign(value) * Math.log1p(Math.abs(value));
-  return finiteOrMissing(value);
+type Rounding = (value: number) => number;
+
+const asItIs: Rounding = (value) => value;
+
+/**
+ * The numbers of one feature in columns of one type. A float or decimal column is read as float32, and what its numbers are
+ * compared with is rounded alike, so that columns of float32, float64 and decimals that hold the same values give the same
+ * results. Integers and booleans are read and compared exactly, and so are all columns of a feature that declares
+ * `"precision": "float64"`.
+ */
+export class FeatureNumbers {
+  readonly #feature: NumericFeature | BucketedFeature;
+  readonly #isRounded: boolean;
+  readonly #missing: readonly number[];
+  readonly #clipMin: number | undefined;
+  readonly #clipMax: number | undefined;
+  readonly #boundaries: Float64Array;
+
+  constructor(feature: NumericFeature | BucketedFeature, type: DataType) {
+    this.#feature = feature;
+    const isWhole = !DataType.isFloat(type) && !DataType.isDecimal(type);
+    const isExact = isWhole || feature.precision === 'float64';
+    const round = isExact ? asItIs : Math.fround;
+    // float32 and float16 need no rounding.
+    const isWide =
+      DataType.isDecimal(type) || (DataType.isFloat(type) && type.precision === Precision.DOUBLE);
+    this.#isRounded = isWide && !isExact;
+    this.#missing = feature.missingValues.map((value) => asHeld(value, isWide ? round : holdingOf(type)));
+    const clip = feature.kind === 'numeric' ? feature.clip : undefined;
+    this.#clipMin = clip?.min === undefined ? undefined : round(clip.min);
+    this.#clipMax = clip?.max === undefined ? undefined : round(clip.max);
+    const boundaries = feature.kind === 'bucketed' ? feature.fitted?.boundaries : undefined;
+    this.#boundaries = Float64Array.from(boundaries ?? [], round);
+  }
+
+  /** Reads rows [start, end) into `into` from 0 on; null, and what the feature lists as missing, becomes NaN. */
+  read(data: Data, start: number, end: number, into: Float64Array): void {
+    readNumbers(data, start, end, into);
+    const count = end - start;
+    if (this.#isRounded) for (let i = 0; i < count; i++) into[i] = Math.fround(into[i]!);
+    const missing = this.#missing;
+    if (missing.length === 0) return;
+    for (let i = 0; i < count; i++) if (missing.includes(into[i]!)) into[i] = Number.NaN;
+  }
+
+  /** Clip and log1p of a numeric feature, before standardising. @param raw as read; NaN when missing, and then so is the result */
+  preTransform(raw: number): number {
+    const feature = this.#feature as NumericFeature;
+    let value = raw;
+    if (this.#clipMin !== undefined && value < this.#clipMin) value = this.#clipMin;
+    if (this.#clipMax !== undefined && value > this.#clipMax) value = this.#clipMax;
+    if (feature.log1p) value = Math.sign(value) * Math.log1p(Math.abs(value));
+    return finiteOrMissing(value);
+  }
+
+  /** The dense input of a numeric feature; NaN when the value is missing or not representable in float32. @param raw as read */
+  transform(raw: number): number {
+    const { standardise, fitted } = this.#feature as NumericFeature;
+    const value = this.preTransform(raw);
+    if (!standardise || fitted === undefined) return value;
+    return finiteOrMissing((value - fitted.mean) / fitted.standardDeviation);
+  }
+
+  /** The bucket of a bucketed feature, from 0. @param raw as read, not NaN */
+  bucket(raw: number): number {
+    return bucketOf(this.#boundaries, raw);
+  }
 }
 
-/** The dense input of a numeric feature; NaN when the value is missing or not representable in float32. @param raw NaN when missing */
-export function transformNumber(feature: NumericFeature, raw: number): number {
-  const value = preTransformNumber(feature, raw);
-  if (!feature.standardise || feature.fitted === undefined) return value;
-  return finiteOrMissing((value - feature.fitted.mean) / feature.fitted.standardDeviation);
+/** Makes the numbers of a feature for the type of each batch's column, which seldom changes. */
+export function featureNumbers(
+  feature: NumericFeature | BucketedFeature,
+): (type: DataType) => FeatureNumbers {
+  let last: { readonly type: DataType; readonly numbers: FeatureNumbers } | undefined;
+  return (type) => {
+    if (last?.type !== type) last = { type, numbers: new FeatureNumbers(feature, type) };
+    return last.numbers;
+  };
 }
 
 /** The network computes in float32, where an infinity, or a number too large, would poison the row's score. */
@@ -25,7 +88,7 @@ function finiteOrMissing(value: number): number {
 }
 
 /** Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]]. */
-export function bucketOf(boundaries: readonly number[], value: number): number {
+export function bucketOf(boundaries: ArrayLike<number>, value: number): number {
   let from = 0;
   let to = boundaries.length;
   while (from < to) {
@@ -36,29 +99,16 @@ export function bucketOf(boundaries: readonly number[], value: number): number {
   return from;
 }
 
-/**
- * As `readNumbers`; what the feature lists as missing becomes NaN too. A listed value is compared as the column can hold
- * it: -0.1 also means the float32 next to it where the column is one of float32.
- */
-export function readFeatureNumbers(
-  feature: NumericFeature | BucketedFeature,
-  data: Data,
-  start: number,
-  end: number,
-  into: Float64Array,
-): void {
-  readNumbers(data, start, end, into);
-  if (feature.missingValues.length === 0) return;
-  const missing = feature.missingValues.map((value) => asHeldBy(data.type, value));
-  for (let i = 0; i < end - start; i++) if (missing.includes(into[i]!)) into[i] = Number.NaN;
+/** What a column of float16, of float32 or of whole numbers makes of a number that is written to it. */
+function holdingOf(type: DataType): Rounding {
+  if (!DataType.isFloat(type)) return asItIs;
+  return (type as Float).precision === Precision.HALF ? nearestHalf : Math.fround;
 }
 
-function asHeldBy(type: DataType, value: number): number {
-  if (type.typeId !== Type.Float) return value;
-  const { precision } = type as Float;
-  if (precision === Precision.DOUBLE) return value;
-  const held = precision === Precision.HALF ? nearestHalf(value) : Math.fround(value);
-  // Too small for the column: no row can hold it, and 0 is a number like others.
+/** A missing value as the column's numbers are compared: -0.1 also means the float32 next to it. */
+function asHeld(value: number, round: Rounding): number {
+  const held = round(value);
+  // Too small for the rounding: no row can hold it, and 0 is a number like others.
   return held === 0 ? value : held;
 }
 

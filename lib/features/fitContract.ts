@@ -10,7 +10,7 @@ import type {
   TableDefinition,
 } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
-import { preTransformNumber, readFeatureNumbers } from './featureNumbers.ts';
+import { featureNumbers } from './featureNumbers.ts';
 import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
 import { StringIndex } from './stringIndex.ts';
@@ -178,20 +178,21 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Mean and standard deviation by Welford's update, which stays exact over billions of rows. */
 class MomentsLearner {
-  readonly #feature: NumericFeature;
+  readonly #numbersOf: ReturnType<typeof featureNumbers>;
   #rows = 0;
   #mean = 0;
   #sumOfSquares = 0;
 
   constructor(feature: NumericFeature) {
-    this.#feature = feature;
+    this.#numbersOf = featureNumbers(feature);
   }
 
   add(data: Data, rowCount: number): void {
-    const numbers = new Float64Array(rowCount);
-    readFeatureNumbers(this.#feature, data, 0, rowCount, numbers);
-    for (const raw of numbers) {
-      const value = preTransformNumber(this.#feature, raw);
+    const numbers = this.#numbersOf(data.type);
+    const raws = new Float64Array(rowCount);
+    numbers.read(data, 0, rowCount, raws);
+    for (const raw of raws) {
+      const value = numbers.preTransform(raw);
       if (Number.isNaN(value)) continue;
       this.#rows++;
       const delta = value - this.#mean;
@@ -208,22 +209,24 @@ class MomentsLearner {
 }
 
 class QuantileLearner {
-  readonly #feature: BucketedFeature;
+  readonly #buckets: number;
+  readonly #numbersOf: ReturnType<typeof featureNumbers>;
   readonly #sample = new QuantileSample();
 
   constructor(feature: BucketedFeature) {
-    this.#feature = feature;
+    this.#buckets = feature.buckets;
+    this.#numbersOf = featureNumbers(feature);
   }
 
   add(data: Data, rowCount: number): void {
-    const numbers = new Float64Array(rowCount);
-    readFeatureNumbers(this.#feature, data, 0, rowCount, numbers);
-    for (const value of numbers) {
+    const values = new Float64Array(rowCount);
+    this.#numbersOf(data.type).read(data, 0, rowCount, values);
+    for (const value of values) {
       if (!Number.isNaN(value)) this.#sample.add(value);
     }
   }
 
   boundaries(): number[] {
-    return this.#sample.boundaries(this.#feature.buckets);
+    return this.#sample.boundaries(this.#buckets);
   }
 }

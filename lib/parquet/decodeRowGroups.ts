@@ -1,6 +1,8 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { checkPages } from './checkPages.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
 import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
@@ -27,7 +29,8 @@ const DECODE_BYTES = 32 * 1024 * 1024;
  * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
  *
  * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
- * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_DECODER_PANIC, each of the first row group at fault
+ * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_DECODER_PANIC, each of the first row
+ * group at fault
  */
 export function decodeRowGroups(
   rowGroups: readonly ReadRowGroupBytes[],
@@ -99,6 +102,14 @@ function decodeColumns(
         found: `${cause.rows}`,
       });
     }
+    if (cause instanceof Int96RangeError) {
+      throw new Ncs4cvrError('SHARD_TIMESTAMP_RANGE', 'an INT96 timestamp is out of range', {
+        ...place,
+        column: cause.column,
+        expected: INT96_RANGE,
+        found: cause.message,
+      });
+    }
     for (const column of columns.length > 1 ? columns : []) decodeColumns(rowGroup, [column], batchRows);
     throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
       ...place,
@@ -118,7 +129,7 @@ class RowCountError extends Error {
   }
 }
 
-/** One call of the decoder. @throws DecoderPanic, RowCountError, Error with arrow-rs's message */
+/** One call of the decoder. @throws DecoderPanic, RowCountError, Int96RangeError, Error with arrow-rs's message */
 function decodeTogether(
   rowGroups: readonly ReadRowGroupBytes[],
   columns: readonly ReadColumn[],
@@ -128,18 +139,19 @@ function decodeTogether(
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const wanted = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
   if (rows !== wanted) throw new RowCountError(rows);
-  return batches;
+  return [...withTimestamps(batches, columns)];
 }
 
-/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. */
+/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. @throws Error as checkPages */
 function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly ReadColumn[]): Uint8Array {
   const names = new Set(columns.map(({ column }) => column.name));
   const pieces: Uint8Array[] = [MAGIC];
   let position = MAGIC.length;
   const placed = rowGroups.map(({ reads, buffer }) => {
-    const read = reads.columns.filter(({ column }) => names.has(column.name));
+    const read = reads.columns.filter(({ column }) => names.has(column.name)).map(withoutInt96);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
+        checkPages(buffer, chunk);
         pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
         const startByte = position;
         position += chunk.endByte - chunk.startByte;
@@ -148,7 +160,7 @@ function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly
     );
     return { rowCount: reads.rowCount, chunks };
   });
-  const shardColumns = columns.map(({ column }) => column);
+  const shardColumns = columns.map((read) => withoutInt96(read).column);
   return Buffer.concat([...pieces, encodeFooter(shardColumns, placed)]);
 }
 

@@ -1,6 +1,7 @@
-import { type FileMetaData, parquetMetadata } from 'hyparquet';
+import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
+import { CompactReader } from './compactReader.ts';
 
 /**
  * Bytes of the first read: enough for the footer of most shards.
@@ -25,9 +26,14 @@ export interface ShardFooter {
  * @throws Ncs4cvrError SHARD_FOOTER_INVALID, and as readFooterBytes
  */
 export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
-  const { tail, footerStartByte } = await readFooterBytes(file);
+  const { footer, tail, footerStartByte } = await readFooterBytes(file);
   try {
-    return { metadata: parquetMetadata(tail, { geoparquet: false }), footerStartByte };
+    // hyparquet believes a list's length before it has seen the list: nested, a few bytes would take gigabytes.
+    const reader = new CompactReader(footer);
+    reader.readStruct((_field, type) => reader.skip(type));
+    const metadata = parquetMetadata(tail, { geoparquet: false });
+    checkMetadata(metadata);
+    return { metadata, footerStartByte };
   } catch (cause) {
     throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
       file: file.uri,
@@ -35,6 +41,21 @@ export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
       cause,
     });
   }
+}
+
+/** hyparquet takes what it finds: a damaged footer has numbers where its types promise text, or bytes for lists. */
+function checkMetadata({ schema, row_groups: rowGroups }: FileMetaData): void {
+  if (!Array.isArray(schema) || !Array.isArray(rowGroups))
+    throw new Error('the schema or the row groups are no list');
+  schema.forEach(({ name, num_children: children }: Partial<SchemaElement>, index) => {
+    if (index > 0 && typeof name !== 'string') throw new Error(`schema element ${index} has no name`);
+    if (children !== undefined && !(Number.isSafeInteger(children) && children >= 0)) {
+      throw new Error(`schema element ${index} has ${children} children`);
+    }
+  });
+  rowGroups.forEach(({ columns }, index) => {
+    if (!Array.isArray(columns)) throw new Error(`the columns of row group ${index} are no list`);
+  });
 }
 
 export interface FooterBytes {

@@ -163,9 +163,9 @@ describe('numeric features', () => {
     ]);
   });
 
-  it('find one in a column of integers or of float64 exactly, never as the float32 next to it', () => {
+  it('find one in a column of integers exactly, in one of float64 as the float32 next to it', () => {
     expect(heldBy(int64s([2 ** 24, 2 ** 24 + 1]), 2 ** 24 + 1)).toEqual([2 ** 24, 0, 0, 1]);
-    expect(heldBy(doubles([-0.7, Math.fround(-0.7)]), -0.7)).toEqual([0, 1, Math.fround(-0.7), 0]);
+    expect(heldBy(doubles([-0.7, Math.fround(-0.7), -0.75]), -0.7)).toEqual([0, 1, 0, 1, -0.75, 0]);
   });
 
   it('find any in a column of float16 as the nearest of all float16, ties to the even one', () => {

@@ -110,8 +110,10 @@ function referenceRow(row: Row, settings: Settings) {
   };
   const tags = list((row.tags ?? []).map(townId), settings.tagsLength, townStart);
   const history = list((row.history ?? []).map(itemId), settings.historyLength, 0);
-  const ageIsMissing = row.age === null || Number.isNaN(row.age) || row.age === -9;
-  const ageId = ageIsMissing ? 0 : 1 + BOUNDARIES.filter((boundary) => boundary < row.age!).length;
+  const ageIsMissing = row.age === null || Number.isNaN(row.age) || Math.fround(row.age) === -9;
+  // A float64 column is read as float32; the boundaries have so few digits that they stay what they are.
+  const age = Math.fround(row.age!);
+  const ageId = ageIsMissing ? 0 : 1 + BOUNDARIES.filter((boundary) => boundary < age).length;
   return {
     singles: [itemId(row.user) ?? 0, townStart + (townId(row.town) ?? 0), ageStart + ageId],
     lists: [...tags.rows, ...history.rows],
@@ -120,8 +122,9 @@ function referenceRow(row: Row, settings: Settings) {
   };
 }
 
-function referencePrice(price: number | null, settings: Settings): number[] {
+function referencePrice(float64: number | null, settings: Settings): number[] {
   const missing = [0, 1];
+  const price = float64 === null ? null : Math.fround(float64);
   if (price === null || Number.isNaN(price) || price === MISSING_PRICE) return missing;
   let value = Math.min(settings.clipMax ?? Infinity, Math.max(settings.clipMin ?? -Infinity, price));
   if (!Number.isFinite(value)) return missing;

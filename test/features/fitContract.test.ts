@@ -176,14 +176,15 @@ describe('fitting numbers', () => {
 
   it('keeps nine digits of the deviation at a mean of a billion', async () => {
     const batch = batchOf({ a: doubles(Array.from({ length: 10_000 }, (_, row) => 1e9 + (row % 2))) });
-    const fitted = (await fittedOf({ kind: 'numeric', column: 'a' }, batch)) as { standardDeviation: number };
+    const feature = { kind: 'numeric', column: 'a', precision: 'float64' };
+    const fitted = (await fittedOf(feature, batch)) as { standardDeviation: number };
     expect(fitted.standardDeviation).toBeCloseTo(0.5, 9);
   });
 
   it('gives a constant or all-missing column the deviation 1', async () => {
     const constant = batchOf({ a: doubles(Array.from({ length: 1000 }, () => 0.1)) });
     expect(await fittedOf({ kind: 'numeric', column: 'a' }, constant)).toEqual({
-      mean: 0.1,
+      mean: Math.fround(0.1),
       standardDeviation: 1,
       rows: 1000,
     });
