@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/scoring': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow', 'lib/metrics'],
   'lib/publish': ['lib/storage', 'lib/job', 'lib/arrow', 'lib/parquet', 'lib/bundle', 'lib/scoring'],
   'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
-  'lib/estimate': ['lib/storage', 'lib/publish'],
+  'lib/estimate': ['lib/storage', 'lib/scoring', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/bundle', 'lib/arrow'],
   'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],

@@ -93,8 +93,8 @@ describe('operators', () => {
       dollarsPerThousandStateTransitions: 100,
     };
     expect((await planAt({ ...dear, secondsPerRun: 300, secondsPerColdStart: 0 })).stdout).toMatch(
-      // One unit of two parts: 7 + 4 + 2 transitions.
-      / about 5\.0 minutes and \$1\.30 \(arm64 in eu-south-2, prices of 2027-01-31\)\n$/,
+      // Of the run seven transitions, of its partition seven, of its unit four.
+      / about 5\.0 minutes and \$1\.80 \(arm64 in eu-south-2, prices of 2027-01-31\)\n$/,
     );
     const wrong = await planAt({ ...given, memory: 1 });
     expect(wrong.exitCode).toBe(1);
