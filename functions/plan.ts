@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { z } from 'zod';
 import { arrivalInputSchema } from '../lib/arrivals/arrivalRun.ts';
-import { finishArrival } from '../lib/arrivals/finishArrival.ts';
+import { finishArrival, isArrivalPending } from '../lib/arrivals/finishArrival.ts';
 import { parseEvent } from './events.ts';
 import { type PartitionStep, partitionStepSchema } from './partitionStep.ts';
 import { planPartitionStep } from './planPartition.ts';
@@ -16,6 +16,7 @@ import { traced } from './traced.ts';
 const stepSchema = z.discriminatedUnion('step', [
   z.strictObject({ step: z.literal('choose'), request: startRequestSchema, run: z.string() }),
   z.strictObject({ step: z.literal('planPartition'), partition: partitionStepSchema }),
+  z.strictObject({ step: z.literal('hasMoreLanded'), arrival: arrivalInputSchema.shape.arrival }),
   z.strictObject({
     step: z.literal('finishArrival'),
     arrival: arrivalInputSchema.shape.arrival,
@@ -51,6 +52,10 @@ async function take(
     }
     case 'planPartition':
       return planPartitionStep(step.partition, settings.JOB, remainingMillis);
+    case 'hasMoreLanded': {
+      const { partition, round } = step.arrival;
+      return { isPending: await isArrivalPending({ root: settings.JOB.scores, partition }, round) };
+    }
     case 'finishArrival': {
       const { partition, round } = step.arrival;
       const options = {

@@ -15,6 +15,12 @@ export async function beginArrival(place: ArrivalPlace, round: number): Promise<
   }
 }
 
+/** Has anything landed that the plan of a round's run may not have seen, so that another round follows? */
+export async function isArrivalPending(place: ArrivalPlace, round: number): Promise<boolean> {
+  const { state } = await readArrivalState(place);
+  return state !== undefined && (state.round > round || (state.isRunning && state.isPending));
+}
+
 /**
  * Ends a round: the next one is started if anything has landed since the round's plan began. A repeated call finds its round
  * over, and only makes sure that the next one has started.

@@ -17,11 +17,10 @@ export interface RunCounts {
 
 /** In one answer of a listing. */
 const NAMES_PER_LISTING = 1000;
-/** Scores and one row key of 64 bits; longer keys make more requests of large parts. */
-const PART_BYTES_PER_ROW = 20;
-/** A part is written in pieces of 16 MiB (lib/storage/s3AtomicFile.ts) and read back in pieces of 8 (lib/arrow/sequentialFile.ts). */
-const WRITTEN_PIECE_BYTES = 16 * 2 ** 20;
-const READ_PIECE_BYTES = 8 * 2 ** 20;
+/** Scores and row keys, of 64 bits and of some letters; longer keys make more requests of large parts. */
+const PART_BYTES_PER_ROW = 40;
+/** In which a part is written and read back (lib/publish/scorePart.ts). */
+const PIECE_BYTES = 64 * 2 ** 20;
 
 // Requests as counted against the S3 double, those of Step Functions for its maps included.
 /** The plan, the list of partitions, the bundle's manifest. */
@@ -30,20 +29,20 @@ const GETS_PER_RUN = 3;
 const PUTS_PER_RUN = 3;
 /** The bundle. */
 const GETS_PER_COLD_START = 3;
-/** Planner and publisher: shapes, pointer, the probe's mark, the event's mark, and a HEAD before each listing. */
-const GETS_PER_PARTITION = 15;
-/** Units, manifest, audit document, pointer, the event's mark; and six listings of folders that are empty or only looked for. */
-const PUTS_PER_PARTITION = 11;
+/** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
+const GETS_PER_PARTITION = 7;
+/** Units, manifest, audit document, pointer, the event's mark; and the broken shards are listed twice. */
+const PUTS_PER_PARTITION = 7;
 /** The input is listed by planner and publisher, and each time for files and for folders. */
 const LISTINGS_OF_INPUT = 4;
-/** Of parts and of receipts, where there are any. */
+/** Of parts and of receipts, by the planner and by the publisher. */
 const LISTINGS_OF_DONE = 2;
 /** Units, for the map over them. */
 const GETS_PER_MAP = 1;
 /** Its results. */
 const PUTS_PER_MAP = 2;
-/** Is it there? And again, when it is read back. */
-const HEADS_PER_OPEN_PART = 2;
+/** Is it there? */
+const HEADS_PER_OPEN_PART = 1;
 
 // State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
 const TRANSITIONS_PER_RUN = 7;
@@ -69,11 +68,10 @@ function countPartition(partition: PlannedPartition, targetRows: number): RunCou
   const open = openParts(partition);
   const units = batchParts(open, targetRows).length;
   const maps = units > 0 ? 1 : 0;
-  const heads = done.length > 0 ? LISTINGS_OF_DONE : 0;
-  let gets = GETS_PER_PARTITION + heads + maps * GETS_PER_MAP;
+  let gets = GETS_PER_PARTITION + maps * GETS_PER_MAP;
   let puts = PUTS_PER_PARTITION + maps * PUTS_PER_MAP + LISTINGS_OF_INPUT * listings(shardCount);
   puts += LISTINGS_OF_DONE * (listings(done.length) + listings(parts.length));
-  // Every part's receipt is read when it is published.
+  // A part's receipt is read when it is published, unless it is visible already: a few GETs too many, then.
   gets += parts.length;
   for (const part of open) {
     gets += getsOfPart(part);
@@ -90,7 +88,7 @@ function countPartition(partition: PlannedPartition, targetRows: number): RunCou
 
 /** Of the shards' rows, and of the part that is read back. */
 function getsOfPart({ rows, spans }: Part): number {
-  const pieces = Math.max(1, Math.ceil((rows * PART_BYTES_PER_ROW) / READ_PIECE_BYTES));
+  const pieces = piecesOf(rows);
   // Its end comes first.
   const readBack = pieces === 1 ? 1 : pieces + 1;
   const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
@@ -104,12 +102,16 @@ function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
 
 /** The part's pieces, and its receipt. */
 function putsOfPart({ rows, spans }: Part): number {
-  const pieces = Math.max(1, Math.ceil((rows * PART_BYTES_PER_ROW) / WRITTEN_PIECE_BYTES));
+  const pieces = piecesOf(rows);
   const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
   return 1 + documents + (pieces === 1 ? 1 : pieces + 2);
 }
 
-/** Requests for so many names, where there is one. */
+function piecesOf(rows: number): number {
+  return Math.max(1, Math.ceil((rows * PART_BYTES_PER_ROW) / PIECE_BYTES));
+}
+
+/** Requests for so many names. An empty folder takes one, too. */
 function listings(names: number): number {
-  return Math.ceil(names / NAMES_PER_LISTING);
+  return Math.max(1, Math.ceil(names / NAMES_PER_LISTING));
 }

@@ -91,11 +91,11 @@ describe('the estimate', () => {
     ['dollarsPerGigabyteSecond', 1024, 85 * 1769],
     // One choice, two plans, five units, two publications.
     ['dollarsPerMillionInvocations', 1e6, 10],
-    // Three of the run; of two partitions 13 and four listings of the input, and two of the parts; six parts of two requests.
-    ['dollarsPerThousandPuts', 1000, 3 + 2 * (13 + 4 + 2) + 6 * 2],
-    // Three of the run, three of each of two workers; of two partitions 16; of six parts four, the receipt among them, and the
-    // shard.
-    ['dollarsPerThousandGets', 1000, 3 + 2 * 3 + 2 * 16 + 6 * (4 + 1)],
+    // Three of the run; of two partitions nine, four listings of the input, and four of parts and receipts; six parts of two.
+    ['dollarsPerThousandPuts', 1000, 3 + 2 * (9 + 4 + 4) + 6 * 2],
+    // Three of the run, three of each of two workers; of two partitions eight; of six parts three, the receipt among them, and
+    // the shard.
+    ['dollarsPerThousandGets', 1000, 3 + 2 * 3 + 2 * 8 + 6 * (3 + 1)],
     // Seven, two partitions of seven, five units of four.
     ['dollarsPerThousandStateTransitions', 1000, 7 + 2 * 7 + 5 * 4],
   ])('charges %s', (name, price, dollars) => {
@@ -113,10 +113,10 @@ describe('the estimate', () => {
     const { minutes, dollars } = estimateRun(plan, await readPrices());
     // 6.682 s a unit on two vCPUs; 20 a worker.
     expect(minutes).toBeCloseTo((30 + 5 + 20 * (1 + 1e6 / 176_000)) / 60, 6);
-    // 6,932 s of 3,538 MB; 1,003 invocations; of each part a receipt and four pieces to write, the answers of its listings are
-    // one each; 16 GETs to look for it, read it and its shard; 4,014 transitions.
-    const puts = 3 + 13 + 4 + 2 + 1000 * 5;
-    const gets = 3 + 50 * 3 + 16 + 1000 * (2 + 4 + 1 + 1 + 8);
+    // 6,932 s of 3,538 MB; 1,003 invocations; of each part itself and a receipt to write, the answers of its listings are one
+    // each; 12 GETs to look for it, read it back, for its receipt and its shard; 4,014 transitions.
+    const puts = 3 + 9 + 4 + 4 + 1000 * 2;
+    const gets = 3 + 50 * 3 + 8 + 1000 * (1 + 1 + 1 + 1 + 8);
     const requests = (puts * 0.005 + gets * 0.0004) / 1000;
     expect(dollars).toBeCloseTo(0.31934 + 0.0002 + requests + 0.10035, 4);
   });

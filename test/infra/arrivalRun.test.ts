@@ -43,6 +43,23 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     expect(await stateOf()).toMatchObject({ round: 1, isRunning: false, isPending: false });
   });
 
+  it('into whose partition shards keep landing leaves them to the next round, and is not failed', async () => {
+    let landed = 0;
+    scene.beforePublishing = () => scene.land('dt=2024-03-09', 20, `late-${landed++}.parquet`);
+    const notice = () => noticeArrival(place(), { waitSeconds: 90, start });
+    scene.beforeScoring = notice;
+    await scene.run(ALL, scoringRun, input);
+    expect(scene.publications).toHaveLength(3);
+    expect(await scene.published()).toEqual([]);
+    // The next round is on its way, and publishes all of it.
+    expect(await stateOf()).toMatchObject({ round: 2, isRunning: true });
+    scene.beforePublishing = () => {};
+    scene.beforeScoring = () => {};
+    await scene.run(ALL, scoringRun, { arrival: { ...input.arrival, round: 2 } });
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
+    expect(await stateOf()).toMatchObject({ round: 2, isRunning: false });
+  });
+
   it('ends its round though the partition is not published', async () => {
     scene.broken.add('dt=2024-03-09');
     await expect(scene.run(ALL, scoringRun, input)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });
