@@ -63,8 +63,12 @@ export async function scoreUnit(
       return { partsScored, partsDoneBefore, partsDropped, rowsScored, rest: restFrom(index) };
     }
     const progress = index === 0 ? unit.progress : undefined;
-    const mayGoOn: PartOptions['mayGoOn'] = (nextRows, rowsSoFar, seconds) =>
-      remainingMillis() - reserveMillis > PART_MILLIS + (nextRows / Math.max(1, rowsSoFar)) * seconds * 1000;
+    const mayGoOn: PartOptions['mayGoOn'] = (nextRows, rowsSoFar, seconds) => {
+      // Before the first rows are written, the seconds tell nothing of the speed.
+      const millisPerRow =
+        rowsSoFar === 0 ? 1000 / FIRST_GUESS_ROWS_PER_SECOND : (seconds * 1000) / rowsSoFar;
+      return remainingMillis() - reserveMillis > PART_MILLIS + nextRows * millisPerRow;
+    };
     const part: Part = { partId: named.partId, rows: named.rows, spans: await spansOf(unit.root, named) };
     const startMillis = performance.now();
     let scored: ScoredPart | undefined;
