@@ -23,13 +23,16 @@ export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;
 
 const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
 
+/** What errors are about that lie in a shard's bytes, or in its columns beside the contract. */
+const OF_CONTENT = /^(SHARD|CONTRACT|PREDICTION|PART)_/;
+
 /**
  * Does the error say that this version of a shard will never be scored? Not when the storage failed, when the shard was
- * replaced or deleted, or when the error isn't about the shard.
+ * replaced or deleted, or when a thread died that had this shard among others.
  */
 export function isBrokenShard(error: unknown, uri: string): error is Ncs4cvrError {
   if (!(error instanceof Ncs4cvrError) || error.retryable || error.location.file !== uri) return false;
-  return error.code !== 'SHARD_CHANGED' && !error.code.startsWith('STORAGE_');
+  return OF_CONTENT.test(error.code);
 }
 
 export function brokenShardOf(

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { isBrokenShard } from '../../lib/publish/brokenShard.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { planPartition } from '../../lib/publish/planPartition.ts';
@@ -145,4 +147,21 @@ it('of ten days with one broken shard nine are published, and one is named', asy
     ...Array(6).fill('published'),
   ]);
   expect(JSON.stringify(executed[3])).toContain('dt=2024-03-04/b.parquet');
+});
+
+describe('an error', () => {
+  const uri = 's3://b/dt=1/a.parquet';
+  it.each([
+    ['SHARD_PAGE_CORRUPT', {}, true],
+    ['CONTRACT_COLUMN_TYPE', {}, true],
+    ['PART_KEYS_DIFFER', {}, true],
+    ['STORAGE_READ_FAILED', {}, false],
+    ['STORAGE_NOT_FOUND', {}, false],
+    // The shard is the first of several that the thread had.
+    ['SCORING_WORKER_DIED', {}, false],
+    ['SHARD_PAGE_CORRUPT', { retryable: true }, false],
+    ['SHARD_PAGE_CORRUPT', { file: 's3://b/dt=1/b.parquet' }, false],
+  ])('%s %j gives a shard up: %s', (code, details, isBroken) => {
+    expect(isBrokenShard(new Ncs4cvrError(code, 'x', { file: uri, ...details }), uri)).toBe(isBroken);
+  });
 });
