@@ -26,8 +26,8 @@ export interface ModelBundle {
 /**
  * Loads and verifies a bundle: manifest, file sizes and checksums, the model's inputs, outputs and operators,
  * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
- * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH; StorageError when a
- *   file can't be read
+ * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID,
+ *   BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
   return (await loadBundleFiles(storage, uri)).bundle;

@@ -1,21 +1,28 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
-import { ContractError, messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
+import { checkArrowData } from './checkArrowData.ts';
 import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
 import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
+import { TimeIsOverError, TimeLimit } from './timeLimit.ts';
 
 /** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
 const GOLDEN_TOLERANCE = 1e-5;
+/** For reading, encoding and comparing the golden rows, which takes milliseconds; the model's own time isn't counted. */
+const VERIFICATION_MILLIS = 5000;
+/** Standard operators with a graph inside, which may be run for ever. Without them, every run of a model ends. */
+const CONTROL_FLOW: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
 
 /**
  * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
  * come before a name that a column of the contract has, for apache-arrow mixes up columns of one name
- * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID
+ * @param limitMillis that reading, encoding and comparing the rows may take
+ * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT
  * @internal exported for tests: with a session of known scores they check the comparison itself
  */
 export async function checkGoldenRows(
@@ -23,24 +30,17 @@ export async function checkGoldenRows(
   contract: FeatureContract,
   session: ScoringSession,
   uri: string,
+  limitMillis = VERIFICATION_MILLIS,
 ): Promise<void> {
-  let golden: Table;
-  try {
-    golden = tableFromIPC(goldenBytes);
-  } catch (cause) {
-    throw unusable(uri, messageOf(cause), cause);
-  }
-  const found = golden.schema.names.slice(-SCORE_NAMES.length).map(String);
-  const missing = SCORE_NAMES.filter((name, index) => found[index]?.replace(/^_+/, '') !== name);
-  if (golden.numRows === 0) throw unusable(uri, 'no rows');
-  if (missing.length > 0) throw unusable(uri, `no column ${missing.join(', ')}`);
   const encoder = new FeatureEncoder(contract);
+  const limit = new TimeLimit(limitMillis);
   const problems: string[] = [];
   try {
-    for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session)));
+    const golden = limit.run(() => readGoldenRows(goldenBytes));
+    for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session, limit)));
   } catch (cause) {
-    if (cause instanceof ContractError) throw unusable(uri, cause.message, cause);
-    throw cause;
+    if (cause instanceof TimeIsOverError) throw outOfTime(uri, limitMillis);
+    throw unusable(uri, messageOf(cause), cause);
   }
   if (problems.length === 0) return;
   throw new ProblemsError(
@@ -49,6 +49,34 @@ export async function checkGoldenRows(
     problems.slice(0, 10),
     { file: uri, expected: `differences up to ${GOLDEN_TOLERANCE}`, found: `${problems.length} larger ones` },
   );
+}
+
+/** @throws Error that says what is wrong with them */
+function readGoldenRows(goldenBytes: Uint8Array): Table {
+  const golden = tableFromIPC(goldenBytes);
+  const found = golden.schema.names.slice(-SCORE_NAMES.length).map(String);
+  const missing = SCORE_NAMES.filter((name, index) => found[index]?.replace(/^_+/, '') !== name);
+  if (golden.numRows === 0) throw new Error('no rows');
+  if (missing.length > 0) throw new Error(`no column ${missing.join(', ')}`);
+  for (const { name, type } of golden.schema.fields.slice(-SCORE_NAMES.length)) {
+    if (String(type) !== 'Float32') throw new Error(`${String(name)}: ${type}, no Float32`);
+  }
+  for (const { data, schema } of golden.batches) {
+    for (const [index, child] of data.children.entries()) {
+      if (child.length !== data.length)
+        throw new Error(`${String(schema.names[index])}: ${child.length} rows`);
+      checkArrowData(child, String(schema.names[index]));
+    }
+  }
+  return golden;
+}
+
+function outOfTime(file: string, limitMillis: number): Ncs4cvrError {
+  return new Ncs4cvrError('BUNDLE_VERIFICATION_TIMEOUT', 'the golden rows take too long; they are damaged', {
+    file,
+    expected: `at most ${limitMillis} ms`,
+    found: 'more',
+  });
 }
 
 function unusable(file: string, found: string, cause?: unknown): Ncs4cvrError {
@@ -64,13 +92,14 @@ async function mismatches(
   batch: RecordBatch,
   encoder: FeatureEncoder,
   session: ScoringSession,
+  limit: TimeLimit,
 ): Promise<string[]> {
   const problems: string[] = [];
   const scoresAt = batch.numCols - SCORE_NAMES.length;
   const raw = batch.selectAt([...Array(scoresAt).keys()]);
   for (let start = 0; start < batch.numRows; start += SCORING_BATCH_ROWS) {
     const end = Math.min(batch.numRows, start + SCORING_BATCH_ROWS);
-    encoder.encode(raw, start, end, session.rows, 0);
+    limit.run(() => encoder.encode(raw, start, end, session.rows, 0));
     const scores: Scores = await session.score(end - start);
     for (const [index, name] of SCORE_NAMES.entries()) {
       const expected = batch.getChildAt(scoresAt + index)!;
@@ -91,13 +120,19 @@ async function mismatches(
  * @throws Ncs4cvrError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
  */
 function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
-  const { graph } = decodeModel(modelBytes);
+  const { graph, functions = [] } = decodeModel(modelBytes);
   const problems = [
     ...compare('input', modelInputs(layout), graph.input.map(tensorInfoOf)),
     ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
     ...operatorsOf(graph)
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
       .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
+    ...operatorsOf(graph)
+      .filter(({ opType }) => CONTROL_FLOW.has(opType))
+      .map(({ opType }) => `operator ${opType}: a graph within the graph, which may never end`),
+    ...(functions.length === 0
+      ? []
+      : [`${functions.length} functions of the model's own: not standard ONNX operators`]),
     ...graph.initializer
       .filter(({ dataLocation }) => dataLocation !== 0)
       .map(({ name }) => `tensor ${name}: its data lies in another file`),
@@ -142,7 +177,7 @@ function describeShape(shape: readonly (number | null)[]): string {
 /**
  * Checks a model as scoring will use it: inputs, outputs and operators, then the scores of its golden rows.
  * @param uri of the bundle, for errors
- * @throws Ncs4cvrError BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH
+ * @throws Ncs4cvrError BUNDLE_INTERFACE, and as checkGoldenRows
  */
 export async function verifyModel(
   modelBytes: Uint8Array,

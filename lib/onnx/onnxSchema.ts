@@ -17,6 +17,7 @@ export const onnxSchema: INamespace = {
             producerName: { type: 'string', id: 2 },
             graph: { type: 'GraphProto', id: 7 },
             opsetImport: { rule: 'repeated', type: 'OperatorSetIdProto', id: 8 },
+            functions: { rule: 'repeated', type: 'bytes', id: 25 },
           },
         },
         OperatorSetIdProto: {
@@ -91,6 +92,8 @@ export interface ModelProto {
   readonly producerName: string;
   readonly graph: GraphProto;
   readonly opsetImport: readonly { readonly domain: string; readonly version: number }[];
+  /** FunctionProto messages, not decoded: operators that the model defines. This project writes none. */
+  readonly functions?: readonly Uint8Array[];
 }
 
 export interface GraphProto {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { decodeModel, encodeModel, tensorInfoOf, valueInfoOf } from '../../lib/o
 import type { GraphProto } from '../../lib/onnx/onnxSchema.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
+import { sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -252,6 +253,37 @@ describe('a model with right checksums that does not fit the contract is refused
     });
   });
 
+  it("for graphs within the graph, which may never end, and for the model's own functions", async () => {
+    const copy = copied((path) => {
+      const model = decodeModel(readFileSync(join(path, 'model.onnx')));
+      // while (true) {}
+      const node = { name: '', domain: '', attribute: [] };
+      const body = {
+        ...model.graph,
+        name: 'body',
+        node: [{ ...node, opType: 'Identity', input: ['condition'], output: ['again'] }],
+        initializer: [],
+        input: [],
+        output: [],
+      };
+      const graph = {
+        ...model.graph,
+        node: [
+          ...model.graph.node,
+          { ...node, opType: 'Loop', input: [], output: [], attribute: [{ name: 'body', type: 5, g: body }] },
+        ],
+      };
+      forge(path, 'model.onnx', encodeModel({ ...model, graph, functions: [new Uint8Array(0)] }));
+    });
+    expect(await refusal(copy)).toEqual({
+      code: 'BUNDLE_INTERFACE',
+      problems: [
+        'operator Loop: a graph within the graph, which may never end',
+        "1 functions of the model's own: not standard ONNX operators",
+      ],
+    });
+  });
+
   it('when the contract is another one, fingerprint and all', async () => {
     const copy = copied((path) =>
       changeManifest(path, (manifest) => {
@@ -315,6 +347,16 @@ describe('golden rows', () => {
     );
     expect((await refusal(copy)).code).toBe('BUNDLE_GOLDEN_MISMATCH');
   });
+
+  const night = `${sharedData}nights/damaged/golden-hang-bundle`;
+  it.skipIf(!existsSync(night))(
+    'of ../shared/data/nights/damaged/golden-hang-bundle are refused within seconds (skipped without it)',
+    async () => {
+      const started = performance.now();
+      expect((await refusal(night)).code).toBe('BUNDLE_GOLDEN_INVALID');
+      expect(performance.now() - started).toBeLessThan(5000);
+    },
+  );
 
   it.each([
     ['no Arrow file', () => Buffer.from('hello, this is no arrow file at all')],
