@@ -124,8 +124,8 @@ export async function writeReceipt(
   };
   const target = below(root, receiptPath(partition, partId, found.sizeBytes));
   await placeReceipt(target, encodeJson(receipt));
-  // Its mark, and the part with it, may have gone while the part was read.
-  if ((await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
+  // An old part's mark, and the part with it, may have gone while the part was read. What was made here is too young for `gc`.
+  if (written === undefined && (await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
   return receipt;
 }
 

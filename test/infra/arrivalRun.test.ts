@@ -48,7 +48,14 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     scene.beforePublishing = () => scene.land('dt=2024-03-09', 20, `late-${landed++}.parquet`);
     const notice = () => noticeArrival(place(), { waitSeconds: 90, start });
     scene.beforeScoring = notice;
-    await scene.run(ALL, scoringRun, input);
+    const plan = async (payload: unknown) => {
+      const { step, arrival } = payload as { step: string; arrival: typeof input.arrival };
+      if (step !== 'finishArrival') return scene.services.functions.plan!(payload);
+      await finishArrival(place(), arrival.round, { waitSeconds: 90, start });
+      return arrival;
+    };
+    const functions = { ...scene.services.functions, plan };
+    await runStateMachine(scoringRun, input, { ...scene.services, functions });
     expect(scene.publications).toHaveLength(3);
     expect(await scene.published()).toEqual([]);
     // The next round is on its way, and publishes all of it.

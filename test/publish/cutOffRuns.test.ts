@@ -49,8 +49,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     const counter = failAfter(undisturbed, Number.POSITIVE_INFINITY, { kind: 'reset' });
     await run(undisturbed, model1);
     const writes = counter();
-    // The shapes of the shards, four parts, four receipts, a manifest, an audit document, the pointer.
-    expect(writes).toBe(12);
+    // The shapes of the shards, four parts, four receipts, a manifest, an audit document, the pointer, and the audit document
+    // again, in case that it was old and taken for garbage.
+    expect(writes).toBe(13);
+    const flip = 12;
     for (let allowed = 0; allowed < writes; allowed++) {
       s3.double!.options = {};
       const place = { inputUri, root: joinUri(base, `after-${allowed}`) };
@@ -60,7 +62,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       failAfter(place, allowed, { kind: 'status', status: 403, code: 'AccessDenied' });
       await expect(run(place, model1), `${allowed}`).rejects.toMatchObject({ code: 'STORAGE_ACCESS_DENIED' });
       s3.double!.options = {};
-      await expectRows(place, model1, second);
+      await expectRows(place, model1, allowed < flip ? second : first);
       await run(place, model1);
       await expectRows(place, model1, first);
       const names = (found: string[]) => found.filter((name) => name.startsWith('parts/'));

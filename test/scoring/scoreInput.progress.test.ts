@@ -17,7 +17,7 @@ vi.mock('../../lib/scoring/scoreShard.ts', async (original) => ({
 /** One reading of a shard: the rows of the row groups that were scored, and how it ended. */
 interface Attempt {
   readonly groups: readonly number[];
-  readonly end: 'done' | 'STORAGE_FILE_CHANGED' | 'SHARD_CHANGED' | 'SHARD_PAGE_CORRUPT';
+  readonly end: 'done' | 'STORAGE_FILE_CHANGED' | 'SHARD_PAGE_CORRUPT';
 }
 interface Fate {
   readonly sizeBytes: number;
@@ -39,7 +39,7 @@ const bundle = {
     },
   },
 } as unknown as ModelBundle;
-const isReplaced = ({ end }: Attempt) => end === 'STORAGE_FILE_CHANGED' || end === 'SHARD_CHANGED';
+const isReplaced = ({ end }: Attempt) => end === 'STORAGE_FILE_CHANGED';
 const total = (groups: readonly number[]) => groups.reduce((sum, rows) => sum + rows, 0);
 const nameOf = (index: number) => `part-${String(index).padStart(2, '0')}`;
 
@@ -111,7 +111,7 @@ function expectedProgress(fates: readonly Fate[]): ScoringProgress[] {
 
 const attempt = fc.record<Attempt>({
   groups: fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 4 }),
-  end: fc.constantFrom('done', 'STORAGE_FILE_CHANGED', 'SHARD_CHANGED', 'SHARD_PAGE_CORRUPT'),
+  end: fc.constantFrom('done', 'STORAGE_FILE_CHANGED', 'SHARD_PAGE_CORRUPT'),
 });
 const fate = fc.record<Fate>({
   sizeBytes: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 500 })),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -31,24 +32,32 @@ beforeAll(async () => {
   ({ bundle } = await trainTinyModel(join(folder, 'model')));
   large = await requestOf('large', LARGE_ROWS);
   small = await requestOf('small', SMALL_ROWS);
-  gone = await requestOf('gone', 50);
+  gone = await requestOf('gone', 100, 20_000);
   rmSync(join(folder, 'gone.parquet'));
 });
 afterAll(async () => {
   for (const thread of threads) await thread.terminate();
 });
 
-/** What scoreShard asks for when it scores a new shard of one row group, large enough not to be sent along with it. */
-async function requestOf(name: string, rows: number): Promise<Request> {
+/**
+ * What scoreShard asks for when it scores a new shard of one row group. @param keyBytes of each row's second key: with long ones,
+ * the shard is too large to be sent along with the request
+ */
+async function requestOf(name: string, rows: number, keyBytes = 0): Promise<Request> {
   const input = join(folder, `${name}.parquet`);
-  writeFileSync(input, funnelShard(funnelRows('2024-03-04', rows), rows));
+  const shardRows = funnelRows('2024-03-04', rows).map((row) => ({
+    ...row,
+    request: row.request + randomBytes(keyBytes / 2).toString('hex'),
+  }));
+  writeFileSync(input, funnelShard(shardRows, rows));
   const pool = scoringPool(bundle, 1);
   const requests: Request[] = [];
   const recording = {
-    heldRowGroups: 0,
+    heldRequests: 0,
     hasRoom: true,
     run: (request: Request) => {
-      requests.push(request);
+      // The pool hands the bytes of small shards over to its thread.
+      requests.push(structuredClone(request));
       return pool.run(request);
     },
   } as unknown as WorkerPool;
