@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
@@ -29,7 +30,7 @@ const ATTEMPTS = 3;
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.
- * A partition that fails doesn't keep the others from being tried; parts that are done stay done.
+ * A partition that fails doesn't keep the others from being tried, unless the disk is full; parts that are done stay done.
  * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
  */
 export async function executePlan(
@@ -40,9 +41,14 @@ export async function executePlan(
   refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
   const executed: ExecutedPartition[] = [];
+  let full: ExecutedPartition['outcome'] | undefined;
   try {
     for (const [index, run] of runsOfPlan(plan).entries()) {
       const { partition } = run;
+      if (full !== undefined) {
+        executed.push({ partition, partsScored: 0, outcome: full });
+        continue;
+      }
       let partsScored = 0;
       const onScored = (rows: number) => {
         partsScored++;
@@ -53,11 +59,16 @@ export async function executePlan(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
       executed.push({ partition, partsScored, outcome });
+      full = outcome.kind === 'failed' && isFull(outcome.error) ? outcome : undefined;
     }
     return executed;
   } finally {
     await pool.close();
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FULL';
 }
 
 async function executePartition(
@@ -77,6 +88,8 @@ async function executePartition(
         const scored = await scorePart(part, run, bundle, pool);
         if ('receipt' in scored && !scored.wasDone) onScored(part.rows);
       } catch (error) {
+        // The others would fill what this one has left.
+        if (isFull(error)) throw error;
         if (await isDropped(part, run, bundle, error)) dropped++;
         else failures.push(error);
       }

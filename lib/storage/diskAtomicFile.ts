@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
+import { makeFolder } from './diskFolder.ts';
 import type { AtomicFile, CreateOptions } from './storage.ts';
 import { diskPath } from './uri.ts';
 
@@ -17,7 +18,7 @@ export async function createDiskFile(
   const path = diskPath(uri);
   const temporary = temporaryPath(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await refuseFolder(path, uri);
     return new DiskAtomicFile(uri, path, temporary, await open(temporary, 'wx'), ifAbsent);
   } catch (error) {
