@@ -7,6 +7,7 @@ import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
+import { readPointer } from './pointer.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
 import { scorePart } from './scorePart.ts';
@@ -79,6 +80,11 @@ async function executePartition(
   workers: number,
   onScored: (rows: number) => void,
 ): Promise<PublishOutcome> {
+  // Before the work: what can't be published isn't scored.
+  const { pointer } = await readPointer(run.root, run.partition);
+  if (pointer !== undefined && pointer.hold !== null && !run.liftHold) {
+    return { kind: 'held', reason: pointer.hold };
+  }
   let open = planned;
   for (let attempt = 1; ; attempt++) {
     const failures: unknown[] = [];

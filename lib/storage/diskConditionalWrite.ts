@@ -3,7 +3,7 @@ import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
-import { createDiskFile, temporaryPath } from './diskAtomicFile.ts';
+import { createDiskFile, forgetTemporary, temporaryPath } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
 import { makeFolder } from './diskFolder.ts';
@@ -49,7 +49,10 @@ export async function replaceDiskFileIfVersion(
       await rename(temporary, path);
       return await versionOf(path);
     } finally {
-      if (temporary !== undefined) await rm(temporary, { force: true });
+      if (temporary !== undefined) {
+        await rm(temporary, { force: true });
+        forgetTemporary(temporary);
+      }
       await held.release();
     }
   } catch (error) {
@@ -105,6 +108,7 @@ async function lockNow(path: string, uri: string): Promise<HeldLock> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
     await rm(temporary, { force: true });
+    forgetTemporary(temporary);
   }
   const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
   if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });

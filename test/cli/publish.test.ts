@@ -137,8 +137,8 @@ describe('operators', () => {
     await planWith(1, '--partition', 'dt=2024-03-08');
     const held = await run();
     expect(held).toMatchObject({
-      exitCode: 1,
-      stdout: 'dt=2024-03-08: held, 0 parts scored: pCVR too high\n',
+      exitCode: 3,
+      stdout: 'dt=2024-03-08: held, nothing scored: pCVR too high\n',
     });
     const status = await runMain('status', '--scores', scores);
     expect(status.stdout).toMatch(
