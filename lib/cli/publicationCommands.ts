@@ -7,7 +7,7 @@ import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { below } from '../publish/outputLayout.ts';
 import { partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
-import { publicationStatus, resolvePartition } from '../publish/publishedState.ts';
+import { publicationStatus, refuseNoRoot, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
@@ -90,6 +90,7 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .option('--json', 'print pointer, manifest and audit document as one JSON object')
     .action(async ({ scores, partition, json }: ResolveOptions) => {
+      await refuseNoRoot(scores);
       const { pointer, manifest } = await resolvePartition(scores, partition);
       const uris = manifest.parts.map(({ path }) => `${below(scores, path)}\n`).join('');
       const whole = async () => ({
@@ -119,6 +120,7 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
     .action(async ({ scores, partition, reason, to, bus }: RollbackOptions) => {
+      await refuseNoRoot(scores);
       const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
       const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';

@@ -12,7 +12,7 @@ import { synthCommand } from './synthCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, reportError } from './terminal.ts';
 import { trainCommand } from './trainCommand.ts';
 
-/** Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage. */
+/** Runs one command line; returns the exit code, see terminal.ts. */
 export async function runCli(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT_DONE;
   const program = new Command('ncs4cvr')
@@ -22,7 +22,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(add --help for the options)')
     // Of every command too, with the options that all of them take.
     .configureHelp({ showGlobalOptions: true })
-    .addHelpText('afterAll', '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage.')
+    .addHelpText(
+      'afterAll',
+      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused by a gate.',
+    )
     .exitOverride();
   const finish = (code: number) => {
     exitCode = code;

@@ -8,7 +8,15 @@ import { storageFor } from '../storage/openStorage.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, ProgressLine } from './terminal.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_HELD,
+  EXIT_REFUSED,
+  EXIT_USAGE,
+  formatCount,
+  ProgressLine,
+} from './terminal.ts';
 
 interface RunOptions {
   readonly plan: string;
@@ -59,12 +67,23 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       process.stdout.write(
         json ? `${JSON.stringify(executed.map(asJson))}\n` : executed.map(summarise).join(''),
       );
-      finish(executed.every(isGood) ? EXIT_DONE : EXIT_FAILED);
+      finish(exitCodeOf(executed));
     });
 }
 
 function summarise({ partition, partsScored, outcome }: ExecutedPartition): string {
-  return `${partition}: ${outcome.kind}, ${partsScored} parts scored${describe(outcome)}\n`;
+  const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
+  return `${partition}: ${outcome.kind}, ${scored} scored${describe(outcome)}\n`;
+}
+
+/** Of the worst outcome: failures before refusals, and those before holds. */
+function exitCodeOf(executed: readonly ExecutedPartition[]): number {
+  const kinds = new Set(executed.filter((each) => !isGood(each)).map(({ outcome }) => outcome.kind));
+  for (const kind of ['failed', 'incomplete', 'published', 'unchanged'] as const) {
+    if (kinds.has(kind)) return EXIT_FAILED;
+  }
+  if (kinds.has('refused')) return EXIT_REFUSED;
+  return kinds.size > 0 ? EXIT_HELD : EXIT_DONE;
 }
 
 /** Only a partition that is published with every shard lets a run end well. */

@@ -6,7 +6,7 @@ import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { describePointer } from './publicationCommands.ts';
-import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine } from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(
@@ -66,7 +66,9 @@ export async function runInStateMachine(
       ? `${JSON.stringify({ ...started, planUri: written.uri, partitions: states })}\n`
       : states.map(summarise).join(''),
   );
-  return states.every(({ isAsPlanned }) => isAsPlanned) ? EXIT_DONE : EXIT_FAILED;
+  const others = states.filter(({ isAsPlanned }) => !isAsPlanned);
+  if (others.length === 0) return EXIT_DONE;
+  return others.every(({ pointer }) => pointer !== null) ? EXIT_HELD : EXIT_FAILED;
 }
 
 function summarise({ partition, pointer, isAsPlanned }: VisibleState): string {

@@ -48,11 +48,11 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
       line.clear();
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
       process.stdout.write(options.json ? `${JSON.stringify(toJson(report))}\n` : summarise(report));
-      finish(report.failures.length === 0 ? EXIT_DONE : EXIT_FAILED);
+      finish(report.failures.length + report.notStarted.length === 0 ? EXIT_DONE : EXIT_FAILED);
     });
 }
 
-function summarise({ rows, seconds, shards, failures, ignored, drift }: ScoringReport): string {
+function summarise({ rows, seconds, shards, failures, notStarted, ignored, drift }: ScoringReport): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   const lines = drift.map(
     ({ name, missing, missingInTraining, unseen, unseenInTraining }) =>
@@ -62,14 +62,24 @@ function summarise({ rows, seconds, shards, failures, ignored, drift }: ScoringR
   if (ignored.length > 0)
     lines.push(`note: ${ignored.length} files that are no Parquet shards were left out`);
   const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
+  const rest = notStarted.length === 0 ? '' : `, ${notStarted.length} were not started: the disk is full`;
   lines.push(
     `${formatCount(rows)} rows in ${shards.length} shards scored in ${seconds.toFixed(1)} s ` +
-      `(${formatCount(rows / seconds)} rows/s)${failed}`,
+      `(${formatCount(rows / seconds)} rows/s)${failed}${rest}`,
   );
   return `${lines.join('\n')}\n`;
 }
 
-function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: ScoringReport): object {
+function toJson({
+  rows,
+  seconds,
+  shards,
+  failures,
+  notStarted,
+  ignored,
+  counts,
+  drift,
+}: ScoringReport): object {
   return {
     rows,
     seconds,
@@ -86,6 +96,7 @@ function toJson({ rows, seconds, shards, failures, ignored, counts, drift }: Sco
       message: messageOf(error),
       retryable: mayPass(error),
     })),
+    notStarted,
     ignored,
     features: counts,
     drift,

@@ -5,6 +5,25 @@ import { mayPass } from '../base/retry.ts';
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** A run whose partitions are held, or superseded: somebody has decided otherwise, nothing is broken. */
+export const EXIT_HELD = 3;
+/** A run that a gate has refused; what was visible before still is. */
+export const EXIT_REFUSED = 4;
+
+/** What a command leaves that was stopped by a signal, and how to go on. @param args the command line */
+export function interruptedLine(args: readonly string[]): string {
+  const command = args.find((word) => !word.startsWith('-'));
+  if (command === 'run' && args.includes('--state-machine')) {
+    return 'interrupted: a run of the state machine goes on; `status` shows what is published, the same command follows it';
+  }
+  if (command === 'run') {
+    return 'interrupted: finished parts and published partitions are kept; the same command goes on from there';
+  }
+  if (command === 'score') {
+    return 'interrupted: files that were finished are whole and kept; the same command scores every shard again';
+  }
+  return 'interrupted: what was finished is kept; try the same command again';
+}
 
 const REDRAW_MILLIS = 200;
 const PRINT_MILLIS = 5000;

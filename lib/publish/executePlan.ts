@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
@@ -6,6 +7,7 @@ import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
+import { readPointer } from './pointer.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
 import { scorePart } from './scorePart.ts';
@@ -29,7 +31,7 @@ const ATTEMPTS = 3;
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.
- * A partition that fails doesn't keep the others from being tried; parts that are done stay done.
+ * A partition that fails doesn't keep the others from being tried, unless the disk is full; parts that are done stay done.
  * @throws Ncs4cvrError PLAN_OTHER_MODEL when the bundle isn't the one that was planned with
  */
 export async function executePlan(
@@ -40,9 +42,14 @@ export async function executePlan(
   refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
   const executed: ExecutedPartition[] = [];
+  let full: ExecutedPartition['outcome'] | undefined;
   try {
     for (const [index, run] of runsOfPlan(plan).entries()) {
       const { partition } = run;
+      if (full !== undefined) {
+        executed.push({ partition, partsScored: 0, outcome: full });
+        continue;
+      }
       let partsScored = 0;
       const onScored = (rows: number) => {
         partsScored++;
@@ -53,11 +60,16 @@ export async function executePlan(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
       executed.push({ partition, partsScored, outcome });
+      full = outcome.kind === 'failed' && isFull(outcome.error) ? outcome : undefined;
     }
     return executed;
   } finally {
     await pool.close();
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FULL';
 }
 
 async function executePartition(
@@ -68,6 +80,11 @@ async function executePartition(
   workers: number,
   onScored: (rows: number) => void,
 ): Promise<PublishOutcome> {
+  // Before the work: what can't be published isn't scored.
+  const { pointer } = await readPointer(run.root, run.partition);
+  if (pointer !== undefined && pointer.hold !== null && !run.liftHold) {
+    return { kind: 'held', reason: pointer.hold };
+  }
   let open = planned;
   for (let attempt = 1; ; attempt++) {
     const failures: unknown[] = [];
@@ -77,6 +94,8 @@ async function executePartition(
         const scored = await scorePart(part, run, bundle, pool);
         if ('receipt' in scored && !scored.wasDone) onScored(part.rows);
       } catch (error) {
+        // The others would fill what this one has left.
+        if (isFull(error)) throw error;
         if (await isDropped(part, run, bundle, error)) dropped++;
         else failures.push(error);
       }

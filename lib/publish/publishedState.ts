@@ -12,16 +12,19 @@ import type { RunPlan } from './runPlan.ts';
  * @throws Ncs4cvrError PUBLISH_NO_ROOT for one that doesn't exist; on S3, where folders don't, for one without an object
  */
 export async function refuseNoRoot(root: string): Promise<void> {
-  if (await storageFor(root).exists(root)) return;
+  const storage = storageFor(root);
+  const isFile = (await storage.stat(root)) !== undefined;
+  if (!isFile && (await storage.exists(root))) return;
   throw new Ncs4cvrError('PUBLISH_NO_ROOT', 'there is no such output root', {
     file: root,
     expected: 'the root that scores are published below',
-    found: 'nothing',
+    found: isFile ? 'a file' : 'nothing',
   });
 }
 
-/** Every partition's pointer, in binary order of the partitions. */
+/** Every partition's pointer, in binary order of the partitions. @throws Ncs4cvrError PUBLISH_NO_ROOT */
 export async function publicationStatus(root: string): Promise<Pointer[]> {
+  await refuseNoRoot(root);
   const found: Pointer[] = [];
   for (const { relativePath } of await listIfAny(joinUri(root, 'pointers'))) {
     const { pointer } = await readPointer(root, relativePath.replace(/\.json$/, ''));

@@ -13,6 +13,8 @@ export interface AssignedOutputs {
   readonly shards: readonly AssignedShard[];
   /** Files that are no shards by their name, such as a README beside the data. */
   readonly ignored: readonly string[];
+  /** What a listing has found and can't look at: links that lead nowhere, folders that can't be read. */
+  readonly unlistable: readonly { readonly inputUri: string; readonly error: StorageError }[];
 }
 
 /**
@@ -24,7 +26,14 @@ export interface AssignedOutputs {
 export async function assignOutputs(input: ShardInput, outputUri: string): Promise<AssignedOutputs> {
   // Once, not a shard at a time.
   storageFor(outputUri);
-  const { shards, ignored } = await listShards(input);
+  const unlistable: { inputUri: string; error: StorageError }[] = [];
+  const onUnlistable = (inputUri: string, error: StorageError) => unlistable.push({ inputUri, error });
+  const { shards, ignored } = await listShards(input, undefined, onUnlistable).catch((error: unknown) => {
+    // Each of them says more than that there is no shard.
+    const isEmpty = error instanceof StorageError && error.code === 'INPUT_EMPTY';
+    if (isEmpty && unlistable.length > 0) return { shards: [], ignored: [] };
+    throw error;
+  });
   const isSingleOutput = shards.length === 1 && outputUri.endsWith('.arrow');
   const planned = shards.map(({ uri, relativePath, sizeBytes }) => ({
     inputUri: uri,
@@ -45,5 +54,5 @@ export async function assignOutputs(input: ShardInput, outputUri: string): Promi
     }
     takenBy.set(key, shard.inputUri);
   }
-  return { shards: planned, ignored };
+  return { shards: planned, ignored, unlistable };
 }

@@ -1,3 +1,4 @@
+import { StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
@@ -19,8 +20,13 @@ export interface ScoringReport {
   readonly rows: number;
   readonly seconds: number;
   readonly shards: readonly ScoredShard[];
-  /** Shards that could not be scored, in the order of the input; no output of theirs was written. */
+  /**
+   * What could not be listed, then shards that could not be scored, in the order of the input; no output of theirs was
+   * written.
+   */
   readonly failures: readonly { readonly inputUri: string; readonly error: unknown }[];
+  /** Shards that weren't tried, since the disk was full by then. */
+  readonly notStarted: readonly string[];
   readonly ignored: readonly string[];
   readonly counts: readonly FeatureCounts[];
   readonly drift: readonly FeatureDrift[];
@@ -32,7 +38,8 @@ export interface ScoringOptions {
 }
 
 /**
- * Scores every shard at a URI or of a list into Arrow files. A broken shard is reported and the others go on.
+ * Scores every shard at a URI or of a list into Arrow files. A broken shard, and what can't be listed, is reported and the
+ * others go on; once the disk is full, no further one is started.
  * @throws StorageError when the input can't be listed or the output's URI can't be used; never for a single shard
  */
 export async function scoreInput(
@@ -47,6 +54,8 @@ export async function scoreInput(
   const pool = scoringPool(bundle, workers);
   const scored: ScoredShard[] = [];
   const failures: { inputUri: string; error: unknown }[] = [];
+  const notStarted: { inputUri: string }[] = [];
+  let isFull = false;
   let rows = 0;
   let bytesDone = 0;
   const report = () =>
@@ -57,6 +66,10 @@ export async function scoreInput(
       fractionDone: totalBytes === 0 ? 1 : bytesDone / totalBytes,
     });
   const scoreOne = async (shard: AssignedShard) => {
+    if (isFull) {
+      notStarted.push(shard);
+      return;
+    }
     let doneRows = 0;
     let doneShare = 0;
     try {
@@ -82,6 +95,7 @@ export async function scoreInput(
       );
     } catch (error) {
       failures.push({ inputUri: shard.inputUri, error });
+      isFull ||= error instanceof StorageError && error.code === 'STORAGE_FULL';
     }
     bytesDone += (1 - doneShare) * shard.sizeBytes;
     report();
@@ -99,7 +113,8 @@ export async function scoreInput(
     rows: scoredRows,
     seconds: (performance.now() - startMillis) / 1000,
     shards: inOrder(plan, scored),
-    failures: inOrder(plan, failures),
+    failures: [...plan.unlistable, ...inOrder(plan, failures)],
+    notStarted: inOrder(plan, notStarted).map(({ inputUri }) => inputUri),
     ignored: plan.ignored,
     counts,
     drift: featureDrift({ rows: scoredRows, counts }, { rows: trainRows + validationRows, counts: features }),

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
+import { makeFolder } from './diskFolder.ts';
 import type { AtomicFile, CreateOptions, FileStat } from './storage.ts';
 import { diskPath } from './uri.ts';
 
@@ -18,7 +20,7 @@ export async function createDiskFile(
   const path = diskPath(uri);
   const temporary = temporaryPath(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await refuseFolder(path, uri);
     return new DiskAtomicFile(uri, path, temporary, await open(temporary, 'wx'), ifAbsent);
   } catch (error) {
@@ -26,9 +28,29 @@ export async function createDiskFile(
   }
 }
 
-/** Hidden, in the folder of the file that it will become. */
+/** Of this thread's writers at work. */
+const atWork = new Set<string>();
+
+/** Hidden, in the folder of the file that it will become. Forgotten by `forgetTemporary`. */
 export function temporaryPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  atWork.add(temporary);
+  return temporary;
+}
+
+export function forgetTemporary(temporary: string): void {
+  atWork.delete(temporary);
+}
+
+/** Before the process ends by a signal. Never throws: what can't be removed is left to `gc`. */
+export function removeTemporaryFiles(): void {
+  for (const temporary of atWork) {
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // The line that the user is told next matters more.
+    }
+  }
 }
 
 /** Told before the work is done, not at the rename. */
@@ -77,6 +99,7 @@ class DiskAtomicFile implements AtomicFile {
       const isCreated = this.#ifAbsent ? await this.#linkIfAbsent() : true;
       if (!this.#ifAbsent) await rename(this.#temporaryPath, this.#path);
       this.#state = 'committed';
+      forgetTemporary(this.#temporaryPath);
       await syncFolder(dirname(this.#path));
       return isCreated ? { sizeBytes: Number(stats.size), version: versionTag(stats) } : undefined;
     } catch (error) {
@@ -90,6 +113,7 @@ class DiskAtomicFile implements AtomicFile {
     try {
       await this.#handle.close();
       await rm(this.#temporaryPath, { force: true });
+      forgetTemporary(this.#temporaryPath);
     } catch (error) {
       throw diskError(error, this.uri, 'STORAGE_WRITE_FAILED');
     }

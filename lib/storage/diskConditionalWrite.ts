@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
-import { createDiskFile, temporaryPath } from './diskAtomicFile.ts';
+import { createDiskFile, forgetTemporary, temporaryPath } from './diskAtomicFile.ts';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
+import { makeFolder } from './diskFolder.ts';
 import { diskPath } from './uri.ts';
 
 const LOCK_LIMIT_MILLIS = 10_000;
@@ -48,7 +49,10 @@ export async function replaceDiskFileIfVersion(
       await rename(temporary, path);
       return await versionOf(path);
     } finally {
-      if (temporary !== undefined) await rm(temporary, { force: true });
+      if (temporary !== undefined) {
+        await rm(temporary, { force: true });
+        forgetTemporary(temporary);
+      }
       await held.release();
     }
   } catch (error) {
@@ -65,7 +69,7 @@ async function versionOf(path: string): Promise<string | undefined> {
 }
 
 async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const temporary = temporaryPath(path);
   const handle = await open(temporary, 'wx');
   try {
@@ -84,7 +88,7 @@ interface HeldLock {
 }
 
 async function lock(path: string, uri: string): Promise<HeldLock> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   return retry(() => lockNow(path, uri), LOCK_LAW);
 }
 
@@ -104,6 +108,7 @@ async function lockNow(path: string, uri: string): Promise<HeldLock> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
     await rm(temporary, { force: true });
+    forgetTemporary(temporary);
   }
   const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
   if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });

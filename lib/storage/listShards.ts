@@ -2,7 +2,7 @@ import { StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from './openStorage.ts';
 import { readFileList } from './readFileList.ts';
-import type { ListedFile } from './storage.ts';
+import type { ListedFile, OnUnlistable } from './storage.ts';
 import { joinUri } from './uri.ts';
 
 /** In any case. */
@@ -57,10 +57,11 @@ export function inputUriOf(input: ShardInput): string {
 export async function listShards(
   input: ShardInput,
   isKnown?: (file: ListedFile) => boolean,
+  onUnlistable?: OnUnlistable,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly ignored: readonly string[] }> {
   if (typeof input !== 'string') return { shards: await readFileList(input.filesUri), ignored: [] };
   const inputUri = input;
-  const { shards, others } = await findShards(inputUri, isKnown);
+  const { shards, others } = await findShards(inputUri, isKnown, onUnlistable);
   if (shards.length > 0) return { shards, ignored: others.map(({ uri }) => uri) };
   const names = others.slice(0, 5).map(({ relativePath }) => relativePath);
   throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
@@ -75,14 +76,16 @@ export async function listShards(
  * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
  * end as one is a shard too, which whoever opens it will find broken. A name without an ending costs a request.
  * @param isKnown says of a file that it was found to be a shard before
+ * @param onUnlistable see Storage.list; the listing fails without it
  * @throws StorageError INPUT_IS_TABLE
  */
 export async function findShards(
   inputUri: string,
   isKnown: (file: ListedFile) => boolean = () => false,
+  onUnlistable?: OnUnlistable,
 ): Promise<{ readonly shards: readonly ListedFile[]; readonly others: readonly ListedFile[] }> {
   const storage = storageFor(inputUri);
-  const files = await storage.list(inputUri);
+  const files = await storage.list(inputUri, onUnlistable);
   if (files.length === 1 && files[0]!.uri === inputUri) return { shards: files, others: [] };
   await refuseTable(inputUri, await storage.listFolders(inputUri));
   const areShards = await mapConcurrently(

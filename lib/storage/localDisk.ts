@@ -5,7 +5,7 @@ import { createDiskFile } from './diskAtomicFile.ts';
 import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
 import { openDiskFile, versionTag } from './diskFile.ts';
-import type { DatedStat, FileStat, ListedFile, Storage } from './storage.ts';
+import type { DatedStat, FileStat, ListedFile, OnUnlistable, Storage } from './storage.ts';
 import { isHidden } from './storage.ts';
 import { diskPath, joinUri } from './uri.ts';
 
@@ -14,7 +14,7 @@ import { diskPath, joinUri } from './uri.ts';
  *
  * Throws StorageError: STORAGE_NOT_FOUND, STORAGE_NOT_A_FILE, STORAGE_ACCESS_DENIED, STORAGE_FULL,
  * STORAGE_READ_FAILED, STORAGE_WRITE_FAILED, STORAGE_SHORT_READ, STORAGE_FILE_CHANGED, STORAGE_LOCKED,
- * STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID.
+ * STORAGE_NAME_INVALID, STORAGE_SCHEME_UNSUPPORTED, STORAGE_URI_INVALID.
  */
 export const localDisk: Storage = {
   open: openDiskFile,
@@ -22,7 +22,7 @@ export const localDisk: Storage = {
   createIfAbsent: createDiskFileIfAbsent,
   replaceIfVersion: replaceDiskFileIfVersion,
 
-  async list(uri) {
+  async list(uri, onUnlistable) {
     const path = diskPath(uri);
     try {
       const stats = await stat(path, { bigint: true });
@@ -35,11 +35,8 @@ export const localDisk: Storage = {
           found: 'a device or pipe',
         });
       }
-      await listFolder(
-        { root: path, uriOf: (relativePath) => joinUri(uri, relativePath), files },
-        '',
-        new Set(),
-      );
+      const uriOf = (relativePath: string) => joinUri(uri, ...relativePath.split('/'));
+      await listFolder({ root: path, uriOf, files, onUnlistable }, '', new Set());
       return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
     } catch (error) {
       throw diskError(error, uri, 'STORAGE_READ_FAILED');
@@ -137,6 +134,7 @@ interface Listing {
   readonly root: string;
   readonly uriOf: (relativePath: string) => string;
   readonly files: ListedFile[];
+  readonly onUnlistable: OnUnlistable | undefined;
 }
 
 /** `ancestors`: real paths of the folders above, so that a symbolic link upwards ends instead of recursing. */
@@ -149,24 +147,46 @@ async function listFolder(
   const real = await realpath(folder);
   if (ancestors.has(real)) return;
   const below = new Set([...ancestors, real]);
-  for (const name of await readdir(folder)) {
+  for (const nameBytes of await readdir(folder, { encoding: 'buffer' })) {
+    const name = nameBytes.toString();
     if (isHidden(name)) continue;
     const relativePath = relativeFolder === '' ? name : `${relativeFolder}/${name}`;
-    const stats = await stat(join(folder, name), { bigint: true }).catch((cause: unknown) => {
-      // Left out silently, its rows would be missing from the output without a word.
-      if (!isGone(cause)) throw diskError(cause, listing.uriOf(relativePath), 'STORAGE_READ_FAILED');
-      throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
-        file: listing.uriOf(relativePath),
-        cause,
-      });
-    });
-    if (stats.isDirectory()) await listFolder(listing, relativePath, below);
-    else if (stats.isFile()) {
-      listing.files.push({ uri: listing.uriOf(relativePath), relativePath, ...datedStat(stats) });
+    try {
+      if (!Buffer.from(name).equals(nameBytes)) throw nameInvalid(listing.uriOf(relativePath), nameBytes);
+      await listEntry(listing, relativePath, below);
+    } catch (thrown) {
+      const error = diskError(thrown, listing.uriOf(relativePath), 'STORAGE_READ_FAILED');
+      if (listing.onUnlistable === undefined) throw error;
+      listing.onUnlistable(error.location.file!, error);
     }
   }
 }
 
-function isGone(thrown: unknown): boolean {
-  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+async function listEntry(
+  listing: Listing,
+  relativePath: string,
+  ancestors: ReadonlySet<string>,
+): Promise<void> {
+  const uri = listing.uriOf(relativePath);
+  const stats = await stat(join(listing.root, relativePath), { bigint: true }).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
+      file: uri,
+      cause,
+    });
+  });
+  if (stats.isDirectory()) await listFolder(listing, relativePath, ancestors);
+  else if (stats.isFile()) listing.files.push({ uri, relativePath, ...datedStat(stats) });
+}
+
+/** No text names such a file. Its bytes beyond ASCII are shown as `\xff`. */
+function nameInvalid(uri: string, name: Buffer): StorageError {
+  const shown = name
+    .toString('latin1')
+    .replace(/[^ -~]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return new StorageError('STORAGE_NAME_INVALID', "the file's name isn't UTF-8", {
+    file: uri,
+    expected: 'another name',
+    found: shown,
+  });
 }

@@ -1,3 +1,5 @@
+import type { StorageError } from '../base/errors.ts';
+
 /** A file opened for reads by byte range. The bytes must not change while it is open. */
 export interface RandomAccessFile {
   readonly uri: string;
@@ -54,6 +56,9 @@ export interface ListedFile extends DatedStat {
   readonly relativePath: string;
 }
 
+/** Told of what a listing finds and can't look at; it goes on without it. */
+export type OnUnlistable = (uri: string, error: StorageError) => void;
+
 /** A small file with the version that its bytes had. */
 export interface VersionedBytes {
   readonly bytes: Uint8Array;
@@ -70,8 +75,12 @@ export interface Storage {
   open(uri: string, known?: FileStat): Promise<RandomAccessFile>;
   /** Undefined where there is no file. */
   stat(uri: string): Promise<FileStat | undefined>;
-  /** Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. */
-  list(uri: string): Promise<ListedFile[]>;
+  /**
+   * Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. On
+   * disk, a link that leads nowhere, a folder that can't be read or a name that isn't UTF-8 fails the listing, whose rows
+   * would be missing without a word, unless the caller takes note of it.
+   */
+  list(uri: string, onUnlistable?: OnUnlistable): Promise<ListedFile[]>;
   /**
    * Names of the folders directly within a folder, in binary order, hidden ones among them; on S3 a request per 1,000 names
    * whatever lies below. Empty where there is no such folder.

@@ -134,7 +134,9 @@ describe('help', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(COMMANDS.length).toBeGreaterThan(10);
     expect(listedCommands(stdout).sort()).toEqual([...COMMANDS].sort());
-    expect(stdout).toContain('Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage.');
+    expect(stdout).toContain(
+      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused by a gate.',
+    );
   });
 
   test.each(COMMANDS)('of %s tells its options, the common ones and the exit codes', async (command) => {

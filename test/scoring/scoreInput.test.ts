@@ -201,6 +201,7 @@ describe('where the files go', () => {
       expect(await assignOutputs(partition, `scores${slash}`)).toEqual({
         shards: [{ inputUri: input, outputUri: 'scores/part-0.arrow', sizeBytes: shard.length }],
         ignored: [],
+        unlistable: [],
       });
     }
   });
