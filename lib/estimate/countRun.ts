@@ -31,8 +31,8 @@ const PUTS_PER_RUN = 3;
 const GETS_PER_COLD_START = 3;
 /** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
 const GETS_PER_PARTITION = 7;
-/** Units, manifest, audit document, pointer, the event's mark; and the broken shards are listed twice. */
-const PUTS_PER_PARTITION = 7;
+/** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
+const PUTS_PER_PARTITION = 8;
 /** The input is listed by planner and publisher, and each time for files and for folders. */
 const LISTINGS_OF_INPUT = 4;
 /** Of parts and of receipts, by the planner and by the publisher. */

@@ -185,7 +185,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect(sfn.executions.size).toBe(2);
   });
 
-  it('exits with 1 when the partition is held, and says so', async () => {
+  it('exits with 3 when the partition is held, and says so', async () => {
     land('dt=2024-03-09', 60);
     await planFor('dt=2024-03-09');
     await run('--wait');
@@ -196,7 +196,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect((await runMain('rollback', ...back)).exitCode).toBe(0);
     await planFor('dt=2024-03-09');
     const held = await run('--wait');
-    expect(held.exitCode).toBe(1);
+    expect(held.exitCode).toBe(3);
     expect(held.stdout).toContain('60 rows of tiny-1, generation 3, held: pCVR too high\n');
     await planFor('dt=2024-03-09', uri('scores'), '--lift-hold');
     expect((await run('--wait')).stdout).toContain('80 rows of tiny-1, generation 4\n');

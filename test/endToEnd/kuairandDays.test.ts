@@ -162,7 +162,7 @@ describe.skipIf(isLeftOut)(`three days of real impressions${reason}`, () => {
     await land(MONDAY, 3);
     mondaysFirstEvent = path.queue.take(1);
     await land(WEDNESDAY, 2);
-    expect(await deliverWithFailures(1, 0.05)).toBeGreaterThan(3);
+    expect(await deliverWithFailures(1, 0.08)).toBeGreaterThan(3);
     await expectReader(MONDAY, 'first', MONDAY);
     await expectReader(WEDNESDAY, 'first', WEDNESDAY);
     await expect(resolvePartition(`${root}/scores`, `dt=${FRIDAY}`)).rejects.toMatchObject({

@@ -103,8 +103,8 @@ describe('rowGroupReads', () => {
   it('places every chunk in the buffer, the dictionary page before the data pages', () => {
     const reads = rowGroupReads(readable(), 0, ['c', 'a']);
     expect(reads.columns.map(({ chunks }) => chunks)).toMatchObject([
-      [{ path: ['c'], startByte: 100, endByte: 200, dataPageOffset: 0, valueCount: 10, codec: 'ZSTD' }],
-      [{ path: ['a'], startByte: 0, endByte: 100, dataPageOffset: 20 }],
+      [{ startByte: 100, endByte: 200, dataPageOffset: 0, valueCount: 10, codec: 'ZSTD' }],
+      [{ startByte: 0, endByte: 100, dataPageOffset: 20 }],
     ]);
   });
 
