@@ -9,6 +9,7 @@ import { partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import { publicationStatus, refuseNoRoot, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
+import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
@@ -92,7 +93,7 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .action(async ({ scores, partition, json }: ResolveOptions) => {
       await refuseNoRoot(scores);
       const { pointer, manifest } = await resolvePartition(scores, partition);
-      const uris = manifest.parts.map(({ path }) => `${below(scores, path)}\n`).join('');
+      const uris = manifest.parts.map(({ path }) => `${below(absoluteUri(scores), path)}\n`).join('');
       const whole = async () => ({
         pointer,
         manifest,
