@@ -27,6 +27,8 @@ export const s3Storage: Storage = {
 
   stat: (uri) =>
     reading(uri, async (s3, at) => {
+      // A HEAD of a bucket is answered, too, but not as one of an object.
+      if (at.key === '') return undefined;
       const found = await head(s3, at);
       return found && { sizeBytes: found.sizeBytes, version: found.version };
     }),

@@ -190,6 +190,13 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a folder th
 });
 
 describe('an S3 URI', () => {
+  it('of a bucket alone is no object, and none is asked for', async () => {
+    const before = s3.double?.requests.length;
+    expect(await s3Storage.stat(`s3://${s3.bucket}`)).toBeUndefined();
+    expect(await s3Storage.stat(`s3://${s3.bucket}/`)).toBeUndefined();
+    expect(s3.double?.requests.length).toBe(before);
+  });
+
   it('needs a bucket', async () => {
     for (const uri of ['s3://', 's3:///key']) {
       await expect(s3Storage.stat(uri)).rejects.toMatchObject({ code: 'STORAGE_URI_INVALID' });
