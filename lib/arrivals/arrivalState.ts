@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { writeIfUnchanged } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 
 /** A partition of an output root. */
@@ -54,12 +55,7 @@ export async function replaceArrivalState(
   next: Omit<ArrivalState, 'formatVersion' | 'partition'>,
 ): Promise<boolean> {
   const uri = arrivalsUri(place);
-  const storage = storageFor(uri);
   const { partition } = place;
   const bytes = encodeJson({ formatVersion: 1, partition, ...next } satisfies ArrivalState);
-  const written =
-    version === undefined
-      ? await storage.createIfAbsent(uri, bytes)
-      : await storage.replaceIfVersion(uri, bytes, version);
-  return written !== undefined;
+  return (await writeIfUnchanged(storageFor(uri), uri, bytes, version)) !== undefined;
 }

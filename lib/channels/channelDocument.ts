@@ -3,6 +3,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
 import { modelIdentitySchema } from '../publish/modelIdentity.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { writeIfUnchanged } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 
 /** A bundle that a channel names, or has named. */
@@ -89,12 +90,7 @@ export async function flipChannel(
     history: earlier.filter(({ bundle }) => bundle !== current.bundle).slice(0, HISTORY_LENGTH),
   };
   const uri = channelUri(place);
-  const storage = storageFor(uri);
-  const bytes = encodeJson(next);
-  const written =
-    version === undefined
-      ? await storage.createIfAbsent(uri, bytes)
-      : await storage.replaceIfVersion(uri, bytes, version);
+  const written = await writeIfUnchanged(storageFor(uri), uri, encodeJson(next), version);
   return written === undefined ? undefined : next;
 }
 

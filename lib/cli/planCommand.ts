@@ -6,6 +6,7 @@ import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob, readJob } from '../job/jobDocument.ts';
+import { dayRange } from '../job/listPartitions.ts';
 import { describeBrokenShard } from '../publish/brokenShard.ts';
 import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
 import { runSettingsOf } from '../publish/partitionRun.ts';
@@ -115,7 +116,7 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
   }
   if (partition !== undefined) return { kind: 'one', partition };
   if (from === undefined && to === undefined) return { kind: 'newest' };
-  return { kind: 'dates', from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
+  return { kind: 'dates', ...dayRange(from, to) };
 }
 
 /** Partitions whose state is asked for at a time. */

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readJob } from '../job/jobDocument.ts';
+import { dayRange } from '../job/listPartitions.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
@@ -38,7 +39,7 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print the pointers as one JSON array; with a job, its partitions as one JSON object')
     .action(async ({ scores, job, from, to, json = false }: StatusOptions, command: Command) => {
       if (job !== undefined) {
-        const range = { from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
+        const range = dayRange(from, to);
         const found = await partitionStates(await readJob(job), range, Date.now());
         process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
       } else if (scores !== undefined) {

@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { JobDocument } from './jobDocument.ts';
-import { type DayRange, listPartitions, type SkippedFolder } from './listPartitions.ts';
+import { type DayRange, dayRange, listPartitions, type SkippedFolder } from './listPartitions.ts';
 import { layOutPartition, type PartitionLayout } from './partitionLayout.ts';
 import { dayIn, type InputPartition, inputPartition, whyNotReady } from './readiness.ts';
 
@@ -95,7 +95,7 @@ async function chooseNewest(job: Job, nowMillis: number): Promise<ChosenPartitio
   const { layout, timeZone, newest } = job;
   const today = dayIn(timeZone, nowMillis);
   const from = newest.lookBackDays === undefined ? undefined : daysBefore(today, newest.lookBackDays);
-  const range = from === undefined ? undefined : { from, to: '9999-12-31' };
+  const range = from === undefined ? undefined : dayRange(from);
   const listing = await listPartitions(job.input, layout, range);
   const skipped = [...listing.skipped];
   const days = [...new Set(listing.partitions.map(({ day }) => day!))].reverse();

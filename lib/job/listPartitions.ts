@@ -16,6 +16,11 @@ export interface DayRange {
   readonly to: string;
 }
 
+/** Days from and to these; without one, all before or after. */
+export function dayRange(from?: string, to?: string): DayRange {
+  return { from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
+}
+
 /** A folder that was passed over, and why. */
 export interface SkippedFolder {
   /** Path below the input root. */

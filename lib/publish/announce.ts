@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { writeIfUnchanged } from '../storage/storage.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 import { below } from './outputLayout.ts';
 import type { Pointer } from './pointer.ts';
@@ -50,8 +51,7 @@ export async function announce(root: string, pointer: Pointer, announcer: Announ
   await announcer.send(event);
   const bytes = encodeJson(event);
   // Generations begin anew where a pointer was removed: a marker of the one before is replaced. Who loses has told the same.
-  if (marker === undefined) await storage.createIfAbsent(uri, bytes);
-  else await storage.replaceIfVersion(uri, bytes, marker.version);
+  await writeIfUnchanged(storage, uri, bytes, marker?.version);
   return true;
 }
 

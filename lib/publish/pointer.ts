@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { writeIfUnchanged } from '../storage/storage.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, pointerPath } from './outputLayout.ts';
 
@@ -81,11 +82,6 @@ export async function flipPointer(
     hold,
   };
   const uri = below(root, pointerPath(partition));
-  const storage = storageFor(uri);
-  const bytes = encodeJson(next);
-  const written =
-    version === undefined
-      ? await storage.createIfAbsent(uri, bytes)
-      : await storage.replaceIfVersion(uri, bytes, version);
+  const written = await writeIfUnchanged(storageFor(uri), uri, encodeJson(next), version);
   return written === undefined ? undefined : next;
 }

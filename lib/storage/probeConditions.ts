@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { StorageError } from '../base/errors.ts';
 import { isRecord } from '../base/jsonDocument.ts';
-import { storageFor } from './openStorage.ts';
 import { checksumProblem, succeedsWithoutChecksums } from './probeChecksums.ts';
 import { probeMultipart } from './probeMultipart.ts';
 import { encryptionHeaders, type S3 } from './s3Client.ts';
 import { httpStatus } from './s3Error.ts';
 import { s3Storage } from './s3Storage.ts';
-import type { VersionedBytes } from './storage.ts';
+import { type VersionedBytes, writeIfUnchanged } from './storage.ts';
 import { joinUri, parseS3Uri, uriScheme } from './uri.ts';
 
 /** What a store that can be published to lacks all the same. */
@@ -34,15 +33,13 @@ const RACERS = 4;
 export async function probeConditions(rootUri: string): Promise<ProbedConditions> {
   if (uriScheme(rootUri) !== 's3') return { multipartIfAbsent: true };
   const recordUri = joinUri(rootUri, FOLDER, 'conditions.json');
-  const storage = storageFor(rootUri);
   const before = await readRecord(recordUri);
   const known = before && parseRecord(before);
   if (known !== undefined) return known;
   const probed = await probe(joinUri(rootUri, FOLDER, randomUUID()));
   const bytes = Buffer.from(JSON.stringify({ probeVersion: PROBE_VERSION, ...probed }));
   // Of several probes that pass, any record will do.
-  if (before === undefined) await storage.createIfAbsent(recordUri, bytes);
-  else await storage.replaceIfVersion(recordUri, bytes, before.version);
+  await writeIfUnchanged(s3Storage, recordUri, bytes, before?.version);
   return probed;
 }
 

@@ -112,3 +112,19 @@ export interface Storage {
 export function isHidden(name: string): boolean {
   return name.startsWith('.') || name.startsWith('_');
 }
+
+/**
+ * Writes a small file that is as it was read: still that version, or still not there. Of any number of callers, one wins.
+ * @param version undefined where there was no file
+ * @returns the version written; undefined when it has changed since, and nothing was written
+ */
+export function writeIfUnchanged(
+  storage: Pick<Storage, 'createIfAbsent' | 'replaceIfVersion'>,
+  uri: string,
+  bytes: Uint8Array,
+  version: string | undefined,
+): Promise<string | undefined> {
+  return version === undefined
+    ? storage.createIfAbsent(uri, bytes)
+    : storage.replaceIfVersion(uri, bytes, version);
+}
