@@ -12,6 +12,7 @@ const BUNDLE_FORMAT_VERSION = 1;
 export const MANIFEST_FILE = 'bundle.json';
 export const MODEL_FILE = 'model.onnx';
 export const GOLDEN_FILE = 'golden.arrow';
+export const REFERENCE_FILE = 'reference.json';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
 
@@ -22,7 +23,12 @@ const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
   modelVersion: z.string().min(1),
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
-  files: z.strictObject({ [MODEL_FILE]: fileSchema, [GOLDEN_FILE]: fileSchema }),
+  files: z.strictObject({
+    [MODEL_FILE]: fileSchema,
+    [GOLDEN_FILE]: fileSchema,
+    /** Absent from a bundle that no gate can compare a night with. */
+    [REFERENCE_FILE]: fileSchema.optional(),
+  }),
   network: resolvedNetworkSchema,
   labels: labelColumnsSchema,
   training: z.strictObject({
