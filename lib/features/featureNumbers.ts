@@ -89,7 +89,6 @@ function finiteOrMissing(value: number): number {
 
 /**
  * Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]].
- * @internal exported for tests
  */
 export function bucketOf(boundaries: ArrayLike<number>, value: number): number {
   let from = 0;
