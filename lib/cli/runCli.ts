@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
+import { diffCommand } from './diffCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
@@ -43,6 +44,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     redriveCommand,
     statusCommand,
     resolveCommand,
+    diffCommand,
     rollbackCommand,
     gcCommand,
   ]) {
