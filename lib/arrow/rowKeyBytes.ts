@@ -1,13 +1,14 @@
-import { type Data, DataType, DateUnit, type RecordBatch, type Timestamp, TimeUnit } from 'apache-arrow';
+import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { IntScratch, isValid, readIntegers } from '../features/columnValues.ts';
 
-/** First byte of an encoded value. Integers from 2^63 on and negative ones share their other bytes. */
-const NULL = 0;
-const NUMBER = 1;
-const NEGATIVE = 2;
-const BYTES = 3;
+/** First byte of an encoded value: of numbers, eight more follow, of bytes their number and they themselves. */
+export const NULL = 0;
+export const NUMBER = 1;
+/** Integers from 2^63 on share their other bytes with negative ones. */
+export const NEGATIVE = 2;
+export const BYTES = 3;
 
 /**
  * What a row key's column holds, in words. Keys of one kind compare exactly, whatever the width of an integer and whether
@@ -18,7 +19,7 @@ export function keyKindOf(type: DataType): string {
   return isBytes(type) ? 'text or bytes' : String(type);
 }
 
-function isBytes(type: DataType): boolean {
+export function isBytes(type: DataType): boolean {
   return DataType.isUtf8(type) || DataType.isBinary(type) || DataType.isFixedSizeBinary(type);
 }
 
@@ -113,51 +114,4 @@ export class RowKeyBytes {
     this.#bytes[at - 1] = tag;
     return at;
   }
-}
-
-/** The values of a key from its bytes, as text; null for null. @param types of its columns */
-export function keyTexts(bytes: Uint8Array, types: readonly DataType[]): (string | null)[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  return types.map((type) => {
-    const tag = bytes[at++]!;
-    if (tag === NULL) return null;
-    if (tag === BYTES) {
-      const start = at + 4;
-      at = start + view.getUint32(at, true);
-      return textOrHex(bytes.subarray(start, at));
-    }
-    const value = tag === NEGATIVE ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
-    at += 8;
-    return DataType.isInt(type) ? String(value) : timeText(value, type);
-  });
-}
-
-function textOrHex(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return `0x${Buffer.from(bytes).toString('hex')}`;
-  }
-}
-
-const DAY_MILLIS = 86_400_000n;
-
-/** As ISO 8601 writes it; beyond the years of Date, and with digits below the millisecond, the column's whole number. */
-function timeText(value: bigint, type: DataType): string {
-  const isDate = DataType.isDate(type);
-  const [millisPerUnit, unitsPerMilli] = isDate
-    ? [type.unit === DateUnit.DAY ? DAY_MILLIS : 1n, 1n]
-    : unitsOf((type as Timestamp).unit);
-  if (value % unitsPerMilli !== 0n) return String(value);
-  const time = new Date(Number((value * millisPerUnit) / unitsPerMilli));
-  if (Number.isNaN(time.getTime())) return String(value);
-  const text = time.toISOString();
-  return isDate && value % (DAY_MILLIS / millisPerUnit) === 0n ? text.slice(0, text.indexOf('T')) : text;
-}
-
-function unitsOf(unit: TimeUnit): [millisPerUnit: bigint, unitsPerMilli: bigint] {
-  if (unit === TimeUnit.SECOND) return [1000n, 1n];
-  if (unit === TimeUnit.MILLISECOND) return [1n, 1n];
-  return unit === TimeUnit.MICROSECOND ? [1n, 1000n] : [1n, 1_000_000n];
 }

@@ -1,4 +1,4 @@
-import { keyTexts } from '../arrow/rowKeyBytes.ts';
+import { keyTexts } from '../arrow/rowKeyText.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { StringIndex } from '../features/stringIndex.ts';

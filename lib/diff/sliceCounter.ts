@@ -1,5 +1,6 @@
 import type { DataType } from 'apache-arrow';
-import { keyTexts, type RowKeyBytes } from '../arrow/rowKeyBytes.ts';
+import type { RowKeyBytes } from '../arrow/rowKeyBytes.ts';
+import { keyTexts } from '../arrow/rowKeyText.ts';
 import { StringIndex } from '../features/stringIndex.ts';
 import { type PerScore, type ScoreShift, ShiftCounter } from './scoreShift.ts';
 

@@ -16,6 +16,8 @@ export interface FoundState {
   /** What the pointer says of it; undefined for a manifest that no pointer names, such as one that was never made visible. */
   readonly publication: Publication | undefined;
   readonly isCurrent: boolean;
+  /** Of the partition's pointer when it was found; 0 without one. */
+  readonly generation: number;
 }
 
 /** `current` is what readers see, `before` what they saw before that; else a manifest's sha256, or how it begins. */
@@ -38,6 +40,7 @@ export async function findState(root: string, partition: string, name: StateName
     manifest: await readManifest(root, named),
     publication: publicationsOf(pointer).find(({ sha256 }) => sha256 === named.sha256),
     isCurrent: pointer?.current.sha256 === named.sha256,
+    generation: pointer?.generation ?? 0,
   });
   if (typeof name === 'object' && WHOLE_DIGEST.test(name.manifest)) {
     const path = manifestPath(partition, name.manifest);

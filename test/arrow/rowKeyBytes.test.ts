@@ -22,7 +22,8 @@ import {
 } from 'apache-arrow';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keyKindOf, keyTexts, RowKeyBytes } from '../../lib/arrow/rowKeyBytes.ts';
+import { keyKindOf, RowKeyBytes } from '../../lib/arrow/rowKeyBytes.ts';
+import { keyBytesOf, keyTexts } from '../../lib/arrow/rowKeyText.ts';
 
 type Values = readonly unknown[];
 
@@ -130,6 +131,32 @@ describe('row keys as bytes', () => {
     expect(new Set([new Utf8(), new Binary(), new FixedSizeBinary(4)].map(keyKindOf)).size).toBe(1);
     const times = [new DateDay(), new DateMillisecond(), new TimestampSecond(), new TimestampMicrosecond()];
     expect(new Set([...times.map(keyKindOf), ...kinds]).size).toBe(5);
+  });
+
+  it('come from their own text, and from none that no value of the type has', () => {
+    const day = Date.UTC(2024, 2, 9);
+    const columns: readonly (readonly [DataType, Values])[] = [
+      [new Int64(), [-7n, 0n, 2n ** 63n - 1n]],
+      [new Uint64(), [2n ** 64n - 1n]],
+      [new Utf8(), ['', 'é', '0x00', '12']],
+      [new Binary(), [Uint8Array.of(255, 0), Uint8Array.of(104)]],
+      [new DateDay(), [new Date(day)]],
+      [new DateMillisecond(), [new Date(day)]],
+      [new TimestampSecond(), [day]],
+      [new TimestampMillisecond(), [day + 1]],
+      [new TimestampMicrosecond(), [day + 1]],
+      [new TimestampNanosecond(), [day + 1]],
+    ];
+    for (const [type, values] of columns) {
+      const bytes = encoded(batchOf({ key: [type, values] }));
+      const texts = textsOf(type, values);
+      const again = texts.map((text) => Buffer.from(keyBytesOf(text!, type)!).toString('hex'));
+      expect(again, String(type)).toEqual(bytes);
+    }
+    expect(keyBytesOf('1.5', new Int32())).toBeUndefined();
+    expect(keyBytesOf('2024-03-09', new Int32())).toBeUndefined();
+    expect(keyBytesOf(String(2n ** 64n), new Uint64())).toBeUndefined();
+    expect(keyBytesOf('yesterday', new DateDay())).toBeUndefined();
   });
 
   it('are refused of a batch that lacks a column', () => {
