@@ -101,7 +101,9 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
         process.stdout.write(
-          json ? `${JSON.stringify({ outcomes, ...report.json })}\n` : [...outcomes, report.text].join(''),
+          json
+            ? `${JSON.stringify({ outcomes, ...report.json })}\n`
+            : [...outcomes.map((line) => `in the shadow, ${line}`), report.text].join(''),
         );
       } else {
         process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));

@@ -55,8 +55,8 @@ export interface StateDiff {
 }
 
 /**
- * Rows of both states that a pass holds: at about 100 bytes a row while the tables grow, below 1 GB with keys of two columns.
- * Ten million rows in both states are four passes, each of which reads all files.
+ * Rows of both states that a pass holds, at about 100 bytes each while the tables grow. Ten million rows in both states are
+ * four passes, each of which reads all files: 0.5 GB in all with groups, 0.9 GB without.
  */
 const PASS_ROWS = 6_000_000;
 

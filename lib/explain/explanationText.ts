@@ -19,7 +19,7 @@ export function explanationText(explanation: Explanation): string {
     bundle: modelUri,
     manifest,
     audit: `${auditPath}, by code ${audit.codeVersion}`,
-    part: `${part.uri}, row ${part.row} of ${part.rows}`,
+    part: `${part.uri}, row ${part.row} of ${part.rows}, counted from 0`,
     ...('gone' in source ? { 'scored again': `not possible: ${source.gone}` } : sourceFacts(source)),
   });
   const tables =
