@@ -3,7 +3,7 @@ import { populationStability } from '../profile/populationStability.ts';
 import { SCORE_BINS, scoreBinOf } from '../profile/scoreHistogram.ts';
 
 /** Shares of the rows below a quantile. */
-export const QUANTILES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] as const;
+const QUANTILES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] as const;
 
 /** Bits of a float32 that a fine bin leaves out: its bounds are 2^-9 (0.2%) of the value apart. */
 const DROPPED_BITS = 14;
@@ -63,7 +63,7 @@ export interface ScoreShift {
 }
 
 /** One for each of QUANTILES, of the scores in each state and of the change of the rows in both; to 0.2% of the value. */
-export interface ShiftQuantile {
+interface ShiftQuantile {
   readonly share: number;
   readonly from: number | null;
   readonly to: number | null;
@@ -77,7 +77,7 @@ export interface OverallShift extends ScoreShift {
 export type PerScore<T> = Readonly<Record<(typeof SCORE_NAMES)[number], T>>;
 
 /** A value for each of the scores, in their order. */
-export function perScore<T>(make: (score: number) => T): PerScore<T> {
+function perScore<T>(make: (score: number) => T): PerScore<T> {
   return Object.fromEntries(SCORE_NAMES.map((name, score) => [name, make(score)])) as PerScore<T>;
 }
 

@@ -4,7 +4,7 @@ import { keyTexts } from '../arrow/rowKeyText.ts';
 import { StringIndex } from '../features/stringIndex.ts';
 import { type PerScore, type ScoreShift, ShiftCounter } from './scoreShift.ts';
 
-export interface SliceShift {
+interface SliceShift {
   /** As text; null for rows without a value. */
   readonly value: string | null;
   readonly shift: PerScore<ScoreShift>;
