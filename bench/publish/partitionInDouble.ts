@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
-import { partPath, receiptPath } from '../../lib/publish/outputLayout.ts';
+import { MAX_FEATURE_BINS } from '../../lib/profile/featureBins.ts';
+import type { PartProfile } from '../../lib/profile/partProfile.ts';
+import { OUTPUT_FORMAT_VERSION, partPath, receiptPath } from '../../lib/publish/outputLayout.ts';
 import { type PartitionRun, PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import type { PlannedUnits } from '../../lib/publish/planPartition.ts';
 import type { Receipt } from '../../lib/publish/receipt.ts';
@@ -19,6 +21,17 @@ const SHARD_ROWS = 1_000;
 const TARGET_ROWS = 100_000;
 /** What stands for a part: nobody who plans or publishes reads it. */
 const PART_BYTES = Buffer.alloc(1_000);
+const FEATURES = Array.from({ length: 45 }, (_, index) => `feature_${index}`);
+
+/** Of the usual size. */
+function profileOf(rows: number): PartProfile {
+  const bins = new Array<number>(MAX_FEATURE_BINS).fill(rows);
+  return {
+    rows,
+    features: FEATURES.map((name) => ({ name, values: rows, missing: rows, unseen: rows, bins })),
+    slices: [],
+  };
+}
 
 /** A partition of many shards in an S3 double, whose answers take a while. Needs memory for every name, not for every shard. */
 export class PartitionInDouble {
@@ -84,7 +97,7 @@ export class PartitionInDouble {
         const path = partPath(PARTITION, partId);
         const column = { min: 0.001, max: 0.999, mean: 0.123456789 };
         const receipt: Receipt = {
-          formatVersion: 2,
+          formatVersion: OUTPUT_FORMAT_VERSION,
           partId,
           rows,
           spans,
@@ -94,6 +107,7 @@ export class PartitionInDouble {
           sizeBytes: PART_BYTES.length,
           sha256: createHash('sha256').update(PART_BYTES).digest('hex'),
           statistics: { pctr: column, pcvr: column, pctcvr: column },
+          profile: profileOf(rows),
         };
         this.#put(`scores/${path}`, PART_BYTES);
         const receiptKey = `scores/${receiptPath(PARTITION, partId, PART_BYTES.length)}`;

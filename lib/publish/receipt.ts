@@ -3,6 +3,7 @@ import { inspectPredictions } from '../arrow/inspectPredictions.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
+import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
 import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
@@ -17,7 +18,7 @@ const statisticsSchema = z.strictObject({
   mean: z.number().nullable(),
 });
 
-/** What a part is, found by reading it back. */
+/** What a part is, found by reading it back, and what scoring has seen in its rows. */
 export const receiptSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   ...partSchema.shape,
@@ -28,6 +29,7 @@ export const receiptSchema = z.strictObject({
   sizeBytes: z.int(),
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
+  profile: partProfileSchema,
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
 
@@ -81,8 +83,9 @@ export async function readReceipt(
 }
 
 /**
- * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
+ * Reads a part back and writes its receipt, unless there is one. Depends on the part's rows and the bundle alone, so that all
  * who write it write the same bytes. A part that `gc` has condemned is kept by it.
+ * @param profile of the part's rows, as whoever calls has scored them
  * @param keyColumns the contract's row keys
  * @param written the part's version where this process has created it; whatever is there is read otherwise
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored; PUBLISH_PART_COLLECTED, retryable, when
@@ -91,6 +94,7 @@ export async function readReceipt(
 export async function writeReceipt(
   { partId, rows, spans }: Part,
   { root, partition, model }: PartPlace,
+  profile: PartProfile,
   keyColumns: readonly string[],
   written?: FileStat,
 ): Promise<Receipt> {
@@ -121,6 +125,7 @@ export async function writeReceipt(
     sizeBytes: found.sizeBytes,
     sha256: found.sha256,
     statistics: { pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! },
+    profile,
   };
   const target = below(root, receiptPath(partition, partId, found.sizeBytes));
   await placeReceipt(target, encodeJson(receipt));

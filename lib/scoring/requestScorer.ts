@@ -38,7 +38,11 @@ export class RequestScorer {
     return {
       ...scores,
       columnsIpc: encodeColumns(batches, this.#passedOn),
-      counts: this.#encoder.counts.map((counts) => ({ ...counts })),
+      profile: {
+        rows: scores.rowCount,
+        features: this.#encoder.counts.map((counts) => ({ ...counts, bins: [] })),
+        slices: [],
+      },
     };
   }
 

@@ -1,8 +1,8 @@
 import { type PredictionBatch, PredictionWriter } from '../arrow/predictionWriter.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { addCounts } from './featureDrift.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
 import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
@@ -41,7 +41,8 @@ export interface ScoreSpansOptions {
 export interface ScoredFile {
   readonly rowCount: number;
   readonly sizeBytes: number;
-  readonly counts: readonly FeatureCounts[];
+  /** Of the rows in the file. */
+  readonly profile: PartProfile;
   /** False when the output was to be written only if absent, and was there. */
   readonly isCreated: boolean;
   /** Of the file that was created. */
@@ -95,7 +96,7 @@ export async function scoreSpans(
         keyFields: check.keyFields,
         metadata: metadata(first),
       });
-      let counts: readonly FeatureCounts[] = [];
+      let profile = emptyProfile(bundle.layout);
       let rowsSoFar = 0;
       let stoppedAt: SpanPosition | undefined;
       const requests = planRequests(open, columnsOf, from.rowGroup);
@@ -116,12 +117,12 @@ export async function scoreSpans(
           rowsSoFar += reads.rowCount;
           onRows?.(reads.rowCount, spanRows);
         }
-        counts = addCounts(counts, request.counts);
+        profile = addProfiles(profile, request.profile);
       }
       const { rowCount, sizeBytes } = await writer.finish();
       const created = await output.commit();
       return {
-        ...{ rowCount, sizeBytes, counts, isCreated: created !== undefined },
+        ...{ rowCount, sizeBytes, profile, isCreated: created !== undefined },
         ...(created === undefined ? {} : { version: created.version }),
         ...(stoppedAt === undefined ? {} : { stoppedAt }),
       };

@@ -1,6 +1,6 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
@@ -18,8 +18,8 @@ export interface ScoredRowGroup {
 
 export interface ScoredRequest {
   readonly rowGroups: readonly ScoredRowGroup[];
-  /** What the encoder counted in these row groups. */
-  readonly counts: readonly FeatureCounts[];
+  /** Of all of them. */
+  readonly profile: PartProfile;
 }
 
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */
@@ -110,5 +110,5 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
     at = end;
     return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! };
   });
-  return { rowGroups: split, counts: rows.counts };
+  return { rowGroups: split, profile: rows.profile };
 }

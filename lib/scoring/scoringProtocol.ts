@@ -1,7 +1,7 @@
 import type { SerialisedError } from '../base/workerThread.ts';
 import type { FeatureContract } from '../features/contract.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -40,8 +40,7 @@ export interface ScoredRows {
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
-  /** What the encoder counted in these rows. */
-  readonly counts: readonly FeatureCounts[];
+  readonly profile: PartProfile;
 }
 
 export type WorkerReply =

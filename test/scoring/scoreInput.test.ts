@@ -119,7 +119,10 @@ describe('one row out per row in', () => {
     write('empty/c.parquet', funnelShard([], 20));
     const report = await score('empty', 1);
     expect(report).toMatchObject({ rows: 30, failures: [] });
-    expect(report.counts.find(({ name }) => name === 'hour')).toMatchObject({ values: 30, missing: 0 });
+    expect(report.profile.features.find(({ name }) => name === 'hour')).toMatchObject({
+      values: 30,
+      missing: 0,
+    });
     for (const name of ['b', 'c']) {
       const path = join(folder, `empty-scores/${name}.arrow`);
       const table = readTable(path);
@@ -140,9 +143,9 @@ describe('one row out per row in', () => {
     }));
     write('counts/a.parquet', funnelShard(rows.slice(0, 150), 40));
     write('counts/b.parquet', funnelShard(rows.slice(150), 40));
-    const { counts } = await score('counts');
-    expect(counts[0]).toEqual({ name: 'user_id', values: 200, missing: 20, unseen: 20 });
-    expect(counts).toHaveLength(bundle.contract.features.length);
+    const { features } = (await score('counts')).profile;
+    expect(features[0]).toMatchObject({ name: 'user_id', values: 200, missing: 20, unseen: 20 });
+    expect(features).toHaveLength(bundle.contract.features.length);
   });
 });
 

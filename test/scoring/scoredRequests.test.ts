@@ -37,7 +37,14 @@ function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
   });
   const scores = Float32Array.from({ length: rowCount }, (_, row) => row);
   const columnsIpc = tableToIPC(new Table(batches), 'stream');
-  return { rowCount, columnsIpc, pctr: scores, pcvr: scores, pctcvr: scores, counts: [] };
+  return {
+    rowCount,
+    columnsIpc,
+    pctr: scores,
+    pcvr: scores,
+    pctcvr: scores,
+    profile: { rows: rowCount, features: [], slices: [] },
+  };
 }
 
 /** A pool whose requests end when the test says so. */
