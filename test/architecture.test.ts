@@ -21,6 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/profile', 'lib/network', 'lib/onnx'],
   'lib/gates': ['lib/storage', 'lib/job', 'lib/profile'],
+  'lib/keys': ['lib/storage', 'lib/features', 'lib/arrow'],
   'lib/scoring': [
     'lib/storage',
     'lib/parquet',
@@ -35,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/job',
     'lib/profile',
     'lib/gates',
+    'lib/keys',
     'lib/arrow',
     'lib/parquet',
     'lib/bundle',
