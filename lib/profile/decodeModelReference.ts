@@ -2,10 +2,12 @@ import { type DocumentDescription, decodeDocument } from '../base/jsonDocument.t
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { type FeatureBins, MAX_FEATURE_BINS } from './featureBins.ts';
-import { type FeatureReference, type ModelReference, modelReferenceSchema } from './modelReference.ts';
-
-/** At most so many values of a feature are slices of their own; all others are one more. */
-export const MAX_SLICE_IDS = 20;
+import {
+  type FeatureReference,
+  MAX_SLICE_IDS,
+  type ModelReference,
+  modelReferenceSchema,
+} from './modelReference.ts';
 
 /**
  * A reference from its file, checked to be one of a model with this layout: a gate that compared counts of other features or

@@ -6,7 +6,12 @@ import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { labelRequirements } from '../features/readLabels.ts';
+import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
+import { RepeatedKeys } from '../profile/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
+import { dayOfShard } from './daysOfShards.ts';
+import { DayTally } from './dayTally.ts';
+import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
 import { type DataSplit, readShardRows, type ShardRows } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
@@ -24,6 +29,8 @@ export interface TrainingData {
   readonly featureCounts: readonly { name: string; values: number; missing: number; unseen: number }[];
   /** Raw validation rows that a bundle carries to prove, wherever it is loaded, that it scores as it did here. */
   readonly goldenRows: RecordBatch;
+  /** What a bundle's reference says of the rows alone, whatever the model. */
+  readonly described: DescribedData;
 }
 
 const GOLDEN_ROWS = 64;
@@ -39,34 +46,44 @@ export async function encodeData(
   contract: FeatureContract,
 ): Promise<TrainingData> {
   const encoder = new FeatureEncoder(contract);
-  const trainingSet = await encodeRows(encoder, config, split.training);
-  const validationSet = await encodeRows(encoder, config, split.validation);
+  const keys = new RepeatedKeys(contract.rowKeys);
+  const training = await encodeRows(encoder, config, split.training, keys);
+  const validation = await encodeRows(encoder, config, split.validation, keys);
   return {
     split,
     contract,
     layout: encoder.layout,
-    trainingSet,
-    validationSet,
-    rates: labelRates(trainingSet, split.uri),
+    trainingSet: training.set,
+    validationSet: validation.set,
+    rates: labelRates(training.set, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
     goldenRows: await firstRows(contract, split.validation),
+    described: describeData(encoder.layout, training, validation, keys.largestShare()),
   };
 }
 
 async function encodeRows(
   encoder: FeatureEncoder,
-  { contract, labels }: TrainingConfig,
+  { contract, labels, split }: TrainingConfig,
   rows: readonly ShardRows[],
-): Promise<TrainingSet> {
+  keys: RepeatedKeys,
+): Promise<EncodedSide> {
   // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
   const wanted = [
     ...columnRequirements(contract),
     ...rowKeyRequirements(contract),
     ...labelRequirements(labels),
   ];
+  const layout = split.by === 'date' ? parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT) : undefined;
   const builder = new TrainingSetBuilder(encoder, labels);
-  for await (const { batch, ...place } of readShardRows(rows, wanted)) builder.add(batch, place);
-  return builder.build();
+  const tally = new DayTally(encoder);
+  for await (const { batch, ...place } of readShardRows(rows, wanted)) {
+    const day = layout && dayOfShard({ uri: place.file }, layout);
+    builder.add(batch, place);
+    tally.add(day, batch.numRows);
+    keys.add(batch, day);
+  }
+  return { set: builder.build(), days: tally.days };
 }
 
 /** Feature columns only. */

@@ -63,6 +63,8 @@ const trainingConfigSchema = z.strictObject({
   modelVersion: z.string().min(1).optional(),
   contract: featureContractSchema,
   labels: labelColumnsSchema,
+  /** Categorical or bucketed features by whose values a bundle's reference splits the mean scores. */
+  slices: z.array(z.string()).max(10).default([]),
   split: splitSchema,
   network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
   training: trainingSettingsSchema.prefault({}),
@@ -119,7 +121,7 @@ function paperPreset({ network }: Readonly<Record<string, unknown>>): object {
 }
 
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
-function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
+function crossCheckConfig({ contract, network, slices, split, masks, training }: TrainingConfig): string[] {
   const problems: string[] = [];
   if (masks !== undefined && network.kind !== 'ncs') {
     problems.push(
@@ -136,6 +138,12 @@ function crossCheckConfig({ contract, network, split, masks, training }: Trainin
         if (from <= range.to && range.from <= to) problems.push(`split: ${other} and ${side} share days`);
       }
     }
+  }
+  const singles = contract.features.filter(({ kind }) => kind === 'categorical' || kind === 'bucketed');
+  const sliceable = singles.map(featureName);
+  for (const [index, name] of slices.entries()) {
+    if (!sliceable.includes(name)) problems.push(`slices: no categorical or bucketed feature '${name}'`);
+    else if (slices.indexOf(name) < index) problems.push(`slices: '${name}' is listed twice`);
   }
   const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
   if (fields.length === 0) {
