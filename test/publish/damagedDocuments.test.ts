@@ -125,7 +125,7 @@ it.each([
         code: 'PUBLISH_ROOT_OUTDATED',
         location: { file: below(old.root, path) },
         message: expect.stringMatching(
-          RegExp(`publish into a new output root.*format version 3.*${formatVersion}$`),
+          RegExp(`publish into a new output root.*expected format version 3, found ${formatVersion}`),
         ),
       });
     }
