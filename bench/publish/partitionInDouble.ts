@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
-import { partPath, receiptPath } from '../../lib/publish/outputLayout.ts';
+import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
+import { fingerprintsPath, partPath, receiptPath } from '../../lib/publish/outputLayout.ts';
 import { type PartitionRun, PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import type { PlannedUnits } from '../../lib/publish/planPartition.ts';
 import type { Receipt } from '../../lib/publish/receipt.ts';
@@ -82,7 +83,9 @@ export class PartitionInDouble {
         const { partId, rows } = part;
         const spans = 'spans' in part ? part.spans : this.#json<Span[]>(`scores/${part.spansPath}`);
         const path = partPath(PARTITION, partId);
-        const column = { min: 0.001, max: 0.999, mean: 0.123456789 };
+        const column = { min: 0.001, max: 0.999, mean: 0.123456789, counts: Array(SCORE_BINS).fill(15_000) };
+        const hex64 = '0123456789abcdef';
+        const digests = spans.map(() => hex64);
         const receipt: Receipt = {
           formatVersion: 2,
           partId,
@@ -94,6 +97,13 @@ export class PartitionInDouble {
           sizeBytes: PART_BYTES.length,
           sha256: createHash('sha256').update(PART_BYTES).digest('hex'),
           statistics: { pctr: column, pcvr: column, pctcvr: column },
+          keys: {
+            types: [{ name: 'impression_id', type: 'Int64' }],
+            spans: digests,
+            keySpans: digests,
+            repeatedRows: 0,
+            fingerprints: { path: fingerprintsPath(PARTITION, partId), sizeBytes: 8 * rows },
+          },
         };
         this.#put(`scores/${path}`, PART_BYTES);
         const receiptKey = `scores/${receiptPath(PARTITION, partId, PART_BYTES.length)}`;
