@@ -9,6 +9,14 @@ export interface ProfileBins {
   readonly slices: readonly Pick<ModelReference['slices'][number], 'name' | 'ids'>[];
 }
 
+/** The bins of a reference, without what it counted itself. */
+export function profileBins({ features, slices }: ModelReference): ProfileBins {
+  return {
+    features: features.map(({ name, bins }) => ({ name, bins })),
+    slices: slices.map(({ name, ids }) => ({ name, ids })),
+  };
+}
+
 /** The profile of no rows, with the features in the order of `FeatureEncoder.counts`. @param bins none without a reference */
 export function emptyProfile(
   { singles, lists, numerics }: Pick<FeatureLayout, 'singles' | 'lists' | 'numerics'>,
@@ -96,12 +104,14 @@ function addSlices(a: PartProfile['slices'], b: PartProfile['slices']): PartProf
 }
 
 function addLabels(a: LabelProfile, b: LabelProfile): LabelProfile {
+  const soft = (a.soft ?? 0) + (b.soft ?? 0);
   return {
     rows: a.rows + b.rows,
     positives: a.positives + b.positives,
     score: a.score + b.score,
     rowCounts: addCounts(a.rowCounts, b.rowCounts),
     positiveCounts: addCounts(a.positiveCounts, b.positiveCounts),
+    ...(soft === 0 ? {} : { soft }),
   };
 }
 

@@ -25,6 +25,11 @@ export const runSettingsSchema = z.strictObject({
   jobDigest: z.string(),
   /** Publish although an operator has rolled the partition back. */
   liftHold: z.boolean(),
+  /**
+   * Count the labels that shards have already, against the scores of their rows. Not by default; parts that are done keep the
+   * profile that they have.
+   */
+  countLabels: z.boolean().optional(),
 });
 /** What all partitions of a run have in common. */
 export type RunSettings = Readonly<z.infer<typeof runSettingsSchema>>;

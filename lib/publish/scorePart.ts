@@ -23,6 +23,8 @@ export interface PartSource {
   readonly root: string;
   readonly partition: string;
   readonly inputUri: string;
+  /** See `RunSettings`. */
+  readonly countLabels?: boolean | undefined;
 }
 
 export interface PartOptions {
@@ -71,7 +73,7 @@ export function scorePart(
 
 async function scorePartOnce(
   part: Part,
-  { root, partition, inputUri }: PartSource,
+  { root, partition, inputUri, countLabels = false }: PartSource,
   bundle: ModelBundle,
   pool: WorkerPool,
   { progress, mayGoOn }: PartOptions,
@@ -92,7 +94,7 @@ async function scorePartOnce(
   let created: FileStat | undefined;
   let joined: readonly string[] = [];
   if (progress === undefined && mayGoOn === undefined) {
-    const scored = await scoreSpans(spans, uri, bundle, pool, { ...ONCE, metadata });
+    const scored = await scoreSpans(spans, uri, bundle, pool, { ...ONCE, metadata, countLabels });
     const { sizeBytes, version } = scored;
     if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
@@ -103,6 +105,7 @@ async function scorePartOnce(
     const segment = `${segmentFolder(partition, part.partId)}/${randomUUID()}.arrow`;
     const scored = await scoreSpans(spans, below(root, segment), bundle, pool, {
       metadata,
+      countLabels,
       ...(progress === undefined ? {} : { from: progress }),
       ...(mayGoOn === undefined ? {} : { mayGoOn }),
     });

@@ -108,7 +108,10 @@ export async function scoreInput(
   } finally {
     await pool.close();
   }
-  const profile = scored.reduce((sum, shard) => addProfiles(sum, shard.profile), emptyProfile(bundle.layout));
+  const profile = scored.reduce(
+    (sum, shard) => addProfiles(sum, shard.profile),
+    emptyProfile(bundle.layout, bundle.reference),
+  );
   const { features, trainRows, validationRows } = bundle.manifest.training;
   return {
     rows: profile.rows,

@@ -25,6 +25,13 @@ export interface ScoredRequest {
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */
 export type GoOn = (request: PlannedRequest, waitingRows: number) => boolean;
 
+interface ScoredRequestsOptions {
+  /** Count labels where they have been read. */
+  readonly countLabels?: boolean;
+  /** Not asked about the first request; no more is sent once it said no. */
+  readonly mayGoOn?: GoOn;
+}
+
 interface Sent {
   readonly rowCount: number;
   readonly scored: Promise<ScoredRequest>;
@@ -33,13 +40,12 @@ interface Sent {
 /**
  * Has requests scored by the pool and yields them in order. A file always has one request on its way; more of them only
  * while all files of the pool together hold few, so memory grows neither with a file nor with their number.
- * @param mayGoOn not asked about the first request; no more is sent once it said no
  * @throws the first error in the order of the requests
  */
 export async function* scoredRequests(
   requests: AsyncGenerator<PlannedRequest, void, undefined>,
   pool: WorkerPool,
-  mayGoOn: GoOn = () => true,
+  { countLabels = false, mayGoOn = () => true }: ScoredRequestsOptions = {},
 ): AsyncGenerator<ScoredRequest, void, undefined> {
   const sent: Sent[] = [];
   let isFirst = true;
@@ -56,7 +62,10 @@ export async function* scoredRequests(
     const waitingRows = sent.reduce((sum, { rowCount }) => sum + rowCount, request.rowCount);
     if (!isFirst && !mayGoOn(request, waitingRows)) return undefined;
     isFirst = false;
-    const scored = pool.run({ rowGroups: request.rowGroups }).then((rows) => splitRows(request, rows));
+    const { rowGroups } = request;
+    const scored = pool
+      .run({ rowGroups, ...(countLabels ? { countLabels } : {}) })
+      .then((rows) => splitRows(request, rows));
     return { rowCount: request.rowCount, scored };
   };
   try {

@@ -87,7 +87,8 @@ function start(
   requests: PlannedRequest[],
   { goOn, error }: { goOn?: GoOn; error?: Error } = {},
 ) {
-  return scoredRequests(yielding(requests, error), pool as unknown as WorkerPool, goOn);
+  const options = goOn === undefined ? {} : { mayGoOn: goOn };
+  return scoredRequests(yielding(requests, error), pool as unknown as WorkerPool, options);
 }
 
 /** A turn of the event loop: all that can go on has, and Node has reported rejections that nobody handles. */
