@@ -15,6 +15,7 @@ import type { Receipt } from '../../lib/publish/receipt.ts';
 import type { Span } from '../../lib/publish/span.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { parseS3Uri } from '../../lib/storage/uri.ts';
+import { GATES_OFF } from '../../test/fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
 import type { S3Bucket, StoredObject } from '../../test/support/s3/s3Bucket.ts';
 import { S3Double } from '../../test/support/s3/s3Double.ts';
@@ -56,11 +57,13 @@ export class PartitionInDouble {
       root: `s3://${BUCKET}/scores`,
       targetRows: TARGET_ROWS,
       toleratedBrokenShards: 0,
+      gates: GATES_OFF,
       jobDigest: 'bench',
       liftHold: false,
       partition: PARTITION,
       inputUri: `s3://${BUCKET}/features/${PARTITION}`,
       basedOnGeneration: 0,
+      earlier: { near: [] },
     };
   }
 

@@ -77,3 +77,11 @@ export type AuditCommand = NonNullable<GateSettings['audit']>;
 
 /** All gates with their defaults. */
 export const DEFAULT_GATES: GateSettings = gateSettingsSchema.parse({});
+
+/** Does any gate look at other publications? */
+export function comparesPublications(gates: GateSettings): boolean {
+  const { rows, repeatedContent, keySchema, scoreMeans, scoreDistributions } = gates;
+  return [rows, repeatedContent, keySchema, scoreMeans, scoreDistributions].some(
+    (gate) => gate.action !== 'off',
+  );
+}

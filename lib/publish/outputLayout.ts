@@ -23,6 +23,7 @@ export const segmentFolder = (partition: string, partId: string): string => `seg
 export const manifestPath = (partition: string, digest: string): string =>
   `manifests/${partition}/${digest}.json`;
 export const auditPath = (partition: string, digest: string): string => `audits/${partition}/${digest}.json`;
+export const blockedPath = (partition: string): string => `blocked/${partition}.json`;
 export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
 export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
 export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;
