@@ -117,11 +117,11 @@ async function scorePartOnce(
       await writeWhole(profileOfSegment(below(root, segment)), encodeJson(scored.profile));
       return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     }
+    profile = scored.profile;
+    for (const path of before) profile = addProfiles(profile, await readProfile(below(root, path)));
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
     await concatenatePredictions(uris, uri, ONCE);
-    profile = scored.profile;
-    for (const path of before) profile = addProfiles(profile, await readProfile(below(root, path)));
     joined = [...uris, ...before.map((path) => profileOfSegment(below(root, path)))];
   }
   const receipt = await writeReceipt(part, place, profile, bundle.contract.rowKeys, created);

@@ -1,13 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { emptyProfile, type ProfileBins } from '../../lib/profile/addProfiles.ts';
 import type { ModelReference } from '../../lib/profile/modelReference.ts';
-import { type PartProfile, partProfileSchema } from '../../lib/profile/partProfile.ts';
+import { type PartProfile, partProfileSchema, SCORE_UNIT } from '../../lib/profile/partProfile.ts';
 import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
-import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { type FunnelRow, funnelRows, funnelShard, TINY_DATES } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { encodedByHand, profileByHand } from './profileByHand.ts';
@@ -136,6 +136,45 @@ describe('the profile of scored rows', () => {
     const features = profile.features.map((feature) => ({ ...feature, bins: [] }));
     expect(without).toEqual({ ...profile, features, slices: [] } satisfies PartProfile);
   });
+});
+
+it('rows that a model was validated on have the profile that its reference says', async () => {
+  const base = join(folder, 'validated');
+  const { bundle: model, dataUri } = await trainTinyModel(base, {
+    config: { slices: ['device', 'price', 'user_id'] },
+  });
+  const reference = model.reference!;
+  const pool = scoringPool(model, 1);
+  const shard = readFileSync(join(dataUri, `dt=${TINY_DATES[2]}`, 'part-0.parquet'));
+  const { profile } = await score([shard], { pool, of: model, countLabels: true });
+  await pool.close();
+  expect(profile.rows).toBe(reference.rows);
+  expect(profile.features).toEqual(
+    reference.features.map(({ name, values, missing, unseen, counts }) => {
+      return { name, values, missing, unseen, bins: counts };
+    }),
+  );
+  const means = profile.slices.map(({ name, slices }) => ({
+    name,
+    slices: slices.map((slice) => {
+      const mean = (units: number) => (slice.rows === 0 ? null : (units * SCORE_UNIT) / slice.rows);
+      return { rows: slice.rows, pctr: mean(slice.pctr), pcvr: mean(slice.pcvr) };
+    }),
+  }));
+  expect(means.map(({ name, slices }) => [name, slices.map(({ rows: count }) => count)])).toEqual(
+    reference.slices.map(({ name, slices }) => [name, slices.map(({ rows: count }) => count)]),
+  );
+  for (const [index, { slices }] of reference.slices.entries()) {
+    for (const [at, { pctr, pcvr }] of slices.entries()) {
+      const found = means[index]!.slices[at]!;
+      // The trainer's forward pass and the exported model differ in the last digits.
+      if (pctr !== null) expect(found.pctr).toBeCloseTo(pctr, 5);
+      if (pcvr !== null) expect(found.pcvr).toBeCloseTo(pcvr, 5);
+    }
+  }
+  const { click, conversion } = profile.labels!;
+  expect(click.positives / click.rows).toBeCloseTo(reference.rates.click, 12);
+  expect(conversion.positives / conversion.rows).toBeCloseTo(reference.rates.conversion, 12);
 });
 
 describe('labels', () => {
