@@ -83,6 +83,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/recipe',
     'lib/comparison',
     'lib/synthesis',
+    'lib/gates',
     'lib/publish',
     'lib/channels',
     'lib/estimate',
@@ -91,6 +92,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   functions: [
     'lib/storage',
     'lib/job',
+    'lib/gates',
     'lib/arrivals',
     'lib/bundle',
     'lib/scoring',

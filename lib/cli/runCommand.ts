@@ -1,6 +1,9 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { warningVerdicts } from '../gates/judgePublication.ts';
+import { runAuditCommand } from '../gates/runAuditCommand.ts';
+import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
@@ -23,6 +26,7 @@ interface RunOptions {
   readonly workers: number;
   readonly stateMachine?: string;
   readonly wait?: boolean;
+  readonly allowAudit?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +45,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         .conflicts('workers'),
     )
     .option('--wait', 'follow the state machine until it ends')
+    .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
@@ -52,12 +57,21 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         finish(await runInStateMachine(plan, { planFile: options.plan, stateMachineArn, wait, json }));
         return;
       }
+      const { audit } = plan.gates;
+      // A plan may come from anywhere: nobody runs a program of it without having said so.
+      if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
+        const line = audit.command.join(' ');
+        command.error(`error: the plan audits with a command, which needs --allow-audit: ${line}`, {
+          exitCode: EXIT_USAGE,
+        });
+      }
       await refuseStalePlan(plan, options.plan);
       const bundle = await loadBundle(storageFor(plan.modelUri), plan.modelUri);
       const line = new ProgressLine();
       let rows = 0;
       const executed = await executePlan(plan, bundle, {
         workers: options.workers,
+        ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
         onPart: (partition, count) => {
           rows += count;
           line.update(`${partition}  ${formatCount(rows)} rows scored`);
@@ -73,7 +87,16 @@ export function runCommand(finish: (exitCode: number) => void): Command {
 
 function summarise({ partition, partsScored, outcome }: ExecutedPartition): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
-  return `${partition}: ${outcome.kind}, ${scored} scored${describe(outcome)}\n`;
+  const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
+  const kind = isBlocked ? 'blocked' : outcome.kind;
+  return `${partition}: ${kind}, ${scored} scored${describe(outcome)}\n`;
+}
+
+/** What is to be looked at, and is no failure. */
+function warnings(verdicts: readonly Verdict[]): string {
+  return warningVerdicts(verdicts)
+    .map((verdict) => `\n  - warning: ${describeVerdict(verdict)}`)
+    .join('');
 }
 
 /** Of the worst outcome: failures before refusals, and those before holds. */
@@ -103,11 +126,11 @@ function describe(outcome: ExecutedPartition['outcome']): string {
     case 'unchanged':
       return `, ${describePointer(outcome.pointer)}${outcome.broken
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
-        .join('')}`;
+        .join('')}${warnings(outcome.verdicts)}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':
-      return outcome.problems.map((problem) => `\n  - ${problem}`).join('');
+      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
     case 'held':
     case 'superseded':
       return `: ${outcome.reason}`;

@@ -25,7 +25,7 @@ export interface RepeatedContent {
   readonly compared: readonly string[];
   /** The same rows with the same scores. */
   readonly rows: readonly RepeatedSpan[];
-  /** The same keys, by another model. */
+  /** The same keys with other scores. */
   readonly keys: readonly RepeatedSpan[];
 }
 
@@ -70,7 +70,7 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const keys = settings.repeatedKeys;
   const counted = () => (repeatedKeys ? [judgeRepeatedKeys(repeatedKeys, reference, keys)] : []);
   judge('repeatedKeys', keys.action, counted, '', 'the keys were not counted');
-  const { action, otherModel } = settings.repeatedContent;
+  const { action, sameKeys } = settings.repeatedContent;
   const { compared } = repeatedContent;
   const dates = 'other dates';
   const alone = 'no other date is published near this one';
@@ -78,8 +78,8 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   judge('repeatedContent', action, content, dates, alone);
   const others = () =>
     judgeRepeatedContent(repeatedContent.keys, compared, 'keys').filter(({ isWithin }) => !isWithin);
-  if (action !== 'off' && otherModel !== 'off') {
-    verdicts.push(...others().map((each) => verdictOf('repeatedContent', otherModel, each)));
+  if (action !== 'off' && sameKeys !== 'off') {
+    verdicts.push(...others().map((each) => verdictOf('repeatedContent', sameKeys, each)));
   }
   judge(
     'keySchema',

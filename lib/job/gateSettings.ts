@@ -26,8 +26,8 @@ export const gateSettingsSchema = z.strictObject({
   repeatedContent: z
     .strictObject({
       action,
-      /** For keys that were published under another date with scores of another model. */
-      otherModel: actionSchema.default('warn'),
+      /** For keys that were published under another date with other scores: of another model, or from other features. */
+      sameKeys: actionSchema.default('warn'),
     })
     .prefault({}),
   /** Names and types of the row keys: the same in all parts, and as published before. */

@@ -1,19 +1,29 @@
 import type { RepeatedRows, RepeatedSpan } from '../gates/judgeKeys.ts';
 import type { RepeatedContent } from '../gates/judgePublication.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
+import { findRepeatedKeys } from '../keys/findRepeatedKeys.ts';
+import { repeatedContent } from '../keys/repeatedContent.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import type { Manifest } from './manifest.ts';
-import { isSameModel } from './modelIdentity.ts';
 
-/** Repetitions within each part: of keys that are in two parts nothing is known here. */
-export function repeatedWithinParts({ parts, rows }: Manifest): RepeatedRows {
-  const repeatedRows = parts.reduce((sum, { keys }) => sum + keys.repeatedRows, 0);
-  return { rows, repeatedRows, examples: [] };
+/** Rows of a manifest whose key an earlier one has too. @returns undefined where nobody wants to know */
+export async function countRepeatedKeys(
+  root: string,
+  { parts }: Manifest,
+  { action }: GateSettings['repeatedKeys'],
+): Promise<RepeatedRows | undefined> {
+  if (action === 'off') return undefined;
+  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts);
+  const named = examples.map(({ key, rows: found }) => {
+    const where = found.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${pctr}, pCVR ${pcvr})`);
+    return `${key} in ${where.join(' and ')}`;
+  });
+  return { rows, repeatedRows, examples: named };
 }
 
 /**
- * Spans of a manifest whose rows were published under other dates, found by their digests: with the same scores where the
- * model is the same, by their keys alone where it is another. Manifests are read one at a time.
+ * Spans of a manifest whose rows were published under other dates, found by their digests. Manifests are read one at a time: each
+ * may have thousands of parts.
  */
 export async function compareContent(
   manifest: Manifest,
@@ -22,27 +32,15 @@ export async function compareContent(
   read: (name: PublicationName) => Promise<Manifest | undefined>,
 ): Promise<RepeatedContent> {
   const compared: string[] = [];
-  const rows: RepeatedSpan[] = [];
-  const keys: RepeatedSpan[] = [];
+  const found = { rows: [] as RepeatedSpan[], keys: [] as RepeatedSpan[] };
   for (const name of action === 'off' ? [] : names) {
     const other = await read(name);
     if (other === undefined) continue;
     const { partition } = name;
     compared.push(partition);
-    if (isSameModel(other.model, manifest.model)) rows.push(...shared(manifest, other, 'spans'));
-    else keys.push(...shared(manifest, other, 'keySpans'));
+    for (const { shard, rows, same } of repeatedContent(manifest, [other])) {
+      found[same].push({ shard, rows, partition });
+    }
   }
-  return { compared, rows, keys };
-}
-
-/** Spans with rows whose digests both have. */
-function shared(manifest: Manifest, other: Manifest, digests: 'spans' | 'keySpans'): RepeatedSpan[] {
-  const known = new Set(
-    other.parts.flatMap(({ spans, keys }) => keys[digests].filter((_, index) => spans[index]!.rows > 0)),
-  );
-  return manifest.parts.flatMap(({ spans, keys }) =>
-    spans.flatMap(({ shard, rows }, index) =>
-      rows > 0 && known.has(keys[digests][index]!) ? [{ shard, rows, partition: other.partition }] : [],
-    ),
-  );
+  return { compared, ...found };
 }

@@ -6,7 +6,7 @@ import type { RunAudit } from '../gates/runAuditCommand.ts';
 import { skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { compareContent, repeatedWithinParts } from './comparePublications.ts';
+import { compareContent, countRepeatedKeys } from './comparePublications.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import { candidateOf, judgedOf } from './judged.ts';
 import { type Manifest, readManifest } from './manifest.ts';
@@ -68,7 +68,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest): Promise<V
         weekday: await summaryOf(earlier.weekday),
       },
       reference: await referenceOf(run),
-      repeatedKeys: repeatedWithinParts(manifest),
+      repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
       repeatedContent: await compareContent(manifest, gates.repeatedContent, earlier.near, read),
     },
     gates,

@@ -135,7 +135,7 @@ describe('help', () => {
     expect(COMMANDS.length).toBeGreaterThan(10);
     expect(listedCommands(stdout).sort()).toEqual([...COMMANDS].sort());
     expect(stdout).toContain(
-      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused by a gate.',
+      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     );
   });
 
