@@ -115,8 +115,8 @@ function* countNumbers(
     if (dense[at + 1] === 0) byUpper[keyOf(bits[at]!) >>> 16]!++;
   }
   const crowded = new Map<number, Uint32Array>();
-  for (const [upper, count] of byUpper.entries()) {
-    if (count > CROWDED_SHARE * total) crowded.set(upper, new Uint32Array(HALF_KEYS));
+  for (let upper = 0; upper < HALF_KEYS; upper++) {
+    if (byUpper[upper]! > CROWDED_SHARE * total) crowded.set(upper, new Uint32Array(HALF_KEYS));
   }
   for (let at = 2 * index; at < dense.length; at += width) {
     if (dense[at + 1] !== 0) continue;
@@ -124,15 +124,16 @@ function* countNumbers(
     const byLower = crowded.get(key >>> 16);
     if (byLower !== undefined) byLower[key & (HALF_KEYS - 1)]!++;
   }
-  for (const [upper, count] of byUpper.entries()) {
+  for (let upper = 0; upper < HALF_KEYS; upper++) {
+    const count = byUpper[upper]!;
     if (count === 0) continue;
     const byLower = crowded.get(upper);
     if (byLower === undefined) {
       yield [numberOf(upper * HALF_KEYS + HALF_KEYS - 1), count];
       continue;
     }
-    for (const [lower, each] of byLower.entries()) {
-      if (each > 0) yield [numberOf(upper * HALF_KEYS + lower), each];
+    for (let lower = 0; lower < HALF_KEYS; lower++) {
+      if (byLower[lower] !== 0) yield [numberOf(upper * HALF_KEYS + lower), byLower[lower]!];
     }
   }
 }

@@ -249,7 +249,8 @@ describe('writeBundle', () => {
   it('never overwrites a bundle, but takes a folder that a broken run left without a manifest', async () => {
     const golden = readFileSync(join(tiny.bundleUri, 'golden.arrow'));
     const { files: _files, formatVersion: _format, ...manifest } = tiny.bundle.manifest;
-    const write = (uri: string) => writeBundle(uri, manifest, tiny.bundle.modelBytes, golden);
+    const write = (uri: string) =>
+      writeBundle(uri, manifest, tiny.bundle.modelBytes, golden, tiny.bundle.reference);
     const copy = newBundle();
     cpSync(tiny.bundleUri, copy, { recursive: true });
     const before = readFileSync(join(copy, 'bundle.json'));

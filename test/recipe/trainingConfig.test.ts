@@ -202,6 +202,11 @@ describe('problems', () => {
     expect(problemsOf({ ...SMALLEST, network: twice })).toEqual([
       "network.cross.fields: 'user_id' is listed twice",
     ]);
+    expect(problemsOf({ ...SMALLEST, slices: ['hour', 'tags', 'nobody', 'hour'] })).toEqual([
+      "slices: no categorical or bucketed feature 'tags'",
+      "slices: no categorical or bucketed feature 'nobody'",
+      "slices: 'hour' is listed twice",
+    ]);
     const numbers = {
       contractVersion: 1,
       rowKeys: ['request'],
