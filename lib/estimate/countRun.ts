@@ -27,8 +27,8 @@ const PIECE_BYTES = 64 * 2 ** 20;
 const GETS_PER_RUN = 3;
 /** The list of partitions, the results of the map over them. */
 const PUTS_PER_RUN = 3;
-/** The bundle. */
-const GETS_PER_COLD_START = 3;
+/** The bundle: manifest, model, golden rows, reference. */
+const GETS_PER_COLD_START = 4;
 /** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
 const GETS_PER_PARTITION = 7;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
