@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/profile': ['lib/features'],
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/profile', 'lib/network', 'lib/onnx'],
-  'lib/gates': ['lib/storage', 'lib/job', 'lib/profile'],
+  'lib/gates': ['lib/job', 'lib/profile'],
   'lib/keys': ['lib/storage', 'lib/arrow'],
   'lib/scoring': [
     'lib/storage',

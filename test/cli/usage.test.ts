@@ -33,7 +33,7 @@ const documentation = ['README.md', 'docs/operations.md'].map((file) =>
 
 const COMMANDS = await definedCommands();
 /** Commands whose output is text for people only. */
-const WITHOUT_JSON = ['inspect', 'rollback', 'gc'];
+const WITHOUT_JSON = ['inspect', 'release', 'rollback', 'gc'];
 
 /** Runs a command line in this process: a help text doesn't need a process of its own. */
 async function runHere(...args: readonly string[]): Promise<FinishedRun> {
