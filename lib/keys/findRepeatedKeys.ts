@@ -42,7 +42,7 @@ const MOST_KEPT_BYTES = 32 * 2 ** 20;
 export async function findRepeatedKeys(
   root: string,
   parts: readonly KeyedPart[],
-  { perBucket = 2 ** 23, rowsToConfirm = 8_000_000 }: RepeatedKeysOptions = {},
+  { perBucket = 2 ** 23, rowsToConfirm = 4_000_000 }: RepeatedKeysOptions = {},
 ): Promise<RepeatedKeys> {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const nothing = { rows, repeatedRows: 0, isConfirmed: true, examples: [] };
