@@ -79,14 +79,17 @@ test('a manifest of another format is refused by the names of its fields, though
   ]);
 });
 
-test('a receipt without its statistics is refused by their name', async () => {
+test('a receipt without its statistics and keys is refused by their names', async () => {
   const [part] = partsOf([5]);
   const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
   const receipt = { formatVersion: 2, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
   const { problems } = await refusal(uri, encodeJson({ ...receipt, sha256: 'c' }), () =>
     readReceipt(part!.partId, 1, { root, partition: PARTITION }),
   );
-  expect(problems).toEqual(['statistics: Invalid input: expected object, received undefined']);
+  expect(problems).toEqual([
+    'statistics: Invalid input: expected object, received undefined',
+    'keys: Invalid input: expected object, received undefined',
+  ]);
 });
 
 it('names the place of a problem within a plan down to the row count of a span', async () => {
