@@ -1,17 +1,21 @@
 /** Thrift's compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md */
-const STOP = 0;
+export const STOP = 0;
 const TRUE = 1;
 const FALSE = 2;
 /** 16, 32 and 64 bits, all written alike. */
 const INTEGERS: ReadonlySet<number> = new Set([4, 5, 6]);
+export const INT32 = 5;
 export const INT64 = 6;
-const BINARY = 8;
-const LIST = 9;
+export const BINARY = 8;
+export const LIST = 9;
 const SET = 10;
 const MAP = 11;
-const STRUCT = 12;
+export const STRUCT = 12;
 /** Bytes of a byte, a double and a UUID. */
 const FIXED_BYTES: Readonly<Record<number, number>> = { 3: 1, 7: 8, 13: 16 };
+
+/** Of the last of the ten bytes that 64 bits take. */
+const LARGEST_UNIT = 2 ** 63;
 
 /** Deeper than any footer; a corrupt one must not exhaust the stack. */
 const DEEPEST = 32;
@@ -50,9 +54,18 @@ export class CompactReader {
     for (let index = 0; index < size; index++) read();
   }
 
+  /** Beyond 53 bits it is rounded: no safe integer, whatever the bytes say. */
   readInteger(type: number): number {
     if (!INTEGERS.has(type)) throw new Error(`a number of type ${type}`);
     return this.#zigzag();
+  }
+
+  readText(type: number): string {
+    if (type !== BINARY) throw new Error(`a text of type ${type}`);
+    const bytes = this.#varint();
+    const start = this.#at;
+    this.#step(bytes);
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, bytes).toString();
   }
 
   skip(type: number, depth = 0): void {
@@ -95,14 +108,14 @@ export class CompactReader {
     return byte;
   }
 
-  /** Products, not shifts: numbers have up to 53 bits. */
+  /** Products, not shifts: numbers have up to 64 bits, of which 53 are kept. */
   #varint(): number {
     let value = 0;
     for (let unit = 1; ; unit *= 128) {
       const byte = this.#byte();
       value += (byte & 127) * unit;
       if (byte < 128) return value;
-      if (unit > Number.MAX_SAFE_INTEGER) throw new Error('a number is too long');
+      if (unit >= LARGEST_UNIT) throw new Error('a number is too long');
     }
   }
 

@@ -1,7 +1,7 @@
-import type { ColumnChunk } from 'hyparquet';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
+import type { FooterChunk } from './parseFooter.ts';
 import type { ShardColumn, ShardLeaf } from './shardColumns.ts';
 
 /** Bytes `[startByte, endByte)` of the file, to be read to `targetByte` of the buffer. */
@@ -34,7 +34,7 @@ const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
 /** What of a shard decides its reads. */
 export type ReadableShard = Pick<
   ParquetShard,
-  'uri' | 'rowGroups' | 'columns' | 'metadata' | 'dataEndByte' | 'unreadableColumns'
+  'uri' | 'rowGroups' | 'columns' | 'chunks' | 'dataEndByte' | 'unreadableColumns'
 >;
 
 /**
@@ -52,8 +52,8 @@ export function rowGroupReads(
   joinGapBytes = 0,
 ): RowGroupReads {
   const rows = shard.rowGroups[rowGroup];
-  const group = shard.metadata.row_groups[rowGroup];
-  if (rows === undefined || group === undefined) {
+  const ofLeaves = shard.chunks[rowGroup];
+  if (rows === undefined || ofLeaves === undefined) {
     throw new Ncs4cvrError('SHARD_ROW_GROUP_MISSING', 'no such row group', {
       file: shard.uri,
       rowGroup,
@@ -65,7 +65,7 @@ export function rowGroupReads(
     const column = findColumn(shard, rowGroup, name);
     return {
       column,
-      chunks: column.leaves.map((leaf) => locateChunk(shard, rowGroup, leaf, group.columns[leaf.index]!)),
+      chunks: column.leaves.map((leaf) => locateChunk(shard, rowGroup, leaf, ofLeaves[leaf.index]!)),
     };
   });
   const ranges = coalesce(
@@ -114,43 +114,42 @@ function locateChunk(
   shard: ReadableShard,
   rowGroup: number,
   leaf: ShardLeaf,
-  chunk: ColumnChunk,
+  chunk: FooterChunk,
 ): PlacedChunk {
   const place = { file: shard.uri, rowGroup, column: leaf.path.join('.') };
-  const meta = chunk.meta_data;
-  if (chunk.crypto_metadata !== undefined || chunk.encrypted_column_metadata !== undefined) {
+  const { type, codec } = chunk;
+  if (chunk.isEncrypted) {
     throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported', place);
   }
-  if (chunk.file_path) {
+  if (chunk.filePath) {
     throw new Ncs4cvrError('SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', {
       ...place,
-      found: chunk.file_path,
+      found: chunk.filePath,
     });
   }
-  if (meta === undefined || meta.type !== leaf.element.type) {
+  if (type === undefined || type !== leaf.element.type) {
     throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the column chunk does not fit the schema', {
       ...place,
       expected: String(leaf.element.type),
-      found: meta === undefined ? 'no metadata' : String(meta.type),
+      found: type ?? 'no known type',
     });
   }
-  if (meta.codec === undefined || meta.codec === 'LZO') {
+  if (codec === undefined || codec === 'LZO') {
     throw new Ncs4cvrError('SHARD_CODEC_UNSUPPORTED', 'the compression codec is not supported', {
       ...place,
       expected: 'UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, LZ4_RAW or ZSTD',
-      found: meta.codec ?? 'an unknown codec',
+      found: codec ?? 'an unknown codec',
     });
   }
-  const number = (what: string, value: bigint | undefined): number => {
-    const result = Number(value);
-    if (typeof value === 'bigint' && value >= 0n && Number.isSafeInteger(result)) return result;
+  const checked = (what: string, value: number | undefined): number => {
+    if (value !== undefined && Number.isSafeInteger(value) && value >= 0) return value;
     throw new Ncs4cvrError('SHARD_FOOTER_INVALID', `${what} makes no sense`, { ...place, found: `${value}` });
   };
-  const dataPageByte = number('the data page offset', meta.data_page_offset);
-  const dictionaryByte = number('the dictionary page offset', meta.dictionary_page_offset ?? 0n);
+  const dataPageByte = checked('the data page offset', chunk.dataPageByte);
+  const dictionaryByte = checked('the dictionary page offset', chunk.dictionaryPageByte ?? 0);
   // Some writers set a dictionary page offset of 0, or one past the first data page, for "no dictionary".
   const startByte = dictionaryByte > 0 && dictionaryByte < dataPageByte ? dictionaryByte : dataPageByte;
-  const endByte = startByte + number('the compressed size', meta.total_compressed_size);
+  const endByte = startByte + checked('the compressed size', chunk.compressedBytes);
   if (endByte > shard.dataEndByte) {
     throw new Ncs4cvrError('SHARD_TRUNCATED', 'the column chunk reaches past the end of the data', {
       ...place,
@@ -166,10 +165,10 @@ function locateChunk(
     });
   }
   return {
-    type: meta.type,
-    codec: meta.codec,
-    valueCount: number('the value count', meta.num_values),
-    uncompressedBytes: number('the uncompressed size', meta.total_uncompressed_size),
+    type,
+    codec,
+    valueCount: checked('the value count', chunk.valueCount),
+    uncompressedBytes: checked('the uncompressed size', chunk.uncompressedBytes),
     startByte,
     endByte,
     dataPageOffset: dataPageByte - startByte,
