@@ -15,15 +15,15 @@ const CHUNK_METADATA = {
 export interface FooterChunk {
   readonly isEncrypted: boolean;
   /** Another file, with the chunk. */
-  readonly filePath?: string;
-  readonly type?: ParquetType | undefined;
-  readonly codec?: CompressionCodec | undefined;
-  readonly valueCount?: number | undefined;
-  readonly uncompressedBytes?: number | undefined;
-  readonly compressedBytes?: number | undefined;
+  readonly filePath: string | undefined;
+  readonly type: ParquetType | undefined;
+  readonly codec: CompressionCodec | undefined;
+  readonly valueCount: number | undefined;
+  readonly uncompressedBytes: number | undefined;
+  readonly compressedBytes: number | undefined;
   /** First byte of the first data page. */
-  readonly dataPageByte?: number | undefined;
-  readonly dictionaryPageByte?: number | undefined;
+  readonly dataPageByte: number | undefined;
+  readonly dictionaryPageByte: number | undefined;
 }
 
 type WritableChunk = { -readonly [Key in keyof FooterChunk]: FooterChunk[Key] };
@@ -80,7 +80,17 @@ function readRowGroup(reader: CompactReader): FooterRowGroup {
 }
 
 function readChunk(reader: CompactReader): FooterChunk {
-  const chunk: WritableChunk = { isEncrypted: false };
+  const chunk: WritableChunk = {
+    isEncrypted: false,
+    filePath: undefined,
+    type: undefined,
+    codec: undefined,
+    valueCount: undefined,
+    uncompressedBytes: undefined,
+    compressedBytes: undefined,
+    dataPageByte: undefined,
+    dictionaryPageByte: undefined,
+  };
   reader.readStruct((field, type) => {
     if (field === CHUNK.metadata && type === STRUCT) readChunkMetadata(reader, chunk);
     else if (field === CHUNK.filePath) chunk.filePath = reader.readText(type);

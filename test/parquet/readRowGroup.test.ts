@@ -123,7 +123,7 @@ describe('readRowGroup', () => {
     const chunk = {
       ...rest,
       dataPageByte: dataPageByte! + shift,
-      ...(dictionaryPageByte === undefined ? {} : { dictionaryPageByte: dictionaryPageByte + shift }),
+      dictionaryPageByte: dictionaryPageByte === undefined ? undefined : dictionaryPageByte + shift,
     };
     const bytes = Buffer.concat([await wholeFile(long), short]);
     const both: ParquetShard = {

@@ -8,6 +8,7 @@ import { shardColumns } from '../../lib/parquet/shardColumns.ts';
 function readable(change: Partial<Record<'a' | 'b' | 'c', Partial<FooterChunk>>> = {}): ReadableShard {
   const chunk = (name: 'a' | 'b' | 'c', dataPageByte: number, dictionaryPageByte?: number): FooterChunk => ({
     isEncrypted: false,
+    filePath: undefined,
     type: 'INT32',
     codec: 'ZSTD',
     valueCount: 10,
