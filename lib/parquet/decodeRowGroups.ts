@@ -2,6 +2,7 @@ import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { checkPages } from './checkPages.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import { encodeSchema } from './footerSchema.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
@@ -161,7 +162,7 @@ function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly
     return { rowCount: reads.rowCount, chunks };
   });
   const shardColumns = columns.map((read) => withoutInt96(read).column);
-  return Buffer.concat([...pieces, encodeFooter(shardColumns, placed)]);
+  return Buffer.concat([...pieces, encodeFooter(encodeSchema(shardColumns), placed)]);
 }
 
 /** Neighbours of up to `DECODE_BYTES` together. */

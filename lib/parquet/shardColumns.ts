@@ -1,4 +1,4 @@
-import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
+import { parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
 
 /** One leaf of the schema tree: the unit Parquet stores as a column chunk. */
 export interface ShardLeaf {
@@ -21,10 +21,10 @@ export interface ShardColumn {
  *
  * @throws Error when the schema tree is not well formed.
  */
-export function shardColumns(metadata: FileMetaData): ShardColumn[] {
-  const root = parquetSchema(metadata);
-  if (root.count !== metadata.schema.length) {
-    throw new Error(`schema has ${metadata.schema.length} elements, its tree has ${root.count}`);
+export function shardColumns(schema: SchemaElement[]): ShardColumn[] {
+  const root = parquetSchema({ schema });
+  if (root.count !== schema.length) {
+    throw new Error(`schema has ${schema.length} elements, its tree has ${root.count}`);
   }
   let leafIndex = 0;
   return root.children.map((column) => {
