@@ -30,6 +30,8 @@ export interface RowGroupReads {
 
 /** A row group is read into one buffer and goes through 32-bit WASM memory. */
 const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
+/** What one column of a row group may hold: eight bytes each are a gigabyte, and a few bytes may say that they are there. */
+const MOST_VALUES = 2 ** 27;
 
 /** What of a shard decides its reads. */
 export type ReadableShard = Pick<
@@ -165,10 +167,19 @@ function locateChunk(
       found: `byte ${dataPageByte}`,
     });
   }
+  const valueCount = number('the value count', meta.num_values);
+  const rowCount = shard.rowGroups[rowGroup]!.rowCount;
+  if (Math.max(valueCount, rowCount) > MOST_VALUES) {
+    throw new Ncs4cvrError('SHARD_ROW_GROUP_TOO_LARGE', 'the row group has too many values', {
+      ...place,
+      expected: `at most ${MOST_VALUES}`,
+      found: `${Math.max(valueCount, rowCount)}`,
+    });
+  }
   return {
     type: meta.type,
     codec: meta.codec,
-    valueCount: number('the value count', meta.num_values),
+    valueCount,
     uncompressedBytes: number('the uncompressed size', meta.total_uncompressed_size),
     startByte,
     endByte,
