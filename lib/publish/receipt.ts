@@ -9,6 +9,7 @@ import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMa
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, partPath, receiptPath } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
+import { pathSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({
@@ -24,7 +25,7 @@ export const receiptSchema = z.strictObject({
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
-  path: z.string(),
+  path: pathSchema,
   sizeBytes: z.int(),
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),

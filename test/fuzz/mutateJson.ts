@@ -41,6 +41,9 @@ const HOSTILE: readonly unknown[] = [
   ...[[], {}, [[]], [null], { length: 1e9 }],
 ];
 
+/** What a name must not be that becomes part of a path. */
+const LEADING_OUT: readonly unknown[] = ['../../../outside', '..', '.', '/', 'a/../../../../b', '../x', ''];
+
 /** A document with one of its values replaced, removed, added or repeated, or its text damaged. */
 export function mutateJson(document: unknown, random: RandomStream): JsonMutant {
   const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -70,7 +73,8 @@ export function mutateJson(document: unknown, random: RandomStream): JsonMutant 
     const more = typeof value === 'object' && value !== null ? { ...value, unknown: 1 } : { unknown: value };
     return { bytes: encode(withValue(document, place, more)), damage: `an unknown key in ${name}` };
   }
-  const hostile = HOSTILE[random.nextBelow(HOSTILE.length)];
+  const hostiles = typeof valueAt(document, place) === 'string' && kind < 8 ? LEADING_OUT : HOSTILE;
+  const hostile = hostiles[random.nextBelow(hostiles.length)];
   const shown = (JSON.stringify(hostile) ?? 'undefined').slice(0, 40);
   return { bytes: encode(withValue(document, place, hostile)), damage: `${name} is ${shown}` };
 }
