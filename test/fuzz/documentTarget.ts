@@ -82,7 +82,7 @@ export const documentTarget: FuzzTarget = {
 
 function isWithin(uri: string, folder: string): boolean {
   if (uri.startsWith('s3://')) return uri.startsWith(`${folder}/`) && !uri.split('/').includes('..');
-  return fileKey(uri).startsWith(`${fileKey(folder)}/`);
+  return fileKey(uri).startsWith(`${fileKey(folder).replace(/\/$/, '')}/`);
 }
 
 const PARTITION = 'dt=2024-03-09';

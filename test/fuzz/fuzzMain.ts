@@ -76,8 +76,6 @@ function runInChild(range: Range, tally: Tally): Promise<number> {
       timer = patience(child);
       tally.add(tried);
       next = tried.index + 1;
-      if (process.env.FUZZ_TRACE)
-        console.log(tried.index, tried.name, JSON.stringify(tried.outcome), Math.round(performance.now()));
     });
     child.on('exit', (code, signal) => {
       clearTimeout(timer);

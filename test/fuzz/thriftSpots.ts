@@ -20,7 +20,10 @@ const ABSURD: readonly bigint[] = [
 function thriftSpots(bytes: Uint8Array): Spot[] {
   const spots: Spot[] = [];
   let at = 0;
-  const add = (kind: Spot['kind'], startByte: number) => spots.push({ kind, startByte, endByte: at });
+  const add = (kind: Spot['kind'], startByte: number) => {
+    if (at > bytes.length) throw new Error('these bytes are no struct any more');
+    spots.push({ kind, startByte, endByte: at });
+  };
   const next = () => {
     const byte = bytes[at++];
     if (byte === undefined) throw new Error('these bytes are no struct any more');
