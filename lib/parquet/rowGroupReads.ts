@@ -30,6 +30,8 @@ export interface RowGroupReads {
 
 /** A row group is read into one buffer and goes through 32-bit WASM memory. */
 const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
+/** What one column of a row group may hold: eight bytes each are a gigabyte, and a few bytes may say that they are there. */
+const MOST_VALUES = 2 ** 27;
 
 /** What of a shard decides its reads. */
 export type ReadableShard = Pick<
@@ -162,10 +164,17 @@ function locateChunk(
       `bytes ${startByte} to ${endByte}`,
     );
   }
+  const valueCount = checked('the value count', chunk.valueCount);
+  const { rowCount } = shard.rowGroups[rowGroup]!;
+  if (Math.max(valueCount, rowCount) > MOST_VALUES) {
+    const found = `${Math.max(valueCount, rowCount)}`;
+    const summary = 'the row group has too many values';
+    throw failure('SHARD_ROW_GROUP_TOO_LARGE', summary, found, `at most ${MOST_VALUES}`);
+  }
   return {
     type,
     codec,
-    valueCount: checked('the value count', chunk.valueCount),
+    valueCount,
     uncompressedBytes: checked('the uncompressed size', chunk.uncompressedBytes),
     startByte,
     endByte,

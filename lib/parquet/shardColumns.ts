@@ -16,6 +16,9 @@ export interface ShardColumn {
   readonly leaves: readonly ShardLeaf[];
 }
 
+/** Groups within groups; the decoder exhausts its stack at some hundreds, and no feature is below four. */
+const MOST_NESTED = 64;
+
 /**
  * Splits a file's schema into its top-level columns, in file order.
  *
@@ -32,6 +35,7 @@ export function shardColumns(schema: SchemaElement[]): ShardColumn[] {
     const leaves: ShardLeaf[] = [];
     const visit = (node: SchemaTree): void => {
       const { element } = node;
+      if (node.path.length > MOST_NESTED) throw new Error(`columns are nested more than ${MOST_NESTED} deep`);
       if (node.children.length === 0) {
         if (element.type === undefined)
           throw new Error(`schema element '${node.path.join('.')}' has no type`);
