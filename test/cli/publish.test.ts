@@ -183,10 +183,10 @@ describe('operators', () => {
     const isMark = (name: string) => name.startsWith('receipts/') && statSync(join(scores, name)).size <= 200;
     age(filesBelow(scores).filter(isMark), 1.5);
     const gone = (await gc('--apply')).stdout.trim().split('\n');
-    for (const kind of ['/parts/', '/receipts/']) {
+    for (const kind of ['/parts/', '/receipts/', '/keys/']) {
       expect(gone.filter((name) => name.includes(kind))).toHaveLength(2);
     }
-    expect(gone).toHaveLength(4);
+    expect(gone).toHaveLength(6);
     expect((await gc('--apply')).stdout).toBe('');
     for (const partition of ['dt=2024-03-08', 'dt=2024-03-09']) {
       expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
