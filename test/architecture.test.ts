@@ -20,7 +20,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/profile': ['lib/features'],
   'lib/network': ['lib/features', 'lib/onnx'],
   'lib/bundle': ['lib/storage', 'lib/features', 'lib/profile', 'lib/network', 'lib/onnx'],
-  'lib/gates': ['lib/storage', 'lib/job', 'lib/profile'],
+  'lib/gates': ['lib/job', 'lib/profile'],
+  'lib/keys': ['lib/storage', 'lib/arrow'],
   'lib/scoring': [
     'lib/storage',
     'lib/parquet',
@@ -35,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/job',
     'lib/profile',
     'lib/gates',
+    'lib/keys',
     'lib/arrow',
     'lib/parquet',
     'lib/bundle',
@@ -91,6 +93,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/recipe',
     'lib/comparison',
     'lib/synthesis',
+    'lib/gates',
     'lib/publish',
     'lib/diff',
     'lib/explain',
@@ -101,6 +104,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   functions: [
     'lib/storage',
     'lib/job',
+    'lib/gates',
     'lib/arrivals',
     'lib/bundle',
     'lib/scoring',

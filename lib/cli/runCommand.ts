@@ -3,6 +3,9 @@ import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
 import { makeShadowPlan } from '../diff/shadowRun.ts';
+import { warningVerdicts } from '../gates/judgePublication.ts';
+import { runAuditCommand } from '../gates/runAuditCommand.ts';
+import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
@@ -30,6 +33,7 @@ interface RunOptions {
   readonly shadow?: string;
   readonly shadowScores?: string;
   readonly group?: string;
+  readonly allowAudit?: boolean;
   readonly json?: boolean;
 }
 
@@ -62,6 +66,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       parseUri,
     )
     .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
+    .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
@@ -75,6 +80,14 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       if (stateMachineArn !== undefined) {
         finish(await runInStateMachine(plan, { planFile: options.plan, stateMachineArn, wait, json }));
         return;
+      }
+      const { audit } = plan.gates;
+      // A plan may come from anywhere: nobody runs a program of it without having said so.
+      if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
+        const line = audit.command.join(' ');
+        command.error(`error: the plan audits with a command, which needs --allow-audit: ${line}`, {
+          exitCode: EXIT_USAGE,
+        });
       }
       await refuseStalePlan(plan, options.plan);
       const { shadow, shadowScores, group } = options;
@@ -91,6 +104,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       let rows = 0;
       const executed = await executePlan(carriedOut, bundle, {
         workers: options.workers,
+        ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
         onPart: (partition, count) => {
           rows += count;
           line.update(`${partition}  ${formatCount(rows)} rows scored`);
@@ -114,7 +128,16 @@ export function runCommand(finish: (exitCode: number) => void): Command {
 
 function summarise({ partition, partsScored, outcome }: ExecutedPartition): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
-  return `${partition}: ${outcome.kind}, ${scored} scored${describe(outcome)}\n`;
+  const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
+  const kind = isBlocked ? 'blocked' : outcome.kind;
+  return `${partition}: ${kind}, ${scored} scored${describe(outcome)}\n`;
+}
+
+/** What is to be looked at, and is no failure. */
+function warnings(verdicts: readonly Verdict[]): string {
+  return warningVerdicts(verdicts)
+    .map((verdict) => `\n  - warning: ${describeVerdict(verdict)}`)
+    .join('');
 }
 
 /** Of the worst outcome: failures before refusals, and those before holds. */
@@ -144,11 +167,11 @@ function describe(outcome: ExecutedPartition['outcome']): string {
     case 'unchanged':
       return `, ${describePointer(outcome.pointer)}${outcome.broken
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
-        .join('')}`;
+        .join('')}${warnings(outcome.verdicts)}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':
-      return outcome.problems.map((problem) => `\n  - ${problem}`).join('');
+      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
     case 'held':
     case 'superseded':
       return `: ${outcome.reason}`;

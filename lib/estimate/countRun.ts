@@ -100,11 +100,11 @@ function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
   return sizeBytes <= SMALL_SHARD_BYTES ? 1 : 1 + endRowGroup - firstRowGroup;
 }
 
-/** The part's pieces, and its receipt. */
+/** The part's pieces, the fingerprints of its keys, and its receipt. */
 function putsOfPart({ rows, spans }: Part): number {
   const pieces = piecesOf(rows);
   const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
-  return 1 + documents + (pieces === 1 ? 1 : pieces + 2);
+  return 1 + (rows > 0 ? 1 : 0) + documents + (pieces === 1 ? 1 : pieces + 2);
 }
 
 function piecesOf(rows: number): number {

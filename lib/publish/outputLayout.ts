@@ -15,11 +15,15 @@ export const partPath = (partition: string, partId: string): string => `parts/${
 /** The part's length is in the name: a listing tells what is done. */
 export const receiptPath = (partition: string, partId: string, sizeBytes: number): string =>
   `receipts/${partition}/${partId}-${sizeBytes}.json`;
+/** Of a part's row keys, see PartKeys. */
+export const fingerprintsPath = (partition: string, partId: string): string =>
+  `keys/${partition}/${partId}.bin`;
 /** Rows of a part that took more than one call, see scorePart: `X.arrow`, and their profile in `X.json`. */
 export const segmentFolder = (partition: string, partId: string): string => `segments/${partition}/${partId}`;
 export const manifestPath = (partition: string, digest: string): string =>
   `manifests/${partition}/${digest}.json`;
 export const auditPath = (partition: string, digest: string): string => `audits/${partition}/${digest}.json`;
+export const blockedPath = (partition: string): string => `blocked/${partition}.json`;
 export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
 export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
 export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;

@@ -6,7 +6,7 @@ import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, pointerPath } from './outputLayout.ts';
 
 /** A manifest that a partition has, or had. */
-const publicationSchema = z.strictObject({
+export const publicationSchema = z.strictObject({
   /** Path below the output root. */
   manifest: z.string(),
   /** Of the manifest's bytes. */

@@ -166,7 +166,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
         [
           'PartitionRefused',
           expect.stringMatching(
-            /^dt=2024-03-08 is refused by a gate: .*\/dt=2024-03-08\/b\.parquet, rows unknown/,
+            /^dt=2024-03-08 is refused: .*\/dt=2024-03-08\/b\.parquet, rows unknown/,
           ),
         ],
       ]),
@@ -238,7 +238,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
       [
         'PartitionRefused',
         expect.stringMatching(
-          /^dt=2024-03-07 is refused by a gate: .*expected 20 rows of a\.parquet, found 21/,
+          /^dt=2024-03-07 is refused: .*expected 20 rows of a\.parquet, found 21/,
         ),
       ],
     ]);
