@@ -5,6 +5,7 @@ import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { scoreCountsSchema } from '../profile/scoreHistogram.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
+import { asScored, type DeadLetter, deadLettersSchema, writeDeadLetters } from './deadLetters.ts';
 import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import {
@@ -31,6 +32,9 @@ const statisticsSchema = z.strictObject({
 export const receiptSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   ...partSchema.shape,
+  /** In the part's file: `rows` without dead letters. */
+  scoredRows: z.int().min(0),
+  deadLetters: deadLettersSchema.nullable(),
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
@@ -92,33 +96,42 @@ export async function readReceipt(
   return decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
 }
 
+/** What scoring has found in a part's rows. */
+export interface ScoredContent {
+  readonly profile: PartProfile;
+  readonly deadLetters: readonly DeadLetter[];
+}
+
 /**
- * Reads a part back and writes its receipt, unless there is one, and before it the fingerprints of its keys. Both depend on
+ * Reads a part back and writes its receipt, unless there is one, and before it the fingerprints of its keys and its dead letters. All depend on
  * the part's rows and the bundle alone, so that all who write them write the same bytes. A part that `gc` has condemned is
  * kept by it.
- * @param profile of the part's rows, as whoever calls has scored them
+ * @param scored the profile of the rows that were scored, and the others in the part's order, as whoever calls has found them
  * @param keyColumns the contract's row keys
  * @param written the part's version where this process has created it; whatever is there is read otherwise
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored; PUBLISH_PART_COLLECTED, retryable, when
  * `gc` deletes it meanwhile
  */
 export async function writeReceipt(
-  { partId, rows, spans }: Part,
+  part: Part,
   { root, partition, model }: PartPlace,
-  profile: PartProfile,
+  { profile, deadLetters: letters }: ScoredContent,
   keyColumns: readonly string[],
   written?: FileStat,
 ): Promise<Receipt> {
+  const { partId, rows, spans } = part;
+  const deadLetters = await writeDeadLetters(root, partition, part, letters);
+  const scored = asScored({ ...part, deadLetters });
   const path = partPath(partition, partId);
   const uri = below(root, path);
   const { sizeBytes, sha256, statistics, keys, fingerprintBytes } = await readBackPart(
     uri,
-    { rows, spans },
+    scored,
     keyColumns,
     written,
   );
   let fingerprints: PartKeys['fingerprints'] = null;
-  if (rows > 0) {
+  if (scored.rows > 0) {
     fingerprints = { path: fingerprintsPath(partition, partId), sizeBytes: fingerprintBytes.length };
     const fingerprintsUri = below(root, fingerprints.path);
     await storageFor(fingerprintsUri).createIfAbsent(fingerprintsUri, fingerprintBytes);
@@ -128,6 +141,8 @@ export async function writeReceipt(
     partId,
     rows,
     spans,
+    scoredRows: scored.rows,
+    deadLetters,
     partition,
     model,
     path,
