@@ -155,6 +155,8 @@ export async function writeReceipt(
   };
   const target = below(root, receiptPath(partition, partId, sizeBytes));
   await placeReceipt(target, encodeJson(receipt));
+  // A collector of an earlier attempt may have taken them; unlike fingerprints, nobody can make them anew from the part.
+  await writeDeadLetters(root, partition, part, letters);
   // An old part's mark, and the part with it, may have gone while the part was read. What was made here is too young for `gc`.
   if (written === undefined && (await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
   return receipt;
