@@ -1,5 +1,6 @@
 import { describeVerdict } from '../lib/gates/verdict.ts';
 import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
+import { describeLeftOut, type LeftOutRows } from '../lib/publish/deadLetters.ts';
 import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 
@@ -34,6 +35,9 @@ async function publish(run: PartitionRun): Promise<PublishedItem> {
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
   countVerdicts(outcome, partition);
+  if ('deadLetters' in outcome && outcome.deadLetters.rows > 0) {
+    metrics.addMetric('rowsDeadLettered', 'Count', outcome.deadLetters.rows);
+  }
   const published = publishedItem(outcome, run);
   logger.info(`${partition}: ${outcome.kind}`, { ...published });
   return published;
@@ -64,7 +68,7 @@ function publishedItem(outcome: PublishOutcome, run: PartitionRun): PublishedIte
   switch (kind) {
     case 'published':
     case 'unchanged':
-      return { kind, generation: outcome.pointer.generation, ...without(outcome.broken, run) };
+      return { kind, generation: outcome.pointer.generation, ...without(outcome, run) };
     case 'held':
     case 'superseded':
       return { kind, problem: `${partition}: ${outcome.reason}` };
@@ -81,12 +85,16 @@ function publishedItem(outcome: PublishOutcome, run: PartitionRun): PublishedIte
 
 /** What the job has tolerated is published, and the run isn't green all the same. */
 function without(
-  broken: readonly BrokenShard[],
-  { partition, inputUri }: PartitionRun,
+  { broken, deadLetters }: { readonly broken: readonly BrokenShard[]; readonly deadLetters: LeftOutRows },
+  { root, partition, inputUri }: PartitionRun,
 ): Pick<PublishedItem, 'error' | 'problem'> {
-  if (broken.length === 0) return {};
-  const shards = told(broken.map((shard) => describeBrokenShard(inputUri, shard)));
-  return { error: 'PartitionPublishedWithout', problem: `${partition} is published without ${shards}` };
+  const missing = broken.map((shard) => describeBrokenShard(inputUri, shard));
+  if (deadLetters.rows > 0) missing.unshift(describeLeftOut(deadLetters, root));
+  if (missing.length === 0) return {};
+  return {
+    error: 'PartitionPublishedWithout',
+    problem: `${partition} is published without ${told(missing)}`,
+  };
 }
 
 function told(problems: readonly string[]): string {

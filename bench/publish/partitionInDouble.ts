@@ -112,6 +112,8 @@ export class PartitionInDouble {
           partId,
           rows,
           spans,
+          scoredRows: rows,
+          deadLetters: null,
           partition: PARTITION,
           model: unit.model,
           path,

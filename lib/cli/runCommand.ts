@@ -6,6 +6,7 @@ import { makeShadowPlan } from '../diff/shadowRun.ts';
 import { warningVerdicts } from '../gates/judgePublication.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
+import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
@@ -111,7 +112,9 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      const outcomes = executed.map<object | string>(json ? asJson : summarise);
+      const outcomes = executed.map<object | string>((each) =>
+        json ? asJson(each) : summarise(carriedOut.root, each),
+      );
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
         process.stdout.write(
@@ -126,11 +129,11 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function summarise({ partition, partsScored, outcome }: ExecutedPartition): string {
+function summarise(root: string, { partition, partsScored, outcome }: ExecutedPartition): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
   const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
   const kind = isBlocked ? 'blocked' : outcome.kind;
-  return `${partition}: ${kind}, ${scored} scored${describe(outcome)}\n`;
+  return `${partition}: ${kind}, ${scored} scored${describe(outcome, root)}\n`;
 }
 
 /** What is to be looked at, and is no failure. */
@@ -138,6 +141,10 @@ function warnings(verdicts: readonly Verdict[]): string {
   return warningVerdicts(verdicts)
     .map((verdict) => `\n  - warning: ${describeVerdict(verdict)}`)
     .join('');
+}
+
+function withoutRows(deadLetters: LeftOutRows, root: string): string {
+  return deadLetters.rows === 0 ? '' : `\n  - without ${describeLeftOut(deadLetters, root)}`;
 }
 
 /** Of the worst outcome: failures before refusals, and those before holds. */
@@ -150,9 +157,9 @@ function exitCodeOf(executed: readonly ExecutedPartition[]): number {
   return kinds.size > 0 ? EXIT_HELD : EXIT_DONE;
 }
 
-/** Only a partition that is published with every shard lets a run end well. */
+/** Only a partition that is published with every shard and row lets a run end well. */
 function isGood({ outcome }: ExecutedPartition): boolean {
-  return 'pointer' in outcome && outcome.broken.length === 0;
+  return 'pointer' in outcome && outcome.broken.length === 0 && outcome.deadLetters.rows === 0;
 }
 
 /** An error has no JSON of its own. */
@@ -161,13 +168,13 @@ function asJson({ outcome, ...partition }: ExecutedPartition): object {
   return { ...partition, outcome: { kind: outcome.kind, error: messageOf(outcome.error) } };
 }
 
-function describe(outcome: ExecutedPartition['outcome']): string {
+function describe(outcome: ExecutedPartition['outcome'], root: string): string {
   switch (outcome.kind) {
     case 'published':
     case 'unchanged':
       return `, ${describePointer(outcome.pointer)}${outcome.broken
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
-        .join('')}${warnings(outcome.verdicts)}`;
+        .join('')}${withoutRows(outcome.deadLetters, root)}${warnings(outcome.verdicts)}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':

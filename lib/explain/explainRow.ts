@@ -97,7 +97,7 @@ export async function explainRow(
       auditPath: publication.audit,
       audit,
     },
-    part: { uri: below(root, part.path), partId: part.partId, row: found.row, rows: part.rows },
+    part: { uri: below(root, part.path), partId: part.partId, row: found.row, rows: part.scoredRows },
     source: 'gone' in source ? source : await scoredAgain(source, found.scores, bundle, why),
   };
 }

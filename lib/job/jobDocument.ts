@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
+import { badRowsSchema } from './badRows.ts';
 import { gateSettingsSchema } from './gateSettings.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './partitionLayout.ts';
 
@@ -87,6 +88,8 @@ export const jobDocumentSchema = z
         brokenShards: z.int().min(0).default(0),
       })
       .prefault({}),
+    /** What becomes of rows that can't be encoded or have a null key. */
+    badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */
     gates: gateSettingsSchema.prefault({}),
   })

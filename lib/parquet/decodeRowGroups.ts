@@ -1,11 +1,12 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { checkPages } from './checkPages.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
+import { type BadCell, withoutText, withText } from './textColumns.ts';
 import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
 
 /** The bytes of some columns of one row group, read and not yet decoded. */
@@ -16,6 +17,8 @@ export interface ReadRowGroupBytes {
   /** Filled as `reads` says. */
   readonly buffer: Uint8Array;
 }
+
+type OnBadCell = (rowGroup: ReadRowGroupBytes, cell: BadCell) => void;
 
 const DEFAULT_BATCH_ROWS = 65_536;
 /**
@@ -34,6 +37,8 @@ const LARGEST_UNPACKED_BYTES = 2 ** 30;
  * much as some hundred rows, so neighbours with the very same columns (the same `ShardColumn` objects) are decoded by one
  * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
  *
+ * @param onBadCell told of single values that keep a row group from being decoded, where nothing else does: text that isn't UTF-8,
+ * timestamps out of range. Their rows come back with others' values in their place; without it, they are errors
  * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
  * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_ROW_GROUP_TOO_LARGE,
  * SHARD_DECODER_PANIC, each of the first row group at fault
@@ -41,15 +46,16 @@ const LARGEST_UNPACKED_BYTES = 2 ** 30;
 export function decodeRowGroups(
   rowGroups: readonly ReadRowGroupBytes[],
   batchRows = DEFAULT_BATCH_ROWS,
+  onBadCell?: OnBadCell,
 ): RecordBatch[] {
   return sameColumns(rowGroups).flatMap((some) => {
     const [first] = some;
-    if (some.length === 1) return decodeAlone(first!, batchRows);
+    if (some.length === 1) return decodeAlone(first!, batchRows, onBadCell);
     try {
       return decodeTogether(some, first!.reads.columns, batchRows);
     } catch {
       // Whichever is at fault fails alone too, and is named.
-      return some.flatMap((rowGroup) => decodeAlone(rowGroup, batchRows));
+      return some.flatMap((rowGroup) => decodeAlone(rowGroup, batchRows, onBadCell));
     }
   });
 }
@@ -70,10 +76,42 @@ function sameColumns(rowGroups: readonly ReadRowGroupBytes[]): ReadRowGroupBytes
   return runs;
 }
 
-function decodeAlone(rowGroup: ReadRowGroupBytes, batchRows: number): RecordBatch[] {
-  return joinColumns(
-    splitColumns(rowGroup.reads.columns).map((some) => decodeColumns(rowGroup, some, batchRows)),
-  );
+/** Errors that single values may be the cause of. */
+const OF_VALUES = ['SHARD_PAGE_CORRUPT', 'SHARD_TIMESTAMP_RANGE'];
+
+function decodeAlone(
+  rowGroup: ReadRowGroupBytes,
+  batchRows: number,
+  onBadCell: OnBadCell | undefined,
+): RecordBatch[] {
+  const split = splitColumns(rowGroup.reads.columns);
+  try {
+    return joinColumns(split.map((some) => decodeColumns(rowGroup, some, batchRows)));
+  } catch (error) {
+    const isOfValues = error instanceof Ncs4cvrError && OF_VALUES.includes(error.code);
+    if (onBadCell === undefined || !isOfValues) throw error;
+    const cells: BadCell[] = [];
+    const onCell = (cell: BadCell) => cells.push(cell);
+    let batches: RecordBatch[];
+    try {
+      batches = joinColumns(split.map((some) => decodeTogether([rowGroup], some, batchRows, onCell)));
+    } catch (cause) {
+      const place = { file: rowGroup.uri, rowGroup: rowGroup.reads.rowGroup };
+      throw cause instanceof DecoderPanic ? decoderPanic(cause, place) : error;
+    }
+    // What no row is the cause of is damage.
+    if (cells.length === 0) throw error;
+    for (const cell of cells) onBadCell(rowGroup, cell);
+    return batches;
+  }
+}
+
+function decoderPanic(cause: DecoderPanic, place: ErrorLocation): Ncs4cvrError {
+  return new Ncs4cvrError('SHARD_DECODER_PANIC', 'the decoder panicked; the data is corrupt or too large', {
+    ...place,
+    found: cause.message,
+    cause,
+  });
 }
 
 /** Decodes some of the columns that were read. A failure is traced to the column at fault by decoding each alone. */
@@ -90,17 +128,7 @@ function decodeColumns(
   try {
     return decodeTogether([rowGroup], columns, batchRows);
   } catch (cause) {
-    if (cause instanceof DecoderPanic) {
-      throw new Ncs4cvrError(
-        'SHARD_DECODER_PANIC',
-        'the decoder panicked; the data is corrupt or too large',
-        {
-          ...place,
-          found: cause.message,
-          cause,
-        },
-      );
-    }
+    if (cause instanceof DecoderPanic) throw decoderPanic(cause, place);
     if (cause instanceof RowCountError) {
       throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'the column data has another number of rows', {
         ...place,
@@ -144,30 +172,42 @@ class RowCountError extends Error {
 
 class UnpackedSizeError extends Error {}
 
-/** One call of the decoder. @throws DecoderPanic, RowCountError, UnpackedSizeError, Int96RangeError, Error with arrow-rs's message */
+/**
+ * One call of the decoder.
+ * @param onBadCell as in decodeRowGroups, of a single row group
+ * @throws DecoderPanic, RowCountError, UnpackedSizeError, Int96RangeError, Error with arrow-rs's message
+ */
 function decodeTogether(
   rowGroups: readonly ReadRowGroupBytes[],
   columns: readonly ReadColumn[],
   batchRows: number,
+  onBadCell?: (cell: BadCell) => void,
 ): RecordBatch[] {
-  const batches = decodeBatches(assembleFile(rowGroups, columns), batchRows);
+  const asRead: (read: ReadColumn) => ReadColumn =
+    onBadCell === undefined ? withoutInt96 : (read) => withoutText(withoutInt96(read));
+  const batches = decodeBatches(assembleFile(rowGroups, columns, asRead), batchRows);
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const wanted = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
   if (rows !== wanted) throw new RowCountError(rows);
-  return [...withTimestamps(batches, columns)];
+  const decoded = withTimestamps(batches, columns, onBadCell);
+  return [...(onBadCell === undefined ? decoded : withText(decoded, columns, onBadCell))];
 }
 
 /**
  * A complete Parquet file: magic, the chunks of the columns row group by row group, footer.
  * @throws UnpackedSizeError, Error as checkPages
  */
-function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly ReadColumn[]): Uint8Array {
+function assembleFile(
+  rowGroups: readonly ReadRowGroupBytes[],
+  columns: readonly ReadColumn[],
+  asRead: (read: ReadColumn) => ReadColumn,
+): Uint8Array {
   const names = new Set(columns.map(({ column }) => column.name));
   const pieces: Uint8Array[] = [MAGIC];
   let position = MAGIC.length;
   let unpackedBytes = 0;
   const placed = rowGroups.map(({ reads, buffer }) => {
-    const read = reads.columns.filter(({ column }) => names.has(column.name)).map(withoutInt96);
+    const read = reads.columns.filter(({ column }) => names.has(column.name)).map(asRead);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
         unpackedBytes += checkPages(buffer, chunk);
@@ -180,7 +220,7 @@ function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly
     );
     return { rowCount: reads.rowCount, chunks };
   });
-  const shardColumns = columns.map((read) => withoutInt96(read).column);
+  const shardColumns = columns.map((read) => asRead(read).column);
   return Buffer.concat([...pieces, encodeFooter(encodeSchema(shardColumns), placed)]);
 }
 

@@ -10,6 +10,7 @@ import {
 } from 'apache-arrow';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ReadColumn } from './rowGroupReads.ts';
+import type { BadCell } from './textColumns.ts';
 
 /** An INT96 is 8 bytes of nanoseconds within a day and 4 of the Julian day, little-endian. */
 const INT96_BYTES = 12;
@@ -26,12 +27,15 @@ export class Int96RangeError extends Error {
 
   /** @param row counted from the first of the row groups that were decoded together */
   constructor(column: string, row: number, julianDay: number) {
-    const days = julianDay - UNIX_EPOCH_JULIAN_DAY;
-    const date = new Date(days * 86_400_000);
-    const when = Number.isNaN(date.getTime()) ? `day ${days} since 1970` : date.toISOString().slice(0, 10);
-    super(`${when} in row ${row} of the row group`);
+    super(`${dayText(julianDay)} in row ${row} of the row group`);
     this.column = column;
   }
+}
+
+function dayText(julianDay: number): string {
+  const days = julianDay - UNIX_EPOCH_JULIAN_DAY;
+  const date = new Date(days * 86_400_000);
+  return Number.isNaN(date.getTime()) ? `day ${days} since 1970` : date.toISOString().slice(0, 10);
 }
 
 /**
@@ -56,17 +60,19 @@ function isInt96({ column: { elements } }: ReadColumn): boolean {
 /**
  * Makes timestamps of what was INT96 before `withoutInt96`: the type that `readArrowSchema` gives to them.
  * @param columns the batches' columns, in their order, as they were before
- * @throws Int96RangeError
+ * @param onBadCell told of what is out of range, which becomes 1970 then: nobody may read that row
+ * @throws Int96RangeError, without `onBadCell`
  */
 export function withTimestamps(
   batches: readonly RecordBatch[],
   columns: readonly ReadColumn[],
+  onBadCell?: (cell: BadCell) => void,
 ): readonly RecordBatch[] {
   if (!columns.some(isInt96)) return batches;
   let rowStart = 0;
   return batches.map((batch) => {
     const children = batch.data.children.map((data, index) =>
-      isInt96(columns[index]!) ? timestamps(data, columns[index]!.column.name, rowStart) : data,
+      isInt96(columns[index]!) ? timestamps(data, columns[index]!.column.name, rowStart, onBadCell) : data,
     );
     rowStart += batch.numRows;
     const fields = batch.schema.fields.map(
@@ -78,7 +84,12 @@ export function withTimestamps(
   });
 }
 
-function timestamps(bytes: Data, column: string, rowStart: number): Data {
+function timestamps(
+  bytes: Data,
+  column: string,
+  rowStart: number,
+  onBadCell?: (cell: BadCell) => void,
+): Data {
   const { length, nullCount, nullBitmap, offset } = bytes;
   if (!DataType.isFixedSizeBinary(bytes.type)) throw new Error(`an INT96 was decoded as ${bytes.type}`);
   const values = bytes.values as Uint8Array;
@@ -96,8 +107,13 @@ function timestamps(bytes: Data, column: string, rowStart: number): Data {
       dayStart = BigInt(day - UNIX_EPOCH_JULIAN_DAY) * DAY_NANOSECONDS;
     }
     const nanoseconds = dayStart + view.getBigInt64(row * INT96_BYTES, true);
-    if (nanoseconds > LARGEST || nanoseconds < SMALLEST)
-      throw new Int96RangeError(column, rowStart + row, day);
+    if (nanoseconds > LARGEST || nanoseconds < SMALLEST) {
+      if (onBadCell === undefined) throw new Int96RangeError(column, rowStart + row, day);
+      const ofDay = view.getBigInt64(row * INT96_BYTES, true);
+      const value = `${dayText(day)} + ${ofDay} ns`;
+      onBadCell({ row: rowStart + row, column, reason: 'TIMESTAMP_RANGE', value });
+      continue;
+    }
     data[row] = nanoseconds;
   }
   return makeData({ type: new TimestampNanosecond(null), length, offset, nullCount, nullBitmap, data });

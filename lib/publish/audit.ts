@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type Verdict, verdictSchema } from '../gates/verdict.ts';
+import { badRowsSchema } from '../job/badRows.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { earlierPublicationsSchema } from './earlierPublications.ts';
 import { auditPath, below, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
@@ -23,6 +24,8 @@ const auditSchema = z.strictObject({
   basedOnGeneration: z.int().min(0),
   targetRows: z.int().min(1),
   toleratedBrokenShards: z.int().min(0),
+  /** `fail` without it. */
+  badRows: badRowsSchema.optional(),
   liftHold: z.boolean(),
   /** What the gates compared with. */
   earlier: earlierPublicationsSchema,
@@ -36,7 +39,7 @@ export type Audit = Readonly<z.infer<typeof auditSchema>>;
 /** The audit document of a publication that is about to become visible, or to be blocked. */
 export function auditOf(run: PartitionRun, manifestSha256: string, verdicts: readonly Verdict[]): Audit {
   const { partition, inputUri, jobDigest, earlier } = run;
-  const { basedOnGeneration, targetRows, toleratedBrokenShards, liftHold } = run;
+  const { basedOnGeneration, targetRows, toleratedBrokenShards, badRows, liftHold } = run;
   return {
     formatVersion: OUTPUT_FORMAT_VERSION,
     partition,
@@ -47,6 +50,7 @@ export function auditOf(run: PartitionRun, manifestSha256: string, verdicts: rea
     basedOnGeneration,
     targetRows,
     toleratedBrokenShards,
+    ...(badRows === undefined ? {} : { badRows }),
     liftHold,
     earlier,
     verdicts,

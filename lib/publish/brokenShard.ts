@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
+import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 import { below, brokenShardPath, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
@@ -42,21 +43,33 @@ export function brokenShardOf(
   return { shard, version, rows, code, message };
 }
 
+/** What couldn't score a shard. */
+export interface BrokenFor {
+  readonly model: ModelIdentity;
+  readonly badRows?: BadRows | undefined;
+}
+
 /**
- * Under what a verdict stands: other code, or another contract, may be able to read what this one can't.
+ * Under what a verdict stands: other code, another contract, or a job that leaves out single rows may be able to read what this
+ * one can't.
  */
-function idOf({ shard, version }: Pick<BrokenShard, 'shard' | 'version'>, model: ModelIdentity): string {
-  return sha256(JSON.stringify([shard, version, model.contractFingerprint, CODE_VERSION]));
+function idOf(
+  { shard, version }: Pick<BrokenShard, 'shard' | 'version'>,
+  { model, badRows }: BrokenFor,
+): string {
+  const named = [shard, version, model.contractFingerprint, CODE_VERSION];
+  if (deadLetterBudget(badRows) !== undefined) named.push('deadLetter');
+  return sha256(JSON.stringify(named));
 }
 
 /** Notes a broken shard below the output root, so that planners and publishers leave it out. */
 export async function noteBrokenShard(
   root: string,
   partition: string,
-  model: ModelIdentity,
+  brokenFor: BrokenFor,
   broken: BrokenShard,
 ): Promise<void> {
-  const uri = below(root, brokenShardPath(partition, idOf(broken, model)));
+  const uri = below(root, brokenShardPath(partition, idOf(broken, brokenFor)));
   const document = { formatVersion: OUTPUT_FORMAT_VERSION, ...broken };
   await storageFor(uri).createIfAbsent(uri, encodeJson(document));
 }
@@ -65,7 +78,7 @@ export async function noteBrokenShard(
 export async function notedBrokenShards(
   root: string,
   partition: string,
-  model: ModelIdentity,
+  brokenFor: BrokenFor,
   shards: readonly { readonly shard: string; readonly version: string }[],
 ): Promise<ReadonlyMap<string, BrokenShard>> {
   const folder = below(root, `broken/${partition}`);
@@ -73,7 +86,7 @@ export async function notedBrokenShards(
   const found = new Map<string, BrokenShard>();
   if (listed.size === 0) return found;
   for (const shard of shards) {
-    const id = idOf(shard, model);
+    const id = idOf(shard, brokenFor);
     if (!listed.has(`${id}.json`)) continue;
     const uri = below(root, brokenShardPath(partition, id));
     const bytes = await storageFor(uri).readWhole(uri);

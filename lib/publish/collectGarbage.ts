@@ -31,7 +31,7 @@ export const LEAST_GARBAGE_DAYS = 2;
 /** Folders of what only a run needs: its plans, pieces of long parts, and notes that are made anew where they still hold. */
 const LEFTOVERS = ['plans', 'segments', 'broken'];
 /** Folders of what belongs to a partition. */
-const PARTITIONED = ['parts', 'receipts', 'announced', 'audits', 'keys'];
+const PARTITIONED = ['parts', 'receipts', 'announced', 'audits', 'keys', 'dead-letters'];
 /** Objects that are deleted at a time; each takes a few requests. */
 const DELETIONS_AT_A_TIME = 16;
 
@@ -51,7 +51,7 @@ interface Found {
 /**
  * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
  * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part, and
- * its keys' fingerprints with it, only a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
+ * its keys' fingerprints and dead letters with it, only a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
  * replaced stays. Manifests are small and stay. Works on one folder of partitions at a time.
  * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
@@ -102,7 +102,7 @@ async function garbageBelow(
   isOld: (file: ListedFile) => boolean,
   condemnedBeforeMillis: number,
 ): Promise<Found> {
-  const [parts, receipts, markers, audits, fingerprints] = await Promise.all(
+  const [parts, receipts, markers, audits, fingerprints, deadLetters] = await Promise.all(
     PARTITIONED.map(async (kind) => {
       const found = await listIfAny(joinUri(root, kind, folder));
       return found.map((file) => ({ file, ...placeOf(`${folder}/${file.relativePath}`) }));
@@ -119,7 +119,9 @@ async function garbageBelow(
   let waitingParts = 0;
 
   const partOf = new Map(parts!.map(({ file, path }) => [`${path}-${file.sizeBytes}`, file]));
-  const fingerprintsOf = new Map(fingerprints!.map(({ file, path }) => [path, file]));
+  const beside = [...fingerprints!, ...deadLetters!];
+  const besideOf = new Map<string, ListedFile[]>();
+  for (const { file, path } of beside) besideOf.set(path, [...(besideOf.get(path) ?? []), file]);
   const seen = new Set<string>();
   for (const { file: receipt, path, partition, name } of receipts!) {
     seen.add(path);
@@ -129,7 +131,9 @@ async function garbageBelow(
     if ((await lookOf(partition)()).partIds.has(partId)) continue;
     if (isMark && receipt.modifiedMillis < condemnedBeforeMillis) {
       const look = async () => (await lookOf(partition)()).partIds.has(partId);
-      const ofPart = part === undefined ? [] : filesOf(part, fingerprintsOf.get(`${partition}/${partId}`));
+      const own = besideOf.get(`${partition}/${partId}`) ?? [];
+      // The part last: whoever scores it anew finds it gone, and so writes these after they were deleted.
+      const ofPart = part === undefined ? [] : [...own, part];
       candidates.push({ files: [...ofPart, receipt], remove: () => removeClaimed(receipt, ofPart, look) });
     } else if (isMark) waitingParts++;
     else if (isOld(receipt) && (part === undefined || isOld(part))) {
@@ -144,7 +148,7 @@ async function garbageBelow(
     marks.push(() => storageFor(uri).createIfAbsent(uri, newMark('condemned')));
   }
   const partPaths = new Set(parts!.map(({ path }) => path));
-  for (const { file, path } of fingerprints!) {
+  for (const { file, path } of beside) {
     if (partPaths.has(path) || !isOld(file)) continue;
     const part = below(root, `parts/${path}.arrow`);
     const hasPart = async () => (await storageFor(part).stat(part)) !== undefined;
@@ -174,14 +178,6 @@ function placeOf(relativePath: string): { path: string; partition: string; name:
 }
 
 /**
- * In the order in which they are deleted. Whoever scores the part anew finds it gone, and so writes its fingerprints after
- * these were deleted.
- */
-function filesOf(part: ListedFile, fingerprints: ListedFile | undefined): readonly ListedFile[] {
-  return fingerprints === undefined ? [part] : [fingerprints, part];
-}
-
-/**
  * Deletes a part whose mark has stood long enough. Only after the claim has taken the mark's place is it certain that no
  * receipt is written any more, and that a look at the pointer shows every publisher that had read one before the mark.
  * @param files of the part, none where it is gone
@@ -205,7 +201,7 @@ async function removeClaimed(
 
 /**
  * Deletes a file and puts it back if somebody has come to need it meanwhile: a publisher that has flipped to an audit document
- * (one that flips later writes it anew after its flip), a scorer that has made the part of these fingerprints anew.
+ * (one that flips later writes it anew after its flip), a scorer that has made the part of these fingerprints or dead letters anew.
  */
 async function removeUnlessNeeded({ uri }: ListedFile, isNeeded: () => Promise<boolean>): Promise<boolean> {
   const storage = storageFor(uri);

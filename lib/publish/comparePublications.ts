@@ -3,6 +3,7 @@ import type { RepeatedContent } from '../gates/judgePublication.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import { findRepeatedKeys } from '../keys/findRepeatedKeys.ts';
 import { repeatedContent } from '../keys/repeatedContent.ts';
+import { asScored } from './deadLetters.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -13,7 +14,7 @@ export async function countRepeatedKeys(
   { action }: GateSettings['repeatedKeys'],
 ): Promise<RepeatedRows | undefined> {
   if (action === 'off') return undefined;
-  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts);
+  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts.map(asScored));
   const named = examples.map(({ key, rows: found }) => {
     const where = found.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${pctr}, pCVR ${pcvr})`);
     return `${key} in ${where.join(' and ')}`;
@@ -31,6 +32,8 @@ export async function compareContent(
   names: readonly PublicationName[],
   read: (name: PublicationName) => Promise<Manifest | undefined>,
 ): Promise<RepeatedContent> {
+  const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
+  const scored = scoredOf(manifest);
   const compared: string[] = [];
   const found = { rows: [] as RepeatedSpan[], keys: [] as RepeatedSpan[] };
   for (const name of action === 'off' ? [] : names) {
@@ -38,7 +41,7 @@ export async function compareContent(
     if (other === undefined) continue;
     const { partition } = name;
     compared.push(partition);
-    for (const { shard, rows, same } of repeatedContent(manifest, [other])) {
+    for (const { shard, rows, same } of repeatedContent(scored, [scoredOf(other)])) {
       found[same].push({ shard, rows, partition });
     }
   }

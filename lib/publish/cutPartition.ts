@@ -29,7 +29,7 @@ interface LargestRowGroup {
 }
 
 /** What a partition's cut follows from, beside its shards. */
-export type CutInput = PartPlace & Pick<PartitionRun, 'inputUri' | 'targetRows' | 'shardPattern'>;
+export type CutInput = PartPlace & Pick<PartitionRun, 'inputUri' | 'targetRows' | 'shardPattern' | 'badRows'>;
 
 /** A folder of another partition key. */
 const KEY_FOLDER = /^[^=]+=/;
@@ -43,7 +43,7 @@ const KEY_FOLDER = /^[^=]+=/;
  * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION
  */
 export async function cutPartition(
-  { root, partition, model, inputUri, targetRows, shardPattern }: CutInput,
+  { root, partition, model, inputUri, targetRows, shardPattern, badRows }: CutInput,
   mayGoOn?: () => boolean,
 ): Promise<CutPartition | undefined> {
   const remembered = await rememberedShapes(root, partition);
@@ -57,7 +57,7 @@ export async function cutPartition(
   const found = await readShapes(root, partition, shards, remembered, mayGoOn);
   if (found === undefined) return undefined;
   const versions = found.map((each) => versionOf(each));
-  const noted = await notedBrokenShards(root, partition, model, versions);
+  const noted = await notedBrokenShards(root, partition, { model, badRows }, versions);
   const whole: NamedShape[] = [];
   const broken: BrokenShard[] = [];
   for (const each of found) {
@@ -68,7 +68,7 @@ export async function cutPartition(
     else whole.push(each.shape);
   }
   return {
-    parts: cutParts(whole, targetRows, model),
+    parts: cutParts(whole, targetRows, model, badRows),
     broken,
     largest: largestRowGroup(whole),
     shardCount: shards.length,

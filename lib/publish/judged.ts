@@ -30,8 +30,8 @@ function summaryOf(parts: Manifest['parts'], name: ScoreName): ScoreSummary {
     const score = part.statistics[name];
     for (const [bin, count] of score.counts.entries()) counts[bin]! += count;
     if (score.mean === null || score.min === null || score.max === null) continue;
-    rows += part.rows;
-    total += part.rows * score.mean;
+    rows += part.scoredRows;
+    total += part.scoredRows * score.mean;
     min = Math.min(min ?? score.min, score.min);
     max = Math.max(max ?? score.max, score.max);
   }

@@ -4,6 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type BrokenShard, brokenShardSchema } from './brokenShard.ts';
+import { leftOutRows } from './deadLetters.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, manifestPath, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
 import type { Publication } from './pointer.ts';
@@ -15,8 +16,11 @@ const manifestSchema = z.strictObject({
   /** Of what was to be published: input versions, spans and model. The same work has the same id. */
   runId: z.string(),
   model: modelIdentitySchema,
+  /** That readers find: those of the parts' files. */
   rows: z.int(),
-  /** In binary order of the inputs: together all rows of the partition, each once, but for those of broken shards. */
+  /** Of the input, that are in no file, see the parts' `deadLetters`. */
+  deadLetteredRows: z.int(),
+  /** In binary order of the inputs: together all rows of the partition, each once, but for dead letters and the rows of broken shards. */
   parts: z.array(receiptSchema.omit({ formatVersion: true, partition: true, model: true })).readonly(),
   /** Shards that aren't in any part, which the job has tolerated. */
   broken: z.array(brokenShardSchema).readonly(),
@@ -36,7 +40,8 @@ export function manifestOf(
     partition,
     runId: sha256(encodeJson(parts.map(({ partId }) => partId))).slice(0, 16),
     model,
-    rows: parts.reduce((sum, { rows }) => sum + rows, 0),
+    rows: parts.reduce((sum, { scoredRows }) => sum + scoredRows, 0),
+    deadLetteredRows: leftOutRows(parts).rows,
     parts,
     broken,
   };

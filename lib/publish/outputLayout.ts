@@ -18,7 +18,10 @@ export const receiptPath = (partition: string, partId: string, sizeBytes: number
 /** Of a part's row keys, see PartKeys. */
 export const fingerprintsPath = (partition: string, partId: string): string =>
   `keys/${partition}/${partId}.bin`;
-/** Rows of a part that took more than one call, see scorePart: `X.arrow`, and their profile in `X.json`. */
+/** Rows of a part that aren't scored, see DeadLetters. */
+export const deadLettersPath = (partition: string, partId: string): string =>
+  `dead-letters/${partition}/${partId}.parquet`;
+/** Rows of a part that took more than one call, see scorePart: `X.arrow`, and in `X.json` their profile and dead letters. */
 export const segmentFolder = (partition: string, partId: string): string => `segments/${partition}/${partId}`;
 export const manifestPath = (partition: string, digest: string): string =>
   `manifests/${partition}/${digest}.json`;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
+import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 import { cutShard, type NamedShape, pathSchema, type Span, spanSchema, wholeSpan } from './span.ts';
 
@@ -19,14 +20,17 @@ const PART_FORMAT = 2;
  * The part's name: the same work has the same one, any other work another one. 64 hexadecimal digits.
  * @internal exported for tests: no cut has the spans that must not share a name
  */
-export function partIdOf(spans: readonly Span[], model: ModelIdentity): string {
+export function partIdOf(spans: readonly Span[], model: ModelIdentity, badRows?: BadRows): string {
   const inputs = spans.map(({ shard, version, firstRowGroup, endRowGroup }) => [
     shard,
     version,
     firstRowGroup,
     endRowGroup,
   ]);
-  return sha256(JSON.stringify([PART_FORMAT, inputs, model.sha256, model.contractFingerprint]));
+  const named = [PART_FORMAT, inputs, model.sha256, model.contractFingerprint];
+  // Without bad rows it is other work: what `fail` has left of a part with a null key can't be gone on with.
+  if (deadLetterBudget(badRows) !== undefined) named.push('deadLetter');
+  return sha256(JSON.stringify(named));
 }
 
 /** A part of shards without rows, or of tiny ones, ends after about so many. */
@@ -39,13 +43,18 @@ const SHARDS_PER_PART = 5_000;
  * neighbours, so that a shard which comes, goes or is replaced changes at most two parts beside its own.
  * @param shards in binary order; the parts hold their row groups in this order
  */
-export function cutParts(shards: readonly NamedShape[], targetRows: number, model: ModelIdentity): Part[] {
+export function cutParts(
+  shards: readonly NamedShape[],
+  targetRows: number,
+  model: ModelIdentity,
+  badRows?: BadRows,
+): Part[] {
   const parts: Part[] = [];
   let spans: Span[] = [];
   const close = () => {
     if (spans.length === 0) return;
     const rows = spans.reduce((sum, span) => sum + span.rows, 0);
-    parts.push({ partId: partIdOf(spans, model), rows, spans });
+    parts.push({ partId: partIdOf(spans, model, badRows), rows, spans });
     spans = [];
   };
   for (const shard of shards) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { badRowsSchema } from '../job/badRows.ts';
 import { gateSettingsSchema } from '../job/gateSettings.ts';
 import { digestOfJob, type JobDocument } from '../job/jobDocument.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
@@ -22,6 +23,8 @@ export const runSettingsSchema = z.strictObject({
   targetRows: z.int().min(1),
   /** Shards of a partition that may be left out of what is published. */
   toleratedBrokenShards: z.int().min(0),
+  /** As in the job document; `fail` without it. */
+  badRows: badRowsSchema.optional(),
   /** As in the job document. */
   gates: gateSettingsSchema,
   /** As in the job document; all shards count without one. */
@@ -71,6 +74,7 @@ export function runSettingsOf(job: JobDocument, { uri, model }: ModelAt, liftHol
     root: job.scores,
     targetRows: job.targetRows,
     toleratedBrokenShards: job.tolerated.brokenShards,
+    ...(job.badRows === 'fail' ? {} : { badRows: job.badRows }),
     gates: job.gates,
     // Their columns are read only for somebody who looks at them.
     ...(job.gates.calibration.action === 'off' ? {} : { countLabels: true }),

@@ -4,11 +4,13 @@ import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { blockingVerdicts } from '../gates/judgePublication.ts';
 import type { RunAudit } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
+import { deadLetterBudget } from '../job/badRows.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
 import { auditOf, writeAudit } from './audit.ts';
 import { type BlockedPartition, clearBlocked, noteBlocked } from './blockedPartition.ts';
 import { type BrokenShard, describeBrokenShard } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
+import { type LeftOutRows, leftOutRows, refuseBeyondBudget } from './deadLetters.ts';
 import { judgePartition } from './judgePartition.ts';
 import { manifestOf, readManifest, receiptsIn, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
@@ -31,15 +33,23 @@ interface CheckedInput {
 /** Names what stands against publishing at all, whatever the job or an operator says; nothing if all is well. */
 type InputCheck = (input: CheckedInput) => readonly string[];
 
-/** Every row of the input is in exactly one part. Keys and the range of the scores were checked for every receipt. */
+/** Every row of the input is in exactly one part, scored or a dead letter. Keys and the range of the scores were checked for every receipt. */
 const checkRowCounts: InputCheck = ({ parts, receipts }) =>
   parts.flatMap(({ partId, rows, spans }, index) => {
     const receipt = receipts[index]!;
     const isOf = receipt.partId === partId && JSON.stringify(receipt.spans) === JSON.stringify(spans);
-    if (isOf && receipt.rows === rows) return [];
+    const { scoredRows, profile } = receipt;
+    const deadRows = receipt.deadLetters?.rows ?? 0;
+    const isWhole = receipt.rows === rows && scoredRows + deadRows === rows && profile.rows === scoredRows;
+    if (isOf && isWhole) return [];
     const names = spans.map(({ shard }) => shard).join(', ');
-    return [`${receipt.path}: expected ${rows} rows of ${names}, found ${receipt.rows}`];
+    const found = deadRows === 0 ? `${scoredRows}` : `${scoredRows} and ${deadRows} dead letters`;
+    return [`${receipt.path}: expected ${rows} rows of ${names}, found ${found}`];
   });
+
+/** No more rows are left out than the job tolerates. */
+const checkDeadLetters: InputCheck = ({ run, receipts }) =>
+  refuseBeyondBudget(run.root, receipts, deadLetterBudget(run.badRows));
 
 /** Broken shards that are named in one outcome. */
 const NAMED_SHARDS = 20;
@@ -52,7 +62,7 @@ const checkBrokenShards: InputCheck = ({ run, parts, broken }) => {
   return [...named, ...more];
 };
 
-const INPUT_CHECKS: readonly InputCheck[] = [checkRowCounts, checkBrokenShards];
+const INPUT_CHECKS: readonly InputCheck[] = [checkRowCounts, checkDeadLetters, checkBrokenShards];
 
 /** How a publication ended (docs/publish-protocol.md). Only `published` has changed anything. */
 export type PublishOutcome =
@@ -61,6 +71,8 @@ export type PublishOutcome =
       readonly pointer: Pointer;
       /** Shards that were left out. */
       readonly broken: readonly BrokenShard[];
+      /** Rows that were left out, of the other shards. */
+      readonly deadLetters: LeftOutRows;
       /** Of the gates; empty where nothing was to be judged, as of what is visible already. */
       readonly verdicts: readonly Verdict[];
     }
@@ -136,12 +148,13 @@ export async function publishPartition(
     const generation = pointer?.generation ?? 0;
     const isLate = basedOnGeneration < generation;
     const modelUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : run.modelUri;
+    const deadLetters = leftOutRows(whole);
     const manifest = manifestOf(partition, model, whole, broken);
     const written = await writeManifest(root, manifest);
     const isVisible = previous?.sha256 === written.sha256;
     if (isVisible && previous.modelUri === modelUri && pointer?.hold === null) {
       await clearBlocked(root, partition, generation);
-      return { kind: 'unchanged', pointer, broken, verdicts: [] };
+      return { kind: 'unchanged', pointer, broken, deadLetters, verdicts: [] };
     }
     // What readers have already is theirs, whoever let it pass.
     const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, runAudit);
@@ -158,7 +171,7 @@ export async function publishPartition(
       if (flipped !== undefined) {
         // `gc` may have deleted one that stood here for long, before it could see that it is named.
         await writeAudit(root, auditDocument);
-        return { kind: 'published', pointer: flipped, broken, verdicts };
+        return { kind: 'published', pointer: flipped, broken, deadLetters, verdicts };
       }
     } else continue;
     await systemClock.sleep(pauseMillis(RACE_LAW, attempt));

@@ -5,6 +5,7 @@ import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { scoreCountsSchema } from '../profile/scoreHistogram.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
+import { asScored, type DeadLetter, deadLettersSchema, writeDeadLetters } from './deadLetters.ts';
 import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
 import {
@@ -32,6 +33,9 @@ const statisticsSchema = z.strictObject({
 export const receiptSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   ...partSchema.shape,
+  /** In the part's file: `rows` without dead letters. */
+  scoredRows: z.int().min(0),
+  deadLetters: deadLettersSchema.nullable(),
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
@@ -93,33 +97,42 @@ export async function readReceipt(
   return decodeOutputDocument(found.bytes, receiptSchema, 'receipt', uri);
 }
 
+/** What scoring has found in a part's rows. */
+export interface ScoredContent {
+  readonly profile: PartProfile;
+  readonly deadLetters: readonly DeadLetter[];
+}
+
 /**
- * Reads a part back and writes its receipt, unless there is one, and before it the fingerprints of its keys. Both depend on
+ * Reads a part back and writes its receipt, unless there is one, and before it the fingerprints of its keys and its dead letters. All depend on
  * the part's rows and the bundle alone, so that all who write them write the same bytes. A part that `gc` has condemned is
  * kept by it.
- * @param profile of the part's rows, as whoever calls has scored them
+ * @param scored the profile of the rows that were scored, and the others in the part's order, as whoever calls has found them
  * @param keyColumns the contract's row keys
  * @param written the part's version where this process has created it; whatever is there is read otherwise
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored; PUBLISH_PART_COLLECTED, retryable, when
  * `gc` deletes it meanwhile
  */
 export async function writeReceipt(
-  { partId, rows, spans }: Part,
+  part: Part,
   { root, partition, model }: PartPlace,
-  profile: PartProfile,
+  { profile, deadLetters: letters }: ScoredContent,
   keyColumns: readonly string[],
   written?: FileStat,
 ): Promise<Receipt> {
+  const { partId, rows, spans } = part;
+  const deadLetters = await writeDeadLetters(root, partition, part, letters);
+  const scored = asScored({ ...part, deadLetters });
   const path = partPath(partition, partId);
   const uri = below(root, path);
   const { sizeBytes, sha256, statistics, keys, fingerprintBytes } = await readBackPart(
     uri,
-    { rows, spans },
+    scored,
     keyColumns,
     written,
   );
   let fingerprints: PartKeys['fingerprints'] = null;
-  if (rows > 0) {
+  if (scored.rows > 0) {
     fingerprints = { path: fingerprintsPath(partition, partId), sizeBytes: fingerprintBytes.length };
     const fingerprintsUri = below(root, fingerprints.path);
     await storageFor(fingerprintsUri).createIfAbsent(fingerprintsUri, fingerprintBytes);
@@ -129,6 +142,8 @@ export async function writeReceipt(
     partId,
     rows,
     spans,
+    scoredRows: scored.rows,
+    deadLetters,
     partition,
     model,
     path,
@@ -140,6 +155,8 @@ export async function writeReceipt(
   };
   const target = below(root, receiptPath(partition, partId, sizeBytes));
   await placeReceipt(target, encodeJson(receipt));
+  // A collector of an earlier attempt may have taken them; unlike fingerprints, nobody can make them anew from the part.
+  await writeDeadLetters(root, partition, part, letters);
   // An old part's mark, and the part with it, may have gone while the part was read. What was made here is too young for `gc`.
   if (written === undefined && (await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
   return receipt;

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { concatenatePredictions } from '../arrow/concatenatePredictions.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import { addProfiles } from '../profile/addProfiles.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
@@ -11,6 +13,7 @@ import { scoreSpans } from '../scoring/scoreSpans.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
+import { type DeadLetter, DeadLetterCollector, deadLetterSchema } from './deadLetters.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import { below, decodeOutputDocument, partPath, segmentFolder } from './outputLayout.ts';
 import type { Part } from './part.ts';
@@ -25,6 +28,8 @@ export interface PartSource {
   readonly inputUri: string;
   /** See `RunSettings`. */
   readonly countLabels?: boolean | undefined;
+  /** As in the job document; `fail` by default. */
+  readonly badRows?: BadRows | undefined;
 }
 
 export interface PartOptions {
@@ -39,6 +44,12 @@ export interface PartOptions {
 
 /** A part of the default target is one request then, and not five. */
 const ONCE = { ifAbsent: true, pieceBytes: 64 * 2 ** 20 };
+
+/** What stands beside a segment. */
+const segmentSchema = z.strictObject({
+  profile: partProfileSchema,
+  deadLetters: z.array(deadLetterSchema).readonly(),
+});
 
 /** How a call ended: with the part's receipt, or with where the next call goes on. */
 export type ScoredPart =
@@ -73,7 +84,7 @@ export function scorePart(
 
 async function scorePartOnce(
   part: Part,
-  { root, partition, inputUri, countLabels = false }: PartSource,
+  { root, partition, inputUri, countLabels = false, badRows }: PartSource,
   bundle: ModelBundle,
   pool: WorkerPool,
   { progress, mayGoOn }: PartOptions,
@@ -89,16 +100,26 @@ async function scorePartOnce(
     known: { sizeBytes, version },
     rowGroups: { first: firstRowGroup, end: endRowGroup },
   }));
+  const budget = deadLetterBudget(badRows);
+  const own = budget && new DeadLetterCollector(part, inputUri, budget);
+  const leavingOut = own && { onBadCells: own.addCells.bind(own) };
+  let deadLetters: readonly DeadLetter[] = [];
   let rowsScored: number;
   let profile: PartProfile;
   let created: FileStat | undefined;
   let joined: readonly string[] = [];
   if (progress === undefined && mayGoOn === undefined) {
-    const scored = await scoreSpans(spans, uri, bundle, pool, { ...ONCE, metadata, countLabels });
+    const scored = await scoreSpans(spans, uri, bundle, pool, {
+      ...ONCE,
+      metadata,
+      countLabels,
+      ...leavingOut,
+    });
     const { sizeBytes, version } = scored;
     if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
     profile = scored.profile;
+    deadLetters = own?.letters ?? [];
   } else {
     // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
     // different places: every segment has a name of its own.
@@ -106,6 +127,7 @@ async function scorePartOnce(
     const scored = await scoreSpans(spans, below(root, segment), bundle, pool, {
       metadata,
       countLabels,
+      ...leavingOut,
       ...(progress === undefined ? {} : { from: progress }),
       ...(mayGoOn === undefined ? {} : { mayGoOn }),
     });
@@ -113,28 +135,36 @@ async function scorePartOnce(
     const segments = [...before, segment];
     rowsScored = scored.rowCount;
     if (scored.stoppedAt !== undefined) {
-      // Before anybody knows of the segment: it has its profile, or nobody goes on from it.
-      await writeWhole(profileOfSegment(below(root, segment)), encodeJson(scored.profile));
+      // Before anybody knows of the segment: it says what is in it, or nobody goes on from it.
+      const described = { profile: scored.profile, deadLetters: own?.letters ?? [] };
+      await writeWhole(descriptionOf(below(root, segment)), encodeJson(described));
       return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     }
     profile = scored.profile;
-    for (const path of before) profile = addProfiles(profile, await readProfile(below(root, path)));
+    const all = budget && new DeadLetterCollector(part, inputUri, budget);
+    for (const path of before) {
+      const described = await readDescription(below(root, path));
+      profile = addProfiles(profile, described.profile);
+      all?.add(described.deadLetters);
+    }
+    all?.add(own?.letters ?? []);
+    deadLetters = all?.letters ?? [];
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
     await concatenatePredictions(uris, uri, ONCE);
-    joined = [...uris, ...before.map((path) => profileOfSegment(below(root, path)))];
+    joined = [...uris, ...before.map((path) => descriptionOf(below(root, path)))];
   }
-  const receipt = await writeReceipt(part, place, profile, bundle.contract.rowKeys, created);
+  const receipt = await writeReceipt(part, place, { profile, deadLetters }, bundle.contract.rowKeys, created);
   // Not before: whoever has to try again goes on from them.
   for (const each of joined) await storageFor(each).remove(each);
   return { receipt, rowsScored, wasDone: false };
 }
 
-function profileOfSegment(segmentUri: string): string {
+function descriptionOf(segmentUri: string): string {
   return segmentUri.replace(/arrow$/, 'json');
 }
 
-async function readProfile(segmentUri: string): Promise<PartProfile> {
-  const uri = profileOfSegment(segmentUri);
-  return decodeOutputDocument(await storageFor(uri).readWhole(uri), partProfileSchema, 'profile', uri);
+async function readDescription(segmentUri: string): Promise<z.infer<typeof segmentSchema>> {
+  const uri = descriptionOf(segmentUri);
+  return decodeOutputDocument(await storageFor(uri).readWhole(uri), segmentSchema, 'segment', uri);
 }

@@ -106,7 +106,7 @@ export async function scoreUnit(
  */
 export async function isDropped(
   { spans }: Part,
-  { root, partition, inputUri }: PartSource,
+  { root, partition, inputUri, badRows }: PartSource,
   bundle: Pick<ModelBundle, 'manifest'>,
   error: unknown,
 ): Promise<boolean> {
@@ -118,6 +118,7 @@ export async function isDropped(
   // Of a large shard, the rows of its other parts are not known here.
   const isWhole = span.firstRowGroup === 0 && spans.filter(({ shard }) => shard === span.shard).length === 1;
   const rows = isWhole ? span.rows : null;
-  await noteBrokenShard(root, partition, modelIdentity(bundle), brokenShardOf(error, { ...span, rows }));
+  const brokenFor = { model: modelIdentity(bundle), badRows };
+  await noteBrokenShard(root, partition, brokenFor, brokenShardOf(error, { ...span, rows }));
   return true;
 }

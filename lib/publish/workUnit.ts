@@ -33,6 +33,7 @@ export const workUnitSchema = partitionRunSchema
     partition: true,
     inputUri: true,
     countLabels: true,
+    badRows: true,
   })
   .extend({
     parts: z
@@ -55,7 +56,7 @@ const WRITES_AT_A_TIME = 16;
  * below the output root.
  */
 export async function workUnits(run: PartitionRun, parts: readonly Part[]): Promise<WorkUnit[]> {
-  const { formatVersion, root, modelUri, model, partition, inputUri, countLabels } = run;
+  const { formatVersion, root, modelUri, model, partition, inputUri, countLabels, badRows } = run;
   const named = await mapConcurrently(parts, WRITES_AT_A_TIME, (part) => namedPart(root, part));
   return batchParts(named, run.targetRows).map((batch) => ({
     formatVersion,
@@ -65,6 +66,7 @@ export async function workUnits(run: PartitionRun, parts: readonly Part[]): Prom
     partition,
     inputUri,
     ...(countLabels === undefined ? {} : { countLabels }),
+    ...(badRows === undefined ? {} : { badRows }),
     parts: batch,
   }));
 }

@@ -6,6 +6,7 @@ import { readRanges } from '../parquet/readRowGroup.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { type BadRowCell, withoutBadRows } from './badCells.ts';
 import type { RequestedRowGroup, ScoredRows, ScoringRequest, WorkerSetup } from './scoringProtocol.ts';
 
 /** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
@@ -16,6 +17,7 @@ export class RequestScorer {
   /** Columns that come back with the scores. */
   readonly #passedOn: readonly string[];
   readonly #labels: WorkerSetup['labels'];
+  readonly #rowKeys: readonly string[];
 
   private constructor(
     { contract, extraColumns, bins, labels }: WorkerSetup,
@@ -24,6 +26,7 @@ export class RequestScorer {
   ) {
     this.#passedOn = [...new Set([...contract.rowKeys, ...extraColumns])];
     this.#labels = labels;
+    this.#rowKeys = contract.rowKeys;
     this.#encoder = encoder;
     this.#counter = new ProfileCounter(encoder.layout, bins);
     this.#session = session;
@@ -37,8 +40,12 @@ export class RequestScorer {
   }
 
   /** @throws the error of the first row group at fault */
-  async score({ rowGroups, countLabels: isAsked = false }: ScoringRequest): Promise<ScoredRows> {
-    const batches = decodeRowGroups(await readAll(rowGroups));
+  async score({
+    rowGroups,
+    countLabels: isAsked = false,
+    leaveOutBadRows = false,
+  }: ScoringRequest): Promise<ScoredRows> {
+    const { batches, badCells } = this.#decode(await readAll(rowGroups), leaveOutBadRows);
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
     this.#counter.reset();
     const scores = await this.#scoreBatches(batches);
@@ -48,7 +55,18 @@ export class RequestScorer {
       ...scores,
       columnsIpc: encodeColumns(batches, this.#passedOn),
       profile: labels === undefined ? profile : { ...profile, labels },
+      badCells,
     };
+  }
+
+  #decode(read: readonly ReadRowGroupBytes[], leaveOutBadRows: boolean) {
+    if (!leaveOutBadRows) return { batches: decodeRowGroups(read), badCells: [] };
+    const undecoded: BadRowCell[] = [];
+    const batches = decodeRowGroups(read, undefined, (rowGroup, cell) => {
+      undecoded.push({ rowGroup: read.indexOf(rowGroup), ...cell });
+    });
+    const rowCounts = read.map(({ reads }) => reads.rowCount);
+    return withoutBadRows(batches, rowCounts, this.#rowKeys, undecoded);
   }
 
   async close(): Promise<void> {

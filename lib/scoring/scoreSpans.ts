@@ -4,6 +4,7 @@ import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import { hasLabels } from '../profile/countLabels.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
 import { type GoOn, type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
@@ -18,6 +19,12 @@ export interface SpanPosition {
   readonly rowGroup: number;
 }
 
+/** A value for which a row was left out. */
+export interface BadSpanCell extends BadRowCell {
+  /** Index among the spans; `rowGroup` is counted from the shard's first. */
+  readonly span: number;
+}
+
 export interface ScoreSpansOptions {
   /** The file's schema metadata, by the first span; see predictionMetadata.ts. */
   readonly metadata: (first: OpenSpan) => ReadonlyMap<string, string>;
@@ -29,6 +36,11 @@ export interface ScoreSpansOptions {
   readonly onRows?: (rowCount: number, spanRows: number) => void;
   /** Count labels in the shards that have both of their columns. Not by default. */
   readonly countLabels?: boolean;
+  /**
+   * Given where rows that can't be decoded or have no key are left out, and told of them in order before anything behind them is
+   * written. What it throws ends the call.
+   */
+  readonly onBadCells?: (cells: readonly BadSpanCell[]) => void;
   /** The first row group by default. */
   readonly from?: SpanPosition;
   /**
@@ -77,6 +89,7 @@ export async function scoreSpans(
     pieceBytes,
     onRows,
     countLabels = false,
+    onBadCells,
     from = { span: 0, rowGroup: 0 },
     mayGoOn,
   }: ScoreSpansOptions,
@@ -113,9 +126,16 @@ export async function scoreSpans(
         stoppedAt = { span, rowGroup: reads.rowGroup };
         return false;
       };
-      const scored = scoredRequests(requests, pool, { countLabels, mayGoOn: goesOn });
+      const scored = scoredRequests(requests, pool, {
+        countLabels,
+        leaveOutBadRows: onBadCells !== undefined,
+        mayGoOn: goesOn,
+      });
       for await (const request of scored) {
-        for (const { rowGroup, batches } of request.rowGroups) {
+        for (const { rowGroup, batches, badCells } of request.rowGroups) {
+          const { span, reads } = rowGroup;
+          const placed = badCells.map((cell) => ({ ...cell, span, rowGroup: reads.rowGroup }));
+          if (placed.length > 0) onBadCells?.(placed);
           for (const batch of batches) check.nulls(batch, rowGroup);
         }
         await writer.write(...request.rowGroups.flatMap(predictionBatches));

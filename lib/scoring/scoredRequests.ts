@@ -1,12 +1,13 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import { type BadRowCell, countBadRows } from './badCells.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 import type { WorkerPool } from './workerPool.ts';
 
-/** A scored row group, all rows in input order. */
+/** A scored row group: all rows in input order, but for those that were left out. */
 export interface ScoredRowGroup {
   readonly rowGroup: PlannedRowGroup;
   /** Row keys and extra columns. */
@@ -14,6 +15,8 @@ export interface ScoredRowGroup {
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
+  /** Why rows were left out, sorted by row. */
+  readonly badCells: readonly BadRowCell[];
 }
 
 export interface ScoredRequest {
@@ -28,6 +31,8 @@ export type GoOn = (request: PlannedRequest, waitingRows: number) => boolean;
 interface ScoredRequestsOptions {
   /** Count labels where they have been read. */
   readonly countLabels?: boolean;
+  /** As in `ScoringRequest`. */
+  readonly leaveOutBadRows?: boolean;
   /** Not asked about the first request; no more is sent once it said no. */
   readonly mayGoOn?: GoOn;
 }
@@ -45,7 +50,7 @@ interface Sent {
 export async function* scoredRequests(
   requests: AsyncGenerator<PlannedRequest, void, undefined>,
   pool: WorkerPool,
-  { countLabels = false, mayGoOn = () => true }: ScoredRequestsOptions = {},
+  { countLabels = false, leaveOutBadRows = false, mayGoOn = () => true }: ScoredRequestsOptions = {},
 ): AsyncGenerator<ScoredRequest, void, undefined> {
   const sent: Sent[] = [];
   let isFirst = true;
@@ -64,7 +69,11 @@ export async function* scoredRequests(
     isFirst = false;
     const { rowGroups } = request;
     const scored = pool
-      .run({ rowGroups, ...(countLabels ? { countLabels } : {}) })
+      .run({
+        rowGroups,
+        ...(countLabels ? { countLabels } : {}),
+        ...(leaveOutBadRows ? { leaveOutBadRows } : {}),
+      })
       .then((rows) => splitRows(request, rows));
     return { rowCount: request.rowCount, scored };
   };
@@ -102,22 +111,26 @@ export async function* scoredRequests(
 function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): ScoredRequest {
   const { batches } = tableFromIPC(rows.columnsIpc);
   const found = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-  if (found !== rowCount || rows.rowCount !== rowCount) {
+  const cellsOf = rowGroups.map((_, index) => rows.badCells.filter(({ rowGroup }) => rowGroup === index));
+  const badRows = cellsOf.reduce((sum, cells) => sum + countBadRows(cells), 0);
+  if (found + badRows !== rowCount || rows.rowCount !== found) {
     throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'not every row was scored', {
       file: rowGroups[0]!.uri,
       expected: `${rowCount} rows`,
-      found: `${found} rows`,
+      found: `${found + badRows} rows`,
     });
   }
   let at = 0;
-  const split = rowGroups.map((rowGroup) => {
-    const end = at + rowGroup.reads.rowCount;
+  const split = rowGroups.map((rowGroup, index) => {
+    const badCells = cellsOf[index]!;
+    const end = at + rowGroup.reads.rowCount - countBadRows(badCells);
     const [pctr, pcvr, pctcvr] = [rows.pctr, rows.pcvr, rows.pctcvr].map((scores) =>
       scores.subarray(at, end),
     );
-    const own = rowGroups.length === 1 ? batches : sliceBatches(batches, at, end);
+    const own =
+      rowGroups.length === 1 ? batches.filter(({ numRows }) => numRows > 0) : sliceBatches(batches, at, end);
     at = end;
-    return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! };
+    return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr!, badCells };
   });
   return { rowGroups: split, profile: rows.profile };
 }

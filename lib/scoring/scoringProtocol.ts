@@ -4,6 +4,7 @@ import type { LabelColumns } from '../features/readLabels.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import type { BadRowCell } from './badCells.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -38,9 +39,11 @@ export interface ScoringRequest {
   readonly rowGroups: readonly RequestedRowGroup[];
   /** Count labels in the row groups that have been read with theirs. */
   readonly countLabels?: boolean;
+  /** Leave out rows that can't be decoded or have no key; the first of them is an error otherwise, or a null. */
+  readonly leaveOutBadRows?: boolean;
 }
 
-/** The rows of a request in their order. */
+/** The rows of a request in their order, but for those that were left out. */
 export interface ScoredRows {
   readonly rowCount: number;
   /** Arrow IPC stream: row keys and extra columns. */
@@ -49,6 +52,8 @@ export interface ScoredRows {
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
   readonly profile: PartProfile;
+  /** Why rows were left out; sorted by row group and row. */
+  readonly badCells: readonly BadRowCell[];
 }
 
 export type WorkerReply =

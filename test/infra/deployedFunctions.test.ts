@@ -92,6 +92,7 @@ describe('functions', () => {
       completeness: '{"kind":"shards","count":24}',
       newest: '{"lookBackDays":3,"allowFuture":true}',
       tolerated: '{"brokenShards":2}',
+      badRows: '{"deadLetter":{"maxRows":7}}',
       channel: 'next',
       targetRows: '5000',
     };
@@ -105,6 +106,7 @@ describe('functions', () => {
         completeness: JSON.parse(params.completeness),
         newest: JSON.parse(params.newest),
         tolerated: { brokenShards: 2 },
+        badRows: { deadLetter: { maxRows: 7 } },
         targetRows: 5000,
       }),
     );

@@ -10,6 +10,7 @@ import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -95,6 +96,33 @@ describe.each([
     expect(await collect(place.root, 4)).toMatchObject({ condemnedParts: 2 });
     await collect(place.root, 4);
     expect(await namesOf(place.root, 'parts')).toEqual([]);
+  });
+
+  it('takes its dead letters with it, and none of a part that is reached', async () => {
+    const place = freshPlace(base);
+    const bad = second.map((row, at) => ({ ...row, request: at === 3 ? null : row.request }) as FunnelRow);
+    const request = [
+      { name: 'request', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+    ];
+    await writeWhole(
+      joinUri(place.inputUri, 'a.parquet'),
+      funnelShard(bad, 60, { request } as Parameters<typeof funnelShard>[2]),
+    );
+    const leavingOut = { badRows: { deadLetter: { maxRows: 1, maxShare: 1 } } };
+    await run(place, bundle, leavingOut);
+    await collect(place.root, 4);
+    await collect(place.root, 4);
+    const letters = await namesOf(place.root, 'dead-letters');
+    expect(letters).toHaveLength(1);
+    await storageFor(place.root).removeFolder(joinUri(place.root, 'pointers'));
+    await collect(place.root, 4);
+    expect(await namesOf(place.root, 'dead-letters')).toEqual(letters);
+    await collect(place.root, 4);
+    expect(await namesOf(place.root, 'dead-letters')).toEqual([]);
+    expect(await namesOf(place.root, 'parts')).toEqual([]);
+    // A run makes both anew.
+    expect(await run(place, bundle, leavingOut)).toMatchObject({ outcome: { deadLetters: { rows: 1 } } });
+    expect(await namesOf(place.root, 'dead-letters')).toEqual(letters);
   });
 
   it('is a file of fingerprints whose part is gone, and none whose part is there', async () => {

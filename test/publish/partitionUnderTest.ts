@@ -51,13 +51,15 @@ export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
 export async function run(
   place: Place,
   bundle: ModelBundle,
-  { liftHold = false, workers = 2, toleratedBrokenShards = 0, gates = GATES_OFF } = {},
+  {
+    workers = 2,
+    ...over
+  }: { readonly workers?: number } & Partial<
+    Pick<PartitionRun, 'liftHold' | 'toleratedBrokenShards' | 'gates' | 'badRows' | 'targetRows'>
+  > = {},
 ) {
   const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
-  const { plan } = await makeRunPlan(
-    { ...settingsOf(place, bundle), toleratedBrokenShards, liftHold, gates },
-    inputs,
-  );
+  const { plan } = await makeRunPlan({ ...settingsOf(place, bundle), ...over }, inputs);
   const [executed] = await executePlan(plan, bundle, { workers });
   const { outcome } = executed!;
   if (outcome.kind === 'failed') throw outcome.error;

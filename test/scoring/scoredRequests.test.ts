@@ -44,6 +44,7 @@ function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
     pcvr: scores,
     pctcvr: scores,
     profile: { rows: rowCount, features: [], slices: [] },
+    badCells: [],
   };
 }
 

@@ -1,0 +1,98 @@
+import { BufferType, type Data, DataType, RecordBatch } from 'apache-arrow';
+import { isValid } from '../features/columnValues.ts';
+
+/** Some rows of a batch, in their order, as if the others had never been there: columns of the types that scoring reads. */
+export function gatherRows({ schema, data }: RecordBatch, rows: Int32Array): RecordBatch {
+  const children = data.children.map((column) => gathered(column, rows));
+  return new RecordBatch(schema, data.clone(data.type, 0, rows.length, 0, undefined, children));
+}
+
+/** @throws RangeError for a type that neither features, row keys nor labels can have */
+function gathered(column: Data, rows: Int32Array): Data {
+  const { type } = column;
+  if (DataType.isNull(type)) return column.clone(type, 0, rows.length, rows.length);
+  const validity = validityOf(column, rows);
+  const withBuffers = (
+    offsets: Int32Array | undefined,
+    values: Data['values'] | undefined,
+    children?: Data[],
+  ): Data =>
+    column.clone(
+      type,
+      0,
+      rows.length,
+      validity.nullCount,
+      {
+        [BufferType.OFFSET]: offsets as Data['valueOffsets'],
+        [BufferType.DATA]: values as Data['values'],
+        [BufferType.VALIDITY]: validity.bitmap,
+        [BufferType.TYPE]: column.typeIds,
+      },
+      children ?? column.children,
+    );
+  if (DataType.isBool(type)) return withBuffers(undefined, bitsOf(column, rows));
+  if (DataType.isUtf8(type) || DataType.isBinary(type)) {
+    const { offsets, places } = elementsOf(column, rows);
+    return withBuffers(offsets, placesOf(column.values as Uint8Array, places, 1));
+  }
+  if (DataType.isList(type)) {
+    const { offsets, places } = elementsOf(column, rows);
+    return withBuffers(offsets, undefined, [gathered(column.children[0]!, places)]);
+  }
+  const isFixed =
+    DataType.isInt(type) || DataType.isFloat(type) || DataType.isDate(type) || DataType.isTimestamp(type);
+  if (isFixed) return withBuffers(undefined, placesOf(column.values, rows, 1));
+  if (DataType.isDecimal(type)) {
+    return withBuffers(undefined, placesOf(column.values, rows, type.bitWidth / 32));
+  }
+  if (DataType.isFixedSizeBinary(type)) {
+    return withBuffers(undefined, placesOf(column.values, rows, type.byteWidth));
+  }
+  throw new RangeError(`rows of a column of type ${type}`);
+}
+
+function validityOf(column: Data, rows: Int32Array) {
+  if (column.nullCount === 0) return { nullCount: 0, bitmap: new Uint8Array(0) };
+  const bitmap = new Uint8Array((rows.length + 7) >> 3);
+  let nullCount = 0;
+  rows.forEach((row, at) => {
+    if (isValid(column, row)) bitmap[at >> 3]! |= 1 << (at & 7);
+    else nullCount++;
+  });
+  return { nullCount, bitmap: nullCount === 0 ? new Uint8Array(0) : bitmap };
+}
+
+function bitsOf({ values, offset }: Data, rows: Int32Array): Uint8Array {
+  const bits = new Uint8Array((rows.length + 7) >> 3);
+  rows.forEach((row, at) => {
+    const bit = offset + row;
+    if (((values as Uint8Array)[bit >> 3]! >> (bit & 7)) & 1) bits[at >> 3]! |= 1 << (at & 7);
+  });
+  return bits;
+}
+
+/** Of values of any length: their offsets when they stand one after the other, and the places of their elements now. */
+function elementsOf(column: Data, rows: Int32Array): { offsets: Int32Array; places: Int32Array } {
+  const from = column.valueOffsets as Int32Array;
+  const offsets = new Int32Array(rows.length + 1);
+  rows.forEach((row, at) => {
+    offsets[at + 1] = offsets[at]! + from[row + 1]! - from[row]!;
+  });
+  const places = new Int32Array(offsets[rows.length]!);
+  rows.forEach((row, at) => {
+    for (let to = offsets[at]!, place = from[row]!; to < offsets[at + 1]!; ) places[to++] = place++;
+  });
+  return { offsets, places };
+}
+
+type FixedValues = Uint8Array | Int32Array | Float64Array | BigInt64Array;
+
+function placesOf(values: Data['values'], places: Int32Array, width: number): Data['values'] {
+  const from = values as FixedValues;
+  const Values = from.constructor as new (length: number) => FixedValues;
+  const to = new Values(places.length * width);
+  places.forEach((place, at) => {
+    for (let i = 0; i < width; i++) to[at * width + i] = from[place * width + i]!;
+  });
+  return to as Data['values'];
+}
