@@ -87,11 +87,12 @@ class SuspectRows {
       const fingerprints = new KeyFingerprints(schema, names);
       let start = 0;
       for await (const batch of batches) {
+        const keys = names.map((name) => ({ name, data: columnOf(batch, name)! }));
         const { lows, highs } = fingerprints.of(batch);
         for (let row = 0; row < batch.numRows; row++) {
           if (this.#mayBe[highs[row]! >>> 16] === 0) continue;
           const found = this.#found.get((BigInt(highs[row]! >>> 0) << 32n) | BigInt(lows[row]! >>> 0));
-          if (found !== undefined) addRow(found, names, batch, row, { ...part, row: start + row });
+          if (found !== undefined) addRow(found, keys, batch, row, { part, rowsBefore: start });
         }
         start += batch.numRows;
       }
@@ -113,12 +114,12 @@ class SuspectRows {
 
 function addRow(
   found: Map<string, FoundKey>,
-  names: readonly string[],
+  keys: readonly { readonly name: string; readonly data: Data }[],
   batch: RecordBatch,
   row: number,
-  place: KeyedPart & { readonly row: number },
+  { part, rowsBefore }: { readonly part: KeyedPart; readonly rowsBefore: number },
 ): void {
-  const key = names.map((name) => `${name}=${keyText(columnOf(batch, name)!, row)}`).join(', ');
+  const key = keys.map(({ name, data }) => `${name}=${keyText(data, row)}`).join(', ');
   const known = found.get(key) ?? { rowCount: 0, rows: [] };
   found.set(key, known);
   known.rowCount++;
@@ -126,16 +127,18 @@ function addRow(
   const [pctr, pcvr, pctcvr] = SCORE_NAMES.map(
     (name) => (columnOf(batch, name)!.values as Float32Array)[row]!,
   ) as [number, number, number];
-  known.rows.push({ shard: shardOf(place), partId: place.partId, pctr, pcvr, pctcvr });
+  known.rows.push({ shard: shardOf(part, rowsBefore + row), partId: part.partId, pctr, pcvr, pctcvr });
 }
 
-function shardOf({ spans, row }: KeyedPart & { readonly row: number }): string {
+function shardOf({ spans }: KeyedPart, row: number): string {
   let end = 0;
   return spans.find((span) => {
     end += span.rows;
     return row < end;
   })!.shard;
 }
+
+const utf8 = new TextDecoder();
 
 /** A value so that other values, also of other types, have other texts. */
 function keyText(data: Data, row: number): string {
@@ -147,7 +150,7 @@ function keyText(data: Data, row: number): string {
   if (DataType.isBinary(type) || DataType.isUtf8(type)) {
     const [start, end] = [data.valueOffsets[row]!, data.valueOffsets[row + 1]!];
     if (DataType.isBinary(type)) return hexOf(values as Uint8Array, start, end);
-    return JSON.stringify(new TextDecoder().decode((values as Uint8Array).subarray(start, end)));
+    return JSON.stringify(utf8.decode((values as Uint8Array).subarray(start, end)));
   }
   const integer = String((values as Int32Array | BigInt64Array)[row]);
   if (DataType.isTimestamp(type)) {

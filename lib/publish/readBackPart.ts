@@ -103,7 +103,7 @@ class ScoreRows {
 function count(values: Float32Array, counts: Float64Array): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   for (const each of bits) {
-    // -0, which is a score, isn't above any bin's start either; any other sign or NaN ends in an error.
+    // -0 counts as 0. Other negative numbers and NaN have no bin: the part is refused.
     const bin = scoreBinOf(each === -0x80000000 ? 0 : each);
     if (bin < SCORE_BINS) counts[bin]!++;
   }

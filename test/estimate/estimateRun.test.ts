@@ -91,8 +91,8 @@ describe('the estimate', () => {
     ['dollarsPerGigabyteSecond', 1024, 85 * 1769],
     // One choice, two plans, five units, two publications.
     ['dollarsPerMillionInvocations', 1e6, 10],
-    // Three of the run; of two partitions ten, four listings of the input, and four of parts and receipts; six parts of two.
-    ['dollarsPerThousandPuts', 1000, 3 + 2 * (10 + 4 + 4) + 6 * 2],
+    // Three of the run; of two partitions ten, four listings of the input, and four of parts and receipts; six parts of three.
+    ['dollarsPerThousandPuts', 1000, 3 + 2 * (10 + 4 + 4) + 6 * 3],
     // Three of the run, three of each of two workers; of two partitions eight; of six parts three, the receipt among them, and
     // the shard.
     ['dollarsPerThousandGets', 1000, 3 + 2 * 3 + 2 * 8 + 6 * (3 + 1)],

@@ -79,7 +79,7 @@ test('a manifest of another format is refused by the names of its fields, though
   ]);
 });
 
-test('a receipt without its statistics and its profile is refused by their names', async () => {
+test('a receipt without its statistics, profile and keys is refused by their names', async () => {
   const [part] = partsOf([5]);
   const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
   const receipt = { formatVersion: 3, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
@@ -89,6 +89,7 @@ test('a receipt without its statistics and its profile is refused by their names
   expect(problems).toEqual([
     'statistics: Invalid input: expected object, received undefined',
     'profile: Invalid input: expected object, received undefined',
+    'keys: Invalid input: expected object, received undefined',
   ]);
 });
 

@@ -190,6 +190,7 @@ describe.each([
     expect(files.map(({ relativePath }) => relativePath.split('/')[0]).sort()).toEqual(
       [
         'audits',
+        ...Array(4).fill('keys'),
         'manifests',
         ...Array(4).fill('parts'),
         'pointers',
