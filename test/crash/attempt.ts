@@ -50,7 +50,7 @@ export class Attempt {
         (error: unknown) => ({ error }),
       ),
     );
-    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
+    while (this.#inFlight.size > 0) await new Promise((resolve) => setImmediate(resolve));
     return ended;
   }
 

@@ -92,7 +92,10 @@ function onlyNoRoot(error: unknown): void {
   if (!(error instanceof Ncs4cvrError) || error.code !== 'PUBLISH_NO_ROOT') throw error;
 }
 
-function differencesOf(expected: ReadonlyMap<string, string>, found: ReadonlyMap<string, string>): string[] {
+export function differencesOf(
+  expected: ReadonlyMap<string, string>,
+  found: ReadonlyMap<string, string>,
+): string[] {
   const names = new Set([...expected.keys(), ...found.keys()]);
   return [...names].filter((name) => {
     // Which probe's record was first is chance.

@@ -180,7 +180,7 @@ const run = (
 const channelOf = ({ root }: CrashWorld) => ({ models: root, channel: 'live' });
 
 /** What a run would resolve, after the bundle was verified. */
-async function channelState(root: string): Promise<string> {
+export async function channelState(root: string): Promise<string> {
   const place = { models: root, channel: 'live' };
   const { document } = await readChannel(place);
   if (document === undefined) return '';
@@ -289,7 +289,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** A published partition beside parts that nothing reaches: a shard was scored, and replaced before the publication. */
-async function garbage(world: CrashWorld, models: CrashModels): Promise<void> {
+export async function garbage(world: CrashWorld, models: CrashModels): Promise<void> {
   await putInput(world);
   const { bundle } = models;
   await put(world, 's1.parquet', funnelRows('2024-06-01', 40));
