@@ -150,14 +150,14 @@ async function announced({ root }: CrashWorld): Promise<void> {
 }
 
 /** Today's rows as they are, but without a value in one feature. */
-async function blockedNight(world: CrashWorld, { bundle }: CrashModels): Promise<void> {
+export async function blockedNight(world: CrashWorld, { bundle }: CrashModels): Promise<void> {
   await put(world, 'a.parquet', funnelRows('2024-03-08', 300), YESTERDAY);
   await publishRun(world, bundle, {}, YESTERDAY);
   const rows = funnelRows('2024-03-09', 300).map((row) => ({ ...row, age: null, device: null }));
   await put(world, 'a.parquet', rows);
 }
 
-async function runBlocked(world: CrashWorld, { bundle }: CrashModels): Promise<void> {
+export async function runBlocked(world: CrashWorld, { bundle }: CrashModels): Promise<void> {
   const outcome = await runPartition(world, bundle, { gates: DEFAULT_GATES });
   if (outcome.kind !== 'refused' || outcome.blocked === undefined) throw new Error(`ended ${outcome.kind}`);
 }
