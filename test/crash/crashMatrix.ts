@@ -97,8 +97,5 @@ export function differencesOf(
   found: ReadonlyMap<string, string>,
 ): string[] {
   const names = new Set([...expected.keys(), ...found.keys()]);
-  return [...names].filter((name) => {
-    // Which probe's record was first is chance.
-    return !name.startsWith('.probe/') && expected.get(name) !== found.get(name);
-  });
+  return [...names].filter((name) => expected.get(name) !== found.get(name));
 }
