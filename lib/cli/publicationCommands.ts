@@ -15,6 +15,7 @@ import {
   resolvePartition,
 } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
+import { verifyParts } from '../publish/verifyParts.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
@@ -95,6 +96,7 @@ interface ResolveOptions {
   readonly scores: string;
   readonly partition: string;
   readonly json?: boolean;
+  readonly verify?: boolean;
 }
 
 export function resolveCommand(finish: (exitCode: number) => void): Command {
@@ -103,9 +105,11 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .option('--json', 'print pointer, manifest and audit document as one JSON object')
-    .action(async ({ scores, partition, json }: ResolveOptions) => {
+    .option('--verify', 'read all of them first, and fail unless they have the bytes that were published')
+    .action(async ({ scores, partition, json, verify = false }: ResolveOptions) => {
       await refuseNoRoot(scores);
       const { pointer, manifest } = await resolvePartition(scores, partition);
+      if (verify) await verifyParts(scores, manifest);
       const uris = manifest.parts.map(({ path }) => `${below(absoluteUri(scores), path)}\n`).join('');
       const whole = async () => ({
         pointer,

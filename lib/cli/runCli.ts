@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
+import { diffCommand } from './diffCommand.ts';
+import { explainCommand } from './explainCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
@@ -44,6 +46,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     redriveCommand,
     statusCommand,
     resolveCommand,
+    diffCommand,
+    explainCommand,
     releaseCommand,
     rollbackCommand,
     gcCommand,

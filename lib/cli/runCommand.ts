@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { resolveModel } from '../channels/resolveModel.ts';
+import { makeShadowPlan } from '../diff/shadowRun.ts';
 import { warningVerdicts } from '../gates/judgePublication.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
@@ -8,9 +10,11 @@ import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
+import { shadowReport } from './shadowReport.ts';
 import {
   EXIT_DONE,
   EXIT_FAILED,
@@ -26,6 +30,9 @@ interface RunOptions {
   readonly workers: number;
   readonly stateMachine?: string;
   readonly wait?: boolean;
+  readonly shadow?: string;
+  readonly shadowScores?: string;
+  readonly group?: string;
   readonly allowAudit?: boolean;
   readonly json?: boolean;
 }
@@ -45,10 +52,27 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         .conflicts('workers'),
     )
     .option('--wait', 'follow the state machine until it ends')
+    .addOption(
+      new Option(
+        '--shadow <uri>',
+        'score with this bundle instead, below a root of its own, and show what it would change; publishes nothing',
+      )
+        .argParser(parseUri)
+        .conflicts('stateMachine'),
+    )
+    .option(
+      '--shadow-scores <uri>',
+      "output root of the shadow; a hidden folder of the plan's by default",
+      parseUri,
+    )
+    .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
     .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
+      if (options.shadow === undefined && (options.shadowScores ?? options.group) !== undefined) {
+        command.error('error: --shadow-scores and --group need --shadow', { exitCode: EXIT_USAGE });
+      }
       if (wait && stateMachineArn === undefined) {
         command.error('error: --wait needs --state-machine', { exitCode: EXIT_USAGE });
       }
@@ -66,10 +90,19 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         });
       }
       await refuseStalePlan(plan, options.plan);
-      const bundle = await loadBundle(storageFor(plan.modelUri), plan.modelUri);
+      const { shadow, shadowScores, group } = options;
+      const carriedOut =
+        shadow === undefined
+          ? plan
+          : await makeShadowPlan(
+              plan,
+              await resolveModel(absoluteUri(shadow)),
+              shadowScores === undefined ? undefined : absoluteUri(shadowScores),
+            );
+      const bundle = await loadBundle(storageFor(carriedOut.modelUri), carriedOut.modelUri);
       const line = new ProgressLine();
       let rows = 0;
-      const executed = await executePlan(plan, bundle, {
+      const executed = await executePlan(carriedOut, bundle, {
         workers: options.workers,
         ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
         onPart: (partition, count) => {
@@ -78,9 +111,17 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      process.stdout.write(
-        json ? `${JSON.stringify(executed.map(asJson))}\n` : executed.map(summarise).join(''),
-      );
+      const outcomes = executed.map<object | string>(json ? asJson : summarise);
+      if (shadow !== undefined) {
+        const report = await shadowReport(plan, carriedOut, executed, group);
+        process.stdout.write(
+          json
+            ? `${JSON.stringify({ outcomes, ...report.json })}\n`
+            : [...outcomes.map((line) => `in the shadow, ${line}`), report.text].join(''),
+        );
+      } else {
+        process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));
+      }
       finish(exitCodeOf(executed));
     });
 }

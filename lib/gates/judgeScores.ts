@@ -8,7 +8,7 @@ import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judg
 import type { Measurement } from './verdict.ts';
 
 /** pCTCVR is the product of both, so it says nothing of its own. */
-export const JUDGED_SCORES = ['pctr', 'pcvr'] as const satisfies readonly ScoreName[];
+const JUDGED_SCORES = ['pctr', 'pcvr'] as const satisfies readonly ScoreName[];
 
 /** How unlikely it must be that so many rows of an ordinary night fall into one bin. */
 const BY_CHANCE = 1e-4;

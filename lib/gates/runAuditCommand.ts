@@ -4,7 +4,7 @@ import type { AuditCommand } from '../job/gateSettings.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 /** What a user's own audit is to look at. */
-export interface AuditedManifest {
+interface AuditedManifest {
   /** Output root. */
   readonly root: string;
   readonly partition: string;

@@ -75,7 +75,10 @@ export const gateSettingsSchema = z.strictObject({
 export type GateSettings = Readonly<z.infer<typeof gateSettingsSchema>>;
 export type AuditCommand = NonNullable<GateSettings['audit']>;
 
-/** All gates with their defaults. */
+/**
+ * All gates with their defaults.
+ * @internal exported for tests: a job document has them without being asked
+ */
 export const DEFAULT_GATES: GateSettings = gateSettingsSchema.parse({});
 
 /** Does any gate look at other publications? */

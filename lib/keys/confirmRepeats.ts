@@ -9,7 +9,7 @@ import { KeyFingerprints } from './keyFingerprints.ts';
 import { type KeyedPart, partUri } from './openFingerprints.ts';
 
 /** A row that has a repeated key. */
-export interface RepeatedRow {
+interface RepeatedRow {
   /** Below the partition's input folder. */
   readonly shard: string;
   readonly partId: string;

@@ -1,7 +1,7 @@
 import type { PartKeys } from './partKeys.ts';
 
 /** As much of a receipt as says what its part's rows are. */
-export interface DigestedPart {
+interface DigestedPart {
   readonly spans: readonly { readonly shard: string; readonly rows: number }[];
   readonly keys: Pick<PartKeys, 'spans' | 'keySpans'>;
 }

@@ -10,7 +10,7 @@ export interface FingerprintRange {
   readonly end: number;
 }
 
-export const ALL_FINGERPRINTS: FingerprintRange = { start: 0, end: 2 ** 32 };
+const ALL_FINGERPRINTS: FingerprintRange = { start: 0, end: 2 ** 32 };
 
 /**
  * Sorts fingerprints that are spread evenly over a range, as hashes are: one pass puts them into bins, and the bins are

@@ -28,7 +28,7 @@ export interface PublishedEvent {
 }
 
 /** What is told when a gate has kept a publication from readers. At least once for every attempt; by nobody when it was killed. */
-export interface BlockedEvent {
+interface BlockedEvent {
   readonly eventVersion: 1;
   /** 64 hex digits, the same for every attempt to publish the same while the same is visible. */
   readonly deduplicationId: string;

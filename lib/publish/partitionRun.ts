@@ -15,10 +15,10 @@ import { pathSchema } from './span.ts';
 export const PLAN_FORMAT_VERSION = 4;
 
 export const runSettingsSchema = z.strictObject({
-  modelUri: z.string(),
+  modelUri: z.string().min(1),
   model: modelIdentitySchema,
   /** Output root of the scores. */
-  root: z.string(),
+  root: z.string().min(1),
   targetRows: z.int().min(1),
   /** Shards of a partition that may be left out of what is published. */
   toleratedBrokenShards: z.int().min(0),
@@ -41,7 +41,7 @@ export type RunSettings = Readonly<z.infer<typeof runSettingsSchema>>;
 
 export const partitionInputSchema = z.strictObject({
   partition: pathSchema,
-  inputUri: z.string(),
+  inputUri: z.string().min(1),
   /** Of the pointer when the run was planned; 0 for a partition that was never published. */
   basedOnGeneration: z.int().min(0),
   /** What the gates compare it with. */

@@ -78,7 +78,7 @@ export type PublishOutcome =
 const RACE_LAW: RetryLaw = { firstPauseMillis: 50, growth: 2, longestPauseMillis: 5_000 };
 
 /** Begins every problem that gates name. */
-export const BLOCKED_CODE = 'PUBLISH_GATE_BLOCKED';
+const BLOCKED_CODE = 'PUBLISH_GATE_BLOCKED';
 
 /**
  * What was read longer ago isn't published any more, such as after a suspended process went on: `gc` deletes parts a day after it

@@ -17,6 +17,7 @@ import {
 } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
 import { readBackPart } from './readBackPart.ts';
+import { pathSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({
@@ -34,7 +35,7 @@ export const receiptSchema = z.strictObject({
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
-  path: z.string(),
+  path: pathSchema,
   sizeBytes: z.int(),
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),

@@ -1,3 +1,4 @@
+import { perTask } from '../base/tasks.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
 import {
@@ -7,6 +8,7 @@ import {
   type TaskScores,
 } from '../profile/scoreReferences.ts';
 import { sliceReferences } from '../profile/sliceReferences.ts';
+import { rowsOfTask } from '../training/taskLabels.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
 import type { DayRows } from './dayTally.ts';
 import type { TrainingData } from './encodeData.ts';
@@ -70,18 +72,12 @@ function chosenRows({ rows, ranges }: DayRows): Int32Array {
   return chosen;
 }
 
-/** Shares of positive labels; 0 for conversions where nothing was clicked. */
-function labelRates({ rowCount, click, conversion }: TrainingSet): ModelReference['rates'] {
-  let clicks = 0;
-  // Soft labels are summed in whole units too, so that the order of the rows can't change the sum.
-  let conversions = 0;
-  for (let row = 0; row < rowCount; row++) {
-    if (click[row] === 0) continue;
-    clicks++;
-    conversions += Math.round(conversion[row]! / SCORE_UNIT);
-  }
-  return {
-    click: clicks / rowCount,
-    conversion: clicks === 0 ? 0 : (conversions * SCORE_UNIT) / clicks,
-  };
+/** Shares of positive labels among those that are known. */
+function labelRates(set: TrainingSet): ModelReference['rates'] {
+  return perTask((task) => {
+    const rows = rowsOfTask(set, task);
+    // Soft labels are summed in whole units too, so that the order of the rows can't change the sum.
+    const units = rows.reduce((sum, row) => sum + Math.round(set[task][row]! / SCORE_UNIT), 0);
+    return rows.length === 0 ? 0 : (units * SCORE_UNIT) / rows.length;
+  });
 }

@@ -31,17 +31,8 @@ export function daysOfShards(shards: readonly ListedFile[], layout: PartitionLay
   return { byDay, skipped: [...skipped].map(([name, reason]) => ({ name, reason })) };
 }
 
-/**
- * The day that the folders in a shard's path name, YYYY-MM-DD; undefined where they name none.
- * @throws Ncs4cvrError TRAINING_NO_DATE as daysOfShards
- */
-export function dayOfShard(shard: Pick<ListedFile, 'uri'>, layout: PartitionLayout): string | undefined {
-  const { found } = partitionOfShard(shard, layout);
-  return typeof found === 'string' ? undefined : found.day;
-}
-
 function partitionOfShard(
-  { uri }: Pick<ListedFile, 'uri'>,
+  { uri }: ListedFile,
   layout: PartitionLayout,
 ): { readonly partition: string; readonly found: LaidOutPartition | string } {
   const folders = uri.split('/').slice(0, -1);

@@ -5,13 +5,14 @@ import { columnRequirements, rowKeyRequirements } from '../features/columnRequir
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { labelRequirements } from '../features/readLabels.ts';
-import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
+import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
 import { RepeatedKeys } from '../profile/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
-import { dayOfShard } from './daysOfShards.ts';
 import { DayTally } from './dayTally.ts';
 import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
+import { maturity } from './labelMaturity.ts';
+import { labelNotes, labelRates } from './labelRates.ts';
+import { type LeakRecord, refuseLeaks } from './refuseLeaks.ts';
 import { type DataSplit, readShardRows, type ShardRows } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
@@ -25,6 +26,10 @@ export interface TrainingData {
   readonly validationSet: TrainingSet;
   /** P(click) and P(conversion | click) of the training rows. */
   readonly rates: PerTask<number>;
+  readonly labelCounts: { readonly training: LabelCounts; readonly validation: LabelCounts };
+  /** What is odd about the labels, one line for each side where anything is. */
+  readonly labelNotes: readonly string[];
+  readonly leaks: LeakRecord;
   /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
   readonly featureCounts: readonly { name: string; values: number; missing: number; unseen: number }[];
   /** Raw validation rows that a bundle carries to prove, wherever it is loaded, that it scores as it did here. */
@@ -38,7 +43,8 @@ const GOLDEN_ROWS = 64;
 /**
  * Reads and encodes the training rows and the validation rows.
  * @param contract fitted
- * @throws Ncs4cvrError TRAINING_NO_POSITIVES when a task has nothing to learn from
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES when a task has nothing to learn from
+ * @throws ProblemsError TRAINING_LEAK
  */
 export async function encodeData(
   config: TrainingConfig,
@@ -47,15 +53,24 @@ export async function encodeData(
 ): Promise<TrainingData> {
   const encoder = new FeatureEncoder(contract);
   const keys = new RepeatedKeys(contract.rowKeys);
-  const training = await encodeRows(encoder, config, split.training, keys);
-  const validation = await encodeRows(encoder, config, split.validation, keys);
+  const training = await encodeRows(encoder, config, split.training, split.newestDay, keys);
+  const validation = await encodeRows(encoder, config, split.validation, split.newestDay, keys);
+  const [trainingSet, validationSet] = [training.set, validation.set];
+  const labelCounts = { training: training.labelCounts, validation: validation.labelCounts };
+  const rates = labelRates(trainingSet, 'training', split.uri);
+  labelRates(validationSet, 'validation', split.uri);
   return {
     split,
     contract,
     layout: encoder.layout,
-    trainingSet: training.set,
-    validationSet: validation.set,
-    rates: labelRates(training.set, split.uri),
+    trainingSet,
+    validationSet,
+    rates,
+    labelCounts,
+    labelNotes: Object.entries(labelCounts).flatMap(([side, counts]) =>
+      labelNotes(side, counts, config.labels),
+    ),
+    leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
     goldenRows: await firstRows(contract, split.validation),
     described: describeData(encoder.layout, training, validation, keys.largestShare()),
@@ -64,26 +79,26 @@ export async function encodeData(
 
 async function encodeRows(
   encoder: FeatureEncoder,
-  { contract, labels, split }: TrainingConfig,
+  { contract, labels }: TrainingConfig,
   rows: readonly ShardRows[],
+  newestDay: string | undefined,
   keys: RepeatedKeys,
-): Promise<EncodedSide> {
+): Promise<EncodedSide & { readonly labelCounts: LabelCounts }> {
   // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
   const wanted = [
     ...columnRequirements(contract),
     ...rowKeyRequirements(contract),
     ...labelRequirements(labels),
   ];
-  const layout = split.by === 'date' ? parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT) : undefined;
   const builder = new TrainingSetBuilder(encoder, labels);
   const tally = new DayTally(encoder);
-  for await (const { batch, ...place } of readShardRows(rows, wanted)) {
-    const day = layout && dayOfShard({ uri: place.file }, layout);
-    builder.add(batch, place);
+  const isMature = maturity(labels, newestDay);
+  for await (const { batch, day, ...place } of readShardRows(rows, wanted)) {
+    builder.add(batch, place, isMature(day));
     tally.add(day, batch.numRows);
     keys.add(batch, day);
   }
-  return { set: builder.build(), days: tally.days };
+  return { set: builder.build(), days: tally.days, labelCounts: builder.labelCounts };
 }
 
 /** Feature columns only. */
@@ -94,22 +109,4 @@ async function firstRows(contract: FeatureContract, rows: readonly ShardRows[]):
     return batch.select(columns.filter((name) => inBatch.has(name))).slice(0, GOLDEN_ROWS);
   }
   throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');
-}
-
-function labelRates(set: TrainingSet, dataUri: string): PerTask<number> {
-  let clicks = 0;
-  let conversions = 0;
-  for (let row = 0; row < set.rowCount; row++) {
-    if (set.click[row] === 0) continue;
-    clicks++;
-    conversions += set.conversion[row]!;
-  }
-  if (clicks === 0 || conversions === 0) {
-    throw new Ncs4cvrError('TRAINING_NO_POSITIVES', 'a task has nothing to learn from', {
-      file: dataUri,
-      expected: 'clicks and conversions among the training rows',
-      found: `${clicks} clicks, ${conversions} conversions in ${set.rowCount} rows`,
-    });
-  }
-  return { click: clicks / set.rowCount, conversion: conversions / clicks };
 }

@@ -63,6 +63,12 @@ export async function exportBundle(
         config: configWithoutContract,
         metrics,
         features: [...data.featureCounts],
+        labels: {
+          ...data.labelCounts,
+          ...(split.newestDay === undefined ? {} : { newestDay: split.newestDay }),
+        },
+        leaks: data.leaks,
+        notes: [...split.notes, ...data.labelNotes],
         ...(record === undefined ? {} : { masks: record }),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),

@@ -7,7 +7,7 @@ import { readBackPart } from '../../lib/publish/readBackPart.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 
-export const PARTITION = 'dt=2024-03-09';
+const PARTITION = 'dt=2024-03-09';
 const KEY_FIELDS = [new Field('user', new Int64(), false), new Field('request', new Utf8(), false)];
 
 export interface KeyedRow {

@@ -32,7 +32,8 @@ describe('the reference of a feature', () => {
     // All days: 2,450 rows, of which 130 missing and 20 unseen; by bin 1,000 and 1,300.
     expect(reference!.spread.missing).toBeCloseTo(130 / 2450 - 0, 12);
     expect(reference!.spread.unseen).toBeCloseTo(10 / 450 - 20 / 2450, 12);
-    const [p, q] = [300.5 / 401, 1000.5 / 2301];
+    // A row more on both sides, in the shares of the two together: 1,300 of 2,700.
+    const [p, q] = [(300 + 1300 / 2700) / 401, (1000 + 1300 / 2700) / 2301];
     const byHand = (p - q) * Math.log(p / q) + (q - p) * Math.log((1 - p) / (1 - q));
     expect(reference!.spread.psi).toBeCloseTo(byHand, 12);
   });

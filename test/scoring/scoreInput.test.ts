@@ -9,6 +9,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { contractFingerprint } from '../../lib/features/contract.ts';
 import { assignOutputs } from '../../lib/scoring/assignOutputs.ts';
 import { type ScoringProgress, type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { withMetadata } from '../parquet/sampleShards.ts';
@@ -163,7 +164,7 @@ describe('schema metadata', () => {
       'ncs4cvr.contract_fingerprint': contractFingerprint(bundle.contract),
       'ncs4cvr.input_uri': input,
       'ncs4cvr.input_size_bytes': String(stats.size),
-      'ncs4cvr.input_version': `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}`,
+      'ncs4cvr.input_version': (await localDisk.stat(input))!.version,
       'ncs4cvr.row_groups': '0-2',
       'ncs4cvr.row_count': '90',
     });
