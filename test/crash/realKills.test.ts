@@ -33,15 +33,19 @@ beforeAll(async () => {
 
 function start(args: readonly string[], kill: string): ChildProcess {
   return spawn(process.execPath, ['--import', preload, mainScript, ...args], {
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, NCS4CVR_KILL: kill, NCS4CVR_KILL_COUNT: countFile },
   });
 }
 
 /** @returns the signal that has ended it, if one has */
 async function ended(child: ChildProcess): Promise<string | undefined> {
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  if (code !== null && code !== 0) throw new Error(`the program ended with code ${code}`);
+  let told = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    told += text;
+  });
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  if (code !== null && code !== 0) throw new Error(`the program ended with code ${code}: ${told}`);
   return signal ?? undefined;
 }
 
