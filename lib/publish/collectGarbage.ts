@@ -1,6 +1,7 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { listTemporaryFiles } from '../storage/diskTemporaryFiles.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import { listProbes } from '../storage/probeConditions.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { CLAIM_USE_MILLIS, isMarkLength, newMark } from './garbageMark.ts';
@@ -50,9 +51,10 @@ interface Found {
 
 /**
  * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
- * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part, and
- * its keys' fingerprints and dead letters with it, only a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
- * replaced stays. Manifests are small and stay. Works on one folder of partitions at a time.
+ * segments, notes of broken shards, audit documents, markers of old events, what probes of a store have left and, on disk,
+ * temporary files at once; a part, and its keys' fingerprints and dead letters with it, only a day after a mark has taken its
+ * receipt's place. Before each deletion it looks again, and a part whose mark a run has replaced stays. Manifests are small and
+ * stay. Works on one folder of partitions at a time.
  * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
 export async function collectGarbage(root: string, options: GarbageOptions): Promise<Garbage> {
@@ -72,6 +74,7 @@ export async function collectGarbage(root: string, options: GarbageOptions): Pro
   };
   for (const folder of LEFTOVERS) await work(leftovers(await listIfAny(joinUri(root, folder)), isOld));
   await work(leftovers(await listTemporaryFiles(root), isOld));
+  await work(leftovers(await listProbes(root), isOld));
   const storage = storageFor(root);
   const listed = await Promise.all(PARTITIONED.map((folder) => storage.listFolders(joinUri(root, folder))));
   for (const name of [...new Set(listed.flat())].sort()) {

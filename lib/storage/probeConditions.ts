@@ -6,7 +6,7 @@ import { probeMultipart } from './probeMultipart.ts';
 import { encryptionHeaders, type S3 } from './s3Client.ts';
 import { httpStatus } from './s3Error.ts';
 import { s3Storage } from './s3Storage.ts';
-import { type VersionedBytes, writeIfUnchanged } from './storage.ts';
+import { type ListedFile, type VersionedBytes, writeIfUnchanged } from './storage.ts';
 import { joinUri, parseS3Uri, uriScheme } from './uri.ts';
 
 /** What a store that can be published to lacks all the same. */
@@ -20,6 +20,7 @@ export interface ProbedConditions {
 
 /** Below the root that is probed; hidden from listings and from other engines. */
 const FOLDER = '.probe';
+const RECORD = 'conditions.json';
 const PROBE_VERSION = 1;
 const RACERS = 4;
 
@@ -32,7 +33,7 @@ const RACERS = 4;
  */
 export async function probeConditions(rootUri: string): Promise<ProbedConditions> {
   if (uriScheme(rootUri) !== 's3') return { multipartIfAbsent: true };
-  const recordUri = joinUri(rootUri, FOLDER, 'conditions.json');
+  const recordUri = joinUri(rootUri, FOLDER, RECORD);
   const before = await readRecord(recordUri);
   const known = before && parseRecord(before);
   if (known !== undefined) return known;
@@ -41,6 +42,13 @@ export async function probeConditions(rootUri: string): Promise<ProbedConditions
   // Of several probes that pass, any record will do.
   await writeIfUnchanged(s3Storage, recordUri, bytes, before?.version);
   return probed;
+}
+
+/** What probes have left below a root beside their record: one object each, which nobody needs. */
+export async function listProbes(rootUri: string): Promise<ListedFile[]> {
+  if (uriScheme(rootUri) !== 's3') return [];
+  const found = await s3Storage.list(`${joinUri(rootUri, FOLDER)}/`);
+  return found.filter(({ relativePath }) => relativePath !== RECORD);
 }
 
 /** @throws StorageError STORAGE_CHECKSUMS when only the SDK's check of what is read stands in the way */

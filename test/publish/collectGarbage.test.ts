@@ -155,6 +155,18 @@ describe.each([
   });
 });
 
+it('what probes of a store have left is garbage, their record is not', async () => {
+  const place = freshPlace(`s3://${s3.bucket}/probed`);
+  await put(place, 'a.parquet', second);
+  await run(place, bundle);
+  const probe = joinUri(place.root, '.probe');
+  const names = async () => (await storageFor(probe).list(probe)).map(({ relativePath }) => relativePath);
+  expect(await names()).toHaveLength(2);
+  expect((await collect(place.root, 2)).files).toEqual([]);
+  expect((await collect(place.root, 4)).files).toHaveLength(1);
+  expect(await names()).toEqual(['conditions.json']);
+});
+
 /** The operations of storage that a collector and a run meet in. */
 const OPERATIONS = ['list', 'stat', 'readVersioned', 'createIfAbsent', 'replaceIfVersion', 'remove'] as const;
 
