@@ -1,4 +1,4 @@
-import { type Announcer, announce } from '../lib/publish/announce.ts';
+import { type Announcer, announce, announceBlocked } from '../lib/publish/announce.ts';
 import { eventBridgeAnnouncer } from '../lib/publish/eventBridgeAnnouncer.ts';
 import { readPointer } from '../lib/publish/pointer.ts';
 import type { PublishOutcome } from '../lib/publish/publishPartition.ts';
@@ -11,7 +11,7 @@ let kept: { readonly bus: string; readonly announcer: Announcer } | undefined;
 
 /**
  * Tells readers what a publication has found visible, unless they were told: what it has published itself, what a killed
- * one before it has, and what an operator has rolled back to. Without EVENT_BUS_NAME, or with `none`, nobody is told.
+ * one before it has, and what an operator has rolled back to; and operators of what a gate has blocked. Without EVENT_BUS_NAME, or with `none`, nobody is told.
  * @throws Ncs4cvrError PUBLISH_NOT_ANNOUNCED, so that the publication is tried again and, unchanged, tells them
  */
 export async function announceOutcome(
@@ -20,6 +20,10 @@ export async function announceOutcome(
 ): Promise<void> {
   const { EVENT_BUS_NAME: bus } = process.env;
   if (bus === undefined || bus === NOBODY) return;
+  if (outcome.kind === 'refused') {
+    if (outcome.blocked !== undefined) await announceBlocked(root, outcome.blocked, announcerTo(bus));
+    return;
+  }
   const pointer =
     'pointer' in outcome
       ? outcome.pointer
@@ -27,7 +31,14 @@ export async function announceOutcome(
         ? (await readPointer(root, partition)).pointer
         : undefined;
   if (pointer === undefined) return;
-  if (kept?.bus !== bus) kept = { bus, announcer: eventBridgeAnnouncer(bus) };
   const { generation } = pointer;
-  if (await announce(root, pointer, kept.announcer)) logger.info('announced', { partition, generation, bus });
+  if (await announce(root, pointer, announcerTo(bus))) {
+    logger.info('announced', { partition, generation, bus });
+  }
+}
+
+/** One per execution environment, whose client is kept. */
+function announcerTo(bus: string): Announcer {
+  if (kept?.bus !== bus) kept = { bus, announcer: eventBridgeAnnouncer(bus) };
+  return kept.announcer;
 }

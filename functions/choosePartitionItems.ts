@@ -50,7 +50,7 @@ async function chooseItems(
 ): Promise<ChosenItems> {
   const chosen = await choosePartitions(job, partitions, nowMillis);
   const settings = runSettingsOf(job, await chosenModel(modelUri ?? job.model), liftHold);
-  return { items: await partitionRuns(settings, chosen.partitions), passedOver: chosen };
+  return { items: await partitionRuns(settings, chosen.partitions, job.layout), passedOver: chosen };
 }
 
 async function chosenModel(choice: JobDocument['model']): Promise<ResolvedModel> {

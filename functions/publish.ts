@@ -1,3 +1,4 @@
+import { describeVerdict } from '../lib/gates/verdict.ts';
 import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
 import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
@@ -32,9 +33,26 @@ async function publish(run: PartitionRun): Promise<PublishedItem> {
     return ended;
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
+  countVerdicts(outcome, partition);
   const published = publishedItem(outcome, run);
   logger.info(`${partition}: ${outcome.kind}`, { ...published });
   return published;
+}
+
+/** What gates have blocked or warned of, in all and by gate, and as a log record each. */
+function countVerdicts(outcome: PublishOutcome, partition: string): void {
+  if (outcome.kind === 'refused' && outcome.blocked !== undefined) metrics.addMetric('blocked', 'Count', 1);
+  for (const verdict of 'verdicts' in outcome ? outcome.verdicts : []) {
+    if (verdict.verdict !== 'block' && verdict.verdict !== 'warn') continue;
+    const isBlock = verdict.verdict === 'block';
+    const byGate = metrics.singleMetric();
+    byGate.addDimension('gate', verdict.gate);
+    byGate.addMetric(isBlock ? 'gateBlocked' : 'gateWarned', 'Count', 1);
+    logger[isBlock ? 'error' : 'warn'](`${partition}: ${describeVerdict(verdict)}`, {
+      partition,
+      ...verdict,
+    });
+  }
 }
 
 /** Of the problems of a gate: a state's output has an end. */
@@ -55,7 +73,7 @@ function publishedItem(outcome: PublishOutcome, run: PartitionRun): PublishedIte
       return { kind, error: 'PartitionIncomplete', problem };
     }
     case 'refused': {
-      const problem = `${partition} is refused by a gate: ${told(outcome.problems)}`;
+      const problem = `${partition} is ${outcome.blocked === undefined ? 'refused' : 'blocked by a gate'}: ${told(outcome.problems)}`;
       return { kind, error: 'PartitionRefused', problem };
     }
   }

@@ -1,6 +1,8 @@
 import { countRun } from '../../lib/estimate/countRun.ts';
 import type { Prices } from '../../lib/estimate/readPrices.ts';
+import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
 import { cutParts, type Part } from '../../lib/publish/part.ts';
+import { PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import { type PlannedPartition, planWith } from '../../lib/publish/runPlan.ts';
 import type { NamedShape } from '../../lib/publish/span.ts';
 import { batchParts } from '../../lib/publish/workUnit.ts';
@@ -201,6 +203,7 @@ function scoreRound(
     partition: 'dt=2024-03-09',
     inputUri: 's3://bucket/features/dt=2024-03-09',
     basedOnGeneration: 0,
+    earlier: { near: [] },
     shardCount: count,
     sizeBytes: 0,
     parts,
@@ -208,12 +211,13 @@ function scoreRound(
     broken: [],
   };
   const settings = {
-    formatVersion: 3,
+    formatVersion: PLAN_FORMAT_VERSION,
     modelUri: 's3://bucket/model',
     model,
     root: 's3://bucket/scores',
     targetRows: costs.targetRows,
     toleratedBrokenShards: 0,
+    gates: DEFAULT_GATES,
     jobDigest: 'burst',
     liftHold: false,
   };

@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
-import { partPath, receiptPath } from '../../lib/publish/outputLayout.ts';
+import { MAX_FEATURE_BINS } from '../../lib/profile/featureBins.ts';
+import type { PartProfile } from '../../lib/profile/partProfile.ts';
+import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
+import {
+  fingerprintsPath,
+  OUTPUT_FORMAT_VERSION,
+  partPath,
+  receiptPath,
+} from '../../lib/publish/outputLayout.ts';
 import { type PartitionRun, PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import type { PlannedUnits } from '../../lib/publish/planPartition.ts';
 import type { Receipt } from '../../lib/publish/receipt.ts';
 import type { Span } from '../../lib/publish/span.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { parseS3Uri } from '../../lib/storage/uri.ts';
+import { GATES_OFF } from '../../test/fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
 import type { S3Bucket, StoredObject } from '../../test/support/s3/s3Bucket.ts';
 import { S3Double } from '../../test/support/s3/s3Double.ts';
@@ -19,6 +28,17 @@ const SHARD_ROWS = 1_000;
 const TARGET_ROWS = 100_000;
 /** What stands for a part: nobody who plans or publishes reads it. */
 const PART_BYTES = Buffer.alloc(1_000);
+const FEATURES = Array.from({ length: 45 }, (_, index) => `feature_${index}`);
+
+/** Of the usual size. */
+function profileOf(rows: number): PartProfile {
+  const bins = new Array<number>(MAX_FEATURE_BINS).fill(rows);
+  return {
+    rows,
+    features: FEATURES.map((name) => ({ name, values: rows, missing: rows, unseen: rows, bins })),
+    slices: [],
+  };
+}
 
 /** A partition of many shards in an S3 double, whose answers take a while. Needs memory for every name, not for every shard. */
 export class PartitionInDouble {
@@ -37,11 +57,13 @@ export class PartitionInDouble {
       root: `s3://${BUCKET}/scores`,
       targetRows: TARGET_ROWS,
       toleratedBrokenShards: 0,
+      gates: GATES_OFF,
       jobDigest: 'bench',
       liftHold: false,
       partition: PARTITION,
       inputUri: `s3://${BUCKET}/features/${PARTITION}`,
       basedOnGeneration: 0,
+      earlier: { near: [] },
     };
   }
 
@@ -82,9 +104,11 @@ export class PartitionInDouble {
         const { partId, rows } = part;
         const spans = 'spans' in part ? part.spans : this.#json<Span[]>(`scores/${part.spansPath}`);
         const path = partPath(PARTITION, partId);
-        const column = { min: 0.001, max: 0.999, mean: 0.123456789 };
+        const column = { min: 0.001, max: 0.999, mean: 0.123456789, counts: Array(SCORE_BINS).fill(15_000) };
+        const hex64 = '0123456789abcdef';
+        const digests = spans.map(() => hex64);
         const receipt: Receipt = {
-          formatVersion: 2,
+          formatVersion: OUTPUT_FORMAT_VERSION,
           partId,
           rows,
           spans,
@@ -94,6 +118,14 @@ export class PartitionInDouble {
           sizeBytes: PART_BYTES.length,
           sha256: createHash('sha256').update(PART_BYTES).digest('hex'),
           statistics: { pctr: column, pcvr: column, pctcvr: column },
+          profile: profileOf(rows),
+          keys: {
+            types: [{ name: 'impression_id', type: 'Int64' }],
+            spans: digests,
+            keySpans: digests,
+            repeatedRows: 0,
+            fingerprints: { path: fingerprintsPath(PARTITION, partId), sizeBytes: 8 * rows },
+          },
         };
         this.#put(`scores/${path}`, PART_BYTES);
         const receiptKey = `scores/${receiptPath(PARTITION, partId, PART_BYTES.length)}`;

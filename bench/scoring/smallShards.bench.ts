@@ -1,5 +1,5 @@
 // What small shards cost beside their rows: `npx vitest bench --run bench/scoring`. The rows of `npm run demo` stand in 2,000
-// shards of 500 and in one shard; every round scores each once, in turn, with one thread and with each model: the demo's, whose
+// shards of 500 and in one shard, with large and with small row groups; every round scores each once, in turn, with one thread and with each model: the demo's, whose
 // network is tiny (a microsecond per row), and one of the default network.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
 const ROUNDS = 5;
 const SHARDS = 2000;
 const SHARD_ROWS = 500;
+/** Of the one shard: what many writers make, and what fits a request. */
+const ROW_GROUP_ROWS = [65_536, 8192];
 const folder = temporaryFolder();
 const cpuSeconds = new Map<string, number[]>();
 const inputs = new Map<string, ShardSpan[]>();
@@ -40,13 +42,19 @@ async function writeInputs(day: string): Promise<void> {
   const rows = pl.readParquet(readFileSync(day));
   const copies = Math.ceil((SHARDS * SHARD_ROWS) / rows.height);
   const all = pl.concat(Array(copies).fill(rows)).head(SHARDS * SHARD_ROWS);
-  const write = async (path: string, shard: typeof rows): Promise<ShardSpan> => {
+  const write = async (path: string, shard: typeof rows, rowGroupSize?: number): Promise<ShardSpan> => {
     const uri = join(folder, path);
     mkdirSync(join(uri, '..'), { recursive: true });
-    writeFileSync(uri, shard.writeParquet({ compression: 'snappy' }) as Buffer);
+    writeFileSync(
+      uri,
+      shard.writeParquet({ compression: 'snappy', ...(rowGroupSize && { rowGroupSize }) }) as Buffer,
+    );
     return { uri, known: (await localDisk.stat(uri))! };
   };
-  inputs.set('one shard', [await write('one.parquet', all)]);
+  for (const rowGroupSize of ROW_GROUP_ROWS) {
+    const path = `one-${rowGroupSize}.parquet`;
+    inputs.set(`one shard of ${rowGroupSize}-row groups`, [await write(path, all, rowGroupSize)]);
+  }
   const small: ShardSpan[] = [];
   for (let index = 0; index < SHARDS; index++) {
     small.push(await write(`small/${index}.parquet`, all.slice(index * SHARD_ROWS, SHARD_ROWS)));
@@ -101,13 +109,16 @@ bench(
 afterAll(async () => {
   for (const { pool } of models.values()) await pool.close();
   const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-  const oneShard = (work: string) => cpuSeconds.get(`one shard,${work.split(',')[1]}`);
+  const against = (work: string, rowGroupSize: number) => {
+    const one = cpuSeconds.get(`one shard of ${rowGroupSize}-row groups,${work.split(',')[1]}`);
+    return one && (median(cpuSeconds.get(work)!) / median(one)).toFixed(2);
+  };
   console.table(
     [...cpuSeconds].map(([work, seconds]) => ({
       work,
       'CPU-seconds, median': median(seconds).toFixed(2),
       'fewest and most': `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`,
-      'against one shard': oneShard(work) && (median(seconds) / median(oneShard(work)!)).toFixed(2),
+      ...Object.fromEntries(ROW_GROUP_ROWS.map((rows) => [`against ${rows}`, against(work, rows)])),
       'milliseconds per shard': ((1000 * median(seconds)) / SHARDS).toFixed(2),
     })),
   );

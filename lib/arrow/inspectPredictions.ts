@@ -1,4 +1,4 @@
-import type { RecordBatch } from 'apache-arrow';
+import type { RecordBatch, Schema } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -30,17 +30,23 @@ export interface InspectedPredictions {
   readonly statistics: ReadonlyMap<string, ColumnStatistics>;
 }
 
+export interface InspectOptions {
+  /** The version that the caller has written, see Storage.open. */
+  readonly known?: FileStat | undefined;
+  /** Called once, with the schema; what it gives back gets every batch, in file order. */
+  readonly observe?: (schema: Schema) => (batch: RecordBatch) => void;
+}
+
 /**
  * Reads a prediction file back, piece by piece: its digest, rows, nulls, and statistics of its scores. Holds a few pieces of
  * 64 MiB, however large the file is.
  * @param scoreNames float32 columns
- * @param known the version that the caller has written, see Storage.open
  * @throws Ncs4cvrError PREDICTION_FILE_INVALID, also when a column of `scoreNames` is missing or no float32; StorageError
  */
 export async function inspectPredictions(
   uri: string,
   scoreNames: readonly string[],
-  known?: FileStat,
+  { known, observe }: InspectOptions = {},
 ): Promise<InspectedPredictions> {
   const file = new SequentialFile(await storageFor(uri).open(uri, known));
   try {
@@ -58,12 +64,14 @@ export async function inspectPredictions(
     }
     const nullCounts = new Map(columns.map((name) => [name, 0]));
     const scores = scoreNames.map((name) => new ScoreColumn(name));
+    const observeBatch = observe?.(schema);
     let rowCount = 0;
     for await (const batch of batches) {
       rowCount += batch.numRows;
       for (const name of columns)
         nullCounts.set(name, nullCounts.get(name)! + columnOf(batch, name)!.nullCount);
       for (const column of scores) column.add(batch);
+      observeBatch?.(batch);
     }
     const { sizeBytes } = file;
     const statistics = new Map(scores.map((column) => [column.name, column.statistics]));

@@ -9,5 +9,8 @@ export function perTask<T>(make: (task: Task) => T): PerTask<T> {
   return { click: make('click'), conversion: make('conversion') };
 }
 
+/** Stands in arrays of clicks, beside 0 and 1, for a click that nobody knows; an unknown conversion is NaN. */
+export const UNKNOWN_CLICK = 255;
+
 /** The three scores of a row, as the model's outputs and the columns of a prediction file are called. */
 export const SCORE_NAMES = ['pctr', 'pcvr', 'pctcvr'] as const;

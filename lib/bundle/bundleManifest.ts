@@ -3,7 +3,7 @@ import { sha256 as digestOf } from '../base/digest.ts';
 import { decodeDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
-import { labelColumnsSchema } from '../features/readLabels.ts';
+import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
 import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -12,8 +12,11 @@ const BUNDLE_FORMAT_VERSION = 1;
 export const MANIFEST_FILE = 'bundle.json';
 export const MODEL_FILE = 'model.onnx';
 export const GOLDEN_FILE = 'golden.arrow';
+export const REFERENCE_FILE = 'reference.json';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
+
+const aucAlone = z.number().nullable();
 
 const fileSchema = z.strictObject({ sizeBytes: z.int().min(0), sha256 });
 
@@ -22,7 +25,12 @@ const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
   modelVersion: z.string().min(1),
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
-  files: z.strictObject({ [MODEL_FILE]: fileSchema, [GOLDEN_FILE]: fileSchema }),
+  files: z.strictObject({
+    [MODEL_FILE]: fileSchema,
+    [GOLDEN_FILE]: fileSchema,
+    /** Absent from a bundle that no gate can compare a night with. */
+    [REFERENCE_FILE]: fileSchema.optional(),
+  }),
   network: resolvedNetworkSchema,
   labels: labelColumnsSchema,
   training: z.strictObject({
@@ -40,6 +48,33 @@ const bundleManifestSchema = z.strictObject({
     features: z.array(
       z.strictObject({ name: z.string(), values: z.int(), missing: z.int(), unseen: z.int() }),
     ),
+    /** What the labels were, unknown ones and those ignored among them; absent in bundles of before. */
+    labels: z
+      .strictObject({
+        training: labelCountsSchema,
+        validation: labelCountsSchema,
+        /** From which labels.matureAfter counts back; absent where rows have no day. */
+        newestDay: z.iso.date().optional(),
+      })
+      .optional(),
+    /** What each feature tells of the labels alone, see aucAlone.ts; absent in bundles of before. */
+    leaks: z
+      .strictObject({
+        bound: z.number(),
+        /** Let through by the config's allowLeak. */
+        allowed: z.array(z.string()).readonly(),
+        alone: z
+          .array(
+            z.strictObject({
+              feature: z.string(),
+              aucs: z.strictObject({ click: aucAlone, conversion: aucAlone }),
+            }),
+          )
+          .readonly(),
+      })
+      .optional(),
+    /** What was found otherwise than one may expect: days without a partition, partitions passed over. */
+    notes: z.array(z.string()).readonly().optional(),
     /** Every round of the mask search and every joint candidate; absent when nothing was searched. */
     masks: z.record(z.string(), z.unknown()).optional(),
     codeVersion: z.string(),

@@ -3,6 +3,8 @@ import { ProblemsError, StorageError } from '../base/errors.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { contractFingerprint } from '../features/contract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import { decodeModelReference } from '../profile/decodeModelReference.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import {
@@ -11,6 +13,7 @@ import {
   GOLDEN_FILE,
   MANIFEST_FILE,
   MODEL_FILE,
+  REFERENCE_FILE,
 } from './bundleManifest.ts';
 import { verifyModel } from './verifyModel.ts';
 
@@ -21,13 +24,15 @@ export interface ModelBundle {
   readonly contract: FeatureContract;
   readonly layout: FeatureLayout;
   readonly modelBytes: Uint8Array;
+  /** What its rows and scores looked like when it was trained; undefined for a bundle that doesn't say. */
+  readonly reference: ModelReference | undefined;
 }
 
 /**
- * Loads and verifies a bundle: manifest, file sizes and checksums, the model's inputs, outputs and operators,
+ * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, the model's inputs, outputs and operators,
  * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
- * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID,
- *   BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
+ * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, BUNDLE_INTERFACE,
+ *   BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
   return (await loadBundleFiles(storage, uri)).bundle;
@@ -50,35 +55,50 @@ export async function loadBundleFiles(storage: Storage, uri: string): Promise<Bu
   if (found !== manifest.contractFingerprint) {
     problems.push(`contract: expected fingerprint ${manifest.contractFingerprint}, found ${found}`);
   }
-  const modelBytes = await readVerified(storage, uri, manifest, MODEL_FILE, problems);
-  const goldenBytes = await readVerified(storage, uri, manifest, GOLDEN_FILE, problems);
+  const read = async (name: BundleFile) => {
+    const expected = manifest.files[name];
+    return expected && (await readVerified(storage, joinUri(uri, name), name, expected, problems));
+  };
+  const modelBytes = (await read(MODEL_FILE))!;
+  const goldenBytes = (await read(GOLDEN_FILE))!;
+  const referenceBytes = await read(REFERENCE_FILE);
   if (problems.length > 0) {
     throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
   }
 
+  const layout = featureLayout(contract);
+  const reference =
+    referenceBytes &&
+    decodeModelReference(referenceBytes, layout, {
+      code: 'BUNDLE_REFERENCE_INVALID',
+      summary: 'the reference is invalid',
+      file: joinUri(uri, REFERENCE_FILE),
+    });
   await verifyModel(modelBytes, goldenBytes, contract, uri);
   return {
-    bundle: { uri, manifest, contract, layout: featureLayout(contract), modelBytes },
+    bundle: { uri, manifest, contract, layout, modelBytes, reference },
     files: new Map([
       [MODEL_FILE, modelBytes],
       [GOLDEN_FILE, goldenBytes],
+      ...(referenceBytes === undefined ? [] : [[REFERENCE_FILE, referenceBytes] as const]),
       // Last: a copy that was cut off can't be loaded.
       [MANIFEST_FILE, manifestBytes],
     ]),
   };
 }
 
+type BundleFile = keyof BundleManifest['files'];
+
 async function readVerified(
   storage: Storage,
   uri: string,
-  manifest: BundleManifest,
-  name: typeof MODEL_FILE | typeof GOLDEN_FILE,
+  name: BundleFile,
+  expected: Readonly<BundleManifest['files'][typeof MODEL_FILE]>,
   problems: string[],
 ): Promise<Uint8Array> {
-  const expected = manifest.files[name];
   let bytes: Uint8Array;
   try {
-    bytes = await storage.readWhole(joinUri(uri, name));
+    bytes = await storage.readWhole(uri);
   } catch (error) {
     // Forbidden, or out of reach for now: that says nothing of the bundle.
     if (!(error instanceof StorageError) || error.code !== 'STORAGE_NOT_FOUND') throw error;

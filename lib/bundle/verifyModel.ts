@@ -174,10 +174,30 @@ function describeShape(shape: readonly (number | null)[]): string {
   return `[${shape.map((size) => size ?? 'B').join(', ')}]`;
 }
 
+/** @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, each with the bundle */
+async function openModel(
+  modelBytes: Uint8Array,
+  layout: FeatureLayout,
+  uri: string,
+): Promise<ScoringSession> {
+  try {
+    checkModelInterface(modelBytes, layout, uri);
+    return await ScoringSession.create(modelBytes, layout);
+  } catch (error) {
+    if (!(error instanceof Ncs4cvrError) || error.location.file !== undefined) throw error;
+    const { code, found } = error;
+    throw new Ncs4cvrError(code, "the bundle's model can't be used", {
+      file: uri,
+      ...(found === undefined ? {} : { found }),
+      cause: error,
+    });
+  }
+}
+
 /**
  * Checks a model as scoring will use it: inputs, outputs and operators, then the scores of its golden rows.
  * @param uri of the bundle, for errors
- * @throws Ncs4cvrError BUNDLE_INTERFACE, and as checkGoldenRows
+ * @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, and as checkGoldenRows
  */
 export async function verifyModel(
   modelBytes: Uint8Array,
@@ -186,8 +206,7 @@ export async function verifyModel(
   uri: string,
 ): Promise<void> {
   const layout = featureLayout(contract);
-  checkModelInterface(modelBytes, layout, uri);
-  const session = await ScoringSession.create(modelBytes, layout);
+  const session = await openModel(modelBytes, layout, uri);
   try {
     await checkGoldenRows(goldenBytes, contract, session, uri);
   } finally {

@@ -1,10 +1,19 @@
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { type BundleManifest, GOLDEN_FILE, isBundle, MANIFEST_FILE, MODEL_FILE } from './bundleManifest.ts';
+import {
+  type BundleManifest,
+  GOLDEN_FILE,
+  isBundle,
+  MANIFEST_FILE,
+  MODEL_FILE,
+  REFERENCE_FILE,
+} from './bundleManifest.ts';
 import type { Scores } from './scoringSession.ts';
 
 /** Everything a bundle says about itself but what follows from its files. */
@@ -13,7 +22,8 @@ export type ManifestDraft = Omit<BundleManifest, 'files' | 'modelVersion' | 'for
 };
 
 /**
- * Writes a bundle: the model and its golden rows first, the manifest last, so that a half-written bundle can't be loaded.
+ * Writes a bundle: the model, its golden rows and its reference first, the manifest last, so that a half-written bundle
+ * can't be loaded.
  * @returns the model version
  * @throws Ncs4cvrError BUNDLE_EXISTS: a bundle is never changed
  */
@@ -22,18 +32,25 @@ export async function writeBundle(
   draft: ManifestDraft,
   modelBytes: Uint8Array,
   goldenBytes: Uint8Array,
+  reference?: ModelReference,
 ): Promise<string> {
   await refuseExisting(uri);
   const model = describeFile(modelBytes);
+  const referenceBytes = reference && encodeJson(reference);
   const manifest: BundleManifest = {
     formatVersion: 1,
     ...draft,
     modelVersion:
       draft.modelVersion ?? `${draft.training.finishedAt.slice(0, 10)}-${model.sha256.slice(0, 8)}`,
-    files: { [MODEL_FILE]: model, [GOLDEN_FILE]: describeFile(goldenBytes) },
+    files: {
+      [MODEL_FILE]: model,
+      [GOLDEN_FILE]: describeFile(goldenBytes),
+      ...(referenceBytes && { [REFERENCE_FILE]: describeFile(referenceBytes) }),
+    },
   };
   await writeWhole(joinUri(uri, MODEL_FILE), modelBytes);
   await writeWhole(joinUri(uri, GOLDEN_FILE), goldenBytes);
+  if (referenceBytes !== undefined) await writeWhole(joinUri(uri, REFERENCE_FILE), referenceBytes);
   await writeWhole(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
   return manifest.modelVersion;
 }

@@ -64,7 +64,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const chosen = await choosePartitions(job, choice, Date.now());
       const model = await resolveModel(job.model);
       const settings = runSettingsOf(job, model, liftHold);
-      const { plan, ignored } = await makeRunPlan(settings, chosen.partitions);
+      const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, prices);
       const { skipped, missingDays } = chosen;

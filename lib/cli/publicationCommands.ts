@@ -6,10 +6,16 @@ import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { below } from '../publish/outputLayout.ts';
-import { partitionStates } from '../publish/partitionState.ts';
+import { blockedReason, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
-import { publicationStatus, refuseNoRoot, resolvePartition } from '../publish/publishedState.ts';
+import {
+  blockedPartitions,
+  publicationStatus,
+  refuseNoRoot,
+  resolvePartition,
+} from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
+import { verifyParts } from '../publish/verifyParts.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
@@ -24,7 +30,9 @@ interface StatusOptions {
 
 export function statusCommand(finish: (exitCode: number) => void): Command {
   return new Command('status')
-    .description('show what is published: model, rows, generation and hold of every partition')
+    .description(
+      'show what is published: model, rows, generation and hold of every partition; and what a gate has blocked',
+    )
     .option('--scores <uri>', 'output root of the published scores', parseUri)
     .addOption(
       new Option(
@@ -36,7 +44,10 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     )
     .addOption(new Option('--from <date>', 'with a job: from this day, YYYY-MM-DD').argParser(isoDate))
     .addOption(new Option('--to <date>', 'with a job: up to this day').argParser(isoDate))
-    .option('--json', 'print the pointers as one JSON array; with a job, its partitions as one JSON object')
+    .option(
+      '--json',
+      'print the pointers and what is blocked, or with a job its partitions, as one JSON object',
+    )
     .action(async ({ scores, job, from, to, json = false }: StatusOptions, command: Command) => {
       if (job !== undefined) {
         const range = dayRange(from, to);
@@ -44,8 +55,10 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
       } else if (scores !== undefined) {
         const pointers = await publicationStatus(scores);
+        const blocked = await blockedPartitions(scores);
         const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
-        process.stdout.write(json ? `${JSON.stringify(pointers)}\n` : text);
+        const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
+        process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${text}${lines}`);
       } else {
         command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
       }
@@ -83,6 +96,7 @@ interface ResolveOptions {
   readonly scores: string;
   readonly partition: string;
   readonly json?: boolean;
+  readonly verify?: boolean;
 }
 
 export function resolveCommand(finish: (exitCode: number) => void): Command {
@@ -91,9 +105,11 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .option('--json', 'print pointer, manifest and audit document as one JSON object')
-    .action(async ({ scores, partition, json }: ResolveOptions) => {
+    .option('--verify', 'read all of them first, and fail unless they have the bytes that were published')
+    .action(async ({ scores, partition, json, verify = false }: ResolveOptions) => {
       await refuseNoRoot(scores);
       const { pointer, manifest } = await resolvePartition(scores, partition);
+      if (verify) await verifyParts(scores, manifest);
       const uris = manifest.parts.map(({ path }) => `${below(absoluteUri(scores), path)}\n`).join('');
       const whole = async () => ({
         pointer,

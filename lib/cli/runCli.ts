@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
+import { diffCommand } from './diffCommand.ts';
+import { explainCommand } from './explainCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';
+import { releaseCommand } from './releaseCommand.ts';
 import { runCommand } from './runCommand.ts';
 import { scoreCommand } from './scoreCommand.ts';
 import { synthCommand } from './synthCommand.ts';
@@ -24,7 +27,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'afterAll',
-      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused by a gate.',
+      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     )
     .exitOverride();
   const finish = (code: number) => {
@@ -43,6 +46,9 @@ export async function runCli(args: readonly string[]): Promise<number> {
     redriveCommand,
     statusCommand,
     resolveCommand,
+    diffCommand,
+    explainCommand,
+    releaseCommand,
     rollbackCommand,
     gcCommand,
   ]) {

@@ -1,13 +1,20 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { resolveModel } from '../channels/resolveModel.ts';
+import { makeShadowPlan } from '../diff/shadowRun.ts';
+import { warningVerdicts } from '../gates/judgePublication.ts';
+import { runAuditCommand } from '../gates/runAuditCommand.ts';
+import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { readRunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
+import { shadowReport } from './shadowReport.ts';
 import {
   EXIT_DONE,
   EXIT_FAILED,
@@ -23,6 +30,10 @@ interface RunOptions {
   readonly workers: number;
   readonly stateMachine?: string;
   readonly wait?: boolean;
+  readonly shadow?: string;
+  readonly shadowScores?: string;
+  readonly group?: string;
+  readonly allowAudit?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,9 +52,27 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         .conflicts('workers'),
     )
     .option('--wait', 'follow the state machine until it ends')
+    .addOption(
+      new Option(
+        '--shadow <uri>',
+        'score with this bundle instead, below a root of its own, and show what it would change; publishes nothing',
+      )
+        .argParser(parseUri)
+        .conflicts('stateMachine'),
+    )
+    .option(
+      '--shadow-scores <uri>',
+      "output root of the shadow; a hidden folder of the plan's by default",
+      parseUri,
+    )
+    .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
+    .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
+      if (options.shadow === undefined && (options.shadowScores ?? options.group) !== undefined) {
+        command.error('error: --shadow-scores and --group need --shadow', { exitCode: EXIT_USAGE });
+      }
       if (wait && stateMachineArn === undefined) {
         command.error('error: --wait needs --state-machine', { exitCode: EXIT_USAGE });
       }
@@ -52,28 +81,63 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         finish(await runInStateMachine(plan, { planFile: options.plan, stateMachineArn, wait, json }));
         return;
       }
+      const { audit } = plan.gates;
+      // A plan may come from anywhere: nobody runs a program of it without having said so.
+      if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
+        const line = audit.command.join(' ');
+        command.error(`error: the plan audits with a command, which needs --allow-audit: ${line}`, {
+          exitCode: EXIT_USAGE,
+        });
+      }
       await refuseStalePlan(plan, options.plan);
-      const bundle = await loadBundle(storageFor(plan.modelUri), plan.modelUri);
+      const { shadow, shadowScores, group } = options;
+      const carriedOut =
+        shadow === undefined
+          ? plan
+          : await makeShadowPlan(
+              plan,
+              await resolveModel(absoluteUri(shadow)),
+              shadowScores === undefined ? undefined : absoluteUri(shadowScores),
+            );
+      const bundle = await loadBundle(storageFor(carriedOut.modelUri), carriedOut.modelUri);
       const line = new ProgressLine();
       let rows = 0;
-      const executed = await executePlan(plan, bundle, {
+      const executed = await executePlan(carriedOut, bundle, {
         workers: options.workers,
+        ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
         onPart: (partition, count) => {
           rows += count;
           line.update(`${partition}  ${formatCount(rows)} rows scored`);
         },
       });
       line.clear();
-      process.stdout.write(
-        json ? `${JSON.stringify(executed.map(asJson))}\n` : executed.map(summarise).join(''),
-      );
+      const outcomes = executed.map<object | string>(json ? asJson : summarise);
+      if (shadow !== undefined) {
+        const report = await shadowReport(plan, carriedOut, executed, group);
+        process.stdout.write(
+          json
+            ? `${JSON.stringify({ outcomes, ...report.json })}\n`
+            : [...outcomes.map((line) => `in the shadow, ${line}`), report.text].join(''),
+        );
+      } else {
+        process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));
+      }
       finish(exitCodeOf(executed));
     });
 }
 
 function summarise({ partition, partsScored, outcome }: ExecutedPartition): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
-  return `${partition}: ${outcome.kind}, ${scored} scored${describe(outcome)}\n`;
+  const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
+  const kind = isBlocked ? 'blocked' : outcome.kind;
+  return `${partition}: ${kind}, ${scored} scored${describe(outcome)}\n`;
+}
+
+/** What is to be looked at, and is no failure. */
+function warnings(verdicts: readonly Verdict[]): string {
+  return warningVerdicts(verdicts)
+    .map((verdict) => `\n  - warning: ${describeVerdict(verdict)}`)
+    .join('');
 }
 
 /** Of the worst outcome: failures before refusals, and those before holds. */
@@ -103,11 +167,11 @@ function describe(outcome: ExecutedPartition['outcome']): string {
     case 'unchanged':
       return `, ${describePointer(outcome.pointer)}${outcome.broken
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
-        .join('')}`;
+        .join('')}${warnings(outcome.verdicts)}`;
     case 'incomplete':
       return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
     case 'refused':
-      return outcome.problems.map((problem) => `\n  - ${problem}`).join('');
+      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
     case 'held':
     case 'superseded':
       return `: ${outcome.reason}`;

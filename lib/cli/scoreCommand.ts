@@ -77,7 +77,7 @@ function toJson({
   failures,
   notStarted,
   ignored,
-  counts,
+  profile,
   drift,
 }: ScoringReport): object {
   return {
@@ -98,7 +98,12 @@ function toJson({
     })),
     notStarted,
     ignored,
-    features: counts,
+    features: profile.features.map(({ name, values, missing, unseen }) => ({
+      name,
+      values,
+      missing,
+      unseen,
+    })),
     drift,
   };
 }

@@ -10,6 +10,7 @@ import { pruneIteratively } from '../masks/pruneIteratively.ts';
 import { TIE_AUC, trainUnderMasks } from '../masks/trainUnderMasks.ts';
 import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
+import { hasConversionLabel } from '../training/taskLabels.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
 import type { NetworkTraining, TrainedNetwork } from '../training/trainNetwork.ts';
 import { type Arm, REFERENCE_ARM } from './arms.ts';
@@ -107,11 +108,11 @@ function shuffledBits(layer: Uint8Array, random: RandomStream): Uint8Array {
 }
 
 /**
- * The same rows with the conversions of the clicked ones shuffled among them: same rates, nothing to learn from features.
+ * The same rows with the known conversions of the clicked ones shuffled among them: same rates, nothing to learn from features.
  * @internal exported for tests: what stays and what moves is checked apart from training
  */
 export function permuteConversions(set: TrainingSet, seed: number): TrainingSet {
-  const clicked = Int32Array.from(set.click.keys()).filter((row) => set.click[row] === 1);
+  const clicked = Int32Array.from(set.click.keys()).filter((row) => hasConversionLabel(set, row));
   const dealt = clicked.slice();
   new RandomStream(seed).shuffle(dealt);
   const conversion = set.conversion.slice();

@@ -69,7 +69,7 @@ export async function collectComparison({
     validationSplit: split.validationText,
     reportSplit: split.reportText,
     reportRows: labels.click.length,
-    reportClicks: labels.click.reduce((sum, click) => sum + click, 0),
+    reportClicks: labels.click.filter((click) => click === 1).length,
     conversionLabel,
     seeds,
     reference: REFERENCE_ARM,

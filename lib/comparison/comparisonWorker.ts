@@ -31,7 +31,7 @@ async function obey(order: WorkerOrder): Promise<WorkerAnswer> {
     const config = parseTrainingConfig(order.config, 'config');
     const split = await splitShards(order.data, config.split);
     const data = await encodeData(config, split, await fitFeatures(config, split));
-    const labels = await readReportLabels(config, split.report);
+    const labels = await readReportLabels(config, split);
     prepared = { config: config as Prepared['config'], data, labels, output: order.output };
     return { kind: 'ready' };
   }

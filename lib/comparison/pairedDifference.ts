@@ -1,5 +1,7 @@
 import { RandomStream } from '../base/randomStream.ts';
+import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
+import { hasConversionLabel } from '../training/taskLabels.ts';
 import type { PairedDifference, PairedMetricName } from './comparisonDocument.ts';
 import type { ReportLabels } from './reportRows.ts';
 import type { ReportScores } from './runFolder.ts';
@@ -7,7 +9,7 @@ import type { ReportScores } from './runFolder.ts';
 interface ResamplingOptions {
   /** Of one arm, one per training seed. */
   readonly runs: readonly ReportScores[];
-  /** Clicks 0 or 1; conversions in [0, 1], only meaningful where click is 1. */
+  /** Clicks 0, 1 or UNKNOWN_CLICK; conversions in [0, 1] or NaN, only meaningful where click is 1. */
   readonly labels: Pick<ReportLabels, 'click' | 'conversion'>;
   readonly metric: PairedMetricName;
   /** Arms of the same rows, as many runs and the same seed get the same resamples. */
@@ -72,8 +74,11 @@ function rank(
   if (metric !== 'click.auc') {
     for (let row = 0; row < labels.length; row++) if (click[row] === 1) labels[row] = conversion[row]!;
   }
-  const order = scoreOrder(scores);
-  const rows = isClickedOnly ? order.filter((row) => click[row] === 1) : order;
+  const isKnown = (row: number) =>
+    metric === 'click.auc'
+      ? click[row] !== UNKNOWN_CLICK
+      : hasConversionLabel({ click, conversion }, row) || (click[row] === 0 && !isClickedOnly);
+  const rows = scoreOrder(scores).filter(isKnown);
   // Past the last row there is no score, which differs from any.
   const isTieEnd = (end: number) => scores[rows[end - 1]!] !== scores[rows[end]!];
   return {

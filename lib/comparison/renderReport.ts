@@ -1,3 +1,4 @@
+import { escapeHtml, htmlPage } from '../base/htmlPage.ts';
 import {
   type ArmSummary,
   type ComparisonDocument,
@@ -5,16 +6,7 @@ import {
   PAIRED_METRIC_NAMES,
 } from './comparisonDocument.ts';
 import { connectionChart, curveChart, pairedChart } from './reportCharts.ts';
-import { armTable, connectionTable, escapeHtml, metricTable, pairedTable } from './reportTables.ts';
-
-const STYLE = `
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #8886; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 1rem 0; padding: 0.5rem; background: #fff; color: #222; border-radius: 6px; overflow-x: auto; }
-`;
+import { armTable, connectionTable, metricTable, pairedTable } from './reportTables.ts';
 
 /** The comparison as one HTML page without scripts: charts are inline SVG, nothing is fetched. */
 export function renderReport(document: ComparisonDocument): string {
@@ -24,10 +16,9 @@ export function renderReport(document: ComparisonDocument): string {
     const layers = meanConnections(arm);
     return layers.length === 0 ? [] : [{ name, layers }];
   });
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ncs4cvr: comparison on ${escapeHtml(data)}</title><style>${STYLE}</style></head><body>
-<h1>Which connections to share</h1>
+  return htmlPage(
+    `ncs4cvr: comparison on ${data}`,
+    `<h1>Which connections to share</h1>
 <p>Data ${escapeHtml(data)}. Trained on ${escapeHtml(trainSplit)}, chosen on ${escapeHtml(validationSplit)}, reported on
 ${escapeHtml(reportSplit)}: ${reportRows.toLocaleString('en')} impressions, ${reportClicks.toLocaleString('en')} clicks.
 The conversion is <code>${escapeHtml(conversionLabel)}</code>, measured on clicked rows. Seeds: ${seeds.join(', ')}.</p>
@@ -49,9 +40,8 @@ ${figure(curveChart(document, 'conversionAuc'), 'Conversion AUC on clicked valid
 <h2>Connections</h2>
 <p>Mean over the seeds. Overlap is mostly explained by the common initial weights: compare the Jaccard index with the
 column of an unrelated task (conversions dealt out at random) and not with 0.</p>
-${masked.map(({ name, layers }) => `<h3>${escapeHtml(name)}</h3>\n${figure(connectionChart(layers), `Connections of ${name} by use, as shares of each layer.`)}\n${connectionTable(layers)}`).join('\n')}
-</body></html>
-`;
+${masked.map(({ name, layers }) => `<h3>${escapeHtml(name)}</h3>\n${figure(connectionChart(layers), `Connections of ${name} by use, as shares of each layer.`)}\n${connectionTable(layers)}`).join('\n')}`,
+  );
 }
 
 function figure(svg: string, caption: string): string {

@@ -1,27 +1,25 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { TASKS } from '../base/tasks.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
 import type { UserKey } from '../metrics/labelledRows.ts';
-import { type DataSplit, readShardRows, type ShardRows } from '../recipe/splitShards.ts';
+import { maturity } from '../recipe/labelMaturity.ts';
+import { type DataSplit, readShardRows } from '../recipe/splitShards.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
+import { countClasses, type FunnelLabels } from '../training/taskLabels.ts';
 
 /** Labels of the report rows, in file order. All arrays have one length. */
-export interface ReportLabels {
-  readonly click: Uint8Array;
-  /** Only meaningful where click is 1. */
-  readonly conversion: Float32Array;
+export interface ReportLabels extends FunnelLabels {
   /** Absent when the config names no user column. */
   readonly users: readonly (UserKey | null)[] | undefined;
 }
 
-export async function readReportLabels(
-  { labels }: TrainingConfig,
-  shards: readonly ShardRows[],
-): Promise<ReportLabels> {
+export async function readReportLabels({ labels }: TrainingConfig, split: DataSplit): Promise<ReportLabels> {
   const click: number[] = [];
   const conversion: number[] = [];
   const users: (UserKey | null)[] = [];
-  for await (const { batch, ...place } of readShardRows(shards, labelRequirements(labels))) {
-    const found = readLabels(batch, labels, place);
+  const isMature = maturity(labels, split.newestDay);
+  for await (const { batch, ...place } of readShardRows(split.report, labelRequirements(labels))) {
+    const found = readLabels(batch, labels, place, isMature(place.day));
     for (const value of found.click) click.push(value);
     for (const value of found.conversion) conversion.push(value);
     if (labels.user !== undefined) for (const user of readUsers(batch, labels.user)) users.push(user);
@@ -37,20 +35,10 @@ export async function readReportLabels(
  * Refuses report rows without both classes of a task, before hours of training whose differences no AUC could tell.
  * @throws Ncs4cvrError COMPARISON_NO_REPORT
  */
-export function refuseOneClass(
-  { click, conversion }: ReportLabels,
-  dataUri: string,
-  { reportText }: DataSplit,
-): void {
-  let [clicks, conversions] = [0, 0];
-  click.forEach((clicked, row) => {
-    clicks += clicked;
-    if (clicked === 1) conversions += conversion[row]!;
-  });
-  for (const [name, positives, rows] of [
-    ['clicks', clicks, click.length],
-    ['conversions', conversions, clicks],
-  ] as const) {
+export function refuseOneClass(labels: ReportLabels, dataUri: string, { reportText }: DataSplit): void {
+  for (const task of TASKS) {
+    const { rows, positives } = countClasses(labels, task);
+    const name = `${task}s`;
     if (positives > 0 && positives < rows) continue;
     throw new Ncs4cvrError('COMPARISON_NO_REPORT', `the report rows can't tell arms apart by ${name}`, {
       file: dataUri,

@@ -1,3 +1,4 @@
+import { escapeHtml, htmlTable } from '../base/htmlPage.ts';
 import {
   type ArmSummary,
   type ComparisonDocument,
@@ -6,21 +7,6 @@ import {
   type MetricName,
   PAIRED_METRIC_NAMES,
 } from './comparisonDocument.ts';
-
-/** Text as HTML shows it; names come from the user's data. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-/** @param rows cells as HTML */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, values: readonly string[]) =>
-    values.map((value) => `<${tag}>${value}</${tag}>`).join('');
-  return (
-    `<table><thead><tr>${cells('th', header)}</tr></thead><tbody>` +
-    `${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('\n')}</tbody></table>`
-  );
-}
 
 /** Mean and standard deviation of every metric, and what an arm costs. */
 export function metricTable({ arms, reference }: ComparisonDocument): string {
@@ -47,13 +33,13 @@ export function metricTable({ arms, reference }: ComparisonDocument): string {
     ),
     arm.trainingSeconds.toFixed(1),
   ]);
-  return table(header, rows);
+  return htmlTable(header, rows);
 }
 
 /** What each arm is. */
 export function armTable({ arms }: ComparisonDocument): string {
   const rows = Object.entries(arms).map(([name, arm]) => [escapeHtml(name), escapeHtml(arm.description)]);
-  return table(['arm', 'what it is'], rows);
+  return htmlTable(['arm', 'what it is'], rows);
 }
 
 /** Differences from the reference with their intervals, and how many seeds agree in sign. */
@@ -67,12 +53,12 @@ export function pairedTable({ paired }: ComparisonDocument): string {
     }),
   ]);
   const header = ['arm', ...PAIRED_METRIC_NAMES.flatMap((metric) => [metric, 'seeds above 0'])];
-  return table(header, rows);
+  return htmlTable(header, rows);
 }
 
 /** Connections by use, and the masks' overlap beside what explains it without any relation of the tasks. */
 export function connectionTable(layers: readonly LayerConnections[]): string {
-  return table(
+  return htmlTable(
     ['layer', 'shared', 'CTR only', 'CVR only', 'dead', 'Jaccard', 'by chance', 'unrelated task'],
     layers.map((layer) => [
       `${layer.layer} (${layer.inputWidth} x ${layer.outputWidth})`,

@@ -65,7 +65,7 @@ export async function runComparison(
       expected: 'split.report: days or a share of rows that no arm trains or chooses on',
     });
   }
-  const labels = await readReportLabels(config, split.report);
+  const labels = await readReportLabels(config, split);
   refuseOneClass(labels, dataUri, split);
   await refuseOtherOrigin(output, document, dataUri, split.listing);
 

@@ -27,8 +27,8 @@ const PIECE_BYTES = 64 * 2 ** 20;
 const GETS_PER_RUN = 3;
 /** The list of partitions, the results of the map over them. */
 const PUTS_PER_RUN = 3;
-/** The bundle. */
-const GETS_PER_COLD_START = 3;
+/** The bundle: manifest, model, golden rows, reference. */
+const GETS_PER_COLD_START = 4;
 /** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
 const GETS_PER_PARTITION = 7;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
@@ -100,11 +100,11 @@ function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
   return sizeBytes <= SMALL_SHARD_BYTES ? 1 : 1 + endRowGroup - firstRowGroup;
 }
 
-/** The part's pieces, and its receipt. */
+/** The part's pieces, the fingerprints of its keys, and its receipt. */
 function putsOfPart({ rows, spans }: Part): number {
   const pieces = piecesOf(rows);
   const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
-  return 1 + documents + (pieces === 1 ? 1 : pieces + 2);
+  return 1 + (rows > 0 ? 1 : 0) + documents + (pieces === 1 ? 1 : pieces + 2);
 }
 
 function piecesOf(rows: number): number {

@@ -87,10 +87,7 @@ function finiteOrMissing(value: number): number {
   return Number.isFinite(Math.fround(value)) ? value : Number.NaN;
 }
 
-/**
- * Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]].
- * @internal exported for tests
- */
+/** Index of the first boundary >= value, or boundaries.length: bucket i holds (boundaries[i - 1], boundaries[i]]. */
 export function bucketOf(boundaries: ArrayLike<number>, value: number): number {
   let from = 0;
   let to = boundaries.length;

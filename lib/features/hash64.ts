@@ -5,7 +5,6 @@
  *
  * A function can't return two numbers without allocating: results are left in `hash64` as [low, high], signed
  * 32-bit halves. Read both before hashing again. (Module variables instead of a typed array are slower.)
- * @internal exported for tests: the published vectors have all 64 bits, a bucket number only some
  */
 export const hash64 = new Int32Array(2);
 

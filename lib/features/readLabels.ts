@@ -2,13 +2,19 @@ import type { DataType, RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
 import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 
 export const labelColumnsSchema = z.strictObject({
-  /** Column with the label of P(click | impression): 0 or 1. */
+  /** Column with the label of P(click | impression): 0 or 1; null where it is unknown. */
   click: z.string().min(1),
-  /** Column with the label of P(conversion | click), in [0, 1]; only read where click is 1. */
+  /** Column with the label of P(conversion | click), in [0, 1]; only used where click is 1, null there for unknown. */
   conversion: z.string().min(1),
+  /** How long a conversion may take, such as `3d`: those of younger days are unknown, see `maturity`. */
+  matureAfter: z
+    .string()
+    .regex(/^[1-9]\d{0,3}d$/, 'a number of days, such as 3d')
+    .optional(),
   /** Column that groups rows by user, for GAUC. */
   user: z.string().min(1).optional(),
 });
@@ -17,11 +23,44 @@ export const labelColumnsSchema = z.strictObject({
 export type LabelColumns = z.infer<typeof labelColumnsSchema>;
 
 export interface Labels {
-  /** 0 or 1 per row. */
+  /** 0, 1 or UNKNOWN_CLICK per row. */
   readonly click: Uint8Array;
-  /** In [0, 1]; 0 where click is 0. */
+  /** In [0, 1], or NaN where it is unknown; 0 where click isn't 1. */
   readonly conversion: Float32Array;
+  readonly counts: LabelCounts;
 }
+
+/** What the labels of some rows were; counts of two sets of rows add up. */
+export const labelCountsSchema = z.strictObject({
+  rows: z.int().min(0),
+  clicks: z.int().min(0),
+  /** Rows with a null click: they have no label at all. */
+  unknownClicks: z.int().min(0),
+  /** Sum of the known conversions of clicked rows. */
+  conversions: z.number().min(0),
+  /** Clicked rows with a null conversion. */
+  unknownConversions: z.int().min(0),
+  /** Clicked rows that are too young for their conversion, whatever it says, null ones among them. */
+  immatureConversions: z.int().min(0),
+  /** Rows with a conversion above 0 and a click of 0: the conversion is ignored. */
+  conversionsWithoutClick: z.int().min(0),
+});
+export type LabelCounts = z.infer<typeof labelCountsSchema>;
+
+export function addLabelCounts(a: LabelCounts, b: LabelCounts): LabelCounts {
+  const sums = Object.keys(a).map((key) => [key, a[key as keyof LabelCounts] + b[key as keyof LabelCounts]]);
+  return Object.fromEntries(sums) as LabelCounts;
+}
+
+export const NO_LABELS: LabelCounts = {
+  rows: 0,
+  clicks: 0,
+  unknownClicks: 0,
+  conversions: 0,
+  unknownConversions: 0,
+  immatureConversions: 0,
+  conversionsWithoutClick: 0,
+};
 
 /** Where a batch comes from, for errors. */
 export interface BatchPlace {
@@ -47,26 +86,44 @@ export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
 }
 
 /**
- * Reads the labels of a batch; a conversion is only looked at where the row was clicked.
+ * Reads the labels of a batch; a conversion is only taken where the row was clicked. Null and NaN are unknown labels.
+ * @param isMature false for rows whose conversions may yet come: all of them are unknown then
  * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click other than 0 or 1, or a clicked row's conversion outside [0, 1]
  */
-export function readLabels(batch: RecordBatch, labels: LabelColumns, place: BatchPlace): Labels {
+export function readLabels(
+  batch: RecordBatch,
+  labels: LabelColumns,
+  place: BatchPlace,
+  isMature = true,
+): Labels {
   const rowCount = batch.numRows;
   const clicks = numbersOf(batch, labels.click, place.file);
   const conversions = numbersOf(batch, labels.conversion, place.file);
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
+  const counts = { ...NO_LABELS, rows: rowCount };
   for (let row = 0; row < rowCount; row++) {
     const clicked = clicks[row]!;
+    const value = conversions[row]!;
+    if (Number.isNaN(clicked)) {
+      click[row] = UNKNOWN_CLICK;
+      counts.unknownClicks++;
+      continue;
+    }
     if (clicked !== 0 && clicked !== 1) throw invalidLabel(place, labels.click, row, '0 or 1', clicked);
     click[row] = clicked;
-    if (clicked === 0) continue;
-    const value = conversions[row]!;
-    // Written so that NaN (a null) fails too.
-    if (!(value >= 0 && value <= 1)) throw invalidLabel(place, labels.conversion, row, '0 to 1', value);
-    conversion[row] = value;
+    if (clicked === 0) {
+      if (value > 0) counts.conversionsWithoutClick++;
+      continue;
+    }
+    counts.clicks++;
+    if (value < 0 || value > 1) throw invalidLabel(place, labels.conversion, row, '0 to 1', value);
+    conversion[row] = isMature ? value : Number.NaN;
+    if (!isMature) counts.immatureConversions++;
+    else if (Number.isNaN(value)) counts.unknownConversions++;
+    else counts.conversions += value;
   }
-  return { click, conversion };
+  return { click, conversion, counts };
 }
 
 /** The user of every row as a grouping key; rows without a user get null. */
@@ -102,6 +159,6 @@ function invalidLabel(
     rowGroup,
     column,
     expected,
-    found: Number.isNaN(found) ? 'null or NaN' : String(found),
+    found: String(found),
   });
 }

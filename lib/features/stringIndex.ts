@@ -51,6 +51,11 @@ export class StringIndex {
     return index;
   }
 
+  /** Index of `bytes[start..end)`, or -1 when it isn't there. */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    return this.#slots[this.#findSlot(bytes, start, end, hashOf(bytes, start, end))]! - 1;
+  }
+
   /** The bytes at a dense index, valid until the next addition. */
   bytesAt(index: number): Uint8Array {
     return this.#arena.subarray(this.#ends[index], this.#ends[index + 1]);

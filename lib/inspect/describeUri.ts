@@ -6,12 +6,13 @@ import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { featureName } from '../features/contract.ts';
 import { openShard } from '../parquet/openShard.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
 /** Loads and verifies the bundle as scoring does, then tells what it holds. */
 async function describeBundle(uri: string): Promise<string> {
-  const { manifest, contract, layout } = await loadBundle(storageFor(uri), uri);
+  const { manifest, contract, layout, reference } = await loadBundle(storageFor(uri), uri);
   const { network, training, labels } = manifest;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
   const facts = formatFacts({
@@ -27,6 +28,10 @@ async function describeBundle(uri: string): Promise<string> {
     'trained on': `${training.data}, ${training.trainSplit} (${training.trainRows} rows)`,
     'chosen on': `${training.validationSplit} (${training.validationRows} rows)`,
     finished: `${training.finishedAt}, seed ${training.seed}, code ${training.codeVersion}`,
+    reference:
+      reference === undefined
+        ? 'none: gates have nothing to compare a first night with'
+        : describeReference(reference),
     verified: 'sizes, checksums, interface and golden rows',
   });
   const features = formatTable([
@@ -43,6 +48,16 @@ async function describeBundle(uri: string): Promise<string> {
     }),
   ]);
   return `${facts}\n\n${features}`;
+}
+
+function describeReference({ rows, days, scores, slices, repeatedKeys }: ModelReference): string {
+  const facts = [
+    `${rows} rows with mean pCTR ${scores.pctr.mean.toPrecision(4)} and pCVR ${scores.pcvr.mean.toPrecision(4)}`,
+    days.length === 0 ? 'no days' : `${days.length} days from ${days[0]!.day} to ${days.at(-1)!.day}`,
+    slices.length === 0 ? 'no slices' : `slices by ${slices.map(({ name }) => name).join(', ')}`,
+    `up to ${(100 * repeatedKeys).toPrecision(3)}% of a day's rows with a repeated key`,
+  ];
+  return facts.join('; ');
 }
 
 /** A shard's footer: rows, row groups, columns with their types. Reads no column data. */

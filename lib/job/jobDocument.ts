@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
+import { gateSettingsSchema } from './gateSettings.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './partitionLayout.ts';
 
 /** Rows of a part unless the job says otherwise: seconds of work, and some tens of megabytes. */
@@ -86,6 +87,8 @@ export const jobDocumentSchema = z
         brokenShards: z.int().min(0).default(0),
       })
       .prefault({}),
+    /** What has to hold before scores are published. */
+    gates: gateSettingsSchema.prefault({}),
   })
   .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
 

@@ -4,6 +4,7 @@ import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
 import { epochBatches, stepsPerEpoch } from '../training/epochBatches.ts';
 import { drawNoise, expectedDensity } from '../training/hardConcrete.ts';
 import { MaskLearning } from '../training/maskLearning.ts';
+import { rowsOfTask } from '../training/taskLabels.ts';
 import { TrainingStep } from '../training/trainingStep.ts';
 import type { NetworkTraining } from '../training/trainNetwork.ts';
 import type { LearnedMasksConfig } from './maskSearchConfig.ts';
@@ -39,7 +40,7 @@ export async function learnMasks(
   const everything = allOnesMasks(shape);
   const learning = new MaskLearning(shape, initial, estimator);
   const step = await TrainingStep.create({ shape, settings, initial, masks: everything, learning });
-  const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
+  const order = rowsOfTask(trainingSet, 'click');
   const epochSteps = stepsPerEpoch(order.length, settings);
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
   const densities = taskDensities(density);

@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { BinaryMetrics, type BinaryReport } from './binaryMetrics.ts';
 import type { UserKey } from './labelledRows.ts';
 
@@ -6,7 +7,7 @@ export type { BinaryReport };
 
 /** B scored impressions. All arrays have length B. */
 export interface FunnelBatch {
-  /** 0 or 1. */
+  /** 0, 1, or UNKNOWN_CLICK: the row counts nowhere but in `rows`. */
   readonly click: ArrayLike<number>;
   /** In [0, 1], NaN or null for unknown; only read where click is 1. */
   readonly conversion: ArrayLike<number | null>;
@@ -21,12 +22,13 @@ export interface FunnelBatch {
 }
 
 export interface FunnelReport {
+  /** Of which `click.rows` have a known click, and `ctcvr.rows` of these no clicked one's unknown conversion. */
   readonly rows: number;
-  /** pctr on all rows. */
+  /** pctr on all rows with a known click. */
   readonly click: BinaryReport;
   /** pcvr on clicked rows with a known conversion. */
   readonly conversion: BinaryReport;
-  /** pctcvr on all rows but clicked ones with an unknown conversion; the label is click * conversion. */
+  /** pctcvr on the same rows but clicked ones with an unknown conversion; the label is click * conversion. */
   readonly ctcvr: BinaryReport;
 }
 
@@ -60,6 +62,7 @@ export class FunnelMetrics {
     checkLengths({ click, conversion, pctr, pcvr, pctcvr, users });
     for (let row = 0; row < rowCount; row++) {
       const clicked = click[row]!;
+      if (clicked === UNKNOWN_CLICK) continue;
       if (clicked !== 0 && clicked !== 1) throw invalidClick(clicked);
       const user = users?.[row] ?? null;
       this.#click.add(pctr[row]!, clicked, user);

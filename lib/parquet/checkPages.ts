@@ -1,34 +1,55 @@
 import { crc32 } from 'node:zlib';
+import type { CompressionCodec } from 'hyparquet';
+import { messageOf } from '../base/errors.ts';
+import { checkUnpacking } from './checkUnpacking.ts';
 import { CompactReader } from './compactReader.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 
 /** Field numbers of PageHeader and of its headers by kind in parquet.thrift. */
+const UNCOMPRESSED_BYTES = 2;
 const COMPRESSED_BYTES = 3;
 const CHECKSUM = 4;
 const DATA_PAGE = 5;
+const DICTIONARY_PAGE = 7;
 const DATA_PAGE_V2 = 8;
 const VALUE_COUNT = 1;
+/** Of the second version's header: levels stand before the values and are never compressed. */
+const DEFINITION_BYTES = 5;
+const REPETITION_BYTES = 6;
+const IS_COMPRESSED = 7;
 const STRUCT = 12;
+const FALSE = 2;
+
+const LARGEST_INT32 = 2 ** 31 - 1;
 
 interface PageHeader {
   /** Bytes of the page behind the header. */
   readonly pageBytes: number;
+  /** What they unpack to. */
+  readonly unpackedBytes: number;
   /** CRC-32 of these bytes, as they are in the file; most writers leave it out. */
   readonly checksum: number | undefined;
   /** Undefined for a page without values of rows, such as a dictionary. */
   readonly valueCount: number | undefined;
+  /** Values of a dictionary. */
+  readonly dictionaryCount: number;
+  /** Bytes before those that are compressed. */
+  readonly levelBytes: number;
+  readonly isCompressed: boolean;
 }
 
 /**
  * Holds the pages of a column chunk against their checksums, where the writer gave them some; arrow-rs as it is built into our
  * decoder reads past them. A header is not covered by its checksum. What can't be followed is left to the decoder, which
- * has its own errors.
+ * has its own errors, but for sizes: it allocates what a header claims, and unpacks whatever comes (`checkUnpacking`).
+ * @returns bytes that the pages unpack to
  * @param chunk whose `startByte` and `endByte` are positions in `buffer`
  * @throws Error that names the page and what differs
  */
-export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): void {
-  const { startByte, endByte, valueCount } = chunk;
+export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): number {
+  const { startByte, endByte, valueCount, codec } = chunk;
   const bytes = buffer.subarray(startByte, endByte);
+  let unpackedBytes = 0;
   let values = 0;
   let at = 0;
   /** Whether the data pages before have checksums: a writer gives them to all or to none of a chunk. */
@@ -36,9 +57,15 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): void {
   for (let page = 0; values < valueCount && at < bytes.length; page++) {
     const reader = new CompactReader(bytes, at);
     const header = tryReadHeader(reader);
-    if (header === undefined) return;
+    if (header === undefined) break;
     const { checksum, pageBytes } = header;
     const pageEnd = reader.at + pageBytes;
+    try {
+      checkSizes(header, bytes.subarray(reader.at, pageEnd), codec);
+    } catch (error) {
+      throw new Error(`page ${page} of the chunk makes no sense: ${messageOf(error)}`);
+    }
+    unpackedBytes += header.unpackedBytes;
     if (checksum !== undefined) {
       if (pageEnd > bytes.length) throw new Error(`page ${page} of the chunk reaches past its end`);
       const found = crc32(bytes.subarray(reader.at, pageEnd));
@@ -57,28 +84,57 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): void {
     }
     at = pageEnd;
   }
+  return unpackedBytes;
+}
+
+function checkSizes(header: PageHeader, body: Uint8Array, codec: CompressionCodec): void {
+  const { unpackedBytes, pageBytes, valueCount = 0, dictionaryCount, levelBytes, isCompressed } = header;
+  for (const size of [unpackedBytes, pageBytes, valueCount, dictionaryCount, levelBytes]) {
+    if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
+  }
+  // Each takes a byte at least; the decoder makes room for all before it reads the first.
+  if (dictionaryCount > unpackedBytes) {
+    throw new Error(`a dictionary of ${dictionaryCount} values in ${unpackedBytes} bytes`);
+  }
+  if (levelBytes > pageBytes) throw new Error(`levels of ${levelBytes} bytes in ${pageBytes}`);
+  const packed = body.subarray(Math.min(levelBytes, body.length));
+  checkUnpacking(isCompressed ? codec : 'UNCOMPRESSED', packed, unpackedBytes - levelBytes);
 }
 
 function tryReadHeader(reader: CompactReader): PageHeader | undefined {
-  let pageBytes = -1;
-  let checksum: number | undefined;
-  let valueCount: number | undefined;
+  const header = {
+    pageBytes: 0,
+    unpackedBytes: 0,
+    checksum: undefined as number | undefined,
+    valueCount: undefined as number | undefined,
+    dictionaryCount: 0,
+    levelBytes: 0,
+    isCompressed: true,
+  };
+  const readKind = (field: number) => {
+    reader.readStruct((inner, type) => {
+      if (inner === VALUE_COUNT) {
+        const count = reader.readInteger(type);
+        if (field === DICTIONARY_PAGE) header.dictionaryCount = count;
+        else header.valueCount = count;
+      } else if (field === DATA_PAGE_V2 && (inner === DEFINITION_BYTES || inner === REPETITION_BYTES)) {
+        header.levelBytes += reader.readInteger(type);
+      } else if (field === DATA_PAGE_V2 && inner === IS_COMPRESSED) header.isCompressed = type !== FALSE;
+      else reader.skip(type);
+    });
+  };
   try {
     reader.readStruct((field, type) => {
-      if (field === COMPRESSED_BYTES) pageBytes = reader.readInteger(type);
-      else if (field === CHECKSUM) checksum = reader.readInteger(type) >>> 0;
-      else if ((field === DATA_PAGE || field === DATA_PAGE_V2) && type === STRUCT) {
-        reader.readStruct((inner, innerType) => {
-          if (inner === VALUE_COUNT) valueCount = reader.readInteger(innerType);
-          else reader.skip(innerType);
-        });
-      } else reader.skip(type);
+      if (field === UNCOMPRESSED_BYTES) header.unpackedBytes = reader.readInteger(type);
+      else if (field === COMPRESSED_BYTES) header.pageBytes = reader.readInteger(type);
+      else if (field === CHECKSUM) header.checksum = reader.readInteger(type) >>> 0;
+      else if ([DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2].includes(field) && type === STRUCT) readKind(field);
+      else reader.skip(type);
     });
   } catch {
     return undefined;
   }
-  if (pageBytes < 0 || (valueCount !== undefined && valueCount < 0)) return undefined;
-  return { pageBytes, checksum, valueCount };
+  return header;
 }
 
 function hex(checksum: number): string {

@@ -1,17 +1,22 @@
 /** Thrift's compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md */
-const STOP = 0;
+export const STOP = 0;
 const TRUE = 1;
 const FALSE = 2;
+const BYTE = 3;
 /** 16, 32 and 64 bits, all written alike. */
-const INTEGERS: ReadonlySet<number> = new Set([4, 5, 6]);
+const INT16 = 4;
+export const INT32 = 5;
 export const INT64 = 6;
-const BINARY = 8;
-const LIST = 9;
+const DOUBLE = 7;
+export const BINARY = 8;
+export const LIST = 9;
 const SET = 10;
 const MAP = 11;
-const STRUCT = 12;
-/** Bytes of a byte, a double and a UUID. */
-const FIXED_BYTES: Readonly<Record<number, number>> = { 3: 1, 7: 8, 13: 16 };
+export const STRUCT = 12;
+const UUID = 13;
+
+/** Of the last of the ten bytes that 64 bits take. */
+const LARGEST_UNIT = 2 ** 63;
 
 /** Deeper than any footer; a corrupt one must not exhaust the stack. */
 const DEEPEST = 32;
@@ -45,35 +50,85 @@ export class CompactReader {
   }
 
   readStructs(type: number, read: () => void): void {
-    const { size, elementType } = this.#listHead(type);
-    if (size > 0 && elementType !== STRUCT) throw new Error('a list holds no structs');
+    if (type !== LIST && type !== SET) throw new Error('a list of another type');
+    const head = this.#byte();
+    const size = this.#listSize(head);
+    if (size > 0 && (head & 15) !== STRUCT) throw new Error('a list holds no structs');
     for (let index = 0; index < size; index++) read();
   }
 
+  /** Beyond 53 bits it is rounded: no safe integer, whatever the bytes say. */
   readInteger(type: number): number {
-    if (!INTEGERS.has(type)) throw new Error(`a number of type ${type}`);
+    if (type !== INT16 && type !== INT32 && type !== INT64) throw new Error(`a number of type ${type}`);
     return this.#zigzag();
   }
 
+  readText(type: number): string {
+    if (type !== BINARY) throw new Error(`a text of type ${type}`);
+    const bytes = this.#varint();
+    const start = this.#at;
+    this.#step(bytes);
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, bytes).toString();
+  }
+
+  /** Steps over a value. Most of a footer goes this way, so nothing is allocated here. */
   skip(type: number, depth = 0): void {
     if (depth > DEEPEST) throw new Error('structs are nested too deeply');
-    // The value of a boolean is in its type.
-    if (type === TRUE || type === FALSE) return;
-    if (INTEGERS.has(type)) while (this.#byte() >= 0x80);
-    else if (type in FIXED_BYTES) this.#step(FIXED_BYTES[type]!);
-    else if (type === BINARY) this.#step(this.#varint());
-    else if (type === STRUCT) this.readStruct((_field, inner) => this.skip(inner, depth + 1));
-    else if (type === LIST || type === SET) {
-      const { size, elementType } = this.#listHead(type);
-      for (let index = 0; index < size; index++) this.#skipElement(elementType, depth);
-    } else if (type === MAP) {
-      const size = this.#varint();
-      const types = size === 0 ? 0 : this.#byte();
-      for (let index = 0; index < size; index++) {
-        this.#skipElement(types >> 4, depth);
-        this.#skipElement(types & 15, depth);
+    switch (type) {
+      // The value of a boolean is in its type.
+      case TRUE:
+      case FALSE:
+        return;
+      case INT16:
+      case INT32:
+      case INT64:
+        while (this.#byte() >= 0x80);
+        return;
+      case BYTE:
+        this.#step(1);
+        return;
+      case DOUBLE:
+        this.#step(8);
+        return;
+      case UUID:
+        this.#step(16);
+        return;
+      case BINARY:
+        this.#step(this.#varint());
+        return;
+      case STRUCT:
+        this.#skipStruct(depth);
+        return;
+      case LIST:
+      case SET: {
+        const head = this.#byte();
+        const size = this.#listSize(head);
+        for (let index = 0; index < size; index++) this.#skipElement(head & 15, depth);
+        return;
       }
-    } else throw new Error(`type ${type} is none of the protocol's`);
+      case MAP: {
+        const size = this.#varint();
+        const types = size === 0 ? 0 : this.#byte();
+        for (let index = 0; index < size; index++) {
+          this.#skipElement(types >> 4, depth);
+          this.#skipElement(types & 15, depth);
+        }
+        return;
+      }
+      default:
+        throw new Error(`type ${type} is none of the protocol's`);
+    }
+  }
+
+  #skipStruct(depth: number): void {
+    for (;;) {
+      const head = this.#byte();
+      const type = head & 15;
+      if (type === STOP) return;
+      // The field's number follows.
+      if (head >> 4 === 0) this.#varint();
+      this.skip(type, depth + 1);
+    }
   }
 
   /** Within lists and maps a boolean takes a byte. */
@@ -82,11 +137,9 @@ export class CompactReader {
     else this.skip(type, depth + 1);
   }
 
-  #listHead(type: number): { readonly size: number; readonly elementType: number } {
-    if (type !== LIST && type !== SET) throw new Error('a list of another type');
-    const head = this.#byte();
+  #listSize(head: number): number {
     const short = head >> 4;
-    return { size: short === 15 ? this.#varint() : short, elementType: head & 15 };
+    return short === 15 ? this.#varint() : short;
   }
 
   #byte(): number {
@@ -95,14 +148,14 @@ export class CompactReader {
     return byte;
   }
 
-  /** Products, not shifts: numbers have up to 53 bits. */
+  /** Products, not shifts: numbers have up to 64 bits, of which 53 are kept. */
   #varint(): number {
     let value = 0;
     for (let unit = 1; ; unit *= 128) {
       const byte = this.#byte();
       value += (byte & 127) * unit;
       if (byte < 128) return value;
-      if (unit > Number.MAX_SAFE_INTEGER) throw new Error('a number is too long');
+      if (unit >= LARGEST_UNIT) throw new Error('a number is too long');
     }
   }
 

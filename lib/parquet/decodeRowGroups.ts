@@ -2,6 +2,7 @@ import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { checkPages } from './checkPages.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import { encodeSchema } from './footerSchema.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
@@ -22,6 +23,11 @@ const DEFAULT_BATCH_ROWS = 65_536;
  * and as an IPC stream), so a row group of hundreds of megabytes must not go through it in one piece.
  */
 const DECODE_BYTES = 32 * 1024 * 1024;
+/**
+ * What one call of the decoder may unpack: it holds that twice, in 4 GiB. No more than this of one column of one row group can
+ * be read.
+ */
+const LARGEST_UNPACKED_BYTES = 2 ** 30;
 
 /**
  * Decodes row groups that have rows, of one shard or of several, one after the other. A call of the decoder costs about as
@@ -29,8 +35,8 @@ const DECODE_BYTES = 32 * 1024 * 1024;
  * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
  *
  * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
- * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_DECODER_PANIC, each of the first row
- * group at fault
+ * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_ROW_GROUP_TOO_LARGE,
+ * SHARD_DECODER_PANIC, each of the first row group at fault
  */
 export function decodeRowGroups(
   rowGroups: readonly ReadRowGroupBytes[],
@@ -110,6 +116,13 @@ function decodeColumns(
         found: cause.message,
       });
     }
+    if (cause instanceof UnpackedSizeError && columns.length === 1) {
+      throw new Ncs4cvrError('SHARD_ROW_GROUP_TOO_LARGE', 'the column of the row group is too large', {
+        ...place,
+        expected: `at most ${LARGEST_UNPACKED_BYTES} bytes unpacked`,
+        found: cause.message,
+      });
+    }
     for (const column of columns.length > 1 ? columns : []) decodeColumns(rowGroup, [column], batchRows);
     throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
       ...place,
@@ -129,7 +142,9 @@ class RowCountError extends Error {
   }
 }
 
-/** One call of the decoder. @throws DecoderPanic, RowCountError, Int96RangeError, Error with arrow-rs's message */
+class UnpackedSizeError extends Error {}
+
+/** One call of the decoder. @throws DecoderPanic, RowCountError, UnpackedSizeError, Int96RangeError, Error with arrow-rs's message */
 function decodeTogether(
   rowGroups: readonly ReadRowGroupBytes[],
   columns: readonly ReadColumn[],
@@ -142,16 +157,21 @@ function decodeTogether(
   return [...withTimestamps(batches, columns)];
 }
 
-/** A complete Parquet file: magic, the chunks of the columns row group by row group, footer. @throws Error as checkPages */
+/**
+ * A complete Parquet file: magic, the chunks of the columns row group by row group, footer.
+ * @throws UnpackedSizeError, Error as checkPages
+ */
 function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly ReadColumn[]): Uint8Array {
   const names = new Set(columns.map(({ column }) => column.name));
   const pieces: Uint8Array[] = [MAGIC];
   let position = MAGIC.length;
+  let unpackedBytes = 0;
   const placed = rowGroups.map(({ reads, buffer }) => {
     const read = reads.columns.filter(({ column }) => names.has(column.name)).map(withoutInt96);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
-        checkPages(buffer, chunk);
+        unpackedBytes += checkPages(buffer, chunk);
+        if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
         pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
         const startByte = position;
         position += chunk.endByte - chunk.startByte;
@@ -161,7 +181,7 @@ function assembleFile(rowGroups: readonly ReadRowGroupBytes[], columns: readonly
     return { rowCount: reads.rowCount, chunks };
   });
   const shardColumns = columns.map((read) => withoutInt96(read).column);
-  return Buffer.concat([...pieces, encodeFooter(shardColumns, placed)]);
+  return Buffer.concat([...pieces, encodeFooter(encodeSchema(shardColumns), placed)]);
 }
 
 /** Neighbours of up to `DECODE_BYTES` together. */

@@ -1,7 +1,7 @@
-import type { ColumnChunk, CompressionCodec, ParquetType } from 'hyparquet';
-import { ByteWriter } from 'hyparquet-writer';
-import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
-import type { ShardColumn } from './shardColumns.ts';
+import type { CompressionCodec, ParquetType } from 'hyparquet';
+import { CompressionCodecs, ParquetTypes } from 'hyparquet/src/constants.js';
+import { BINARY, INT32, INT64, LIST, STOP, STRUCT } from './compactReader.ts';
+import { CompactWriter } from './compactWriter.ts';
 
 /** Where a column chunk is in the file that is being put together. */
 export interface PlacedChunk {
@@ -20,56 +20,67 @@ export const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 /** One row group of the file that is being put together. */
 export interface PlacedRowGroup {
   readonly rowCount: number;
-  /** One per leaf of the file's columns, in their order. */
+  /** One per leaf of the file's schema, in their order. */
   readonly chunks: readonly PlacedChunk[];
 }
 
+/** Enough for what stands beside the schema and the row groups, beside a row group's chunks, and for a chunk. */
+const FILE_BYTES = 48;
+const ROW_GROUP_BYTES = 48;
+const CHUNK_BYTES = 88;
+
 /**
- * The end of a Parquet file with the given columns and row groups: footer, its length, magic.
+ * The end of a Parquet file with the given schema and row groups: footer, its length, magic.
  * Statistics, indexes, bloom filters and key-value metadata are left out. Without the ARROW:schema entry a reader
  * derives Arrow types from the Parquet types alone, so no writer's choice of dictionaries, views or large strings comes through.
+ * @param schemaBytes as `encodeSchema` or `parseFooter` gives them
  */
-export function encodeFooter(
-  columns: readonly ShardColumn[],
-  rowGroups: readonly PlacedRowGroup[],
-): Uint8Array {
-  const writer = new ByteWriter();
-  writeMetadata(writer, {
-    version: 2,
-    schema: [
-      { name: 'schema', num_children: columns.length },
-      ...columns.flatMap((column) => column.elements),
-    ],
-    num_rows: BigInt(rowGroups.reduce((sum, { rowCount }) => sum + rowCount, 0)),
-    row_groups: rowGroups.map(({ rowCount, chunks }) => ({
-      columns: chunks.map(columnChunk),
-      total_byte_size: BigInt(chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0)),
-      num_rows: BigInt(rowCount),
-    })),
-    // Only hyparquet's parser sets this; the writer measures the footer itself.
-    metadata_length: 0,
-  });
-  writer.appendBytes(MAGIC);
-  return writer.getBytes();
+export function encodeFooter(schemaBytes: Uint8Array, rowGroups: readonly PlacedRowGroup[]): Uint8Array {
+  const chunkCount = rowGroups.reduce((sum, { chunks }) => sum + chunks.length, 0);
+  const writer = new CompactWriter(
+    FILE_BYTES + schemaBytes.length + rowGroups.length * ROW_GROUP_BYTES + chunkCount * CHUNK_BYTES,
+  );
+  writer.writeInteger(1, INT32, 2);
+  writer.writeHead(1, LIST);
+  writer.writeBytes(schemaBytes);
+  const rowCount = rowGroups.reduce((sum, group) => sum + group.rowCount, 0);
+  writer.writeInteger(1, INT64, rowCount);
+  writer.writeListHead(1, STRUCT, rowGroups.length);
+  for (const rowGroup of rowGroups) writeRowGroup(writer, rowGroup);
+  writer.writeByte(STOP);
+  const footerBytes = writer.at;
+  for (let shift = 0; shift < 32; shift += 8) writer.writeByte((footerBytes >> shift) & 255);
+  writer.writeBytes(MAGIC);
+  return writer.finish();
 }
 
-function columnChunk(chunk: PlacedChunk): ColumnChunk {
-  const startByte = BigInt(chunk.startByte);
-  const hasDictionary = chunk.dataPageOffset > 0;
-  return {
-    file_offset: startByte,
-    meta_data: {
-      type: chunk.type,
-      // The decoder takes encodings from the page headers and names from the schema. Both lists must only be there: for a shard
-      // of few rows, writing them would cost as much as decoding.
-      encodings: ['PLAIN'],
-      path_in_schema: [],
-      codec: chunk.codec,
-      num_values: BigInt(chunk.valueCount),
-      total_uncompressed_size: BigInt(chunk.uncompressedBytes),
-      total_compressed_size: BigInt(chunk.endByte - chunk.startByte),
-      data_page_offset: startByte + BigInt(chunk.dataPageOffset),
-      ...(hasDictionary ? { dictionary_page_offset: startByte } : {}),
-    },
-  };
+function writeRowGroup(writer: CompactWriter, { rowCount, chunks }: PlacedRowGroup): void {
+  writer.writeListHead(1, STRUCT, chunks.length);
+  let uncompressedBytes = 0;
+  for (const chunk of chunks) {
+    writeChunk(writer, chunk);
+    uncompressedBytes += chunk.uncompressedBytes;
+  }
+  writer.writeInteger(1, INT64, uncompressedBytes);
+  writer.writeInteger(1, INT64, rowCount);
+  writer.writeByte(STOP);
+}
+
+/** ColumnChunk with its metadata, fields in the order of their numbers: 2 and 3; within it 1 to 7, 9 and 11. */
+function writeChunk(writer: CompactWriter, chunk: PlacedChunk): void {
+  const { startByte, endByte, dataPageOffset } = chunk;
+  writer.writeInteger(2, INT64, startByte);
+  writer.writeHead(1, STRUCT);
+  writer.writeInteger(1, INT32, ParquetTypes.indexOf(chunk.type));
+  // The decoder takes encodings from the page headers and names from the schema: both lists must only be there.
+  writer.writeListHead(1, INT32, 0);
+  writer.writeListHead(1, BINARY, 0);
+  writer.writeInteger(1, INT32, CompressionCodecs.indexOf(chunk.codec));
+  writer.writeInteger(1, INT64, chunk.valueCount);
+  writer.writeInteger(1, INT64, chunk.uncompressedBytes);
+  writer.writeInteger(1, INT64, endByte - startByte);
+  writer.writeInteger(2, INT64, startByte + dataPageOffset);
+  if (dataPageOffset > 0) writer.writeInteger(2, INT64, startByte);
+  writer.writeByte(STOP);
+  writer.writeByte(STOP);
 }

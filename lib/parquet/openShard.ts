@@ -1,9 +1,11 @@
 import type { Schema } from 'apache-arrow';
-import type { FileMetaData } from 'hyparquet';
+import type { SchemaElement } from 'hyparquet';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
+import { parseSchema } from './footerSchema.ts';
+import { type Footer, type FooterChunk, parseFooter } from './parseFooter.ts';
 import { type ArrowSchema, readArrowSchema } from './readArrowSchema.ts';
-import { readFooter } from './readFooter.ts';
+import { readFooterBytes } from './readFooter.ts';
 import { type ShardColumn, shardColumns } from './shardColumns.ts';
 import { DecoderPanic } from './wasmDecoder.ts';
 
@@ -26,9 +28,10 @@ export interface ParquetShard {
   /** Top-level columns that cannot be read, with the reason. */
   readonly unreadableColumns: ReadonlyMap<string, string>;
   readonly file: RandomAccessFile;
-  /** The parsed footer and its columns, for rowGroupReads. Shards of one schema mostly share these columns' objects. */
+  /** For rowGroupReads. Shards of one schema mostly share these objects. */
   readonly columns: readonly ShardColumn[];
-  readonly metadata: FileMetaData;
+  /** Of each row group, one per leaf of the columns; not checked. */
+  readonly chunks: readonly (readonly FooterChunk[])[];
   /** First byte after the column data. */
   readonly dataEndByte: number;
 }
@@ -40,10 +43,11 @@ export interface ParquetShard {
  * SHARD_DECODER_PANIC; StorageError of the file.
  */
 export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
-  const { metadata, footerStartByte } = await readFooter(file);
+  const { footer: footerBytes, footerStartByte } = await readFooterBytes(file);
+  const { footer, elements } = parse(footerBytes, file.uri);
   try {
-    const { columns, arrow } = schemaOf(metadata);
-    const rowGroups = rowGroupRows(metadata, columns);
+    const { columns, arrow } = schemaOf(footer.schemaBytes, elements);
+    const rowGroups = rowGroupRows(footer, columns);
     const last = rowGroups.at(-1);
     return {
       uri: file.uri,
@@ -54,7 +58,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
       ...arrow,
       file,
       columns,
-      metadata,
+      chunks: footer.rowGroups.map(({ chunks }) => chunks),
       dataEndByte: footerStartByte,
     };
   } catch (cause) {
@@ -68,7 +72,7 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
 }
 
 interface KnownSchema {
-  readonly key: string;
+  readonly bytes: Uint8Array;
   readonly columns: readonly ShardColumn[];
   readonly arrow: ArrowSchema;
 }
@@ -76,35 +80,48 @@ interface KnownSchema {
 /** Shards of a partition have one schema, seldom two: working its Arrow types out costs more than parsing a small footer. */
 let lastSchema: KnownSchema | undefined;
 
-/** @throws Error when the schema tree is not well formed; DecoderPanic */
-function schemaOf(metadata: FileMetaData): KnownSchema {
-  const key = JSON.stringify(metadata.schema);
-  if (lastSchema?.key !== key) {
-    const columns = shardColumns(metadata);
-    lastSchema = { key, columns, arrow: readArrowSchema(columns) };
+/** `elements`: of the schema, unless it is the last one. */
+function parse(footerBytes: Uint8Array, file: string): { footer: Footer; elements?: SchemaElement[] } {
+  try {
+    const footer = parseFooter(footerBytes);
+    const { schemaBytes } = footer;
+    const isLast = lastSchema !== undefined && Buffer.compare(lastSchema.bytes, schemaBytes) === 0;
+    return isLast ? { footer } : { footer, elements: parseSchema(schemaBytes) };
+  } catch (cause) {
+    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
+      file,
+      found: messageOf(cause),
+      cause,
+    });
   }
-  return lastSchema;
 }
 
-function rowGroupRows(metadata: FileMetaData, columns: readonly ShardColumn[]): RowGroupRows[] {
+/** @throws Error when the schema tree is not well formed; DecoderPanic */
+function schemaOf(bytes: Uint8Array, elements: SchemaElement[] | undefined): KnownSchema {
+  if (elements !== undefined) {
+    const columns = shardColumns(elements);
+    // A copy: the bytes are a view of the shard's.
+    lastSchema = { bytes: bytes.slice(), columns, arrow: readArrowSchema(columns) };
+  }
+  return lastSchema!;
+}
+
+function rowGroupRows(footer: Footer, columns: readonly ShardColumn[]): RowGroupRows[] {
   const leafCount = columns.reduce((sum, column) => sum + column.leaves.length, 0);
   let rowStart = 0;
-  const rowGroups = metadata.row_groups.map((group, index) => {
-    if (group.columns.length !== leafCount) {
-      throw new Error(
-        `row group ${index} has ${group.columns.length} column chunks, the schema ${leafCount}`,
-      );
+  const rowGroups = footer.rowGroups.map(({ chunks, rowCount = Number.NaN }, index) => {
+    if (chunks.length !== leafCount) {
+      throw new Error(`row group ${index} has ${chunks.length} column chunks, the schema ${leafCount}`);
     }
-    const rowCount = Number(group.num_rows);
     if (!Number.isSafeInteger(rowCount) || rowCount < 0 || !Number.isSafeInteger(rowStart + rowCount)) {
-      throw new Error(`row group ${index} has ${group.num_rows} rows`);
+      throw new Error(`row group ${index} has ${rowCount} rows`);
     }
     const rows = { rowStart, rowCount };
     rowStart += rowCount;
     return rows;
   });
-  if (BigInt(rowStart) !== metadata.num_rows) {
-    throw new Error(`the file has ${metadata.num_rows} rows, its row groups ${rowStart}`);
+  if (rowStart !== footer.rowCount) {
+    throw new Error(`the file has ${footer.rowCount} rows, its row groups ${rowStart}`);
   }
   return rowGroups;
 }

@@ -1,6 +1,7 @@
 import { type Field, Schema } from 'apache-arrow';
 import { messageOf } from '../base/errors.ts';
-import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
+import { encodeFooter, MAGIC } from './encodeFooter.ts';
+import { encodeSchema } from './footerSchema.ts';
 import type { ShardColumn } from './shardColumns.ts';
 import { DecoderPanic, decodeSchema } from './wasmDecoder.ts';
 
@@ -43,20 +44,5 @@ export function readArrowSchema(columns: readonly ShardColumn[]): ArrowSchema {
 
 function fieldsOf(columns: readonly ShardColumn[]): Field[] {
   if (columns.length === 0) return [];
-  // The writer encodes an empty list of row groups in a way arrow-rs refuses, so there is one without rows.
-  const emptyChunks = columns
-    .flatMap(({ leaves }) => leaves)
-    .map(
-      ({ element }): PlacedChunk => ({
-        type: element.type!,
-        codec: 'UNCOMPRESSED',
-        valueCount: 0,
-        uncompressedBytes: 0,
-        startByte: MAGIC.length,
-        endByte: MAGIC.length,
-        dataPageOffset: 0,
-      }),
-    );
-  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(columns, [{ rowCount: 0, chunks: emptyChunks }])]))
-    .fields;
+  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(encodeSchema(columns), [])])).fields;
 }

@@ -1,7 +1,5 @@
-import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
-import { CompactReader } from './compactReader.ts';
 
 /**
  * Bytes of the first read: enough for the footer of most shards.
@@ -15,54 +13,10 @@ const LARGEST_FOOTER_BYTES = 256 * 1024 * 1024;
 /** Four bytes of length, four of magic, at the end of the file. */
 const TAIL_BYTES = 8;
 
-export interface ShardFooter {
-  readonly metadata: FileMetaData;
-  /** First byte of the footer; every column chunk ends at or before it. */
-  readonly footerStartByte: number;
-}
-
-/**
- * Reads and parses the footer, as `readFooterBytes`.
- * @throws Ncs4cvrError SHARD_FOOTER_INVALID, and as readFooterBytes
- */
-export async function readFooter(file: RandomAccessFile): Promise<ShardFooter> {
-  const { footer, tail, footerStartByte } = await readFooterBytes(file);
-  try {
-    // hyparquet believes a list's length before it has seen the list: nested, a few bytes would take gigabytes.
-    const reader = new CompactReader(footer);
-    reader.readStruct((_field, type) => reader.skip(type));
-    const metadata = parquetMetadata(tail, { geoparquet: false });
-    checkMetadata(metadata);
-    return { metadata, footerStartByte };
-  } catch (cause) {
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the footer cannot be parsed', {
-      file: file.uri,
-      found: messageOf(cause),
-      cause,
-    });
-  }
-}
-
-/** hyparquet takes what it finds: a damaged footer has numbers where its types promise text, or bytes for lists. */
-function checkMetadata({ schema, row_groups: rowGroups }: FileMetaData): void {
-  if (!Array.isArray(schema) || !Array.isArray(rowGroups))
-    throw new Error('the schema or the row groups are no list');
-  schema.forEach(({ name, num_children: children }: Partial<SchemaElement>, index) => {
-    if (index > 0 && typeof name !== 'string') throw new Error(`schema element ${index} has no name`);
-    if (children !== undefined && !(Number.isSafeInteger(children) && children >= 0)) {
-      throw new Error(`schema element ${index} has ${children} children`);
-    }
-  });
-  rowGroups.forEach(({ columns }, index) => {
-    if (!Array.isArray(columns)) throw new Error(`the columns of row group ${index} are no list`);
-  });
-}
-
 export interface FooterBytes {
-  /** The footer itself. */
+  /** Without its length and magic. */
   readonly footer: Uint8Array;
-  /** The end of the file, with the footer, its length and magic. */
-  readonly tail: Uint8Array;
+  /** First byte of the footer in the file; every column chunk ends at or before it. */
   readonly footerStartByte: number;
 }
 
@@ -97,7 +51,7 @@ export async function readFooterBytes(file: RandomAccessFile): Promise<FooterByt
     all.set(tail, missingBytes);
   }
   const footer = all.subarray(all.length - TAIL_BYTES - footerBytes, all.length - TAIL_BYTES);
-  return { footer, tail: all, footerStartByte };
+  return { footer, footerStartByte };
 }
 
 async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
-import type { ColumnChunk } from 'hyparquet';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
+import type { FooterChunk } from './parseFooter.ts';
 import type { ShardColumn, ShardLeaf } from './shardColumns.ts';
 
 /** Bytes `[startByte, endByte)` of the file, to be read to `targetByte` of the buffer. */
@@ -30,11 +30,13 @@ export interface RowGroupReads {
 
 /** A row group is read into one buffer and goes through 32-bit WASM memory. */
 const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
+/** What one column of a row group may hold: eight bytes each are a gigabyte, and a few bytes may say that they are there. */
+const MOST_VALUES = 2 ** 27;
 
 /** What of a shard decides its reads. */
 export type ReadableShard = Pick<
   ParquetShard,
-  'uri' | 'rowGroups' | 'columns' | 'metadata' | 'dataEndByte' | 'unreadableColumns'
+  'uri' | 'rowGroups' | 'columns' | 'chunks' | 'dataEndByte' | 'unreadableColumns'
 >;
 
 /**
@@ -52,8 +54,8 @@ export function rowGroupReads(
   joinGapBytes = 0,
 ): RowGroupReads {
   const rows = shard.rowGroups[rowGroup];
-  const group = shard.metadata.row_groups[rowGroup];
-  if (rows === undefined || group === undefined) {
+  const ofLeaves = shard.chunks[rowGroup];
+  if (rows === undefined || ofLeaves === undefined) {
     throw new Ncs4cvrError('SHARD_ROW_GROUP_MISSING', 'no such row group', {
       file: shard.uri,
       rowGroup,
@@ -61,17 +63,14 @@ export function rowGroupReads(
       found: `${rowGroup}`,
     });
   }
-  const located = [...new Set(columns)].map((name) => {
+  const all: MovableChunk[] = [];
+  const located = [...new Set(columns)].map((name): ReadColumn => {
     const column = findColumn(shard, rowGroup, name);
-    return {
-      column,
-      chunks: column.leaves.map((leaf) => locateChunk(shard, rowGroup, leaf, group.columns[leaf.index]!)),
-    };
+    const chunks = column.leaves.map((leaf) => locateChunk(shard, rowGroup, leaf, ofLeaves[leaf.index]!));
+    all.push(...chunks);
+    return { column, chunks };
   });
-  const ranges = coalesce(
-    located.flatMap(({ chunks }) => chunks),
-    joinGapBytes,
-  );
+  const ranges = coalesce(all, joinGapBytes);
   const lastRange = ranges.at(-1);
   const bufferBytes =
     lastRange === undefined ? 0 : lastRange.targetByte + lastRange.endByte - lastRange.startByte;
@@ -83,93 +82,100 @@ export function rowGroupReads(
       found: `${bufferBytes}`,
     });
   }
-  return {
-    rowGroup,
-    rowCount: rows.rowCount,
-    columns: located.map(({ column, chunks }) => ({
-      column,
-      chunks: chunks.map((chunk) => moveInto(ranges, chunk)),
-    })),
-    ranges,
-    bufferBytes,
-  };
+  for (const chunk of all) moveInto(ranges, chunk);
+  return { rowGroup, rowCount: rows.rowCount, columns: located, ranges, bufferBytes };
 }
 
 function findColumn(shard: ReadableShard, rowGroup: number, name: string): ShardColumn {
-  const place = { file: shard.uri, rowGroup, column: name };
+  const column = columnsByName(shard.columns).get(name);
   const reason = shard.unreadableColumns.get(name);
-  if (reason !== undefined) {
-    throw new Ncs4cvrError('SHARD_COLUMN_UNREADABLE', 'the column cannot be read', {
-      ...place,
-      found: reason,
-    });
-  }
-  const column = shard.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'no such column', place);
-  return column;
+  if (column !== undefined && reason === undefined) return column;
+  const place = { file: shard.uri, rowGroup, column: name };
+  if (reason === undefined) throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'no such column', place);
+  throw new Ncs4cvrError('SHARD_COLUMN_UNREADABLE', 'the column cannot be read', { ...place, found: reason });
 }
+
+/** Shards of one schema share their columns. */
+const byName = new WeakMap<readonly ShardColumn[], ReadonlyMap<string, ShardColumn>>();
+
+function columnsByName(columns: readonly ShardColumn[]): ReadonlyMap<string, ShardColumn> {
+  let found = byName.get(columns);
+  if (found === undefined) {
+    found = new Map(columns.map((column) => [column.name, column]));
+    byName.set(columns, found);
+  }
+  return found;
+}
+
+/** A chunk whose positions turn from those in the file to those in the buffer. */
+type MovableChunk = { -readonly [Key in keyof PlacedChunk]: PlacedChunk[Key] };
 
 /** Checks one chunk's metadata; positions are in the file. */
 function locateChunk(
   shard: ReadableShard,
   rowGroup: number,
   leaf: ShardLeaf,
-  chunk: ColumnChunk,
-): PlacedChunk {
-  const place = { file: shard.uri, rowGroup, column: leaf.path.join('.') };
-  const meta = chunk.meta_data;
-  if (chunk.crypto_metadata !== undefined || chunk.encrypted_column_metadata !== undefined) {
-    throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported', place);
-  }
-  if (chunk.file_path) {
-    throw new Ncs4cvrError('SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', {
-      ...place,
-      found: chunk.file_path,
+  chunk: FooterChunk,
+): MovableChunk {
+  const { type, codec, dictionaryPageByte = 0 } = chunk;
+  const failure = (code: string, summary: string, found?: string, expected?: string) =>
+    new Ncs4cvrError(code, summary, {
+      ...{ file: shard.uri, rowGroup, column: leaf.path.join('.') },
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
     });
-  }
-  if (meta === undefined || meta.type !== leaf.element.type) {
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the column chunk does not fit the schema', {
-      ...place,
-      expected: String(leaf.element.type),
-      found: meta === undefined ? 'no metadata' : String(meta.type),
-    });
-  }
-  if (meta.codec === undefined || meta.codec === 'LZO') {
-    throw new Ncs4cvrError('SHARD_CODEC_UNSUPPORTED', 'the compression codec is not supported', {
-      ...place,
-      expected: 'UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, LZ4_RAW or ZSTD',
-      found: meta.codec ?? 'an unknown codec',
-    });
-  }
-  const number = (what: string, value: bigint | undefined): number => {
-    const result = Number(value);
-    if (typeof value === 'bigint' && value >= 0n && Number.isSafeInteger(result)) return result;
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', `${what} makes no sense`, { ...place, found: `${value}` });
+  const checked = (what: string, value: number | undefined): number => {
+    if (value !== undefined && Number.isSafeInteger(value) && value >= 0) return value;
+    throw failure('SHARD_FOOTER_INVALID', `${what} makes no sense`, `${value}`);
   };
-  const dataPageByte = number('the data page offset', meta.data_page_offset);
-  const dictionaryByte = number('the dictionary page offset', meta.dictionary_page_offset ?? 0n);
+  if (chunk.isEncrypted) {
+    throw failure('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported');
+  }
+  if (chunk.filePath) {
+    throw failure('SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', chunk.filePath);
+  }
+  if (type === undefined || type !== leaf.element.type) {
+    const summary = 'the column chunk does not fit the schema';
+    throw failure('SHARD_FOOTER_INVALID', summary, type ?? 'no known type', String(leaf.element.type));
+  }
+  if (codec === undefined || codec === 'LZO') {
+    const readable = 'UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, LZ4_RAW or ZSTD';
+    const summary = 'the compression codec is not supported';
+    throw failure('SHARD_CODEC_UNSUPPORTED', summary, codec ?? 'an unknown codec', readable);
+  }
+  const dataPageByte = checked('the data page offset', chunk.dataPageByte);
+  const dictionaryByte = checked('the dictionary page offset', dictionaryPageByte);
   // Some writers set a dictionary page offset of 0, or one past the first data page, for "no dictionary".
   const startByte = dictionaryByte > 0 && dictionaryByte < dataPageByte ? dictionaryByte : dataPageByte;
-  const endByte = startByte + number('the compressed size', meta.total_compressed_size);
+  const endByte = startByte + checked('the compressed size', chunk.compressedBytes);
   if (endByte > shard.dataEndByte) {
-    throw new Ncs4cvrError('SHARD_TRUNCATED', 'the column chunk reaches past the end of the data', {
-      ...place,
-      expected: `bytes ${startByte} to ${endByte}`,
-      found: `data up to byte ${shard.dataEndByte}`,
-    });
+    throw failure(
+      'SHARD_TRUNCATED',
+      'the column chunk reaches past the end of the data',
+      `data up to byte ${shard.dataEndByte}`,
+      `bytes ${startByte} to ${endByte}`,
+    );
   }
   if (dataPageByte > endByte) {
-    throw new Ncs4cvrError('SHARD_FOOTER_INVALID', 'the first data page is outside its column chunk', {
-      ...place,
-      expected: `bytes ${startByte} to ${endByte}`,
-      found: `byte ${dataPageByte}`,
-    });
+    throw failure(
+      'SHARD_FOOTER_INVALID',
+      'the first data page is outside its column chunk',
+      `byte ${dataPageByte}`,
+      `bytes ${startByte} to ${endByte}`,
+    );
+  }
+  const valueCount = checked('the value count', chunk.valueCount);
+  const { rowCount } = shard.rowGroups[rowGroup]!;
+  if (Math.max(valueCount, rowCount) > MOST_VALUES) {
+    const found = `${Math.max(valueCount, rowCount)}`;
+    const summary = 'the row group has too many values';
+    throw failure('SHARD_ROW_GROUP_TOO_LARGE', summary, found, `at most ${MOST_VALUES}`);
   }
   return {
-    type: meta.type,
-    codec: meta.codec,
-    valueCount: number('the value count', meta.num_values),
-    uncompressedBytes: number('the uncompressed size', meta.total_uncompressed_size),
+    type,
+    codec,
+    valueCount,
+    uncompressedBytes: checked('the uncompressed size', chunk.uncompressedBytes),
     startByte,
     endByte,
     dataPageOffset: dataPageByte - startByte,
@@ -191,10 +197,11 @@ function coalesce(chunks: readonly PlacedChunk[], joinGapBytes: number): ReadRan
   return ranges;
 }
 
-function moveInto(ranges: readonly ReadRange[], chunk: PlacedChunk): PlacedChunk {
-  const range = ranges.find(
-    ({ startByte, endByte }) => startByte <= chunk.startByte && chunk.endByte <= endByte,
-  )!;
-  const shift = range.targetByte - range.startByte;
-  return { ...chunk, startByte: chunk.startByte + shift, endByte: chunk.endByte + shift };
+function moveInto(ranges: readonly ReadRange[], chunk: MovableChunk): void {
+  for (const { startByte, endByte, targetByte } of ranges) {
+    if (chunk.startByte < startByte || chunk.endByte > endByte) continue;
+    chunk.startByte += targetByte - startByte;
+    chunk.endByte += targetByte - startByte;
+    return;
+  }
 }

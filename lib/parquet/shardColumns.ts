@@ -1,4 +1,4 @@
-import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
+import { parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
 
 /** One leaf of the schema tree: the unit Parquet stores as a column chunk. */
 export interface ShardLeaf {
@@ -16,15 +16,18 @@ export interface ShardColumn {
   readonly leaves: readonly ShardLeaf[];
 }
 
+/** Groups within groups; the decoder exhausts its stack at some hundreds, and no feature is below four. */
+const MOST_NESTED = 64;
+
 /**
  * Splits a file's schema into its top-level columns, in file order.
  *
  * @throws Error when the schema tree is not well formed.
  */
-export function shardColumns(metadata: FileMetaData): ShardColumn[] {
-  const root = parquetSchema(metadata);
-  if (root.count !== metadata.schema.length) {
-    throw new Error(`schema has ${metadata.schema.length} elements, its tree has ${root.count}`);
+export function shardColumns(schema: SchemaElement[]): ShardColumn[] {
+  const root = parquetSchema({ schema });
+  if (root.count !== schema.length) {
+    throw new Error(`schema has ${schema.length} elements, its tree has ${root.count}`);
   }
   let leafIndex = 0;
   return root.children.map((column) => {
@@ -32,6 +35,7 @@ export function shardColumns(metadata: FileMetaData): ShardColumn[] {
     const leaves: ShardLeaf[] = [];
     const visit = (node: SchemaTree): void => {
       const { element } = node;
+      if (node.path.length > MOST_NESTED) throw new Error(`columns are nested more than ${MOST_NESTED} deep`);
       if (node.children.length === 0) {
         if (element.type === undefined)
           throw new Error(`schema element '${node.path.join('.')}' has no type`);

@@ -37,6 +37,9 @@ const scoreReferenceSchema = z.strictObject({
 });
 export type ScoreReference = Readonly<z.infer<typeof scoreReferenceSchema>>;
 
+/** At most so many values of a feature are slices of their own. */
+export const MAX_SLICE_IDS = 20;
+
 const sliceReferenceSchema = z.strictObject({
   /** A categorical or bucketed feature. */
   name: z.string(),

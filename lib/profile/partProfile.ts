@@ -20,6 +20,11 @@ export type FeatureProfile = Readonly<z.infer<typeof featureProfileSchema>>;
 /** Scores summed as whole multiples of 2^-24, so that sums don't depend on their order: exact up to 2^29 rows. */
 export const SCORE_UNIT = 2 ** -24;
 
+/** A score in [0, 1] in whole SCORE_UNITs. Others, which no part may hold, count as 0 until the part is refused. */
+export function scoreUnits(score: number): number {
+  return score >= 0 && score <= 1 ? Math.round(score / SCORE_UNIT) : 0;
+}
+
 const sliceProfileSchema = z.strictObject({
   /** The feature whose values are the slices. */
   name: z.string(),
@@ -36,6 +41,11 @@ const labelProfileSchema = z.strictObject({
   /** By the bin of the task's score: all these rows, and those whose label is positive. */
   rowCounts: scoreCountsSchema,
   positiveCounts: scoreCountsSchema,
+  /**
+   * Rows whose label lies between 0 and 1, which are in no other number: the others of such a task say nothing of its mean.
+   * Absent without any.
+   */
+  soft: z.int().min(1).optional(),
 });
 export type LabelProfile = Readonly<z.infer<typeof labelProfileSchema>>;
 

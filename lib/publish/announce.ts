@@ -3,6 +3,7 @@ import { sha256 } from '../base/digest.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
+import type { BlockedPartition } from './blockedPartition.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 import { below } from './outputLayout.ts';
 import type { Pointer } from './pointer.ts';
@@ -26,10 +27,36 @@ export interface PublishedEvent {
   readonly hold: string | null;
 }
 
-/** Who tells readers. */
+/** What is told when a gate has kept a publication from readers. At least once for every attempt; by nobody when it was killed. */
+export interface BlockedEvent {
+  readonly eventVersion: 1;
+  /** 64 hex digits, the same for every attempt to publish the same while the same is visible. */
+  readonly deduplicationId: string;
+  readonly scores: string;
+  readonly partition: string;
+  /** Of the pointer, which stays; 0 where nothing was ever published. */
+  readonly generation: number;
+  /** Of what was to be published, below the output root. */
+  readonly manifest: string;
+  readonly manifestUri: string;
+  /** Every gate's verdict. */
+  readonly auditUri: string;
+  readonly model: ModelIdentity;
+  readonly rows: number;
+  /** Why, in words; the first ones, since an event has an end. */
+  readonly problems: readonly string[];
+  readonly problemCount: number;
+}
+
+/** Names of the events, as rules match them. */
+export type ScoresEvent =
+  | { readonly type: 'Scores Published'; readonly detail: PublishedEvent }
+  | { readonly type: 'Scores Blocked'; readonly detail: BlockedEvent };
+
+/** Who tells readers and operators. */
 export interface Announcer {
   /** Returns when the event is accepted: it will be delivered, once or more. @throws Error otherwise */
-  send(event: PublishedEvent): Promise<void>;
+  send(event: ScoresEvent): Promise<void>;
 }
 
 /** A marker is the event that was sent; of one by another version of the code, too, this is all that counts. */
@@ -48,11 +75,40 @@ export async function announce(root: string, pointer: Pointer, announcer: Announ
   const storage = storageFor(uri);
   const marker = await storage.readVersioned(uri);
   if (marker !== undefined && announcedId(marker.bytes) === event.deduplicationId) return false;
-  await announcer.send(event);
+  await announcer.send({ type: 'Scores Published', detail: event });
   const bytes = encodeJson(event);
   // Generations begin anew where a pointer was removed: a marker of the one before is replaced. Who loses has told the same.
   await writeIfUnchanged(storage, uri, bytes, marker?.version);
   return true;
+}
+
+/** Problems in an event, and characters of each: EventBridge takes 256 KB. */
+const TOLD_PROBLEMS = 20;
+const TOLD_CHARACTERS = 1_000;
+
+/** Tells operators of a blocked publication, every time that it is met. @throws Error of the announcer */
+export function announceBlocked(
+  root: string,
+  { partition, generation, publication, problems }: BlockedPartition,
+  announcer: Announcer,
+): Promise<void> {
+  const scores = root.replace(/\/+$/, '');
+  const { manifest, audit, model, rows, sha256: digest } = publication;
+  const detail: BlockedEvent = {
+    eventVersion: 1,
+    deduplicationId: sha256(encodeJson([scores, partition, generation, digest, audit])),
+    scores,
+    partition,
+    generation,
+    manifest,
+    manifestUri: below(scores, manifest),
+    auditUri: below(scores, audit),
+    model,
+    rows,
+    problems: problems.slice(0, TOLD_PROBLEMS).map((problem) => problem.slice(0, TOLD_CHARACTERS)),
+    problemCount: problems.length,
+  };
+  return announcer.send({ type: 'Scores Blocked', detail });
 }
 
 function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {

@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
+import { type Verdict, verdictSchema } from '../gates/verdict.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { earlierPublicationsSchema } from './earlierPublications.ts';
 import { auditPath, below, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
 import type { PartitionRun } from './partitionRun.ts';
 
 /**
- * Who has published a manifest, and why: what isn't part of the manifest, whose bytes follow from its parts. The pointer
- * names it; no reader of scores needs it.
+ * Who has published a manifest or been kept from it, and why: what isn't part of the manifest, whose bytes follow from its
+ * parts. The pointer names it, or the note of a blocked partition; no reader of scores needs it.
  */
 const auditSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
@@ -22,14 +24,20 @@ const auditSchema = z.strictObject({
   targetRows: z.int().min(1),
   toleratedBrokenShards: z.int().min(0),
   liftHold: z.boolean(),
+  /** What the gates compared with. */
+  earlier: earlierPublicationsSchema,
+  /** Of every gate; empty where the manifest was visible before, such as when a hold is lifted. */
+  verdicts: z.array(verdictSchema).readonly(),
+  /** Why an operator has published what a gate had blocked; null for all else. */
+  override: z.string().nullable(),
 });
-type Audit = Readonly<z.infer<typeof auditSchema>>;
+export type Audit = Readonly<z.infer<typeof auditSchema>>;
 
-/** Writes the audit document of a publication that is about to become visible. @returns its path below the root */
-export async function writeAudit(run: PartitionRun, manifestSha256: string): Promise<string> {
-  const { root, partition, inputUri, jobDigest } = run;
+/** The audit document of a publication that is about to become visible, or to be blocked. */
+export function auditOf(run: PartitionRun, manifestSha256: string, verdicts: readonly Verdict[]): Audit {
+  const { partition, inputUri, jobDigest, earlier } = run;
   const { basedOnGeneration, targetRows, toleratedBrokenShards, liftHold } = run;
-  const audit: Audit = {
+  return {
     formatVersion: OUTPUT_FORMAT_VERSION,
     partition,
     manifestSha256,
@@ -40,7 +48,15 @@ export async function writeAudit(run: PartitionRun, manifestSha256: string): Pro
     targetRows,
     toleratedBrokenShards,
     liftHold,
+    earlier,
+    verdicts,
+    override: null,
   };
+}
+
+/** @returns its path below the root */
+export async function writeAudit(root: string, audit: Audit): Promise<string> {
+  const { partition } = audit;
   const bytes = encodeJson(audit);
   const path = auditPath(partition, sha256(bytes));
   const uri = below(root, path);

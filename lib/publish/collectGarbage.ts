@@ -31,7 +31,7 @@ export const LEAST_GARBAGE_DAYS = 2;
 /** Folders of what only a run needs: its plans, pieces of long parts, and notes that are made anew where they still hold. */
 const LEFTOVERS = ['plans', 'segments', 'broken'];
 /** Folders of what belongs to a partition. */
-const PARTITIONED = ['parts', 'receipts', 'announced', 'audits'];
+const PARTITIONED = ['parts', 'receipts', 'announced', 'audits', 'keys'];
 /** Objects that are deleted at a time; each takes a few requests. */
 const DELETIONS_AT_A_TIME = 16;
 
@@ -50,8 +50,8 @@ interface Found {
 
 /**
  * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
- * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part only
- * a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
+ * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part, and
+ * its keys' fingerprints with it, only a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
  * replaced stays. Manifests are small and stay. Works on one folder of partitions at a time.
  * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
@@ -102,7 +102,7 @@ async function garbageBelow(
   isOld: (file: ListedFile) => boolean,
   condemnedBeforeMillis: number,
 ): Promise<Found> {
-  const [parts, receipts, markers, audits] = await Promise.all(
+  const [parts, receipts, markers, audits, fingerprints] = await Promise.all(
     PARTITIONED.map(async (kind) => {
       const found = await listIfAny(joinUri(root, kind, folder));
       return found.map((file) => ({ file, ...placeOf(`${folder}/${file.relativePath}`) }));
@@ -119,6 +119,7 @@ async function garbageBelow(
   let waitingParts = 0;
 
   const partOf = new Map(parts!.map(({ file, path }) => [`${path}-${file.sizeBytes}`, file]));
+  const fingerprintsOf = new Map(fingerprints!.map(({ file, path }) => [path, file]));
   const seen = new Set<string>();
   for (const { file: receipt, path, partition, name } of receipts!) {
     seen.add(path);
@@ -128,8 +129,8 @@ async function garbageBelow(
     if ((await lookOf(partition)()).partIds.has(partId)) continue;
     if (isMark && receipt.modifiedMillis < condemnedBeforeMillis) {
       const look = async () => (await lookOf(partition)()).partIds.has(partId);
-      const files = part === undefined ? [receipt] : [part, receipt];
-      candidates.push({ files, remove: () => removeClaimed(receipt, part, look) });
+      const ofPart = part === undefined ? [] : filesOf(part, fingerprintsOf.get(`${partition}/${partId}`));
+      candidates.push({ files: [...ofPart, receipt], remove: () => removeClaimed(receipt, ofPart, look) });
     } else if (isMark) waitingParts++;
     else if (isOld(receipt) && (part === undefined || isOld(part))) {
       const { uri, version } = receipt;
@@ -142,6 +143,13 @@ async function garbageBelow(
     const uri = below(root, receiptPath(partition, partId, part.sizeBytes));
     marks.push(() => storageFor(uri).createIfAbsent(uri, newMark('condemned')));
   }
+  const partPaths = new Set(parts!.map(({ path }) => path));
+  for (const { file, path } of fingerprints!) {
+    if (partPaths.has(path) || !isOld(file)) continue;
+    const part = below(root, `parts/${path}.arrow`);
+    const hasPart = async () => (await storageFor(part).stat(part)) !== undefined;
+    candidates.push({ files: [file], remove: () => removeUnlessNeeded(file, hasPart) });
+  }
   for (const { file, partition, name } of markers!) {
     const isPast = async () => {
       const { generation } = await lookOf(partition)();
@@ -153,7 +161,7 @@ async function garbageBelow(
   for (const { file, path, partition } of audits!) {
     const isNamed = async () => (await lookOf(partition)()).audits.has(`audits/${path}.json`);
     if (!isOld(file) || (await isNamed())) continue;
-    candidates.push({ files: [file], remove: () => removeAudit(file, isNamed) });
+    candidates.push({ files: [file], remove: () => removeUnlessNeeded(file, isNamed) });
   }
   return { candidates, marks, waitingParts };
 }
@@ -166,36 +174,45 @@ function placeOf(relativePath: string): { path: string; partition: string; name:
 }
 
 /**
+ * In the order in which they are deleted. Whoever scores the part anew finds it gone, and so writes its fingerprints after
+ * these were deleted.
+ */
+function filesOf(part: ListedFile, fingerprints: ListedFile | undefined): readonly ListedFile[] {
+  return fingerprints === undefined ? [part] : [fingerprints, part];
+}
+
+/**
  * Deletes a part whose mark has stood long enough. Only after the claim has taken the mark's place is it certain that no
  * receipt is written any more, and that a look at the pointer shows every publisher that had read one before the mark.
+ * @param files of the part, none where it is gone
  */
 async function removeClaimed(
   mark: ListedFile,
-  part: ListedFile | undefined,
+  files: readonly ListedFile[],
   isReached: () => Promise<boolean>,
 ): Promise<boolean> {
   const storage = storageFor(mark.uri);
   const claimed = await storage.replaceIfVersion(mark.uri, newMark('claimed'), mark.version);
   if (claimed === undefined) return false;
   const claimedMillis = performance.now();
-  const isKept = part !== undefined && (await isReached());
+  const isKept = files.length > 0 && (await isReached());
   // The next call finds the claim, and takes it over a day later.
   if (performance.now() - claimedMillis > CLAIM_USE_MILLIS) return false;
-  if (part !== undefined && !isKept) await storage.remove(part.uri);
+  if (!isKept) await removed(files);
   await storage.remove(mark.uri);
   return !isKept;
 }
 
 /**
- * Deletes an audit document and puts it back if a publisher has flipped to it meanwhile; one that flips later writes it anew
- * after its flip.
+ * Deletes a file and puts it back if somebody has come to need it meanwhile: a publisher that has flipped to an audit document
+ * (one that flips later writes it anew after its flip), a scorer that has made the part of these fingerprints anew.
  */
-async function removeAudit({ uri }: ListedFile, isNamed: () => Promise<boolean>): Promise<boolean> {
+async function removeUnlessNeeded({ uri }: ListedFile, isNeeded: () => Promise<boolean>): Promise<boolean> {
   const storage = storageFor(uri);
   const found = await storage.readVersioned(uri);
-  if (found === undefined || (await isNamed())) return false;
+  if (found === undefined || (await isNeeded())) return false;
   await storage.remove(uri);
-  if (!(await isNamed())) return true;
+  if (!(await isNeeded())) return true;
   await storage.createIfAbsent(uri, found.bytes);
   return false;
 }

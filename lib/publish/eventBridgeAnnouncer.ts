@@ -1,10 +1,9 @@
 import { type ErrorDetails, messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { mayPass, type RetryLaw, retry } from '../base/retry.ts';
-import type { Announcer, PublishedEvent } from './announce.ts';
+import type { Announcer, ScoresEvent } from './announce.ts';
 
 /** What rules match on, beside the fields of the event. */
 const EVENT_SOURCE = 'ncs4cvr';
-const EVENT_TYPE = 'Scores Published';
 
 /** A request is tried this often in all, with the SDK's jittered backoff in between. */
 const ATTEMPTS = 6;
@@ -27,8 +26,8 @@ export function eventBridgeAnnouncer(bus: string): Announcer {
       const entry = {
         EventBusName: bus,
         Source: EVENT_SOURCE,
-        DetailType: EVENT_TYPE,
-        Detail: JSON.stringify(event),
+        DetailType: event.type,
+        Detail: JSON.stringify(event.detail),
       };
       const put = () => client.send(new sdk.PutEventsCommand({ Entries: [entry] }));
       await retry(
@@ -73,12 +72,15 @@ function mayPassLater(thrown: unknown): boolean {
 }
 
 function notAnnounced(
-  { partition, generation }: PublishedEvent,
+  { type, detail: { partition, generation } }: ScoresEvent,
   bus: string,
   found: string,
   details: Pick<ErrorDetails, 'cause' | 'retryable'>,
 ): Ncs4cvrError {
-  const summary = `generation ${generation} of ${partition} is published, but nobody was told`;
+  const summary =
+    type === 'Scores Published'
+      ? `generation ${generation} of ${partition} is published, but nobody was told`
+      : `${partition} is blocked, but nobody was told`;
   const expected = 'the bus to take the event';
   return new Ncs4cvrError('PUBLISH_NOT_ANNOUNCED', summary, { file: bus, expected, found, ...details });
 }

@@ -1,6 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import type { RunAudit } from '../gates/runAuditCommand.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
 import { cutPartition } from './cutPartition.ts';
 import { planOfCut } from './makeRunPlan.ts';
@@ -22,6 +23,8 @@ export interface ExecutedPartition {
 
 export interface ExecuteOptions {
   readonly workers: number;
+  /** The user's own audit, where it may run. */
+  readonly runAudit?: RunAudit;
   /** Called after every part that was scored. */
   readonly onPart?: (partition: string, rows: number) => void;
 }
@@ -37,7 +40,7 @@ const ATTEMPTS = 3;
 export async function executePlan(
   plan: RunPlan,
   bundle: ModelBundle,
-  { workers, onPart }: ExecuteOptions,
+  { workers, runAudit, onPart }: ExecuteOptions,
 ): Promise<ExecutedPartition[]> {
   refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
@@ -56,7 +59,7 @@ export async function executePlan(
         onPart?.(partition, rows);
       };
       const open = openParts(plan.partitions[index]!);
-      const outcome = await executePartition(run, open, bundle, pool, workers, onScored).catch(
+      const outcome = await executePartition(run, open, bundle, pool, workers, runAudit, onScored).catch(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
       executed.push({ partition, partsScored, outcome });
@@ -78,6 +81,7 @@ async function executePartition(
   bundle: ModelBundle,
   pool: WorkerPool,
   workers: number,
+  runAudit: RunAudit | undefined,
   onScored: (rows: number) => void,
 ): Promise<PublishOutcome> {
   // Before the work: what can't be published isn't scored.
@@ -101,7 +105,7 @@ async function executePartition(
       }
     });
     if (failures.length > 0) throw failures[0];
-    const outcome = await publishPartition(run);
+    const outcome = await publishPartition(run, runAudit === undefined ? {} : { runAudit });
     if (outcome.kind !== 'incomplete' || dropped === 0 || attempt === ATTEMPTS) return outcome;
     const cut = (await cutPartition(run))!;
     open = openParts(await planOfCut(run, cut));

@@ -1,3 +1,4 @@
+import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
 import type { InputPartition } from '../job/readiness.ts';
 import { type CutPartition, cutPartition } from './cutPartition.ts';
 import { type PartitionRun, partitionRuns, type RunSettings } from './partitionRun.ts';
@@ -15,10 +16,11 @@ export interface MadePlan {
 export async function makeRunPlan(
   settings: RunSettings,
   partitions: readonly InputPartition[],
+  layout: PartitionLayout = parsePartitionLayout(DEFAULT_LAYOUT),
 ): Promise<MadePlan> {
   const planned: PlannedPartition[] = [];
   const ignored: string[] = [];
-  for (const run of await partitionRuns(settings, partitions)) {
+  for (const run of await partitionRuns(settings, partitions, layout)) {
     const cut = (await cutPartition(run))!;
     planned.push(await planOfCut(run, cut));
     ignored.push(...cut.ignored);
@@ -28,15 +30,16 @@ export async function makeRunPlan(
 
 /** What is to be done of a partition that was cut. */
 export async function planOfCut(
-  run: Pick<PartitionRun, 'root' | 'partition' | 'inputUri' | 'basedOnGeneration'>,
+  run: Pick<PartitionRun, 'root' | 'partition' | 'inputUri' | 'basedOnGeneration' | 'earlier'>,
   { parts, broken, shardCount, sizeBytes }: CutPartition,
 ): Promise<PlannedPartition> {
-  const { partition, inputUri, basedOnGeneration } = run;
+  const { partition, inputUri, basedOnGeneration, earlier } = run;
   const done = await doneParts(run);
   return {
     partition,
     inputUri,
     basedOnGeneration,
+    earlier,
     shardCount,
     sizeBytes,
     parts: [...parts],

@@ -3,19 +3,27 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { joinUri } from '../storage/uri.ts';
 
-/** Of pointers, manifests, receipts and what stands beside them; 1 named absolute URIs, and one shard per part. */
-export const OUTPUT_FORMAT_VERSION = 2;
+/**
+ * Of pointers, manifests, receipts and what stands beside them. 1 named absolute URIs, and one shard per part; 2 had receipts
+ * without profiles.
+ */
+export const OUTPUT_FORMAT_VERSION = 3;
+const OUTDATED_VERSIONS: readonly unknown[] = [1, 2];
 
 // Where things are below an output root (docs/publish-protocol.md), as paths. A partition is a path such as `dt=2022-05-06`.
 export const partPath = (partition: string, partId: string): string => `parts/${partition}/${partId}.arrow`;
 /** The part's length is in the name: a listing tells what is done. */
 export const receiptPath = (partition: string, partId: string, sizeBytes: number): string =>
   `receipts/${partition}/${partId}-${sizeBytes}.json`;
-/** Rows of a part that took more than one call, see scorePart. */
+/** Of a part's row keys, see PartKeys. */
+export const fingerprintsPath = (partition: string, partId: string): string =>
+  `keys/${partition}/${partId}.bin`;
+/** Rows of a part that took more than one call, see scorePart: `X.arrow`, and their profile in `X.json`. */
 export const segmentFolder = (partition: string, partId: string): string => `segments/${partition}/${partId}`;
 export const manifestPath = (partition: string, digest: string): string =>
   `manifests/${partition}/${digest}.json`;
 export const auditPath = (partition: string, digest: string): string => `audits/${partition}/${digest}.json`;
+export const blockedPath = (partition: string): string => `blocked/${partition}.json`;
 export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
 export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
 export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;
@@ -30,7 +38,7 @@ export function below(root: string, path: string): string {
 /**
  * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
- * @throws Ncs4cvrError PUBLISH_ROOT_OUTDATED for a document of format 1; PUBLISH_DOCUMENT_INVALID naming every problem
+ * @throws Ncs4cvrError PUBLISH_ROOT_OUTDATED for a document of an earlier format; PUBLISH_DOCUMENT_INVALID naming every problem
  */
 export function decodeOutputDocument<Schema extends z.ZodType>(
   bytes: Uint8Array,
@@ -40,12 +48,16 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const code = 'PUBLISH_DOCUMENT_INVALID';
   const document = decodeJson(bytes, { code, file: uri });
-  if (isRecord(document) && document.formatVersion === 1) {
+  if (isRecord(document) && OUTDATED_VERSIONS.includes(document.formatVersion)) {
     throw new Ncs4cvrError(
       'PUBLISH_ROOT_OUTDATED',
       'these scores were published by an earlier version of this project; publish into a new output root, ' +
         'let readers move to it, and delete this one',
-      { file: uri, expected: `format version ${OUTPUT_FORMAT_VERSION}`, found: '1' },
+      {
+        file: uri,
+        expected: `format version ${OUTPUT_FORMAT_VERSION}`,
+        found: String(document.formatVersion),
+      },
     );
   }
   const summary = `this isn't a valid ${kind}; another program may have changed it`;

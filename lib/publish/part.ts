@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
-import { cutShard, type NamedShape, type Span, spanSchema, wholeSpan } from './span.ts';
+import { cutShard, type NamedShape, pathSchema, type Span, spanSchema, wholeSpan } from './span.ts';
 
 /** What becomes one output file: spans of one shard or of several, in the order of the input. */
 export const partSchema = z.strictObject({
-  partId: z.string(),
+  /** A name of one segment. */
+  partId: pathSchema.refine((name) => !name.includes('/'), 'expected a name'),
   rows: z.int().min(0),
   spans: z.array(spanSchema).min(1).readonly(),
 });

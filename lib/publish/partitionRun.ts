@@ -1,39 +1,51 @@
 import { z } from 'zod';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { gateSettingsSchema } from '../job/gateSettings.ts';
 import { digestOfJob, type JobDocument } from '../job/jobDocument.ts';
+import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
 import type { InputPartition } from '../job/readiness.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { earlierPublications, earlierPublicationsSchema } from './earlierPublications.ts';
 import { type ModelIdentity, modelIdentity, modelIdentitySchema, refuseOtherModel } from './modelIdentity.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 import { pathSchema } from './span.ts';
 
-/** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only. */
-export const PLAN_FORMAT_VERSION = 3;
+/** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only, 3 no gates. */
+export const PLAN_FORMAT_VERSION = 4;
 
 export const runSettingsSchema = z.strictObject({
-  modelUri: z.string(),
+  modelUri: z.string().min(1),
   model: modelIdentitySchema,
   /** Output root of the scores. */
-  root: z.string(),
+  root: z.string().min(1),
   targetRows: z.int().min(1),
   /** Shards of a partition that may be left out of what is published. */
   toleratedBrokenShards: z.int().min(0),
+  /** As in the job document. */
+  gates: gateSettingsSchema,
   /** As in the job document; all shards count without one. */
   shardPattern: z.string().optional(),
   /** Of the job document, see `digestOfJob`. */
   jobDigest: z.string(),
   /** Publish although an operator has rolled the partition back. */
   liftHold: z.boolean(),
+  /**
+   * Count the labels that shards have already, against the scores of their rows. Not by default; parts that are done keep the
+   * profile that they have.
+   */
+  countLabels: z.boolean().optional(),
 });
 /** What all partitions of a run have in common. */
 export type RunSettings = Readonly<z.infer<typeof runSettingsSchema>>;
 
 export const partitionInputSchema = z.strictObject({
   partition: pathSchema,
-  inputUri: z.string(),
+  inputUri: z.string().min(1),
   /** Of the pointer when the run was planned; 0 for a partition that was never published. */
   basedOnGeneration: z.int().min(0),
+  /** What the gates compare it with. */
+  earlier: earlierPublicationsSchema,
 });
 
 /** One partition of a run: all that planning, scoring and publishing it needs to know. Small, whatever the partition holds. */
@@ -59,6 +71,9 @@ export function runSettingsOf(job: JobDocument, { uri, model }: ModelAt, liftHol
     root: job.scores,
     targetRows: job.targetRows,
     toleratedBrokenShards: job.tolerated.brokenShards,
+    gates: job.gates,
+    // Their columns are read only for somebody who looks at them.
+    ...(job.gates.calibration.action === 'off' ? {} : { countLabels: true }),
     ...(job.shardPattern === undefined ? {} : { shardPattern: job.shardPattern }),
     jobDigest: digestOfJob(job),
     liftHold,
@@ -69,14 +84,29 @@ export function runSettingsOf(job: JobDocument, { uri, model }: ModelAt, liftHol
 const READS_AT_A_TIME = 32;
 
 /** What a run that somebody has chosen partitions and a model for does, partition by partition. */
-export function partitionRuns(
+export async function partitionRuns(
   settings: RunSettings,
   partitions: readonly InputPartition[],
+  layout: PartitionLayout = parsePartitionLayout(DEFAULT_LAYOUT),
 ): Promise<PartitionRun[]> {
-  return mapConcurrently(partitions, READS_AT_A_TIME, async ({ partition, inputUri }) => {
-    const { pointer } = await readPointer(settings.root, partition);
-    const basedOnGeneration = pointer?.generation ?? 0;
-    return { formatVersion: PLAN_FORMAT_VERSION, ...settings, partition, inputUri, basedOnGeneration };
+  const { root, gates } = settings;
+  const pointers = new Map(
+    await mapConcurrently(partitions, READS_AT_A_TIME, async ({ partition }) => {
+      return [partition, (await readPointer(root, partition)).pointer] as const;
+    }),
+  );
+  const earlierOf = await earlierPublications(root, gates, layout, pointers);
+  return partitions.map(({ partition, inputUri }) => {
+    const basedOnGeneration = pointers.get(partition)?.generation ?? 0;
+    const earlier = earlierOf.get(partition)!;
+    return {
+      formatVersion: PLAN_FORMAT_VERSION,
+      ...settings,
+      partition,
+      inputUri,
+      basedOnGeneration,
+      earlier,
+    };
   });
 }
 
@@ -96,7 +126,9 @@ export async function arrivalRun(
   const model = pointer === undefined ? await firstModel() : await publishedModel(pointer);
   const basedOnGeneration = pointer?.generation ?? 0;
   const settings = runSettingsOf(job, model);
-  return { formatVersion: PLAN_FORMAT_VERSION, ...settings, partition, inputUri, basedOnGeneration };
+  const pointers = new Map([[partition, pointer]]);
+  const earlier = (await earlierPublications(job.scores, job.gates, job.layout, pointers)).get(partition)!;
+  return { formatVersion: PLAN_FORMAT_VERSION, ...settings, partition, inputUri, basedOnGeneration, earlier };
 }
 
 async function publishedModel({ current: { modelUri, model } }: Pointer): Promise<ModelAt> {

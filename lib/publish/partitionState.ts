@@ -5,14 +5,16 @@ import { type DayRange, listPartitions, type SkippedFolder } from '../job/listPa
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { inputPartition, whyNotReady } from '../job/readiness.ts';
 import { findShards } from '../storage/listShards.ts';
+import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { readManifest } from './manifest.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 
 /**
  * Where a partition of the input stands: `landing` (not published, and not ready to be), `complete` (ready, not published),
- * `published`, `late` (published, but shards have landed, changed or gone since), or `held` by an operator.
+ * `published`, `late` (published, but shards have landed, changed or gone since), `blocked` (the last run would have published, and a
+ * gate kept it from readers), or `held` by an operator.
  */
-type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'held';
+type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'blocked' | 'held';
 
 export interface PartitionState {
   readonly partition: string;
@@ -35,6 +37,11 @@ export async function partitionState(
   nowMillis: number,
 ): Promise<PartitionState> {
   const { pointer = null } = await readPointer(job.scores, partition);
+  const blocked =
+    pointer !== null && pointer.hold !== null
+      ? undefined
+      : await blockedNow(job.scores, partition, pointer?.generation ?? 0);
+  if (blocked !== undefined) return { partition, stage: 'blocked', reason: blockedReason(blocked), pointer };
   if (pointer === null) {
     const laidOut = layOutPartition(job.layout, partition);
     const reason = typeof laidOut === 'string' ? laidOut : await whyNotReady(job, [laidOut], nowMillis);
@@ -43,6 +50,14 @@ export async function partitionState(
   if (pointer.hold !== null) return { partition, stage: 'held', reason: pointer.hold, pointer };
   const reason = await whyLate(job, partition, pointer);
   return { partition, stage: reason === undefined ? 'published' : 'late', reason, pointer };
+}
+
+/** Problems of a blocked partition that are named in one line. */
+const NAMED_PROBLEMS = 3;
+
+export function blockedReason({ problems }: BlockedPartition): string {
+  const more = problems.length > NAMED_PROBLEMS ? ` and ${problems.length - NAMED_PROBLEMS} more` : '';
+  return `${problems.slice(0, NAMED_PROBLEMS).join('; ')}${more}`;
 }
 
 async function whyLate(

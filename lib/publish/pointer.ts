@@ -4,11 +4,12 @@ import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, pointerPath } from './outputLayout.ts';
+import { pathSchema } from './span.ts';
 
 /** A manifest that a partition has, or had. */
-const publicationSchema = z.strictObject({
+export const publicationSchema = z.strictObject({
   /** Path below the output root. */
-  manifest: z.string(),
+  manifest: pathSchema,
   /** Of the manifest's bytes. */
   sha256: z.string(),
   model: modelIdentitySchema,
@@ -19,7 +20,7 @@ const publicationSchema = z.strictObject({
   modelUri: z.string(),
   rows: z.int(),
   /** Path of the audit document below the output root. */
-  audit: z.string(),
+  audit: pathSchema,
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
 

@@ -1,10 +1,15 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
+import { blockingVerdicts } from '../gates/judgePublication.ts';
+import type { RunAudit } from '../gates/runAuditCommand.ts';
+import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
-import { writeAudit } from './audit.ts';
+import { auditOf, writeAudit } from './audit.ts';
+import { type BlockedPartition, clearBlocked, noteBlocked } from './blockedPartition.ts';
 import { type BrokenShard, describeBrokenShard } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
+import { judgePartition } from './judgePartition.ts';
 import { manifestOf, readManifest, receiptsIn, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
@@ -12,8 +17,8 @@ import type { PartitionRun } from './partitionRun.ts';
 import { flipPointer, type Pointer, type Publication, readPointer } from './pointer.ts';
 import { doneParts, type Receipt, readReceipt } from './receipt.ts';
 
-/** What a gate sees of a partition that is about to be published. */
-interface GateInput {
+/** What an input check sees of a partition that is about to be published. */
+interface CheckedInput {
   readonly run: PartitionRun;
   /** What the input holds. */
   readonly parts: readonly Part[];
@@ -21,15 +26,13 @@ interface GateInput {
   readonly receipts: readonly Receipt[];
   /** Shards that are in no part. */
   readonly broken: readonly BrokenShard[];
-  /** What is visible now. */
-  readonly previous: Publication | undefined;
 }
 
-/** Names what stands against publishing; nothing if all is well. */
-type Gate = (input: GateInput) => readonly string[];
+/** Names what stands against publishing at all, whatever the job or an operator says; nothing if all is well. */
+type InputCheck = (input: CheckedInput) => readonly string[];
 
 /** Every row of the input is in exactly one part. Keys and the range of the scores were checked for every receipt. */
-const rowCountGate: Gate = ({ parts, receipts }) =>
+const checkRowCounts: InputCheck = ({ parts, receipts }) =>
   parts.flatMap(({ partId, rows, spans }, index) => {
     const receipt = receipts[index]!;
     const isOf = receipt.partId === partId && JSON.stringify(receipt.spans) === JSON.stringify(spans);
@@ -42,14 +45,14 @@ const rowCountGate: Gate = ({ parts, receipts }) =>
 const NAMED_SHARDS = 20;
 
 /** No more shards are left out than the job tolerates, and never all of them. */
-const brokenShardGate: Gate = ({ run, parts, broken }) => {
+const checkBrokenShards: InputCheck = ({ run, parts, broken }) => {
   if (broken.length <= run.toleratedBrokenShards && parts.length > 0) return [];
   const named = broken.slice(0, NAMED_SHARDS).map((shard) => describeBrokenShard(run.inputUri, shard));
   const more = broken.length > NAMED_SHARDS ? [`and ${broken.length - NAMED_SHARDS} more broken shards`] : [];
   return [...named, ...more];
 };
 
-const DEFAULT_GATES: readonly Gate[] = [rowCountGate, brokenShardGate];
+const INPUT_CHECKS: readonly InputCheck[] = [checkRowCounts, checkBrokenShards];
 
 /** How a publication ended (docs/publish-protocol.md). Only `published` has changed anything. */
 export type PublishOutcome =
@@ -58,30 +61,48 @@ export type PublishOutcome =
       readonly pointer: Pointer;
       /** Shards that were left out. */
       readonly broken: readonly BrokenShard[];
+      /** Of the gates; empty where nothing was to be judged, as of what is visible already. */
+      readonly verdicts: readonly Verdict[];
     }
   | { readonly kind: 'incomplete'; readonly missing: readonly Part[] }
-  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+  | {
+      readonly kind: 'refused';
+      readonly problems: readonly string[];
+      readonly verdicts: readonly Verdict[];
+      /** What gates have blocked: an operator may release it. Undefined where the input itself isn't whole. */
+      readonly blocked?: BlockedPartition;
+    }
   | { readonly kind: 'held' | 'superseded'; readonly reason: string };
 
 /** Of publishers that race for one pointer. */
 const RACE_LAW: RetryLaw = { firstPauseMillis: 50, growth: 2, longestPauseMillis: 5_000 };
 
+/** Begins every problem that gates name. */
+export const BLOCKED_CODE = 'PUBLISH_GATE_BLOCKED';
+
 /**
  * What was read longer ago isn't published any more, such as after a suspended process went on: `gc` deletes parts a day after it
  * has condemned them.
  */
-const FRESH_MILLIS = 6 * 3_600_000;
+export const FRESH_MILLIS = 6 * 3_600_000;
 
 /** Receipts that are read at a time. */
 const READS_AT_A_TIME = 32;
 
+export interface PublishOptions {
+  /** Carries the user's own audit out, where it may run. */
+  readonly runAudit?: RunAudit;
+  /** @internal for tests: refusals that no input gives */
+  readonly inputChecks?: readonly InputCheck[];
+}
+
 /**
- * Makes the scores of a partition's current input visible, all at once, if every part of it is there. Any number of
- * publishers may run at a time.
+ * Makes the scores of a partition's current input visible, all at once, if every part of it is there and no gate blocks it. Any
+ * number of publishers may run at a time.
  */
 export async function publishPartition(
   run: PartitionRun,
-  gates: readonly Gate[] = DEFAULT_GATES,
+  { runAudit, inputChecks = INPUT_CHECKS }: PublishOptions = {},
 ): Promise<PublishOutcome> {
   const { root, partition, model, liftHold, basedOnGeneration } = run;
   for (let attempt = 1; ; attempt++) {
@@ -109,22 +130,37 @@ export async function publishPartition(
     const missing = parts.filter((_, index) => receipts[index] === undefined);
     if (missing.length > 0) return { kind: 'incomplete', missing };
     const whole = receipts as readonly Receipt[];
-    const problems = gates.flatMap((gate) => gate({ run, parts, receipts: whole, broken, previous }));
-    if (problems.length > 0) return { kind: 'refused', problems };
+    const problems = inputChecks.flatMap((check) => check({ run, parts, receipts: whole, broken }));
+    if (problems.length > 0) return { kind: 'refused', problems, verdicts: [] };
     // The same model at another place: the later plan knows where it is.
-    const isLate = basedOnGeneration < (pointer?.generation ?? 0);
+    const generation = pointer?.generation ?? 0;
+    const isLate = basedOnGeneration < generation;
     const modelUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : run.modelUri;
-    const written = await writeManifest(root, manifestOf(partition, model, whole, broken));
-    const isCurrent = previous?.sha256 === written.sha256 && previous.modelUri === modelUri;
-    if (isCurrent && pointer?.hold === null) return { kind: 'unchanged', pointer, broken };
-    const audit = await writeAudit(run, written.sha256);
-    if (Date.now() - startMillis > FRESH_MILLIS) continue;
-    const flipped = await flipPointer(root, partition, state, { ...written, modelUri, audit }, null);
-    if (flipped !== undefined) {
-      // `gc` may have deleted one that stood here for long, before it could see that it is named.
-      await writeAudit(run, written.sha256);
-      return { kind: 'published', pointer: flipped, broken };
+    const manifest = manifestOf(partition, model, whole, broken);
+    const written = await writeManifest(root, manifest);
+    const isVisible = previous?.sha256 === written.sha256;
+    if (isVisible && previous.modelUri === modelUri && pointer?.hold === null) {
+      await clearBlocked(root, partition, generation);
+      return { kind: 'unchanged', pointer, broken, verdicts: [] };
     }
+    // What readers have already is theirs, whoever let it pass.
+    const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, runAudit);
+    const auditDocument = auditOf(run, written.sha256, verdicts);
+    const audit = await writeAudit(root, auditDocument);
+    const publication: Publication = { ...written, modelUri, audit };
+    const blocking = blockingVerdicts(verdicts);
+    if (blocking.length > 0) {
+      const reasons = blocking.map((verdict) => `${BLOCKED_CODE}: ${describeVerdict(verdict)}`);
+      const blocked = await noteBlocked(root, partition, publication, generation, reasons);
+      if (blocked !== undefined) return { kind: 'refused', problems: reasons, verdicts, blocked };
+    } else if (Date.now() - startMillis <= FRESH_MILLIS) {
+      const flipped = await flipPointer(root, partition, state, publication, null);
+      if (flipped !== undefined) {
+        // `gc` may have deleted one that stood here for long, before it could see that it is named.
+        await writeAudit(root, auditDocument);
+        return { kind: 'published', pointer: flipped, broken, verdicts };
+      }
+    } else continue;
     await systemClock.sleep(pauseMillis(RACE_LAW, attempt));
   }
 }

@@ -1,6 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
 import { below, pointerPath } from './outputLayout.ts';
@@ -29,6 +30,19 @@ export async function publicationStatus(root: string): Promise<Pointer[]> {
   for (const { relativePath } of await listIfAny(joinUri(root, 'pointers'))) {
     const { pointer } = await readPointer(root, relativePath.replace(/\.json$/, ''));
     if (pointer !== undefined) found.push(pointer);
+  }
+  return found;
+}
+
+/** What gates keep from readers now, in binary order of the partitions. @throws Ncs4cvrError PUBLISH_NO_ROOT */
+export async function blockedPartitions(root: string): Promise<BlockedPartition[]> {
+  await refuseNoRoot(root);
+  const found: BlockedPartition[] = [];
+  for (const { relativePath } of await listIfAny(joinUri(root, 'blocked'))) {
+    const partition = relativePath.replace(/\.json$/, '');
+    const { pointer } = await readPointer(root, partition);
+    const blocked = await blockedNow(root, partition, pointer?.generation ?? 0);
+    if (blocked !== undefined) found.push(blocked);
   }
   return found;
 }

@@ -1,33 +1,46 @@
 import { z } from 'zod';
-import { inspectPredictions } from '../arrow/inspectPredictions.ts';
-import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { type PartKeys, partKeysSchema } from '../keys/partKeys.ts';
+import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
+import { scoreCountsSchema } from '../profile/scoreHistogram.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
 import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
-import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, partPath, receiptPath } from './outputLayout.ts';
+import {
+  below,
+  decodeOutputDocument,
+  fingerprintsPath,
+  OUTPUT_FORMAT_VERSION,
+  partPath,
+  receiptPath,
+} from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
+import { readBackPart } from './readBackPart.ts';
+import { pathSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({
   min: z.number().nullable(),
   max: z.number().nullable(),
   mean: z.number().nullable(),
+  /** Rows in each bin of scoreBinOf. */
+  counts: scoreCountsSchema,
 });
 
-/** What a part is, found by reading it back. */
+/** What a part is, found by reading it back, and what scoring has seen in its rows. */
 export const receiptSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   ...partSchema.shape,
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
-  path: z.string(),
+  path: pathSchema,
   sizeBytes: z.int(),
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
+  profile: partProfileSchema,
+  keys: partKeysSchema,
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
 
@@ -81,8 +94,10 @@ export async function readReceipt(
 }
 
 /**
- * Reads a part back and writes its receipt, unless there is one. Depends on the part alone, so that all
- * who write it write the same bytes. A part that `gc` has condemned is kept by it.
+ * Reads a part back and writes its receipt, unless there is one, and before it the fingerprints of its keys. Both depend on
+ * the part's rows and the bundle alone, so that all who write them write the same bytes. A part that `gc` has condemned is
+ * kept by it.
+ * @param profile of the part's rows, as whoever calls has scored them
  * @param keyColumns the contract's row keys
  * @param written the part's version where this process has created it; whatever is there is read otherwise
  * @throws Ncs4cvrError PUBLISH_PART_INVALID when the part isn't what was to be scored; PUBLISH_PART_COLLECTED, retryable, when
@@ -91,25 +106,24 @@ export async function readReceipt(
 export async function writeReceipt(
   { partId, rows, spans }: Part,
   { root, partition, model }: PartPlace,
+  profile: PartProfile,
   keyColumns: readonly string[],
   written?: FileStat,
 ): Promise<Receipt> {
   const path = partPath(partition, partId);
   const uri = below(root, path);
-  const found = await inspectPredictions(uri, SCORE_NAMES, written);
-  if (found.rowCount !== rows) throw invalidPart(uri, `${rows} rows`, `${found.rowCount}`);
-  const wanted = [...keyColumns, ...SCORE_NAMES];
-  if (found.columns.join() !== wanted.join()) {
-    throw invalidPart(uri, wanted.join(', '), found.columns.join(', '));
+  const { sizeBytes, sha256, statistics, keys, fingerprintBytes } = await readBackPart(
+    uri,
+    { rows, spans },
+    keyColumns,
+    written,
+  );
+  let fingerprints: PartKeys['fingerprints'] = null;
+  if (rows > 0) {
+    fingerprints = { path: fingerprintsPath(partition, partId), sizeBytes: fingerprintBytes.length };
+    const fingerprintsUri = below(root, fingerprints.path);
+    await storageFor(fingerprintsUri).createIfAbsent(fingerprintsUri, fingerprintBytes);
   }
-  for (const [name, nullCount] of found.nullCounts) {
-    if (nullCount > 0) throw invalidPart(uri, `no nulls in ${name}`, `${nullCount}`);
-  }
-  const [pctr, pcvr, pctcvr] = SCORE_NAMES.map((name) => {
-    const { outside, ...statistics } = found.statistics.get(name)!;
-    if (outside !== undefined) throw invalidPart(uri, `${name} from 0 to 1`, String(outside));
-    return statistics;
-  });
   const receipt: Receipt = {
     formatVersion: OUTPUT_FORMAT_VERSION,
     partId,
@@ -118,21 +132,15 @@ export async function writeReceipt(
     partition,
     model,
     path,
-    sizeBytes: found.sizeBytes,
-    sha256: found.sha256,
-    statistics: { pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! },
+    sizeBytes,
+    sha256,
+    statistics,
+    profile,
+    keys: { ...keys, fingerprints },
   };
-  const target = below(root, receiptPath(partition, partId, found.sizeBytes));
+  const target = below(root, receiptPath(partition, partId, sizeBytes));
   await placeReceipt(target, encodeJson(receipt));
   // An old part's mark, and the part with it, may have gone while the part was read. What was made here is too young for `gc`.
   if (written === undefined && (await storageFor(uri).stat(uri)) === undefined) throw collectedPart(uri);
   return receipt;
-}
-
-function invalidPart(uri: string, expected: string, found: string): Ncs4cvrError {
-  return new Ncs4cvrError('PUBLISH_PART_INVALID', "a part isn't what was to be scored", {
-    file: uri,
-    expected,
-    found,
-  });
 }

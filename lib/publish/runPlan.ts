@@ -53,11 +53,12 @@ export function openParts({ parts, done }: PlannedPartition): Part[] {
 
 /** A plan's partitions as runs of their own, which are refused when their input isn't what was planned. */
 export function runsOfPlan({ partitions, codeVersion: _, ...settings }: RunPlan): PartitionRun[] {
-  return partitions.map(({ partition, inputUri, basedOnGeneration, parts }) => ({
+  return partitions.map(({ partition, inputUri, basedOnGeneration, earlier, parts }) => ({
     ...settings,
     partition,
     inputUri,
     basedOnGeneration,
+    earlier,
     partsDigest: digestOfParts(parts),
   }));
 }

@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { concatenatePredictions } from '../arrow/concatenatePredictions.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { addProfiles } from '../profile/addProfiles.ts';
+import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
 import { modelIdentity } from './modelIdentity.ts';
-import { below, partPath, segmentFolder } from './outputLayout.ts';
+import { below, decodeOutputDocument, partPath, segmentFolder } from './outputLayout.ts';
 import type { Part } from './part.ts';
 import { findReceipt, type PartPlace, type Receipt, writeReceipt } from './receipt.ts';
 import { shardUri } from './span.ts';
@@ -20,6 +23,8 @@ export interface PartSource {
   readonly root: string;
   readonly partition: string;
   readonly inputUri: string;
+  /** See `RunSettings`. */
+  readonly countLabels?: boolean | undefined;
 }
 
 export interface PartOptions {
@@ -68,7 +73,7 @@ export function scorePart(
 
 async function scorePartOnce(
   part: Part,
-  { root, partition, inputUri }: PartSource,
+  { root, partition, inputUri, countLabels = false }: PartSource,
   bundle: ModelBundle,
   pool: WorkerPool,
   { progress, mayGoOn }: PartOptions,
@@ -85,34 +90,51 @@ async function scorePartOnce(
     rowGroups: { first: firstRowGroup, end: endRowGroup },
   }));
   let rowsScored: number;
+  let profile: PartProfile;
   let created: FileStat | undefined;
   let joined: readonly string[] = [];
   if (progress === undefined && mayGoOn === undefined) {
-    const { sizeBytes, version } = await scoreSpans(spans, uri, bundle, pool, {
-      ...ONCE,
-      metadata,
-    });
+    const scored = await scoreSpans(spans, uri, bundle, pool, { ...ONCE, metadata, countLabels });
+    const { sizeBytes, version } = scored;
     if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
+    profile = scored.profile;
   } else {
     // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
     // different places: every segment has a name of its own.
     const segment = `${segmentFolder(partition, part.partId)}/${randomUUID()}.arrow`;
     const scored = await scoreSpans(spans, below(root, segment), bundle, pool, {
       metadata,
+      countLabels,
       ...(progress === undefined ? {} : { from: progress }),
       ...(mayGoOn === undefined ? {} : { mayGoOn }),
     });
-    const segments = [...(progress?.segments ?? []), segment];
+    const before = progress?.segments ?? [];
+    const segments = [...before, segment];
     rowsScored = scored.rowCount;
-    if (scored.stoppedAt !== undefined) return { progress: { segments, ...scored.stoppedAt }, rowsScored };
+    if (scored.stoppedAt !== undefined) {
+      // Before anybody knows of the segment: it has its profile, or nobody goes on from it.
+      await writeWhole(profileOfSegment(below(root, segment)), encodeJson(scored.profile));
+      return { progress: { segments, ...scored.stoppedAt }, rowsScored };
+    }
+    profile = scored.profile;
+    for (const path of before) profile = addProfiles(profile, await readProfile(below(root, path)));
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
     await concatenatePredictions(uris, uri, ONCE);
-    joined = uris;
+    joined = [...uris, ...before.map((path) => profileOfSegment(below(root, path)))];
   }
-  const receipt = await writeReceipt(part, place, bundle.contract.rowKeys, created);
+  const receipt = await writeReceipt(part, place, profile, bundle.contract.rowKeys, created);
   // Not before: whoever has to try again goes on from them.
   for (const each of joined) await storageFor(each).remove(each);
   return { receipt, rowsScored, wasDone: false };
+}
+
+function profileOfSegment(segmentUri: string): string {
+  return segmentUri.replace(/arrow$/, 'json');
+}
+
+async function readProfile(segmentUri: string): Promise<PartProfile> {
+  const uri = profileOfSegment(segmentUri);
+  return decodeOutputDocument(await storageFor(uri).readWhole(uri), partProfileSchema, 'profile', uri);
 }

@@ -25,7 +25,15 @@ export type PartProgress = Readonly<z.infer<typeof progressSchema>>;
 
 /** What one worker is asked to do at a time: parts of one partition. Small enough for an item of a map. */
 export const workUnitSchema = partitionRunSchema
-  .pick({ formatVersion: true, root: true, modelUri: true, model: true, partition: true, inputUri: true })
+  .pick({
+    formatVersion: true,
+    root: true,
+    modelUri: true,
+    model: true,
+    partition: true,
+    inputUri: true,
+    countLabels: true,
+  })
   .extend({
     parts: z
       .array(z.union([partSchema, largePartSchema]))
@@ -47,7 +55,7 @@ const WRITES_AT_A_TIME = 16;
  * below the output root.
  */
 export async function workUnits(run: PartitionRun, parts: readonly Part[]): Promise<WorkUnit[]> {
-  const { formatVersion, root, modelUri, model, partition, inputUri } = run;
+  const { formatVersion, root, modelUri, model, partition, inputUri, countLabels } = run;
   const named = await mapConcurrently(parts, WRITES_AT_A_TIME, (part) => namedPart(root, part));
   return batchParts(named, run.targetRows).map((batch) => ({
     formatVersion,
@@ -56,6 +64,7 @@ export async function workUnits(run: PartitionRun, parts: readonly Part[]): Prom
     model,
     partition,
     inputUri,
+    ...(countLabels === undefined ? {} : { countLabels }),
     parts: batch,
   }));
 }

@@ -5,8 +5,14 @@ import { columnRequirements, rowKeyRequirements } from '../features/columnRequir
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { labelRequirements } from '../features/readLabels.ts';
+import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
+import { RepeatedKeys } from '../profile/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
+import { DayTally } from './dayTally.ts';
+import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
+import { maturity } from './labelMaturity.ts';
+import { labelNotes, labelRates } from './labelRates.ts';
+import { type LeakRecord, refuseLeaks } from './refuseLeaks.ts';
 import { type DataSplit, readShardRows, type ShardRows } from './splitShards.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
@@ -20,10 +26,16 @@ export interface TrainingData {
   readonly validationSet: TrainingSet;
   /** P(click) and P(conversion | click) of the training rows. */
   readonly rates: PerTask<number>;
+  readonly labelCounts: { readonly training: LabelCounts; readonly validation: LabelCounts };
+  /** What is odd about the labels, one line for each side where anything is. */
+  readonly labelNotes: readonly string[];
+  readonly leaks: LeakRecord;
   /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
   readonly featureCounts: readonly { name: string; values: number; missing: number; unseen: number }[];
   /** Raw validation rows that a bundle carries to prove, wherever it is loaded, that it scores as it did here. */
   readonly goldenRows: RecordBatch;
+  /** What a bundle's reference says of the rows alone, whatever the model. */
+  readonly described: DescribedData;
 }
 
 const GOLDEN_ROWS = 64;
@@ -31,7 +43,8 @@ const GOLDEN_ROWS = 64;
 /**
  * Reads and encodes the training rows and the validation rows.
  * @param contract fitted
- * @throws Ncs4cvrError TRAINING_NO_POSITIVES when a task has nothing to learn from
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES when a task has nothing to learn from
+ * @throws ProblemsError TRAINING_LEAK
  */
 export async function encodeData(
   config: TrainingConfig,
@@ -39,17 +52,28 @@ export async function encodeData(
   contract: FeatureContract,
 ): Promise<TrainingData> {
   const encoder = new FeatureEncoder(contract);
-  const trainingSet = await encodeRows(encoder, config, split.training);
-  const validationSet = await encodeRows(encoder, config, split.validation);
+  const keys = new RepeatedKeys(contract.rowKeys);
+  const training = await encodeRows(encoder, config, split.training, split.newestDay, keys);
+  const validation = await encodeRows(encoder, config, split.validation, split.newestDay, keys);
+  const [trainingSet, validationSet] = [training.set, validation.set];
+  const labelCounts = { training: training.labelCounts, validation: validation.labelCounts };
+  const rates = labelRates(trainingSet, 'training', split.uri);
+  labelRates(validationSet, 'validation', split.uri);
   return {
     split,
     contract,
     layout: encoder.layout,
     trainingSet,
     validationSet,
-    rates: labelRates(trainingSet, split.uri),
+    rates,
+    labelCounts,
+    labelNotes: Object.entries(labelCounts).flatMap(([side, counts]) =>
+      labelNotes(side, counts, config.labels),
+    ),
+    leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
     goldenRows: await firstRows(contract, split.validation),
+    described: describeData(encoder.layout, training, validation, keys.largestShare()),
   };
 }
 
@@ -57,7 +81,9 @@ async function encodeRows(
   encoder: FeatureEncoder,
   { contract, labels }: TrainingConfig,
   rows: readonly ShardRows[],
-): Promise<TrainingSet> {
+  newestDay: string | undefined,
+  keys: RepeatedKeys,
+): Promise<EncodedSide & { readonly labelCounts: LabelCounts }> {
   // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
   const wanted = [
     ...columnRequirements(contract),
@@ -65,8 +91,14 @@ async function encodeRows(
     ...labelRequirements(labels),
   ];
   const builder = new TrainingSetBuilder(encoder, labels);
-  for await (const { batch, ...place } of readShardRows(rows, wanted)) builder.add(batch, place);
-  return builder.build();
+  const tally = new DayTally(encoder);
+  const isMature = maturity(labels, newestDay);
+  for await (const { batch, day, ...place } of readShardRows(rows, wanted)) {
+    builder.add(batch, place, isMature(day));
+    tally.add(day, batch.numRows);
+    keys.add(batch, day);
+  }
+  return { set: builder.build(), days: tally.days, labelCounts: builder.labelCounts };
 }
 
 /** Feature columns only. */
@@ -77,22 +109,4 @@ async function firstRows(contract: FeatureContract, rows: readonly ShardRows[]):
     return batch.select(columns.filter((name) => inBatch.has(name))).slice(0, GOLDEN_ROWS);
   }
   throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');
-}
-
-function labelRates(set: TrainingSet, dataUri: string): PerTask<number> {
-  let clicks = 0;
-  let conversions = 0;
-  for (let row = 0; row < set.rowCount; row++) {
-    if (set.click[row] === 0) continue;
-    clicks++;
-    conversions += set.conversion[row]!;
-  }
-  if (clicks === 0 || conversions === 0) {
-    throw new Ncs4cvrError('TRAINING_NO_POSITIVES', 'a task has nothing to learn from', {
-      file: dataUri,
-      expected: 'clicks and conversions among the training rows',
-      found: `${clicks} clicks, ${conversions} conversions in ${set.rowCount} rows`,
-    });
-  }
-  return { click: clicks / set.rowCount, conversion: conversions / clicks };
 }

@@ -7,6 +7,7 @@ import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import { ForwardPass } from '../training/forwardPass.ts';
 import { sliceTrainingSet } from '../training/trainingSet.ts';
+import { buildReference } from './buildReference.ts';
 import type { TrainingData } from './encodeData.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
@@ -39,6 +40,9 @@ export async function exportBundle(
   const goldenSet = sliceTrainingSet(shape.layout, validationSet, 0, goldenRows.numRows);
   const forward = await ForwardPass.create(shape, masks, config.training.threads);
   const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
+  const reference = await buildReference(data, config.slices, (set, rows) =>
+    forward.predict(weights, set, rows),
+  );
   await forward.release();
   await verifyModel(modelBytes, goldenBytes, contract, uri);
   const { contract: _contract, ...configWithoutContract } = config;
@@ -59,6 +63,12 @@ export async function exportBundle(
         config: configWithoutContract,
         metrics,
         features: [...data.featureCounts],
+        labels: {
+          ...data.labelCounts,
+          ...(split.newestDay === undefined ? {} : { newestDay: split.newestDay }),
+        },
+        leaks: data.leaks,
+        notes: [...split.notes, ...data.labelNotes],
         ...(record === undefined ? {} : { masks: record }),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),
@@ -68,5 +78,6 @@ export async function exportBundle(
     },
     modelBytes,
     goldenBytes,
+    reference,
   );
 }

@@ -15,6 +15,8 @@ export interface ShardRows {
   readonly uri: string;
   readonly rowStart: number;
   readonly rowEnd: number;
+  /** YYYY-MM-DD; absent in a split by fraction. */
+  readonly day?: string | undefined;
   /** The version that these rows are of; the one that is there when they are read, if it isn't said. */
   readonly listed?: FileStat;
 }
@@ -30,6 +32,8 @@ export interface DataSplit {
   readonly trainingText: string;
   readonly validationText: string;
   readonly reportText: string;
+  /** YYYY-MM-DD: newest of all the data, today at most, which label maturity counts from; absent in a split by fraction. */
+  readonly newestDay?: string | undefined;
   /** What was found otherwise than one may expect: partitions and files passed over, days without a partition. */
   readonly notes: readonly string[];
   /** Every shard found, used or not, with the version of its bytes: what tells these data from others. */
@@ -74,14 +78,16 @@ async function splitByDate(
 ): Promise<SplitSides> {
   const layout = parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT);
   const { byDay, skipped } = daysOfShards(shards, layout);
+  const dayOf = new Map([...byDay].flatMap(([day, ofDay]) => ofDay.map((shard) => [shard, day] as const)));
   const text = ({ from, to }: DateSplit['train']) =>
     layout.text === DEFAULT_LAYOUT ? `dt=${from} to dt=${to}` : `${from} to ${to} of ${layout.text}`;
   const notes = skipped.map(({ name, reason }) => `partition ${name} is part of no range: ${reason}`);
   const within = async (range: DateSplit['train'], side: string) => {
-    const chosen = new Set(
-      [...byDay].flatMap(([day, ofDay]) => (day >= range.from && day <= range.to ? ofDay : [])),
+    const isWithin = (day: string | undefined) => day !== undefined && day >= range.from && day <= range.to;
+    const rows = await wholeShards(
+      shards.filter((shard) => isWithin(dayOf.get(shard))),
+      dayOf,
     );
-    const rows = await wholeShards(shards.filter((shard) => chosen.has(shard)));
     if (rows.every(({ rowEnd }) => rowEnd === 0)) {
       throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
@@ -104,8 +110,18 @@ async function splitByDate(
     trainingText: training.text,
     validationText: validation.text,
     reportText: report?.text ?? 'none',
+    newestDay: newestOf(byDay.keys()),
     notes,
   };
+}
+
+/** A folder of a day to come, often the year 9999, says nothing about how far the data reach. */
+function newestOf(days: Iterable<string>): string | undefined {
+  const today = new Date().toISOString().slice(0, 10);
+  return [...days]
+    .filter((day) => day <= today)
+    .sort()
+    .at(-1);
 }
 
 async function splitByFraction(
@@ -146,19 +162,27 @@ async function splitByFraction(
 }
 
 /** One after the other: a year of hourly shards is more files than a process may open at once. */
-async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> {
+async function wholeShards(
+  shards: readonly ListedFile[],
+  dayOf: ReadonlyMap<ListedFile, string> = new Map(),
+): Promise<ShardRows[]> {
   const rows: ShardRows[] = [];
-  for (const { uri, sizeBytes, version } of shards) {
+  for (const shard of shards) {
+    const { uri, sizeBytes, version } = shard;
     const listed = { sizeBytes, version };
     const file = await storageFor(uri).open(uri, listed);
     try {
-      rows.push({ uri, rowStart: 0, rowEnd: (await openShard(file)).rowCount, listed });
+      const rowEnd = (await openShard(file)).rowCount;
+      rows.push({ uri, rowStart: 0, rowEnd, day: dayOf.get(shard), listed });
     } finally {
       await file.close();
     }
   }
   return rows;
 }
+
+/** A batch of a shard, with the day of these rows. */
+type DatedBatch = ShardBatch & Pick<ShardRows, 'day'>;
 
 /**
  * Streams the wanted columns of rows of shards, checking every shard's columns first.
@@ -167,8 +191,8 @@ async function wholeShards(shards: readonly ListedFile[]): Promise<ShardRows[]> 
 export async function* readShardRows(
   rows: readonly ShardRows[],
   wanted: readonly ColumnRequirement[],
-): AsyncGenerator<ShardBatch> {
-  for (const { uri, rowStart, rowEnd, listed } of rows) {
+): AsyncGenerator<DatedBatch> {
+  for (const { uri, rowStart, rowEnd, day, listed } of rows) {
     const file = await storageFor(uri).open(uri, listed);
     try {
       const shard = await openShard(file);
@@ -181,7 +205,8 @@ export async function* readShardRows(
       for await (const { batch, ...place } of readRecordBatches(shard, columns, { rowGroups })) {
         const start = Math.max(0, rowStart - place.rowStart);
         const end = Math.min(batch.numRows, rowEnd - place.rowStart);
-        if (start < end) yield { ...place, rowStart: place.rowStart + start, batch: batch.slice(start, end) };
+        if (start >= end) continue;
+        yield { ...place, day, rowStart: place.rowStart + start, batch: batch.slice(start, end) };
       }
     } finally {
       await file.close();

@@ -22,7 +22,7 @@ import type { TrainingConfig } from './trainingConfig.ts';
 type TrainingStage = 'fitting' | 'encoding' | 'training' | 'writing';
 
 export interface TrainModelOptions {
-  /** Called once the data is split, for each of the split's notes. */
+  /** Called for each note, on the split once the data is split, on the labels once they are read. */
   readonly onNote?: (text: string) => void;
   readonly onStage?: (stage: TrainingStage) => void;
   readonly onProgress?: (progress: TrainingProgress) => void;
@@ -37,7 +37,7 @@ export interface TrainedModel {
   readonly network: TrainedNetwork;
   /** Found or given; undefined when every connection is shared. */
   readonly masks: TaskMasks | undefined;
-  /** As DataSplit.notes. */
+  /** As DataSplit.notes, then TrainingData.labelNotes. */
   readonly notes: readonly string[];
 }
 
@@ -66,6 +66,7 @@ export async function trainModel(
   const contract = await fitFeatures(config, split);
   onStage?.('encoding');
   const data = await encodeData(config, split, contract);
+  for (const note of data.labelNotes) onNote?.(note);
 
   onStage?.('training');
   const shape = networkShape(config.network, data.layout);
@@ -95,7 +96,12 @@ export async function trainModel(
     seconds: (performance.now() - startMillis) / 1000,
   });
   await checkpoints.clear();
-  return { bundle: await loadBundle(storageFor(outputUri), outputUri), network, masks, notes: split.notes };
+  return {
+    bundle: await loadBundle(storageFor(outputUri), outputUri),
+    network,
+    masks,
+    notes: [...split.notes, ...data.labelNotes],
+  };
 }
 
 /** Of everything that decides the weights: a checkpoint of another run can't be used. */

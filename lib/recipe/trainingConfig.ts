@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { featureContractSchema, featureName } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
@@ -9,6 +9,7 @@ import { maskSearchSchema } from '../masks/maskSearchConfig.ts';
 import { NETWORK_PRESETS, networkConfigSchema } from '../network/networkConfig.ts';
 import type { TrainingSettings } from '../training/trainingSettings.ts';
 import { crossCheckSettings, trainingSettingsSchema } from '../training/trainingSettings.ts';
+import { refuseLabelColumns } from './refuseLeaks.ts';
 
 const isoDate = z.iso.date();
 const dateRange = z.strictObject({ from: isoDate, to: isoDate });
@@ -63,6 +64,10 @@ const trainingConfigSchema = z.strictObject({
   modelVersion: z.string().min(1).optional(),
   contract: featureContractSchema,
   labels: labelColumnsSchema,
+  /** Categorical or bucketed features by whose values a bundle's reference splits the mean scores. */
+  slices: z.array(z.string()).max(10).default([]),
+  /** Names of features that may hold or tell a label; without them a training with such a feature is refused. */
+  allowLeak: z.array(z.string().min(1)).optional(),
   split: splitSchema,
   network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
   training: trainingSettingsSchema.prefault({}),
@@ -77,7 +82,9 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
 /**
  * Validates a training config document.
- * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them
+ * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them; TRAINING_LEAK for
+ * features that read a label's column
+ * @throws Ncs4cvrError TRAINING_SPLIT_ORDER for days to validate or report on before those to train on
  */
 export function parseTrainingConfig(document: unknown, origin: string): TrainingConfig {
   const merged =
@@ -93,6 +100,8 @@ export function parseTrainingConfig(document: unknown, origin: string): Training
       ),
     ],
   });
+  refuseUnordered(config.split, origin);
+  refuseLabelColumns(config, origin);
   const { network, training } = config;
   if (network.kind !== 'logistic') return config;
   return { ...config, training: logisticTraining(training, network.learningRate) };
@@ -119,8 +128,14 @@ function paperPreset({ network }: Readonly<Record<string, unknown>>): object {
 }
 
 /** What would otherwise end the run only after all data was read, or spoil its metrics silently. */
-function crossCheckConfig({ contract, network, split, masks, training }: TrainingConfig): string[] {
+function crossCheckConfig(config: TrainingConfig): string[] {
+  const { contract, labels, allowLeak = [], network, slices, split, masks, training } = config;
   const problems: string[] = [];
+  if (labels.matureAfter !== undefined && split.by !== 'date') {
+    problems.push('labels.matureAfter: needs a split by date, whose folders say how old a row is');
+  }
+  const names = contract.features.map(featureName);
+  for (const name of allowLeak) if (!names.includes(name)) problems.push(`allowLeak: no feature '${name}'`);
   if (masks !== undefined && network.kind !== 'ncs') {
     problems.push(
       `masks: a network of kind '${network.kind}' has no trunk whose connections could be shared`,
@@ -137,6 +152,12 @@ function crossCheckConfig({ contract, network, split, masks, training }: Trainin
       }
     }
   }
+  const singles = contract.features.filter(({ kind }) => kind === 'categorical' || kind === 'bucketed');
+  const sliceable = singles.map(featureName);
+  for (const [index, name] of slices.entries()) {
+    if (!sliceable.includes(name)) problems.push(`slices: no categorical or bucketed feature '${name}'`);
+    else if (slices.indexOf(name) < index) problems.push(`slices: '${name}' is listed twice`);
+  }
   const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
   if (fields.length === 0) {
     problems.push('contract.features: the network needs a categorical, bucketed or list feature');
@@ -150,6 +171,29 @@ function crossCheckConfig({ contract, network, split, masks, training }: Trainin
     }
   }
   return problems;
+}
+
+/**
+ * A model that is trained on days after those it is judged by has seen their future: trends, and often the same users'
+ * later behaviour. Shared days are problems of their own.
+ */
+function refuseUnordered(split: SplitConfig, file: string): void {
+  if (split.by !== 'date') return;
+  const { train, validation, report } = split;
+  const sides = [
+    ['train', train],
+    ['validation', validation],
+    ...(report === undefined ? [] : [['report', report] as const]),
+  ] as const;
+  for (const [index, [name, { from, to }]] of sides.entries()) {
+    const earlier = sides[index - 1];
+    if (earlier === undefined || earlier[1].to < from) continue;
+    throw new Ncs4cvrError('TRAINING_SPLIT_ORDER', 'the days of the split are not in the order of time', {
+      file,
+      expected: `split.${name} to begin after split.${earlier[0]} ends on ${earlier[1].to}`,
+      found: `${from} to ${to}`,
+    });
+  }
 }
 
 /**

@@ -1,27 +1,9 @@
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 
-/** Sums the counters of two parts of the same contract, feature by feature; an empty list (no row) counts as zeros. */
-export function addCounts(
-  a: readonly FeatureCounts[],
-  b: readonly FeatureCounts[],
-): readonly FeatureCounts[] {
-  if (a.length === 0) return b;
-  if (b.length === 0) return a;
-  return a.map(({ name, values, missing, unseen }, index) => {
-    const other = b[index]!;
-    return {
-      name,
-      values: values + other.values,
-      missing: missing + other.missing,
-      unseen: unseen + other.unseen,
-    };
-  });
-}
-
-/** Counters of one feature over some rows. */
+/** The counters of all features over some rows, such as a profile. */
 export interface CountedRows {
   readonly rows: number;
-  readonly counts: readonly FeatureCounts[];
+  readonly features: readonly FeatureCounts[];
 }
 
 /** A feature that has lost or changed its values since the model was trained. */
@@ -41,8 +23,8 @@ const NOTICED_CHANGE = 0.1;
 /** Features whose share of missing or unseen values moved by more than a tenth since training; none without rows. */
 export function featureDrift(scored: CountedRows, trained: CountedRows): FeatureDrift[] {
   if (scored.rows === 0) return [];
-  const inTraining = new Map(trained.counts.map((counts) => [counts.name, counts]));
-  return scored.counts.flatMap((counts) => {
+  const inTraining = new Map(trained.features.map((counts) => [counts.name, counts]));
+  return scored.features.flatMap((counts) => {
     const before = inTraining.get(counts.name);
     if (before === undefined) return [];
     const drift = {

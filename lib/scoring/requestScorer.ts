@@ -3,23 +3,29 @@ import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts'
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { decodeRowGroups, type ReadRowGroupBytes } from '../parquet/decodeRowGroups.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
+import { countLabels } from '../profile/countLabels.ts';
+import { ProfileCounter } from '../profile/profileCounter.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RequestedRowGroup, ScoredRows, ScoringRequest, WorkerSetup } from './scoringProtocol.ts';
 
 /** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
 export class RequestScorer {
   readonly #encoder: FeatureEncoder;
+  readonly #counter: ProfileCounter;
   readonly #session: ScoringSession;
   /** Columns that come back with the scores. */
   readonly #passedOn: readonly string[];
+  readonly #labels: WorkerSetup['labels'];
 
   private constructor(
-    { contract, extraColumns }: WorkerSetup,
+    { contract, extraColumns, bins, labels }: WorkerSetup,
     encoder: FeatureEncoder,
     session: ScoringSession,
   ) {
     this.#passedOn = [...new Set([...contract.rowKeys, ...extraColumns])];
+    this.#labels = labels;
     this.#encoder = encoder;
+    this.#counter = new ProfileCounter(encoder.layout, bins);
     this.#session = session;
   }
 
@@ -31,14 +37,17 @@ export class RequestScorer {
   }
 
   /** @throws the error of the first row group at fault */
-  async score({ rowGroups }: ScoringRequest): Promise<ScoredRows> {
+  async score({ rowGroups, countLabels: isAsked = false }: ScoringRequest): Promise<ScoredRows> {
     const batches = decodeRowGroups(await readAll(rowGroups));
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
+    this.#counter.reset();
     const scores = await this.#scoreBatches(batches);
+    const profile = this.#counter.profile(this.#encoder.counts);
+    const labels = isAsked && this.#labels ? countLabels(batches, this.#labels, scores) : undefined;
     return {
       ...scores,
       columnsIpc: encodeColumns(batches, this.#passedOn),
-      counts: this.#encoder.counts.map((counts) => ({ ...counts })),
+      profile: labels === undefined ? profile : { ...profile, labels },
     };
   }
 
@@ -58,6 +67,7 @@ export class RequestScorer {
     let filledRows = 0;
     const scoreFilled = async () => {
       const scores = await this.#session.score(filledRows);
+      this.#counter.add(this.#session.rows, filledRows, scores);
       pctr.set(scores.pctr, scoredRows);
       pcvr.set(scores.pcvr, scoredRows);
       pctcvr.set(scores.pctcvr, scoredRows);

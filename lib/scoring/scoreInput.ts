@@ -1,10 +1,11 @@
 import { StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { type AssignedOutputs, type AssignedShard, assignOutputs } from './assignOutputs.ts';
-import { addCounts, type FeatureDrift, featureDrift } from './featureDrift.ts';
+import { type FeatureDrift, featureDrift } from './featureDrift.ts';
 import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
 import { scoringPool } from './workerPool.ts';
 
@@ -28,7 +29,8 @@ export interface ScoringReport {
   /** Shards that weren't tried, since the disk was full by then. */
   readonly notStarted: readonly string[];
   readonly ignored: readonly string[];
-  readonly counts: readonly FeatureCounts[];
+  /** Of the shards that were scored. */
+  readonly profile: PartProfile;
   readonly drift: readonly FeatureDrift[];
 }
 
@@ -106,18 +108,20 @@ export async function scoreInput(
   } finally {
     await pool.close();
   }
-  const counts = scored.reduce<readonly FeatureCounts[]>((sum, shard) => addCounts(sum, shard.counts), []);
+  const profile = scored.reduce(
+    (sum, shard) => addProfiles(sum, shard.profile),
+    emptyProfile(bundle.layout, bundle.reference),
+  );
   const { features, trainRows, validationRows } = bundle.manifest.training;
-  const scoredRows = scored.reduce((sum, shard) => sum + shard.rowCount, 0);
   return {
-    rows: scoredRows,
+    rows: profile.rows,
     seconds: (performance.now() - startMillis) / 1000,
     shards: inOrder(plan, scored),
     failures: [...plan.unlistable, ...inOrder(plan, failures)],
     notStarted: inOrder(plan, notStarted).map(({ inputUri }) => inputUri),
     ignored: plan.ignored,
-    counts,
-    drift: featureDrift({ rows: scoredRows, counts }, { rows: trainRows + validationRows, counts: features }),
+    profile,
+    drift: featureDrift(profile, { rows: trainRows + validationRows, features }),
   };
 }
 

@@ -1,11 +1,12 @@
 import { type PredictionBatch, PredictionWriter } from '../arrow/predictionWriter.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
+import { hasLabels } from '../profile/countLabels.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { addCounts } from './featureDrift.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
+import { type GoOn, type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
 
@@ -26,6 +27,8 @@ export interface ScoreSpansOptions {
   readonly pieceBytes?: number;
   /** Called with every row group that was written: its rows, and those of its whole span. */
   readonly onRows?: (rowCount: number, spanRows: number) => void;
+  /** Count labels in the shards that have both of their columns. Not by default. */
+  readonly countLabels?: boolean;
   /** The first row group by default. */
   readonly from?: SpanPosition;
   /**
@@ -41,7 +44,8 @@ export interface ScoreSpansOptions {
 export interface ScoredFile {
   readonly rowCount: number;
   readonly sizeBytes: number;
-  readonly counts: readonly FeatureCounts[];
+  /** Of the rows in the file. */
+  readonly profile: PartProfile;
   /** False when the output was to be written only if absent, and was there. */
   readonly isCreated: boolean;
   /** Of the file that was created. */
@@ -72,6 +76,7 @@ export async function scoreSpans(
     ifAbsent = false,
     pieceBytes,
     onRows,
+    countLabels = false,
     from = { span: 0, rowGroup: 0 },
     mayGoOn,
   }: ScoreSpansOptions,
@@ -82,7 +87,9 @@ export async function scoreSpans(
     const check = spanCheck(first, bundle.contract);
     const columnsOf = (span: OpenSpan) => {
       check.shard(span);
-      return columnsToRead(span.shard, bundle.contract);
+      const { labels } = bundle.manifest;
+      const isCounted = countLabels && hasLabels(span.shard.schema, labels);
+      return columnsToRead(span.shard, bundle.contract, isCounted ? [labels.click, labels.conversion] : []);
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {
@@ -95,17 +102,18 @@ export async function scoreSpans(
         keyFields: check.keyFields,
         metadata: metadata(first),
       });
-      let counts: readonly FeatureCounts[] = [];
+      let profile = emptyProfile(bundle.layout, bundle.reference);
       let rowsSoFar = 0;
       let stoppedAt: SpanPosition | undefined;
       const requests = planRequests(open, columnsOf, from.rowGroup);
-      const scored = scoredRequests(requests, pool, ({ rowGroups }, waitingRows) => {
+      const goesOn: GoOn = ({ rowGroups }, waitingRows) => {
         const seconds = (performance.now() - startMillis) / 1000;
         if (mayGoOn?.(waitingRows, rowsSoFar, seconds) ?? true) return true;
         const { span, reads } = rowGroups[0]!;
         stoppedAt = { span, rowGroup: reads.rowGroup };
         return false;
-      });
+      };
+      const scored = scoredRequests(requests, pool, { countLabels, mayGoOn: goesOn });
       for await (const request of scored) {
         for (const { rowGroup, batches } of request.rowGroups) {
           for (const batch of batches) check.nulls(batch, rowGroup);
@@ -116,12 +124,12 @@ export async function scoreSpans(
           rowsSoFar += reads.rowCount;
           onRows?.(reads.rowCount, spanRows);
         }
-        counts = addCounts(counts, request.counts);
+        profile = addProfiles(profile, request.profile);
       }
       const { rowCount, sizeBytes } = await writer.finish();
       const created = await output.commit();
       return {
-        ...{ rowCount, sizeBytes, counts, isCreated: created !== undefined },
+        ...{ rowCount, sizeBytes, profile, isCreated: created !== undefined },
         ...(created === undefined ? {} : { version: created.version }),
         ...(stoppedAt === undefined ? {} : { stoppedAt }),
       };

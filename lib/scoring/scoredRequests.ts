@@ -1,6 +1,6 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
@@ -18,12 +18,19 @@ export interface ScoredRowGroup {
 
 export interface ScoredRequest {
   readonly rowGroups: readonly ScoredRowGroup[];
-  /** What the encoder counted in these row groups. */
-  readonly counts: readonly FeatureCounts[];
+  /** Of all of them. */
+  readonly profile: PartProfile;
 }
 
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */
 export type GoOn = (request: PlannedRequest, waitingRows: number) => boolean;
+
+interface ScoredRequestsOptions {
+  /** Count labels where they have been read. */
+  readonly countLabels?: boolean;
+  /** Not asked about the first request; no more is sent once it said no. */
+  readonly mayGoOn?: GoOn;
+}
 
 interface Sent {
   readonly rowCount: number;
@@ -33,13 +40,12 @@ interface Sent {
 /**
  * Has requests scored by the pool and yields them in order. A file always has one request on its way; more of them only
  * while all files of the pool together hold few, so memory grows neither with a file nor with their number.
- * @param mayGoOn not asked about the first request; no more is sent once it said no
  * @throws the first error in the order of the requests
  */
 export async function* scoredRequests(
   requests: AsyncGenerator<PlannedRequest, void, undefined>,
   pool: WorkerPool,
-  mayGoOn: GoOn = () => true,
+  { countLabels = false, mayGoOn = () => true }: ScoredRequestsOptions = {},
 ): AsyncGenerator<ScoredRequest, void, undefined> {
   const sent: Sent[] = [];
   let isFirst = true;
@@ -56,7 +62,10 @@ export async function* scoredRequests(
     const waitingRows = sent.reduce((sum, { rowCount }) => sum + rowCount, request.rowCount);
     if (!isFirst && !mayGoOn(request, waitingRows)) return undefined;
     isFirst = false;
-    const scored = pool.run({ rowGroups: request.rowGroups }).then((rows) => splitRows(request, rows));
+    const { rowGroups } = request;
+    const scored = pool
+      .run({ rowGroups, ...(countLabels ? { countLabels } : {}) })
+      .then((rows) => splitRows(request, rows));
     return { rowCount: request.rowCount, scored };
   };
   try {
@@ -110,5 +119,5 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
     at = end;
     return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr! };
   });
-  return { rowGroups: split, counts: rows.counts };
+  return { rowGroups: split, profile: rows.profile };
 }

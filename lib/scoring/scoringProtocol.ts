@@ -1,7 +1,9 @@
 import type { SerialisedError } from '../base/workerThread.ts';
 import type { FeatureContract } from '../features/contract.ts';
-import type { FeatureCounts } from '../features/featureEncoder.ts';
+import type { LabelColumns } from '../features/readLabels.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
+import type { ProfileBins } from '../profile/addProfiles.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -10,6 +12,10 @@ export interface WorkerSetup {
   readonly modelBytes: Uint8Array;
   /** Extra columns that come back with the scores (labels, users); absent ones are an error. */
   readonly extraColumns: readonly string[];
+  /** How rows are counted; without it their profiles have neither bins nor slices. */
+  readonly bins?: ProfileBins;
+  /** Whose labels requests may ask to be counted. */
+  readonly labels?: LabelColumns;
 }
 
 /** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
@@ -30,6 +36,8 @@ export interface RequestedRowGroup {
  */
 export interface ScoringRequest {
   readonly rowGroups: readonly RequestedRowGroup[];
+  /** Count labels in the row groups that have been read with theirs. */
+  readonly countLabels?: boolean;
 }
 
 /** The rows of a request in their order. */
@@ -40,8 +48,7 @@ export interface ScoredRows {
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
-  /** What the encoder counted in these rows. */
-  readonly counts: readonly FeatureCounts[];
+  readonly profile: PartProfile;
 }
 
 export type WorkerReply =

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorLocation, Ncs4cvrError } from '../base/errors.ts';
 import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { profileBins } from '../profile/addProfiles.ts';
 import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 import { workerEntry } from './workerEntry.ts';
 
@@ -13,11 +14,14 @@ interface PendingRequest {
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */
 export function scoringPool(
-  { contract, modelBytes }: ModelBundle,
+  { contract, modelBytes, manifest, reference }: ModelBundle,
   workers: number,
   extraColumns: readonly string[] = [],
 ): WorkerPool {
-  return new WorkerPool(workers, { contract, modelBytes, extraColumns });
+  return new WorkerPool(workers, {
+    ...{ contract, modelBytes, extraColumns, labels: manifest.labels },
+    ...(reference === undefined ? {} : { bins: profileBins(reference) }),
+  });
 }
 
 /** Threads that score. A failed request rejects its own promise; a thread that dies is replaced. */

@@ -94,11 +94,12 @@ class DiskAtomicFile implements AtomicFile {
     try {
       // Without it, a power cut after the rename could leave the final name on an empty file.
       await this.#handle.sync();
-      const stats = await this.#handle.stat({ bigint: true });
-      await this.#handle.close();
       const isCreated = this.#ifAbsent ? await this.#linkIfAbsent() : true;
       if (!this.#ifAbsent) await rename(this.#temporaryPath, this.#path);
       this.#state = 'committed';
+      // After the file has got its name: that changes the version.
+      const stats = await this.#handle.stat({ bigint: true });
+      await this.#handle.close();
       forgetTemporary(this.#temporaryPath);
       await syncFolder(dirname(this.#path));
       return isCreated ? { sizeBytes: Number(stats.size), version: versionTag(stats) } : undefined;

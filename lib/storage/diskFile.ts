@@ -9,8 +9,7 @@ import { diskPath } from './uri.ts';
 const MAX_READ_BYTES = 2 ** 30;
 
 /**
- * Opens a file on disk for reads by byte range, as `Storage.open`. Every read checks that size and modification time are
- * still the same.
+ * Opens a file on disk for reads by byte range, as `Storage.open`. Every read checks that the version is still the same.
  */
 export async function openDiskFile(uri: string, known?: FileStat): Promise<RandomAccessFile> {
   const path = diskPath(uri);
@@ -37,9 +36,16 @@ function statOf(handle: FileHandle): BigIntStats {
   return fstatSync(handle.fd, { bigint: true });
 }
 
-/** Modification time in nanoseconds and size, both hexadecimal. */
-export function versionTag({ mtimeNs, size }: { mtimeNs: bigint; size: bigint }): string {
-  return `${mtimeNs.toString(16)}-${size.toString(16)}`;
+/** What of a file's status tells one version of its bytes from another. */
+export type VersionedStatus = Pick<BigIntStats, 'mtimeNs' | 'size' | 'ino' | 'ctimeNs'>;
+
+/**
+ * Modification time in nanoseconds, size, inode and change time, hexadecimal. Programs that copy or unpack set the first as they
+ * like, so that another file may have it and the size too; the kernel alone sets the change time. It also changes with a name
+ * or a permission: a file counts as changed too often rather than not at all.
+ */
+export function versionTag({ mtimeNs, size, ino, ctimeNs }: VersionedStatus): string {
+  return [mtimeNs, size, ino, ctimeNs].map((number) => number.toString(16)).join('-');
 }
 
 function notAFile(uri: string, found: string): StorageError {

@@ -4,7 +4,7 @@ import { StorageError } from '../base/errors.ts';
 import { createDiskFile } from './diskAtomicFile.ts';
 import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
-import { openDiskFile, versionTag } from './diskFile.ts';
+import { openDiskFile, type VersionedStatus, versionTag } from './diskFile.ts';
 import type { DatedStat, FileStat, ListedFile, OnUnlistable, Storage } from './storage.ts';
 import { isHidden } from './storage.ts';
 import { diskPath, joinUri } from './uri.ts';
@@ -118,11 +118,11 @@ export const localDisk: Storage = {
   },
 };
 
-function fileStat(stats: { mtimeNs: bigint; size: bigint }): FileStat {
+function fileStat(stats: VersionedStatus): FileStat {
   return { sizeBytes: Number(stats.size), version: versionTag(stats) };
 }
 
-function datedStat(stats: { mtimeNs: bigint; size: bigint }): DatedStat {
+function datedStat(stats: VersionedStatus): DatedStat {
   return { ...fileStat(stats), modifiedMillis: Number(stats.mtimeNs / 1_000_000n) };
 }
 

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3 } from './s3Client.ts';
@@ -60,7 +61,12 @@ async function readBody(
   const input = { Bucket: bucket, Key: key, Range: range, IfMatch: version };
   await withBodyRetries(
     async () => {
-      const { Body } = await client.send(new sdk.GetObjectCommand(input));
+      const { Body, ETag } = await client.send(new sdk.GetObjectCommand(input));
+      // An S3 of another make may take no notice of the condition.
+      if (ETag !== undefined && ETag !== version) {
+        (Body as Readable).destroy();
+        throw changedError(uri, version, { found: `version ${ETag}` });
+      }
       await fillFromBody(target, Body as AsyncIterable<Uint8Array>, uri);
     },
     (error) => pinnedError(error, uri, version),
@@ -68,13 +74,19 @@ async function readBody(
 }
 
 function pinnedError(thrown: unknown, uri: string, version: string): StorageError {
-  if (httpStatus(thrown) === 412) {
-    return new StorageError('STORAGE_FILE_CHANGED', 'the object was replaced since it was opened or listed', {
-      file: uri,
-      expected: `version ${version}`,
-      retryable: true,
-      cause: thrown,
-    });
-  }
+  if (httpStatus(thrown) === 412) return changedError(uri, version, { cause: thrown });
   return s3Error(thrown, uri, 'STORAGE_READ_FAILED');
+}
+
+function changedError(
+  uri: string,
+  version: string,
+  details: { readonly found?: string; readonly cause?: unknown },
+): StorageError {
+  return new StorageError('STORAGE_FILE_CHANGED', 'the object was replaced since it was opened or listed', {
+    file: uri,
+    expected: `version ${version}`,
+    retryable: true,
+    ...details,
+  });
 }

@@ -4,7 +4,7 @@ import type { StorageError } from '../base/errors.ts';
 export interface RandomAccessFile {
   readonly uri: string;
   readonly sizeBytes: number;
-  /** Identifies this version of the bytes: an S3 ETag, or modification time and size on disk. */
+  /** Identifies this version of the bytes: an S3 ETag, or size, times and inode on disk. */
   readonly version: string;
   /**
    * Fills all of `target` with the bytes from `startByte` on, or throws StorageError

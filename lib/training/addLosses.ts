@@ -10,12 +10,19 @@ import {
   productCrossEntropy,
   propensityWeights,
 } from './losses.ts';
-import { CLICKED_ROWS, CTCVR_LABELS, labelsInput, lossOutput, weightsInput } from './tensorNames.ts';
+import {
+  CLICKED_ROWS,
+  CTCVR_LABELS,
+  CTCVR_WEIGHTS,
+  labelsInput,
+  lossOutput,
+  weightsInput,
+} from './tensorNames.ts';
 import type { EntireSpaceConfig, LossConfig, TrainingSettings } from './trainingSettings.ts';
 
 /**
  * Adds the losses of `tasks` and their inputs: of clicks on all B rows, of conversions on the first C rows, which are
- * the clicked ones; a task alone takes all B rows. Each task's loss is an output.
+ * the clicked ones with a known conversion; a task alone takes all B rows. Each task's loss is an output.
  * @returns the weighted sum, a scalar
  */
 export function addLosses(
@@ -58,7 +65,7 @@ function addEntireSpace(
   );
   if (ctcvrWeight > 0) {
     const labels = graph.input(CTCVR_LABELS, ['B', 1]);
-    const weights = graph.input(weightsInput('click'), ['B', 1]);
+    const weights = graph.input(CTCVR_WEIGHTS, ['B', 1]);
     const ctcvr = productCrossEntropy(graph, [logits.click, logits.conversion], labels, weights);
     loss = add(graph, loss, multiply(graph, ctcvr, graph.scalar(ctcvrWeight)));
   }

@@ -5,9 +5,11 @@ import { type NetworkShape, trunkLayers } from '../network/networkShape.ts';
 import { checkMasks, type TaskMasks } from '../network/taskMasks.ts';
 import { float32Tensor, int64Tensor } from '../onnx/session.ts';
 import type { EmbeddingLayer } from './embeddingLayer.ts';
+import { hasConversionLabel } from './taskLabels.ts';
 import {
   CLICKED_ROWS,
   CTCVR_LABELS,
+  CTCVR_WEIGHTS,
   DENSE_INPUT,
   FIELDS,
   labelsInput,
@@ -20,22 +22,23 @@ import type { TrainingSettings } from './trainingSettings.ts';
 /** Inputs of a graph by name (tensorNames.ts). */
 export type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Rows of a training set in the order that the training graph takes: clicked ones first. */
+/** Rows of a training set in the order that the training graph takes: those with a conversion label first. */
 export interface Batch {
   readonly set: TrainingSet;
   readonly indices: Int32Array;
+  /** Clicked rows whose conversion is known. */
   readonly clickedCount: number;
 }
 
-/** Reorders `indices`: clicked rows to the front, keeping the order on both sides. */
+/** Reorders `indices`: clicked rows with a known conversion to the front, keeping the order on both sides. */
 export function clickedFirst(set: TrainingSet, indices: Int32Array): Batch {
-  const unclicked: number[] = [];
+  const others: number[] = [];
   let clickedCount = 0;
   for (const row of indices) {
-    if (set.click[row] === 1) indices[clickedCount++] = row;
-    else unclicked.push(row);
+    if (hasConversionLabel(set, row)) indices[clickedCount++] = row;
+    else others.push(row);
   }
-  indices.set(unclicked, clickedCount);
+  indices.set(others, clickedCount);
   return { set, indices, clickedCount };
 }
 
@@ -100,13 +103,17 @@ export function lossFeeds(
     feeds[weightsInput('conversion')] = column(weights);
   }
   if (settings.entireSpace !== undefined) {
-    const labels = Float32Array.from(indices, (row) => (set.click[row] === 1 ? set.conversion[row]! : 0));
-    feeds[CTCVR_LABELS] = column(labels);
+    const isKnown = (row: number) => set.click[row] === 0 || hasConversionLabel(set, row);
+    const knownCount = indices.filter(isKnown).length;
+    feeds[CTCVR_LABELS] = column(
+      Float32Array.from(indices, (row) => (hasConversionLabel(set, row) ? set.conversion[row]! : 0)),
+    );
+    feeds[CTCVR_WEIGHTS] = column(Float32Array.from(indices, (row) => (isKnown(row) ? 1 / knownCount : 0)));
   }
   return { feeds, rows };
 }
 
-/** Of the clicked rows; at least one row goes through the conversion head, without weight when nothing was clicked. */
+/** Of the clicked rows with a known conversion; at least one row goes through the conversion head, without weight when nothing was clicked. */
 function conversionTargets(
   { set, indices, clickedCount }: Batch,
   { losses }: TrainingSettings,

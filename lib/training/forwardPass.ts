@@ -10,7 +10,7 @@ import type { TrainingSet } from './trainingSet.ts';
 
 const BATCH_ROWS = 2048;
 
-/** Probabilities of every row of a training set, float32 [rowCount]. */
+/** Probabilities of rows of a training set, float32 [rows]. */
 export interface Predictions {
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
@@ -41,16 +41,23 @@ export class ForwardPass {
     return new ForwardPass(await createSession(bytes, { threads }), shape, feeds);
   }
 
-  async predict({ embeddings, parameters }: ModelWeights, set: TrainingSet): Promise<Predictions> {
+  /** @param chosen rows of the set, in the order of the result; all by default */
+  async predict(
+    { embeddings, parameters }: ModelWeights,
+    set: TrainingSet,
+    chosen?: Int32Array,
+  ): Promise<Predictions> {
     const dense = this.#shape.parameters.map(
       ({ name, shape }) => [name, float32Tensor(parameters.get(name)!, shape)] as const,
     );
     const fixed: Feeds = { ...this.#masks, ...Object.fromEntries(dense) };
-    const pctr = new Float32Array(set.rowCount);
-    const pcvr = new Float32Array(set.rowCount);
-    for (let start = 0; start < set.rowCount; start += BATCH_ROWS) {
-      const count = Math.min(BATCH_ROWS, set.rowCount - start);
-      const indices = Int32Array.from({ length: count }, (_, i) => start + i);
+    const rowCount = chosen?.length ?? set.rowCount;
+    const pctr = new Float32Array(rowCount);
+    const pcvr = new Float32Array(rowCount);
+    for (let start = 0; start < rowCount; start += BATCH_ROWS) {
+      const end = Math.min(BATCH_ROWS + start, rowCount);
+      const indices =
+        chosen?.subarray(start, end) ?? Int32Array.from({ length: end - start }, (_, i) => start + i);
       const inputs = inputFeeds(this.#embeddingLayer, embeddings, set.rows, indices);
       const outputs = await this.#session.run({ ...fixed, ...inputs });
       pctr.set(float32Data(outputs, predictionOutput('click')), start);

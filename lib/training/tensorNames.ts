@@ -20,6 +20,8 @@ export const weightsInput = (task: Task): string => `${task}.weights`;
 export const CLICKED_ROWS = 'clickedRows';
 /** [B, 1]: click times conversion, for the CTCVR term. */
 export const CTCVR_LABELS = 'ctcvr.labels';
+/** [B, 1]: 0 for a clicked row whose conversion is unknown, equal for all others. */
+export const CTCVR_WEIGHTS = 'ctcvr.weights';
 /** Output, a scalar. */
 export const lossOutput = (task: Task): string => `${task}.loss`;
 

@@ -7,6 +7,7 @@ import type { CheckpointStore } from './checkpointStore.ts';
 import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
 import { ForwardPass } from './forwardPass.ts';
 import { copyWeights } from './modelWeights.ts';
+import { rowsOfTask } from './taskLabels.ts';
 import { LossMean, ProgressClock, type TrainingProgress } from './trainingProgress.ts';
 import type { TrainingSet } from './trainingSet.ts';
 import type { TrainingSettings } from './trainingSettings.ts';
@@ -80,12 +81,12 @@ export async function trainNetwork(
   const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
   const step = await TrainingStep.create({ shape, settings, initial, masks, tasks });
   const forward = await ForwardPass.create(shape, masks, settings.threads);
-  const order = Int32Array.from({ length: trainingSet.rowCount }, (_, row) => row);
+  const order = rowsOfTask(trainingSet, 'click');
   const epochSteps = stepsPerEpoch(order.length, settings);
   const validationSteps = validationPoints(epochSteps, settings.validationsPerEpoch);
   const earlier = checkpoint?.running;
-  const clock = new ProgressClock(trainingSet.rowCount * epochs, {
-    rows: trainingSet.rowCount * (earlier?.nextEpoch ?? 0),
+  const clock = new ProgressClock(order.length * epochs, {
+    rows: order.length * (earlier?.nextEpoch ?? 0),
     seconds: earlier?.seconds ?? 0,
   });
   const history: Validation[] = [...(earlier?.history ?? [])];

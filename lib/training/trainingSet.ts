@@ -2,16 +2,20 @@ import type { RecordBatch } from 'apache-arrow';
 import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { type BatchPlace, type LabelColumns, readLabels } from '../features/readLabels.ts';
+import {
+  addLabelCounts,
+  type BatchPlace,
+  type LabelColumns,
+  type LabelCounts,
+  NO_LABELS,
+  readLabels,
+} from '../features/readLabels.ts';
+import type { FunnelLabels } from './taskLabels.ts';
 
 /** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes per row. */
-export interface TrainingSet {
+export interface TrainingSet extends FunnelLabels {
   readonly rowCount: number;
   readonly rows: EncodedRows;
-  /** 0 or 1 for each row. */
-  readonly click: Uint8Array;
-  /** In [0, 1]; only meaningful where click is 1. */
-  readonly conversion: Float32Array;
 }
 
 /** Collects encoded batches into growing arrays. */
@@ -22,6 +26,7 @@ export class TrainingSetBuilder {
   #rows: EncodedRows;
   #click = new Uint8Array(0);
   #conversion = new Float32Array(0);
+  #labelCounts = NO_LABELS;
 
   constructor(encoder: FeatureEncoder, labels: LabelColumns) {
     this.#encoder = encoder;
@@ -29,12 +34,21 @@ export class TrainingSetBuilder {
     this.#rows = allocateEncodedRows(encoder.layout, 0);
   }
 
-  /** @throws Ncs4cvrError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1] */
-  add(batch: RecordBatch, place: BatchPlace): void {
+  /** Of the rows so far. */
+  get labelCounts(): LabelCounts {
+    return this.#labelCounts;
+  }
+
+  /**
+   * @param isMature false for rows that are too young for their conversions to be known
+   * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1]
+   */
+  add(batch: RecordBatch, place: BatchPlace, isMature = true): void {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));
     this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount);
-    const labels = readLabels(batch, this.#labels, place);
+    const labels = readLabels(batch, this.#labels, place, isMature);
+    this.#labelCounts = addLabelCounts(this.#labelCounts, labels.counts);
     this.#click.set(labels.click, this.#rowCount);
     this.#conversion.set(labels.conversion, this.#rowCount);
     this.#rowCount = end;

@@ -12,6 +12,7 @@ import { readRunPlan, writeRunPlan } from '../../lib/publish/runPlan.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { codeVersion } from '../../scripts/codeVersion.mjs';
+import { GATES_OFF } from '../fixtures/gatesOff.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { type ConfigDocument, TINY_CONFIG, tinyConfig, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -143,7 +144,13 @@ describe('another version of the code', () => {
     const bundle = await loadBundle(storageFor(bundleUri), bundleUri);
     const partition = `dt=${TINY_DATES[0]}`;
     const root = join(folder, 'scores');
-    const settings = { targetRows: 100, toleratedBrokenShards: 0, jobDigest: 'job', liftHold: false };
+    const settings = {
+      targetRows: 100,
+      toleratedBrokenShards: 0,
+      gates: GATES_OFF,
+      jobDigest: 'job',
+      liftHold: false,
+    };
     const publish = async () => {
       rmSync(root, { recursive: true, force: true });
       const { plan } = await makeRunPlan(

@@ -86,8 +86,13 @@ describe('an untouched bundle', () => {
     expect(JSON.stringify(tags)).toContain('été');
   });
 
-  it('has no file but its three', () => {
-    expect(readdirSync(tiny.bundleUri).sort()).toEqual(['bundle.json', 'golden.arrow', 'model.onnx']);
+  it('has no file but its four', () => {
+    expect(readdirSync(tiny.bundleUri).sort()).toEqual([
+      'bundle.json',
+      'golden.arrow',
+      'model.onnx',
+      'reference.json',
+    ]);
   });
 });
 

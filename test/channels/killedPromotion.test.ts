@@ -79,8 +79,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a promotion
       const counter = failAfter(undisturbed, Number.POSITIVE_INFINITY, { kind: 'reset' });
       const expected = await act(undisturbed);
       const writes = counter();
-      // Two files and the manifest, and the channel; a step back writes the channel alone.
-      expect(writes).toBe(command === 'back' ? 1 : 4);
+      // Three files and the manifest, and the channel; a step back writes the channel alone.
+      expect(writes).toBe(command === 'back' ? 1 : 5);
       for (let allowed = 0; allowed < writes; allowed++) {
         s3.double!.options = {};
         const place = await prepared();

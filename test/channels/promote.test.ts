@@ -61,7 +61,7 @@ describe('promoting a bundle', () => {
     const place = freshChannel(folder);
     const { channel } = await promote(tiny.bundleUri, place);
     const there = join(place.models, channel.current.bundle);
-    for (const file of ['golden.arrow', 'bundle.json']) {
+    for (const file of ['golden.arrow', 'reference.json', 'bundle.json']) {
       rmSync(join(there, file));
       expect(await promote(tiny.bundleUri, place)).toEqual({ kind: 'unchanged', channel });
       expect(readFileSync(join(there, file)).equals(readFileSync(join(tiny.bundleUri, file)))).toBe(true);
@@ -89,7 +89,7 @@ describe('promoting a bundle', () => {
     expect(history.map(({ model }: { model: { version: string } }) => model.version)).toEqual(expected);
   }, 60_000);
 
-  it.each(['model.onnx', 'golden.arrow'])(
+  it.each(['model.onnx', 'golden.arrow', 'reference.json'])(
     'with a damaged %s is refused before anything is written',
     async (name) => {
       const place = freshChannel(folder);

@@ -42,7 +42,7 @@ describe('train', () => {
     expect(result).toMatchObject({ model, modelVersion: 'tiny-1', epoch: 0 });
     expect(Object.keys(result.validation as object)).toEqual(['rows', 'click', 'conversion', 'ctcvr']);
     expect(stderr).toContain('AUC click');
-    expect(filesBelow(model)).toEqual(['bundle.json', 'golden.arrow', 'model.onnx']);
+    expect(filesBelow(model)).toEqual(['bundle.json', 'golden.arrow', 'model.onnx', 'reference.json']);
   });
 
   test('refuses to write over a bundle, and says everything that is wrong with a config', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
@@ -17,6 +18,7 @@ const folder = temporaryFolder();
 const input = join(folder, 'input');
 const scores = join(folder, 'scores');
 const plan = join(folder, 'plan.json');
+const job = join(folder, 'job.json');
 let models: readonly string[];
 
 function write(path: string, date: string, rows: number): void {
@@ -24,10 +26,7 @@ function write(path: string, date: string, rows: number): void {
   writeFileSync(join(input, path), funnelShard(funnelRows(date, rows), 100));
 }
 const planWith = (model: number, ...more: readonly string[]) =>
-  runMain(
-    ...['plan', '--model', models[model]!, '--input', input, '--scores', scores, '--output', plan],
-    ...['--target-rows', '200', ...more],
-  );
+  runMain(...['plan', '--model', models[model]!, '--job', job, '--output', plan, ...more]);
 const run = () => runMain('run', '--plan', plan);
 const resolved = async (partition: string) => {
   const { exitCode, stdout } = await runMain('resolve', '--scores', scores, '--partition', partition);
@@ -43,6 +42,9 @@ beforeAll(async () => {
     config: { modelVersion: 'tiny-2', training: { seed: 9 } },
   });
   models = [first.bundleUri, second.bundleUri];
+  // These nights are no real ones: gatedPartition.test.ts has what gates say of those.
+  const document = { input, scores, model: models[0], targetRows: 200, gates: GATES_OFF_DOCUMENT };
+  writeFileSync(job, JSON.stringify(document));
   write('dt=2024-03-08/a.parquet', '2024-03-08', 500);
   write('dt=2024-03-09/a.parquet', '2024-03-09', 500);
   write('dt=2024-03-09/b.parquet', '2024-03-10', 150);
@@ -110,8 +112,8 @@ describe('operators', () => {
       'dt=2024-03-08: published, 3 parts scored, 500 rows of tiny-1, generation 1\n' +
         'dt=2024-03-09: unchanged, 0 parts scored, 650 rows of tiny-1, generation 1\n',
     );
-    // Three parts with their receipts, a manifest, its audit document and a pointer.
-    expect(filesBelow(scores).length).toBe(before + 9);
+    // Three parts with their fingerprints and receipts, a manifest, its audit document and a pointer.
+    expect(filesBelow(scores).length).toBe(before + 12);
   });
 
   it('are refused a plan whose input has changed since, with the shard and both versions', async () => {

@@ -33,7 +33,7 @@ const documentation = ['README.md', 'docs/operations.md'].map((file) =>
 
 const COMMANDS = await definedCommands();
 /** Commands whose output is text for people only. */
-const WITHOUT_JSON = ['inspect', 'rollback', 'gc'];
+const WITHOUT_JSON = ['inspect', 'release', 'rollback', 'gc'];
 
 /** Runs a command line in this process: a help text doesn't need a process of its own. */
 async function runHere(...args: readonly string[]): Promise<FinishedRun> {
@@ -135,7 +135,7 @@ describe('help', () => {
     expect(COMMANDS.length).toBeGreaterThan(10);
     expect(listedCommands(stdout).sort()).toEqual([...COMMANDS].sort());
     expect(stdout).toContain(
-      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused by a gate.',
+      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     );
   });
 

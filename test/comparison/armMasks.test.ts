@@ -33,4 +33,12 @@ describe('controls', () => {
       if (click === 0) expect(permuted.conversion[row]).toBe(set.conversion[row]);
     });
   });
+
+  it('permuted conversions leave unknown ones unknown, and give them to no other row', () => {
+    const clicked = [...set.click.keys()].filter((row) => set.click[row] === 1);
+    const isUnknown = (row: number) => clicked.indexOf(row) % 3 === 0;
+    const conversion = set.conversion.map((value, row) => (isUnknown(row) ? Number.NaN : value));
+    const permuted = permuteConversions({ ...set, conversion }, 1);
+    for (const row of clicked) expect(Number.isNaN(permuted.conversion[row]!), `${row}`).toBe(isUnknown(row));
+  });
 });

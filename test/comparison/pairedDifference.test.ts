@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
+import { UNKNOWN_CLICK } from '../../lib/base/tasks.ts';
 import type { PairedMetricName } from '../../lib/comparison/comparisonDocument.ts';
 import { pairedDifference, resampleAucs } from '../../lib/comparison/pairedDifference.ts';
 import type { ReportScores } from '../../lib/comparison/runFolder.ts';
@@ -43,6 +44,22 @@ describe('a paired difference', () => {
         expect(values[i]).toBeCloseTo(auc(run) - auc(bad[i]!), 12);
       });
       expect(mean).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / 3, 12);
+    },
+  );
+
+  it.each(['click.auc', 'conversion.auc', 'ctcvr.auc'] as const)(
+    'of %s leaves out the rows whose label is unknown, as evaluate does',
+    (metric) => {
+      const [label] = metric.split('.') as ['click' | 'conversion' | 'ctcvr'];
+      const partly = {
+        click: click.map((value, row) => (row % 7 === 0 ? UNKNOWN_CLICK : value)),
+        conversion: conversion.map((value, row) => (row % 5 === 0 ? Number.NaN : value)),
+      };
+      const run = good[0]!;
+      const metrics = new FunnelMetrics();
+      metrics.add({ ...run, ...partly });
+      const { whole } = resampleAucs({ runs: [run], labels: partly, metric, seed: 1, resamples: 1 });
+      expect(whole[0]).toBeCloseTo(metrics.compute()[label].auc!, 12);
     },
   );
 

@@ -34,7 +34,7 @@ let labels: ReportLabels;
 beforeAll(async () => {
   const split = await splitShards(dataUri, config.split);
   data = await encodeData(config, split, await fitFeatures(config, split));
-  labels = await readReportLabels(config, split.report);
+  labels = await readReportLabels(config, split);
 });
 
 describe('a run of an arm', () => {

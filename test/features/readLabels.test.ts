@@ -1,7 +1,9 @@
 import { Binary, Bool, type DataType, Float32, Int8, Utf8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
+import { UNKNOWN_CLICK } from '../../lib/base/tasks.ts';
 import {
+  addLabelCounts,
   labelColumnsSchema,
   labelRequirements,
   readLabels,
@@ -40,13 +42,44 @@ describe('readLabels', () => {
     expect([...click, ...conversion]).toEqual([1, 0, 1, 1, 0, 1]);
   });
 
+  const unknowns = batchOf({
+    click: doubles([1, null, 0, 1, Number.NaN, 1, 0, 0]),
+    play_rate: doubles([0.25, 7, null, null, 1, Number.NaN, 0.5, -1]),
+  });
+
+  it('takes null and NaN for unknown, and counts them and the conversions without a click', () => {
+    const { click, conversion, counts } = readLabels(unknowns, columns, place);
+    expect([...click]).toEqual([1, UNKNOWN_CLICK, 0, 1, UNKNOWN_CLICK, 1, 0, 0]);
+    expect([...conversion]).toEqual([0.25, 0, 0, Number.NaN, 0, Number.NaN, 0, 0]);
+    expect(counts).toEqual({
+      rows: 8,
+      clicks: 3,
+      unknownClicks: 2,
+      conversions: 0.25,
+      unknownConversions: 2,
+      immatureConversions: 0,
+      conversionsWithoutClick: 1,
+    });
+    expect(addLabelCounts(counts, counts)).toMatchObject({ rows: 16, conversions: 0.5, unknownClicks: 4 });
+  });
+
+  it('knows no conversion of a day that is too young, a positive one no more than a missing one', () => {
+    const { click, conversion, counts } = readLabels(unknowns, columns, place, false);
+    expect([...click]).toEqual([1, UNKNOWN_CLICK, 0, 1, UNKNOWN_CLICK, 1, 0, 0]);
+    expect([...conversion]).toEqual([Number.NaN, 0, 0, Number.NaN, 0, Number.NaN, 0, 0]);
+    expect(counts).toMatchObject({
+      clicks: 3,
+      conversions: 0,
+      unknownConversions: 0,
+      immatureConversions: 3,
+    });
+  });
+
   it.each([
     [[1, 2], [0, 0], 'click', '2', '0 or 1'],
-    [[1, null], [0, 0], 'click', 'null or NaN', '0 or 1'],
     [[1, 0.5], [0, 0], 'click', '0.5', '0 or 1'],
     [[0, 1], [9, 1.01], 'play_rate', '1.01', '0 to 1'],
     [[0, 1], [9, -0.01], 'play_rate', '-0.01', '0 to 1'],
-    [[0, 1], [9, null], 'play_rate', 'null or NaN', '0 to 1'],
   ])(
     'refuses clicks %j with conversions %j, naming the row group, row and column, what it found and expected',
     (clicks, rates, column, found, expected) => {
@@ -103,10 +136,14 @@ describe('labelRequirements', () => {
 });
 
 describe('labelColumnsSchema', () => {
-  it('takes a user or none, and refuses a column without a name', () => {
+  it('takes a user or none and a wait in whole days, and refuses a column without a name', () => {
     const isValid = (document: object) => labelColumnsSchema.safeParse(document).success;
     expect(isValid(columns)).toBe(true);
     expect(isValid({ click: 'c', conversion: 'v', user: 'u' })).toBe(true);
+    for (const matureAfter of ['1d', '30d']) expect(isValid({ ...columns, matureAfter })).toBe(true);
+    for (const matureAfter of ['0d', '3', '3h', '1.5d', '-1d', 3]) {
+      expect(isValid({ ...columns, matureAfter }), String(matureAfter)).toBe(false);
+    }
     for (const key of ['click', 'conversion', 'user']) {
       expect(isValid({ click: 'c', conversion: 'v', user: 'u', [key]: '' })).toBe(false);
     }

@@ -165,9 +165,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
         ['PartitionIncomplete', expect.stringContaining('dt=2024-03-07')],
         [
           'PartitionRefused',
-          expect.stringMatching(
-            /^dt=2024-03-08 is refused by a gate: .*\/dt=2024-03-08\/b\.parquet, rows unknown/,
-          ),
+          expect.stringMatching(/^dt=2024-03-08 is refused: .*\/dt=2024-03-08\/b\.parquet, rows unknown/),
         ],
       ]),
     );
@@ -237,9 +235,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect(await scene.failures()).toEqual([
       [
         'PartitionRefused',
-        expect.stringMatching(
-          /^dt=2024-03-07 is refused by a gate: .*expected 20 rows of a\.parquet, found 21/,
-        ),
+        expect.stringMatching(/^dt=2024-03-07 is refused: .*expected 20 rows of a\.parquet, found 21/),
       ],
     ]);
     expect(await scene.published()).toEqual([

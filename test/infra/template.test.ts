@@ -73,7 +73,7 @@ describe.each([
 });
 
 describe('alarms', () => {
-  it('watch runs that fail or hang, scores that are late, refused or incomplete, and every function that runs call', () => {
+  it('watch runs that fail or hang, scores that are late, refused, blocked or incomplete, and every function that runs call', () => {
     const watched = ofType<{ MetricName: string; Dimensions: { Value: string }[] }>(
       resources,
       'AWS::CloudWatch::Alarm',
@@ -83,7 +83,7 @@ describe('alarms', () => {
       expect.arrayContaining([
         `ExecutionsFailed ${machine}`,
         `ExecutionsTimedOut ${machine}`,
-        ...['newestPublishedAgeHours', 'refused', 'incomplete'].map((name) => `${name} ncs4cvr`),
+        ...['newestPublishedAgeHours', 'refused', 'blocked', 'incomplete'].map((name) => `${name} ncs4cvr`),
         'Errors ncs4cvr-prod-freshness',
         'ApproximateAgeOfOldestMessage EventsQueue',
       ]),

@@ -34,12 +34,30 @@ describe('describeUri', () => {
     expect(cells).toContainEqual(['row keys', 'impression_id, request']);
     expect(cells).toContainEqual(['labels', 'click = click, conversion = conversion']);
     expect(cells).toContainEqual(['trained on', expect.stringContaining('(3000 rows)')]);
+    const mean = model.bundle.reference!.scores.pctr.mean.toPrecision(4);
+    expect(cells).toContainEqual([
+      'reference',
+      expect.stringMatching(
+        new RegExp(
+          `^1500 rows with mean pCTR ${mean} and pCVR 0\\.\\d+; 3 days from 2024-03-01 to 2024-03-03; ` +
+            "no slices; up to 0.00% of a day's rows with a repeated key$",
+        ),
+      ),
+    ]);
     expect(cells).toContainEqual(['feature', 'kind', 'column', 'table', 'rows']);
     expect(cells).toContainEqual(['recent_item_ids', 'list', 'recent_item_ids', 'item', '61']);
     expect(cells).toContainEqual(['log_price', 'numeric', 'price', '-', '-']);
     expect(cells.filter(([, kind]) => /^(categorical|list|numeric|bucketed)$/.test(kind ?? ''))).toHaveLength(
       contract.features.length,
     );
+  });
+
+  test('a bundle without a reference', async () => {
+    const copy = join(folder, 'no-reference');
+    cpSync(model.bundleUri, copy, { recursive: true });
+    const { 'reference.json': _reference, ...files } = model.bundle.manifest.files;
+    writeFileSync(join(copy, 'bundle.json'), JSON.stringify({ ...model.bundle.manifest, files }));
+    expect(await cellsOf(copy)).toContainEqual(['reference', expect.stringMatching(/^none: /)]);
   });
 
   test('a shard: rows, row groups and columns with their types', async () => {

@@ -1,6 +1,7 @@
 import type { SQSBatchResponse } from 'aws-lambda';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
+import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { freshPlace, PARTITION, type Place } from '../publish/partitionUnderTest.ts';
@@ -84,7 +85,13 @@ export class DeployedFunctions {
   /** With small parts: 100 rows. */
   job() {
     const { inputUri: input, root: scores } = this.place;
-    return { input, scores, model: `s3://${this.s3.bucket}/model`, targetRows: 100 };
+    return {
+      input,
+      scores,
+      model: `s3://${this.s3.bucket}/model`,
+      targetRows: 100,
+      gates: GATES_OFF_DOCUMENT,
+    };
   }
 
   /** As serverless.yml sets it. */

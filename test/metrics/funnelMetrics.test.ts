@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { UNKNOWN_CLICK } from '../../lib/base/tasks.ts';
 import { type FunnelBatch, FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
 import { LabelledRows } from '../../lib/metrics/labelledRows.ts';
 import { LogLoss } from '../../lib/metrics/logLoss.ts';
@@ -48,6 +49,13 @@ describe('funnel metrics', () => {
     expect(report.conversion.logLoss).toBeCloseTo(-(Math.log(0.5) + Math.log(0.75)) / 2, 7);
     // CTCVR: rows 1 to 4 (the click with an unknown conversion can't be labelled); only the first is positive.
     expect(report.ctcvr).toMatchObject({ rows: 4, auc: 1, calibration: 0.25 + 0.0625 + 0.1875 + 0.125 });
+  });
+
+  test('a row with an unknown click counts nowhere but among the rows', () => {
+    const batch = batchOf([...impressions, { click: 0, conversion: 1, pctr: 0.9, pcvr: 0.9, user: 'u' }]);
+    const click = Uint8Array.from(batch.click);
+    click[5] = UNKNOWN_CLICK;
+    expect(reportOf({ ...batch, click })).toEqual({ ...reportOf(batchOf(impressions)), rows: 6 });
   });
 
   test('a conversion noted on a row without a click is ignored', () => {

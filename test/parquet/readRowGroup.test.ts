@@ -48,10 +48,10 @@ describe('readRowGroup', () => {
   it('gives the same batches when the columns are too big to be decoded together', async () => {
     const bytes = sampleShard();
     const whole = await openShard(memoryFile(bytes));
-    const bigger = await openShard(memoryFile(bytes));
-    for (const { meta_data: meta } of bigger.metadata.row_groups[0]!.columns) {
-      meta!.total_uncompressed_size = BigInt(20 * 1024 * 1024);
-    }
+    const chunks = whole.chunks.map((ofLeaves) =>
+      ofLeaves.map((chunk) => ({ ...chunk, uncompressedBytes: 20 * 1024 * 1024 })),
+    );
+    const bigger: ParquetShard = { ...whole, chunks };
     const columns = ['city', 'price', 'id'];
     const parts = await readRowGroup(bigger, 0, columns, { batchRows: 16 });
     const expected = await readRowGroup(whole, 0, columns, { batchRows: 16 });
@@ -118,11 +118,13 @@ describe('readRowGroup', () => {
     const long = await openShard(memoryFile(writeShard([{ name: 'a', type: 'INT32', data: [1, 2, 3, 4] }])));
     const other = await openShard(memoryFile(short));
     // One file of both: b's bytes follow a's, its offsets move along.
-    const shift = BigInt(long.sizeBytes);
-    const chunk = structuredClone(other.metadata.row_groups[0]!.columns[0]!);
-    const meta = chunk.meta_data!;
-    meta.data_page_offset += shift;
-    if (meta.dictionary_page_offset !== undefined) meta.dictionary_page_offset += shift;
+    const shift = long.sizeBytes;
+    const { dataPageByte, dictionaryPageByte, ...rest } = other.chunks[0]![0]!;
+    const chunk = {
+      ...rest,
+      dataPageByte: dataPageByte! + shift,
+      dictionaryPageByte: dictionaryPageByte === undefined ? undefined : dictionaryPageByte + shift,
+    };
     const bytes = Buffer.concat([await wholeFile(long), short]);
     const both: ParquetShard = {
       ...long,
@@ -132,12 +134,7 @@ describe('readRowGroup', () => {
         ...long.columns,
         { ...other.columns[0]!, leaves: [{ ...other.columns[0]!.leaves[0]!, index: 1 }] },
       ],
-      metadata: {
-        ...long.metadata,
-        row_groups: [
-          { ...long.metadata.row_groups[0]!, columns: [long.metadata.row_groups[0]!.columns[0]!, chunk] },
-        ],
-      },
+      chunks: [[long.chunks[0]![0]!, chunk]],
     };
     await expect(readRowGroup(both, 0, ['a', 'b'])).rejects.toMatchObject({
       code: 'SHARD_ROW_COUNT_MISMATCH',

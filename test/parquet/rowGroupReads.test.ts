@@ -1,51 +1,29 @@
-import type { ColumnChunk, FileMetaData } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
+import type { FooterChunk } from '../../lib/parquet/parseFooter.ts';
 import { type ReadableShard, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { shardColumns } from '../../lib/parquet/shardColumns.ts';
 
 /** Three columns of one row group: a at [4, 104) with its dictionary at 4 and data at 24, b at [104, 204), c at [304, 404). */
-function readable(change: Partial<Record<'a' | 'b' | 'c', Partial<ColumnChunk>>> = {}): ReadableShard {
-  const chunk = (name: 'a' | 'b' | 'c', dataPage: bigint, dictionary?: bigint): ColumnChunk => ({
-    file_offset: 0n,
-    meta_data: {
-      type: 'INT32',
-      encodings: ['PLAIN'],
-      path_in_schema: [name],
-      codec: 'ZSTD',
-      num_values: 10n,
-      total_uncompressed_size: 150n,
-      total_compressed_size: 100n,
-      data_page_offset: dataPage,
-      ...(dictionary === undefined ? {} : { dictionary_page_offset: dictionary }),
-    },
+function readable(change: Partial<Record<'a' | 'b' | 'c', Partial<FooterChunk>>> = {}): ReadableShard {
+  const chunk = (name: 'a' | 'b' | 'c', dataPageByte: number, dictionaryPageByte?: number): FooterChunk => ({
+    isEncrypted: false,
+    filePath: undefined,
+    type: 'INT32',
+    codec: 'ZSTD',
+    valueCount: 10,
+    uncompressedBytes: 150,
+    compressedBytes: 100,
+    dataPageByte,
+    dictionaryPageByte,
     ...change[name],
   });
-  const metadata: FileMetaData = {
-    version: 1,
-    schema: [
-      { name: 'root', num_children: 3 },
-      ...['a', 'b', 'c'].map((name) => ({
-        name,
-        type: 'INT32' as const,
-        repetition_type: 'OPTIONAL' as const,
-      })),
-    ],
-    num_rows: 10n,
-    row_groups: [
-      {
-        columns: [chunk('a', 24n, 4n), chunk('b', 104n), chunk('c', 304n)],
-        total_byte_size: 450n,
-        num_rows: 10n,
-      },
-    ],
-    metadata_length: 0,
-  };
+  const leaf = (name: string) => ({ name, type: 'INT32' as const, repetition_type: 'OPTIONAL' as const });
   return {
     uri: 'x.parquet',
     rowGroups: [{ rowStart: 0, rowCount: 10 }],
-    columns: shardColumns(metadata),
-    metadata,
+    columns: shardColumns([{ name: 'root', num_children: 3 }, ...['a', 'b', 'c'].map(leaf)]),
+    chunks: [[chunk('a', 24, 4), chunk('b', 104), chunk('c', 304)]],
     dataEndByte: 500,
     unreadableColumns: new Map(),
   };
@@ -59,12 +37,6 @@ function planError(shard: ReadableShard, columns: string[], rowGroup = 0): Ncs4c
     return error as Ncs4cvrError;
   }
   throw new Error('rowGroupReads did not throw');
-}
-
-/** The chunk of `readable` with some metadata replaced. */
-function chunkWith(meta: Record<string, unknown>): Partial<ColumnChunk> {
-  const { meta_data: original } = readable().metadata.row_groups[0]!.columns[1]!;
-  return { meta_data: { ...original!, ...meta } as NonNullable<ColumnChunk['meta_data']> };
 }
 
 describe('rowGroupReads', () => {
@@ -113,8 +85,8 @@ describe('rowGroupReads', () => {
   });
 
   it('takes a dictionary page offset of 0, or one past the first data page, for no dictionary', () => {
-    for (const offset of [0n, 180n]) {
-      const shard = readable({ b: chunkWith({ dictionary_page_offset: offset }) });
+    for (const offset of [0, 180]) {
+      const shard = readable({ b: { dictionaryPageByte: offset } });
       expect(rowGroupReads(shard, 0, ['b']).ranges).toEqual([
         { startByte: 104, endByte: 204, targetByte: 0 },
       ]);
@@ -130,22 +102,23 @@ describe('rowGroupReads', () => {
   });
 
   it('refuses more than 2 GiB of one row group', () => {
-    const shard = readable({ b: chunkWith({ total_compressed_size: 2n ** 31n }) });
+    const shard = readable({ b: { compressedBytes: 2 ** 31 } });
     const error = planError({ ...shard, dataEndByte: 2 ** 32 }, ['b']);
     expect(error).toMatchObject({ code: 'SHARD_ROW_GROUP_TOO_LARGE', found: `${2 ** 31}` });
   });
 
   it.each([
-    ['SHARD_ENCRYPTED', { crypto_metadata: {} }],
-    ['SHARD_EXTERNAL_CHUNK', { file_path: 'other.parquet' }],
-    ['SHARD_FOOTER_INVALID', chunkWith({ type: 'INT64' })],
-    ['SHARD_FOOTER_INVALID', chunkWith({ total_compressed_size: -1n })],
-    ['SHARD_FOOTER_INVALID', chunkWith({ data_page_offset: 2n ** 60n })],
-    ['SHARD_FOOTER_INVALID', chunkWith({ num_values: undefined })],
-    ['SHARD_FOOTER_INVALID', chunkWith({ data_page_offset: 300n, dictionary_page_offset: 104n })],
-    ['SHARD_CODEC_UNSUPPORTED', chunkWith({ codec: 'LZO' })],
-    ['SHARD_CODEC_UNSUPPORTED', chunkWith({ codec: undefined })],
-  ] as [string, Partial<ColumnChunk>][])(
+    ['SHARD_ENCRYPTED', { isEncrypted: true }],
+    ['SHARD_EXTERNAL_CHUNK', { filePath: 'other.parquet' }],
+    ['SHARD_FOOTER_INVALID', { type: 'INT64' }],
+    ['SHARD_FOOTER_INVALID', { type: undefined }],
+    ['SHARD_FOOTER_INVALID', { compressedBytes: -1 }],
+    ['SHARD_FOOTER_INVALID', { dataPageByte: 2 ** 60 }],
+    ['SHARD_FOOTER_INVALID', { valueCount: undefined }],
+    ['SHARD_FOOTER_INVALID', { dataPageByte: 300, dictionaryPageByte: 104 }],
+    ['SHARD_CODEC_UNSUPPORTED', { codec: 'LZO' }],
+    ['SHARD_CODEC_UNSUPPORTED', { codec: undefined }],
+  ] as [string, Partial<FooterChunk>][])(
     'says %s for column b when its chunk has %o, and still plans column a',
     (code, change) => {
       const shard = readable({ b: change });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../lib/base/digest.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { announce, type PublishedEvent } from '../../lib/publish/announce.ts';
+import { announce, type PublishedEvent, type ScoresEvent } from '../../lib/publish/announce.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { type Pointer, readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
@@ -33,9 +33,9 @@ class Announcer {
   readonly events: PublishedEvent[] = [];
   isDown = false;
 
-  async send(event: PublishedEvent): Promise<void> {
+  async send({ type, detail }: ScoresEvent): Promise<void> {
     if (this.isDown) throw new Error('the bus is down');
-    this.events.push(event);
+    if (type === 'Scores Published') this.events.push(detail);
   }
 }
 

@@ -70,9 +70,10 @@ describe.each([
     const { files, condemnedParts } = await collect(place.root, 4);
     expect(condemnedParts).toBe(0);
     expect(files.map(({ uri }) => uri.slice(place.root.length).split('/')[1]).sort()).toEqual([
-      ...['parts', 'parts', 'receipts', 'receipts'],
+      ...['keys', 'keys', 'parts', 'parts', 'receipts', 'receipts'],
     ]);
     expect(await namesOf(place.root, 'parts')).toEqual([]);
+    expect(await namesOf(place.root, 'keys')).toEqual([]);
     expect(await collect(place.root, 4)).toMatchObject({ files: [], condemnedParts: 0 });
     // Nothing was published: it is scored anew, to the same state.
     expect(await run(place, bundle)).toMatchObject({ partsScored: 2, outcome: { kind: 'published' } });
@@ -94,6 +95,18 @@ describe.each([
     expect(await collect(place.root, 4)).toMatchObject({ condemnedParts: 2 });
     await collect(place.root, 4);
     expect(await namesOf(place.root, 'parts')).toEqual([]);
+  });
+
+  it('is a file of fingerprints whose part is gone, and none whose part is there', async () => {
+    const place = await unreached(base);
+    await run(place, bundle);
+    const stray = joinUri(place.root, 'keys', PARTITION, `${'0'.repeat(64)}.bin`);
+    await writeWhole(stray, Buffer.alloc(8));
+    expect(await collect(place.root, 2)).toMatchObject({ files: [] });
+    expect(await collect(place.root, 4)).toMatchObject({ files: [{ uri: stray }], sizeBytes: 8 });
+    expect(await namesOf(place.root, 'keys')).toEqual(
+      (await namesOf(place.root, 'parts')).map((name) => name.replace('.arrow', '.bin')),
+    );
   });
 
   it('is the marker of an event of an earlier generation, and an audit document that no state names', async () => {
@@ -169,6 +182,7 @@ describe('a collector that meets a run of the same model', () => {
     await collect(place.root, 4);
     await collect(place.root, 4);
     await expectRows(place, bundle, second);
+    expect(filesBelow(join(place.root, 'keys'))).toHaveLength(2);
   }
 
   it('deletes nothing that is published, at whatever call of the collector the run comes', async () => {
@@ -240,7 +254,7 @@ describe('a collector that meets a run of the same model', () => {
       return place;
     };
     const finished = await killed();
-    expect((await collect(finished.root, 4)).files.length).toBe(4);
+    expect((await collect(finished.root, 4)).files.length).toBe(6);
     const place = await killed();
     // An hour later the claim is nobody's any more.
     const later = Date.now() + 3_700_000;

@@ -49,8 +49,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     const counter = failAfter(undisturbed, Number.POSITIVE_INFINITY, { kind: 'reset' });
     await run(undisturbed, model1);
     const writes = counter();
-    // The shapes of the shards, four parts, four receipts, a manifest, an audit document, the pointer; that document again.
-    expect(writes).toBe(13);
+    // The shapes of the shards, four parts, their fingerprints and receipts, a manifest, an audit document, the pointer; that document again.
+    expect(writes).toBe(17);
     const writesToFlip = writes - 1;
     for (let allowed = 0; allowed < writes; allowed++) {
       s3.double!.options = {};
@@ -65,7 +65,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
       const { outcome } = await run(place, model1);
       expect(outcome.kind).toBe(allowed < writesToFlip ? 'published' : 'unchanged');
       await expectRows(place, model1, first);
-      const names = (found: string[]) => found.filter((name) => name.startsWith('parts/'));
+      const names = (found: string[]) => found.filter((name) => /^(parts|receipts|keys)\//.test(name));
       expect(names(objectsOf(place)), `${allowed}`).toEqual(names(objectsOf(undisturbed)));
       expect(objectsOf(place)).toHaveLength(objectsOf(undisturbed).length);
     }
@@ -94,7 +94,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     expect(await run(place, model1)).toMatchObject({ outcome: { kind: 'published' } });
     s3.double!.options = {};
     // Two of them are what the probe of the store leaves.
-    expect(objectsOf(place)).toHaveLength(14);
+    expect(objectsOf(place)).toHaveLength(18);
     await expectRows(place, model1, first);
   }, 60_000);
 });

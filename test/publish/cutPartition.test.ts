@@ -6,6 +6,7 @@ import { planPartition } from '../../lib/publish/planPartition.ts';
 import { shardMatcher } from '../../lib/storage/listShards.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { GATES_OFF, NOTHING_EARLIER } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
@@ -20,11 +21,13 @@ const freshRun = (base = folder): PartitionRun => ({
   root: joinUri(base, `scores-${count}`),
   targetRows: 1_000,
   toleratedBrokenShards: 0,
+  gates: GATES_OFF,
   jobDigest: 'job',
   liftHold: false,
   partition: 'dt=2024-03-09',
   inputUri: joinUri(base, `input-${count++}`),
   basedOnGeneration: 0,
+  earlier: NOTHING_EARLIER,
 });
 const put = ({ inputUri }: PartitionRun, name: string, rows: number, rowGroupRows = rows) =>
   writeWhole(joinUri(inputUri, name), funnelShard(funnelRows('2024-03-09', rows), rowGroupRows));

@@ -31,7 +31,7 @@ async function refusal(uri: string, bytes: Uint8Array, read: () => Promise<unkno
 test('a damaged pointer is refused in readable lines: the file, then every problem with its place', async () => {
   const uri = below(root, pointerPath(PARTITION));
   const damaged = {
-    formatVersion: 2,
+    formatVersion: 3,
     partition: PARTITION,
     generation: 0,
     modelSince: 1,
@@ -54,14 +54,14 @@ test('a damaged pointer is refused in readable lines: the file, then every probl
 
 test('a pointer that was cut off is told as no JSON, with the same code', async () => {
   const uri = below(root, pointerPath(PARTITION));
-  const cut = new TextEncoder().encode('{"formatVersion": 2,');
+  const cut = new TextEncoder().encode('{"formatVersion": 3,');
   const { message } = await refusal(uri, cut, () => readPointer(root, PARTITION));
   expect(message).toMatch(/^PUBLISH_DOCUMENT_INVALID: .*dt=2024-03-09\.json: not JSON: [^\n]+$/);
 });
 
 test('a manifest of another format is refused by the names of its fields, though its digest is right', async () => {
   const bytes = encodeJson({
-    formatVersion: 3,
+    formatVersion: 4,
     partition: PARTITION,
     runId: 'r',
     model,
@@ -74,19 +74,23 @@ test('a manifest of another format is refused by the names of its fields, though
   const read = () => readManifest(root, { manifest, sha256: digest });
   const { problems } = await refusal(below(root, manifest), bytes, read);
   expect(problems).toEqual([
-    'formatVersion: Invalid input: expected 2',
+    'formatVersion: Invalid input: expected 3',
     'rows: Invalid input: expected int, received number',
   ]);
 });
 
-test('a receipt without its statistics is refused by their name', async () => {
+test('a receipt without its statistics, profile and keys is refused by their names', async () => {
   const [part] = partsOf([5]);
   const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
-  const receipt = { formatVersion: 2, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
+  const receipt = { formatVersion: 3, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
   const { problems } = await refusal(uri, encodeJson({ ...receipt, sha256: 'c' }), () =>
     readReceipt(part!.partId, 1, { root, partition: PARTITION }),
   );
-  expect(problems).toEqual(['statistics: Invalid input: expected object, received undefined']);
+  expect(problems).toEqual([
+    'statistics: Invalid input: expected object, received undefined',
+    'profile: Invalid input: expected object, received undefined',
+    'keys: Invalid input: expected object, received undefined',
+  ]);
 });
 
 it('names the place of a problem within a plan down to the row count of a span', async () => {
@@ -113,14 +117,18 @@ it.each([
     (place: { root: string }) => readReceipt('p', 1, { ...place, partition: PARTITION }),
   ],
 ])(
-  'a %s of the format before is refused by a code of its own that says what to do',
+  'a %s of each format before is refused by a code of its own that says what to do',
   async (_, path, read) => {
-    const old = { root: joinUri(root, 'old') };
-    await writeWhole(below(old.root, path), encodeJson({ formatVersion: 1, partition: PARTITION, uri: 'x' }));
-    await expect(read(old)).rejects.toMatchObject({
-      code: 'PUBLISH_ROOT_OUTDATED',
-      location: { file: below(old.root, path) },
-      message: expect.stringContaining('publish into a new output root'),
-    });
+    for (const formatVersion of [1, 2]) {
+      const old = { root: joinUri(root, `old-${formatVersion}`) };
+      await writeWhole(below(old.root, path), encodeJson({ formatVersion, partition: PARTITION, uri: 'x' }));
+      await expect(read(old)).rejects.toMatchObject({
+        code: 'PUBLISH_ROOT_OUTDATED',
+        location: { file: below(old.root, path) },
+        message: expect.stringMatching(
+          RegExp(`publish into a new output root.*expected format version 3, found ${formatVersion}`),
+        ),
+      });
+    }
   },
 );

@@ -17,7 +17,7 @@ const event: PublishedEvent = {
   rows: 5,
   hold: null,
 };
-const send = () => eventBridgeAnnouncer('scores').send(event);
+const send = () => eventBridgeAnnouncer('scores').send({ type: 'Scores Published', detail: event });
 
 describe('an announcer on EventBridge', () => {
   it('puts the event on its bus, under the source and type that rules match on', async () => {

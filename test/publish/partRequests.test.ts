@@ -14,7 +14,7 @@ const s3 = testEndpoint();
 const folder = temporaryFolder();
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a part', () => {
-  it('of 40 MB, as a million rows have, is looked for, written, read back and receipted by one request each', async () => {
+  it('of 40 MB, as a million rows have, is looked for, written, read back, fingerprinted and receipted by one request each', async () => {
     const { bundle } = await trainTinyModel(join(folder, 'model'));
     const pool = scoringPool(bundle, 1);
     const root = `s3://${s3.bucket}/scores`;
@@ -36,6 +36,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a part', ()
       'HEAD parts',
       'PUT parts',
       'GET parts',
+      'PUT keys',
       'PUT receipts',
     ]);
     await pool.close();

@@ -10,6 +10,7 @@ import { runSettingsOf } from '../../lib/publish/partitionRun.ts';
 import { partitionStates } from '../../lib/publish/partitionState.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { runMain } from '../cli/runMain.ts';
+import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -29,6 +30,7 @@ function freshJob() {
     scores: join(base, 'scores'),
     model: bundle.uri,
     completeness: { kind: 'marker' },
+    gates: GATES_OFF_DOCUMENT,
   };
   const put = (partition: string, name: string, rows = 20) => {
     mkdirSync(join(document.input, partition), { recursive: true });

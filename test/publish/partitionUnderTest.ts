@@ -12,6 +12,7 @@ import { publishPartition } from '../../lib/publish/publishPartition.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { GATES_OFF, NOTHING_EARLIER } from '../fixtures/gatesOff.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -40,6 +41,7 @@ export const settingsOf = ({ root }: Place, bundle: ModelBundle) => ({
   root,
   targetRows: TARGET_ROWS,
   toleratedBrokenShards: 0,
+  gates: GATES_OFF,
   jobDigest: 'job',
   liftHold: false,
 });
@@ -68,14 +70,15 @@ export const runOf = (place: Place, bundle: ModelBundle, over: Partial<Partition
   partition: PARTITION,
   inputUri: place.inputUri,
   basedOnGeneration: 1_000,
+  earlier: NOTHING_EARLIER,
   ...over,
 });
 export const publish = (
   place: Place,
   bundle: ModelBundle,
   over: Partial<PartitionRun> = {},
-  gates?: Parameters<typeof publishPartition>[1],
-) => publishPartition(runOf(place, bundle, over), gates);
+  options?: Parameters<typeof publishPartition>[1],
+) => publishPartition(runOf(place, bundle, over), options);
 
 /** What a reader gets by following the pointer. */
 export async function read({ root }: Place) {

@@ -1,5 +1,7 @@
 import type { Part } from '../../lib/publish/part.ts';
+import { PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import type { RunPlan } from '../../lib/publish/runPlan.ts';
+import { GATES_OFF, NOTHING_EARLIER } from '../fixtures/gatesOff.ts';
 
 const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
 
@@ -20,6 +22,7 @@ export function planOf(rowCounts: readonly number[], done: readonly number[] = [
     partition: 'dt=1',
     inputUri: 's3://b',
     basedOnGeneration: 0,
+    earlier: NOTHING_EARLIER,
     shardCount: rowCounts.length,
     sizeBytes: 1,
     parts,
@@ -27,13 +30,14 @@ export function planOf(rowCounts: readonly number[], done: readonly number[] = [
     broken: [],
   };
   return {
-    formatVersion: 3,
+    formatVersion: PLAN_FORMAT_VERSION,
     codeVersion: '0',
     modelUri: 's3://m',
     model,
     root: 's3://o',
     targetRows: 100,
     toleratedBrokenShards: 0,
+    gates: GATES_OFF,
     jobDigest: 'job',
     liftHold: false,
     partitions: [partition, { ...partition, partition: 'dt=2', parts: parts.slice(0, 1), done: [] }],

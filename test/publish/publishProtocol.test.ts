@@ -130,16 +130,16 @@ describe.each([
     await expectRows(place, model1, second);
   });
 
-  it('refuses what a gate refuses, and leaves the former state visible', async () => {
+  it('refuses what a check of the input refuses, and leaves the former state visible', async () => {
     const place = freshPlace(base);
     await put(place, 'a.parquet', second);
     await run(place, model1);
     await put(place, 'a.parquet', replacing);
     await run(place, model2);
-    const outcome = await publish(place, model1, {}, [() => ['too few rows']]);
+    const outcome = await publish(place, model1, {}, { inputChecks: [() => ['a row too few']] });
     expect(outcome.kind).toBe('incomplete');
-    const refused = await publish(place, model2, {}, [() => ['too few rows']]);
-    expect(refused).toEqual({ kind: 'refused', problems: ['too few rows'] });
+    const refused = await publish(place, model2, {}, { inputChecks: [() => ['a row too few']] });
+    expect(refused).toEqual({ kind: 'refused', problems: ['a row too few'], verdicts: [] });
     await expectRows(place, model2, replacing);
   });
 
@@ -190,6 +190,7 @@ describe.each([
     expect(files.map(({ relativePath }) => relativePath.split('/')[0]).sort()).toEqual(
       [
         'audits',
+        ...Array(4).fill('keys'),
         'manifests',
         ...Array(4).fill('parts'),
         'pointers',

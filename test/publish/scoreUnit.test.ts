@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
@@ -8,9 +8,10 @@ import { cutPartition } from '../../lib/publish/cutPartition.ts';
 import type { Part } from '../../lib/publish/part.ts';
 import type { PartitionRun } from '../../lib/publish/partitionRun.ts';
 import { publishPartition } from '../../lib/publish/publishPartition.ts';
+import type { Receipt } from '../../lib/publish/receipt.ts';
 import { type ScoredUnit, scoreUnit } from '../../lib/publish/scoreUnit.ts';
 import { spansOf, type WorkUnit, workUnits } from '../../lib/publish/workUnit.ts';
-import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -23,8 +24,8 @@ let bundle: ModelBundle;
 let pool: WorkerPool;
 
 beforeAll(async () => {
-  ({ bundle } = await trainTinyModel(join(folder, 'model')));
-  pool = new WorkerPool(1, { contract: bundle.contract, modelBytes: bundle.modelBytes, extraColumns: [] });
+  ({ bundle } = await trainTinyModel(join(folder, 'model'), { config: { slices: ['device', 'price'] } }));
+  pool = scoringPool(bundle, 1);
 }, 60_000);
 afterAll(() => pool.close());
 
@@ -106,24 +107,39 @@ describe('a worker', () => {
     let place: Place;
     let unit: WorkUnit;
     let whole: string;
+    let receipt: string;
     const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
     const outputOf = (root: string) => join(root, 'parts', unit.partition, `${unit.parts[0]!.partId}.arrow`);
+    /** The only one, whatever its name. */
+    const receiptOf = (root: string) => {
+      const receipts = join(root, 'receipts', unit.partition);
+      expect(readdirSync(receipts)).toHaveLength(1);
+      return readFileSync(join(receipts, readdirSync(receipts)[0]!), 'utf8');
+    };
+    const expectWhole = (root: string) => {
+      expect(digest(outputOf(root))).toBe(whole);
+      expect(receiptOf(root)).toBe(receipt);
+    };
 
     beforeAll(async () => {
       // Row groups so large that each is a request of its own.
       place = freshPlace({ rows: 20_000, rowGroupRows: 5_000 });
-      const run = { ...runOf(place, bundle), targetRows: 1_000_000 };
+      const run = { ...runOf(place, bundle), targetRows: 1_000_000, countLabels: true };
       const units = await workUnits(run, await partsIn(run));
       expect(units.map(({ parts }) => parts.length)).toEqual([1]);
       unit = units[0]!;
       await scoreUnit(unit, bundle, pool, NO_HURRY);
       whole = digest(outputOf(place.root));
+      receipt = receiptOf(place.root);
+      const { profile } = JSON.parse(receipt) as Receipt;
+      expect(profile).toMatchObject({ rows: 20_000, labels: { click: { rows: 20_000 } } });
+      expect(profile.slices.map(({ name }) => name)).toEqual(['device', 'price']);
     });
 
     /** One row group per worker: there is never time for a second one. */
     const NO_TIME = { remainingMillis: () => 0, reserveMillis: 0 };
 
-    it('goes on at the row group where it stopped, and ends with the bytes of an undisturbed one', async () => {
+    it('goes on at the row group where it stopped, and ends with the bytes and the receipt of an undisturbed one', async () => {
       const root = join(folder, 'continued');
       let scored = await scoreUnit({ ...unit, root }, bundle, pool, NO_TIME);
       const rows = [scored.rowsScored];
@@ -136,7 +152,8 @@ describe('a worker', () => {
       }
       expect(rows.length).toBeGreaterThan(1);
       expect(rows.reduce((sum, each) => sum + each, 0)).toBe(20_000);
-      expect(digest(outputOf(root))).toBe(whole);
+      expectWhole(root);
+      // Their profiles have gone with them.
       expect(await storageFor(root).list(join(root, 'segments'))).toEqual([]);
     });
 
@@ -150,7 +167,7 @@ describe('a worker', () => {
       await scoreUnit(first.rest!, bundle, pool, NO_TIME);
       let scored = second;
       while (scored.rest !== undefined) scored = await scoreUnit(scored.rest, bundle, pool, NO_TIME);
-      expect(digest(outputOf(root))).toBe(whole);
+      expectWhole(root);
     });
 
     it('begins anew when its segments are gone', async () => {
@@ -161,7 +178,32 @@ describe('a worker', () => {
         code: 'STORAGE_NOT_FOUND',
       });
       await scoreUnit({ ...unit, root }, bundle, pool, NO_HURRY);
-      expect(digest(outputOf(root))).toBe(whole);
+      expectWhole(root);
+    });
+
+    it('writes neither part nor receipt when the profile of a segment is gone or damaged', async () => {
+      const root = join(folder, 'no profile');
+      const { rest } = await scoreUnit({ ...unit, root }, bundle, pool, NO_TIME);
+      const profile = join(root, rest!.progress!.segments[0]!.replace(/arrow$/, 'json'));
+      writeFileSync(profile, readFileSync(profile, 'utf8').replace(/"rows": ?\d/, '"rows": -'));
+      await expect(scoreUnit(rest!, bundle, pool, NO_HURRY)).rejects.toMatchObject({
+        code: 'PUBLISH_DOCUMENT_INVALID',
+      });
+      rmSync(profile);
+      await expect(scoreUnit(rest!, bundle, pool, NO_HURRY)).rejects.toMatchObject({
+        code: 'STORAGE_NOT_FOUND',
+      });
+      for (const name of ['parts', 'receipts']) {
+        await expect(storageFor(root).exists(join(root, name))).resolves.toBe(false);
+      }
+    });
+
+    it('gets the receipt of its undisturbed self also where the part is there already, without one', async () => {
+      const root = join(folder, 'part alone');
+      await scoreUnit({ ...unit, root }, bundle, pool, NO_HURRY);
+      rmSync(join(root, 'receipts'), { recursive: true });
+      await scoreUnit({ ...unit, root }, bundle, pool, NO_HURRY);
+      expectWhole(root);
     });
   });
 });

@@ -59,7 +59,12 @@ describe('a training that was stopped', () => {
     const rest = await train(config(over), output);
     expect(rest).toBeLessThan(all);
     expect(model(output).equals(model(whole))).toBe(true);
-    expect(readdirSync(output).sort()).toEqual(['bundle.json', 'golden.arrow', 'model.onnx']);
+    expect(readdirSync(output).sort()).toEqual([
+      'bundle.json',
+      'golden.arrow',
+      'model.onnx',
+      'reference.json',
+    ]);
   });
 
   it('counts rows and seconds on from where it was', async () => {

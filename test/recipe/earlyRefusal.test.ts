@@ -10,7 +10,7 @@ const folder = temporaryFolder();
 const dataUri = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 300 });
 
 /** The validation day's rows with these labels; the training days as they are. */
-function validatedBy(name: string, labels: { click?: 0; conversion?: 0 }): string {
+function validatedBy(name: string, labels: { click?: 0 | 1; conversion?: 0 | 1 }): string {
   const root = writeTinyFunnel(join(folder, name), { rowsPerDay: 300, dates: TINY_DATES.slice(0, 2) });
   const rows = funnelRows(TINY_DATES[2], 300).map((row) => ({ ...row, ...labels }));
   mkdirSync(join(root, `dt=${TINY_DATES[2]}`));
@@ -45,16 +45,24 @@ describe('training', () => {
     const root = validatedBy('unclicked', { click: 0 });
     await expect(trainModel(tinyConfig(), root, join(folder, 'unchosen'))).rejects.toMatchObject({
       code: 'TRAINING_NO_POSITIVES',
-      found: '300 rows, 0 clicks',
+      found: '0 clicks in 300 rows with a known label',
     });
     expect(existsSync(join(folder, 'unchosen', 'model.onnx'))).toBe(false);
   });
 
-  it('chooses by clicks alone when the validation rows have no conversion', async () => {
-    const root = validatedBy('unconverted', { conversion: 0 });
-    const { network } = await trainModel(tinyConfig(), root, join(folder, 'by clicks'));
-    expect(network.best.metrics.conversion.auc).toBeNull();
-    expect(network.best.score).toBe(network.best.metrics.click.auc);
+  it.each([
+    ['no conversion', { conversion: 0 }, 'TRAINING_NO_POSITIVES', /^0 conversions in \d+ clicked rows/],
+    ['conversions only', { conversion: 1 }, 'TRAINING_NO_NEGATIVES', /^(\d+) conversions in \1 clicked rows/],
+    ['clicks only', { click: 1, conversion: 0 }, 'TRAINING_NO_NEGATIVES', /^300 clicks in 300 rows/],
+  ] as const)('refuses validation rows with %s, with the counts', async (title, labels, code, found) => {
+    const output = join(folder, `bundle of ${title}`);
+    const run = trainModel(tinyConfig(), validatedBy(title, labels), output);
+    await expect(run).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining('the validation rows') as string,
+      found: expect.stringMatching(found) as string,
+    });
+    expect(existsSync(join(output, 'model.onnx'))).toBe(false);
   });
 
   it('tells a diverged run by its task and step', async () => {

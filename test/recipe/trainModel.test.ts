@@ -152,8 +152,6 @@ describe('the conversion label', () => {
   it.each([
     ['1.5', 1.5],
     ['-0.1', -0.1],
-    ['null or NaN', null],
-    ['null or NaN', Number.NaN],
   ])(
     'outside [0, 1] on a clicked row is an error with file, row group and column: %s',
     async (found, value) => {
@@ -167,6 +165,39 @@ describe('the conversion label', () => {
       });
     },
   );
+
+  it('of a clicked row may be unknown: null and NaN train the same bits, the click stays, the bundle counts them', async () => {
+    const without = (value: number | null) =>
+      changedFunnel((row, i) => (row.click === 1 && i % 3 === 0 ? { ...row, play_rate: value } : row));
+    const known = await train(changedFunnel((row) => row));
+    const weights = await train(without(null));
+    expect(weights).toEqual(await train(without(Number.NaN)));
+    expect(weights).not.toEqual(known);
+    const clicked = (date: string) => funnelRows(date, 500).filter(({ click }) => click === 1).length;
+    const unknown = funnelRows(TINY_DATES[1], 500).filter(({ click }, i) => click === 1 && i % 3 === 0);
+    const { bundle } = await trainModel(tinyConfig(SOFT), without(null), newBundle());
+    expect(bundle.manifest.training.labels).toMatchObject({
+      training: {
+        rows: 1000,
+        clicks: clicked(TINY_DATES[0]) + clicked(TINY_DATES[1]),
+        unknownConversions: unknown.length,
+        unknownClicks: 0,
+      },
+      validation: { rows: 500, unknownConversions: 0 },
+      newestDay: TINY_DATES[2],
+    });
+  });
+
+  it.each([
+    ['conversion', (row: FunnelRow) => ({ ...row, conversion: row.click === 1 ? 1 : null })],
+    ['click', (row: FunnelRow) => ({ ...row, click: 1, conversion: row.conversion ?? 0 })],
+  ])('or the click label with positive ones only is an error: %s', async (title, change) => {
+    const config = tinyConfig({ split: { train: { from: TINY_DATES[1] } } });
+    await expect(train(changedFunnel(change), config)).rejects.toMatchObject({
+      code: 'TRAINING_NO_NEGATIVES',
+      found: expect.stringMatching(`^(\\d+) ${title}s in \\1 `) as string,
+    });
+  });
 
   it.each([
     ['conversion', (row: FunnelRow) => ({ ...row, conversion: row.click === 1 ? 0 : null })],
@@ -249,7 +280,8 @@ describe('writeBundle', () => {
   it('never overwrites a bundle, but takes a folder that a broken run left without a manifest', async () => {
     const golden = readFileSync(join(tiny.bundleUri, 'golden.arrow'));
     const { files: _files, formatVersion: _format, ...manifest } = tiny.bundle.manifest;
-    const write = (uri: string) => writeBundle(uri, manifest, tiny.bundle.modelBytes, golden);
+    const write = (uri: string) =>
+      writeBundle(uri, manifest, tiny.bundle.modelBytes, golden, tiny.bundle.reference);
     const copy = newBundle();
     cpSync(tiny.bundleUri, copy, { recursive: true });
     const before = readFileSync(join(copy, 'bundle.json'));

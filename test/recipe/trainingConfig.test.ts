@@ -202,6 +202,11 @@ describe('problems', () => {
     expect(problemsOf({ ...SMALLEST, network: twice })).toEqual([
       "network.cross.fields: 'user_id' is listed twice",
     ]);
+    expect(problemsOf({ ...SMALLEST, slices: ['hour', 'tags', 'nobody', 'hour'] })).toEqual([
+      "slices: no categorical or bucketed feature 'tags'",
+      "slices: no categorical or bucketed feature 'nobody'",
+      "slices: 'hour' is listed twice",
+    ]);
     const numbers = {
       contractVersion: 1,
       rowKeys: ['request'],
@@ -212,9 +217,78 @@ describe('problems', () => {
     ]);
   });
 
+  it.each([
+    ['allowLeak', { allowLeak: ['hour', 'nobody'] }, "allowLeak: no feature 'nobody'"],
+    [
+      'a wait for conversions',
+      {
+        labels: { ...(labels as ConfigDocument), matureAfter: '2d' },
+        split: { by: 'fraction', validation: 0.5 },
+      },
+      'labels.matureAfter: needs a split by date, whose folders say how old a row is',
+    ],
+  ])('of %s that could do nothing are named', (_title, over, problem) => {
+    expect(problemsOf({ ...SMALLEST, ...over })).toEqual([problem]);
+  });
+
   it.each([[null], [[]], ['text'], [7]])('%j is no config', (document) => {
     expect(problemsOf(document)).not.toHaveLength(0);
     expect(problemsOf({ ...SMALLEST, contract: document })).not.toHaveLength(0);
+  });
+});
+
+describe('the order of time', () => {
+  const on = (day: number) => ({ from: `2024-03-0${day}`, to: `2024-03-0${day}` });
+  const splitOf = (train: number, validation: number, report?: number) => ({
+    by: 'date',
+    train: on(train),
+    validation: on(validation),
+    ...(report === undefined ? {} : { report: on(report) }),
+  });
+
+  it.each([
+    ['validation before training', splitOf(3, 2), 'split.validation to begin after split.train ends'],
+    ['report before training', splitOf(3, 4, 1), 'split.report to begin after split.validation ends'],
+    ['report before validation', splitOf(1, 3, 2), 'split.report to begin after split.validation ends'],
+  ])('is asked of the days of a split: %s is refused', (_title, split, expected) => {
+    expect(() => parse({ split })).toThrow(
+      expect.objectContaining({
+        code: 'TRAINING_SPLIT_ORDER',
+        location: { file: 'test.json' },
+        expected: expect.stringContaining(expected) as string,
+      }),
+    );
+  });
+
+  it('is kept by days that follow each other, with days between them or without', () => {
+    expect(() => parse({ split: splitOf(1, 2, 3) })).not.toThrow();
+    expect(() => parse({ split: splitOf(1, 5, 9) })).not.toThrow();
+  });
+});
+
+describe('a feature that reads the column of a label', () => {
+  const { features } = contract as { features: object[] };
+  const withFeature = (feature: object, over: ConfigDocument = {}) =>
+    parse({ contract: { ...(contract as ConfigDocument), features: [...features, feature] }, ...over });
+
+  it.each([
+    ['click', { kind: 'numeric', column: 'click' }, /feature 'click' is the label of clicks/],
+    [
+      'conversion, under another name',
+      { kind: 'bucketed', name: 'bought', column: 'conversion', buckets: 3 },
+      /feature 'bought' is the label of conversions: it reads the column 'conversion'/,
+    ],
+  ])('is refused before any data is read, unless it is allowed by name: %s', (_title, feature, message) => {
+    expect(() => withFeature(feature)).toThrow(
+      expect.objectContaining({
+        code: 'TRAINING_LEAK',
+        location: { file: 'test.json' },
+        message: expect.stringMatching(message) as string,
+      }),
+    );
+    const name = 'name' in feature ? feature.name : feature.column;
+    expect(withFeature(feature, { allowLeak: [name] }).allowLeak).toEqual([name]);
+    expect(() => withFeature(feature, { allowLeak: ['hour'] })).toThrow(/TRAINING_LEAK/);
   });
 });
 

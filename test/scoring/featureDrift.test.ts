@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { addCounts, featureDrift } from '../../lib/scoring/featureDrift.ts';
+import { featureDrift } from '../../lib/scoring/featureDrift.ts';
 
 const trained = {
   rows: 1000,
-  counts: [
+  features: [
     { name: 'city', values: 1000, missing: 20, unseen: 50 },
     { name: 'recent', values: 8000, missing: 900, unseen: 0 },
   ],
@@ -13,7 +13,7 @@ describe('feature drift', () => {
   test('is silent about a night like those of training, also for a list that is mostly empty', () => {
     const scored = {
       rows: 100,
-      counts: [
+      features: [
         { name: 'city', values: 100, missing: 5, unseen: 9 },
         { name: 'recent', values: 500, missing: 85, unseen: 10 },
       ],
@@ -24,7 +24,7 @@ describe('feature drift', () => {
   test('names a column that went missing and one whose values changed, with the shares before and now', () => {
     const scored = {
       rows: 100,
-      counts: [
+      features: [
         { name: 'city', values: 100, missing: 100, unseen: 0 },
         { name: 'recent', values: 500, missing: 90, unseen: 500 },
       ],
@@ -36,15 +36,15 @@ describe('feature drift', () => {
   });
 
   test('is empty when nothing was scored', () => {
-    expect(featureDrift({ rows: 0, counts: [] }, trained)).toEqual([]);
-    const none = trained.counts.map(({ name }) => ({ name, values: 0, missing: 0, unseen: 0 }));
-    expect(featureDrift({ rows: 0, counts: none }, trained)).toEqual([]);
+    expect(featureDrift({ rows: 0, features: [] }, trained)).toEqual([]);
+    const none = trained.features.map(({ name }) => ({ name, values: 0, missing: 0, unseen: 0 }));
+    expect(featureDrift({ rows: 0, features: none }, trained)).toEqual([]);
   });
 
   const driftOf = (missing: number, unseen: number, rows = 10) =>
     featureDrift(
-      { rows, counts: [{ name: 'a', values: rows - missing, missing, unseen }] },
-      { rows: 10, counts: [{ name: 'a', values: 10, missing: 0, unseen: 0 }] },
+      { rows, features: [{ name: 'a', values: rows - missing, missing, unseen }] },
+      { rows: 10, features: [{ name: 'a', values: 10, missing: 0, unseen: 0 }] },
     );
 
   test('begins above a tenth, not at it, from one row on', () => {
@@ -60,34 +60,12 @@ describe('feature drift', () => {
   });
 
   test('tells of values that came back as of those that were lost', () => {
-    const scored = { rows: 100, counts: [{ name: 'recent', values: 800, missing: 0, unseen: 0 }] };
+    const scored = { rows: 100, features: [{ name: 'recent', values: 800, missing: 0, unseen: 0 }] };
     expect(featureDrift(scored, trained)).toMatchObject([{ missing: 0, missingInTraining: 0.9 }]);
   });
 
   test('is silent about a feature that training did not count', () => {
-    const counts = [{ name: 'new', values: 0, missing: 100, unseen: 0 }];
-    expect(featureDrift({ rows: 100, counts }, trained)).toEqual([]);
-  });
-});
-
-describe('addCounts', () => {
-  const one = [
-    { name: 'city', values: 1, missing: 2, unseen: 3 },
-    { name: 'recent', values: 4, missing: 5, unseen: 6 },
-  ];
-
-  test('adds every counter to that of the same feature', () => {
-    const sum = addCounts(one, trained.counts);
-    expect(sum).toEqual([
-      { name: 'city', values: 1001, missing: 22, unseen: 53 },
-      { name: 'recent', values: 8004, missing: 905, unseen: 6 },
-    ]);
-    const single = one.slice(0, 1);
-    expect(addCounts(single, single)).toEqual([{ name: 'city', values: 2, missing: 4, unseen: 6 }]);
-  });
-
-  test('leaves counters alone when the other side has counted no row', () => {
-    expect(addCounts(one, [])).toEqual(one);
-    expect(addCounts([], one)).toEqual(one);
+    const features = [{ name: 'new', values: 0, missing: 100, unseen: 0 }];
+    expect(featureDrift({ rows: 100, features }, trained)).toEqual([]);
   });
 });

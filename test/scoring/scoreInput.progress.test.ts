@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { emptyProfile } from '../../lib/profile/addProfiles.ts';
 import { type ScoringProgress, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { type ScoredShard, scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -30,6 +31,7 @@ interface Fate {
 const folder = temporaryFolder();
 const bundle = {
   contract: {},
+  layout: { singles: [{ name: 'hour' }], lists: [], numerics: [] },
   modelBytes: Uint8Array.of(1),
   manifest: {
     training: {
@@ -68,8 +70,9 @@ async function scoreFates(fates: readonly Fate[], workers: number) {
     }
     if (end !== 'done') throw new Ncs4cvrError(end, `attempt ${made + 1}`);
     const rowCount = total(groups);
-    const counts = [{ name: 'hour', values: rowCount, missing: 0, unseen: rowCount }];
-    return { inputUri, outputUri, rowCount, sizeBytes: 1, counts, isCreated: true } satisfies ScoredShard;
+    const features = [{ name: 'hour', values: rowCount, missing: 0, unseen: rowCount, bins: [] }];
+    const profile = { rows: rowCount, features, slices: [] };
+    return { inputUri, outputUri, rowCount, sizeBytes: 1, profile, isCreated: true } satisfies ScoredShard;
   });
   const seen: ScoringProgress[] = [];
   const report = await scoreInput(input, join(folder, 'scores'), bundle, {
@@ -178,10 +181,11 @@ describe('a report', () => {
         );
         const rows = total(last.filter(({ end }) => end === 'done').flatMap(({ groups }) => groups));
         expect(report.rows).toBe(rows);
-        const isAny = report.shards.length > 0;
-        expect(report.counts).toEqual(
-          isAny ? [{ name: 'hour', values: rows, missing: 0, unseen: rows }] : [],
-        );
+        expect(report.profile).toEqual({
+          rows,
+          features: [{ name: 'hour', values: rows, missing: 0, unseen: rows, bins: [] }],
+          slices: [],
+        });
         expect(report.drift).toEqual(
           rows === 0
             ? []
@@ -211,7 +215,14 @@ test('no more shards are read at once than there are threads', async () => {
     most.push(++running);
     await new Promise((resolve) => setImmediate(resolve));
     running--;
-    return { inputUri, outputUri, rowCount: 1, sizeBytes: 1, counts: [], isCreated: true };
+    return {
+      inputUri,
+      outputUri,
+      rowCount: 1,
+      sizeBytes: 1,
+      profile: emptyProfile(bundle.layout),
+      isCreated: true,
+    };
   });
   await scoreInput(input, join(folder, 'scores'), bundle, { workers: 3 });
   expect(Math.max(...most)).toBe(3);

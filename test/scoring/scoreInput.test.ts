@@ -9,6 +9,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { contractFingerprint } from '../../lib/features/contract.ts';
 import { assignOutputs } from '../../lib/scoring/assignOutputs.ts';
 import { type ScoringProgress, type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { withMetadata } from '../parquet/sampleShards.ts';
@@ -119,7 +120,10 @@ describe('one row out per row in', () => {
     write('empty/c.parquet', funnelShard([], 20));
     const report = await score('empty', 1);
     expect(report).toMatchObject({ rows: 30, failures: [] });
-    expect(report.counts.find(({ name }) => name === 'hour')).toMatchObject({ values: 30, missing: 0 });
+    expect(report.profile.features.find(({ name }) => name === 'hour')).toMatchObject({
+      values: 30,
+      missing: 0,
+    });
     for (const name of ['b', 'c']) {
       const path = join(folder, `empty-scores/${name}.arrow`);
       const table = readTable(path);
@@ -140,9 +144,9 @@ describe('one row out per row in', () => {
     }));
     write('counts/a.parquet', funnelShard(rows.slice(0, 150), 40));
     write('counts/b.parquet', funnelShard(rows.slice(150), 40));
-    const { counts } = await score('counts');
-    expect(counts[0]).toEqual({ name: 'user_id', values: 200, missing: 20, unseen: 20 });
-    expect(counts).toHaveLength(bundle.contract.features.length);
+    const { features } = (await score('counts')).profile;
+    expect(features[0]).toMatchObject({ name: 'user_id', values: 200, missing: 20, unseen: 20 });
+    expect(features).toHaveLength(bundle.contract.features.length);
   });
 });
 
@@ -160,7 +164,7 @@ describe('schema metadata', () => {
       'ncs4cvr.contract_fingerprint': contractFingerprint(bundle.contract),
       'ncs4cvr.input_uri': input,
       'ncs4cvr.input_size_bytes': String(stats.size),
-      'ncs4cvr.input_version': `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}`,
+      'ncs4cvr.input_version': (await localDisk.stat(input))!.version,
       'ncs4cvr.row_groups': '0-2',
       'ncs4cvr.row_count': '90',
     });

@@ -39,7 +39,7 @@ describe('scoreShard', () => {
     });
     expect(scored).toMatchObject({ inputUri: input, outputUri: range, rowCount: 80, isCreated: true });
     expect(scored.sizeBytes).toBe(readFileSync(range).length);
-    expect(scored.counts.find(({ name }) => name === 'hour')).toMatchObject({ values: 80 });
+    expect(scored.profile.features.find(({ name }) => name === 'hour')).toMatchObject({ values: 80 });
     expect(progress).toEqual([
       [40, 0.5],
       [40, 0.5],

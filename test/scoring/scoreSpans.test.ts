@@ -86,7 +86,7 @@ describe('scoreSpans', () => {
     const scored = await score('whole.arrow', spans, {}, by);
     expect(scored).toMatchObject({ rowCount: 11_000, isCreated: true });
     expect(scored.stoppedAt).toBeUndefined();
-    expect(scored.counts.find(({ name }) => name === 'hour')).toMatchObject({ values: 11_000 });
+    expect(scored.profile.features.find(({ name }) => name === 'hour')).toMatchObject({ values: 11_000 });
     expect(scored.sizeBytes).toBe(statSync(join(folder, 'out/whole.arrow')).size);
     // 11,000 rows in 29 row groups of 6 shards: the large row group alone, its neighbours together.
     const packed = requests.map(({ rowGroups }) =>

@@ -37,7 +37,14 @@ function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
   });
   const scores = Float32Array.from({ length: rowCount }, (_, row) => row);
   const columnsIpc = tableToIPC(new Table(batches), 'stream');
-  return { rowCount, columnsIpc, pctr: scores, pcvr: scores, pctcvr: scores, counts: [] };
+  return {
+    rowCount,
+    columnsIpc,
+    pctr: scores,
+    pcvr: scores,
+    pctcvr: scores,
+    profile: { rows: rowCount, features: [], slices: [] },
+  };
 }
 
 /** A pool whose requests end when the test says so. */
@@ -80,7 +87,8 @@ function start(
   requests: PlannedRequest[],
   { goOn, error }: { goOn?: GoOn; error?: Error } = {},
 ) {
-  return scoredRequests(yielding(requests, error), pool as unknown as WorkerPool, goOn);
+  const options = goOn === undefined ? {} : { mayGoOn: goOn };
+  return scoredRequests(yielding(requests, error), pool as unknown as WorkerPool, options);
 }
 
 /** A turn of the event loop: all that can go on has, and Node has reported rejections that nobody handles. */

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -119,22 +121,68 @@ describe('reading', () => {
     await file.close();
   });
 
-  test('versions differ when size or modification time differ and agree otherwise', async () => {
+  const versionOf = async (path: string) => {
+    const file = await localDisk.open(path);
+    await file.close();
+    return file.version;
+  };
+
+  test('versions differ when size or modification time differ', async () => {
     const path = writeBytes('version.bin', 10);
-    const versionOf = async () => {
-      const file = await localDisk.open(path);
-      await file.close();
-      return file.version;
-    };
     utimesSync(path, 1000, 1000);
-    const first = await versionOf();
-    expect(await versionOf()).toBe(first);
+    const first = await versionOf(path);
     utimesSync(path, 1000, 1001);
-    expect(await versionOf()).not.toBe(first);
+    expect(await versionOf(path)).not.toBe(first);
     writeBytes('version.bin', 11);
     utimesSync(path, 1000, 1000);
-    expect(await versionOf()).not.toBe(first);
+    expect(await versionOf(path)).not.toBe(first);
   });
+
+  test('a file that has not changed has one version, in every process and by every way to ask', async () => {
+    const path = writeBytes('same version.bin', 10);
+    const first = await versionOf(path);
+    const script = `import { statSync } from 'node:fs';
+      const { mtimeNs, size, ino, ctimeNs } = statSync(process.argv[1], { bigint: true });
+      console.log([mtimeNs, size, ino, ctimeNs].map((n) => n.toString(16)).join('-'));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script, path]);
+    expect(stdout.toString().trim()).toBe(first);
+    const [listed] = await localDisk.list(path);
+    const { version: read } = (await localDisk.readVersioned(path))!;
+    expect([(await localDisk.stat(path))!.version, listed!.version, read]).toEqual([first, first, first]);
+  });
+
+  test.each([
+    ['overwritten', (path: string) => writeFileSync(path, Buffer.alloc(10, 7))],
+    [
+      'replaced by another file',
+      (path: string) => {
+        writeFileSync(`${path}.new`, Buffer.alloc(10, 7));
+        utimesSync(`${path}.new`, 1000, 1000);
+        renameSync(`${path}.new`, path);
+      },
+    ],
+  ])(
+    'a file that was %s, of the same size and modification time, has another version',
+    async (name, change) => {
+      const path = writeBytes(`disguised ${name}.bin`, 10);
+      utimesSync(path, 1000, 1000);
+      const first = (await localDisk.stat(path))!;
+      change(path);
+      utimesSync(path, 1000, 1000);
+      expect((await localDisk.stat(path))!.version).not.toBe(first.version);
+      await expect(localDisk.open(path, first)).rejects.toMatchObject({ code: 'STORAGE_FILE_CHANGED' });
+    },
+  );
+
+  test.each([false, true])(
+    'a written file has the version that its writer was told, if absent: %s',
+    async (ifAbsent) => {
+      const path = join(folder, `told ${ifAbsent}.bin`);
+      const file = await localDisk.createAtomic(path, { ifAbsent });
+      await file.write(new Uint8Array(10));
+      expect((await file.commit())!.version).toBe(await versionOf(path));
+    },
+  );
 
   test('a missing file, a folder, and a device are told apart', async () => {
     const missing = join(folder, 'missing', 'file');

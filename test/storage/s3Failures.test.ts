@@ -3,6 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listIfAny, writeWhole } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
+import { checksum } from '../support/s3/awsChunked.ts';
 import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 
@@ -68,6 +69,46 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
       location: { file: uriOf('shard') },
     });
     expect(s3.double!.requests.length - before).toBe(1);
+  });
+
+  it('that takes no notice of If-Match is caught by the ETag of its answer', async () => {
+    await writeWhole(uriOf('shard'), bytesOf('old bytes'));
+    const file = await s3Storage.open(uriOf('shard'));
+    await writeWhole(uriOf('shard'), bytesOf('new bytes'));
+    s3.double!.options = { ignoresConditions: () => true };
+    await expect(file.readInto(new Uint8Array(3), 0)).rejects.toMatchObject({
+      code: 'STORAGE_FILE_CHANGED',
+      found: expect.stringContaining('version "'),
+      location: { file: uriOf('shard') },
+    });
+  });
+
+  it.each([3, 20])('that answers a range with %i bytes instead of 10 is not believed', async (sizeBytes) => {
+    await writeWhole(uriOf('shard'), randomBytes(100));
+    const file = await s3Storage.open(uriOf('shard'));
+    s3.double!.options = { rangeInstead: () => ({ startByte: 0, endByte: sizeBytes }) };
+    await expect(file.readInto(new Uint8Array(10), 0)).rejects.toMatchObject({
+      code: 'STORAGE_SHORT_READ',
+      retryable: true,
+    });
+  });
+
+  it('has whole objects checked against the checksum that it keeps of them', async () => {
+    const uri = uriOf('flipped');
+    await writeWhole(uri, bytesOf('0123456789'));
+    const stored = s3.double!.buckets.get(s3.bucket)!.objects.get(new URL(uri).pathname.slice(1))!;
+    const kept = checksum(stored.bytes);
+    s3.double!.options = {
+      answerHeaders: ({ headers }) =>
+        headers['x-amz-checksum-mode'] === 'ENABLED' ? { 'x-amz-checksum-crc32': kept } : {},
+    };
+    expect(await s3Storage.readWhole(uri)).toEqual(bytesOf('0123456789'));
+    stored.bytes[4]! ^= 1;
+    await expect(s3Storage.readWhole(uri)).rejects.toMatchObject({
+      code: 'STORAGE_READ_FAILED',
+      message: expect.stringMatching(/checksum/i),
+      location: { file: uri },
+    });
   });
 
   it('is asked for nothing but the bytes of an object that a listing told of', async () => {

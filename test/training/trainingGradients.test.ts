@@ -20,6 +20,7 @@ import { buildTrainingGraph } from '../../lib/training/networkGraphs.ts';
 import {
   CLICKED_ROWS,
   CTCVR_LABELS,
+  CTCVR_WEIGHTS,
   DENSE_INPUT,
   FIELDS,
   FIELDS_GRADIENT,
@@ -64,6 +65,12 @@ describe.each([
     density: 0.7,
     training: { entireSpace: { maxPropensityWeight: 1.9, ctcvrWeight: 0.6 } },
   },
+  {
+    title: 'conversions learned on the entire space, some of them unknown',
+    network: { kind: 'ncs', embeddingWidth: 3, hidden: [6, 4] },
+    training: { entireSpace: { maxPropensityWeight: 1.9, ctcvrWeight: 0.6 } },
+    unknown: true,
+  },
   { title: 'a logistic network', network: 'logistic', soft: true },
   {
     title: 'experts of both tasks and of one, gates and towers',
@@ -89,31 +96,36 @@ describe.each([
       embeddings: 'perTask',
     },
   },
-])('the gradients of a joint step with $title', ({ network, density, soft = false, training = {} }) => {
-  it('equal central differences of the two losses, for every parameter and embedding', async () => {
-    const config = networkConfigSchema.parse(network);
-    const layout = syntheticLayout({ singles: 3, lists: [4, 2], numerics: 1, buckets: 3 });
-    const shape = networkShape(config, layout);
-    const settings = settingsOf(training);
-    const weights = syntheticWeights(shape, 4);
-    const masks = density === undefined ? undefined : syntheticMasks(shape, density);
-    const set = syntheticRows(layout, ROWS, { soft, seed: 2 });
-    const found = await graphGradients(config, layout, settings, weights, set, masks);
-    const propensities = naivePredictions(config, layout, weights, set, masks).click;
-    const loss = () => naiveLoss(config, layout, settings, weights, set, masks, propensities);
-    expect(found.size).toBe(shape.parameters.length + 1);
-    for (const [name, gradient] of found) {
-      const values = name === 'embeddings' ? weights.embeddings : weights.parameters.get(name)!;
-      expect(Math.max(...gradient.map(Math.abs)), name).toBeGreaterThan(1e-3);
-      gradient.forEach((slope, i) => {
-        const difference = centralDifference(values, i, loss);
-        expect(Math.abs(slope - difference), `${name}[${i}]: ${slope}, ${difference}`).toBeLessThan(
-          TOLERANCE,
-        );
-      });
-    }
-  });
-});
+])(
+  'the gradients of a joint step with $title',
+  ({ network, density, soft = false, training = {}, unknown = false }) => {
+    it('equal central differences of the two losses, for every parameter and embedding', async () => {
+      const config = networkConfigSchema.parse(network);
+      const layout = syntheticLayout({ singles: 3, lists: [4, 2], numerics: 1, buckets: 3 });
+      const shape = networkShape(config, layout);
+      const settings = settingsOf(training);
+      const weights = syntheticWeights(shape, 4);
+      const masks = density === undefined ? undefined : syntheticMasks(shape, density);
+      const set = syntheticRows(layout, ROWS, { soft, seed: 2 });
+      const clicked = [...set.click.keys()].filter((row) => set.click[row] === 1);
+      if (unknown) for (const row of clicked.slice(1, 3)) set.conversion[row] = Number.NaN;
+      const found = await graphGradients(config, layout, settings, weights, set, masks);
+      const propensities = naivePredictions(config, layout, weights, set, masks).click;
+      const loss = () => naiveLoss(config, layout, settings, weights, set, masks, propensities);
+      expect(found.size).toBe(shape.parameters.length + 1);
+      for (const [name, gradient] of found) {
+        const values = name === 'embeddings' ? weights.embeddings : weights.parameters.get(name)!;
+        expect(Math.max(...gradient.map(Math.abs)), name).toBeGreaterThan(1e-3);
+        gradient.forEach((slope, i) => {
+          const difference = centralDifference(values, i, loss);
+          expect(Math.abs(slope - difference), `${name}[${i}]: ${slope}, ${difference}`).toBeLessThan(
+            TOLERANCE,
+          );
+        });
+      }
+    });
+  },
+);
 
 /** Gradients by one run of the training graph. From fresh moments the first moment is 0.1 times the gradient. */
 async function graphGradients(
@@ -127,9 +139,12 @@ async function graphGradients(
   const shape = networkShape(config, layout);
   const maskMode = masks === undefined ? 'none' : 'given';
   const session = await createSession(buildTrainingGraph({ shape, settings, maskMode, tasks: TASKS }));
-  const order = [...set.click.keys()].sort((a, b) => set.click[b]! - set.click[a]!);
+  const isLabelled = (row: number) => set.click[row] === 1 && !Number.isNaN(set.conversion[row]);
+  const order = [...set.click.keys()].sort((a, b) => Number(isLabelled(b)) - Number(isLabelled(a)));
   const indices = Int32Array.from(order);
-  const clicked = set.click.reduce((sum, click) => sum + click, 0);
+  const clicked = order.filter(isLabelled).length;
+  const hasCtcvr = (row: number) => set.click[row] === 0 || isLabelled(row);
+  const ctcvrWeight = 1 / order.filter(hasCtcvr).length;
   const layer = new EmbeddingLayer(layout, shape.embeddingWidth);
   const fields = new Float32Array(ROWS * shape.fieldNames.length * shape.embeddingWidth);
   layer.gather(weights.embeddings, set.rows, indices, fields);
@@ -146,7 +161,8 @@ async function graphGradients(
     [stepSizeInput]: scalarTensor(adamStepSize(0.001, 1)),
     'click.labels': column(order.map((row) => set.click[row]!)),
     'click.weights': column(order.map(() => 1 / ROWS)),
-    [CTCVR_LABELS]: column(order.map((row) => (set.click[row] === 1 ? set.conversion[row]! : 0))),
+    [CTCVR_LABELS]: column(order.map((row) => (isLabelled(row) ? set.conversion[row]! : 0))),
+    [CTCVR_WEIGHTS]: column(order.map((row) => (hasCtcvr(row) ? ctcvrWeight : 0))),
     'conversion.labels': column(order.slice(0, clicked).map((row) => set.conversion[row]!)),
     'conversion.weights': column(order.slice(0, clicked).map(() => 1 / clicked)),
   };
@@ -157,7 +173,10 @@ async function graphGradients(
     feeds[firstMoment] = float32Tensor(new Float32Array(values.length), dims);
     feeds[secondMoment] = float32Tensor(new Float32Array(values.length), dims);
   }
-  if (settings.entireSpace === undefined) delete feeds[CTCVR_LABELS];
+  if (settings.entireSpace === undefined) {
+    delete feeds[CTCVR_LABELS];
+    delete feeds[CTCVR_WEIGHTS];
+  }
   const outputs = await session.run(feeds);
   const embeddings = new SparseGradient(layout.embeddingRowCount, shape.embeddingWidth);
   layer.scatter(float32Data(outputs, FIELDS_GRADIENT), set.rows, indices, embeddings);
@@ -172,7 +191,7 @@ async function graphGradients(
 }
 
 /**
- * The joint loss by its definition: mean over all rows, and over the clicked ones.
+ * The joint loss by its definition: mean over all rows, and over the clicked ones with a known conversion.
  * @param propensities pCTR before the step: they weigh the clicked rows but have no gradient
  */
 function naiveLoss(
@@ -190,10 +209,13 @@ function naiveLoss(
   let conversion = 0;
   let conversionWeight = 0;
   let ctcvr = 0;
+  let ctcvrRows = 0;
   for (let row = 0; row < set.rowCount; row++) {
     const clickLogit = naiveLogit('click', config, layout, weights, set, row, masks);
     const logit = naiveLogit('conversion', config, layout, weights, set, row, masks);
     click += entropy(clickLogit, set.click[row]!);
+    if (set.click[row] === 1 && Number.isNaN(set.conversion[row])) continue;
+    ctcvrRows++;
     const p = sigmoid(clickLogit) * sigmoid(logit);
     const converted = set.click[row] === 1 ? set.conversion[row]! : 0;
     ctcvr -= converted * Math.log(p) + (1 - converted) * Math.log(1 - p);
@@ -205,7 +227,7 @@ function naiveLoss(
   return (
     (taskWeights.click * click) / set.rowCount +
     (taskWeights.conversion * conversion) / conversionWeight +
-    ((entireSpace?.ctcvrWeight ?? 0) * ctcvr) / set.rowCount
+    ((entireSpace?.ctcvrWeight ?? 0) * ctcvr) / ctcvrRows
   );
 }
 

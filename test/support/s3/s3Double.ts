@@ -29,7 +29,9 @@ export interface S3DoubleOptions {
   readonly fault?: (request: S3Request) => S3Fault | undefined;
   /** Called after every object that was created. */
   readonly onObjectCreated?: (event: { bucket: string; key: string; object: StoredObject }) => void;
-  /** Whether the conditions of a write are ignored, as some stores do. */
+  /** A range that is answered whatever was asked for. */
+  readonly rangeInstead?: (request: S3Request) => { readonly startByte: number; readonly endByte: number };
+  /** Whether the conditions of a request are ignored, as some stores do. */
   readonly ignoresConditions?: (request: S3Request) => boolean;
   /** What is kept of a body instead of its bytes. */
   readonly keepInstead?: (request: S3Request, bytes: Buffer) => Buffer;
@@ -112,6 +114,18 @@ export class S3Double {
     } else response.end(body);
   }
 
+  /** The request as this store takes it. */
+  #asked(request: S3Request): S3Request {
+    const { rangeInstead, ignoresConditions } = this.options;
+    const range = request.headers.range === undefined ? undefined : rangeInstead?.(request);
+    const headers = {
+      ...request.headers,
+      ...(range === undefined ? {} : { range: `bytes=${range.startByte}-${range.endByte - 1}` }),
+      ...(ignoresConditions?.(request) ? { 'if-match': undefined } : {}),
+    };
+    return { ...request, headers };
+  }
+
   #perform(request: S3Request, body: Buffer): Answer {
     const { method, query, key } = request;
     const bucket = this.buckets.get(request.bucket);
@@ -151,7 +165,7 @@ export class S3Double {
       bucket.objects.delete(key);
       return { status: 204 };
     }
-    if (method === 'GET' || method === 'HEAD') return read(bucket.get(key), request);
+    if (method === 'GET' || method === 'HEAD') return read(bucket.get(key), this.#asked(request));
     throw new S3Refusal(501, 'NotImplemented');
   }
 

@@ -1,0 +1,125 @@
+// What counting profiles adds to scoring: `npx vitest bench --run bench/scoring/profile.bench.ts`, with the data beside the
+// repository (../shared/data). A real day, with the contract and the network of examples/kuairand.json (49 features, of them
+// three lists), is scored by one thread: without a reference, with one and two slices, and with labels as well. Every round
+// scores each once, in turn; a round also counts the encoded rows of the day alone.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, bench } from 'vitest';
+import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
+import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
+import { ProfileCounter } from '../../lib/profile/profileCounter.ts';
+import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
+import { trainModel } from '../../lib/recipe/trainModel.ts';
+import { columnsToRead } from '../../lib/scoring/planRequests.ts';
+import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
+import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
+import { sharedData } from '../../test/parquet/memoryFile.ts';
+import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
+
+const ROUNDS = 15;
+const [TRAINED, VALIDATED, SCORED] = ['2022-04-25', '2022-04-26', '2022-04-27'];
+const BATCH_ROWS = 512;
+const folder = temporaryFolder();
+const shardUri = `${sharedData}kuairand-pure/dt=${SCORED}/part-0.parquet`;
+const cpuSeconds = new Map<string, number[]>();
+const arms = new Map<string, { readonly bundle: ModelBundle; readonly countLabels: boolean }>();
+const pools = new Map<string, WorkerPool>();
+let rowCount = 0;
+let batches: EncodedRows[] = [];
+let counter: ProfileCounter;
+
+async function measured(name: string, work: () => unknown): Promise<void> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  cpuSeconds.set(name, [...(cpuSeconds.get(name) ?? []), (user + system) / 1e6]);
+}
+
+async function encodeDay({ contract, layout }: ModelBundle): Promise<EncodedRows[]> {
+  const file = await localDisk.open(shardUri);
+  const shard = await openShard(file);
+  const encoder = new FeatureEncoder(contract);
+  const encoded: EncodedRows[] = [];
+  for (const index of shard.rowGroups.keys()) {
+    for (const batch of await readRowGroup(shard, index, columnsToRead(shard, contract))) {
+      const into = allocateEncodedRows(layout, batch.numRows);
+      encoder.encode(batch, 0, batch.numRows, into, 0);
+      for (let start = 0; start < batch.numRows; start += BATCH_ROWS) {
+        encoded.push(sliceEncodedRows(layout, into, start, Math.min(batch.numRows, start + BATCH_ROWS)));
+      }
+      rowCount += batch.numRows;
+    }
+  }
+  await file.close();
+  return encoded;
+}
+
+beforeAll(async () => {
+  const example = JSON.parse(readFileSync(new URL('../../examples/kuairand.json', import.meta.url), 'utf8'));
+  // All connections: the search for masks takes long, and changes nothing about the time that scoring takes.
+  const { masks: _, ...document } = example;
+  const config = parseTrainingConfig(
+    {
+      ...document,
+      slices: ['tab', 'video_type'],
+      split: {
+        by: 'date',
+        train: { from: TRAINED, to: TRAINED },
+        validation: { from: VALIDATED, to: VALIDATED },
+      },
+      training: { ...example.training, epochs: 1, validationsPerEpoch: 1 },
+    },
+    'kuairand.json',
+  );
+  await trainModel(config, `${sharedData}kuairand-pure`, join(folder, 'model'));
+  const bundle = await loadBundle(localDisk, join(folder, 'model'));
+  arms.set('scoring, no reference', { bundle: { ...bundle, reference: undefined }, countLabels: false });
+  arms.set('scoring, profile', { bundle, countLabels: false });
+  arms.set('scoring, profile and labels', { bundle, countLabels: true });
+  for (const [name, arm] of arms) pools.set(name, scoringPool(arm.bundle, 1));
+  counter = new ProfileCounter(bundle.layout, bundle.reference);
+  batches = await encodeDay(bundle);
+}, 1_200_000);
+
+async function score(name: string): Promise<void> {
+  const { bundle, countLabels } = arms.get(name)!;
+  const output = join(folder, 'scores.arrow');
+  const options = { metadata: () => new Map<string, string>(), countLabels };
+  const scored = await scoreSpans([{ uri: shardUri }], output, bundle, pools.get(name)!, options);
+  if (scored.rowCount !== rowCount) throw new Error(`${scored.rowCount} rows`);
+}
+
+bench(
+  'one round: a day without a reference, with one, with labels; and its encoded rows counted alone',
+  async () => {
+    for (const name of arms.keys()) await measured(name, () => score(name));
+    const scores = {
+      pctr: new Float32Array(BATCH_ROWS).fill(0.3),
+      pcvr: new Float32Array(BATCH_ROWS).fill(0.1),
+    };
+    await measured('counting alone', () => {
+      counter.reset();
+      for (const batch of batches) counter.add(batch, batch.rowCapacity, scores);
+    });
+  },
+  { iterations: ROUNDS, time: 0, warmupIterations: 1, warmupTime: 0 },
+);
+
+afterAll(async () => {
+  for (const pool of pools.values()) await pool.close();
+  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  const base = median(cpuSeconds.get('scoring, no reference')!);
+  console.table(
+    [...cpuSeconds].map(([work, seconds]) => ({
+      work,
+      'CPU-seconds, median': median(seconds).toFixed(3),
+      'fewest and most': `${Math.min(...seconds).toFixed(3)} to ${Math.max(...seconds).toFixed(3)}`,
+      'of scoring without a reference': `${((100 * median(seconds)) / base).toFixed(1)}%`,
+      'microseconds per row': ((1e6 * median(seconds)) / rowCount).toFixed(3),
+    })),
+  );
+});

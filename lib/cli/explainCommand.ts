@@ -1,0 +1,49 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { explainRow } from '../explain/explainRow.ts';
+import { explanationText } from '../explain/explanationText.ts';
+import type { WantedKeys } from '../explain/findScoredRow.ts';
+import { findState } from '../publish/findState.ts';
+import { parseUri } from './options.ts';
+import { EXIT_DONE, EXIT_FAILED } from './terminal.ts';
+
+interface ExplainCommandOptions {
+  readonly scores: string;
+  readonly partition: string;
+  readonly key: WantedKeys;
+  readonly state?: string;
+  readonly model?: string;
+  readonly why?: boolean;
+  readonly json?: boolean;
+}
+
+export function explainCommand(finish: (exitCode: number) => void): Command {
+  return new Command('explain')
+    .description('show where the scores of one published row come from, and score it again')
+    .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .addOption(
+      new Option('--key <name=value>', 'a row key, as `inspect` prints it; repeat it for further ones')
+        .argParser(addKey)
+        .makeOptionMandatory(),
+    )
+    .option('--state <sha256>', 'manifest of an earlier state, or how it begins; what is visible by default')
+    .option('--model <uri>', "the model's bundle, if it is no longer where it was", parseUri)
+    .option('--why', 'also score the row with each feature missing')
+    .option('--json', 'print the explanation as one JSON object')
+    .action(async ({ scores, partition, key, state, model, why = false, json }: ExplainCommandOptions) => {
+      const name = state === undefined ? 'current' : { manifest: state };
+      const explanation = await explainRow(await findState(scores, partition, name), key, {
+        why,
+        ...(model === undefined ? {} : { modelUri: model }),
+      });
+      process.stdout.write(json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
+      const { source } = explanation;
+      finish('isSame' in source && !source.isSame ? EXIT_FAILED : EXIT_DONE);
+    });
+}
+
+function addKey(text: string, before: WantedKeys | undefined): WantedKeys {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('expected name=value');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

@@ -1,0 +1,109 @@
+import type { GateSettings } from '../job/gateSettings.ts';
+import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
+import type { FeatureProfile } from '../profile/partProfile.ts';
+import { populationStability } from '../profile/populationStability.ts';
+import { chanceShare, chanceStability } from './chance.ts';
+import { type Candidate, VALIDATION } from './judged.ts';
+import type { Measurement } from './verdict.ts';
+
+interface Pair {
+  readonly counted: FeatureProfile;
+  readonly usual: FeatureReference;
+  readonly rows: number;
+  readonly usualRows: number;
+}
+
+/** Features that both sides know. */
+function pairs({ profile }: Candidate, reference: ModelReference): Pair[] {
+  const counted = new Map(profile.features.map((feature) => [feature.name, feature]));
+  return reference.features.flatMap((usual) => {
+    const found = counted.get(usual.name);
+    if (found === undefined) return [];
+    return [{ counted: found, usual, rows: profile.rows, usualRows: reference.rows }];
+  });
+}
+
+/** Growth of every feature's share of rows without a value. */
+export function judgeMissingValues(
+  candidate: Candidate,
+  reference: ModelReference,
+  { floor, factor }: GateSettings['missingValues'],
+): Measurement[] {
+  return pairs(candidate, reference).map(({ counted, usual, rows, usualRows }) => {
+    const spread = factor * usual.spread.missing;
+    const reached = usual.spread.missing;
+    const shares = [counted.missing, rows, usual.missing, usualRows] as const;
+    return growth(counted.name, shares, { usualBound: Math.max(floor, spread), reached }, 'have no value');
+  });
+}
+
+/** Growth of every feature's share of values that training never saw. */
+export function judgeUnseenValues(
+  candidate: Candidate,
+  reference: ModelReference,
+  { floor, factor }: GateSettings['unseenValues'],
+): Measurement[] {
+  return pairs(candidate, reference).map(({ counted, usual }) => {
+    const spread = factor * usual.spread.unseen;
+    const reached = usual.spread.unseen;
+    const shares = [counted.unseen, counted.values, usual.unseen, usual.values] as const;
+    return growth(
+      counted.name,
+      shares,
+      { usualBound: Math.max(floor, spread), reached },
+      'are new to the model',
+    );
+  });
+}
+
+/** Of what is left to a share of 1: a bound beyond would let a feature go that has lost every value. */
+const OF_THE_REST = 0.9;
+/** A share so near to 1 leaves no room for a difference that means anything. */
+const LEAST_REST = 0.1;
+
+/**
+ * How much larger a share is than usual. Whatever the bound would be, a share that has become 1 is out of it, unless a
+ * training day was like that or it was nearly 1 before.
+ */
+function growth(
+  subject: string,
+  [count, rows, usualCount, usualRows]: readonly [number, number, number, number],
+  { usualBound, reached }: { readonly usualBound: number; readonly reached: number },
+  what: string,
+): Measurement {
+  const share = rows === 0 ? 0 : count / rows;
+  const usual = usualRows === 0 ? 0 : usualCount / usualRows;
+  const rest = 1 - usual;
+  const least = rest < LEAST_REST ? rest : Math.max(reached, OF_THE_REST * rest);
+  const chance = rows === 0 || usualRows === 0 ? 1 : chanceShare(count, rows, usualCount, usualRows);
+  const bound = Math.min(usualBound + chance, least);
+  const found = Math.max(0, share - usual);
+  const reason = `${percent(share)} of the values ${what}, and ${percent(usual)} there`;
+  return { subject, found, bound, isWithin: found <= bound, against: VALIDATION, reason };
+}
+
+/** Population stability index of every feature's bins; values that are missing or new are in none. */
+export function judgeFeatureDistributions(
+  candidate: Candidate,
+  reference: ModelReference,
+  { floor, factor }: GateSettings['featureDistributions'],
+): Measurement[] {
+  return pairs(candidate, reference).flatMap(({ counted, usual }) => {
+    const [found, there] = [sum(counted.bins), sum(usual.counts)];
+    if (found === 0 || there === 0 || counted.bins.length !== usual.counts.length) return [];
+    const index = populationStability(counted.bins, usual.counts);
+    const bound =
+      Math.max(floor, factor * usual.spread.psi) + chanceStability(usual.counts.length, found, there);
+    const reason = 'population stability index of the values';
+    const { name: subject } = counted;
+    return [{ subject, found: index, bound, isWithin: index <= bound, against: VALIDATION, reason }];
+  });
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}

@@ -1,0 +1,77 @@
+import type { GateSettings } from '../job/gateSettings.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
+import { type Candidate, type Earlier, type KeyType, TRAINING_DAYS } from './judged.ts';
+import type { Measurement } from './verdict.ts';
+
+/** Repeated keys of a partition, counted over all its parts. */
+export interface RepeatedRows {
+  readonly rows: number;
+  /** Whose key was there before. */
+  readonly repeatedRows: number;
+  /** In words: keys, where they are, and their scores. */
+  readonly examples: readonly string[];
+}
+
+/** Rows whose key was there before, as a share. Where nobody knows whether keys repeat, the first of them warns. */
+export function judgeRepeatedKeys(
+  { rows, repeatedRows, examples }: RepeatedRows,
+  reference: Pick<ModelReference, 'repeatedKeys'> | undefined,
+  { share }: GateSettings['repeatedKeys'],
+): Measurement {
+  const bound = share ?? Math.min(1, 2 * (reference?.repeatedKeys ?? 0));
+  const found = rows === 0 ? 0 : repeatedRows / rows;
+  const isWithin = found <= bound;
+  const named = isWithin || examples.length === 0 ? '' : `, such as ${examples.join('; ')}`;
+  const isKnown = share !== undefined || reference !== undefined;
+  const against = share !== undefined ? 'the job document' : isKnown ? TRAINING_DAYS : 'unique keys';
+  const reason = `${repeatedRows} of ${rows} rows have a key that was there before${named}`;
+  const measured = { subject: '', found, bound, isWithin, against, reason };
+  return isKnown ? measured : { ...measured, atMost: 'warn' };
+}
+
+/** A span of this partition that was published under another date, too. */
+export interface RepeatedSpan {
+  readonly shard: string;
+  readonly rows: number;
+  /** Of the other date. */
+  readonly partition: string;
+}
+
+const NAMED_SPANS = 3;
+
+/** Of every other date that has spans in common with this one: how many rows those have. None is within bounds. */
+export function judgeRepeatedContent(
+  repeated: readonly RepeatedSpan[],
+  compared: readonly string[],
+  subject: 'rows' | 'keys',
+): Measurement[] {
+  return compared.map((against) => {
+    const spans = repeated.filter(({ partition }) => partition === against);
+    const rows = spans.reduce((total, span) => total + span.rows, 0);
+    const names = [...new Set(spans.map(({ shard }) => shard))];
+    const more = names.length > NAMED_SPANS ? ` and ${names.length - NAMED_SPANS} more` : '';
+    const where = names.length === 0 ? '' : `, of ${names.slice(0, NAMED_SPANS).join(', ')}${more}`;
+    const reason = `${rows} ${subject} were published there already${where}`;
+    return { subject, found: rows, bound: 0, isWithin: rows === 0, against, reason };
+  });
+}
+
+/** Readers join by these columns, so that all parts have the same ones, and the same as before. Found is how many parts differ. */
+export function judgeKeySchema({ keyTypes }: Candidate, { own, previous }: Earlier): Measurement[] {
+  const usual = [own, previous].flatMap((other) => {
+    const types = other?.keyTypes[0];
+    return other === undefined || types === undefined ? [] : [{ types, against: other.partition }];
+  });
+  const inside = keyTypes[0] === undefined ? [] : [{ types: keyTypes[0], against: 'its first part' }];
+  return [...inside, ...usual].map(({ types, against }) => {
+    const expected = textOf(types);
+    const other = keyTypes.filter((each) => textOf(each) !== expected);
+    const first = other[0];
+    const reason = first === undefined ? `keys ${expected}` : `keys ${textOf(first)}, and ${expected} there`;
+    return { subject: '', found: other.length, bound: 0, isWithin: other.length === 0, against, reason };
+  });
+}
+
+function textOf(types: readonly KeyType[]): string {
+  return types.map(({ name, type }) => `${name}: ${type}`).join(', ');
+}

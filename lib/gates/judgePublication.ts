@@ -1,0 +1,124 @@
+import type { GateAction, GateSettings } from '../job/gateSettings.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
+import { judgeCalibration } from './judgeCalibration.ts';
+import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
+import { judgeFeatureDistributions, judgeMissingValues, judgeUnseenValues } from './judgeFeatures.ts';
+import {
+  judgeKeySchema,
+  judgeRepeatedContent,
+  judgeRepeatedKeys,
+  type RepeatedRows,
+  type RepeatedSpan,
+} from './judgeKeys.ts';
+import { judgeRows } from './judgeRows.ts';
+import {
+  judgeConstantScores,
+  judgeScoreDistributions,
+  judgeScoreMeans,
+  judgeSliceMeans,
+} from './judgeScores.ts';
+import { type GateName, type Measurement, skipped, type Verdict, verdictOf } from './verdict.ts';
+
+/** What was published under other dates, as far as it was looked at. */
+export interface RepeatedContent {
+  /** Partitions that were looked at. */
+  readonly compared: readonly string[];
+  /** The same rows with the same scores. */
+  readonly rows: readonly RepeatedSpan[];
+  /** The same keys with other scores. */
+  readonly keys: readonly RepeatedSpan[];
+}
+
+/** All that gates know of a partition. */
+export interface GateInput {
+  readonly candidate: Candidate;
+  readonly earlier: Earlier;
+  /** Undefined for a model that was written without one. */
+  readonly reference: ModelReference | undefined;
+  /** Undefined where nobody has counted. */
+  readonly repeatedKeys: RepeatedRows | undefined;
+  readonly repeatedContent: RepeatedContent;
+}
+
+/**
+ * Every gate's verdicts on a partition, but for the user's own audit. Follows from the input alone, so that whoever judges the
+ * same parts for the same run judges alike.
+ */
+export function judgePublication(input: GateInput, settings: GateSettings): Verdict[] {
+  const { candidate, earlier, reference, repeatedKeys, repeatedContent } = input;
+  const verdicts: Verdict[] = [];
+  const judge = (
+    gate: GateName,
+    action: GateAction,
+    measure: () => readonly Measurement[],
+    against: string,
+    whyNot: string,
+  ) => {
+    if (action === 'off') return;
+    const measured = measure();
+    verdicts.push(...measured.map((each) => verdictOf(gate, action, each)));
+    if (measured.length === 0) verdicts.push(skipped(gate, '', against, whyNot));
+  };
+  const noReference = 'the bundle says nothing of its validation rows';
+  const nothing = `${noReference}, and nothing comparable was published before`;
+  const known = (measure: (there: ModelReference) => readonly Measurement[]) => () =>
+    reference === undefined ? [] : measure(reference);
+  const { rows, constantScores, scoreMeans, scoreDistributions, sliceMeans, calibration } = settings;
+  judge('rows', rows.action, () => judgeRows(candidate, earlier, reference, rows), '', nothing);
+  // Of no rows everything else says nothing.
+  if (candidate.rows === 0) return verdicts;
+  const keys = settings.repeatedKeys;
+  const counted = () => (repeatedKeys ? [judgeRepeatedKeys(repeatedKeys, reference, keys)] : []);
+  judge('repeatedKeys', keys.action, counted, '', 'the keys were not counted');
+  const { action, sameKeys } = settings.repeatedContent;
+  const { compared } = repeatedContent;
+  const dates = 'other dates';
+  const alone = 'no other date is published near this one';
+  const content = () => judgeRepeatedContent(repeatedContent.rows, compared, 'rows');
+  judge('repeatedContent', action, content, dates, alone);
+  const others = () =>
+    judgeRepeatedContent(repeatedContent.keys, compared, 'keys').filter(({ isWithin }) => !isWithin);
+  if (action !== 'off' && sameKeys !== 'off') {
+    verdicts.push(...others().map((each) => verdictOf('repeatedContent', sameKeys, each)));
+  }
+  judge(
+    'keySchema',
+    settings.keySchema.action,
+    () => judgeKeySchema(candidate, earlier),
+    '',
+    'there is no part',
+  );
+  judge(
+    'constantScores',
+    constantScores.action,
+    () => judgeConstantScores(candidate, reference, constantScores),
+    '',
+    nothing,
+  );
+  const means = () => judgeScoreMeans(candidate, earlier, reference, scoreMeans);
+  judge('scoreMeans', scoreMeans.action, means, VALIDATION, nothing);
+  const distributions = () => judgeScoreDistributions(candidate, earlier, reference, scoreDistributions);
+  judge('scoreDistributions', scoreDistributions.action, distributions, VALIDATION, nothing);
+  const slices = () => judgeSliceMeans(candidate, reference, sliceMeans);
+  judge('sliceMeans', sliceMeans.action, slices, VALIDATION, 'the model declares no slice with enough rows');
+  const { missingValues, unseenValues, featureDistributions } = settings;
+  const missing = known((there) => judgeMissingValues(candidate, there, missingValues));
+  judge('missingValues', missingValues.action, missing, VALIDATION, noReference);
+  const unseen = known((there) => judgeUnseenValues(candidate, there, unseenValues));
+  judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);
+  const features = known((there) => judgeFeatureDistributions(candidate, there, featureDistributions));
+  judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
+  const labels = () => judgeCalibration(candidate, calibration);
+  judge('calibration', calibration.action, labels, '', 'too few labels are there');
+  return verdicts;
+}
+
+/** What keeps a partition from being published. */
+export function blockingVerdicts(verdicts: readonly Verdict[]): readonly Verdict[] {
+  return verdicts.filter(({ verdict }) => verdict === 'block');
+}
+
+/** What is published, and should be looked at. */
+export function warningVerdicts(verdicts: readonly Verdict[]): readonly Verdict[] {
+  return verdicts.filter(({ verdict }) => verdict === 'warn');
+}

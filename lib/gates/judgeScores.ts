@@ -1,0 +1,184 @@
+import type { GateSettings } from '../job/gateSettings.ts';
+import type { ModelReference, ScoreReference } from '../profile/modelReference.ts';
+import { SCORE_UNIT } from '../profile/partProfile.ts';
+import { populationStability } from '../profile/populationStability.ts';
+import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
+import { chanceMean, chanceStability } from './chance.ts';
+import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judged.ts';
+import type { Measurement } from './verdict.ts';
+
+/** pCTCVR is the product of both, so it says nothing of its own. */
+export const JUDGED_SCORES = ['pctr', 'pcvr'] as const satisfies readonly ScoreName[];
+
+/** How unlikely it must be that so many rows of an ordinary night fall into one bin. */
+const BY_CHANCE = 1e-4;
+/** Rows that all have one score are no accident from here on, whatever the model is. */
+const LEAST_EQUAL_ROWS = 100;
+
+/** A score that is the same everywhere, or nearly, can't rank anything. */
+export function judgeConstantScores(
+  { scores }: Candidate,
+  reference: ModelReference | undefined,
+  { share }: GateSettings['constantScores'],
+): Measurement[] {
+  return JUDGED_SCORES.map((subject) => {
+    const { counts, min, max } = scores[subject];
+    const rows = sum(counts);
+    const usual = reference?.scores[subject].counts;
+    const usualShare = usual === undefined ? share : topShare(usual);
+    const isEqual = rows >= LEAST_EQUAL_ROWS && min === max;
+    // A model whose scores always lie that close together passes unless they are one and the same.
+    const bound = isEqual || usualShare <= share ? share : 1;
+    const isTelling = isEqual || usualShare ** rows < BY_CHANCE;
+    const found = topShare(counts);
+    const isWithin = !isEqual && (found <= bound || !isTelling);
+    const reason = isWithin
+      ? 'the largest share of rows with about the same score'
+      : isEqual
+        ? `all ${rows} rows have the same score`
+        : 'nearly all rows have about the same score';
+    const against = usual === undefined ? 'any night' : VALIDATION;
+    return { subject, found, bound, isWithin, against, reason };
+  });
+}
+
+interface ComparedScore {
+  readonly subject: ScoreName;
+  readonly against: string;
+  readonly mean: number;
+  readonly counts: readonly number[];
+  /** How far apart days were in training. */
+  readonly spread: ScoreReference | undefined;
+}
+
+/** What each score is compared with: earlier publications only where the same model made them. */
+function comparisons(
+  candidate: Candidate,
+  { own, previous, weekday }: Earlier,
+  reference: ModelReference | undefined,
+): ComparedScore[] {
+  return JUDGED_SCORES.flatMap((subject) => {
+    const spread = reference?.scores[subject];
+    const earlier = [own, previous, weekday].flatMap((other) => {
+      const score = other?.model === candidate.model ? other.scores[subject] : undefined;
+      if (other === undefined || score === undefined || score.mean === null) return [];
+      return [{ subject, against: other.partition, mean: score.mean, counts: score.counts, spread }];
+    });
+    if (spread === undefined || sum(spread.counts) === 0) return earlier;
+    return [{ subject, against: VALIDATION, mean: spread.mean, counts: spread.counts, spread }, ...earlier];
+  });
+}
+
+/** Mean of each score over that of the other, or the reverse: at least 1. */
+export function judgeScoreMeans(
+  candidate: Candidate,
+  earlier: Earlier,
+  reference: ModelReference | undefined,
+  { floor }: GateSettings['scoreMeans'],
+): Measurement[] {
+  return comparisons(candidate, earlier, reference).flatMap(({ subject, against, mean, counts, spread }) => {
+    const score = candidate.scores[subject];
+    if (score.mean === null) return [];
+    const found = ratioOf(score.mean, mean);
+    const bound = meanBound(floor, spread, counts, sum(score.counts), sum(counts));
+    const reason = `the mean is ${percent(score.mean)}, and ${percent(mean)} there`;
+    return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
+  });
+}
+
+/**
+ * Two days may be as far apart as both of them from the mean of all: the square of a day's ratio.
+ * @param counts of the reference, for how much the score of one row varies
+ */
+function meanBound(
+  floor: number,
+  spread: ScoreReference | undefined,
+  counts: readonly number[],
+  foundRows: number,
+  referenceRows: number,
+): number {
+  const usual = Math.max(floor, (spread?.meanRatio ?? 1) ** 2);
+  return usual * (1 + chanceMean(variationOf(counts), foundRows, referenceRows));
+}
+
+export function judgeScoreDistributions(
+  candidate: Candidate,
+  earlier: Earlier,
+  reference: ModelReference | undefined,
+  { floor, factor }: GateSettings['scoreDistributions'],
+): Measurement[] {
+  return comparisons(candidate, earlier, reference).flatMap(({ subject, against, counts, spread }) => {
+    const score = candidate.scores[subject];
+    if (score.mean === null) return [];
+    const found = populationStability(score.counts, counts);
+    const chance = chanceStability(SCORE_BINS, sum(score.counts), sum(counts));
+    const bound = Math.max(floor, factor * (spread?.psi ?? 0)) + chance;
+    const reason = 'population stability index of the scores';
+    return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
+  });
+}
+
+/** Rows below which a slice's mean says nothing. */
+const LEAST_SLICE_ROWS = 30;
+
+/** The means of every slice that the model declares, against validation: no other publication is by the same ids for certain. */
+export function judgeSliceMeans(
+  { profile, scores }: Candidate,
+  reference: ModelReference | undefined,
+  { floor }: GateSettings['sliceMeans'],
+): Measurement[] {
+  const found: Measurement[] = [];
+  for (const { name, values, ids, slices } of reference?.slices ?? []) {
+    const counted = profile.slices.find((each) => each.name === name)?.slices;
+    if (counted?.length !== slices.length) continue;
+    for (const [index, usual] of slices.entries()) {
+      const slice = counted[index]!;
+      if (slice.rows < LEAST_SLICE_ROWS || usual.rows < LEAST_SLICE_ROWS) continue;
+      for (const score of JUDGED_SCORES) {
+        const mean = usual[score];
+        if (mean === null) continue;
+        const spread = reference!.scores[score];
+        const here = (slice[score] * SCORE_UNIT) / slice.rows;
+        const ratio = ratioOf(here, mean);
+        const bound = meanBound(floor, spread, scores[score].counts, slice.rows, usual.rows);
+        const value = index < ids.length ? (values[index] ?? `id ${ids[index]}`) : 'any other';
+        const subject = `${score} where ${name} is ${value}`;
+        const reason = `the mean is ${percent(here)} of ${slice.rows} rows, and ${percent(mean)} of ${usual.rows} there`;
+        found.push({ subject, found: ratio, bound, isWithin: ratio <= bound, against: VALIDATION, reason });
+      }
+    }
+  }
+  return found;
+}
+
+/** Of at least 1; infinite when one of two different means is 0. */
+function ratioOf(a: number, b: number): number {
+  return a === b ? 1 : Math.max(a / b, b / a);
+}
+
+function topShare(counts: readonly number[]): number {
+  const rows = sum(counts);
+  return rows === 0 ? 0 : Math.max(...counts) / rows;
+}
+
+/** Standard deviation over mean of one row's score, from the middle of each bin. */
+function variationOf(counts: readonly number[]): number {
+  const rows = sum(counts);
+  let [total, squares] = [0, 0];
+  for (const [bin, count] of counts.entries()) {
+    const end = bin + 1 < counts.length ? lowestScoreOf(bin + 1) : 1;
+    const middle = (lowestScoreOf(bin) + end) / 2;
+    total += count * middle;
+    squares += count * middle * middle;
+  }
+  const mean = total / rows;
+  return rows === 0 || mean === 0 ? 0 : Math.sqrt(Math.max(0, squares / rows - mean * mean)) / mean;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
+function percent(score: number): string {
+  return `${(100 * score).toPrecision(3)}%`;
+}

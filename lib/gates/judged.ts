@@ -1,0 +1,49 @@
+import type { SCORE_NAMES } from '../base/tasks.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
+
+export type ScoreName = (typeof SCORE_NAMES)[number];
+
+/** One score of all rows. */
+export interface ScoreSummary {
+  /** Null without rows. */
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  /** By scoreBinOf. */
+  readonly counts: readonly number[];
+}
+
+/** A row key and its Arrow type as text. */
+export interface KeyType {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** A publication as gates see it: one that is to be judged, or one that it is compared with. */
+export interface Judged {
+  readonly partition: string;
+  /** Equal for publications of the same model. */
+  readonly model: string;
+  readonly rows: number;
+  readonly scores: Readonly<Record<ScoreName, ScoreSummary>>;
+  /** Of every part, in order. */
+  readonly keyTypes: readonly (readonly KeyType[])[];
+}
+
+/** What a publication is compared with. */
+export interface Earlier {
+  /** The visible state of the same partition. */
+  readonly own: Judged | undefined;
+  /** Of the nearest day before, with the same other keys. */
+  readonly previous: Judged | undefined;
+  /** Of the same weekday before, unless that is `previous`. */
+  readonly weekday: Judged | undefined;
+}
+
+/** The publication to be judged. */
+export interface Candidate extends Judged {
+  readonly profile: PartProfile;
+}
+
+export const VALIDATION = "the model's validation rows";
+export const TRAINING_DAYS = "the model's training days";

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { messageOf } from '../base/errors.ts';
+import type { AuditCommand } from '../job/gateSettings.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
+
+/** What a user's own audit is to look at. */
+export interface AuditedManifest {
+  /** Output root. */
+  readonly root: string;
+  readonly partition: string;
+  readonly manifestUri: string;
+}
+
+/** Carries a user's own audit out. */
+export type RunAudit = (command: AuditCommand, audited: AuditedManifest) => Promise<Verdict>;
+
+/** Characters of its output that end up in the verdict. */
+const TOLD = 500;
+
+/**
+ * Runs a command with the URIs of the manifest and of the output root as its last two arguments, and the same and the
+ * partition as NCS4CVR_MANIFEST, NCS4CVR_ROOT and NCS4CVR_PARTITION: exit code 0 passes. Any other, a signal, a command that
+ * can't be started or that takes too long blocks, with the end of what it has printed as the reason.
+ */
+export const runAuditCommand: RunAudit = async (
+  { command: [program, ...args], action, timeoutSeconds },
+  { root, partition, manifestUri },
+) => {
+  const startMillis = performance.now();
+  const ended = await new Promise<{ readonly found: number; readonly reason: string }>((resolve) => {
+    const child = spawn(program!, [...args, manifestUri, root], {
+      env: {
+        ...process.env,
+        NCS4CVR_MANIFEST: manifestUri,
+        NCS4CVR_ROOT: root,
+        NCS4CVR_PARTITION: partition,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 1000 * timeoutSeconds,
+      killSignal: 'SIGKILL',
+    });
+    let printed = '';
+    const keep = (chunk: Buffer) => {
+      printed = `${printed}${chunk.toString()}`.slice(-TOLD);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', (error) => {
+      resolve({ found: Number.NaN, reason: `the command can't be started: ${messageOf(error)}` });
+    });
+    // `exit`, since a grandchild may hold the pipes open for ever.
+    child.on('exit', (code, signal) => {
+      const isLate = performance.now() - startMillis >= 1000 * timeoutSeconds;
+      const end = isLate ? `stopped after ${timeoutSeconds} s` : `ended by ${signal}`;
+      setImmediate(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        const said = printed.trim() === '' ? '' : `: ${printed.trim()}`;
+        const how = code === null ? end : `exit code ${code}`;
+        resolve({ found: code ?? Number.NaN, reason: `${how}${said}` });
+      });
+    });
+  });
+  const { found, reason } = ended;
+  const isWithin = found === 0;
+  return verdictOf('audit', action, { subject: program!, found, bound: 0, isWithin, against: '', reason });
+};

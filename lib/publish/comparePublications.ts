@@ -1,0 +1,46 @@
+import type { RepeatedRows, RepeatedSpan } from '../gates/judgeKeys.ts';
+import type { RepeatedContent } from '../gates/judgePublication.ts';
+import type { GateSettings } from '../job/gateSettings.ts';
+import { findRepeatedKeys } from '../keys/findRepeatedKeys.ts';
+import { repeatedContent } from '../keys/repeatedContent.ts';
+import type { PublicationName } from './earlierPublications.ts';
+import type { Manifest } from './manifest.ts';
+
+/** Rows of a manifest whose key an earlier one has too. @returns undefined where nobody wants to know */
+export async function countRepeatedKeys(
+  root: string,
+  { parts }: Manifest,
+  { action }: GateSettings['repeatedKeys'],
+): Promise<RepeatedRows | undefined> {
+  if (action === 'off') return undefined;
+  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts);
+  const named = examples.map(({ key, rows: found }) => {
+    const where = found.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${pctr}, pCVR ${pcvr})`);
+    return `${key} in ${where.join(' and ')}`;
+  });
+  return { rows, repeatedRows, examples: named };
+}
+
+/**
+ * Spans of a manifest whose rows were published under other dates, found by their digests. Manifests are read one at a time: each
+ * may have thousands of parts.
+ */
+export async function compareContent(
+  manifest: Manifest,
+  { action }: GateSettings['repeatedContent'],
+  names: readonly PublicationName[],
+  read: (name: PublicationName) => Promise<Manifest | undefined>,
+): Promise<RepeatedContent> {
+  const compared: string[] = [];
+  const found = { rows: [] as RepeatedSpan[], keys: [] as RepeatedSpan[] };
+  for (const name of action === 'off' ? [] : names) {
+    const other = await read(name);
+    if (other === undefined) continue;
+    const { partition } = name;
+    compared.push(partition);
+    for (const { shard, rows, same } of repeatedContent(manifest, [other])) {
+      found[same].push({ shard, rows, partition });
+    }
+  }
+  return { compared, ...found };
+}

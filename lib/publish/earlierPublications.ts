@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
+import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
+import { listIfAny } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { type Pointer, readPointer } from './pointer.ts';
+import { pathSchema } from './span.ts';
+
+/** A manifest by its name: its path follows from it. */
+const publicationNameSchema = z.strictObject({
+  partition: pathSchema,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type PublicationName = Readonly<z.infer<typeof publicationNameSchema>>;
+
+/**
+ * What gates compare a partition with, chosen when its run is planned: whoever publishes it later, or tries again, judges by
+ * the same.
+ */
+export const earlierPublicationsSchema = z.strictObject({
+  /** The partition's own, as it was visible then. */
+  own: publicationNameSchema.optional(),
+  /** Of the nearest day before, with the same other keys and hour. */
+  previous: publicationNameSchema.optional(),
+  /** Of the same weekday before, where that is another one. */
+  weekday: publicationNameSchema.optional(),
+  /** Of the nearest days before and after: the same content may not be published twice. */
+  near: z.array(publicationNameSchema).readonly(),
+});
+export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSchema>>;
+
+/** A day further back says little of this one. */
+const DAYS_BACK = 35;
+/** Days whose content is compared. */
+const NEAR_DAYS = 7;
+const DAY_MILLIS = 86_400_000;
+const READS_AT_A_TIME = 8;
+
+type ManifestOf = (partition: string) => Promise<string | undefined>;
+
+/**
+ * Finds what a run's partitions are to be compared with: one listing of the pointers for all of them, and a read of each
+ * pointer that counts. Under a layout without a day there is nothing but the partition's own; nothing at all where no gate
+ * compares publications.
+ * @param pointers of the partitions, as they were read
+ * @returns by partition
+ */
+export async function earlierPublications(
+  root: string,
+  gates: GateSettings,
+  layout: PartitionLayout,
+  pointers: ReadonlyMap<string, Pointer | undefined>,
+): Promise<ReadonlyMap<string, EarlierPublications>> {
+  const partitions = [...pointers.keys()];
+  if (!comparesPublications(gates)) {
+    return new Map(partitions.map((partition) => [partition, { near: [] }]));
+  }
+  const laidOut = (partition: string) => {
+    const found = layOutPartition(layout, partition);
+    return typeof found === 'string' || found.day === undefined ? undefined : found;
+  };
+  const listed = layout.hasDay ? await listIfAny(joinUri(root, 'pointers')) : [];
+  const published = listed.flatMap(({ relativePath }) => laidOut(relativePath.replace(/\.json$/, '')) ?? []);
+  const known = new Map(
+    [...pointers].map(([partition, pointer]) => [partition, Promise.resolve(pointer?.current.sha256)]),
+  );
+  const manifestOf: ManifestOf = (partition) => {
+    const found =
+      known.get(partition) ?? readPointer(root, partition).then(({ pointer }) => pointer?.current.sha256);
+    known.set(partition, found);
+    return found;
+  };
+  const found = await mapConcurrently(partitions, READS_AT_A_TIME, async (partition) => {
+    const itself = laidOut(partition);
+    const others = itself === undefined ? [] : comparable(itself, published);
+    return [partition, await chosen(partition, others, manifestOf)] as const;
+  });
+  return new Map(found);
+}
+
+interface Comparable {
+  readonly partition: string;
+  /** From the partition to this one; negative before it. */
+  readonly days: number;
+}
+
+/** Partitions of other days that differ in the day alone, the nearest first, and of two as near the earlier one. */
+function comparable(itself: LaidOutPartition, published: readonly LaidOutPartition[]): Comparable[] {
+  const key = ({ hour, others }: LaidOutPartition) => JSON.stringify([hour ?? null, others]);
+  return published
+    .filter((other) => key(other) === key(itself) && other.day !== itself.day)
+    .map(({ partition, day }) => ({
+      partition,
+      days: Math.round((Date.parse(day!) - Date.parse(itself.day!)) / DAY_MILLIS),
+    }))
+    .sort((a, b) => Math.abs(a.days) - Math.abs(b.days) || a.days - b.days);
+}
+
+async function chosen(
+  partition: string,
+  others: readonly Comparable[],
+  manifestOf: ManifestOf,
+): Promise<EarlierPublications> {
+  const before = others.filter(({ days }) => days < 0 && days >= -DAYS_BACK);
+  const previous = before[0];
+  const weekday = before.find(({ days }) => days % 7 === 0);
+  const nameOf = async (of: string | undefined): Promise<PublicationName | undefined> => {
+    const sha256 = of === undefined ? undefined : await manifestOf(of);
+    return sha256 === undefined ? undefined : { partition: of!, sha256 };
+  };
+  const [own, last, same, ...near] = await Promise.all([
+    nameOf(partition),
+    nameOf(previous?.partition),
+    nameOf(weekday === previous ? undefined : weekday?.partition),
+    ...others.slice(0, NEAR_DAYS).map((other) => nameOf(other.partition)),
+  ]);
+  return {
+    ...(own === undefined ? {} : { own }),
+    ...(last === undefined ? {} : { previous: last }),
+    ...(same === undefined ? {} : { weekday: same }),
+    near: near.filter((name) => name !== undefined),
+  };
+}

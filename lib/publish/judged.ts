@@ -1,0 +1,39 @@
+import { SCORE_NAMES } from '../base/tasks.ts';
+import type { Candidate, Judged, ScoreName, ScoreSummary } from '../gates/judged.ts';
+import { addProfiles } from '../profile/addProfiles.ts';
+import { SCORE_BINS } from '../profile/scoreHistogram.ts';
+import type { Manifest } from './manifest.ts';
+
+/** A manifest as gates see it, where it is what others are compared with. */
+export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
+  const scores = Object.fromEntries(SCORE_NAMES.map((name) => [name, summaryOf(parts, name)]));
+  return {
+    partition,
+    model: `${model.sha256} ${model.contractFingerprint}`,
+    rows,
+    scores: scores as Record<ScoreName, ScoreSummary>,
+    keyTypes: parts.map(({ keys }) => keys.types),
+  };
+}
+
+/** @param manifest of at least one part */
+export function candidateOf(manifest: Manifest): Candidate {
+  const [first, ...others] = manifest.parts.map(({ profile }) => profile);
+  return { ...judgedOf(manifest), profile: others.reduce(addProfiles, first!) };
+}
+
+function summaryOf(parts: Manifest['parts'], name: ScoreName): ScoreSummary {
+  const counts = new Array<number>(SCORE_BINS).fill(0);
+  let [rows, total] = [0, 0];
+  let [min, max]: [number | null, number | null] = [null, null];
+  for (const part of parts) {
+    const score = part.statistics[name];
+    for (const [bin, count] of score.counts.entries()) counts[bin]! += count;
+    if (score.mean === null || score.min === null || score.max === null) continue;
+    rows += part.rows;
+    total += part.rows * score.mean;
+    min = Math.min(min ?? score.min, score.min);
+    max = Math.max(max ?? score.max, score.max);
+  }
+  return { mean: rows === 0 ? null : total / rows, min, max, counts };
+}

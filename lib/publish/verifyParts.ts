@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { ProblemsError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { Manifest } from './manifest.ts';
+import { below } from './outputLayout.ts';
+
+const PIECE_BYTES = 8 * 1024 * 1024;
+const PARTS_AT_A_TIME = 4;
+
+/** As much of a manifest as tells the parts' bytes. */
+export interface PublishedParts extends Pick<Manifest, 'partition'> {
+  readonly parts: readonly Pick<Manifest['parts'][number], 'path' | 'sizeBytes' | 'sha256'>[];
+}
+
+/**
+ * Reads every part of a published partition back and compares it with its digest. That a part is done, a run takes from a
+ * listing, which tells its length and not its bytes.
+ * @throws ProblemsError PUBLISH_PART_DAMAGED with every part that is gone, or has other bytes than were published; StorageError
+ */
+export async function verifyParts(root: string, { partition, parts }: PublishedParts): Promise<void> {
+  const found = await mapConcurrently(parts, PARTS_AT_A_TIME, async ({ path, sizeBytes, sha256 }) => {
+    const uri = below(root, path);
+    const storage = storageFor(uri);
+    const known = await storage.stat(uri);
+    if (known === undefined) return `${path}: it is gone`;
+    if (known.sizeBytes !== sizeBytes)
+      return `${path}: expected ${sizeBytes} bytes, found ${known.sizeBytes}`;
+    const file = await storage.open(uri, known);
+    try {
+      const hash = createHash('sha256');
+      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, sizeBytes));
+      for (let at = 0; at < sizeBytes; at += piece.length) {
+        const bytes = piece.subarray(0, Math.min(piece.length, sizeBytes - at));
+        await file.readInto(bytes, at);
+        hash.update(bytes);
+      }
+      const digest = hash.digest('hex');
+      return digest === sha256 ? undefined : `${path}: expected sha256 ${sha256}, found ${digest}`;
+    } finally {
+      await file.close();
+    }
+  });
+  const problems = found.filter((problem) => problem !== undefined);
+  if (problems.length === 0) return;
+  const summary = `${problems.length} of ${parts.length} parts of ${partition} aren't what was published`;
+  throw new ProblemsError('PUBLISH_PART_DAMAGED', summary, problems, { file: root });
+}

@@ -1,0 +1,116 @@
+// Tries mutants in processes of their own, so that one that hangs or takes the memory is found too: `npm run test:fuzz`.
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bundleTarget } from './bundleTarget.ts';
+import { documentTarget } from './documentTarget.ts';
+import type { FuzzTarget, Outcome } from './fuzzCase.ts';
+import { LONGEST_MILLIS, saveCase, Tally, type TriedCase, tryCase } from './runCases.ts';
+import { shardTarget } from './shardTarget.ts';
+
+const TARGETS: readonly FuzzTarget[] = [shardTarget, documentTarget, bundleTarget];
+/** After a panic, scoring starts a new thread; a process here is good for a few. */
+const PANICS_PER_PROCESS = 1;
+/** Preparation trains a model; the rest of the limit is for a machine under load. */
+const PATIENCE_MILLIS = 3 * LONGEST_MILLIS;
+
+interface Range {
+  readonly target: string;
+  readonly seed: number;
+  readonly from: number;
+  readonly end: number;
+}
+
+const { values } = parseArgs({
+  options: {
+    shards: { type: 'string', default: '10000' },
+    documents: { type: 'string', default: '2000' },
+    bundles: { type: 'string', default: '500' },
+    seed: { type: 'string', default: '1' },
+    /** Of a child: a range of cases; with `save`, the first is written down and not tried. */
+    range: { type: 'string' },
+    save: { type: 'string' },
+  },
+});
+
+if (values.range === undefined) await runAll();
+else await runRange(JSON.parse(values.range) as Range, values.save);
+
+async function runAll(): Promise<void> {
+  const seed = Number(values.seed);
+  const failed = mkdtempSync(join(tmpdir(), 'ncs4cvr-fuzz-'));
+  let failures = 0;
+  for (const { name } of TARGETS) {
+    const startMillis = performance.now();
+    const tally = new Tally();
+    const end = Number(values[name as 'shards']);
+    for (let from = 0; from < end; ) from = await runInChild({ target: name, seed, from, end }, tally);
+    const seconds = Math.round((performance.now() - startMillis) / 1000);
+    process.stdout.write(`${name}, seed ${seed}, ${seconds} s: ${tally.text}\n`);
+    for (const { index, name: what, outcome } of tally.failures) {
+      const path = join(failed, name);
+      fork(fileURLToPath(import.meta.url), [
+        `--range=${JSON.stringify({ target: name, seed, from: index, end: index + 1 })}`,
+        `--save=${path}`,
+      ]);
+      const { reason } = outcome as Extract<Outcome, { kind: 'failed' }>;
+      process.stdout.write(`FAILED ${name} ${index} (${path}/case-${index}), ${what}: ${reason}\n`);
+    }
+    failures += tally.failures.length;
+  }
+  if (failures > 0) process.exitCode = 1;
+  else rmSync(failed, { recursive: true });
+}
+
+/** @returns the case to go on with */
+function runInChild(range: Range, tally: Tally): Promise<number> {
+  const child = fork(fileURLToPath(import.meta.url), [`--range=${JSON.stringify(range)}`]);
+  let next = range.from;
+  return new Promise((resolve) => {
+    let timer = patience(child);
+    child.on('message', (tried: TriedCase) => {
+      clearTimeout(timer);
+      timer = patience(child);
+      tally.add(tried);
+      next = tried.index + 1;
+    });
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      if (code !== 0) {
+        const reason = signal === 'SIGKILL' ? 'hung, or was killed for its memory' : `exit ${code ?? signal}`;
+        tally.add({ index: next, name: 'process', outcome: { kind: 'failed', reason } });
+        next++;
+      }
+      resolve(next);
+    });
+  });
+}
+
+function patience(child: ChildProcess): NodeJS.Timeout {
+  return setTimeout(() => child.kill('SIGKILL'), PATIENCE_MILLIS);
+}
+
+async function runRange({ target, seed, from, end }: Range, save: string | undefined): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'ncs4cvr-fuzz-'));
+  try {
+    const caseOf = await TARGETS.find(({ name }) => name === target)!.prepare(folder, seed);
+    if (save !== undefined) {
+      saveCase(caseOf(from), save, from);
+      return;
+    }
+    let panics = 0;
+    for (let index = from; index < end && panics < PANICS_PER_PROCESS; index++) {
+      const tried = await tryCase(caseOf, index);
+      await new Promise((resolve) => process.send!(tried, resolve));
+      const { outcome } = tried;
+      if (outcome.kind === 'refused' && outcome.code === 'SHARD_DECODER_PANIC') panics++;
+      // The peak of a process never falls.
+      if (outcome.kind === 'failed') break;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

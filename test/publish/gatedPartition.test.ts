@@ -1,0 +1,287 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { DEFAULT_GATES, type GateSettings, gateSettingsSchema } from '../../lib/job/gateSettings.ts';
+import { readAudit } from '../../lib/publish/audit.ts';
+import { blockedNow } from '../../lib/publish/blockedPartition.ts';
+import { executePlan } from '../../lib/publish/executePlan.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
+import type { PublishOutcome } from '../../lib/publish/publishPartition.ts';
+import { releasePartition } from '../../lib/publish/releasePartition.ts';
+import { rollBack } from '../../lib/publish/rollBack.ts';
+import { writeWhole } from '../../lib/storage/openStorage.ts';
+import { joinUri } from '../../lib/storage/uri.ts';
+import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
+import { folder, freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
+
+// Nights as they go wrong, each published with the gates' defaults after a clean one.
+const ROWS = 1_500;
+const YESTERDAY = '2024-03-08';
+const TODAY = '2024-03-09';
+const LIMIT = 60_000;
+let bundle: ModelBundle;
+let yesterday: readonly FunnelRow[];
+let today: readonly FunnelRow[];
+
+beforeAll(async () => {
+  ({ bundle } = await trainTinyModel(join(folder, 'gated')));
+  yesterday = funnelRows(YESTERDAY, ROWS);
+  today = funnelRows(TODAY, ROWS);
+}, LIMIT);
+
+const partitionOf = (day: string) => `dt=${day}`;
+
+async function put(place: Place, day: string, name: string, rows: readonly FunnelRow[]): Promise<void> {
+  await writeWhole(joinUri(place.inputUri, partitionOf(day), name), funnelShard(rows, 400));
+}
+
+async function publishDay(
+  place: Place,
+  day: string,
+  gates: GateSettings = DEFAULT_GATES,
+): Promise<PublishOutcome> {
+  const partition = partitionOf(day);
+  const inputs = [{ partition, inputUri: joinUri(place.inputUri, partition) }];
+  const { plan } = await makeRunPlan({ ...settingsOf(place, bundle), targetRows: 600, gates }, inputs);
+  const [executed] = await executePlan(plan, bundle, { workers: 2 });
+  const { outcome } = executed!;
+  if (outcome.kind === 'failed') throw outcome.error;
+  return outcome;
+}
+
+/** A place where yesterday is published. */
+async function published(): Promise<Place> {
+  const place = freshPlace(folder);
+  await put(place, YESTERDAY, 'a.parquet', yesterday);
+  const outcome = await publishDay(place, YESTERDAY);
+  expect(outcome).toMatchObject({ kind: 'published' });
+  return place;
+}
+
+async function publishToday(rows: readonly FunnelRow[], place?: Place) {
+  const at = place ?? (await published());
+  await put(at, TODAY, 'a.parquet', rows);
+  return { place: at, outcome: await publishDay(at, TODAY) };
+}
+
+/** Gate and subject of every verdict that blocks. */
+const blocks = (outcome: PublishOutcome) =>
+  'verdicts' in outcome
+    ? outcome.verdicts
+        .filter(({ verdict }) => verdict === 'block')
+        .map(({ gate, subject }) => `${gate} ${subject}`.trim())
+    : [];
+
+const withPrice = (times: number) => (row: FunnelRow) => ({
+  ...row,
+  price: row.price === null ? null : row.price * times,
+});
+
+describe('the gates, with their defaults', () => {
+  it(
+    'let a clean night pass, without a warning',
+    async () => {
+      const { outcome } = await publishToday(today);
+      expect(outcome.kind).toBe('published');
+      const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+      expect(verdicts.length).toBeGreaterThan(30);
+      expect(verdicts.filter(({ verdict }) => verdict === 'warn' || verdict === 'block')).toEqual([]);
+    },
+    LIMIT,
+  );
+
+  it.each<[string, (rows: readonly FunnelRow[]) => readonly FunnelRow[], readonly string[]]>([
+    [
+      'a night without any value in two features',
+      (rows) => rows.map((row) => ({ ...row, age: null, device: null })),
+      ['missingValues age', 'missingValues device'],
+    ],
+    [
+      'ids of another space',
+      (rows) => rows.map((row) => ({ ...row, item_id: row.item_id + 1_000_000n })),
+      ['unseenValues item_id'],
+    ],
+    [
+      'prices a thousand times too large',
+      (rows) => rows.map(withPrice(1_000)),
+      ['featureDistributions price', 'featureDistributions log_price'],
+    ],
+    ['half of the rows', (rows) => rows.slice(0, ROWS / 2), ['rows']],
+    ['three times the rows', (rows) => [...rows, ...funnelRows('2024-05-01', 2 * ROWS)], ['rows']],
+    ['no row', () => [], ['rows']],
+    [
+      'the same keys twice with other values',
+      (rows) => [...rows.slice(0, 1_200), ...rows.slice(0, 100).map((row) => ({ ...row, hour: 3 }))],
+      ['repeatedKeys'],
+    ],
+    ["yesterday's file", () => yesterday, ['repeatedContent rows']],
+  ])(
+    'block %s, and leave what is visible as it is',
+    async (_, spoil, expected) => {
+      const { place, outcome } = await publishToday(spoil(today));
+      expect(outcome.kind).toBe('refused');
+      expect(blocks(outcome)).toEqual(expect.arrayContaining([...expected]));
+      const { pointer } = await readPointer(place.root, partitionOf(TODAY));
+      expect(pointer).toBeUndefined();
+      const { problems } = outcome as Extract<PublishOutcome, { kind: 'refused' }>;
+      for (const problem of problems) {
+        expect(problem).toMatch(/^PUBLISH_GATE_BLOCKED: \w+.*: .+ \(found .+, bound .+, against .+\)$/);
+      }
+    },
+    LIMIT,
+  );
+
+  it(
+    'are off, or warn, where the job says so',
+    async () => {
+      const settings = { rows: { action: 'warn' }, missingValues: { action: 'off' } };
+      const place = await published();
+      await put(
+        place,
+        TODAY,
+        'a.parquet',
+        today.slice(0, ROWS / 2).map((row) => ({ ...row, age: null })),
+      );
+      const outcome = await publishDay(place, TODAY, gateSettingsSchema.parse(settings));
+      expect(outcome.kind).toBe('published');
+      const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+      expect(verdicts.filter(({ verdict }) => verdict === 'warn')).toMatchObject([
+        { gate: 'rows', against: partitionOf(YESTERDAY) },
+      ]);
+      expect(verdicts.filter(({ gate }) => gate === 'missingValues')).toEqual([]);
+    },
+    LIMIT,
+  );
+});
+
+describe('a partition that is blocked', () => {
+  const spoilt = () => today.map((row) => ({ ...row, age: null }));
+
+  it(
+    'ends the same way again, with the same documents, and its audit document holds every verdict',
+    async () => {
+      const { place, outcome } = await publishToday(spoilt());
+      const before = filesBelow(place.root);
+      expect(await publishDay(place, TODAY)).toEqual(outcome);
+      expect(filesBelow(place.root)).toEqual(before);
+      const blocked = await blockedNow(place.root, partitionOf(TODAY), 0);
+      const audit = await readAudit(place.root, blocked!.publication.audit);
+      expect(audit).toMatchObject({
+        override: null,
+        earlier: { previous: { partition: partitionOf(YESTERDAY) } },
+      });
+      expect(audit.verdicts).toEqual('verdicts' in outcome ? outcome.verdicts : []);
+    },
+    LIMIT,
+  );
+
+  it(
+    'keeps its former state, and takes the next input that passes',
+    async () => {
+      const { place } = await publishToday(today);
+      await put(place, TODAY, 'a.parquet', spoilt());
+      expect((await publishDay(place, TODAY)).kind).toBe('refused');
+      expect((await readPointer(place.root, partitionOf(TODAY))).pointer?.generation).toBe(1);
+      expect(await blockedNow(place.root, partitionOf(TODAY), 1)).toBeDefined();
+      await put(place, TODAY, 'a.parquet', today);
+      expect((await publishDay(place, TODAY)).kind).toMatch(/^(published|unchanged)$/);
+      const { pointer } = await readPointer(place.root, partitionOf(TODAY));
+      expect(await blockedNow(place.root, partitionOf(TODAY), pointer!.generation)).toBeUndefined();
+    },
+    LIMIT,
+  );
+
+  it(
+    'is written down by the next attempt where one was killed before its note',
+    async () => {
+      const { place, outcome } = await publishToday(spoilt());
+      rmSync(join(place.root, 'blocked'), { recursive: true });
+      await expect(releasePartition(place.root, partitionOf(TODAY), 'fine')).rejects.toMatchObject({
+        code: 'PUBLISH_NOT_BLOCKED',
+      });
+      expect(await publishDay(place, TODAY)).toEqual(outcome);
+      expect(await blockedNow(place.root, partitionOf(TODAY), 0)).toBeDefined();
+    },
+    LIMIT,
+  );
+
+  it(
+    'is released exactly as it was, though its input has gone, with the reason on record, once',
+    async () => {
+      const { place, outcome } = await publishToday(spoilt());
+      rmSync(joinUri(place.inputUri, partitionOf(TODAY)), { recursive: true });
+      const first = await releasePartition(place.root, partitionOf(TODAY), 'age is gone for good');
+      expect(first).toMatchObject({ hasFlipped: true, pointer: { generation: 1, hold: null } });
+      const { blocked } = outcome as Extract<PublishOutcome, { kind: 'refused' }>;
+      expect(first.pointer.current.sha256).toBe(blocked!.publication.sha256);
+      expect(await readAudit(place.root, first.pointer.current.audit)).toMatchObject({
+        override: 'age is gone for good',
+      });
+      const again = await releasePartition(place.root, partitionOf(TODAY), 'once more');
+      expect(again).toEqual({ pointer: first.pointer, hasFlipped: false });
+    },
+    LIMIT,
+  );
+
+  it(
+    'stays as it was released when its run is repeated',
+    async () => {
+      const { place } = await publishToday(spoilt());
+      await releasePartition(place.root, partitionOf(TODAY), 'known');
+      expect(await publishDay(place, TODAY)).toMatchObject({ kind: 'unchanged', pointer: { generation: 1 } });
+    },
+    LIMIT,
+  );
+
+  it(
+    'is not released after anything else has become visible, or without its parts',
+    async () => {
+      const { place } = await publishToday(today);
+      await put(place, TODAY, 'b.parquet', funnelRows('2024-04-01', 10));
+      expect((await publishDay(place, TODAY)).kind).toBe('published');
+      await put(place, TODAY, 'a.parquet', spoilt());
+      expect((await publishDay(place, TODAY)).kind).toBe('refused');
+      const parts = filesBelow(join(place.root, 'parts', partitionOf(TODAY)));
+      await rollBack(place.root, partitionOf(TODAY), 'look first');
+      const release = () => releasePartition(place.root, partitionOf(TODAY), 'known');
+      await expect(release()).rejects.toMatchObject({ code: 'PUBLISH_BLOCK_OUTDATED' });
+
+      const other = (await publishToday(spoilt())).place;
+      expect(parts.length).toBeGreaterThan(0);
+      rmSync(join(other.root, 'parts', partitionOf(TODAY)), { recursive: true });
+      await expect(releasePartition(other.root, partitionOf(TODAY), 'known')).rejects.toMatchObject({
+        code: 'PUBLISH_PART_COLLECTED',
+      });
+    },
+    LIMIT,
+  );
+});
+
+describe('what is being compared', () => {
+  it(
+    'is chosen when the run is planned: what another day publishes meanwhile changes no verdict',
+    async () => {
+      const place = await published();
+      await put(place, TODAY, 'a.parquet', today);
+      const partition = partitionOf(TODAY);
+      const inputs = [{ partition, inputUri: joinUri(place.inputUri, partition) }];
+      const settings = { ...settingsOf(place, bundle), targetRows: 600, gates: DEFAULT_GATES };
+      const { plan } = await makeRunPlan(settings, inputs);
+      const { pointer } = await readPointer(place.root, partitionOf(YESTERDAY));
+      expect(plan.partitions[0]!.earlier).toEqual({
+        previous: { partition: partitionOf(YESTERDAY), sha256: pointer!.current.sha256 },
+        near: [{ partition: partitionOf(YESTERDAY), sha256: pointer!.current.sha256 }],
+      });
+      await put(place, YESTERDAY, 'b.parquet', funnelRows('2024-04-01', ROWS));
+      const more = await publishDay(place, YESTERDAY);
+      expect(more.kind).toBe('published');
+      const [executed] = await executePlan(plan, bundle, { workers: 2 });
+      expect(executed!.outcome).toMatchObject({ kind: 'published' });
+    },
+    LIMIT,
+  );
+});
