@@ -10,6 +10,7 @@ import { runSettingsOf } from '../../lib/publish/partitionRun.ts';
 import { type RunPlan, writeRunPlan } from '../../lib/publish/runPlan.ts';
 import { workUnits } from '../../lib/publish/workUnit.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
+import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { planOf } from '../publish/planOf.ts';
@@ -56,6 +57,8 @@ async function planned({ shards, rowGroupRows, targetRows, isBegun = false }: Ca
     scores: `${base}/scores`,
     model: `${base}/model`,
     targetRows,
+    // What gates read beside a run's own objects isn't predicted.
+    gates: GATES_OFF_DOCUMENT,
   };
   setJob(document);
   await putFolder(model.bundleUri, document.model);

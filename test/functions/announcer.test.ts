@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as publishHandler } from '../../functions/publish.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { gateSettingsSchema } from '../../lib/job/gateSettings.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
@@ -88,5 +89,18 @@ describe('publish', () => {
       expect(await publishAgain(place)).toBe('unchanged');
     }
     expect(bus.double.requestCount).toBe(0);
+  });
+
+  it('tells operators of what a gate has blocked, with the reasons, each time that it is met', async () => {
+    const place = await flipped();
+    await put(place, 'a.parquet', []);
+    await run(place, bundle, { gates: gateSettingsSchema.parse({}) });
+    const blocked = await publishHandler(runOf(place, bundle, { gates: gateSettingsSchema.parse({}) }));
+    expect(blocked).toMatchObject({ kind: 'refused', error: 'PartitionRefused' });
+    expect(blocked.problem).toMatch(/^dt=2024-03-09 is blocked by a gate: PUBLISH_GATE_BLOCKED: rows: /);
+    expect(bus.double.entries).toMatchObject([{ DetailType: 'Scores Blocked' }]);
+    expect(bus.double.events).toMatchObject([
+      { partition: PARTITION, generation: 1, rows: 0, problemCount: 1 },
+    ]);
   });
 });

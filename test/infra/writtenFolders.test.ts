@@ -44,7 +44,10 @@ describe('what functions may write', () => {
       'arrivals',
       'arrivals',
       'audits',
+      'blocked',
       'broken',
+      'keys',
+      'keys',
       'manifests',
       'parts',
       'plans',
@@ -62,6 +65,8 @@ describe('what functions may write', () => {
     expect(writers('pointers')).toEqual(['PublishRole']);
     expect(writers('manifests')).toEqual(['PublishRole']);
     expect(writers('announced')).toEqual(['PublishRole']);
+    expect(writers('blocked')).toEqual(['PublishRole']);
+    expect(writers('keys')).toEqual(['ScoreRole', 'PublishRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
     expect(writers('runs')).toEqual(['PlanRole', 'ScoringRunRole']);

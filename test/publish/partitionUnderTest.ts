@@ -51,11 +51,11 @@ export const put = (place: Place, name: string, rows: readonly FunnelRow[]) =>
 export async function run(
   place: Place,
   bundle: ModelBundle,
-  { liftHold = false, workers = 2, toleratedBrokenShards = 0 } = {},
+  { liftHold = false, workers = 2, toleratedBrokenShards = 0, gates = GATES_OFF } = {},
 ) {
   const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
   const { plan } = await makeRunPlan(
-    { ...settingsOf(place, bundle), toleratedBrokenShards, liftHold },
+    { ...settingsOf(place, bundle), toleratedBrokenShards, liftHold, gates },
     inputs,
   );
   const [executed] = await executePlan(plan, bundle, { workers });
