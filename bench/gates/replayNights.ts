@@ -74,7 +74,8 @@ function note(
 }
 
 function gatesIn(problems: readonly string[]): string {
-  return [...new Set(problems.map((problem) => problem.split(/[ :]/)[0]))].join(', ');
+  const gates = problems.map((problem) => /^PUBLISH_GATE_BLOCKED: (\w+)/.exec(problem)?.[1] ?? problem);
+  return [...new Set(gates)].join(', ');
 }
 
 function train(name: string, data: string, config: object): string {
