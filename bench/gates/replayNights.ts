@@ -107,6 +107,7 @@ function replayKuairand(): void {
   const [before, last] = days.slice(-2) as [string, string];
 
   const example = JSON.parse(readFileSync('examples/kuairand.json', 'utf8')) as {
+    labels: { click: string; conversion: string };
     split: object;
     training: object;
   };
@@ -182,13 +183,14 @@ function replayKuairand(): void {
     // Models that are wrong, on a clean night.
     const clean = (into: string) => writeDay(into, last, rows);
     const inverted = join(folder, 'inverted-days');
+    const { conversion } = example.labels;
     for (const day of days.slice(0, -1)) {
       const own = rowsOfDay(day);
-      const click = own.getChild('click')!;
+      const click = own.getChild(example.labels.click)!;
       writeDay(
         inverted,
         day,
-        withColumn(own, 'engage', (value, row) => (click.get(row) ? 1 - Number(value) : value)),
+        withColumn(own, conversion, (value, row) => (click.get(row) ? 1 - Number(value) : value)),
       );
     }
     const wrong = train('inverted', inverted, { ...example, split });
