@@ -46,6 +46,7 @@ describe('what functions may write', () => {
       'audits',
       'blocked',
       'broken',
+      'dead-letters',
       'keys',
       'keys',
       'manifests',
@@ -67,6 +68,7 @@ describe('what functions may write', () => {
     expect(writers('announced')).toEqual(['PublishRole']);
     expect(writers('blocked')).toEqual(['PublishRole']);
     expect(writers('keys')).toEqual(['ScoreRole', 'PublishRole']);
+    expect(writers('dead-letters')).toEqual(['ScoreRole']);
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
     expect(writers('runs')).toEqual(['PlanRole', 'ScoringRunRole']);

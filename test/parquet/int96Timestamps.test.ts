@@ -2,8 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
+import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
+import { readRanges } from '../../lib/parquet/readRowGroup.ts';
+import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { memoryFile, sharedData } from './memoryFile.ts';
 import { withMetadata, writeShard } from './sampleShards.ts';
 
@@ -111,4 +114,27 @@ describe('INT96 timestamps', () => {
       });
     },
   );
+});
+
+it('reports every INT96 that is out of range, by its row, where single values may be left out', async () => {
+  const times = [0n, LARGEST + 1n, null, SMALLEST - 1n, 7n, LARGEST];
+  const shard = await openShard(memoryFile(int96Shard(times)));
+  const reads = rowGroupReads(shard, 0, ['after', 'at']);
+  const rowGroup = { uri: shard.uri, reads, buffer: await readRanges(shard.file, reads) };
+  const cells: object[] = [];
+  // Batches of two rows: a row is counted from the row group's first.
+  const batches = decodeRowGroups([rowGroup], 2, (of, cell) =>
+    cells.push({ isIt: of === rowGroup, ...cell }),
+  );
+  const common = { isIt: true, column: 'at', reason: 'TIMESTAMP_RANGE' };
+  expect(cells).toEqual([
+    { ...common, row: 1, value: expect.stringMatching(/^2262-04-11 \+ \d+ ns$/) },
+    { ...common, row: 3, value: expect.stringMatching(/^1677-09-21 \+ \d+ ns$/) },
+  ]);
+  const found = batches.flatMap((batch) =>
+    Array.from({ length: batch.numRows }, (_, row) =>
+      batch.getChildAt(1)!.get(row) === null ? null : (batch.data.children[1]!.values as BigInt64Array)[row]!,
+    ),
+  );
+  expect([0, 2, 4, 5].map((row) => found[row])).toEqual([0n, null, 7n, LARGEST]);
 });

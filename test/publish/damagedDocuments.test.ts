@@ -66,6 +66,7 @@ test('a manifest of another format is refused by the names of its fields, though
     runId: 'r',
     model,
     rows: 1.5,
+    deadLetteredRows: 0,
     parts: [],
     broken: [],
   });
@@ -79,7 +80,7 @@ test('a manifest of another format is refused by the names of its fields, though
   ]);
 });
 
-test('a receipt without its statistics, profile and keys is refused by their names', async () => {
+test('a receipt without its scored rows, dead letters, statistics, profile and keys is refused by their names', async () => {
   const [part] = partsOf([5]);
   const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
   const receipt = { formatVersion: 3, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
@@ -87,6 +88,8 @@ test('a receipt without its statistics, profile and keys is refused by their nam
     readReceipt(part!.partId, 1, { root, partition: PARTITION }),
   );
   expect(problems).toEqual([
+    'scoredRows: Invalid input: expected number, received undefined',
+    'deadLetters: Invalid input: expected object, received undefined',
     'statistics: Invalid input: expected object, received undefined',
     'profile: Invalid input: expected object, received undefined',
     'keys: Invalid input: expected object, received undefined',
