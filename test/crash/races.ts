@@ -74,7 +74,7 @@ async function meet(
   // The others begin within the first one's work, wherever that is.
   const headStart = random.nextBelow(90);
   let calls = 0;
-  let letOthersBegin = () => undefined as void;
+  let letOthersBegin: () => void = () => undefined;
   const othersBegin = new Promise<void>((resolve) => {
     letOthersBegin = resolve;
   });
