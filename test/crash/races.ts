@@ -39,13 +39,12 @@ export interface Race {
 /** Hands turns to attempts, one storage call at a time, in an order that is drawn. */
 class Turns {
   readonly #random: RandomStream;
-  /** How likely the first attempt is when several wait. */
-  readonly #bias: number;
+  /** How likely the first attempt is when several wait; now and then another one, so that either stands still for a while. */
+  #bias = 0.5;
   readonly #waiting: { readonly lane: number; readonly go: () => void }[] = [];
 
   constructor(random: RandomStream) {
     this.#random = random;
-    this.#bias = [0.05, 0.3, 0.5, 0.7, 0.95][random.nextBelow(5)]!;
   }
 
   next(lane: number): Promise<void> {
@@ -56,6 +55,7 @@ class Turns {
   }
 
   #release(): void {
+    if (this.#random.nextBelow(8) === 0) this.#bias = [0.03, 0.3, 0.5, 0.7, 0.97][this.#random.nextBelow(5)]!;
     const wanted = this.#random.nextUniform() < this.#bias ? 0 : 1;
     const fitting = this.#waiting.filter(({ lane }) => (lane === 0 ? 0 : 1) === wanted);
     const from = fitting.length === 0 ? this.#waiting : fitting;
@@ -71,12 +71,38 @@ async function meet(
   ...commands: readonly { readonly act: () => Promise<unknown>; readonly skewMillis?: number }[]
 ): Promise<void> {
   const turns = new Turns(random);
+  // The others begin within the first one's work, wherever that is.
+  const headStart = random.nextBelow(90);
+  let calls = 0;
+  let letOthersBegin: () => void = () => undefined;
+  const othersBegin = new Promise<void>((resolve) => {
+    letOthersBegin = resolve;
+  });
+  const turnOf = (lane: number) => () => {
+    if (lane === 0 && calls++ >= headStart) letOthersBegin();
+    return turns.next(lane);
+  };
   const ended = await Promise.all(
-    commands.map(({ act, skewMillis = 0 }, lane) =>
-      new Attempt({ turn: () => turns.next(lane), skewMillis }).run(act),
-    ),
+    commands.map(async ({ act, skewMillis = 0 }, lane) => {
+      if (lane > 0) await othersBegin;
+      const each = await new Attempt({ turn: turnOf(lane), skewMillis }).run(act);
+      if (lane === 0) letOthersBegin();
+      return each;
+    }),
   );
   for (const each of ended) expectCoded(each);
+  const generations = ended.flatMap((each) => ('value' in each ? flippedTo(each.value) : []));
+  if (new Set(generations).size < generations.length) throw new Error(`flips were lost: ${generations}`);
+}
+
+/** The generation of the pointer, if a command says that it has flipped it. */
+function flippedTo(value: unknown): number[] {
+  const { kind, hasFlipped, pointer } = (value ?? {}) as {
+    readonly kind?: string;
+    readonly hasFlipped?: boolean;
+    readonly pointer?: { readonly generation: number };
+  };
+  return kind === 'published' || hasFlipped === true ? [pointer!.generation] : [];
 }
 
 async function disturbed(options: AttemptOptions, act: () => Promise<unknown>): Promise<void> {
