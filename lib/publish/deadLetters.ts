@@ -98,7 +98,7 @@ export class DeadLetterCollector {
 }
 
 /** Begins what is said of rows beyond the budget. */
-export const DEAD_LETTERS_CODE = 'PUBLISH_DEAD_LETTERS';
+const DEAD_LETTERS_CODE = 'PUBLISH_DEAD_LETTERS';
 
 function isSameRow(a: DeadLetter, b: DeadLetter): boolean {
   return a.row === b.row && a.rowGroup === b.rowGroup && a.shard === b.shard;
