@@ -9,7 +9,7 @@ const URI = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.'()/=+@:, -]+?
 /** An alias is no resource of a policy. */
 const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 /** A list of files, as the job document tells it from a folder. */
-const LIST = /^[\w!.'()=+@:, -]+(\/[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
+const LIST = /^(?!\.{0,2}\/)[\w!.'()=+@:, -]+(\/(?!\.{0,2}\/)[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
 const STATES = ['ENABLED', 'DISABLED'];
 
 module.exports = async ({ resolveVariable }) => {

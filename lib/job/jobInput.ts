@@ -131,7 +131,12 @@ const NAMED_FOLDERS = 10;
 async function filesIn(folder: string): Promise<readonly ListedFile[]> {
   const storage = storageFor(folder);
   // What can't be listed is nothing to a list, unless it names it.
-  return (await storage.exists(folder)) ? storage.list(folder, () => {}) : [];
+  try {
+    return await storage.list(folder, () => {});
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'STORAGE_NOT_FOUND') return [];
+    throw error;
+  }
 }
 
 /**
