@@ -4,6 +4,7 @@ import { type ArrivalOptions, noticeArrival } from '../lib/arrivals/noticeArriva
 import { mapConcurrently } from '../lib/base/mapConcurrently.ts';
 import { partitionOf } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
+import { refuseArrivalsOfList } from '../lib/job/jobInput.ts';
 import { isHidden } from '../lib/storage/storage.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import { readArrivalMessage } from './arrivalMessages.ts';
@@ -24,6 +25,7 @@ export function handler(event: SQSEvent, invocation?: Invocation): Promise<SQSBa
   return observed(invocation, async () => {
     const { JOB: job, STATE_MACHINE_ARN, ARRIVAL_WAIT_SECONDS: waitSeconds } = readSettings();
     if (STATE_MACHINE_ARN === undefined) throw new Error('STATE_MACHINE_ARN is missing from the environment');
+    refuseArrivalsOfList(job);
     const options = { waitSeconds, start: executionsOf(STATE_MACHINE_ARN) };
     const batch = sortOut(event, job);
     batch.passedOver.log();

@@ -3,7 +3,7 @@ import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
 import { type ResolvedModel, resolveModel } from '../lib/channels/resolveModel.ts';
 import { type ChosenPartitions, choosePartitions } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
-import { inputPartition } from '../lib/job/readiness.ts';
+import { folderPartition, refuseArrivalsOfList } from '../lib/job/jobInput.ts';
 import { modelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
 import { arrivalRun, type PartitionRun, partitionRuns, runSettingsOf } from '../lib/publish/partitionRun.ts';
 import { refuseForeignPlan, refuseForeignPlanUri } from '../lib/publish/refusePlan.ts';
@@ -36,7 +36,8 @@ export async function choosePartitionItems(
     return { items: await itemsOfPlan(request.planUri, job), passedOver: NOTHING_PASSED_OVER };
   }
   if ('arrival' in request) {
-    const input = inputPartition(job.input, request.arrival.partition);
+    refuseArrivalsOfList(job);
+    const input = folderPartition(job.input, request.arrival.partition);
     const item = await arrivalRun(job, () => chosenModel(job.model), input);
     return { items: [item], passedOver: NOTHING_PASSED_OVER };
   }

@@ -1,4 +1,5 @@
 import type { JobDocument } from '../lib/job/jobDocument.ts';
+import { currentInput } from '../lib/job/jobInput.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
 import { parseS3Uri } from '../lib/storage/uri.ts';
@@ -57,7 +58,7 @@ async function currentItem(
   if (attempt === 0) return item;
   if (arrival === undefined) {
     const { partsDigest: _, ...same } = item;
-    return same;
+    return currentInput(same);
   }
   const { items } = await choosePartitionItems(job, { arrival }, Date.now());
   return items[0]!;

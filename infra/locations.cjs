@@ -8,6 +8,8 @@ const OWN_BUCKETS = { input: 'FeaturesBucket', models: 'ModelsBucket', scores: '
 const URI = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.'()/=+@:, -]+?))?\/*$/;
 /** An alias is no resource of a policy. */
 const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
+/** A list of files, as the job document tells it from a folder. */
+const LIST = /^(?!\.{0,2}\/)[\w!.'()=+@:, -]+(\/(?!\.{0,2}\/)[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
 const STATES = ['ENABLED', 'DISABLED'];
 
 module.exports = async ({ resolveVariable }) => {
@@ -31,7 +33,8 @@ module.exports = async ({ resolveVariable }) => {
   const writtenKeyArns = keyArnsOf('models', 'scores');
   const keys = keyArns.length === 0 ? 'none' : writtenKeyArns.length === 0 ? 'read' : 'written';
   const scoreConcurrency = reserved(await param('scoreConcurrency'));
-  return { ...Object.fromEntries(entries), keys, keyArns, writtenKeyArns, scoreConcurrency };
+  const jobInput = jobInputOf(entries[0][1], await param('inputList'), events);
+  return { ...Object.fromEntries(entries), jobInput, keys, keyArns, writtenKeyArns, scoreConcurrency };
 };
 
 /**
@@ -75,6 +78,20 @@ function locationOf(name, uri, bucket, keyArn) {
     keyPrefix: prefix === '' ? '' : `${prefix}/`,
     listing: listing(arn, prefix),
   };
+}
+
+/** A value, for Join: the input location, or the list in it. */
+function jobInputOf({ uri, bucket, keyPrefix }, list, events) {
+  if (list === '') return uri;
+  if (!LIST.test(list)) {
+    throw new Error(
+      `param inputList: expected a path below the input that ends with .txt, .json or .manifest, found ${list}`,
+    );
+  }
+  // Nothing that lands says that the list has changed.
+  if (events !== 'DISABLED')
+    throw new Error('param inputList: a list of files needs --param="events=DISABLED"');
+  return { 'Fn::Sub': `s3://${bucket}/${keyPrefix}${list}` };
 }
 
 /**

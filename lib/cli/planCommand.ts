@@ -6,6 +6,7 @@ import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob, readJob } from '../job/jobDocument.ts';
+import { openJobInput } from '../job/jobInput.ts';
 import { dayRange } from '../job/listPartitions.ts';
 import { describeBrokenShard } from '../publish/brokenShard.ts';
 import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
@@ -61,7 +62,8 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const choice = choiceOf(options, command);
       const { liftHold = false } = options;
       const job = await jobOf(options, command);
-      const chosen = await choosePartitions(job, choice, Date.now());
+      const input = await openJobInput(job);
+      const chosen = await choosePartitions(job, choice, Date.now(), input);
       const model = await resolveModel(job.model);
       const settings = runSettingsOf(job, model, liftHold);
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
@@ -70,7 +72,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const { skipped, missingDays } = chosen;
       const now = Date.now();
       const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
-        partitionState(job, partition, now),
+        partitionState(job, input, partition, now),
       );
       const lines = options.json
         ? [

@@ -1,9 +1,9 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import type { JobDocument } from './jobDocument.ts';
-import { type DayRange, dayRange, listPartitions, type SkippedFolder } from './listPartitions.ts';
+import { type InputPartition, type JobInput, openJobInput } from './jobInput.ts';
+import { type DayRange, dayRange, type SkippedFolder } from './listPartitions.ts';
 import { layOutPartition, type PartitionLayout } from './partitionLayout.ts';
-import { dayIn, type InputPartition, inputPartition, whyNotReady } from './readiness.ts';
+import { dayIn, whyNotReady } from './readiness.ts';
 
 /** Which partitions of an input root a run takes. */
 export type PartitionChoice =
@@ -30,18 +30,21 @@ const DAY_MILLIS = 86_400_000;
  * The partitions that a run takes, by the times that their names say. A name that says none is passed over with its reason,
  * never chosen, and never stands in the way of a choice that doesn't need it.
  * @param nowMillis since 1970
- * @throws Ncs4cvrError PLAN_NO_PARTITION; StorageError INPUT_IS_TABLE
+ * @param openInput the job's, where it is open already
+ * @throws Ncs4cvrError PLAN_NO_PARTITION; StorageError INPUT_IS_TABLE; ProblemsError INPUT_LIST_INVALID
  */
 export async function choosePartitions(
   job: Job,
   choice: PartitionChoice,
   nowMillis: number,
+  openInput?: JobInput,
 ): Promise<ChosenPartitions> {
-  if (choice.kind === 'one') return chooseOne(job, choice.partition);
+  const input = openInput ?? (await openJobInput(job));
+  if (choice.kind === 'one') return chooseOne(job, input, choice.partition);
   if (!job.layout.hasDay) {
     throw noPartition(job, 'a layout whose keys name a day', `the layout ${job.layout.text}`);
   }
-  return choice.kind === 'dates' ? chooseDays(job, choice) : chooseNewest(job, nowMillis);
+  return choice.kind === 'dates' ? chooseDays(job, input, choice) : chooseNewest(job, input, nowMillis);
 }
 
 /** The partition that an object of the input lies in; in words why in none. */
@@ -57,25 +60,24 @@ export function partitionOf(
   return typeof laidOut === 'string' ? { reason: laidOut } : { partition: laidOut.partition };
 }
 
-async function chooseOne(job: Job, partition: string): Promise<ChosenPartitions> {
+async function chooseOne(job: Job, input: JobInput, partition: string): Promise<ChosenPartitions> {
   const laidOut = layOutPartition(job.layout, partition);
   if (typeof laidOut === 'string')
     throw noPartition(job, `a partition of the layout ${job.layout.text}`, laidOut);
-  const chosen = inputPartition(job.input, partition);
-  if (await storageFor(chosen.inputUri).exists(chosen.inputUri)) {
-    return { partitions: [chosen], skipped: [], missingDays: [] };
+  if (await input.has(partition)) {
+    return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [] };
   }
   throw noPartition(job, partition, 'no such folder');
 }
 
-async function chooseDays(job: Job, range: DayRange): Promise<ChosenPartitions> {
-  const { partitions, skipped } = await listPartitions(job.input, job.layout, range);
+async function chooseDays(job: Job, input: JobInput, range: DayRange): Promise<ChosenPartitions> {
+  const { partitions, skipped } = await input.listPartitions(range);
   if (partitions.length === 0) {
     const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
     throw noPartition(job, `days from ${range.from} to ${range.to}`, listed(reasons, 'none in that range'));
   }
   return {
-    partitions: partitions.map(({ partition }) => inputPartition(job.input, partition)),
+    partitions: partitions.map(({ partition }) => input.inputPartition(partition)),
     skipped,
     missingDays: missingDays(partitions.map(({ day }) => day!)),
   };
@@ -91,20 +93,20 @@ export function missingDays(days: readonly string[]): string[] {
  * All partitions, whatever their other keys are, of the newest day that is over in the job's time zone, or that a marker or
  * a number of shards says to be complete. An hourly day is over only with its last hour.
  */
-async function chooseNewest(job: Job, nowMillis: number): Promise<ChosenPartitions> {
+async function chooseNewest(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
   const { layout, timeZone, newest } = job;
   const today = dayIn(timeZone, nowMillis);
   const from = newest.lookBackDays === undefined ? undefined : daysBefore(today, newest.lookBackDays);
   const range = from === undefined ? undefined : dayRange(from);
-  const listing = await listPartitions(job.input, layout, range);
+  const listing = await input.listPartitions(range);
   const skipped = [...listing.skipped];
   const days = [...new Set(listing.partitions.map(({ day }) => day!))].reverse();
   for (const day of days) {
     const ofDay = listing.partitions.filter((partition) => partition.day === day);
-    const reason = await whyNotReady(job, ofDay, nowMillis);
+    const reason = await whyNotReady(job, input, ofDay, nowMillis);
     if (reason === undefined) {
       return {
-        partitions: ofDay.map(({ partition }) => inputPartition(job.input, partition)),
+        partitions: ofDay.map(({ partition }) => input.inputPartition(partition)),
         skipped,
         missingDays: [],
       };

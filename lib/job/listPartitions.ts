@@ -75,7 +75,8 @@ function mayLieIn(range: DayRange | undefined, { Y, m, d }: KeyValues['time']): 
   return known >= range.from.slice(0, known.length) && known <= range.to.slice(0, known.length);
 }
 
-function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
+/** By day, hour and then name. */
+export function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
   const [first, second] = [a.day ?? '', b.day ?? ''];
   if (first !== second) return first < second ? -1 : 1;
   return (a.hour ?? 0) - (b.hour ?? 0) || Buffer.compare(Buffer.from(a.partition), Buffer.from(b.partition));

@@ -1,20 +1,10 @@
-import { findShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
+import { type InputPartition, type JobInput, listInput } from './jobInput.ts';
 import type { LaidOutPartition } from './partitionLayout.ts';
 
-export interface InputPartition {
-  /** Path below the input root, such as `dt=2022-05-06`. */
-  readonly partition: string;
-  readonly inputUri: string;
-}
-
-export function inputPartition(inputRoot: string, partition: string): InputPartition {
-  return { partition, inputUri: joinUri(inputRoot, ...partition.split('/')) };
-}
-
-type Job = Pick<JobDocument, 'input' | 'timeZone' | 'newest' | 'completeness'>;
+type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness'>;
 
 const MINUTE_MILLIS = 60_000;
 
@@ -27,6 +17,7 @@ const MINUTE_MILLIS = 60_000;
  */
 export async function whyNotReady(
   job: Job,
+  input: JobInput,
   ofDay: readonly LaidOutPartition[],
   nowMillis: number,
 ): Promise<string | undefined> {
@@ -40,29 +31,30 @@ export async function whyNotReady(
     const isOver = day !== today;
     if (!isOver && (isHourly || !saysSo)) return `not over yet: it is ${today} in ${timeZone}`;
   }
-  return whyIncomplete(job, ofDay, nowMillis);
+  return whyIncomplete(job, input, ofDay, nowMillis);
 }
 
 /** Why a day isn't complete; undefined when it is. */
 async function whyIncomplete(
-  { input, completeness }: Job,
+  { completeness }: Job,
+  input: JobInput,
   partitions: readonly LaidOutPartition[],
   nowMillis: number,
 ): Promise<string | undefined> {
   if (completeness.kind === 'none') return undefined;
   for (const { partition } of partitions) {
-    const { inputUri } = inputPartition(input, partition);
-    const reason = await whyLanding(inputUri, completeness, nowMillis);
+    const reason = await whyLanding(input.inputPartition(partition), completeness, nowMillis);
     if (reason !== undefined) return `${partition}: ${reason}`;
   }
   return undefined;
 }
 
 async function whyLanding(
-  inputUri: string,
+  input: InputPartition,
   completeness: Exclude<Completeness, { kind: 'none' }>,
   nowMillis: number,
 ): Promise<string | undefined> {
+  const { inputUri } = input;
   const storage = storageFor(inputUri);
   if (completeness.kind === 'marker') {
     const { file } = completeness;
@@ -70,10 +62,10 @@ async function whyLanding(
   }
   if (completeness.kind === 'shards') {
     const { count } = completeness;
-    const { shards } = await findShards(inputUri);
+    const { shards } = await listInput(input);
     return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
   }
-  const files = await storage.list(inputUri);
+  const files = input.fileList === undefined ? await storage.list(inputUri) : (await listInput(input)).shards;
   if (files.length === 0) return 'no file';
   const quietMinutes = (nowMillis - Math.max(...files.map((file) => file.modifiedMillis))) / MINUTE_MILLIS;
   const { minutes } = completeness;

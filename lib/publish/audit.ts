@@ -4,6 +4,7 @@ import { sha256 } from '../base/digest.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type Verdict, verdictSchema } from '../gates/verdict.ts';
 import { badRowsSchema } from '../job/badRows.ts';
+import { fileListSchema } from '../job/partitionFiles.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { earlierPublicationsSchema } from './earlierPublications.ts';
 import { auditPath, below, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
@@ -18,6 +19,8 @@ const auditSchema = z.strictObject({
   partition: z.string(),
   manifestSha256: z.string(),
   inputUri: z.string(),
+  /** That named the shards when the run was planned. */
+  fileList: fileListSchema.optional(),
   jobDigest: z.string(),
   codeVersion: z.string(),
   /** Pointer's generation when the run was planned. */
@@ -38,13 +41,14 @@ export type Audit = Readonly<z.infer<typeof auditSchema>>;
 
 /** The audit document of a publication that is about to become visible, or to be blocked. */
 export function auditOf(run: PartitionRun, manifestSha256: string, verdicts: readonly Verdict[]): Audit {
-  const { partition, inputUri, jobDigest, earlier } = run;
+  const { partition, inputUri, fileList, jobDigest, earlier } = run;
   const { basedOnGeneration, targetRows, toleratedBrokenShards, badRows, liftHold } = run;
   return {
     formatVersion: OUTPUT_FORMAT_VERSION,
     partition,
     manifestSha256,
     inputUri,
+    ...(fileList === undefined ? {} : { fileList }),
     jobDigest,
     codeVersion: CODE_VERSION,
     basedOnGeneration,

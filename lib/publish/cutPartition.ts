@@ -1,5 +1,7 @@
 import { Ncs4cvrError, StorageError } from '../base/errors.ts';
-import { listShards, shardMatcher } from '../storage/listShards.ts';
+import { type InputPartition, listInputShards } from '../job/jobInput.ts';
+import type { FileListVersion } from '../job/partitionFiles.ts';
+import { shardMatcher } from '../storage/listShards.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { type BrokenShard, brokenShardOf, notedBrokenShards } from './brokenShard.ts';
 import { cutParts, type Part } from './part.ts';
@@ -18,6 +20,8 @@ export interface CutPartition {
   readonly largest: LargestRowGroup | undefined;
   readonly shardCount: number;
   readonly sizeBytes: number;
+  /** That has named the shards, as it was then. */
+  readonly fileList?: FileListVersion;
   /** URIs of the files that are no shards. */
   readonly ignored: readonly string[];
 }
@@ -29,7 +33,9 @@ interface LargestRowGroup {
 }
 
 /** What a partition's cut follows from, beside its shards. */
-export type CutInput = PartPlace & Pick<PartitionRun, 'inputUri' | 'targetRows' | 'shardPattern' | 'badRows'>;
+export type CutInput = PartPlace &
+  InputPartition &
+  Pick<PartitionRun, 'targetRows' | 'shardPattern' | 'badRows'>;
 
 /** A folder of another partition key. */
 const KEY_FOLDER = /^[^=]+=/;
@@ -40,15 +46,16 @@ const KEY_FOLDER = /^[^=]+=/;
  * older.
  * @param mayGoOn asked now and then while footers are read
  * @returns undefined when it was stopped; what has been read is remembered
- * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION
+ * @throws StorageError INPUT_EMPTY, INPUT_IS_TABLE; Ncs4cvrError PLAN_NESTED_PARTITION; of a list, see `listInputShards`
  */
 export async function cutPartition(
-  { root, partition, model, inputUri, targetRows, shardPattern, badRows }: CutInput,
+  input: CutInput,
   mayGoOn?: () => boolean,
 ): Promise<CutPartition | undefined> {
+  const { root, partition, model, inputUri, targetRows, shardPattern, badRows } = input;
   const remembered = await rememberedShapes(root, partition);
   const isKnown = ({ relativePath, version }: ListedFile) => remembered[relativePath]?.[0] === version;
-  const listed = await listShards(inputUri, isKnown);
+  const listed = await listInputShards(input, isKnown);
   const counts = shardMatcher(shardPattern);
   const shards = listed.shards.filter(({ relativePath }) => counts(relativePath));
   const others = listed.shards.filter(({ relativePath }) => !counts(relativePath)).map(({ uri }) => uri);
@@ -73,8 +80,30 @@ export async function cutPartition(
     largest: largestRowGroup(whole),
     shardCount: shards.length,
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    ...(listed.fileList === undefined ? {} : { fileList: listed.fileList }),
     ignored: [...listed.ignored, ...others],
   };
+}
+
+/**
+ * Refuses a partition whose list of files isn't the one that its run was made for, even where it names the same shards of
+ * this one: the partitions of a run are of one state of the table.
+ * @throws Ncs4cvrError PLAN_STALE
+ */
+export function refuseChangedList(
+  { partition, fileList }: Pick<InputPartition, 'partition' | 'fileList'>,
+  cut: Pick<CutPartition, 'fileList'>,
+): void {
+  if (fileList?.sha256 === cut.fileList?.sha256) return;
+  throw new Ncs4cvrError(
+    'PLAN_STALE',
+    `the list of files has changed since ${partition} was planned; plan again`,
+    {
+      file: fileList!.uri,
+      expected: `sha256 ${fileList!.sha256.slice(0, 12)}`,
+      found: cut.fileList!.sha256.slice(0, 12),
+    },
+  );
 }
 
 function nothingCounts(inputUri: string, pattern: string, shards: readonly ListedFile[]): StorageError {

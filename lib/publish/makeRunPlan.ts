@@ -1,6 +1,6 @@
+import type { InputPartition } from '../job/jobInput.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
-import type { InputPartition } from '../job/readiness.ts';
-import { type CutPartition, cutPartition } from './cutPartition.ts';
+import { type CutPartition, cutPartition, refuseChangedList } from './cutPartition.ts';
 import { type PartitionRun, partitionRuns, type RunSettings } from './partitionRun.ts';
 import { doneParts } from './receipt.ts';
 import { type PlannedPartition, planWith, type RunPlan } from './runPlan.ts';
@@ -22,6 +22,7 @@ export async function makeRunPlan(
   const ignored: string[] = [];
   for (const run of await partitionRuns(settings, partitions, layout)) {
     const cut = (await cutPartition(run))!;
+    refuseChangedList(run, cut);
     planned.push(await planOfCut(run, cut));
     ignored.push(...cut.ignored);
   }
@@ -30,14 +31,15 @@ export async function makeRunPlan(
 
 /** What is to be done of a partition that was cut. */
 export async function planOfCut(
-  run: Pick<PartitionRun, 'root' | 'partition' | 'inputUri' | 'basedOnGeneration' | 'earlier'>,
+  run: Pick<PartitionRun, 'root' | 'partition' | 'inputUri' | 'fileList' | 'basedOnGeneration' | 'earlier'>,
   { parts, broken, shardCount, sizeBytes }: CutPartition,
 ): Promise<PlannedPartition> {
-  const { partition, inputUri, basedOnGeneration, earlier } = run;
+  const { partition, inputUri, fileList, basedOnGeneration, earlier } = run;
   const done = await doneParts(run);
   return {
     partition,
     inputUri,
+    ...(fileList === undefined ? {} : { fileList }),
     basedOnGeneration,
     earlier,
     shardCount,

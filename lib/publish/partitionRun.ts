@@ -4,8 +4,9 @@ import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { badRowsSchema } from '../job/badRows.ts';
 import { gateSettingsSchema } from '../job/gateSettings.ts';
 import { digestOfJob, type JobDocument } from '../job/jobDocument.ts';
+import type { InputPartition } from '../job/jobInput.ts';
+import { fileListSchema } from '../job/partitionFiles.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
-import type { InputPartition } from '../job/readiness.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { earlierPublications, earlierPublicationsSchema } from './earlierPublications.ts';
 import { type ModelIdentity, modelIdentity, modelIdentitySchema, refuseOtherModel } from './modelIdentity.ts';
@@ -44,7 +45,10 @@ export type RunSettings = Readonly<z.infer<typeof runSettingsSchema>>;
 
 export const partitionInputSchema = z.strictObject({
   partition: pathSchema,
+  /** Folder that the names of its shards start at. */
   inputUri: z.string().min(1),
+  /** Names its shards, if the job's input is a list of files; all that lie in the folder are its shards without one. */
+  fileList: fileListSchema.optional(),
   /** Of the pointer when the run was planned; 0 for a partition that was never published. */
   basedOnGeneration: z.int().min(0),
   /** What the gates compare it with. */
@@ -100,7 +104,7 @@ export async function partitionRuns(
     }),
   );
   const earlierOf = await earlierPublications(root, gates, layout, pointers);
-  return partitions.map(({ partition, inputUri }) => {
+  return partitions.map(({ partition, inputUri, fileList }) => {
     const basedOnGeneration = pointers.get(partition)?.generation ?? 0;
     const earlier = earlierOf.get(partition)!;
     return {
@@ -108,6 +112,7 @@ export async function partitionRuns(
       ...settings,
       partition,
       inputUri,
+      ...(fileList === undefined ? {} : { fileList }),
       basedOnGeneration,
       earlier,
     };

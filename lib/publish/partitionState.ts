@@ -1,10 +1,11 @@
+import { ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { missingDays } from '../job/choosePartitions.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
-import { type DayRange, listPartitions, type SkippedFolder } from '../job/listPartitions.ts';
+import { type JobInput, listInput, openJobInput } from '../job/jobInput.ts';
+import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
-import { inputPartition, whyNotReady } from '../job/readiness.ts';
-import { findShards } from '../storage/listShards.ts';
+import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { readManifest } from './manifest.ts';
 import { type Pointer, readPointer } from './pointer.ts';
@@ -30,9 +31,10 @@ const LOOKS_AT_A_TIME = 8;
 /** Shards that are named in one reason. */
 const NAMED_SHARDS = 3;
 
-/** Where one partition stands: requests for its pointer and manifest, and a listing of its shards. */
+/** Where one partition of a job's input stands: requests for its pointer and manifest, and a listing of its shards. */
 export async function partitionState(
   job: JobDocument,
+  input: JobInput,
   partition: string,
   nowMillis: number,
 ): Promise<PartitionState> {
@@ -44,11 +46,12 @@ export async function partitionState(
   if (blocked !== undefined) return { partition, stage: 'blocked', reason: blockedReason(blocked), pointer };
   if (pointer === null) {
     const laidOut = layOutPartition(job.layout, partition);
-    const reason = typeof laidOut === 'string' ? laidOut : await whyNotReady(job, [laidOut], nowMillis);
+    const reason =
+      typeof laidOut === 'string' ? laidOut : await whyNotReady(job, input, [laidOut], nowMillis);
     return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer };
   }
   if (pointer.hold !== null) return { partition, stage: 'held', reason: pointer.hold, pointer };
-  const reason = await whyLate(job, partition, pointer);
+  const reason = await whyLate(job, input, partition, pointer);
   return { partition, stage: reason === undefined ? 'published' : 'late', reason, pointer };
 }
 
@@ -62,6 +65,7 @@ export function blockedReason({ problems }: BlockedPartition): string {
 
 async function whyLate(
   job: JobDocument,
+  input: JobInput,
   partition: string,
   { current }: Pointer,
 ): Promise<string | undefined> {
@@ -70,7 +74,9 @@ async function whyLate(
     [...parts.flatMap(({ spans }) => spans), ...broken].map(({ shard, version }) => [shard, version]),
   );
   const isKnown = ({ relativePath }: { readonly relativePath: string }) => published.has(relativePath);
-  const { shards } = await findShards(inputPartition(job.input, partition).inputUri, isKnown);
+  const listed = await listInput(input.inputPartition(partition), isKnown).catch(listProblems);
+  if (typeof listed === 'string') return listed;
+  const { shards } = listed;
   const found = new Map(shards.map(({ relativePath, version }) => [relativePath, version]));
   const fresh = [...found].filter(([shard, version]) => published.get(shard) !== version);
   const gone = [...published.keys()].filter((shard) => !found.has(shard));
@@ -82,6 +88,13 @@ async function whyLate(
     named('gone', gone),
   ].filter((text) => text !== '');
   return reasons.length === 0 ? undefined : reasons.join('; ');
+}
+
+/** In words what is wrong with a list's files of one partition, which doesn't keep the others from being looked at. */
+function listProblems(error: unknown): string {
+  if (error instanceof ProblemsError && error.code.startsWith('INPUT_LIST_'))
+    return error.problems.join('; ');
+  throw error;
 }
 
 function named(what: string, shards: readonly string[]): string {
@@ -101,9 +114,10 @@ export async function partitionStates(
   readonly skipped: readonly SkippedFolder[];
   readonly missingDays: readonly string[];
 }> {
-  const { partitions, skipped } = await listPartitions(job.input, job.layout, range);
+  const input = await openJobInput(job);
+  const { partitions, skipped } = await input.listPartitions(range);
   const states = await mapConcurrently(partitions, LOOKS_AT_A_TIME, ({ partition }: LaidOutPartition) =>
-    partitionState(job, partition, nowMillis),
+    partitionState(job, input, partition, nowMillis),
   );
   const days = partitions.flatMap(({ day }) => (day === undefined ? [] : [day]));
   return { states, skipped, missingDays: missingDays(days) };

@@ -2,7 +2,7 @@ import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { type CutPartition, cutPartition } from './cutPartition.ts';
+import { type CutPartition, cutPartition, refuseChangedList } from './cutPartition.ts';
 import { planOfCut } from './makeRunPlan.ts';
 import { below, planPath } from './outputLayout.ts';
 import { digestOfParts } from './part.ts';
@@ -45,6 +45,7 @@ export async function planPartition(
 ): Promise<PlannedUnits | undefined> {
   const cut = await cutPartition(run, mayGoOn);
   if (cut === undefined) return undefined;
+  refuseChangedList(run, cut);
   const found = digestOfParts(cut.parts);
   if (run.partsDigest !== undefined && run.partsDigest !== found) {
     throw new Ncs4cvrError('PLAN_STALE', 'the input has changed since the plan was made; plan again', {

@@ -1,14 +1,14 @@
 import { ProblemsError } from '../base/errors.ts';
-import { inputPartition } from '../job/readiness.ts';
+import { folderPartition, isFileList } from '../job/jobInput.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
 import { cutPartition } from './cutPartition.ts';
 import { digestOfParts, type Part } from './part.ts';
-import type { PlannedPartition, RunPlan } from './runPlan.ts';
+import { type PlannedPartition, type RunPlan, runsOfPlan } from './runPlan.ts';
 import { type Span, shardUri } from './span.ts';
 
 /** What a deployed stage scores, and where to. */
 export interface Stage {
-  /** Folder of the input's partitions. */
+  /** Folder of the input's partitions, or a list of its files. */
   readonly inputUri: string;
   /** Output root of the scores. */
   readonly scoresUri: string;
@@ -32,10 +32,13 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
   if (trimmed(root) !== trimmed(stage.scoresUri)) {
     problems.push(`scores go to ${root}, the stage's to ${stage.scoresUri}`);
   }
-  for (const { partition, inputUri } of partitions) {
-    const expected = inputPartition(stage.inputUri, partition).inputUri;
-    if (inputUri !== expected)
-      problems.push(`${partition}: expected its shards in ${expected}, found ${inputUri}`);
+  for (const { partition, inputUri, fileList } of partitions) {
+    // Where the files of a list are is asked of the list itself, when the partition is planned.
+    const expected = isFileList(stage.inputUri)
+      ? stage.inputUri
+      : folderPartition(stage.inputUri, partition).inputUri;
+    const found = fileList?.uri ?? inputUri;
+    if (found !== expected) problems.push(`${partition}: expected its shards in ${expected}, found ${found}`);
   }
   if (problems.length > 0) throw otherStage(problems, uri);
 }
@@ -45,7 +48,14 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
  * @throws ProblemsError PLAN_NOT_IN_S3 naming every URI on disk
  */
 export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: string): void {
-  const uris = [root, modelUri, ...partitions.map(({ inputUri }) => inputUri)];
+  const uris = [
+    root,
+    modelUri,
+    ...partitions.flatMap(({ inputUri, fileList }) => [
+      inputUri,
+      ...(fileList === undefined ? [] : [fileList.uri]),
+    ]),
+  ];
   const problems = uris.filter((uri) => uriScheme(uri) !== 's3');
   if (problems.length === 0) return;
   const summary = 'a state machine reads and writes s3:// URIs only; run it here, or plan with such URIs';
@@ -54,16 +64,21 @@ export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: s
 
 /**
  * Refuses a plan whose inputs have changed since: what was looked at would not be what runs.
- * @throws ProblemsError PLAN_STALE naming every shard
+ * @throws ProblemsError PLAN_STALE naming every shard, and a list of files that isn't the planned one
  */
 export async function refuseStalePlan(plan: RunPlan, planUri: string): Promise<void> {
-  const problems: string[] = [];
-  for (const planned of plan.partitions) {
-    const { partition, inputUri } = planned;
-    const cut = (await cutPartition({ ...plan, partition, inputUri }))!;
+  const changedShards: string[] = [];
+  const changedLists = new Set<string>();
+  for (const [index, run] of runsOfPlan(plan).entries()) {
+    const planned = plan.partitions[index]!;
+    const cut = (await cutPartition(run))!;
+    if (run.fileList !== undefined && run.fileList.sha256 !== cut.fileList!.sha256) {
+      changedLists.add(`${run.fileList.uri}: the list of files has changed`);
+    }
     if (digestOfParts(cut.parts) === digestOfParts(planned.parts)) continue;
-    problems.push(...changes(planned, spansOf(cut.parts)));
+    changedShards.push(...changes(planned, spansOf(cut.parts)));
   }
+  const problems = [...changedLists, ...changedShards];
   if (problems.length === 0) return;
   const summary = 'the input has changed since the plan was made; plan again';
   throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });

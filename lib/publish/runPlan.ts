@@ -53,10 +53,11 @@ export function openParts({ parts, done }: PlannedPartition): Part[] {
 
 /** A plan's partitions as runs of their own, which are refused when their input isn't what was planned. */
 export function runsOfPlan({ partitions, codeVersion: _, ...settings }: RunPlan): PartitionRun[] {
-  return partitions.map(({ partition, inputUri, basedOnGeneration, earlier, parts }) => ({
+  return partitions.map(({ partition, inputUri, fileList, basedOnGeneration, earlier, parts }) => ({
     ...settings,
     partition,
     inputUri,
+    ...(fileList === undefined ? {} : { fileList }),
     basedOnGeneration,
     earlier,
     partsDigest: digestOfParts(parts),

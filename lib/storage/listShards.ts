@@ -132,7 +132,7 @@ export async function refuseTable(uri: string, folders: readonly string[]): Prom
     {
       file: uri,
       expected:
-        'Parquet shards, such as an export of the table; score and train also take a list of its files (--files)',
+        'Parquet shards, such as an export of the table, or a list of its live files: as the input of a job, or for score and train (--files)',
       found: kind,
     },
   );

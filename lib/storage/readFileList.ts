@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { sha256 } from '../base/digest.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import { decodeDocument } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
@@ -21,7 +22,8 @@ const manifestSchema = z.object({
   ),
 });
 
-interface Entry {
+/** A file as a list names it. */
+export interface ListEntry {
   /** Where it stands in the list, for messages. */
   readonly place: string;
   readonly uri: string;
@@ -38,17 +40,25 @@ interface Entry {
  * says; StorageError INPUT_EMPTY for a list without files
  */
 export async function readFileList(listUri: string): Promise<readonly ListedFile[]> {
-  const entries = await readEntries(listUri);
-  if (entries.length === 0) {
-    throw new StorageError('INPUT_EMPTY', 'the list names no file', {
-      file: listUri,
-      expected: 'at least one Parquet file',
-    });
-  }
+  const { entries } = await readListEntries(listUri);
+  return withRelativePaths(await findEntries(listUri, entries));
+}
+
+/**
+ * The files of a list's entries, which nobody has looked at yet.
+ * @param known what a listing has told already; a request for each of the others
+ * @returns in the order of the entries
+ * @throws ProblemsError INPUT_LIST_INVALID, see readFileList
+ */
+export async function findEntries(
+  listUri: string,
+  entries: readonly ListEntry[],
+  known: (uri: string) => ListedFile | undefined = () => undefined,
+): Promise<ListedFile[]> {
   const places = new Map<string, string>();
   const problems: string[] = [];
   const files = await mapConcurrently(entries, LOOKUPS_AT_A_TIME, async ({ uri, sizeBytes, place }) => {
-    const found = await findFile(uri);
+    const found = known(uri) ?? (await findFile(uri));
     if (typeof found === 'string') return `${place}: ${uri}: ${found}`;
     if (sizeBytes === undefined || sizeBytes === found.sizeBytes) return found;
     return `${place}: ${uri}: ${found.sizeBytes} bytes, where the list says ${sizeBytes}`;
@@ -66,11 +76,26 @@ export async function readFileList(listUri: string): Promise<readonly ListedFile
   }
   if (problems.length > 0)
     throw new ProblemsError(INVALID.code, INVALID.summary, problems, { file: listUri });
-  return withRelativePaths(files.filter((file) => typeof file !== 'string'));
+  return files.filter((file) => typeof file !== 'string');
 }
 
-async function readEntries(listUri: string): Promise<Entry[]> {
+/**
+ * What a list names, and the digest of its bytes; nothing is asked about the files.
+ * @throws ProblemsError INPUT_LIST_INVALID; StorageError INPUT_EMPTY for a list without files
+ */
+export async function readListEntries(
+  listUri: string,
+): Promise<{ readonly entries: readonly ListEntry[]; readonly sha256: string }> {
   const bytes = await storageFor(listUri).readWhole(listUri);
+  const entries = parseEntries(listUri, bytes);
+  if (entries.length > 0) return { entries, sha256: sha256(bytes) };
+  throw new StorageError('INPUT_EMPTY', 'the list names no file', {
+    file: listUri,
+    expected: 'at least one Parquet file',
+  });
+}
+
+function parseEntries(listUri: string, bytes: Uint8Array): ListEntry[] {
   const text = new TextDecoder().decode(bytes).trimStart();
   if (text.startsWith('{')) {
     const { entries } = decodeDocument(text, manifestSchema, { ...INVALID, file: listUri });

@@ -62,16 +62,42 @@ describe('an input of the account', () => {
     ['models=s3://our-data', 'input (s3://our-data/raw/features) lies in models (s3://our-data)'],
     ['scoresKmsKey=alias/ours', 'param scoresKmsKey: expected the ARN of a KMS key, found alias/ours'],
     ['events=off', 'param events: expected ENABLED or DISABLED, found off'],
+    ['inputList=../tonight.txt', 'param inputList: expected a path below the input that ends with .txt'],
+    ['inputList=lists/tonight', 'param inputList: expected a path below the input that ends with .txt'],
+    ['inputList=lists/tonight.txt', 'param inputList: a list of files needs --param="events=DISABLED"'],
     ['scoreConcurrency=0', 'param scoreConcurrency: expected none or a number, found 0'],
   ])('is refused with %s', async (param, message) => {
     const [name, value] = param.split('=') as [string, string];
     const given: Readonly<Record<string, string>> = {
       ...{ input: 's3://our-data/raw/features', models: '', scores: '' },
-      ...{ inputKmsKey: '', modelsKmsKey: '', scoresKmsKey: '', events: 'ENABLED', scoreConcurrency: 'none' },
+      ...{
+        inputKmsKey: '',
+        modelsKmsKey: '',
+        scoresKmsKey: '',
+        events: 'ENABLED',
+        inputList: '',
+        scoreConcurrency: 'none',
+      },
       [name]: value,
     };
     const resolveVariable = async (address: string) => given[address.replace('param:', '')];
     await expect(locations({ resolveVariable })).rejects.toThrow(message);
+  });
+
+  it('may be a list of files in it, which is then the input of the job', () => {
+    const params = ['--param=inputList=lists/tonight.manifest', '--param=events=DISABLED'];
+    const jobOf = (template: Resources) => {
+      const { Environment } = template.PlanLambdaFunction!.Properties as {
+        Environment: { Variables: { JOB: string } };
+      };
+      return JSON.parse(Environment.Variables.JOB) as { input: string };
+    };
+    expect(jobOf(resolveTemplate(withInput(...params))).input).toBe(
+      's3://our-data/raw/features/lists/tonight.manifest',
+    );
+    expect(jobOf(resolveTemplate(withInput())).input).toBe('s3://our-data/raw/features');
+    const own = jobOf(resolveTemplate(packagedTemplate('prod', ...params)));
+    expect(own.input).toMatch(/^s3:\/\/[^/]+\/lists\/tonight\.manifest$/);
   });
 
   it('is not packaged when it is refused', () => {

@@ -37,6 +37,21 @@ it('every URI of another stage is named', () => {
   ]);
 });
 
+it('a stage that reads a list takes plans of that list only, and others none of a list', () => {
+  const list = 's3://features/tonight.txt';
+  const [partition] = planWith().partitions;
+  const of = (uri: string) =>
+    planWith({ partitions: [{ ...partition!, inputUri: 's3://t/dt=1', fileList: { uri, sha256: 'a' } }] });
+  const listed = { ...STAGE, inputUri: list };
+  expect(() => refuseForeignPlan(of(list), URI, listed)).not.toThrow();
+  expect(() => refuseForeignPlan(of('s3://other/list.txt'), URI, listed)).toThrow(
+    /dt=1: expected its shards in s3:\/\/features\/tonight\.txt, found s3:\/\/other\/list\.txt/,
+  );
+  expect(() => refuseForeignPlan(planWith(), URI, listed)).toThrow(/^PLAN_OTHER_STAGE/);
+  expect(problemsOf(of(list))).toEqual([`dt=1: expected its shards in s3://features/dt=1, found ${list}`]);
+  expect(() => refuseLocalPlan(of('/lists/a.txt'), 'plan.json')).toThrow(/\n {2}- \/lists\/a\.txt$/);
+});
+
 it("a plan is read from the stage's own plans only", () => {
   refuseForeignPlanUri(URI, STAGE);
   for (const uri of ['s3://scores-dev/plans/a.json', 's3://scores/parts/a.json', 's3://scores/plansa.json']) {

@@ -1,0 +1,194 @@
+import { Ncs4cvrError, ProblemsError, StorageError } from '../base/errors.ts';
+import { findShards, listShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { findEntries } from '../storage/readFileList.ts';
+import type { ListedFile } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
+import type { JobDocument } from './jobDocument.ts';
+import { type DayRange, listPartitions, type PartitionListing } from './listPartitions.ts';
+import {
+  type FileListVersion,
+  laidOutFiles,
+  type PartitionFiles,
+  readPartitionFiles,
+} from './partitionFiles.ts';
+
+/** A partition of a job's input, and where its shards are. */
+export interface InputPartition {
+  /** Path below the input root, such as `dt=2022-05-06`; of a list, the folders of its files that have the layout's keys. */
+  readonly partition: string;
+  /** Folder that the names of its shards start at. */
+  readonly inputUri: string;
+  /** Names its shards; all that lie in the folder are its shards without one. */
+  readonly fileList?: FileListVersion | undefined;
+}
+
+/** The input of a job: a folder of partitions, or a list of files that was read once. */
+export interface JobInput {
+  /** See `listPartitions`; none of a list's files is looked at. */
+  listPartitions(range?: DayRange): Promise<PartitionListing>;
+  has(partition: string): Promise<boolean>;
+  /** @param partition one that it has */
+  inputPartition(partition: string): InputPartition;
+}
+
+/** Whether a job's input is a list of files, by its name: lists of `score --files` may have any. */
+export function isFileList(input: string): boolean {
+  return /\.(txt|json|manifest)$/i.test(input);
+}
+
+/** A partition of an input that is a folder. */
+export function folderPartition(inputRoot: string, partition: string): InputPartition {
+  return { partition, inputUri: joinUri(inputRoot, ...partition.split('/')) };
+}
+
+/** @throws ProblemsError INPUT_LIST_INVALID; StorageError INPUT_EMPTY for a list without files */
+export async function openJobInput({
+  input,
+  layout,
+}: Pick<JobDocument, 'input' | 'layout'>): Promise<JobInput> {
+  if (isFileList(input)) {
+    const files = await readPartitionFiles(
+      input,
+      layout.keys.map(({ name }) => name),
+    );
+    return {
+      listPartitions: async (range) => laidOutFiles(files, layout, range),
+      has: async (partition) => files.partitions.has(partition),
+      inputPartition: (partition) => listedPartition(files, partition),
+    };
+  }
+  return {
+    listPartitions: (range) => listPartitions(input, layout, range),
+    has: (partition) => {
+      const { inputUri } = folderPartition(input, partition);
+      return storageFor(inputUri).exists(inputUri);
+    },
+    inputPartition: (partition) => folderPartition(input, partition),
+  };
+}
+
+function listedPartition({ fileList, partitions }: PartitionFiles, partition: string): InputPartition {
+  const { folders } = partitions.get(partition)!;
+  return { partition, inputUri: folders[0]!, fileList };
+}
+
+/** Shards of a partition as they are now. */
+export interface ListedInput {
+  readonly shards: readonly ListedFile[];
+  /** URIs of the files that are no shards. */
+  readonly ignored: readonly string[];
+  /** That has named the shards. */
+  readonly fileList?: FileListVersion;
+}
+
+/**
+ * The shards of a partition, which may have none: of a folder, see `findShards`; of a list, the files that it names now. Those
+ * are found by one listing of their folder.
+ * @param isKnown says of a file that it was found to be a shard before
+ * @throws StorageError INPUT_IS_TABLE; ProblemsError INPUT_LIST_INVALID naming files that are missing, listed twice or of
+ * another size; INPUT_LIST_SCATTERED for files in several folders; Ncs4cvrError PLAN_STALE where the list names another
+ * folder than the partition's
+ */
+export async function listInput(
+  { partition, inputUri, fileList }: InputPartition,
+  isKnown?: (file: ListedFile) => boolean,
+): Promise<ListedInput> {
+  if (fileList === undefined) {
+    const { shards, others } = await findShards(inputUri, isKnown);
+    return { shards, ignored: others.map(({ uri }) => uri) };
+  }
+  const files = await readPartitionFiles(fileList.uri, keyNamesOf(partition));
+  const found = files.partitions.get(partition);
+  if (found === undefined) return { shards: [], ignored: [], fileList: files.fileList };
+  const { folders, entries } = found;
+  if (folders.length > 1) {
+    const summary = `the files of ${partition} lie in several folders; the list may name one for each partition`;
+    throw new ProblemsError('INPUT_LIST_SCATTERED', summary, folders.slice(0, NAMED_FOLDERS), {
+      file: fileList.uri,
+    });
+  }
+  if (folders[0] !== inputUri) {
+    throw new Ncs4cvrError(
+      'PLAN_STALE',
+      'the list names another folder since the plan was made; plan again',
+      {
+        file: fileList.uri,
+        expected: inputUri,
+        found: folders[0]!,
+      },
+    );
+  }
+  const inFolder = new Map((await filesIn(inputUri)).map((file) => [file.uri, file]));
+  const shards = (await findEntries(fileList.uri, entries, (uri) => inFolder.get(uri)))
+    .map((file) => ({ ...file, relativePath: file.uri.slice(inputUri.length + 1) }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
+  return { shards, ignored: [], fileList: files.fileList };
+}
+
+const NAMED_FOLDERS = 10;
+
+async function filesIn(folder: string): Promise<readonly ListedFile[]> {
+  const storage = storageFor(folder);
+  // What can't be listed is nothing to a list, unless it names it.
+  try {
+    return await storage.list(folder, () => {});
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'STORAGE_NOT_FOUND') return [];
+    throw error;
+  }
+}
+
+/**
+ * As `listInput`, of a partition that must have shards.
+ * @throws StorageError INPUT_EMPTY
+ */
+export async function listInputShards(
+  input: InputPartition,
+  isKnown?: (file: ListedFile) => boolean,
+): Promise<ListedInput> {
+  const { partition, inputUri, fileList } = input;
+  if (fileList === undefined) return listShards(inputUri, isKnown);
+  const listed = await listInput(input);
+  if (listed.shards.length === 0) throw inputEmpty(fileList.uri, partition);
+  return listed;
+}
+
+function inputEmpty(file: string, partition: string): StorageError {
+  return new StorageError('INPUT_EMPTY', `the list names no file of ${partition}`, {
+    file,
+    expected: 'at least one Parquet file',
+  });
+}
+
+/**
+ * Where a partition's shards are now, for what is planned anew: a list may have changed since.
+ * @throws StorageError INPUT_EMPTY when the list names none any more
+ */
+export async function currentInput<P extends InputPartition>(input: P): Promise<P> {
+  const { partition, fileList } = input;
+  if (fileList === undefined) return input;
+  const files = await readPartitionFiles(fileList.uri, keyNamesOf(partition));
+  if (!files.partitions.has(partition)) throw inputEmpty(fileList.uri, partition);
+  return { ...input, ...listedPartition(files, partition) };
+}
+
+function keyNamesOf(partition: string): string[] {
+  return partition.split('/').map((folder) => folder.slice(0, folder.indexOf('=')));
+}
+
+/**
+ * What lands is nothing to a job that reads a list: the list says what is to be scored, and no event tells that it has changed.
+ * @throws Ncs4cvrError JOB_LIST_WITHOUT_EVENTS
+ */
+export function refuseArrivalsOfList({ input }: Pick<JobDocument, 'input'>): void {
+  if (!isFileList(input)) return;
+  throw new Ncs4cvrError(
+    'JOB_LIST_WITHOUT_EVENTS',
+    "a job that reads a list of files can't be started by events",
+    {
+      file: input,
+      expected: 'a folder as input, or a stage with events: DISABLED',
+    },
+  );
+}
