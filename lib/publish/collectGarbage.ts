@@ -49,10 +49,10 @@ interface Found {
 }
 
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
- * segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part, and
+ * Finds, and with `apply` deletes, what no pointer and no block in force reaches and is older than some days
+ * (docs/publish-protocol.md): plans, segments, notes of broken shards, audit documents, markers of old events and, on disk, temporary files at once; a part, and
  * its keys' fingerprints with it, only a day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has
- * replaced stays. Manifests are small and stay. Works on one folder of partitions at a time.
+ * replaced stays. Manifests and notes of blocked partitions are small and stay. Works on one folder of partitions at a time.
  * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
 export async function collectGarbage(root: string, options: GarbageOptions): Promise<Garbage> {
