@@ -149,7 +149,8 @@ describe.each([
       expect(await collect(place.root, 4)).toMatchObject({ files: [], condemnedParts: 0 });
     }
     expect(await storageFor(place.root).list(place.root)).toEqual(before);
-    expect(await releasePartition(place.root, PARTITION, 'known')).toMatchObject({ hasFlipped: true });
+    const word = { reason: 'known', by: 'ada', at: '2024-03-09T08:00:00.000Z' };
+    expect(await releasePartition(place.root, PARTITION, word)).toMatchObject({ hasFlipped: true });
     await expectRows(place, bundle, second);
   });
 
