@@ -70,7 +70,9 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
   const ofJob = (await runMain('status', '--job', job)).stdout.trim().split('\n');
   expect(ofJob).toEqual([
     'dt=2024-03-08  published  1,500 rows of tiny-1, generation 1',
-    expect.stringMatching(/^dt=2024-03-09 {2}blocked {2}PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /),
+    expect.stringMatching(
+      /^dt=2024-03-09 {2}blocked {2}PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /,
+    ),
   ]);
   const json = JSON.parse((await runMain('status', '--scores', scores, '--json')).stdout);
   expect(json).toMatchObject({

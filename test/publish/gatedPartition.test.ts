@@ -43,10 +43,12 @@ async function publishDay(
   place: Place,
   day: string,
   gates: GateSettings = DEFAULT_GATES,
+  countLabels = false,
 ): Promise<PublishOutcome> {
   const partition = partitionOf(day);
   const inputs = [{ partition, inputUri: joinUri(place.inputUri, partition) }];
-  const { plan } = await makeRunPlan({ ...settingsOf(place, bundle), targetRows: 600, gates }, inputs);
+  const settings = { ...settingsOf(place, bundle), targetRows: 600, gates };
+  const { plan } = await makeRunPlan(countLabels ? { ...settings, countLabels } : settings, inputs);
   const [executed] = await executePlan(plan, bundle, { workers: 2 });
   const { outcome } = executed!;
   if (outcome.kind === 'failed') throw outcome.error;
@@ -264,6 +266,47 @@ describe('a partition that is blocked', () => {
       await expect(releasePartition(other.root, partitionOf(TODAY), word('known'))).rejects.toMatchObject({
         code: 'PUBLISH_PART_COLLECTED',
       });
+    },
+    LIMIT,
+  );
+});
+
+describe('calibration, where a job asks for it and labels have arrived', () => {
+  const gates = gateSettingsSchema.parse({ calibration: { action: 'block', leastLabels: 100 } });
+  /** Blocking verdicts of calibration, and how many there were, of today as it is published by those gates. */
+  async function calibrated(rows: readonly FunnelRow[]) {
+    const place = await published();
+    await put(place, TODAY, 'a.parquet', rows);
+    const outcome = await publishDay(place, TODAY, gates, true);
+    const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+    return { outcome, judged: verdicts.filter(({ gate }) => gate === 'calibration') };
+  }
+
+  it(
+    'lets scores pass that foretell them',
+    async () => {
+      const { outcome, judged } = await calibrated(today);
+      expect(judged.map(({ subject, verdict }) => `${subject} ${verdict}`)).toEqual([
+        ...['pctr pass', 'pctr pass', 'pcvr pass', 'pcvr pass'],
+      ]);
+      expect(outcome.kind).toBe('published');
+    },
+    LIMIT,
+  );
+
+  it(
+    'blocks conversions that are the wrong way round, and no other gate sees them',
+    async () => {
+      const inverted = today.map((row) => ({
+        ...row,
+        conversion: row.conversion === null ? null : 1 - row.conversion,
+      }));
+      const { outcome, judged } = await calibrated(inverted);
+      expect(outcome.kind).toBe('refused');
+      expect(new Set(blocks(outcome))).toEqual(new Set(['calibration pcvr']));
+      const auc = judged.find(({ subject, reason }) => subject === 'pcvr' && reason.startsWith('AUC'));
+      expect(auc).toMatchObject({ verdict: 'block' });
+      expect(auc!.found).toBeLessThan(0.5);
     },
     LIMIT,
   );
