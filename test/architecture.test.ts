@@ -53,7 +53,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/publish',
   ],
   'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
-  'lib/estimate': ['lib/storage', 'lib/scoring', 'lib/publish'],
+  'lib/estimate': ['lib/storage', 'lib/job', 'lib/keys', 'lib/scoring', 'lib/publish'],
   'lib/stateMachine': ['lib/publish'],
   'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/profile', 'lib/bundle', 'lib/arrow'],
   'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],

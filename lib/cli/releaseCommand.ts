@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { announce } from '../publish/announce.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
@@ -11,23 +12,42 @@ interface ReleaseOptions {
   readonly scores: string;
   readonly partition: string;
   readonly override: string;
+  readonly by?: string;
   readonly bus?: string;
 }
 
 export function releaseCommand(finish: (exitCode: number) => void): Command {
   return new Command('release')
-    .description('publish exactly what a gate has blocked, with a reason on record')
+    .description(
+      'publish exactly what a gate has blocked, with the reason, the operator and the time on record',
+    )
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06')
     .requiredOption('--override <reason>', 'why; it stands in the audit document')
+    .option('--by <name>', 'who says so, as it stands there too; by default the user of this machine')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
-    .action(async ({ scores, partition, override, bus }: ReleaseOptions, command: Command) => {
-      if (override.trim() === '') command.error('error: --override must say why', { exitCode: EXIT_USAGE });
-      await refuseNoRoot(scores);
-      const { pointer, hasFlipped } = await releasePartition(scores, partition, override);
-      const what = hasFlipped ? 'released' : 'released before, nothing was changed';
-      process.stdout.write(`${partition}: ${what}, ${describePointer(pointer)}\n`);
-      if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
-      finish(EXIT_DONE);
-    });
+    .action(
+      async ({ scores, partition, override, by = userName(), bus }: ReleaseOptions, command: Command) => {
+        if (override.trim() === '') command.error('error: --override must say why', { exitCode: EXIT_USAGE });
+        if (by === undefined || by.trim() === '') {
+          command.error('error: --by must say who releases it', { exitCode: EXIT_USAGE });
+        }
+        await refuseNoRoot(scores);
+        const word = { reason: override, by, at: new Date().toISOString() };
+        const { pointer, hasFlipped } = await releasePartition(scores, partition, word);
+        const what = hasFlipped ? 'released' : 'released before, nothing was changed';
+        process.stdout.write(`${partition}: ${what}, ${describePointer(pointer)}\n`);
+        if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
+        finish(EXIT_DONE);
+      },
+    );
+}
+
+/** Undefined where the operating system has no name for it, as for the random user of a container. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,3 +1,5 @@
+import { isLooking } from '../job/gateSettings.ts';
+import { requestsForKeys } from '../keys/findRepeatedKeys.ts';
 import type { Part } from '../publish/part.ts';
 import { openParts, type PlannedPartition, type RunPlan } from '../publish/runPlan.ts';
 import type { Span } from '../publish/span.ts';
@@ -43,6 +45,8 @@ const GETS_PER_MAP = 1;
 const PUTS_PER_MAP = 2;
 /** Is it there? */
 const HEADS_PER_OPEN_PART = 1;
+/** What gates measure by: the bundle's manifest and reference. */
+const GETS_PER_YARDSTICK = 2;
 
 // State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
 const TRANSITIONS_PER_RUN = 7;
@@ -51,7 +55,7 @@ const TRANSITIONS_PER_UNIT = 4;
 
 /** @param workers score functions that start */
 export function countRun(plan: RunPlan, workers: number): RunCounts {
-  const each = plan.partitions.map((partition) => countPartition(partition, plan.targetRows));
+  const each = plan.partitions.map((partition) => countPartition(partition, plan));
   const sum = (amountOf: (counts: RunCounts) => number) =>
     each.reduce((total, counts) => total + amountOf(counts), 0);
   return {
@@ -63,7 +67,7 @@ export function countRun(plan: RunPlan, workers: number): RunCounts {
   };
 }
 
-function countPartition(partition: PlannedPartition, targetRows: number): RunCounts {
+function countPartition(partition: PlannedPartition, { targetRows, gates }: RunPlan): RunCounts {
   const { parts, done, shardCount } = partition;
   const open = openParts(partition);
   const units = batchParts(open, targetRows).length;
@@ -77,12 +81,32 @@ function countPartition(partition: PlannedPartition, targetRows: number): RunCou
     gets += getsOfPart(part);
     puts += putsOfPart(part);
   }
+  const looked = requestsOfGates(partition, gates);
   return {
-    gets,
-    puts,
+    gets: gets + looked.gets,
+    puts: puts + looked.listings,
     // One plans and one publishes.
     invocations: 2 + units,
     transitions: TRANSITIONS_PER_PARTITION + maps + units * TRANSITIONS_PER_UNIT,
+  };
+}
+
+/**
+ * What the publisher reads to judge the partition: manifests, the yardstick, fingerprints of keys. Too many where it finds that
+ * there is nothing to judge; a few are missing where it blocks.
+ */
+function requestsOfGates(
+  { parts, earlier }: PlannedPartition,
+  gates: RunPlan['gates'],
+): { readonly gets: number; readonly listings: number } {
+  if (!isLooking(gates)) return { gets: 0, listings: 0 };
+  const { own, previous, weekday, near } = earlier;
+  const compared = [own, previous, weekday].filter((name) => name !== undefined).length;
+  const content = gates.repeatedContent.action === 'off' ? 0 : near.length;
+  const keys = gates.repeatedKeys.action === 'off' ? 0 : requestsForKeys(parts.map(({ rows }) => rows));
+  return {
+    gets: GETS_PER_YARDSTICK + compared + content + keys,
+    listings: keys === 0 ? 0 : listings(parts.length),
   };
 }
 

@@ -12,33 +12,49 @@ const JUDGED_SCORES = ['pctr', 'pcvr'] as const satisfies readonly ScoreName[];
 
 /** How unlikely it must be that so many rows of an ordinary night fall into one bin. */
 const BY_CHANCE = 1e-4;
-/** Rows that all have one score are no accident from here on, whatever the model is. */
+/** Fewer rows may all have the same score by accident. */
 const LEAST_EQUAL_ROWS = 100;
+/** Highest less lowest score, as a share of the mean, up to which a score is constant: noise, and nothing to rank by. */
+const CONSTANT_RANGE = 0.01;
 
-/** A score that is the same everywhere, or nearly, can't rank anything. */
+/**
+ * A score that is the same everywhere, or nearly, can't rank anything. One that is constant is out of bounds whatever the model's
+ * validation was like: a constant model has a constant reference.
+ */
 export function judgeConstantScores(
   { scores }: Candidate,
   reference: ModelReference | undefined,
   { share }: GateSettings['constantScores'],
 ): Measurement[] {
   return JUDGED_SCORES.map((subject) => {
-    const { counts, min, max } = scores[subject];
+    const { counts, min, max, mean } = scores[subject];
     const rows = sum(counts);
+    const range = max! - min!;
+    if (rows >= LEAST_EQUAL_ROWS && range <= CONSTANT_RANGE * mean!) {
+      const reason =
+        range === 0
+          ? `all ${rows} rows have the same score`
+          : `all ${rows} rows have about the same score, from ${min} to ${max}`;
+      // Of all of them, though two neighbouring bins may share them.
+      return { subject, found: 1, bound: share, isWithin: false, against: 'any night', reason };
+    }
     const usual = reference?.scores[subject].counts;
     const usualShare = usual === undefined ? share : topShare(usual);
-    const isEqual = rows >= LEAST_EQUAL_ROWS && min === max;
-    // A model whose scores always lie that close together passes unless they are one and the same.
-    const bound = isEqual || usualShare <= share ? share : 1;
-    const isTelling = isEqual || usualShare ** rows < BY_CHANCE;
+    // A model whose scores always lie that close together passes.
+    const bound = usualShare <= share ? share : 1;
     const found = topShare(counts);
-    const isWithin = !isEqual && (found <= bound || !isTelling);
+    const isWithin = found <= bound || usualShare ** rows >= BY_CHANCE;
     const reason = isWithin
       ? 'the largest share of rows with about the same score'
-      : isEqual
-        ? `all ${rows} rows have the same score`
-        : 'nearly all rows have about the same score';
-    const against = usual === undefined ? 'any night' : VALIDATION;
-    return { subject, found, bound, isWithin, against, reason };
+      : 'nearly all rows have about the same score';
+    return {
+      subject,
+      found,
+      bound,
+      isWithin,
+      against: usual === undefined ? 'any night' : VALIDATION,
+      reason,
+    };
   });
 }
 

@@ -81,6 +81,11 @@ export type AuditCommand = NonNullable<GateSettings['audit']>;
  */
 export const DEFAULT_GATES: GateSettings = gateSettingsSchema.parse({});
 
+/** Is any gate on that is built in? */
+export function isLooking({ audit: _, ...builtIn }: GateSettings): boolean {
+  return Object.values(builtIn).some(({ action }) => action !== 'off');
+}
+
 /** Does any gate look at other publications? */
 export function comparesPublications(gates: GateSettings): boolean {
   const { rows, repeatedContent, keySchema, scoreMeans, scoreDistributions } = gates;

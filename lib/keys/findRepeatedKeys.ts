@@ -1,7 +1,7 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { confirmRepeats, type RepeatedKey } from './confirmRepeats.ts';
 import { FingerprintBucket, type Suspect } from './fingerprintBucket.ts';
-import type { FingerprintFile } from './fingerprintFile.ts';
+import { type FingerprintFile, readsOfFingerprints } from './fingerprintFile.ts';
 import { type KeyedPart, openFingerprints } from './openFingerprints.ts';
 
 export interface RepeatedKeys {
@@ -25,6 +25,7 @@ export interface RepeatedKeysOptions {
   readonly rowsToConfirm?: number;
 }
 
+const PER_BUCKET = 2 ** 23;
 /** Distinct repeated fingerprints that are remembered. */
 const MOST_SUSPECTS = 256;
 const READS_AT_A_TIME = 8;
@@ -43,7 +44,7 @@ const MOST_KEPT_BYTES = 32 * 2 ** 20;
 export async function findRepeatedKeys(
   root: string,
   parts: readonly KeyedPart[],
-  { perBucket = 2 ** 23, rowsToConfirm = 4_000_000 }: RepeatedKeysOptions = {},
+  { perBucket = PER_BUCKET, rowsToConfirm = 4_000_000 }: RepeatedKeysOptions = {},
 ): Promise<RepeatedKeys> {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const nothing = { rows, repeatedRows: 0, isConfirmed: true, examples: [] };
@@ -63,6 +64,14 @@ export async function findRepeatedKeys(
     isConfirmed,
     examples: confirmed.examples,
   };
+}
+
+/** Requests for fingerprints that a search takes, beside a listing, where no key repeats. @param partRows rows of each part */
+export function requestsForKeys(partRows: readonly number[]): number {
+  const filled = partRows.filter((rows) => rows > 0);
+  if (filled.length < 2) return 0;
+  const ranges = Math.ceil(filled.reduce((sum, rows) => sum + rows, 0) / PER_BUCKET);
+  return filled.reduce((sum, rows) => sum + readsOfFingerprints(rows, ranges), 0);
 }
 
 interface CountedFingerprints {

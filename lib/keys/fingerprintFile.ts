@@ -8,6 +8,11 @@ const MOST_PER_READ = 2 ** 20;
 /** A file of so many is read whole at its first read, and kept: 64 KiB. */
 const MOST_KEPT = 2 ** 13;
 
+/** Reads of a file of so many fingerprints in so many ranges, about: a guess of a range's length may be too short. */
+export function readsOfFingerprints(count: number, ranges: number): number {
+  return count <= MOST_KEPT ? 1 : Math.max(ranges, Math.ceil(count / MOST_PER_READ));
+}
+
 /** Whose values a range of a file is for. */
 export interface FingerprintSink {
   /** Each value once, in ascending order. `repeats`: how many more times it is in this file. */

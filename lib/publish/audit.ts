@@ -10,6 +10,16 @@ import { earlierPublicationsSchema } from './earlierPublications.ts';
 import { auditPath, below, decodeOutputDocument, OUTPUT_FORMAT_VERSION } from './outputLayout.ts';
 import type { PartitionRun } from './partitionRun.ts';
 
+const overrideSchema = z.strictObject({
+  /** Why it is published all the same. */
+  reason: z.string().min(1),
+  /** The operator, as they say; what proves it is the storage's own log. */
+  by: z.string().min(1),
+  at: z.iso.datetime(),
+});
+/** An operator's word, against that of a gate. */
+export type Override = Readonly<z.infer<typeof overrideSchema>>;
+
 /**
  * Who has published a manifest or been kept from it, and why: what isn't part of the manifest, whose bytes follow from its
  * parts. The pointer names it, or the note of a blocked partition; no reader of scores needs it.
@@ -34,8 +44,8 @@ const auditSchema = z.strictObject({
   earlier: earlierPublicationsSchema,
   /** Of every gate; empty where the manifest was visible before, such as when a hold is lifted. */
   verdicts: z.array(verdictSchema).readonly(),
-  /** Why an operator has published what a gate had blocked; null for all else. */
-  override: z.string().nullable(),
+  /** By whom and why what a gate had blocked was published; null for all else. */
+  override: overrideSchema.nullable(),
 });
 export type Audit = Readonly<z.infer<typeof auditSchema>>;
 

@@ -50,11 +50,11 @@ interface Found {
 }
 
 /**
- * Finds, and with `apply` deletes, what no pointer reaches and is older than some days (docs/publish-protocol.md): plans,
- * segments, notes of broken shards, audit documents, markers of old events, what probes of a store have left and, on disk,
- * temporary files at once; a part, and its keys' fingerprints and dead letters with it, only a day after a mark has taken its
- * receipt's place. Before each deletion it looks again, and a part whose mark a run has replaced stays. Manifests are small and
- * stay. Works on one folder of partitions at a time.
+ * Finds, and with `apply` deletes, what no pointer and no block in force reaches and is older than some days
+ * (docs/publish-protocol.md): plans, segments, notes of broken shards, audit documents, markers of old events, what probes of
+ * a store have left and, on disk, temporary files at once; a part, and its keys' fingerprints and dead letters with it, only a
+ * day after a mark has taken its receipt's place. Before each deletion it looks again, and a part whose mark a run has replaced
+ * stays. Manifests and notes of blocked partitions are small and stay. Works on one folder of partitions at a time.
  * @throws StorageError PUBLISH_NO_ROOT when there is no such root
  */
 export async function collectGarbage(root: string, options: GarbageOptions): Promise<Garbage> {

@@ -4,6 +4,7 @@ import { readReference } from '../bundle/readReference.ts';
 import { judgePublication } from '../gates/judgePublication.ts';
 import type { RunAudit } from '../gates/runAuditCommand.ts';
 import { skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
+import { isLooking } from '../job/gateSettings.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { compareContent, countRepeatedKeys } from './comparePublications.ts';
@@ -27,9 +28,8 @@ export async function judgePartition(
   runAudit: RunAudit | undefined,
 ): Promise<Verdict[]> {
   const { root, partition, gates } = run;
-  const { audit, ...builtIn } = gates;
-  const isLooking = Object.values(builtIn).some(({ action }) => action !== 'off');
-  const verdicts = isLooking ? await builtInVerdicts(run, manifest) : [];
+  const { audit } = gates;
+  const verdicts = isLooking(gates) ? await builtInVerdicts(run, manifest) : [];
   if (audit === undefined || audit.action === 'off') return verdicts;
   if (runAudit !== undefined) {
     const manifestUri = below(root, written.manifest);

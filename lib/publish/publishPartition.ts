@@ -93,7 +93,7 @@ const RACE_LAW: RetryLaw = { firstPauseMillis: 50, growth: 2, longestPauseMillis
 const BLOCKED_CODE = 'PUBLISH_GATE_BLOCKED';
 
 /**
- * What was read longer ago isn't published any more, such as after a suspended process went on: `gc` deletes parts a day after it
+ * What was read longer ago isn't published or noted as blocked any more, such as after a suspended process went on: `gc` deletes parts a day after it
  * has condemned them.
  */
 export const FRESH_MILLIS = 6 * 3_600_000;
@@ -162,18 +162,22 @@ export async function publishPartition(
     const audit = await writeAudit(root, auditDocument);
     const publication: Publication = { ...written, modelUri, audit };
     const blocking = blockingVerdicts(verdicts);
+    if (Date.now() - startMillis > FRESH_MILLIS) continue;
+    // `gc` may have deleted an audit document that stood here for long, before it could see that it is named.
     if (blocking.length > 0) {
       const reasons = blocking.map((verdict) => `${BLOCKED_CODE}: ${describeVerdict(verdict)}`);
       const blocked = await noteBlocked(root, partition, publication, generation, reasons);
-      if (blocked !== undefined) return { kind: 'refused', problems: reasons, verdicts, blocked };
-    } else if (Date.now() - startMillis <= FRESH_MILLIS) {
+      if (blocked !== undefined) {
+        await writeAudit(root, auditDocument);
+        return { kind: 'refused', problems: reasons, verdicts, blocked };
+      }
+    } else {
       const flipped = await flipPointer(root, partition, state, publication, null);
       if (flipped !== undefined) {
-        // `gc` may have deleted one that stood here for long, before it could see that it is named.
         await writeAudit(root, auditDocument);
         return { kind: 'published', pointer: flipped, broken, deadLetters, verdicts };
       }
-    } else continue;
+    }
     await systemClock.sleep(pauseMillis(RACE_LAW, attempt));
   }
 }

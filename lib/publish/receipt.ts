@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type PartKeys, partKeysSchema } from '../keys/partKeys.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
@@ -130,7 +131,10 @@ export async function writeReceipt(
     scored,
     keyColumns,
     written,
-  );
+  ).catch((error: unknown) => {
+    const isGone = error instanceof Ncs4cvrError && error.code === 'STORAGE_NOT_FOUND';
+    throw isGone && written === undefined ? collectedPart(uri) : error;
+  });
   let fingerprints: PartKeys['fingerprints'] = null;
   if (scored.rows > 0) {
     fingerprints = { path: fingerprintsPath(partition, partId), sizeBytes: fingerprintBytes.length };

@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
-import { readAudit, writeAudit } from './audit.ts';
+import { type Override, readAudit, writeAudit } from './audit.ts';
 import { type BlockedPartition, readBlocked } from './blockedPartition.ts';
 import { readManifest } from './manifest.ts';
 import { below, blockedPath, pointerPath } from './outputLayout.ts';
@@ -19,12 +19,17 @@ const RACE_LAW: RetryLaw = { attempts: 3, firstPauseMillis: 50, growth: 2, longe
 
 /**
  * Publishes exactly what a gate has blocked, on an operator's word: the input isn't looked at again, nothing is scored, and the
- * audit document says why. Repeated, or killed and tried again, it ends in the same state.
- * @param override why it is to be published all the same
+ * audit document says who, when and why. Repeated it changes nothing, so the first call's word stays on record; killed before its
+ * flip and tried again, it leaves an audit document that nothing names.
+ * @param override who publishes it all the same, when and why
  * @throws Ncs4cvrError PUBLISH_NOT_BLOCKED where nothing is blocked; PUBLISH_BLOCK_OUTDATED where something else was published
  * or rolled back since; PUBLISH_PART_COLLECTED where a part of it is gone; PUBLISH_POINTER_MOVED
  */
-export async function releasePartition(root: string, partition: string, override: string): Promise<Released> {
+export async function releasePartition(
+  root: string,
+  partition: string,
+  override: Override,
+): Promise<Released> {
   for (let attempt = 1; attempt <= RACE_LAW.attempts!; attempt++) {
     const startMillis = Date.now();
     const state = await readPointer(root, partition);

@@ -40,6 +40,11 @@ afterAll(() => {
   delete process.env.EVENT_BUS_NAME;
 });
 
+/** These nights are no real ones: every gate looks, and none blocks. */
+const GATES_WARN = Object.fromEntries(
+  Object.keys(GATES_OFF_DOCUMENT).map((gate) => [gate, { action: 'warn' }]),
+);
+
 interface Case {
   /** Of each partition, rows of its shards. */
   readonly shards: readonly (readonly number[])[];
@@ -47,18 +52,25 @@ interface Case {
   readonly targetRows: number;
   /** Is the first unit scored before the plan is made? */
   readonly isBegun?: boolean;
+  /** Days that are published before, by the same gates; gates are off without. */
+  readonly earlier?: readonly string[];
 }
 
 /** A plan of shards in folders and a place for scores of its own, and the model that this process has loaded. */
-async function planned({ shards, rowGroupRows, targetRows, isBegun = false }: Case): Promise<RunPlan> {
+async function planned({
+  shards,
+  rowGroupRows,
+  targetRows,
+  isBegun = false,
+  earlier,
+}: Case): Promise<RunPlan> {
   const base = `s3://${s3.bucket}/case-${count++}`;
   const document = {
     input: `${base}/features`,
     scores: `${base}/scores`,
     model: `${base}/model`,
     targetRows,
-    // What gates read beside a run's own objects isn't predicted.
-    gates: GATES_OFF_DOCUMENT,
+    gates: earlier === undefined ? GATES_OFF_DOCUMENT : GATES_WARN,
   };
   setJob(document);
   await putFolder(model.bundleUri, document.model);
@@ -66,6 +78,10 @@ async function planned({ shards, rowGroupRows, targetRows, isBegun = false }: Ca
   // loaded: how many functions start is up to Lambda.
   await writeWhole(`${base}/features/dt=2024-01-01/0.parquet`, funnelShard(funnelRows('2024-01-01', 5)));
   await run({ partitions: { kind: 'one', partition: 'dt=2024-01-01' } });
+  for (const day of earlier ?? []) {
+    await writeWhole(`${base}/features/dt=${day}/0.parquet`, funnelShard(funnelRows(day, 100)));
+    await run({ partitions: { kind: 'one', partition: `dt=${day}` } });
+  }
   const partitions = shards.map((_, index) => `dt=2024-03-1${index}`);
   const inputs = partitions.map((partition) => ({
     partition,
@@ -110,6 +126,16 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the request
     ['a shard in four parts', { shards: [[100]], rowGroupRows: 25, targetRows: 25 }],
     ['a shard too large to be read whole', { shards: [[15_000]], rowGroupRows: 5_000, targetRows: 15_000 }],
     ['what a begun run has left', { shards: [[100, 100]], rowGroupRows: 50, targetRows: 50, isBegun: true }],
+    ['gates, of one part', { shards: [[100]], rowGroupRows: 100, targetRows: 1000, earlier: [] }],
+    [
+      'gates, of four parts after a day, a weekday and the partition itself',
+      {
+        shards: [[200]],
+        rowGroupRows: 50,
+        targetRows: 50,
+        earlier: ['2024-03-03', '2024-03-09', '2024-03-10'],
+      },
+    ],
     ['nothing left to score', { shards: [[100]], rowGroupRows: 100, targetRows: 100, isBegun: true }],
   ])(
     'are as many as predicted: %s',

@@ -220,9 +220,32 @@ describe('scores', () => {
     const narrow = { ...scoreReference, counts: countsIn(MANY, 40) };
     const alike = reference({ scores: { ...reference().scores, pctr: narrow } });
     expect(of(score(0.1, countsIn(MANY, 40)), alike)).toBe(true);
-    expect(of(score(0.1, countsIn(MANY, 40), 0.1, 0.1), alike)).toBe(false);
     expect(of(score(0.1, countsIn(99, 40), 0.1, 0.1), alike)).toBe(true);
   });
+
+  it.each<[string, readonly number[], number, boolean]>([
+    ['equal in one bin', [40], 0, false],
+    ["equal on both sides of a bin's end", [40, 41], 0, false],
+    ['less than 1% of the mean apart', [40], 0.0099, false],
+    ["within 1% of the mean on both sides of a bin's end", [40, 41], 0.0099, false],
+    ['further apart', [40], 0.0101, true],
+  ])(
+    'that are %s pass where the reference is narrow as well only if they are not constant',
+    (_, bins, range, expected) => {
+      const narrow = { ...scoreReference, counts: countsIn(MANY, ...bins) };
+      const there = reference({ scores: { ...reference().scores, pctr: narrow } });
+      for (const rows of [100, MANY]) {
+        const here = withPctr(score(0.125, countsIn(rows, ...bins), 0.125, 0.125 * (1 + range)));
+        for (const against of [there, undefined]) {
+          const found = judgeConstantScores(here, against, DEFAULT_GATES.constantScores);
+          if (!expected) expect(isWithin(found)).toBe(false);
+          else if (against !== undefined) expect(isWithin(found)).toBe(true);
+        }
+      }
+      const all0 = withPctr(score(0, countsIn(100, 0), 0, 0));
+      expect(isWithin(judgeConstantScores(all0, there, DEFAULT_GATES.constantScores))).toBe(false);
+    },
+  );
 
   it.each([
     [2, true],

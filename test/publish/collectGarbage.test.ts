@@ -3,13 +3,18 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../lib/base/retry.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
 import { announce } from '../../lib/publish/announce.ts';
+import { readBlocked } from '../../lib/publish/blockedPartition.ts';
 import { collectGarbage } from '../../lib/publish/collectGarbage.ts';
+import { readManifest } from '../../lib/publish/manifest.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
+import { releasePartition } from '../../lib/publish/releasePartition.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { GATES_OFF } from '../fixtures/gatesOff.ts';
 import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
@@ -51,6 +56,17 @@ async function unreached(base: string) {
   await put(place, 'a.parquet', second);
   await run(place, bundle);
   await storageFor(place.root).remove(pointerFile(place));
+  return place;
+}
+
+/** A published partition whose next input, of fewer rows, a gate has blocked. */
+async function blocked(base: string) {
+  const place = freshPlace(base);
+  await put(place, 'a.parquet', first);
+  await run(place, bundle);
+  await put(place, 'a.parquet', second);
+  const gates = { ...GATES_OFF, rows: { ...DEFAULT_GATES.rows } };
+  expect(await run(place, bundle, { gates })).toMatchObject({ outcome: { kind: 'refused', blocked: {} } });
   return place;
 }
 
@@ -153,6 +169,43 @@ describe.each([
     expect(await namesOf(place.root, 'audits')).toHaveLength(2);
     expect(await namesOf(place.root, 'announced')).toEqual([`${PARTITION}/2.json`]);
   });
+
+  it('is nothing of what a gate has blocked, so that it can be released', async () => {
+    const place = await blocked(base);
+    const before = await storageFor(place.root).list(place.root);
+    for (const _ of ['condemn', 'delete']) {
+      expect(await collect(place.root, 4)).toMatchObject({ files: [], condemnedParts: 0 });
+    }
+    expect(await storageFor(place.root).list(place.root)).toEqual(before);
+    const word = { reason: 'known', by: 'ada', at: '2024-03-09T08:00:00.000Z' };
+    expect(await releasePartition(place.root, PARTITION, word)).toMatchObject({ hasFlipped: true });
+    await expectRows(place, bundle, second);
+  });
+
+  it.each<[string, (place: Place) => Promise<unknown>]>([
+    ['cleared', (place) => put(place, 'a.parquet', first).then(() => run(place, bundle))],
+    ['outdated', (place) => put(place, 'a.parquet', replacing).then(() => run(place, bundle))],
+  ])(
+    'is what a block names that is %s: parts, fingerprints, receipts and audit document',
+    async (__, end) => {
+      const place = await blocked(base);
+      const { publication } = (await readBlocked(place.root, PARTITION)).blocked!;
+      const { parts } = await readManifest(place.root, publication);
+      await end(place);
+      expect(await collect(place.root, 4)).toMatchObject({
+        files: [{ uri: joinUri(place.root, ...publication.audit.split('/')) }],
+        condemnedParts: parts.length,
+      });
+      const { files } = await collect(place.root, 4);
+      const gone = new Set(files.map(({ uri }) => uri.slice(place.root.length + 1)));
+      for (const { partId, path, sizeBytes } of parts) {
+        expect(gone).toContain(path);
+        expect(gone).toContain(`keys/${PARTITION}/${partId}.bin`);
+        expect(gone).toContain(`receipts/${PARTITION}/${partId}-${sizeBytes}.json`);
+      }
+      expect(gone.size).toBe(3 * parts.length);
+    },
+  );
 });
 
 it('what probes of a store have left is garbage, their record is not', async () => {

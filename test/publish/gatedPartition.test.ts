@@ -43,10 +43,12 @@ async function publishDay(
   place: Place,
   day: string,
   gates: GateSettings = DEFAULT_GATES,
+  countLabels = false,
 ): Promise<PublishOutcome> {
   const partition = partitionOf(day);
   const inputs = [{ partition, inputUri: joinUri(place.inputUri, partition) }];
-  const { plan } = await makeRunPlan({ ...settingsOf(place, bundle), targetRows: 600, gates }, inputs);
+  const settings = { ...settingsOf(place, bundle), targetRows: 600, gates };
+  const { plan } = await makeRunPlan(countLabels ? { ...settings, countLabels } : settings, inputs);
   const [executed] = await executePlan(plan, bundle, { workers: 2 });
   const { outcome } = executed!;
   if (outcome.kind === 'failed') throw outcome.error;
@@ -158,6 +160,8 @@ describe('the gates, with their defaults', () => {
   );
 });
 
+const word = (reason: string, by = 'ada') => ({ reason, by, at: '2024-03-09T08:00:00.000Z' });
+
 describe('a partition that is blocked', () => {
   const spoilt = () => today.map((row) => ({ ...row, age: null }));
 
@@ -200,7 +204,7 @@ describe('a partition that is blocked', () => {
     async () => {
       const { place, outcome } = await publishToday(spoilt());
       rmSync(join(place.root, 'blocked'), { recursive: true });
-      await expect(releasePartition(place.root, partitionOf(TODAY), 'fine')).rejects.toMatchObject({
+      await expect(releasePartition(place.root, partitionOf(TODAY), word('fine'))).rejects.toMatchObject({
         code: 'PUBLISH_NOT_BLOCKED',
       });
       expect(await publishDay(place, TODAY)).toEqual(outcome);
@@ -214,15 +218,21 @@ describe('a partition that is blocked', () => {
     async () => {
       const { place, outcome } = await publishToday(spoilt());
       rmSync(joinUri(place.inputUri, partitionOf(TODAY)), { recursive: true });
-      const first = await releasePartition(place.root, partitionOf(TODAY), 'age is gone for good');
+      const first = await releasePartition(place.root, partitionOf(TODAY), word('age is gone for good'));
       expect(first).toMatchObject({ hasFlipped: true, pointer: { generation: 1, hold: null } });
       const { blocked } = outcome as Extract<PublishOutcome, { kind: 'refused' }>;
       expect(first.pointer.current.sha256).toBe(blocked!.publication.sha256);
       expect(await readAudit(place.root, first.pointer.current.audit)).toMatchObject({
-        override: 'age is gone for good',
+        override: { reason: 'age is gone for good', by: 'ada', at: '2024-03-09T08:00:00.000Z' },
       });
-      const again = await releasePartition(place.root, partitionOf(TODAY), 'once more');
-      expect(again).toEqual({ pointer: first.pointer, hasFlipped: false });
+      const files = filesBelow(place.root);
+      for (const again of [word('age is gone for good', 'grace'), word('once more')]) {
+        expect(await releasePartition(place.root, partitionOf(TODAY), again)).toEqual({
+          pointer: first.pointer,
+          hasFlipped: false,
+        });
+      }
+      expect(filesBelow(place.root)).toEqual(files);
     },
     LIMIT,
   );
@@ -231,7 +241,7 @@ describe('a partition that is blocked', () => {
     'stays as it was released when its run is repeated',
     async () => {
       const { place } = await publishToday(spoilt());
-      await releasePartition(place.root, partitionOf(TODAY), 'known');
+      await releasePartition(place.root, partitionOf(TODAY), word('known'));
       expect(await publishDay(place, TODAY)).toMatchObject({ kind: 'unchanged', pointer: { generation: 1 } });
     },
     LIMIT,
@@ -247,15 +257,56 @@ describe('a partition that is blocked', () => {
       expect((await publishDay(place, TODAY)).kind).toBe('refused');
       const parts = filesBelow(join(place.root, 'parts', partitionOf(TODAY)));
       await rollBack(place.root, partitionOf(TODAY), 'look first');
-      const release = () => releasePartition(place.root, partitionOf(TODAY), 'known');
+      const release = () => releasePartition(place.root, partitionOf(TODAY), word('known'));
       await expect(release()).rejects.toMatchObject({ code: 'PUBLISH_BLOCK_OUTDATED' });
 
       const other = (await publishToday(spoilt())).place;
       expect(parts.length).toBeGreaterThan(0);
       rmSync(join(other.root, 'parts', partitionOf(TODAY)), { recursive: true });
-      await expect(releasePartition(other.root, partitionOf(TODAY), 'known')).rejects.toMatchObject({
+      await expect(releasePartition(other.root, partitionOf(TODAY), word('known'))).rejects.toMatchObject({
         code: 'PUBLISH_PART_COLLECTED',
       });
+    },
+    LIMIT,
+  );
+});
+
+describe('calibration, where a job asks for it and labels have arrived', () => {
+  const gates = gateSettingsSchema.parse({ calibration: { action: 'block', leastLabels: 100 } });
+  /** Blocking verdicts of calibration, and how many there were, of today as it is published by those gates. */
+  async function calibrated(rows: readonly FunnelRow[]) {
+    const place = await published();
+    await put(place, TODAY, 'a.parquet', rows);
+    const outcome = await publishDay(place, TODAY, gates, true);
+    const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+    return { outcome, judged: verdicts.filter(({ gate }) => gate === 'calibration') };
+  }
+
+  it(
+    'lets scores pass that foretell them',
+    async () => {
+      const { outcome, judged } = await calibrated(today);
+      expect(judged.map(({ subject, verdict }) => `${subject} ${verdict}`)).toEqual([
+        ...['pctr pass', 'pctr pass', 'pcvr pass', 'pcvr pass'],
+      ]);
+      expect(outcome.kind).toBe('published');
+    },
+    LIMIT,
+  );
+
+  it(
+    'blocks conversions that are the wrong way round, and no other gate sees them',
+    async () => {
+      const inverted = today.map((row) => ({
+        ...row,
+        conversion: row.conversion === null ? null : 1 - row.conversion,
+      }));
+      const { outcome, judged } = await calibrated(inverted);
+      expect(outcome.kind).toBe('refused');
+      expect(new Set(blocks(outcome))).toEqual(new Set(['calibration pcvr']));
+      const auc = judged.find(({ subject, reason }) => subject === 'pcvr' && reason.startsWith('AUC'));
+      expect(auc).toMatchObject({ verdict: 'block' });
+      expect(auc!.found).toBeLessThan(0.5);
     },
     LIMIT,
   );

@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { sha256 } from '../../lib/base/digest.ts';
+import { encodeJson } from '../../lib/base/jsonDocument.ts';
+import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
+import { parsePartitionLayout } from '../../lib/job/partitionLayout.ts';
+import { earlierPublications } from '../../lib/publish/earlierPublications.ts';
+import { OUTPUT_FORMAT_VERSION, pointerPath } from '../../lib/publish/outputLayout.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+let count = 0;
+const digestOf = (partition: string) => sha256(Buffer.from(partition));
+
+/** A root where these partitions are published. */
+function rootOf(partitions: readonly string[]): string {
+  const root = join(folder, `root-${count++}`);
+  for (const partition of partitions) {
+    const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
+    const current = {
+      manifest: `manifests/${partition}/m.json`,
+      sha256: digestOf(partition),
+      model,
+      modelUri: 'model',
+      rows: 1,
+      audit: `audits/${partition}/a.json`,
+    };
+    const counts = { generation: 1, modelSince: 1 };
+    const pointer = {
+      formatVersion: OUTPUT_FORMAT_VERSION,
+      partition,
+      ...counts,
+      current,
+      history: [],
+      hold: null,
+    };
+    const file = join(root, pointerPath(partition));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, encodeJson(pointer));
+  }
+  return root;
+}
+
+async function earlierOf(layout: string, partition: string, published: readonly string[]) {
+  const pointers = new Map([[partition, undefined]]);
+  const parsed = parsePartitionLayout(layout);
+  return (await earlierPublications(rootOf(published), DEFAULT_GATES, parsed, pointers)).get(partition);
+}
+const named = (partition: string) => ({ partition, sha256: digestOf(partition) });
+
+describe.each<[string, (day: number, other: string) => string]>([
+  ['region=/dt=', (day, region) => `region=${region}/dt=2024-03-${String(day).padStart(2, '0')}`],
+  ['dt=/region=', (day, region) => `dt=2024-03-${String(day).padStart(2, '0')}/region=${region}`],
+  [
+    'year=/month=/day=/hour=',
+    (day, hour) => `year=2024/month=03/day=${String(day).padStart(2, '0')}/hour=${hour}`,
+  ],
+])('under the layout %s a partition is compared with', (layout, of) => {
+  // Values of the other key: an hour has to be one.
+  const [own, other] = ['07', '08'];
+
+  it('the day before and the same weekday that have its other keys, and with no day after but for its content', async () => {
+    const days = [1, 2, 6, 8, 10, 14, 16];
+    const published = [
+      ...days.map((day) => of(day, own)),
+      ...days.map((day) => of(day, other)),
+      of(9, other),
+    ];
+    expect(await earlierOf(layout, of(15, own), published)).toEqual({
+      previous: named(of(14, own)),
+      weekday: named(of(8, own)),
+      near: [14, 16, 10, 8, 6, 2, 1].map((day) => named(of(day, own))),
+    });
+  });
+
+  it('nothing where only partitions of other keys are published', async () => {
+    expect(await earlierOf(layout, of(15, own), [of(14, other), of(8, other)])).toEqual({ near: [] });
+  });
+
+  it('one publication where the day before that is there is the same weekday', async () => {
+    const published = [of(8, own), of(14, other)];
+    expect(await earlierOf(layout, of(15, own), published)).toEqual({
+      previous: named(of(8, own)),
+      near: [named(of(8, own))],
+    });
+  });
+});
