@@ -14,6 +14,7 @@ import {
   type CrashModels,
   collect,
   garbage,
+  OVERRIDE,
   PARTITION,
   publishRun,
   put,
@@ -221,8 +222,8 @@ export const RACES: readonly Race[] = [
     race: (world, models, random) =>
       meet(
         random,
-        { act: () => releasePartition(world.root, PARTITION, 'known') },
-        { act: () => releasePartition(world.root, PARTITION, 'known') },
+        { act: () => releasePartition(world.root, PARTITION, OVERRIDE) },
+        { act: () => releasePartition(world.root, PARTITION, OVERRIDE) },
         { act: () => runPartition(world, models.bundle) },
       ),
     async finish(world, { bundle }) {

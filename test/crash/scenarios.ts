@@ -26,6 +26,9 @@ import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.
 import type { CrashWorld } from './crashWorld.ts';
 import { readerState } from './readerState.ts';
 
+/** The same at every attempt, as of an operator who repeats a command. */
+export const OVERRIDE = { reason: 'known', by: 'ada', at: '2024-03-09T08:00:00.000Z' };
+
 export const PARTITION = 'dt=2024-03-09';
 const YESTERDAY = 'dt=2024-03-08';
 const TARGET_ROWS = 100;
@@ -233,7 +236,7 @@ export const SCENARIOS: readonly Scenario[] = [
       await runBlocked(world, models);
     },
     async act(world) {
-      await releasePartition(world.root, PARTITION, 'known');
+      await releasePartition(world.root, PARTITION, OVERRIDE);
       await announced(world);
     },
   },
