@@ -81,7 +81,7 @@ function runInChild(range: Range, tally: Tally): Promise<number> {
       clearTimeout(timer);
       if (code !== 0) {
         const reason = signal === 'SIGKILL' ? 'hung, or was killed for its memory' : `exit ${code ?? signal}`;
-        tally.add({ index: next, name: 'process', outcome: { kind: 'failed', reason } });
+        tally.add({ index: next, name: 'process', outcome: { kind: 'failed', reason }, isWornOut: true });
         next++;
       }
       resolve(next);
@@ -107,8 +107,7 @@ async function runRange({ target, seed, from, end }: Range, save: string | undef
       await new Promise((resolve) => process.send!(tried, resolve));
       const { outcome } = tried;
       if (outcome.kind === 'refused' && outcome.code === 'SHARD_DECODER_PANIC') panics++;
-      // The peak of a process never falls.
-      if (outcome.kind === 'failed') break;
+      if (tried.isWornOut) break;
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -4,13 +4,17 @@ import type { CaseOf, FuzzCase, Outcome } from './fuzzCase.ts';
 
 /** What a case may take on a machine that has other things to do as well. */
 export const LONGEST_MILLIS = 10_000;
-/** Of the whole process: Node, the model and the decoder take a third of it before the first mutant. */
-export const MOST_MEMORY_BYTES = 1.5 * 2 ** 30;
+/** Of the whole process: Node, the model and the decoder take a quarter of it before the first mutant. */
+const MOST_MEMORY_BYTES = 2 * 2 ** 30;
+/** The peak of a process never falls: above this, the cases to come need a process of their own to be judged by themselves. */
+const WORN_OUT_BYTES = 2 ** 30;
 
 export interface TriedCase {
   readonly index: number;
   readonly name: string;
   readonly outcome: Outcome;
+  /** No further case may be judged in this process. */
+  readonly isWornOut: boolean;
 }
 
 /** Tries one case, with bounds on time and memory. */
@@ -30,7 +34,8 @@ export async function tryCase(caseOf: CaseOf, index: number): Promise<TriedCase>
   else if (peakBytes > MOST_MEMORY_BYTES) {
     outcome = { kind: 'failed', reason: `took ${Math.round(peakBytes / 2 ** 20)} MiB (${outcome.kind})` };
   }
-  return { index, name, outcome };
+  const isWornOut = outcome.kind === 'failed' || peakBytes > WORN_OUT_BYTES;
+  return { index, name, outcome, isWornOut };
 }
 
 /** Writes a mutant down. @returns where */
