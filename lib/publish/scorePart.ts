@@ -4,7 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { addProfiles } from '../profile/addProfiles.ts';
+import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
@@ -118,7 +118,12 @@ async function scorePartOnce(
       return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     }
     profile = scored.profile;
-    for (const path of before) profile = addProfiles(profile, await readProfile(below(root, path)));
+    for (const path of before) {
+      const uri = profileOfSegment(below(root, path));
+      const earlier = await readProfile(uri);
+      refuseOtherFeatures(profile, earlier, uri);
+      profile = addProfiles(profile, earlier);
+    }
     const uris = segments.map((path) => below(root, path));
     // Their record batches one after the other: the bytes of a single call.
     await concatenatePredictions(uris, uri, ONCE);
@@ -134,7 +139,6 @@ function profileOfSegment(segmentUri: string): string {
   return segmentUri.replace(/arrow$/, 'json');
 }
 
-async function readProfile(segmentUri: string): Promise<PartProfile> {
-  const uri = profileOfSegment(segmentUri);
+async function readProfile(uri: string): Promise<PartProfile> {
   return decodeOutputDocument(await storageFor(uri).readWhole(uri), partProfileSchema, 'profile', uri);
 }
