@@ -20,10 +20,13 @@ export interface KeyedPart {
 }
 
 /** @throws Ncs4cvrError PUBLISH_PART_INVALID for a receipt that names none */
-function pathOf({ keys, path, rows }: KeyedPart): string {
+function fingerprintsOf(root: string, { keys, path, rows }: KeyedPart): string {
   if (keys.fingerprints !== null) return keys.fingerprints.path;
   const summary = "the part's receipt names no fingerprints of its keys";
-  throw new Ncs4cvrError('PUBLISH_PART_INVALID', summary, { file: path, expected: `those of ${rows} rows` });
+  throw new Ncs4cvrError('PUBLISH_PART_INVALID', summary, {
+    file: partUri(root, path),
+    expected: `those of ${rows} rows`,
+  });
 }
 
 export function partUri(root: string, path: string): string {
@@ -39,6 +42,7 @@ export async function openFingerprints(
   root: string,
   parts: readonly KeyedPart[],
 ): Promise<FingerprintFile[]> {
+  const pathOf = (part: KeyedPart) => fingerprintsOf(root, part);
   const folders = new Set(parts.map((part) => pathOf(part).replace(/\/[^/]+$/, '')));
   const listed = new Map<string, FileStat>();
   for (const folder of folders) {

@@ -99,7 +99,12 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
   const calibration = { ...DEFAULT_GATES.calibration, action: 'block', leastLabels: 1 } as const;
   const gates = { ...DEFAULT_GATES, calibration };
   const own = judgedOf(manifest);
-  const content = await compareContent(manifest, gates.repeatedContent, [EARLIER.near[0]!], async () => manifest);
+  const content = await compareContent(
+    manifest,
+    gates.repeatedContent,
+    [EARLIER.near[0]!],
+    async () => manifest,
+  );
   if (manifest.parts.length === 0) return;
   judgePublication(
     {
@@ -117,7 +122,10 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
 export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
   const root = join(folder, 'root');
   const planned = planOf([10, 20, 30]);
-  const gates = { ...DEFAULT_GATES, audit: { action: 'warn', command: ['check', '--all'], timeoutSeconds: 5 } };
+  const gates = {
+    ...DEFAULT_GATES,
+    audit: { action: 'warn', command: ['check', '--all'], timeoutSeconds: 5 },
+  };
   const plan = {
     ...planned,
     root,
@@ -229,7 +237,11 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
           toleratedBrokenShards: 0,
           liftHold: false,
         },
-        ...{ earlier: EARLIER, verdicts: [VERDICT, { ...VERDICT, found: null, bound: null }], override: null },
+        ...{
+          earlier: EARLIER,
+          verdicts: [VERDICT, { ...VERDICT, found: null, bound: null }],
+          override: null,
+        },
       },
       take: async () => ledByEarlier(root, (await readAudit(root, publication.audit)).earlier),
     },
