@@ -91,7 +91,13 @@ function runInChild(range: Range, tally: Tally): Promise<number> {
       }
       if (code !== 0) {
         const reason = signal === 'SIGKILL' ? 'hung, or was killed for its memory' : `exit ${code ?? signal}`;
-        tally.add({ index: next, name: 'process', outcome: { kind: 'failed', reason }, isWornOut: true });
+        tally.add({
+          index: next,
+          name: 'process',
+          outcome: { kind: 'failed', reason },
+          peakBytes: 0,
+          isWornOut: true,
+        });
         next++;
       }
       resolve(next);

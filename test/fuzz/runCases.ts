@@ -13,6 +13,8 @@ export interface TriedCase {
   readonly index: number;
   readonly name: string;
   readonly outcome: Outcome;
+  /** Of the process so far. */
+  readonly peakBytes: number;
   /** No further case may be judged in this process. */
   readonly isWornOut: boolean;
 }
@@ -35,7 +37,7 @@ export async function tryCase(caseOf: CaseOf, index: number): Promise<TriedCase>
     outcome = { kind: 'failed', reason: `took ${Math.round(peakBytes / 2 ** 20)} MiB (${outcome.kind})` };
   }
   const isWornOut = outcome.kind === 'failed' || peakBytes > WORN_OUT_BYTES;
-  return { index, name, outcome, isWornOut };
+  return { index, name, outcome, peakBytes, isWornOut };
 }
 
 /** Writes a mutant down. @returns where */
@@ -50,13 +52,15 @@ export function saveCase({ bytes }: FuzzCase, folder: string, index: number): st
 export class Tally {
   tried = 0;
   equal = 0;
+  peakBytes = 0;
   readonly refused = new Map<string, number>();
   readonly otherValues = new Map<string, number>();
   readonly failures: TriedCase[] = [];
 
   add(tried: TriedCase): void {
     this.tried++;
-    const { outcome } = tried;
+    const { outcome, peakBytes } = tried;
+    this.peakBytes = Math.max(this.peakBytes, peakBytes);
     const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
     if (outcome.kind === 'equal') this.equal++;
     else if (outcome.kind === 'refused') count(this.refused, outcome.code);
@@ -71,7 +75,7 @@ export class Tally {
       [...counts].sort(([, a], [, b]) => b - a).map(([key, n]) => `  ${String(n).padStart(6)} ${key}`);
     return [
       `${this.tried} tried: ${total(this.refused)} refused, ${this.equal} equal, ` +
-        `${total(this.otherValues)} other values that nothing could tell, ${this.failures.length} failures`,
+        `${total(this.otherValues)} other values that nothing could tell, ${this.failures.length} failures; at most ${Math.round(this.peakBytes / 2 ** 20)} MiB`,
       ...lines(this.refused),
       ...lines(this.otherValues),
     ].join('\n');
