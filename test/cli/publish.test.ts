@@ -116,10 +116,13 @@ describe('operators', () => {
     expect(filesBelow(scores).length).toBe(before + 12);
   });
 
-  it('are told by `resolve --verify` of a part with other bytes than were published, and given no URIs', async () => {
+  it('are told by `resolve --verify` and `status --verify` of a part with other bytes than were published', async () => {
     const args = ['resolve', '--scores', scores, '--partition', 'dt=2024-03-09'];
     const plain = await runMain(...args);
     expect(await runMain(...args, '--verify')).toEqual({ ...plain, exitCode: 0, stderr: '' });
+    const status = ['status', '--scores', scores, '--verify'];
+    const states = await runMain(...status);
+    expect(states).toMatchObject({ exitCode: 0, stderr: '' });
     const part = plain.stdout.split('\n')[1]!;
     const whole = readFileSync(part);
     const damaged = Buffer.from(whole);
@@ -131,6 +134,11 @@ describe('operators', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(
       /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\n$/s,
+    );
+    const found = await runMain(...status);
+    expect(found).toMatchObject({ exitCode: 1, stdout: states.stdout });
+    expect(found.stderr).toMatch(
+      /^error: PUBLISH_PART_DAMAGED: .*1 of 2 partitions .*\n {2}- parts\/dt=2024-03-09\/\S+: expected sha256 .*\n$/s,
     );
     writeFileSync(part, whole);
   });
