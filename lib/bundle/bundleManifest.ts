@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { sha256 as digestOf } from '../base/digest.ts';
+import { ContractError } from '../base/errors.ts';
 import { decodeDocument } from '../base/jsonDocument.ts';
-import { featureContractSchema } from '../features/contract.ts';
+import { type FeatureContract, featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
+import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
 import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -118,4 +120,24 @@ export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleMan
     file,
     crossCheck: (manifest) => crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
   });
+}
+
+/**
+ * The layout of the contract that a bundle's manifest holds.
+ * @throws ContractError CONTRACT_NOT_FITTED, which names the manifest
+ */
+export function bundleLayout(bundleUri: string, contract: FeatureContract): FeatureLayout {
+  try {
+    return featureLayout(contract);
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    const { code, expected, found, location } = error;
+    throw new ContractError(code, "the bundle's contract was never fitted on training shards", {
+      ...location,
+      file: joinUri(bundleUri, MANIFEST_FILE),
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+      cause: error,
+    });
+  }
 }

@@ -2,13 +2,14 @@ import { sha256 } from '../base/digest.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { contractFingerprint } from '../features/contract.ts';
-import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
 import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import {
   type BundleManifest,
+  bundleLayout,
   decodeBundleManifest,
   GOLDEN_FILE,
   MANIFEST_FILE,
@@ -31,8 +32,8 @@ export interface ModelBundle {
 /**
  * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, the model's inputs, outputs and operators,
  * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
- * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, BUNDLE_INTERFACE,
- *   BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
+ * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, CONTRACT_NOT_FITTED,
+ *   BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
   return (await loadBundleFiles(storage, uri)).bundle;
@@ -66,7 +67,7 @@ export async function loadBundleFiles(storage: Storage, uri: string): Promise<Bu
     throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
   }
 
-  const layout = featureLayout(contract);
+  const layout = bundleLayout(uri, contract);
   const reference =
     referenceBytes &&
     decodeModelReference(referenceBytes, layout, {

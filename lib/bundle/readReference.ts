@@ -1,16 +1,15 @@
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { featureLayout } from '../features/featureLayout.ts';
 import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { type BundleManifest, REFERENCE_FILE } from './bundleManifest.ts';
+import { type BundleManifest, bundleLayout, REFERENCE_FILE } from './bundleManifest.ts';
 
 /**
  * A bundle's reference without its model: one read beside the manifest's.
  * @returns undefined for a bundle that was written without one
- * @throws Ncs4cvrError BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID; StorageError
+ * @throws Ncs4cvrError BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, CONTRACT_NOT_FITTED; StorageError
  */
 export async function readReference(
   storage: Storage,
@@ -29,7 +28,7 @@ export async function readReference(
       found,
     });
   }
-  return decodeModelReference(bytes, featureLayout(contract), {
+  return decodeModelReference(bytes, bundleLayout(bundleUri, contract), {
     code: 'BUNDLE_REFERENCE_INVALID',
     summary: 'the reference is invalid',
     file,

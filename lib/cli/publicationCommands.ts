@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
+import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { readJob } from '../job/jobDocument.ts';
 import { dayRange } from '../job/listPartitions.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
+import { readManifest } from '../publish/manifest.ts';
 import { below } from '../publish/outputLayout.ts';
 import { blockedReason, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
@@ -26,6 +28,7 @@ interface StatusOptions {
   readonly from?: string;
   readonly to?: string;
   readonly json?: boolean;
+  readonly verify?: boolean;
 }
 
 export function statusCommand(finish: (exitCode: number) => void): Command {
@@ -48,22 +51,51 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
       '--json',
       'print the pointers and what is blocked, or with a job its partitions, as one JSON object',
     )
-    .action(async ({ scores, job, from, to, json = false }: StatusOptions, command: Command) => {
-      if (job !== undefined) {
-        const range = dayRange(from, to);
-        const found = await partitionStates(await readJob(job), range, Date.now());
-        process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
-      } else if (scores !== undefined) {
-        const pointers = await publicationStatus(scores);
-        const blocked = await blockedPartitions(scores);
-        const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
-        const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
-        process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${text}${lines}`);
-      } else {
-        command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
-      }
-      finish(EXIT_DONE);
-    });
+    .addOption(
+      new Option(
+        '--verify',
+        'read every published part as well, and fail unless all have the bytes that were published',
+      ).conflicts('job'),
+    )
+    .action(
+      async ({ scores, job, from, to, json = false, verify = false }: StatusOptions, command: Command) => {
+        if (job !== undefined) {
+          const range = dayRange(from, to);
+          const found = await partitionStates(await readJob(job), range, Date.now());
+          process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
+        } else if (scores !== undefined) {
+          const pointers = await publicationStatus(scores);
+          const blocked = await blockedPartitions(scores);
+          const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
+          const lines = blocked
+            .map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`)
+            .join('');
+          process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${text}${lines}`);
+          if (verify) await verifyPublished(scores, pointers);
+        } else {
+          command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+        }
+        finish(EXIT_DONE);
+      },
+    );
+}
+
+/** @throws ProblemsError PUBLISH_PART_DAMAGED with every damaged part, or manifest, of every partition */
+async function verifyPublished(scores: string, pointers: readonly Pointer[]): Promise<void> {
+  const problems: string[] = [];
+  let damaged = 0;
+  for (const { current } of pointers) {
+    try {
+      await verifyParts(scores, await readManifest(scores, current));
+    } catch (error) {
+      if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
+      damaged++;
+      problems.push(...(error instanceof ProblemsError ? error.problems : [error.message]));
+    }
+  }
+  if (damaged === 0) return;
+  const summary = `${damaged} of ${pointers.length} partitions aren't what was published`;
+  throw new ProblemsError('PUBLISH_PART_DAMAGED', summary, problems, { file: scores });
 }
 
 function pointerLine({ partition, current, generation, history, hold }: Pointer): string {

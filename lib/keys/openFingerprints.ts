@@ -19,6 +19,16 @@ export interface KeyedPart {
   readonly keys: PartKeys;
 }
 
+/** @throws Ncs4cvrError PUBLISH_PART_INVALID for a receipt that names none */
+function fingerprintsOf(root: string, { keys, path, rows }: KeyedPart): string {
+  if (keys.fingerprints !== null) return keys.fingerprints.path;
+  const summary = "the part's receipt names no fingerprints of its keys";
+  throw new Ncs4cvrError('PUBLISH_PART_INVALID', summary, {
+    file: partUri(root, path),
+    expected: `those of ${rows} rows`,
+  });
+}
+
 export function partUri(root: string, path: string): string {
   return joinUri(root, ...path.split('/'));
 }
@@ -32,7 +42,7 @@ export async function openFingerprints(
   root: string,
   parts: readonly KeyedPart[],
 ): Promise<FingerprintFile[]> {
-  const pathOf = ({ keys }: KeyedPart) => keys.fingerprints!.path;
+  const pathOf = (part: KeyedPart) => fingerprintsOf(root, part);
   const folders = new Set(parts.map((part) => pathOf(part).replace(/\/[^/]+$/, '')));
   const listed = new Map<string, FileStat>();
   for (const folder of folders) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pathSchema } from '../storage/uri.ts';
 
 /** 64 bits, most significant digit first. */
 const hex64 = z.string().regex(/^[0-9a-f]{16}$/);
@@ -17,6 +18,6 @@ export const partKeysSchema = z.strictObject({
   /** Rows whose fingerprint an earlier row of the part has too: the part's own repetitions. */
   repeatedRows: z.int().min(0),
   /** The sorted fingerprints of all rows, 8 bytes each, below the output root; null for a part without rows. */
-  fingerprints: z.strictObject({ path: z.string(), sizeBytes: z.int().min(0) }).nullable(),
+  fingerprints: z.strictObject({ path: pathSchema, sizeBytes: z.int().min(0) }).nullable(),
 });
 export type PartKeys = Readonly<z.infer<typeof partKeysSchema>>;

@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { ModelReference } from './modelReference.ts';
 import type { FeatureProfile, LabelProfile, PartProfile } from './partProfile.ts';
@@ -74,6 +75,19 @@ export function addProfiles(a: PartProfile, b: PartProfile): PartProfile {
     slices: addSlices(a.slices, b.slices),
     ...(labels === undefined ? {} : { labels }),
   };
+}
+
+/**
+ * Profiles that one contract has made have the same features in the same order; only then do they add up.
+ * @param file that `b` was read from
+ * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID
+ */
+export function refuseOtherFeatures(a: PartProfile, b: PartProfile, file: string): void {
+  const [expected, found] = [a, b].map(({ features }) => features.map(({ name }) => name).join(', '));
+  if (expected === found) return;
+  throw new Ncs4cvrError('PUBLISH_DOCUMENT_INVALID', 'profiles of one partition have different features', {
+    ...{ file, expected: expected!, found: found! },
+  });
 }
 
 function addFeatures(a: FeatureProfile, b: FeatureProfile): FeatureProfile {

@@ -5,9 +5,10 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { DeadLetterBudget } from '../job/badRows.ts';
 import type { BadSpanCell } from '../scoring/scoreSpans.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { pathSchema } from '../storage/uri.ts';
 import { below, deadLettersPath } from './outputLayout.ts';
 import type { Part } from './part.ts';
-import { pathSchema, shardUri } from './span.ts';
+import { shardUri } from './span.ts';
 
 /** A value for which a row isn't scored. */
 export const deadLetterSchema = z.strictObject({

@@ -3,9 +3,8 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import { listIfAny } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinUri, pathSchema } from '../storage/uri.ts';
 import { type Pointer, readPointer } from './pointer.ts';
-import { pathSchema } from './span.ts';
 
 /** A manifest by its name: its path follows from it. */
 const publicationNameSchema = z.strictObject({

@@ -19,7 +19,7 @@ import type { Publication } from './pointer.ts';
 /**
  * Every gate's verdict on a manifest that was written and that nobody sees yet. Reads what the run was planned to compare it
  * with, and the model's reference; nothing where all gates are off.
- * @throws Ncs4cvrError PLAN_OTHER_MODEL, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID
+ * @throws Ncs4cvrError PLAN_OTHER_MODEL, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, PUBLISH_DOCUMENT_INVALID
  */
 export async function judgePartition(
   run: PartitionRun,
@@ -29,7 +29,9 @@ export async function judgePartition(
 ): Promise<Verdict[]> {
   const { root, partition, gates } = run;
   const { audit } = gates;
-  const verdicts = isLooking(gates) ? await builtInVerdicts(run, manifest) : [];
+  const verdicts = isLooking(gates)
+    ? await builtInVerdicts(run, manifest, below(root, written.manifest))
+    : [];
   if (audit === undefined || audit.action === 'off') return verdicts;
   if (runAudit !== undefined) {
     const manifestUri = below(root, written.manifest);
@@ -40,7 +42,7 @@ export async function judgePartition(
   return [...verdicts, verdictOf('audit', audit.action, unknown)];
 }
 
-async function builtInVerdicts(run: PartitionRun, manifest: Manifest): Promise<Verdict[]> {
+async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: string): Promise<Verdict[]> {
   const { root, earlier, gates } = run;
   const unread: Verdict[] = [];
   const read = async (name: PublicationName | undefined): Promise<Manifest | undefined> => {
@@ -61,7 +63,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest): Promise<V
   };
   const verdicts = judgePublication(
     {
-      candidate: candidateOf(manifest),
+      candidate: candidateOf(manifest, file),
       earlier: {
         own: await summaryOf(earlier.own),
         previous: await summaryOf(earlier.previous),

@@ -1,6 +1,6 @@
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { Candidate, Judged, ScoreName, ScoreSummary } from '../gates/judged.ts';
-import { addProfiles } from '../profile/addProfiles.ts';
+import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { SCORE_BINS } from '../profile/scoreHistogram.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -16,9 +16,14 @@ export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
   };
 }
 
-/** @param manifest of at least one part */
-export function candidateOf(manifest: Manifest): Candidate {
+/**
+ * @param manifest of at least one part
+ * @param file that holds the manifest
+ * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID when its parts were profiled by different features
+ */
+export function candidateOf(manifest: Manifest, file: string): Candidate {
   const [first, ...others] = manifest.parts.map(({ profile }) => profile);
+  for (const other of others) refuseOtherFeatures(first!, other, file);
   return { ...judgedOf(manifest), profile: others.reduce(addProfiles, first!) };
 }
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
+import { pathSchema } from '../storage/uri.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
-import { cutShard, type NamedShape, pathSchema, type Span, spanSchema, wholeSpan } from './span.ts';
+import { cutShard, type NamedShape, type Span, spanSchema, wholeSpan } from './span.ts';
 
 /** What becomes one output file: spans of one shard or of several, in the order of the input. */
 export const partSchema = z.strictObject({

@@ -8,10 +8,10 @@ import type { InputPartition } from '../job/jobInput.ts';
 import { fileListSchema } from '../job/partitionFiles.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { pathSchema } from '../storage/uri.ts';
 import { earlierPublications, earlierPublicationsSchema } from './earlierPublications.ts';
 import { type ModelIdentity, modelIdentity, modelIdentitySchema, refuseOtherModel } from './modelIdentity.ts';
 import { type Pointer, readPointer } from './pointer.ts';
-import { pathSchema } from './span.ts';
 
 /** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only, 3 no gates. */
 export const PLAN_FORMAT_VERSION = 4;

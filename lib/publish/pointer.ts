@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
+import { pathSchema } from '../storage/uri.ts';
 import { isSameModel, modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, pointerPath } from './outputLayout.ts';
-import { pathSchema } from './span.ts';
 
 /** A manifest that a partition has, or had. */
 export const publicationSchema = z.strictObject({

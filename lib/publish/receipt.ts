@@ -6,6 +6,7 @@ import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { scoreCountsSchema } from '../profile/scoreHistogram.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
+import { pathSchema } from '../storage/uri.ts';
 import { asScored, type DeadLetter, deadLettersSchema, writeDeadLetters } from './deadLetters.ts';
 import { collectedPart, isMarkLength, placeReceipt, readMark } from './garbageMark.ts';
 import { type ModelIdentity, modelIdentitySchema } from './modelIdentity.ts';
@@ -19,7 +20,6 @@ import {
 } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
 import { readBackPart } from './readBackPart.ts';
-import { pathSchema } from './span.ts';
 
 /** Of one score column; null in a part without rows. */
 const statisticsSchema = z.strictObject({

@@ -6,7 +6,7 @@ import { encodeJson } from '../base/jsonDocument.ts';
 import { type RetryLaw, retry } from '../base/retry.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
-import { addProfiles } from '../profile/addProfiles.ts';
+import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
@@ -143,7 +143,9 @@ async function scorePartOnce(
     profile = scored.profile;
     const all = budget && new DeadLetterCollector(part, inputUri, budget);
     for (const path of before) {
-      const described = await readDescription(below(root, path));
+      const uri = descriptionOf(below(root, path));
+      const described = await readDescription(uri);
+      refuseOtherFeatures(profile, described.profile, uri);
       profile = addProfiles(profile, described.profile);
       all?.add(described.deadLetters);
     }
@@ -164,7 +166,6 @@ function descriptionOf(segmentUri: string): string {
   return segmentUri.replace(/arrow$/, 'json');
 }
 
-async function readDescription(segmentUri: string): Promise<z.infer<typeof segmentSchema>> {
-  const uri = descriptionOf(segmentUri);
+async function readDescription(uri: string): Promise<z.infer<typeof segmentSchema>> {
   return decodeOutputDocument(await storageFor(uri).readWhole(uri), segmentSchema, 'segment', uri);
 }

@@ -1,14 +1,6 @@
 import { z } from 'zod';
 import type { ShardShape } from '../parquet/readShardShape.ts';
-import { joinUri } from '../storage/uri.ts';
-
-/** A path below some folder: no segment of it leads out. */
-export const pathSchema = z
-  .string()
-  .refine(
-    (path) => path.split('/').every((name) => !['', '.', '..'].includes(name)),
-    'expected a path within a folder',
-  );
+import { joinUri, pathSchema } from '../storage/uri.ts';
 
 /** A span of row groups of one version of a shard: what a part is made of. */
 export const spanSchema = z.strictObject({

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { pathSchema } from '../storage/uri.ts';
 import { below, decodeOutputDocument, planPath } from './outputLayout.ts';
 import { type Part, partSchema } from './part.ts';
 import { type PartitionRun, partitionRunSchema } from './partitionRun.ts';
-import { pathSchema, type Span, spanSchema } from './span.ts';
+import { type Span, spanSchema } from './span.ts';
 
 /** A part of so many spans that they stand in a document of their own. */
 const largePartSchema = partSchema.omit({ spans: true }).extend({

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { z } from 'zod';
 import { messageOf, StorageError } from '../base/errors.ts';
 
 /** At least two characters: 'C:\data' is a path. */
@@ -95,3 +96,11 @@ export function fileKey(uri: string): string {
 export function absoluteUri(uri: string): string {
   return uriScheme(uri) === undefined ? resolve(uri) : uri;
 }
+
+/** A path below some folder: no segment of it leads out. */
+export const pathSchema = z
+  .string()
+  .refine(
+    (path) => path.split('/').every((name) => !['', '.', '..'].includes(name)),
+    'expected a path within a folder',
+  );

@@ -196,6 +196,23 @@ describe('the manifest', () => {
     expect(code).toBe('BUNDLE_MANIFEST_INVALID');
   });
 
+  it('whose contract was never fitted is refused by its name, fingerprint and all', async () => {
+    const copy = copied((folder) =>
+      changeManifest(folder, (manifest) => {
+        for (const feature of manifest.contract.features) {
+          delete feature.fitted;
+          const table = feature.table as { vocabulary?: { fitted?: unknown } } | undefined;
+          delete table?.vocabulary?.fitted;
+        }
+        manifest.contractFingerprint = contractFingerprint(manifest.contract as never);
+      }),
+    );
+    await expect(loadBundle(localDisk, copy)).rejects.toMatchObject({
+      code: 'CONTRACT_NOT_FITTED',
+      location: { file: join(copy, 'bundle.json') },
+    });
+  });
+
   it('whose contract contradicts itself is refused as such', async () => {
     const { code, problems } = await refusal(
       copied((copy) =>

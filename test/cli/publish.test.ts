@@ -116,6 +116,33 @@ describe('operators', () => {
     expect(filesBelow(scores).length).toBe(before + 12);
   });
 
+  it('are told by `resolve --verify` and `status --verify` of a part with other bytes than were published', async () => {
+    const args = ['resolve', '--scores', scores, '--partition', 'dt=2024-03-09'];
+    const plain = await runMain(...args);
+    expect(await runMain(...args, '--verify')).toEqual({ ...plain, exitCode: 0, stderr: '' });
+    const status = ['status', '--scores', scores, '--verify'];
+    const states = await runMain(...status);
+    expect(states).toMatchObject({ exitCode: 0, stderr: '' });
+    const part = plain.stdout.split('\n')[1]!;
+    const whole = readFileSync(part);
+    const damaged = Buffer.from(whole);
+    damaged[damaged.length >> 1]! ^= 1;
+    writeFileSync(part, damaged);
+    // Only who asks for it has the parts read.
+    expect(await runMain(...args)).toEqual(plain);
+    const { exitCode, stdout, stderr } = await runMain(...args, '--verify');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\n$/s,
+    );
+    const found = await runMain(...status);
+    expect(found).toMatchObject({ exitCode: 1, stdout: states.stdout });
+    expect(found.stderr).toMatch(
+      /^error: PUBLISH_PART_DAMAGED: .*1 of 2 partitions .*\n {2}- parts\/dt=2024-03-09\/\S+: expected sha256 .*\n$/s,
+    );
+    writeFileSync(part, whole);
+  });
+
   it('are refused a plan whose input has changed since, with the shard and both versions', async () => {
     await planWith(0, '--partition', 'dt=2024-03-09');
     utimesSync(join(input, 'dt=2024-03-09/b.parquet'), 1_700_000_000, 1_700_000_000);

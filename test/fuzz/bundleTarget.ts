@@ -11,7 +11,12 @@ import type { FuzzTarget, Outcome } from './fuzzCase.ts';
 import { damagedBytes } from './mutateBytes.ts';
 import { mutateJson } from './mutateJson.ts';
 
-const [MANIFEST, MODEL, GOLDEN] = ['bundle.json', 'model.onnx', 'golden.arrow'] as const;
+const [MANIFEST, MODEL, GOLDEN, REFERENCE] = [
+  'bundle.json',
+  'model.onnx',
+  'golden.arrow',
+  'reference.json',
+] as const;
 
 interface Manifest {
   readonly files: Readonly<Record<string, object>>;
@@ -25,13 +30,19 @@ export const bundleTarget: FuzzTarget = {
     const { bundleUri } = await trainTinyModel(join(folder, 'model'), { rowsPerDay: 300 });
     const bundle = join(folder, 'bundle');
     cpSync(bundleUri, bundle, { recursive: true });
-    const files = new Map([MODEL, GOLDEN].map((name) => [name, readFileSync(join(bundleUri, name))]));
+    const files = new Map<string, Uint8Array>(
+      [MODEL, GOLDEN, REFERENCE].map((name) => [name, readFileSync(join(bundleUri, name))]),
+    );
     const manifest = JSON.parse(readFileSync(join(bundleUri, MANIFEST), 'utf8')) as Manifest;
+    const reference: unknown = JSON.parse(readFileSync(join(bundleUri, REFERENCE), 'utf8'));
+    const mutate = (name: string, random: RandomStream) => {
+      if (name === MANIFEST) return mutateManifest(manifest, random);
+      return name === REFERENCE ? mutateJson(reference, random) : damageFile(files.get(name)!, random);
+    };
     return (index) => {
       const random = new RandomStream(seed + index);
-      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN][index % 4]!;
-      const { damage, bytes } =
-        name === MANIFEST ? mutateManifest(manifest, random) : damageFile(files.get(name)!, random);
+      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN, REFERENCE][index % 5]!;
+      const { damage, bytes } = mutate(name, random);
       const run = async (): Promise<Outcome> => {
         for (const [each, whole] of files) writeFileSync(join(bundle, each), each === name ? bytes : whole);
         const digests = { ...manifest.files, [name]: { sizeBytes: bytes.length, sha256: sha256(bytes) } };

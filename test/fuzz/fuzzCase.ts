@@ -16,6 +16,22 @@ export interface FuzzCase {
   readonly run: () => Promise<Outcome>;
 }
 
+/** Where a document was found to lead that must stay below a folder. */
+export interface Led {
+  readonly uri: string;
+  readonly within: string;
+}
+
+/** A whole document that mutants are made of. */
+export interface FuzzDocument {
+  readonly name: string;
+  readonly document: unknown;
+  /** Where it is kept; undefined for an event, which has no file. */
+  readonly file?: string;
+  /** Takes the mutant in as the code that needs it does. @returns what the code would read or write by it */
+  readonly take: (bytes: Uint8Array) => Promise<readonly Led[]>;
+}
+
 /** Makes the case of a number: the same number gives the same case, alone or in any order. */
 export type CaseOf = (index: number) => FuzzCase;
 

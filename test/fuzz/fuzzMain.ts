@@ -17,6 +17,9 @@ const PANICS_PER_PROCESS = 1;
 /** Preparation trains a model; the rest of the limit is for a machine under load. */
 const PATIENCE_MILLIS = 3 * LONGEST_MILLIS;
 
+/** What a child says before its first case. */
+const PREPARED = 'prepared';
+
 interface Range {
   readonly target: string;
   readonly seed: number;
@@ -69,19 +72,32 @@ async function runAll(): Promise<void> {
 function runInChild(range: Range, tally: Tally): Promise<number> {
   const child = fork(fileURLToPath(import.meta.url), [`--range=${JSON.stringify(range)}`]);
   let next = range.from;
-  return new Promise((resolve) => {
+  let isPrepared = false;
+  return new Promise((resolve, reject) => {
     let timer = patience(child);
-    child.on('message', (tried: TriedCase) => {
+    child.on('message', (tried: TriedCase | typeof PREPARED) => {
       clearTimeout(timer);
       timer = patience(child);
+      isPrepared = true;
+      if (tried === PREPARED) return;
       tally.add(tried);
       next = tried.index + 1;
     });
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
+      if (code !== 0 && signal === null && !isPrepared) {
+        reject(new Error(`${range.target} can't be prepared`));
+        return;
+      }
       if (code !== 0) {
         const reason = signal === 'SIGKILL' ? 'hung, or was killed for its memory' : `exit ${code ?? signal}`;
-        tally.add({ index: next, name: 'process', outcome: { kind: 'failed', reason } });
+        tally.add({
+          index: next,
+          name: 'process',
+          outcome: { kind: 'failed', reason },
+          peakBytes: 0,
+          isWornOut: true,
+        });
         next++;
       }
       resolve(next);
@@ -101,14 +117,14 @@ async function runRange({ target, seed, from, end }: Range, save: string | undef
       saveCase(caseOf(from), save, from);
       return;
     }
+    process.send!(PREPARED);
     let panics = 0;
     for (let index = from; index < end && panics < PANICS_PER_PROCESS; index++) {
       const tried = await tryCase(caseOf, index);
       await new Promise((resolve) => process.send!(tried, resolve));
       const { outcome } = tried;
       if (outcome.kind === 'refused' && outcome.code === 'SHARD_DECODER_PANIC') panics++;
-      // The peak of a process never falls.
-      if (outcome.kind === 'failed') break;
+      if (tried.isWornOut) break;
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -22,13 +22,15 @@ import { mutateShard, type ShardMutant } from './mutateShard.ts';
 /** Every value, or every key and score, as text. */
 type Read = (bytes: Uint8Array, file: string) => Promise<string>;
 
-/** Damaged shards, read as scoring reads them: footers, plans of reads, pages; those of the tiny model are scored. */
+/** Damaged shards, read as scoring reads them: footers, plans of reads, pages; those of the tiny model are scored, between whole ones. */
 export const shardTarget: FuzzTarget = {
   name: 'shards',
   prepare: async (folder, seed) => {
     const { bundleUri } = await trainTinyModel(join(folder, 'model'), { rowsPerDay: 300 });
-    const score = await scorerOf(await loadBundle(localDisk, bundleUri));
     const shards = await fuzzShards(folder);
+    const neighbour = join(folder, 'neighbour.parquet');
+    writeFileSync(neighbour, shards.find(({ isScored }) => isScored)!.bytes);
+    const score = await scorerOf(await loadBundle(localDisk, bundleUri), neighbour);
     const readings = await Promise.all(
       shards.map(async (shard) => {
         const read = shard.isScored ? score : readValues;
@@ -103,11 +105,15 @@ function asText(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
-async function scorerOf({ contract, modelBytes }: ModelBundle): Promise<Read> {
+/** @param neighbour a whole shard, which stands before and behind the other: small ones are decoded together */
+async function scorerOf({ contract, modelBytes }: ModelBundle, neighbour: string): Promise<Read> {
   const scorer = await RequestScorer.create({ contract, modelBytes, extraColumns: [] });
   return async (bytes, file) => {
     writeFileSync(file, bytes);
-    const requests = planRequests(openSpans([{ uri: file }]), ({ shard }) => {
+    const spans = await Promise.all(
+      [neighbour, file, neighbour].map(async (uri) => ({ uri, known: (await localDisk.stat(uri))! })),
+    );
+    const requests = planRequests(openSpans(spans), ({ shard }) => {
       checkColumns(shard, [...rowKeyRequirements(contract), ...columnRequirements(contract)]);
       return columnsToRead(shard, contract);
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findRepeatedKeys } from '../../lib/keys/findRepeatedKeys.ts';
 import type { KeyedPart } from '../../lib/keys/openFingerprints.ts';
+import { partKeysSchema } from '../../lib/keys/partKeys.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { type KeyedRow, writeKeyedPart } from './writeKeyedPart.ts';
@@ -193,3 +194,22 @@ describe('files of fingerprints', () => {
     });
   });
 });
+
+test('a part with rows whose receipt names no fingerprints is refused by its name', async () => {
+  const part = await writeKeyedPart(root, 'unnamed', { 'a.parquet': rowsFrom(0, 5) });
+  const unnamed = { ...part, keys: { ...part.keys, fingerprints: null } };
+  await expect(findRepeatedKeys(root, [unnamed, part])).rejects.toMatchObject({
+    code: 'PUBLISH_PART_INVALID',
+    location: { file: join(root, part.path) },
+  });
+});
+
+test.each(['../outside.bin', 'keys/../../outside.bin', '/outside.bin', ''])(
+  'fingerprints at %j, which would be made anew there, are none that a receipt may name',
+  async (path) => {
+    const { keys } = await writeKeyedPart(root, 'led-out', { 'a.parquet': rowsFrom(0, 5) });
+    expect(partKeysSchema.safeParse(keys).success).toBe(true);
+    const fingerprints = { ...keys.fingerprints, path };
+    expect(partKeysSchema.safeParse({ ...keys, fingerprints }).success).toBe(false);
+  },
+);

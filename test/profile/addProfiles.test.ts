@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
-import { addProfiles, emptyLabels, emptyProfile } from '../../lib/profile/addProfiles.ts';
+import {
+  addProfiles,
+  emptyLabels,
+  emptyProfile,
+  refuseOtherFeatures,
+} from '../../lib/profile/addProfiles.ts';
 import { type LabelProfile, type PartProfile, partProfileSchema } from '../../lib/profile/partProfile.ts';
 import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
 
@@ -130,4 +135,16 @@ describe('the profile of no rows', () => {
       positiveCounts: new Array(65).fill(0),
     });
   });
+});
+
+it('profiles of other features, or of the same ones in another order, are refused by the name of their file', () => {
+  const [city, age] = ['city', 'age'].map((name) => ({ name, values: 1, missing: 0, unseen: 0, bins: [] }));
+  const of = (...features: PartProfile['features']): PartProfile => ({ rows: 1, features, slices: [] });
+  const whole = of(city!, age!);
+  refuseOtherFeatures(whole, of(city!, { ...age!, values: 7 }), 'receipt');
+  for (const other of [of(city!), of(age!, city!), of(city!, age!, age!)]) {
+    expect(() => refuseOtherFeatures(whole, other, 'receipt')).toThrow(
+      expect.objectContaining({ code: 'PUBLISH_DOCUMENT_INVALID', location: { file: 'receipt' } }),
+    );
+  }
 });
