@@ -43,7 +43,8 @@ const checkRowCounts: InputCheck = ({ parts, receipts }) =>
     const isWhole = receipt.rows === rows && scoredRows + deadRows === rows && profile.rows === scoredRows;
     if (isOf && isWhole) return [];
     const names = spans.map(({ shard }) => shard).join(', ');
-    const found = deadRows === 0 ? `${scoredRows}` : `${scoredRows} and ${deadRows} dead letters`;
+    const left = deadRows === 0 ? '' : ` and ${deadRows} dead letters`;
+    const found = receipt.rows === rows ? `${scoredRows}${left}` : `${receipt.rows}`;
     return [`${receipt.path}: expected ${rows} rows of ${names}, found ${found}`];
   });
 

@@ -150,6 +150,15 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
       repeatedRows: 0,
       fingerprints: { path: fingerprintsPath(PARTITION, HEX), sizeBytes: 80 },
     },
+    scoredRows: 9,
+    deadLetters: {
+      rows: 1,
+      spanRows: [1],
+      path: `dead-letters/${PARTITION}/${HEX}.parquet`,
+      sizeBytes: 100,
+      sha256: HEX,
+      examples: [{ shard: 'a.parquet', rowGroup: 0, row: 3, column: 'id', reason: 'KEY_NULL' }],
+    },
   };
   const formatVersion = OUTPUT_FORMAT_VERSION;
   const publication = {
@@ -206,7 +215,8 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
         partition: PARTITION,
         runId: 'r',
         model,
-        rows: 10,
+        rows: 18,
+        deadLetteredRows: 2,
         parts: [written, { ...written, partId: 'cd'.repeat(32) }],
         broken: [{ shard: 'c.parquet', version: 'v', rows: null, code: 'SHARD_TRUNCATED', message: 'short' }],
       },
