@@ -13,6 +13,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Table } from 'apache-arrow';
+import { networkShape } from '../../lib/network/networkShape.ts';
+import { encodeData } from '../../lib/recipe/encodeData.ts';
+import { exportBundle } from '../../lib/recipe/exportBundle.ts';
+import { fitFeatures } from '../../lib/recipe/fitFeatures.ts';
+import { splitShards } from '../../lib/recipe/splitShards.ts';
+import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
+import { initialWeights } from '../../lib/training/modelWeights.ts';
 import { readShardTable, rowsOf, shardBytes, withColumn } from './spoilShard.ts';
 
 const SHARED = join(process.cwd(), '../shared/data');
@@ -96,7 +103,7 @@ function writeDay(input: string, day: string, rows: Table): void {
   }
 }
 
-function replayKuairand(): void {
+async function replayKuairand(): Promise<void> {
   const source = join(SHARED, DAYS);
   const days = readdirSync(source)
     .filter((name) => name.startsWith('dt='))
@@ -199,22 +206,24 @@ function replayKuairand(): void {
       model: wrong,
       gates: { calibration: { action: 'block' } },
     });
-    const constant = train('constant', input, { ...example, split, ...constantTraining(example) });
+    const constant = await writeConstantModel(input, join(folder, 'constant'), { ...example, split });
     spoiled('a constant model', clean, { model: constant });
   }
 }
 
-/** A network that learns nothing beside the base rates. */
-function constantTraining({ training }: { readonly training: object }): object {
-  return {
-    training: {
-      ...training,
-      epochs: 1,
-      embeddings: { optimiser: 'adagrad', learningRate: 1e-12, initialStandardDeviation: 1e-12 },
-      trunk: { learningRate: 1e-12 },
-    },
-    masks: undefined,
-  };
+/** A regression before its first step: weights of 0, and so the base rates for every row. */
+async function writeConstantModel(dataUri: string, output: string, document: object): Promise<string> {
+  const config = parseTrainingConfig(
+    { ...document, network: { kind: 'logistic' }, masks: undefined },
+    'constant',
+  );
+  const split = await splitShards(dataUri, config.split);
+  const data = await encodeData(config, split, await fitFeatures(config, split));
+  const shape = networkShape(config.network, data.layout);
+  const weights = initialWeights(shape, config.training, data.rates);
+  const draft = { shape, weights, masks: undefined, metrics: {}, record: undefined, seconds: 0 };
+  await exportBundle(output, data, config, draft);
+  return output;
 }
 
 function replaySmallNights(): void {
@@ -250,7 +259,7 @@ function replaySmallNights(): void {
 if (!existsSync(join(SHARED, DAYS))) throw new Error(`no real days in ${SHARED}`);
 try {
   replaySmallNights();
-  replayKuairand();
+  await replayKuairand();
   console.table(table);
   console.log(failures === 0 ? 'all as expected' : `${failures} nights NOT as expected`);
   process.exitCode = failures === 0 ? 0 : 1;
