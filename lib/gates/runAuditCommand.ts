@@ -36,9 +36,9 @@ export const runAuditCommand: RunAudit = async (
         NCS4CVR_PARTITION: partition,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 1000 * timeoutSeconds,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own timeout: its timer outlives a command that can't be started, and keeps this process waiting for it.
+    const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * timeoutSeconds);
     let printed = '';
     const keep = (chunk: Buffer) => {
       printed = `${printed}${chunk.toString()}`.slice(-TOLD);
@@ -46,10 +46,12 @@ export const runAuditCommand: RunAudit = async (
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', (error) => {
+      clearTimeout(timer);
       resolve({ found: Number.NaN, reason: `the command can't be started: ${messageOf(error)}` });
     });
     // `exit`, since a grandchild may hold the pipes open for ever.
     child.on('exit', (code, signal) => {
+      clearTimeout(timer);
       const isLate = performance.now() - startMillis >= 1000 * timeoutSeconds;
       const end = isLate ? `stopped after ${timeoutSeconds} s` : `ended by ${signal}`;
       setImmediate(() => {

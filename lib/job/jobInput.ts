@@ -1,5 +1,5 @@
 import { Ncs4cvrError, ProblemsError, StorageError } from '../base/errors.ts';
-import { findShards, listShards } from '../storage/listShards.ts';
+import { findShards, listShards, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
@@ -27,6 +27,7 @@ export interface InputPartition {
 export interface JobInput {
   /** See `listPartitions`; none of a list's files is looked at. */
   listPartitions(range?: DayRange): Promise<PartitionListing>;
+  /** @throws StorageError INPUT_IS_TABLE */
   has(partition: string): Promise<boolean>;
   /** @param partition one that it has */
   inputPartition(partition: string): InputPartition;
@@ -60,7 +61,8 @@ export async function openJobInput({
   }
   return {
     listPartitions: (range) => listPartitions(input, layout, range),
-    has: (partition) => {
+    has: async (partition) => {
+      await refuseTable(input, await storageFor(input).listFolders(input));
       const { inputUri } = folderPartition(input, partition);
       return storageFor(inputUri).exists(inputUri);
     },

@@ -23,7 +23,8 @@ export interface RepeatedSpan {
 
 /**
  * The spans, of those with rows, that another partition holds whole: with as many rows of the same keys, in whatever order and
- * whatever else a part holds. A span that was cut otherwise there isn't found. Digests have 64 bits: one false find in 10^7
+ * whatever else a part holds; and all of them where both partitions hold the same rows altogether, however they are spread
+ * over shards. A span of only a share of the rows that was cut otherwise there isn't found. Digests have 64 bits: one false find in 10^7
  * publications of a million spans each.
  * @param others in the order in which they are named; the publication's own partition among them is passed over
  */
@@ -32,8 +33,13 @@ export function repeatedContent(
   others: readonly DigestedPublication[],
 ): RepeatedSpan[] {
   const published = new Map<string, RepeatedSpan['elsewhere']>();
+  const whole = wholeOf(parts);
+  const wholes = new Map<string, RepeatedSpan['elsewhere']>();
   for (const other of others) {
     if (other.partition === partition) continue;
+    for (const name of Object.values(wholeOf(other.parts))) {
+      if (!wholes.has(name)) wholes.set(name, { partition: other.partition, shard: firstShardOf(other) });
+    }
     for (const { names, shard } of other.parts.flatMap(namedSpans)) {
       for (const name of Object.values(names)) {
         if (!published.has(name)) published.set(name, { partition: other.partition, shard });
@@ -42,11 +48,29 @@ export function repeatedContent(
   }
   return parts.flatMap(namedSpans).flatMap(({ names, shard, rows }) => {
     for (const same of ['rows', 'keys'] as const) {
-      const elsewhere = published.get(names[same]);
+      const elsewhere = published.get(names[same]) ?? wholes.get(whole[same]);
       if (elsewhere !== undefined) return [{ shard, rows, elsewhere, same }];
     }
     return [];
   });
+}
+
+/** As a single span of all rows would be named: its digests are sums over rows. */
+function wholeOf(parts: readonly DigestedPart[]) {
+  const rows = parts.flatMap(({ spans }) => spans).reduce((total, span) => total + span.rows, 0);
+  const sum = (digests: readonly string[]) =>
+    BigInt.asUintN(
+      64,
+      digests.reduce((total, digest) => total + BigInt(`0x${digest}`), 0n),
+    ).toString(16);
+  return {
+    rows: `rows ${rows} ${sum(parts.flatMap(({ keys }) => keys.spans))}`,
+    keys: `keys ${rows} ${sum(parts.flatMap(({ keys }) => keys.keySpans))}`,
+  };
+}
+
+function firstShardOf({ parts }: DigestedPublication): string {
+  return parts.flatMap(({ spans }) => spans).find(({ rows }) => rows > 0)?.shard ?? '';
 }
 
 function namedSpans({ spans, keys }: DigestedPart) {

@@ -34,3 +34,13 @@ it('one that ends otherwise, is killed, takes too long or is not there blocks, a
   const nothing = { command: ['/no/such/program'], action: 'warn' as const, timeoutSeconds: 1 };
   expect(await runAuditCommand(nothing, audited)).toMatchObject({ verdict: 'warn', found: null });
 });
+
+it('neither a command that is not there nor one that has ended leaves a timer that keeps the process alive', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const nothing = { command: ['/no/such/program'], action: 'block' as const, timeoutSeconds: 600 };
+  expect(await runAuditCommand(nothing, audited)).toMatchObject({ verdict: 'block' });
+  expect(timers()).toBeLessThanOrEqual(before);
+  expect(await node('process.exit(0)', 600)).toMatchObject({ verdict: 'pass' });
+  expect(timers()).toBeLessThanOrEqual(before);
+});

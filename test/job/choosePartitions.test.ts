@@ -246,6 +246,9 @@ describe('listing', () => {
     ['an Iceberg table', 'metadata/v1.metadata.json'],
   ])('refuses %s', async (kind, file) => {
     const input = inputOf(...shardsIn('dt=2024-03-04'), file);
+    await expect(choose(input, {}, { kind: 'one', partition: 'dt=2024-03-04' })).rejects.toMatchObject({
+      code: 'INPUT_IS_TABLE',
+    });
     await expect(choose(input, {}, { kind: 'newest' })).rejects.toMatchObject({
       code: 'INPUT_IS_TABLE',
       found: expect.stringContaining(kind),

@@ -65,3 +65,25 @@ test('a publication is not compared with itself', async () => {
   const publication = await yesterday();
   expect(repeatedContent(publication, [publication])).toEqual([]);
 });
+
+test('all rows of another date are found however they are spread over shards and parts, and not with one more', async () => {
+  const all = [...rows(0, 300), ...rows(300, 20), ...rows(320, 50)];
+  const spread = [
+    all.filter((_, index) => index % 3 === 0),
+    all.filter((_, index) => index % 3 !== 0).reverse(),
+  ];
+  const [one, other] = [
+    await writeKeyedPart(root, 't8', { 'x.parquet': spread[0]! }, 37),
+    await writeKeyedPart(root, 't9', { 'y.parquet': spread[1]! }, 37),
+  ];
+  const found = repeatedContent({ partition: 'dt=2024-03-09', parts: [one, other] }, [await yesterday()]);
+  expect(
+    found.map(({ shard, rows: count, same, elsewhere }) => [shard, count, same, elsewhere.partition]),
+  ).toEqual([
+    ['x.parquet', 124, 'rows', 'dt=2024-03-08'],
+    ['y.parquet', 246, 'rows', 'dt=2024-03-08'],
+  ]);
+  const more = await writeKeyedPart(root, 't10', { 'z.parquet': rows(2_000, 1) });
+  const parts = [one, other, more];
+  expect(repeatedContent({ partition: 'dt=2024-03-09', parts }, [await yesterday()])).toEqual([]);
+});
