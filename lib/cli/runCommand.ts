@@ -86,7 +86,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       // A plan may come from anywhere: nobody runs a program of it without having said so.
       if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
         const line = audit.command.join(' ');
-        command.error(`error: the plan audits with a command, which needs --allow-audit: ${line}`, {
+        command.error(`error: the plan audits with the command \`${line}\`, which needs --allow-audit`, {
           exitCode: EXIT_USAGE,
         });
       }

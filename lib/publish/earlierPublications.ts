@@ -4,7 +4,7 @@ import { comparesPublications, type GateSettings } from '../job/gateSettings.ts'
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri, pathSchema } from '../storage/uri.ts';
-import { type Pointer, readPointer } from './pointer.ts';
+import { type Pointer, type Publication, readPointer } from './pointer.ts';
 
 /** A manifest by its name: its path follows from it. */
 const publicationNameSchema = z.strictObject({
@@ -18,7 +18,7 @@ export type PublicationName = Readonly<z.infer<typeof publicationNameSchema>>;
  * the same.
  */
 export const earlierPublicationsSchema = z.strictObject({
-  /** The partition's own, as it was visible then. */
+  /** The partition's own, as it was visible then. Neither it nor the next two is one that an operator has released. */
   own: publicationNameSchema.optional(),
   /** Of the nearest day before, with the same other keys and hour. */
   previous: publicationNameSchema.optional(),
@@ -36,7 +36,8 @@ const NEAR_DAYS = 7;
 const DAY_MILLIS = 86_400_000;
 const READS_AT_A_TIME = 8;
 
-type ManifestOf = (partition: string) => Promise<string | undefined>;
+/** What is visible of a partition. */
+type VisibleOf = (partition: string) => Promise<Publication | undefined>;
 
 /**
  * Finds what a run's partitions are to be compared with: one listing of the pointers for all of them, and a read of each
@@ -62,18 +63,18 @@ export async function earlierPublications(
   const listed = layout.hasDay ? await listIfAny(joinUri(root, 'pointers')) : [];
   const published = listed.flatMap(({ relativePath }) => laidOut(relativePath.replace(/\.json$/, '')) ?? []);
   const known = new Map(
-    [...pointers].map(([partition, pointer]) => [partition, Promise.resolve(pointer?.current.sha256)]),
+    [...pointers].map(([partition, pointer]) => [partition, Promise.resolve(pointer?.current)]),
   );
-  const manifestOf: ManifestOf = (partition) => {
+  const visibleOf: VisibleOf = (partition) => {
     const found =
-      known.get(partition) ?? readPointer(root, partition).then(({ pointer }) => pointer?.current.sha256);
+      known.get(partition) ?? readPointer(root, partition).then(({ pointer }) => pointer?.current);
     known.set(partition, found);
     return found;
   };
   const found = await mapConcurrently(partitions, READS_AT_A_TIME, async (partition) => {
     const itself = laidOut(partition);
     const others = itself === undefined ? [] : comparable(itself, published);
-    return [partition, await chosen(partition, others, manifestOf)] as const;
+    return [partition, await chosen(partition, others, visibleOf)] as const;
   });
   return new Map(found);
 }
@@ -99,25 +100,34 @@ function comparable(itself: LaidOutPartition, published: readonly LaidOutPartiti
 async function chosen(
   partition: string,
   others: readonly Comparable[],
-  manifestOf: ManifestOf,
+  visibleOf: VisibleOf,
 ): Promise<EarlierPublications> {
   const before = others.filter(({ days }) => days < 0 && days >= -DAYS_BACK);
-  const previous = before[0];
-  const weekday = before.find(({ days }) => days % 7 === 0);
-  const nameOf = async (of: string | undefined): Promise<PublicationName | undefined> => {
-    const sha256 = of === undefined ? undefined : await manifestOf(of);
-    return sha256 === undefined ? undefined : { partition: of!, sha256 };
+  /** What a gate had blocked says nothing of how a night should be: whoever is judged by it is blocked for being well. */
+  const firstTrusted = async (names: readonly string[]): Promise<PublicationName | undefined> => {
+    for (const name of names) {
+      const visible = await visibleOf(name);
+      if (visible !== undefined && visible.isReleased !== true) {
+        return { partition: name, sha256: visible.sha256 };
+      }
+    }
+    return undefined;
   };
+  const nearest = async (name: string): Promise<PublicationName | undefined> => {
+    const visible = await visibleOf(name);
+    return visible === undefined ? undefined : { partition: name, sha256: visible.sha256 };
+  };
+  const namesOf = (days: readonly Comparable[]) => days.map((day) => day.partition);
   const [own, last, same, ...near] = await Promise.all([
-    nameOf(partition),
-    nameOf(previous?.partition),
-    nameOf(weekday === previous ? undefined : weekday?.partition),
-    ...others.slice(0, NEAR_DAYS).map((other) => nameOf(other.partition)),
+    firstTrusted([partition]),
+    firstTrusted(namesOf(before)),
+    firstTrusted(namesOf(before.filter(({ days }) => days % 7 === 0))),
+    ...namesOf(others.slice(0, NEAR_DAYS)).map(nearest),
   ]);
   return {
     ...(own === undefined ? {} : { own }),
     ...(last === undefined ? {} : { previous: last }),
-    ...(same === undefined ? {} : { weekday: same }),
+    ...(same === undefined || same.partition === last?.partition ? {} : { weekday: same }),
     near: near.filter((name) => name !== undefined),
   };
 }

@@ -21,6 +21,8 @@ export const publicationSchema = z.strictObject({
   rows: z.int(),
   /** Path of the audit document below the output root. */
   audit: pathSchema,
+  /** A gate had blocked it, and an operator has released it; absent otherwise. */
+  isReleased: z.literal(true).optional(),
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
 

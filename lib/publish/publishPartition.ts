@@ -161,7 +161,10 @@ export async function publishPartition(
     const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, runAudit);
     const auditDocument = auditOf(run, written.sha256, verdicts);
     const audit = await writeAudit(root, auditDocument);
-    const publication: Publication = { ...written, modelUri, audit };
+    const publication: Publication = {
+      ...{ ...written, modelUri, audit },
+      ...(isVisible && previous.isReleased === true ? { isReleased: true } : {}),
+    };
     const blocking = blockingVerdicts(verdicts);
     if (Date.now() - startMillis > FRESH_MILLIS) continue;
     // `gc` may have deleted an audit document that stood here for long, before it could see that it is named.

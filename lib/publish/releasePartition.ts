@@ -4,7 +4,7 @@ import { type Override, readAudit, writeAudit } from './audit.ts';
 import { type BlockedPartition, readBlocked } from './blockedPartition.ts';
 import { readManifest } from './manifest.ts';
 import { below, blockedPath, pointerPath } from './outputLayout.ts';
-import { flipPointer, type Pointer, readPointer } from './pointer.ts';
+import { flipPointer, type Pointer, type Publication, readPointer } from './pointer.ts';
 import { FRESH_MILLIS } from './publishPartition.ts';
 import { doneParts } from './receipt.ts';
 
@@ -45,9 +45,10 @@ export async function releasePartition(
     const verdicts = await readAudit(root, publication.audit);
     const auditDocument = { ...verdicts, override };
     const audit = await writeAudit(root, auditDocument);
+    const released: Publication = { ...publication, audit, isReleased: true };
     // As long ago, `gc` may have deleted parts that were there then.
     if (Date.now() - startMillis <= FRESH_MILLIS) {
-      const flipped = await flipPointer(root, partition, state, { ...publication, audit }, null);
+      const flipped = await flipPointer(root, partition, state, released, null);
       if (flipped !== undefined) {
         await writeAudit(root, auditDocument);
         return { pointer: flipped, hasFlipped: true };

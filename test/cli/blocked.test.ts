@@ -45,7 +45,7 @@ it("a plan's command is not run, and nothing else is done, unless the operator a
   await planOf();
   const { exitCode, stdout, stderr } = await runPlanned();
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-  expect(stderr).toContain(`the plan audits with a command, which needs --allow-audit: touch ${ran}`);
+  expect(stderr).toContain(`the plan audits with the command \`touch ${ran}\`, which needs --allow-audit`);
   expect(existsSync(ran)).toBe(false);
   expect(existsSync(join(scores, 'parts', TODAY))).toBe(false);
   // That the program is a file of that name shows that it does run when it may.

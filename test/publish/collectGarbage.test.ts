@@ -49,7 +49,7 @@ const collectAll = (root: string, inDays: number, apply = true) =>
 /** But for what a probe of the store has left, which on S3 every root has. */
 async function collect(root: string, inDays: number, apply = true) {
   const { files: all, ...garbage } = await collectAll(root, inDays, apply);
-  const files = all.filter(({ uri }) => !uri.includes('/.probe/'));
+  const files = all.filter(({ uri }) => !/\/\.probe\/[0-9a-f-]{36}$/.test(uri));
   return { ...garbage, files, sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }
 const namesOf = async (root: string, kind: string) =>

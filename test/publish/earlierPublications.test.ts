@@ -14,7 +14,7 @@ let count = 0;
 const digestOf = (partition: string) => sha256(Buffer.from(partition));
 
 /** A root where these partitions are published. */
-function rootOf(partitions: readonly string[]): string {
+function rootOf(partitions: readonly string[], released: readonly string[] = []): string {
   const root = join(folder, `root-${count++}`);
   for (const partition of partitions) {
     const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
@@ -25,6 +25,7 @@ function rootOf(partitions: readonly string[]): string {
       modelUri: 'model',
       rows: 1,
       audit: `audits/${partition}/a.json`,
+      ...(released.includes(partition) ? { isReleased: true } : {}),
     };
     const counts = { generation: 1, modelSince: 1 };
     const pointer = {
@@ -42,10 +43,17 @@ function rootOf(partitions: readonly string[]): string {
   return root;
 }
 
-async function earlierOf(layout: string, partition: string, published: readonly string[]) {
+async function earlierOf(
+  layout: string,
+  partition: string,
+  published: readonly string[],
+  released: readonly string[] = [],
+) {
   const pointers = new Map([[partition, undefined]]);
   const parsed = parsePartitionLayout(layout);
-  return (await earlierPublications(rootOf(published), DEFAULT_GATES, parsed, pointers)).get(partition);
+  return (await earlierPublications(rootOf(published, released), DEFAULT_GATES, parsed, pointers)).get(
+    partition,
+  );
 }
 const named = (partition: string) => ({ partition, sha256: digestOf(partition) });
 
@@ -84,5 +92,14 @@ describe.each<[string, (day: number, other: string) => string]>([
       previous: named(of(8, own)),
       near: [named(of(8, own))],
     });
+  });
+});
+
+it('what an operator has released is no yardstick, but its content may not come again', async () => {
+  const published = ['07', '08', '13', '14'].map((day) => `dt=2024-03-${day}`);
+  const released = ['dt=2024-03-14', 'dt=2024-03-08'];
+  expect(await earlierOf('dt=%Y-%m-%d', 'dt=2024-03-15', published, released)).toEqual({
+    previous: named('dt=2024-03-13'),
+    near: ['14', '13', '08', '07'].map((day) => named(`dt=2024-03-${day}`)),
   });
 });

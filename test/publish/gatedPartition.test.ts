@@ -248,6 +248,30 @@ describe('a partition that is blocked', () => {
   );
 
   it(
+    'is no yardstick once it was released: a repaired input, and the next clean night, pass',
+    async () => {
+      const { place } = await publishToday(spoilt());
+      const { pointer } = await releasePartition(place.root, partitionOf(TODAY), word('known'));
+      expect(pointer.current).toMatchObject({ isReleased: true });
+      const tomorrow = new Date(Date.parse(TODAY) + 86_400_000).toISOString().slice(0, 10);
+      for (const [day, rows] of [
+        [tomorrow, funnelRows(tomorrow, ROWS)],
+        [TODAY, today],
+      ] as const) {
+        await put(place, day, 'a.parquet', rows);
+        const outcome = await publishDay(place, day);
+        const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+        const compared = verdicts.filter(({ against }) => against === partitionOf(TODAY));
+        expect(compared.filter(({ gate }) => gate !== 'repeatedContent')).toEqual([]);
+        expect(outcome).toMatchObject({ kind: 'published' });
+      }
+      const { pointer: repaired } = await readPointer(place.root, partitionOf(TODAY));
+      expect(repaired!.current.isReleased).toBeUndefined();
+    },
+    LIMIT,
+  );
+
+  it(
     'is not released after anything else has become visible, or without its parts',
     async () => {
       const { place } = await publishToday(today);
