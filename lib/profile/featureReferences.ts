@@ -1,16 +1,8 @@
-import type { FeatureCounts } from '../features/featureEncoder.ts';
-import { addBinCounts, type BinCounts } from './countFeatureBins.ts';
+import { addProfiles } from './addProfiles.ts';
 import type { FeatureBins } from './featureBins.ts';
 import type { FeatureReference } from './modelReference.ts';
+import type { PartProfile } from './partProfile.ts';
 import { populationStability } from './populationStability.ts';
-
-/** What was counted in some rows. */
-export interface CountedFeatures {
-  readonly rows: number;
-  /** As FeatureEncoder counts them. */
-  readonly counts: readonly FeatureCounts[];
-  readonly bins: BinCounts;
-}
 
 /** A day with fewer rows differs from others by chance, and says nothing of how far days differ. */
 export const MIN_DAY_ROWS = 200;
@@ -22,15 +14,15 @@ export const MIN_DAY_ROWS = 200;
  */
 export function featureReferences(
   bins: readonly FeatureBins[],
-  validation: CountedFeatures,
-  days: readonly CountedFeatures[],
+  validation: PartProfile,
+  days: readonly PartProfile[],
 ): FeatureReference[] {
-  const all = days.length === 0 ? undefined : days.reduce(addCounted);
+  const all = days.length === 0 ? undefined : days.reduce(addProfiles);
   const compared = days.filter(({ rows }) => rows >= MIN_DAY_ROWS);
-  return validation.counts.map(({ name, values, missing, unseen }, feature) => {
-    const largest = (differenceOf: (day: CountedFeatures, together: CountedFeatures) => number) =>
+  return validation.features.map(({ name, values, missing, unseen, bins: counts }, feature) => {
+    const largest = (differenceOf: (day: PartProfile, together: PartProfile) => number) =>
       Math.max(0, ...compared.map((day) => differenceOf(day, all!)));
-    const difference = (share: (counted: CountedFeatures, feature: number) => number) =>
+    const difference = (share: (counted: PartProfile, feature: number) => number) =>
       largest((day, together) => Math.abs(share(day, feature) - share(together, feature)));
     return {
       name,
@@ -38,37 +30,25 @@ export function featureReferences(
       values,
       missing,
       unseen,
-      counts: validation.bins[feature]!,
+      counts,
       spread: {
         missing: difference(missingShare),
         unseen: difference(unseenShare),
-        psi: largest((day, together) => populationStability(day.bins[feature]!, together.bins[feature]!)),
+        psi: largest((day, together) =>
+          populationStability(day.features[feature]!.bins, together.features[feature]!.bins),
+        ),
       },
     };
   });
 }
 
 /** Of the rows. */
-function missingShare({ rows, counts }: CountedFeatures, feature: number): number {
-  return rows === 0 ? 0 : counts[feature]!.missing / rows;
+function missingShare({ rows, features }: PartProfile, feature: number): number {
+  return rows === 0 ? 0 : features[feature]!.missing / rows;
 }
 
 /** Of the values. */
-function unseenShare({ counts }: CountedFeatures, feature: number): number {
-  const { values, unseen } = counts[feature]!;
+function unseenShare({ features }: PartProfile, feature: number): number {
+  const { values, unseen } = features[feature]!;
   return values === 0 ? 0 : unseen / values;
-}
-
-/** Counts of the rows of both. */
-export function addCounted(a: CountedFeatures, b: CountedFeatures): CountedFeatures {
-  const counts = a.counts.map(({ name, values, missing, unseen }, feature) => {
-    const other = b.counts[feature]!;
-    return {
-      name,
-      values: values + other.values,
-      missing: missing + other.missing,
-      unseen: unseen + other.unseen,
-    };
-  });
-  return { rows: a.rows + b.rows, counts, bins: addBinCounts(a.bins, b.bins) };
 }

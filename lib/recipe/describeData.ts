@@ -1,8 +1,11 @@
+import { sliceEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { addBinCounts, countFeatureBins } from '../profile/countFeatureBins.ts';
-import { addCounted, type CountedFeatures, featureReferences } from '../profile/featureReferences.ts';
+import { addProfiles } from '../profile/addProfiles.ts';
+import { featureReferences } from '../profile/featureReferences.ts';
 import { fitFeatureBins } from '../profile/fitFeatureBins.ts';
 import type { FeatureReference } from '../profile/modelReference.ts';
+import type { PartProfile } from '../profile/partProfile.ts';
+import { ProfileCounter } from '../profile/profileCounter.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
 import type { DayRows } from './dayTally.ts';
 
@@ -22,6 +25,9 @@ export interface DescribedData {
   readonly repeatedKeys: number;
 }
 
+/** Only slices look at scores. */
+const NO_SCORES = { pctr: new Float32Array(0), pcvr: new Float32Array(0) };
+
 /** Bins of the training rows, what of the validation rows is in them, and how far each day is from all days. */
 export function describeData(
   layout: FeatureLayout,
@@ -30,19 +36,22 @@ export function describeData(
   repeatedKeys: number,
 ): DescribedData {
   const bins = fitFeatureBins(layout, training.set.rows, training.set.rowCount);
-  const counted = ({ set, days }: EncodedSide): CountedFeatures[] =>
-    days.map(({ rows, ranges, counts }) => ({
-      rows,
-      counts,
-      bins: ranges
-        .map(({ start, end }) => countFeatureBins(layout, bins, set.rows, start, end))
-        .reduce(addBinCounts),
-    }));
+  const names = validation.days[0]!.counts.map(({ name }) => name);
+  const features = bins.map((each, feature) => ({ name: names[feature]!, bins: each }));
+  const counter = new ProfileCounter(layout, { features, slices: [] });
+  const counted = ({ set, days }: EncodedSide): PartProfile[] =>
+    days.map(({ ranges, counts }) => {
+      counter.reset();
+      for (const { start, end } of ranges) {
+        counter.add(sliceEncodedRows(layout, set.rows, start, end), end - start, NO_SCORES);
+      }
+      return counter.profile(counts);
+    });
   const ofValidation = counted(validation);
   const hasDays = validation.days.every(({ day }) => day !== undefined);
   const days = hasDays ? [...counted(training), ...ofValidation] : [];
   return {
-    features: featureReferences(bins, ofValidation.reduce(addCounted), days),
+    features: featureReferences(bins, ofValidation.reduce(addProfiles), days),
     trainingDays: training.days,
     validationDays: validation.days,
     repeatedKeys,

@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { FeatureBins } from '../../lib/profile/featureBins.ts';
-import { type CountedFeatures, featureReferences } from '../../lib/profile/featureReferences.ts';
+import { featureReferences } from '../../lib/profile/featureReferences.ts';
+import type { PartProfile } from '../../lib/profile/partProfile.ts';
 
 /** One feature `f` of rows that are in these bins, with missing ones besides. */
-function counted(bins: readonly number[], missing = 0, unseen = 0): CountedFeatures {
+function counted(bins: readonly number[], missing = 0, unseen = 0): PartProfile {
   const rows = bins.reduce((sum, count) => sum + count, missing + unseen);
-  return { rows, counts: [{ name: 'f', values: rows, missing, unseen }], bins: [bins] };
+  return { rows, features: [{ name: 'f', values: rows, missing, unseen, bins }], slices: [] };
 }
 
 const binsFor = (counts: readonly number[]): FeatureBins[] => [
   { kind: 'ids', ends: counts.slice(1).map((_, index) => index + 1) },
 ];
 
-function spreadOf(...days: readonly CountedFeatures[]) {
-  return featureReferences(binsFor(days[0]!.bins[0]!), days[0]!, days)[0]!.spread;
+function spreadOf(...days: readonly PartProfile[]) {
+  return featureReferences(binsFor(days[0]!.features[0]!.bins), days[0]!, days)[0]!.spread;
 }
 
 describe('the reference of a feature', () => {

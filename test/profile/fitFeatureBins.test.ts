@@ -4,9 +4,10 @@ import { RandomStream } from '../../lib/base/randomStream.ts';
 import { parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows, type EncodedRows } from '../../lib/features/encodedRows.ts';
 import { featureLayout } from '../../lib/features/featureLayout.ts';
-import { countFeatureBins } from '../../lib/profile/countFeatureBins.ts';
-import { MAX_FEATURE_BINS } from '../../lib/profile/featureBins.ts';
+import { emptyProfile } from '../../lib/profile/addProfiles.ts';
+import { type FeatureBins, MAX_FEATURE_BINS } from '../../lib/profile/featureBins.ts';
 import { fitFeatureBins } from '../../lib/profile/fitFeatureBins.ts';
+import { ProfileCounter } from '../../lib/profile/profileCounter.ts';
 
 const BUCKETS = 5000;
 
@@ -59,10 +60,19 @@ const idEnds = (ids: readonly number[]) => binsOf(ids.map((id) => ({ id })))[ID]
 const numberEnds = (numbers: readonly (number | undefined)[]) =>
   binsOf(numbers.map((number) => (number === undefined ? {} : { number })))[NUMBER]!.ends;
 
+/** How many of the first `rowCount` rows are in each bin of each feature. */
+function binCounts(bins: readonly FeatureBins[], rows: EncodedRows, rowCount: number) {
+  const { features } = emptyProfile(layout);
+  const named = features.map(({ name }, feature) => ({ name, bins: bins[feature]! }));
+  const counter = new ProfileCounter(layout, { features: named, slices: [] });
+  counter.add(rows, rowCount, { pctr: new Float32Array(0), pcvr: new Float32Array(0) });
+  return counter.profile(features).features.map((feature) => feature.bins);
+}
+
 /** How many of `rows` are in each bin that was fitted on them. */
 function countsOf(rows: readonly Row[], feature: number): readonly number[] {
   const into = encoded(rows);
-  return countFeatureBins(layout, fitFeatureBins(layout, into, rows.length), into, 0, rows.length)[feature]!;
+  return binCounts(fitFeatureBins(layout, into, rows.length), into, rows.length)[feature]!;
 }
 
 describe('bins of ids', () => {
@@ -132,7 +142,7 @@ describe('bins of numbers', () => {
     const bins = binsOf([{ number: 5 }, {}, { number: 5 }]);
     expect(ends).toHaveLength(2);
     const other = encoded([{ number: 5 }, { number: 5000 }, { number: 0.005 }, { number: 5.000001 }]);
-    expect(countFeatureBins(layout, bins, other, 0, 4)[NUMBER]).toEqual([1, 2, 1]);
+    expect(binCounts(bins, other, 4)[NUMBER]).toEqual([1, 2, 1]);
   });
 
   it('are one where every value is missing, and finite at the ends of float32', () => {
@@ -168,7 +178,7 @@ it('bins are few, ascending, hold every value once, and are the same for rows in
         // A document must give back the very numbers.
         expect(JSON.parse(JSON.stringify(ends))).toEqual(ends);
       }
-      const counts = countFeatureBins(layout, bins, encoded(rows), 0, rows.length);
+      const counts = binCounts(bins, encoded(rows), rows.length);
       const sum = (feature: number) => counts[feature]!.reduce((total, count) => total + count, 0);
       expect(sum(ID)).toBe(rows.filter(({ id = 0 }) => id > 0).length);
       expect(sum(LIST)).toBe(rows.reduce((total, { list = [] }) => total + list.length, 0));
