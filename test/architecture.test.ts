@@ -64,6 +64,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/parquet',
     'lib/features',
     'lib/profile',
+    'lib/keys',
     'lib/network',
     'lib/onnx',
     'lib/bundle',

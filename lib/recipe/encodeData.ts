@@ -6,7 +6,7 @@ import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
-import { RepeatedKeys } from '../profile/repeatedKeys.ts';
+import { RepeatedKeys } from '../keys/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
 import { DayTally } from './dayTally.ts';
 import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';

@@ -9,7 +9,7 @@ import {
   Uint8,
 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { RepeatedKeys } from '../../lib/profile/repeatedKeys.ts';
+import { RepeatedKeys } from '../../lib/keys/repeatedKeys.ts';
 import { batchOf, columnOf, int64s, strings } from '../features/arrowBatches.ts';
 
 function shareOf(...days: readonly Readonly<Record<string, Data>>[]): number {
