@@ -1,7 +1,7 @@
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
-import { populationStability } from '../profile/populationStability.ts';
+import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { chanceShare, chanceStability } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
@@ -89,7 +89,7 @@ export function judgeFeatureDistributions(
   { floor, factor }: GateSettings['featureDistributions'],
 ): Measurement[] {
   return pairs(candidate, reference).flatMap(({ counted, usual }) => {
-    const [found, there] = [sum(counted.bins), sum(usual.counts)];
+    const [found, there] = [totalOf(counted.bins), totalOf(usual.counts)];
     if (found === 0 || there === 0 || counted.bins.length !== usual.counts.length) return [];
     const index = populationStability(counted.bins, usual.counts);
     const bound =
@@ -98,10 +98,6 @@ export function judgeFeatureDistributions(
     const { name: subject } = counted;
     return [{ subject, found: index, bound, isWithin: index <= bound, against: VALIDATION, reason }];
   });
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
 
 function percent(share: number): string {

@@ -1,7 +1,7 @@
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference, ScoreReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
-import { populationStability } from '../profile/populationStability.ts';
+import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
 import { chanceMean, chanceStability } from './chance.ts';
 import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judged.ts';
@@ -28,7 +28,7 @@ export function judgeConstantScores(
 ): Measurement[] {
   return JUDGED_SCORES.map((subject) => {
     const { counts, min, max, mean } = scores[subject];
-    const rows = sum(counts);
+    const rows = totalOf(counts);
     const range = max! - min!;
     if (rows >= LEAST_EQUAL_ROWS && range <= CONSTANT_RANGE * mean!) {
       const reason =
@@ -80,7 +80,7 @@ function comparisons(
       if (other === undefined || score === undefined || score.mean === null) return [];
       return [{ subject, against: other.partition, mean: score.mean, counts: score.counts, spread }];
     });
-    if (spread === undefined || sum(spread.counts) === 0) return earlier;
+    if (spread === undefined || totalOf(spread.counts) === 0) return earlier;
     return [{ subject, against: VALIDATION, mean: spread.mean, counts: spread.counts, spread }, ...earlier];
   });
 }
@@ -96,7 +96,7 @@ export function judgeScoreMeans(
     const score = candidate.scores[subject];
     if (score.mean === null) return [];
     const found = ratioOf(score.mean, mean);
-    const bound = meanBound(floor, spread, counts, sum(score.counts), sum(counts));
+    const bound = meanBound(floor, spread, counts, totalOf(score.counts), totalOf(counts));
     const reason = `the mean is ${percent(score.mean)}, and ${percent(mean)} there`;
     return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
   });
@@ -127,7 +127,7 @@ export function judgeScoreDistributions(
     const score = candidate.scores[subject];
     if (score.mean === null) return [];
     const found = populationStability(score.counts, counts);
-    const chance = chanceStability(SCORE_BINS, sum(score.counts), sum(counts));
+    const chance = chanceStability(SCORE_BINS, totalOf(score.counts), totalOf(counts));
     const bound = Math.max(floor, factor * (spread?.psi ?? 0)) + chance;
     const reason = 'population stability index of the scores';
     return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
@@ -173,13 +173,13 @@ function ratioOf(a: number, b: number): number {
 }
 
 function topShare(counts: readonly number[]): number {
-  const rows = sum(counts);
+  const rows = totalOf(counts);
   return rows === 0 ? 0 : Math.max(...counts) / rows;
 }
 
 /** Standard deviation over mean of one row's score, from the middle of each bin. */
 function variationOf(counts: readonly number[]): number {
-  const rows = sum(counts);
+  const rows = totalOf(counts);
   let [total, squares] = [0, 0];
   for (const [bin, count] of counts.entries()) {
     const end = bin + 1 < counts.length ? lowestScoreOf(bin + 1) : 1;
@@ -189,10 +189,6 @@ function variationOf(counts: readonly number[]): number {
   }
   const mean = total / rows;
   return rows === 0 || mean === 0 ? 0 : Math.sqrt(Math.max(0, squares / rows - mean * mean)) / mean;
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
 
 function percent(score: number): string {

@@ -3,7 +3,7 @@ import { findShards, listShards, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath } from '../storage/uri.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type DayRange, listPartitions, type PartitionListing } from './listPartitions.ts';
 import {
@@ -40,7 +40,7 @@ export function isFileList(input: string): boolean {
 
 /** A partition of an input that is a folder. */
 export function folderPartition(inputRoot: string, partition: string): InputPartition {
-  return { partition, inputUri: joinUri(inputRoot, ...partition.split('/')) };
+  return { partition, inputUri: joinPath(inputRoot, partition) };
 }
 
 /** @throws ProblemsError INPUT_LIST_INVALID; StorageError INPUT_EMPTY for a list without files */

@@ -4,9 +4,10 @@ import { SequentialFile } from '../arrow/sequentialFile.ts';
 import { columnOf } from '../base/arrowColumns.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { joinPath } from '../storage/uri.ts';
 import type { Suspect } from './fingerprintBucket.ts';
 import { KeyFingerprints } from './keyFingerprints.ts';
-import { type KeyedPart, partUri } from './openFingerprints.ts';
+import type { KeyedPart } from './openFingerprints.ts';
 
 /** A row that has a repeated key. */
 interface RepeatedRow {
@@ -79,7 +80,7 @@ class SuspectRows {
   }
 
   async readPart(root: string, part: KeyedPart): Promise<void> {
-    const uri = partUri(root, part.path);
+    const uri = joinPath(root, part.path);
     const file = new SequentialFile(await storageFor(uri).open(uri));
     try {
       const { schema, batches } = await openPredictions(file);

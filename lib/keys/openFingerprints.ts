@@ -4,7 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { type FileStat, writeIfUnchanged } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath } from '../storage/uri.ts';
 import { FINGERPRINT_BYTES, FingerprintFile } from './fingerprintFile.ts';
 import { PartKeyScan } from './partKeyScan.ts';
 import type { PartKeys } from './partKeys.ts';
@@ -24,13 +24,9 @@ function fingerprintsOf(root: string, { keys, path, rows }: KeyedPart): string {
   if (keys.fingerprints !== null) return keys.fingerprints.path;
   const summary = "the part's receipt names no fingerprints of its keys";
   throw new Ncs4cvrError('PUBLISH_PART_INVALID', summary, {
-    file: partUri(root, path),
+    file: joinPath(root, path),
     expected: `those of ${rows} rows`,
   });
-}
-
-export function partUri(root: string, path: string): string {
-  return joinUri(root, ...path.split('/'));
 }
 
 /**
@@ -46,7 +42,7 @@ export async function openFingerprints(
   const folders = new Set(parts.map((part) => pathOf(part).replace(/\/[^/]+$/, '')));
   const listed = new Map<string, FileStat>();
   for (const folder of folders) {
-    for (const file of await listIfAny(partUri(root, folder)))
+    for (const file of await listIfAny(joinPath(root, folder)))
       listed.set(`${folder}/${file.relativePath}`, file);
   }
   // Each restored part holds its fingerprints twice, and pieces of itself.
@@ -54,7 +50,7 @@ export async function openFingerprints(
     const path = pathOf(part);
     const found = listed.get(path);
     const isWhole = found?.sizeBytes === part.rows * FINGERPRINT_BYTES;
-    const uri = partUri(root, path);
+    const uri = joinPath(root, path);
     return new FingerprintFile(uri, isWhole ? found : await restore(root, part, uri, found?.version));
   });
 }
@@ -65,7 +61,7 @@ async function restore(
   uri: string,
   version: string | undefined,
 ): Promise<FileStat> {
-  const from = partUri(root, part.path);
+  const from = joinPath(root, part.path);
   const file = new SequentialFile(await storageFor(from).open(from));
   try {
     const { schema, batches } = await openPredictions(file);

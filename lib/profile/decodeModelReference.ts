@@ -8,6 +8,7 @@ import {
   type ModelReference,
   modelReferenceSchema,
 } from './modelReference.ts';
+import { totalOf } from './populationStability.ts';
 
 /**
  * A reference from its file, checked to be one of a model with this layout: a gate that compared counts of other features or
@@ -31,7 +32,7 @@ function crossCheckReference(reference: ModelReference, layout: FeatureLayout): 
   const problems = [...checkFeatures(reference, layout), ...checkSlices(reference, layout)];
   if (!isAscending(days.map(({ day }) => Date.parse(day)))) problems.push('days: expected ascending days');
   for (const name of SCORE_NAMES) {
-    const counted = sum(scores[name].counts);
+    const counted = totalOf(scores[name].counts);
     if (counted !== rows) problems.push(`scores.${name}.counts: expected ${rows} rows, found ${counted}`);
   }
   return problems;
@@ -92,7 +93,7 @@ function checkFeature(
   if (missing > rows) problems.push(`${path}.missing: expected at most ${rows}, found ${missing}`);
   // A list's missing values are rows without any.
   const known = values - unseen - (isList ? 0 : missing);
-  const counted = sum(counts);
+  const counted = totalOf(counts);
   if (counted !== known) {
     problems.push(`${path}.counts: expected ${known} values in all bins, found ${counted}`);
   }
@@ -120,17 +121,13 @@ function checkSlices({ slices, rows }: ModelReference, { singles }: FeatureLayou
     if (parts.length !== ids.length + 1) {
       problems.push(`${path}.slices: expected ${ids.length + 1}, found ${parts.length}`);
     }
-    const counted = sum(parts.map((part) => part.rows));
+    const counted = totalOf(parts.map((part) => part.rows));
     if (counted !== rows) problems.push(`${path}.slices: expected ${rows} rows in all, found ${counted}`);
     if (parts.some((part) => [part.pctr, part.pcvr].some((mean) => (mean === null) !== (part.rows === 0)))) {
       problems.push(`${path}.slices: expected mean scores where there are rows, and nowhere else`);
     }
     return problems;
   });
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
 
 function isAscending(values: readonly number[]): boolean {

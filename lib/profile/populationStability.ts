@@ -7,8 +7,7 @@ const SMOOTHING = 0.5;
  * above .25 much has. A histogram without rows gives 0.
  */
 export function populationStability(found: readonly number[], reference: readonly number[]): number {
-  const sum = (counts: readonly number[]) => counts.reduce((total, each) => total + each, 0);
-  const [foundRows, referenceRows] = [sum(found), sum(reference)];
+  const [foundRows, referenceRows] = [totalOf(found), totalOf(reference)];
   if (foundRows === 0 || referenceRows === 0) return 0;
   const added = SMOOTHING * found.length;
   let index = 0;
@@ -21,4 +20,9 @@ export function populationStability(found: readonly number[], reference: readonl
     index += (p - q) * Math.log(p / q);
   }
   return index;
+}
+
+/** Rows of a histogram. */
+export function totalOf(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

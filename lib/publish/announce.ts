@@ -6,12 +6,12 @@ import { writeIfUnchanged } from '../storage/storage.ts';
 import type { BlockedPartition } from './blockedPartition.ts';
 import type { ModelIdentity } from './modelIdentity.ts';
 import { below } from './outputLayout.ts';
-import type { Pointer } from './pointer.ts';
+import type { Pointer, Publication } from './pointer.ts';
 
-/** What readers are told when a pointer has flipped. It follows from the pointer alone: told twice, it is the same. */
-export interface PublishedEvent {
+/** What an event says of a manifest, whatever became of it. */
+interface ManifestEvent {
   readonly eventVersion: 1;
-  /** Of the flip, 64 hex digits: whoever has worked one off may pass over every other with the same id. */
+  /** 64 hex digits: whoever has worked one off may pass over every other with the same id. */
   readonly deduplicationId: string;
   /** Output root of the scores. */
   readonly scores: string;
@@ -23,26 +23,25 @@ export interface PublishedEvent {
   readonly manifestUri: string;
   readonly model: ModelIdentity;
   readonly rows: number;
+}
+
+/**
+ * What readers are told when a pointer has flipped. It follows from the pointer alone: told twice, it is the same. The id is the
+ * flip's.
+ */
+export interface PublishedEvent extends ManifestEvent {
   /** Why the partition was rolled back to this manifest; null for a publication. */
   readonly hold: string | null;
 }
 
-/** What is told when a gate has kept a publication from readers. At least once for every attempt; by nobody when it was killed. */
-interface BlockedEvent {
-  readonly eventVersion: 1;
-  /** 64 hex digits, the same for every attempt to publish the same while the same is visible. */
-  readonly deduplicationId: string;
-  readonly scores: string;
-  readonly partition: string;
-  /** Of the pointer, which stays; 0 where nothing was ever published. */
-  readonly generation: number;
-  /** Of what was to be published, below the output root. */
-  readonly manifest: string;
-  readonly manifestUri: string;
+/**
+ * What is told when a gate has kept a publication from readers. At least once for every attempt; by nobody when it was killed.
+ * The id is the same for every attempt to publish the same while the same is visible; the generation is the pointer's, which
+ * stays, and 0 where nothing was ever published.
+ */
+interface BlockedEvent extends ManifestEvent {
   /** Every gate's verdict. */
   readonly auditUri: string;
-  readonly model: ModelIdentity;
-  readonly rows: number;
   /** Why, in words; the first ones, since an event has an end. */
   readonly problems: readonly string[];
   readonly problemCount: number;
@@ -92,19 +91,10 @@ export function announceBlocked(
   { partition, generation, publication, problems }: BlockedPartition,
   announcer: Announcer,
 ): Promise<void> {
-  const scores = root.replace(/\/+$/, '');
-  const { manifest, audit, model, rows, sha256: digest } = publication;
+  const { audit } = publication;
   const detail: BlockedEvent = {
-    eventVersion: 1,
-    deduplicationId: sha256(encodeJson([scores, partition, generation, digest, audit])),
-    scores,
-    partition,
-    generation,
-    manifest,
-    manifestUri: below(scores, manifest),
-    auditUri: below(scores, audit),
-    model,
-    rows,
+    ...manifestEvent(root, partition, generation, publication, audit),
+    auditUri: below(root, audit),
     problems: problems.slice(0, TOLD_PROBLEMS).map((problem) => problem.slice(0, TOLD_CHARACTERS)),
     problemCount: problems.length,
   };
@@ -112,18 +102,28 @@ export function announceBlocked(
 }
 
 function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {
+  return { ...manifestEvent(root, partition, generation, current), hold };
+}
+
+/** @param more what the event's id depends on beside the manifest and the pointer's generation */
+function manifestEvent(
+  root: string,
+  partition: string,
+  generation: number,
+  { manifest, model, rows, sha256: digest }: Publication,
+  ...more: readonly string[]
+): ManifestEvent {
   const scores = root.replace(/\/+$/, '');
   return {
     eventVersion: 1,
-    deduplicationId: sha256(encodeJson([scores, partition, generation, current.sha256])),
+    deduplicationId: sha256(encodeJson([scores, partition, generation, digest, ...more])),
     scores,
     partition,
     generation,
-    manifest: current.manifest,
-    manifestUri: below(scores, current.manifest),
-    model: current.model,
-    rows: current.rows,
-    hold,
+    manifest,
+    manifestUri: below(scores, manifest),
+    model,
+    rows,
   };
 }
 

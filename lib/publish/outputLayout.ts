@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath } from '../storage/uri.ts';
 
 /**
  * Of pointers, manifests, receipts and what stands beside them. 1 named absolute URIs, and one shard per part; 2 had receipts
@@ -35,7 +35,7 @@ export const planPath = (name: string): string => `plans/${name}.json`;
 
 /** The URI of a path below an output root. */
 export function below(root: string, path: string): string {
-  return joinUri(root, ...path.split('/'));
+  return joinPath(root, path);
 }
 
 /**

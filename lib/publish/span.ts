@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ShardShape } from '../parquet/readShardShape.ts';
-import { joinUri, pathSchema } from '../storage/uri.ts';
+import { joinPath, pathSchema } from '../storage/uri.ts';
 
 /** A span of row groups of one version of a shard: what a part is made of. */
 export const spanSchema = z.strictObject({
@@ -22,7 +22,7 @@ export interface NamedShape extends ShardShape {
 }
 
 export function shardUri(inputUri: string, shard: string): string {
-  return joinUri(inputUri, ...shard.split('/'));
+  return joinPath(inputUri, shard);
 }
 
 /** The whole of a shard as one span. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { diskError } from './diskError.ts';
 import { versionTag } from './diskFile.ts';
 import type { ListedFile } from './storage.ts';
-import { diskPath, joinUri, uriScheme } from './uri.ts';
+import { diskPath, joinPath, uriScheme } from './uri.ts';
 
 /** Of files being written, and of the locks of replacements. */
 const TEMPORARY = /^\..+\.(tmp|lock)$/;
@@ -25,7 +25,7 @@ export async function listTemporaryFiles(uri: string): Promise<ListedFile[]> {
         // Gone: its writer has finished.
         if (stats === undefined) continue;
         found.push({
-          uri: joinUri(uri, ...relativePath.split('/')),
+          uri: joinPath(uri, relativePath),
           relativePath,
           sizeBytes: Number(stats.size),
           version: versionTag(stats),

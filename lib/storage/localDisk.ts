@@ -7,7 +7,7 @@ import { diskError } from './diskError.ts';
 import { openDiskFile, type VersionedStatus, versionTag } from './diskFile.ts';
 import type { DatedStat, FileStat, ListedFile, OnUnlistable, Storage } from './storage.ts';
 import { isHidden } from './storage.ts';
-import { diskPath, joinUri } from './uri.ts';
+import { diskPath, joinPath } from './uri.ts';
 
 /**
  * The local disk, by plain paths (relative ones start at the working folder) or `file://` URIs.
@@ -35,7 +35,7 @@ export const localDisk: Storage = {
           found: 'a device or pipe',
         });
       }
-      const uriOf = (relativePath: string) => joinUri(uri, ...relativePath.split('/'));
+      const uriOf = (relativePath: string) => joinPath(uri, relativePath);
       await listFolder({ root: path, uriOf, files, onUnlistable }, '', new Set());
       return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
     } catch (error) {

@@ -87,6 +87,11 @@ export function joinUri(folder: string, ...segments: readonly string[]): string 
   return [folder.replace(/\/+$/, ''), ...segments].join('/');
 }
 
+/** The URI of a path below a folder, with forward slashes as in `ListedFile.relativePath`. */
+export function joinPath(folder: string, path: string): string {
+  return joinUri(folder, ...path.split('/'));
+}
+
 /** One spelling for all URIs of a file (relative or absolute, path or `file://`), to compare them. Links are not followed. */
 export function fileKey(uri: string): string {
   return uriScheme(uri) === 's3' ? uri : resolve(diskPath(uri));

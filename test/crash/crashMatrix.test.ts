@@ -1,18 +1,12 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../lib/base/retry.ts';
-import { loadBundle } from '../../lib/bundle/loadBundle.ts';
-import { localDisk } from '../../lib/storage/localDisk.ts';
-import { withVersion } from '../channels/channelUnderTest.ts';
-import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { watchStorage } from './attempt.ts';
 import { report, SHARE } from './budget.ts';
 import { tryDeaths } from './crashMatrix.ts';
+import { crashModels } from './crashModels.ts';
 import { diskWorld, s3World } from './crashWorld.ts';
-import { type CrashModels, SCENARIOS } from './scenarios.ts';
-import { closeSharedPools } from './sharedPools.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 // Thousands of attempts: their threads are started once.
 vi.mock('../../lib/scoring/workerPool.ts', async (importOriginal) => {
@@ -22,20 +16,7 @@ vi.mock('../../lib/scoring/workerPool.ts', async (importOriginal) => {
 
 const s3 = testEndpoint();
 const folder = temporaryFolder();
-let models: CrashModels;
-let undo: () => void;
-
-beforeAll(async () => {
-  const { bundle, bundleUri } = await trainTinyModel(join(folder, 'model'));
-  models = { bundle, other: await loadBundle(localDisk, withVersion(bundleUri, 'tiny-2')) };
-  vi.spyOn(systemClock, 'sleep').mockResolvedValue();
-  undo = watchStorage();
-}, 120_000);
-afterAll(async () => {
-  undo();
-  vi.restoreAllMocks();
-  await closeSharedPools();
-});
+const models = crashModels(folder);
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
   'a command that dies before or after any of its storage calls',
@@ -48,7 +29,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
         'leaves the old or the new state whole, ends as an undisturbed one when repeated, and leaks nothing: $name',
         async ({ scenario, index }) => {
           const world = worldOf(`scenario-${index}`);
-          const tally = await tryDeaths(scenario, world, models, SHARE, 7 * index + kind.length);
+          const tally = await tryDeaths(scenario, world, models(), SHARE, 7 * index + kind.length);
           report(tally);
           expect(tally.failures).toEqual([]);
           expect(tally.cases).toBeGreaterThan(0);

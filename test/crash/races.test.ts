@@ -1,21 +1,15 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { systemClock } from '../../lib/base/retry.ts';
-import { loadBundle } from '../../lib/bundle/loadBundle.ts';
-import { localDisk } from '../../lib/storage/localDisk.ts';
-import { withVersion } from '../channels/channelUnderTest.ts';
-import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import type { S3Fault } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { watchStorage } from './attempt.ts';
 import { report, SHARE } from './budget.ts';
+import { crashModels } from './crashModels.ts';
 import { diskWorld, s3World } from './crashWorld.ts';
 import { RACES, tryRaces } from './races.ts';
 import { readerState } from './readerState.ts';
-import { type CrashModels, publishRun, putInput, runPartition } from './scenarios.ts';
-import { closeSharedPools } from './sharedPools.ts';
+import { publishRun, putInput, runPartition } from './scenarios.ts';
 
 vi.mock('../../lib/scoring/workerPool.ts', async (importOriginal) => {
   const { sharePools } = await import('./sharedPools.ts');
@@ -25,20 +19,7 @@ vi.mock('../../lib/scoring/workerPool.ts', async (importOriginal) => {
 const s3 = testEndpoint();
 const folder = temporaryFolder();
 const CASES = SHARE === 1 ? 20 : 1;
-let models: CrashModels;
-let undo: () => void;
-
-beforeAll(async () => {
-  const { bundle, bundleUri } = await trainTinyModel(join(folder, 'model'));
-  models = { bundle, other: await loadBundle(localDisk, withVersion(bundleUri, 'tiny-2')) };
-  vi.spyOn(systemClock, 'sleep').mockResolvedValue();
-  undo = watchStorage();
-}, 120_000);
-afterAll(async () => {
-  undo();
-  vi.restoreAllMocks();
-  await closeSharedPools();
-});
+const models = crashModels(folder);
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('what meets in any order', () => {
   afterEach(() => {
@@ -52,7 +33,13 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('what meets 
     it.each(RACES.map((race, index) => ({ race, index, name: race.name })))(
       'leaves readers a whole state, and ends as if nothing had met it: $name',
       async ({ race, index }) => {
-        const tally = await tryRaces(race, worldOf(`race-${index}`), models, new RandomStream(index), CASES);
+        const tally = await tryRaces(
+          race,
+          worldOf(`race-${index}`),
+          models(),
+          new RandomStream(index),
+          CASES,
+        );
         report(tally);
         expect(tally.failures).toEqual([]);
       },
@@ -69,7 +56,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('what meets 
     const world = s3World(s3, 'storm');
     await putInput(world);
     const fresh = { ...world, root: `${world.root}-fresh` };
-    await publishRun(fresh, models.bundle);
+    await publishRun(fresh, models().bundle);
     const restore = world.snapshot();
     const random = new RandomStream(503);
     const faults: readonly S3Fault[] = [
@@ -87,13 +74,13 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('what meets 
           return faults[random.nextBelow(faults.length)];
         },
       };
-      const outcome = await runPartition(world, models.bundle).catch((error: unknown) => error);
+      const outcome = await runPartition(world, models().bundle).catch((error: unknown) => error);
       s3.double!.options = {};
       tally.cases++;
       try {
         if (outcome instanceof Error) expect(outcome).toMatchObject({ code: expect.any(String) });
         await readerState(world.root);
-        await publishRun(world, models.bundle);
+        await publishRun(world, models().bundle);
         expect((await readerState(world.root)).replaceAll(/"audit":"[^"]*"/g, '')).toBe(
           (await readerState(fresh.root)).replaceAll(/"audit":"[^"]*"/g, ''),
         );
