@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GateAction, GateSettings } from '../job/gateSettings.ts';
 
 /** The name of a gate is its key in the job document. */
-export type GateName = Exclude<keyof GateSettings, 'audit'> | 'audit';
+export type GateName = keyof GateSettings;
 
 export const verdictSchema = z.strictObject({
   gate: z.string(),

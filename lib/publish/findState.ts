@@ -2,8 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { below, manifestPath, pointerPath } from './outputLayout.ts';
-import type { Pointer, Publication } from './pointer.ts';
-import { readPointer } from './pointer.ts';
+import { type Pointer, type Publication, readPointer } from './pointer.ts';
 import { refuseNoRoot } from './publishedState.ts';
 
 /** One state of a partition's scores, visible or not. */

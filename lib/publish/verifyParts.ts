@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { SequentialFile } from '../arrow/sequentialFile.ts';
 import { ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -26,16 +26,9 @@ export async function verifyParts(root: string, { partition, parts }: PublishedP
     if (known === undefined) return `${path}: it is gone`;
     if (known.sizeBytes !== sizeBytes)
       return `${path}: expected ${sizeBytes} bytes, found ${known.sizeBytes}`;
-    const file = await storage.open(uri, known);
+    const file = new SequentialFile(await storage.open(uri, known), PIECE_BYTES);
     try {
-      const hash = createHash('sha256');
-      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, sizeBytes));
-      for (let at = 0; at < sizeBytes; at += piece.length) {
-        const bytes = piece.subarray(0, Math.min(piece.length, sizeBytes - at));
-        await file.readInto(bytes, at);
-        hash.update(bytes);
-      }
-      const digest = hash.digest('hex');
+      const digest = await file.digest();
       return digest === sha256 ? undefined : `${path}: expected sha256 ${sha256}, found ${digest}`;
     } finally {
       await file.close();
