@@ -20,8 +20,8 @@ export interface BlockTarget {
   readonly at: number;
 }
 
-/** Does its work for rows [start, end) of a batch. */
-export type GatherStep = (start: number, end: number) => void;
+/** Does its work for the first rows of a batch. */
+export type GatherStep = (rowCount: number) => void;
 
 /**
  * Reads columns of a table's rows as float32. One class for each way in which tables are stored. All that doesn't change from
@@ -68,11 +68,11 @@ class Float32Reader implements TableReader {
     const inPairs = this.#inPairs(target);
     const steps = this.#passes(target).map((pass): GatherStep => {
       if (inPairs === undefined || pass.count % 2 === 1) {
-        return (start, end) => copyColumns(rows, source, target, start, end, pass);
+        return (rowCount) => copyColumns(rows, source, target, rowCount, pass);
       }
       const { count, first, tableWidth, at } = pass;
       const halved = { count: count / 2, first: first / 2, tableWidth: tableWidth / 2, at: at / 2 };
-      return (start, end) => copyPairs(inPairs.rows, source, inPairs.target, start, end, halved);
+      return (rowCount) => copyPairs(inPairs.rows, source, inPairs.target, rowCount, halved);
     });
     return inOrder(steps);
   }
@@ -80,9 +80,7 @@ class Float32Reader implements TableReader {
   pooler(source: ListSource, target: BlockTarget): GatherStep {
     const { rows } = this.#table;
     return inOrder(
-      this.#passes(target).map((pass): GatherStep => {
-        return (start, end) => poolColumns(rows, source, target, start, end, pass);
-      }),
+      this.#passes(target).map((pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass)),
     );
   }
 
@@ -111,8 +109,8 @@ class Float32Reader implements TableReader {
 }
 
 function inOrder(steps: readonly GatherStep[]): GatherStep {
-  return (start, end) => {
-    for (const step of steps) step(start, end);
+  return (rowCount) => {
+    for (const step of steps) step(rowCount);
   };
 }
 
@@ -120,13 +118,10 @@ function copyPairs(
   rows: Float64Array,
   { ids, width, position }: IdSource,
   { data, width: dataWidth }: { readonly data: Float64Array; readonly width: number },
-  start: number,
-  end: number,
+  rowCount: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  let to = start * dataWidth + at;
-  let idAt = start * width + position;
-  for (let row = start; row < end; row++, to += dataWidth, idAt += width) {
+  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
     const from = ids[idAt]! * tableWidth + first;
     data[to] = rows[from]!;
     if (count === 1) continue;
@@ -141,13 +136,10 @@ function copyColumns(
   rows: Float32Array,
   { ids, width, position }: IdSource,
   { data, width: dataWidth }: BlockTarget,
-  start: number,
-  end: number,
+  rowCount: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  let to = start * dataWidth + at;
-  let idAt = start * width + position;
-  for (let row = start; row < end; row++, to += dataWidth, idAt += width) {
+  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
     const from = ids[idAt]! * tableWidth + first;
     data[to] = rows[from]!;
     if (count === 1) continue;
@@ -173,17 +165,14 @@ function poolColumns(
   rows: Float32Array,
   { ids, weights, width, position, length }: ListSource,
   { data, width: dataWidth }: BlockTarget,
-  start: number,
-  end: number,
+  rowCount: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  let to = start * dataWidth + at;
-  let begin = start * width + position;
-  for (let row = start; row < end; row++, to += dataWidth, begin += width) {
+  for (let row = 0, to = at, begin = position; row < rowCount; row++, to += dataWidth, begin += width) {
     let [a, b, c, d] = [float32(0), float32(0), float32(0), float32(0)];
     let [e, f, g, h] = [float32(0), float32(0), float32(0), float32(0)];
     let common = 0;
-    for (let value = begin, last = begin + length; value < last; value++) {
+    for (let value = begin, end = begin + length; value < end; value++) {
       const weight = weights[value]!;
       if (weight === 0) continue;
       common = weight;
