@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { messageOf } from '../base/errors.ts';
-import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
+import { decodeCommentedJson, parseDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { badRowsSchema } from './badRows.ts';
@@ -109,16 +109,13 @@ export function parseJob(document: unknown): JobDocument {
 }
 
 /**
- * Relative paths in it start at the working folder.
+ * Relative paths in it start at the working folder. It may hold comments.
  * @throws ProblemsError JOB_INVALID with every problem
  */
 export async function readJob(file: string): Promise<JobDocument> {
   const bytes = await storageFor(file).readWhole(file);
-  const job = decodeDocument(bytes, jobDocumentSchema, {
-    code: 'JOB_INVALID',
-    summary: 'the job document is invalid',
-    file,
-  });
+  const description = { code: 'JOB_INVALID', summary: 'the job document is invalid', file };
+  const job = parseDocument(decodeCommentedJson(bytes, description), jobDocumentSchema, description);
   const { model } = job;
   return {
     ...job,
