@@ -1,4 +1,3 @@
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import type { z } from 'zod';
 import { type ErrorLocation, messageOf, Ncs4cvrError, ProblemsError } from './errors.ts';
 
@@ -69,25 +68,6 @@ export function decodeJson(
   }
 }
 
-/**
- * A document that people write: JSON that may hold comments and commas behind the last item.
- * @throws Ncs4cvrError with the given code, naming line and column of every fault
- */
-export function decodeCommentedJson(
-  source: Uint8Array,
-  description: Pick<DocumentDescription, 'code' | 'file'>,
-): unknown {
-  const text = new TextDecoder().decode(source);
-  const errors: ParseError[] = [];
-  const document: unknown = parse(text, errors, { allowTrailingComma: true });
-  if (errors.length === 0) return document;
-  const faults = errors.map(({ error, offset }) => {
-    const before = text.slice(0, offset).split('\n');
-    return `line ${before.length}, column ${before.at(-1)!.length + 1}: ${printParseErrorCode(error)}`;
-  });
-  throw new ProblemsError(description.code, 'not JSON', faults, placeOf(description));
-}
-
 /** A document's bytes; equal documents that were made alike have equal bytes. */
 export function encodeJson(document: object): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(document, null, 1)}\n`);
@@ -98,7 +78,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function placeOf({ file }: Pick<DocumentDescription, 'file'>): ErrorLocation {
+/** Where an error of a document lies. */
+export function placeOf({ file }: Pick<DocumentDescription, 'file'>): ErrorLocation {
   return file === undefined ? {} : { file };
 }
 

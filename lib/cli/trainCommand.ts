@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { decodeCommentedJson, isRecord } from '../base/jsonDocument.ts';
+import { decodeCommentedJson } from '../base/commentedJson.ts';
+import { isRecord } from '../base/jsonDocument.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
 import { storageFor } from '../storage/openStorage.ts';

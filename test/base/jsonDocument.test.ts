@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Ncs4cvrError, ProblemsError } from '../../lib/base/errors.ts';
 import {
-  decodeCommentedJson,
   decodeDocument,
   decodeJson,
   encodeJson,
@@ -109,28 +108,4 @@ it('a record is a JSON object, not an array and not null', () => {
     false,
     false,
   ]);
-});
-
-describe('a document that people write', () => {
-  const decode = (text: string) => decodeCommentedJson(new TextEncoder().encode(text), description);
-
-  it('may hold comments and a comma behind the last item', () => {
-    expect(decode('// head\n{ "a": [1, 2,], /* why */ "b": "http://x", }')).toEqual({
-      a: [1, 2],
-      b: 'http://x',
-    });
-  });
-
-  it('names line and column of every fault, and the file', () => {
-    const error = errorOf(() => decode('{\n "a": 1\n "b": }'));
-    expect(error).toMatchObject({ code: 'THING_INVALID', location: { file: 's3://b/thing.json' } });
-    expect((error as ProblemsError).problems).toEqual([
-      'line 3, column 2: CommaExpected',
-      'line 3, column 7: ValueExpected',
-    ]);
-  });
-
-  it('is not empty', () => {
-    expect(() => decode('')).toThrow('ValueExpected');
-  });
 });
