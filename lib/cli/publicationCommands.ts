@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
-import { readJob } from '../job/jobDocument.ts';
 import { dayRange } from '../job/listPartitions.ts';
+import { readJob } from '../job/readJob.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';

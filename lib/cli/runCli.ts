@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
 import { diffCommand } from './diffCommand.ts';
 import { explainCommand } from './explainCommand.ts';
+import { initCommand } from './initCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
@@ -34,6 +35,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   for (const command of [
+    initCommand,
     trainCommand,
     compareCommand,
     scoreCommand,

@@ -5,7 +5,7 @@ import { sha256 } from '../../lib/base/digest.ts';
 import { readChannel } from '../../lib/channels/channelDocument.ts';
 import { judgePublication } from '../../lib/gates/judgePublication.ts';
 import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
-import { readJob } from '../../lib/job/jobDocument.ts';
+import { readJob } from '../../lib/job/readJob.ts';
 import type { ModelReference } from '../../lib/profile/modelReference.ts';
 import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
 import { readAudit } from '../../lib/publish/audit.ts';
