@@ -20,7 +20,7 @@ import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
   readonly scores?: string;
@@ -159,6 +159,7 @@ interface RollbackOptions {
   readonly reason: string;
   readonly to?: string;
   readonly bus?: string;
+  readonly json?: boolean;
 }
 
 export function rollbackCommand(finish: (exitCode: number) => void): Command {
@@ -169,15 +170,19 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
-    .action(async ({ scores, partition, reason, to, bus }: RollbackOptions) => {
+    .option('--json', 'print the pointer, and whether it has changed, as one JSON object')
+    .action(async ({ scores, partition, reason, to, bus, json }: RollbackOptions) => {
       await refuseNoRoot(scores);
       const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
       const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';
-      process.stdout.write(
-        `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
-          `${what}held until a run lifts it (plan --lift-hold)\n`,
-      );
+      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
+      else {
+        process.stdout.write(
+          `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
+            `${what}held until a run lifts it (plan --lift-hold)\n`,
+        );
+      }
       if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
       finish(EXIT_DONE);
     });
@@ -187,6 +192,7 @@ interface GcOptions {
   readonly scores: string;
   readonly days: number;
   readonly apply?: boolean;
+  readonly json?: boolean;
 }
 
 export function gcCommand(finish: (exitCode: number) => void): Command {
@@ -199,12 +205,18 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
         .argParser(wholeNumber(LEAST_GARBAGE_DAYS, 36_500)),
     )
     .option('--apply', 'delete; parts are deleted by a call a day or more after their receipts')
-    .action(async ({ scores, days, apply = false }: GcOptions) => {
+    .option('--json', 'print the objects and their size as one JSON object')
+    .action(async ({ scores, days, apply = false, json }: GcOptions) => {
       const { files, sizeBytes, condemnedParts } = await collectGarbage(scores, {
         olderThanDays: days,
         apply,
         nowMillis: Date.now(),
       });
+      if (json) {
+        printJson({ isDeleted: apply, objects: files.map(({ uri }) => uri), sizeBytes, condemnedParts });
+        finish(EXIT_DONE);
+        return;
+      }
       for (const { uri } of files) process.stdout.write(`${uri}\n`);
       process.stderr.write(
         `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +

@@ -69,9 +69,9 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {
-  const { epoch, epochs, rowsPerSecond, losses, secondsLeft, validation } = progress;
+  const { epoch, epochs, rowsPerSecond, losses, secondsLeft, validation, isLearningMasks } = progress;
   const state =
-    `epoch ${epoch + 1}/${epochs}  ${formatCount(rowsPerSecond)} rows/s  ` +
+    `${isLearningMasks ? 'masks ' : ''}epoch ${epoch + 1}/${epochs}  ${formatCount(rowsPerSecond)} rows/s  ` +
     `loss click ${losses.click.toFixed(4)} conversion ${losses.conversion.toFixed(4)}`;
   const left = `${formatSeconds(secondsLeft)} left`;
   if (validation === undefined) line.update(`${state}  ${left}`);

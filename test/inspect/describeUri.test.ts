@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { describeUri } from '../../lib/inspect/describeUri.ts';
+import { describeUri, descriptionText } from '../../lib/inspect/describeUri.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -21,7 +21,9 @@ beforeAll(async () => {
 
 /** The lines as cells: columns stand two or more spaces apart. */
 async function cellsOf(uri: string): Promise<string[][]> {
-  return (await describeUri(uri)).split('\n').map((line) => line.split(/ {2,}/));
+  return descriptionText(await describeUri(uri))
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
 }
 
 describe('describeUri', () => {
@@ -85,7 +87,7 @@ describe('describeUri', () => {
     const output = join(folder, 'keys.arrow');
     writeFileSync(input, keyShard(keyRows(10), 10));
     await scoreInput(input, output, withRowKeys(model.bundle, KEY_NAMES), { workers: 1 });
-    const lines = (await describeUri(output)).split('\n');
+    const lines = descriptionText(await describeUri(output)).split('\n');
     const head = lines.findIndex((line) => /^id +unsigned/.test(line));
     expect(lines.slice(head + 1)).toHaveLength(5);
     // Row 1 is null in every nullable column.
