@@ -85,6 +85,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/recipe',
   ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
+  'lib/api': [
+    'lib/storage',
+    'lib/job',
+    'lib/bundle',
+    'lib/scoring',
+    'lib/publish',
+    'lib/channels',
+    'lib/recipe',
+  ],
   'lib/cli': [
     'lib/storage',
     'lib/job',

@@ -12,6 +12,11 @@ export async function readJob(file: string): Promise<JobDocument> {
   const bytes = await storageFor(file).readWhole(file);
   const description = { code: 'JOB_INVALID', summary: 'the job document is invalid', file };
   const job = parseDocument(decodeCommentedJson(bytes, description), jobDocumentSchema, description);
+  return withAbsoluteUris(job);
+}
+
+/** Relative paths start at the working folder. */
+export function withAbsoluteUris(job: JobDocument): JobDocument {
   const { model } = job;
   return {
     ...job,
