@@ -17,6 +17,7 @@ import {
   judgeScoreMeans,
   judgeSliceMeans,
 } from './judgeScores.ts';
+import { judgeWorstShard } from './judgeWorstShard.ts';
 import { type GateName, type Measurement, skipped, type Verdict, verdictOf } from './verdict.ts';
 
 /** What was published under other dates, as far as it was looked at. */
@@ -108,6 +109,10 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);
   const features = known((there) => judgeFeatureDistributions(candidate, there, featureDistributions));
   judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
+  const { worstShard } = settings;
+  const worst = known((there) => judgeWorstShard(candidate, earlier, there, worstShard));
+  const whyNot = reference === undefined ? noReference : 'every feature has a value that the model knows';
+  judge('worstShard', worstShard.action, worst, VALIDATION, whyNot);
   const labels = () => judgeCalibration(candidate, calibration);
   judge('calibration', calibration.action, labels, '', 'too few labels are there');
   return verdicts;

@@ -5,10 +5,10 @@ import { joinPath } from '../storage/uri.ts';
 
 /**
  * Of pointers, manifests, receipts and what stands beside them. 1 named absolute URIs, and one shard per part; 2 had receipts
- * without profiles.
+ * without profiles, 3 without worst spans.
  */
-export const OUTPUT_FORMAT_VERSION = 3;
-const OUTDATED_VERSIONS: readonly unknown[] = [1, 2];
+export const OUTPUT_FORMAT_VERSION = 4;
+const OUTDATED_VERSIONS: readonly unknown[] = [1, 2, 3];
 
 // Where things are below an output root (docs/publish-protocol.md), as paths. A partition is a path such as `dt=2022-05-06`.
 export const partPath = (partition: string, partId: string): string => `parts/${partition}/${partId}.arrow`;

@@ -143,6 +143,11 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
     sha256: HEX,
     statistics: { pctr: scores, pcvr: scores, pctcvr: scores },
     profile: PROFILE,
+    worstSpans: PROFILE.features.map(({ name }) => ({
+      name,
+      missing: { span: 0, count: 3, of: 9 },
+      unseen: null,
+    })),
     keys: {
       types: [{ name: 'id', type: 'Int64' }],
       spans: ['0123456789abcdef'],

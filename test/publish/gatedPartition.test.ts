@@ -137,6 +137,29 @@ describe('the gates, with their defaults', () => {
     LIMIT,
   );
 
+  it.each<[string, (row: FunnelRow) => FunnelRow, string]>([
+    ['no value in a feature', (row) => ({ ...row, age: null }), 'worstShard age'],
+    ['ids of another space', (row) => ({ ...row, item_id: row.item_id + 1_000_000n }), 'worstShard item_id'],
+  ])(
+    'block a night of which one shard of twenty has %s, and name it; and let the same night pass without',
+    async (_, spoil, expected) => {
+      const place = await published();
+      const shards = Array.from({ length: 20 }, (_, shard) => today.slice(shard * 75, (shard + 1) * 75));
+      const nameOf = (shard: number) => `part-${String(shard).padStart(2, '0')}.parquet`;
+      const spoilt = 7;
+      for (const [shard, rows] of shards.entries()) {
+        await put(place, TODAY, nameOf(shard), shard === spoilt ? rows.map(spoil) : rows);
+      }
+      const outcome = await publishDay(place, TODAY);
+      expect(blocks(outcome)).toEqual([expected]);
+      const { problems } = outcome as Extract<PublishOutcome, { kind: 'refused' }>;
+      expect(problems).toEqual([expect.stringContaining(`100.0% of the 75 values in ${nameOf(spoilt)} `)]);
+      await put(place, TODAY, nameOf(spoilt), shards[spoilt]!);
+      expect((await publishDay(place, TODAY)).kind).toBe('published');
+    },
+    LIMIT,
+  );
+
   it(
     'are off, or warn, where the job says so',
     async () => {
