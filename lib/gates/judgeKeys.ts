@@ -29,7 +29,7 @@ export function judgeRepeatedKeys(
   return isKnown ? measured : { ...measured, atMost: 'warn' };
 }
 
-/** A span of this partition that was published under another date, too. */
+/** A span of this partition that was published under another date, too, or lies there in the input. */
 export interface RepeatedSpan {
   readonly shard: string;
   readonly rows: number;
@@ -39,11 +39,17 @@ export interface RepeatedSpan {
 
 const NAMED_SPANS = 3;
 
+const REPEATED = {
+  rows: 'rows were published there already',
+  keys: 'keys were published there already',
+  files: 'rows are in the same files there, byte for byte',
+};
+
 /** Of every other date that has spans in common with this one: how many rows those have. None is within bounds. */
 export function judgeRepeatedContent(
   repeated: readonly RepeatedSpan[],
   compared: readonly string[],
-  subject: 'rows' | 'keys',
+  subject: keyof typeof REPEATED,
 ): Measurement[] {
   return compared.map((against) => {
     const spans = repeated.filter(({ partition }) => partition === against);
@@ -51,7 +57,7 @@ export function judgeRepeatedContent(
     const names = [...new Set(spans.map(({ shard }) => shard))];
     const more = names.length > NAMED_SPANS ? ` and ${names.length - NAMED_SPANS} more` : '';
     const where = names.length === 0 ? '' : `, of ${names.slice(0, NAMED_SPANS).join(', ')}${more}`;
-    const reason = `${rows} ${subject} were published there already${where}`;
+    const reason = `${rows} ${REPEATED[subject]}${where}`;
     return { subject, found: rows, bound: 0, isWithin: rows === 0, against, reason };
   });
 }

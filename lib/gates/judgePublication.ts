@@ -28,6 +28,9 @@ export interface RepeatedContent {
   readonly rows: readonly RepeatedSpan[];
   /** The same keys with other scores. */
   readonly keys: readonly RepeatedSpan[];
+  /** Of the same run's days of which nothing is published: partitions that were looked at, and spans of files that lie there, too. */
+  readonly unpublished: readonly string[];
+  readonly files: readonly RepeatedSpan[];
 }
 
 /** All that gates know of a partition. */
@@ -74,8 +77,11 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const { action, sameKeys } = settings.repeatedContent;
   const { compared } = repeatedContent;
   const dates = 'other dates';
-  const alone = 'no other date is published near this one';
-  const content = () => judgeRepeatedContent(repeatedContent.rows, compared, 'rows');
+  const alone = 'no other date is published near this one, or in the same run before it';
+  const content = () => [
+    ...judgeRepeatedContent(repeatedContent.rows, compared, 'rows'),
+    ...judgeRepeatedContent(repeatedContent.files, repeatedContent.unpublished, 'files'),
+  ];
   judge('repeatedContent', action, content, dates, alone);
   const others = () =>
     judgeRepeatedContent(repeatedContent.keys, compared, 'keys').filter(({ isWithin }) => !isWithin);

@@ -43,6 +43,12 @@ export interface Judged {
   >;
 }
 
+/** A day of the same run of which nothing was published when the run was planned. */
+export interface UnpublishedDay {
+  readonly partition: string;
+  readonly rows: number;
+}
+
 /** What a publication is compared with. */
 export interface Earlier {
   /** The visible state of the same partition. */
@@ -51,6 +57,8 @@ export interface Earlier {
   readonly previous: Judged | undefined;
   /** Of the same weekday before, unless that is `previous`. */
   readonly weekday: Judged | undefined;
+  /** The nearest day before, where no day before is published. */
+  readonly unpublished?: UnpublishedDay | undefined;
 }
 
 /** The publication to be judged. */

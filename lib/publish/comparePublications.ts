@@ -31,7 +31,7 @@ export async function compareContent(
   { action }: GateSettings['repeatedContent'],
   names: readonly PublicationName[],
   read: (name: PublicationName) => Promise<Manifest | undefined>,
-): Promise<RepeatedContent> {
+): Promise<Pick<RepeatedContent, 'compared' | 'rows' | 'keys'>> {
   const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
   const scored = scoredOf(manifest);
   const compared: string[] = [];
