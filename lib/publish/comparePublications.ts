@@ -14,12 +14,7 @@ export async function countRepeatedKeys(
   { action }: GateSettings['repeatedKeys'],
 ): Promise<RepeatedRows | undefined> {
   if (action === 'off') return undefined;
-  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts.map(asScored));
-  const named = examples.map(({ key, rows: found }) => {
-    const where = found.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${pctr}, pCVR ${pcvr})`);
-    return `${key} in ${where.join(' and ')}`;
-  });
-  return { rows, repeatedRows, examples: named };
+  return findRepeatedKeys(root, parts.map(asScored));
 }
 
 /**

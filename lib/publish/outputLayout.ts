@@ -33,6 +33,16 @@ export const brokenShardPath = (partition: string, id: string): string => `broke
 /** @param name a digest, with a word for what it is of */
 export const planPath = (name: string): string => `plans/${name}.json`;
 
+/**
+ * Of an output root: roots of shadow runs. Hidden, so that neither this project's listings nor those of engines look into it.
+ */
+export const SHADOW_FOLDER = '_shadow';
+
+/** Whether a root lies where shadow runs put theirs by default: no reader sees what it shows. */
+export function isShadowRoot(root: string): boolean {
+  return root.split('/').includes(SHADOW_FOLDER);
+}
+
 /** The URI of a path below an output root. */
 export function below(root: string, path: string): string {
   return joinPath(root, path);

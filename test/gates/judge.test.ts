@@ -332,6 +332,40 @@ describe('calibration', () => {
   });
 });
 
+it('a reason shows the beginnings of repeated keys and rounded scores; the examples have them whole', () => {
+  const key = `request="${'x'.repeat(500)}"`;
+  const [pctr, pcvr] = [0.3, 1e-9].map(Math.fround) as [number, number];
+  const examples = [
+    {
+      key,
+      rows: [
+        { shard: 'a.parquet', pctr, pcvr },
+        { shard: 'b.parquet', pctr: 1, pcvr: 0 },
+      ],
+    },
+  ];
+  const measured = judgeRepeatedKeys(
+    { rows: 100, repeatedRows: 1, examples },
+    reference(),
+    DEFAULT_GATES.repeatedKeys,
+  );
+  expect(measured.reason).toMatch(
+    /such as request="x{71}… in a\.parquet \(pCTR 0\.3, pCVR 1e-9\) and b\.parquet \(pCTR 1, pCVR 0\)$/,
+  );
+  const verdict = verdictOf('repeatedKeys', 'block', measured);
+  expect(verdict.examples).toEqual([
+    `${key} in a.parquet (pCTR 0.3, pCVR 1e-9) and b.parquet (pCTR 1, pCVR 0)`,
+  ]);
+  const exact = Math.fround(0.123456789);
+  const other = [{ key: 'k', rows: [{ shard: 'a', pctr: exact, pcvr: exact }] }];
+  const { examples: whole } = judgeRepeatedKeys(
+    { rows: 9, repeatedRows: 1, examples: other },
+    reference(),
+    DEFAULT_GATES.repeatedKeys,
+  );
+  expect(Math.fround(Number(/pCTR ([^,]+),/.exec(whole![0]!)![1]))).toBe(exact);
+});
+
 describe('the worst shard', () => {
   const ROWS = 100_000;
   const shard = (count: number, of: number): WorstShard => ({ shard: 'part-7.parquet', count, of });
