@@ -7,7 +7,7 @@ import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { readManifest } from '../publish/manifest.ts';
-import { below } from '../publish/outputLayout.ts';
+import { below, isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import {
@@ -66,11 +66,14 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         } else if (scores !== undefined) {
           const pointers = await publicationStatus(scores);
           const blocked = await blockedPartitions(scores);
+          const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
           const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
           const lines = blocked
             .map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`)
             .join('');
-          process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${text}${lines}`);
+          process.stdout.write(
+            json ? `${JSON.stringify({ pointers, blocked })}\n` : `${head}${text}${lines}`,
+          );
           if (verify) await verifyPublished(scores, pointers);
         } else {
           command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });

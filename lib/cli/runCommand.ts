@@ -113,14 +113,12 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       });
       line.clear();
       const outcomes = executed.map<object | string>((each) =>
-        json ? asJson(each) : summarise(carriedOut.root, each),
+        json ? asJson(each) : summarise(carriedOut.root, each, shadow !== undefined),
       );
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
         process.stdout.write(
-          json
-            ? `${JSON.stringify({ outcomes, ...report.json })}\n`
-            : [...outcomes.map((line) => `in the shadow, ${line}`), report.text].join(''),
+          json ? `${JSON.stringify({ outcomes, ...report.json })}\n` : [...outcomes, report.text].join(''),
         );
       } else {
         process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));
@@ -129,10 +127,16 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function summarise(root: string, { partition, partsScored, outcome }: ExecutedPartition): string {
+function summarise(
+  root: string,
+  { partition, partsScored, outcome }: ExecutedPartition,
+  isShadow: boolean,
+): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
   const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
-  const kind = isBlocked ? 'blocked' : outcome.kind;
+  const told = isBlocked ? 'blocked' : outcome.kind;
+  // Nothing is: no reader sees it.
+  const kind = !isShadow ? told : told === 'published' ? 'in the shadow' : `in the shadow, ${told}`;
   return `${partition}: ${kind}, ${scored} scored${describe(outcome, root)}\n`;
 }
 

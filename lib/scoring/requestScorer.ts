@@ -5,8 +5,9 @@ import { decodeRowGroups, type ReadRowGroupBytes } from '../parquet/decodeRowGro
 import { readRanges } from '../parquet/readRowGroup.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
+import { SpanTally } from '../profile/spanTally.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { type BadRowCell, withoutBadRows } from './badCells.ts';
+import { type BadRowCell, countBadRows, withoutBadRows } from './badCells.ts';
 import type { RequestedRowGroup, ScoredRows, ScoringRequest, WorkerSetup } from './scoringProtocol.ts';
 
 /** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
@@ -47,13 +48,15 @@ export class RequestScorer {
     const { batches, badCells } = this.#decode(await readAll(rowGroups), leaveOutBadRows);
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
     this.#counter.reset();
-    const scores = await this.#scoreBatches(batches);
+    const tally = new SpanTally(this.#encoder.counts, rowsOfSpans(rowGroups, badCells));
+    const scores = await this.#scoreBatches(batches, tally);
     const profile = this.#counter.profile(this.#encoder.counts);
     const labels = isAsked && this.#labels ? countLabels(batches, this.#labels, scores) : undefined;
     return {
       ...scores,
       columnsIpc: encodeColumns(batches, this.#passedOn),
       profile: labels === undefined ? profile : { ...profile, labels },
+      spans: tally.found,
       badCells,
     };
   }
@@ -73,7 +76,7 @@ export class RequestScorer {
   }
 
   /** Fills the session's batch across the bounds of batches, row groups and shards: only the last one is padded. */
-  async #scoreBatches(batches: readonly RecordBatch[]) {
+  async #scoreBatches(batches: readonly RecordBatch[], tally: SpanTally) {
     const rowCount = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const [pctr, pcvr, pctcvr] = [0, 1, 2].map(() => new Float32Array(rowCount)) as [
       Float32Array<ArrayBuffer>,
@@ -93,8 +96,9 @@ export class RequestScorer {
     };
     for (const batch of batches) {
       for (let start = 0; start < batch.numRows; ) {
-        const end = Math.min(batch.numRows, start + SCORING_BATCH_ROWS - filledRows);
+        const end = Math.min(batch.numRows, start + SCORING_BATCH_ROWS - filledRows, start + tally.rowsLeft);
         this.#encoder.encode(batch, start, end, this.#session.rows, filledRows);
+        tally.encoded(end - start);
         filledRows += end - start;
         start = end;
         if (filledRows === SCORING_BATCH_ROWS) await scoreFilled();
@@ -120,6 +124,18 @@ async function readAll(rowGroups: readonly RequestedRowGroup[]): Promise<ReadRow
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
+}
+
+/** Rows of neighbouring row groups of one span, without those that are left out. */
+function rowsOfSpans(rowGroups: readonly RequestedRowGroup[], badCells: readonly BadRowCell[]) {
+  const spans: { span: number; rows: number }[] = [];
+  for (const [index, { span, reads }] of rowGroups.entries()) {
+    const rows = reads.rowCount - countBadRows(badCells.filter(({ rowGroup }) => rowGroup === index));
+    const last = spans.at(-1);
+    if (last?.span === span) last.rows += rows;
+    else spans.push({ span, rows });
+  }
+  return spans;
 }
 
 /** Shards may differ in whether a column may be null, and a stream has one schema: the caller knows the right one. */
