@@ -26,7 +26,8 @@ export function dataTable({ caption, columns, rows }: DataTable): Html {
   const isWide = columns.length > MOST_PHONE_COLUMNS;
   const kindOf = (index: number) => columns[index]?.kind ?? 'text';
   const cell = (value: string | number | Html, index: number) => {
-    if (index === 0) return html`<th role="rowheader" scope="row">${value}</th>`;
+    if (index === 0)
+      return html`<th role="rowheader" scope="row">${typeof value === 'string' ? breakable(value) : value}</th>`;
     const title = columns[index]!.title;
     return html`<td role="cell" class="${kindOf(index)}"${isWide && title !== '' && html` data-label="${title}"`}>${value}</td>`;
   };
@@ -36,9 +37,9 @@ export function dataTable({ caption, columns, rows }: DataTable): Html {
 <tbody role="rowgroup">${rows.map((row) => html`<tr role="row">${row.map(cell)}</tr>\n`)}</tbody></table></div>`;
 }
 
-/** Names such as `click.auc` may go on in the next line after a point. */
+/** Names such as `click.auc` and `repeatedContent` may go on in the next line after a point or before a capital. */
 function breakable(title: string): Html {
-  return html`${title.split(/(?<=\.)/).map((piece, index) => html`${index > 0 && new Html('<wbr>')}${piece}`)}`;
+  return html`${title.split(/(?<=\.)|(?<=[a-z])(?=[A-Z])/).map((piece, index) => html`${index > 0 && new Html('<wbr>')}${piece}`)}`;
 }
 
 /** Folded away until somebody asks for it. */

@@ -38,6 +38,7 @@ export function secondsText(seconds: number | null | undefined): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole >= 2 * 86_400) return `${Math.floor(whole / 86_400)} days`;
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 

@@ -37,7 +37,7 @@ code { font: 0.92em ui-monospace, monospace; overflow-wrap: anywhere; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.3rem 1.1rem; padding: 0; margin: 0.8rem 0 0; }
 section { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 1.1rem 1.25rem; margin: 1.1rem 0; }
 body > footer { color: var(--muted); padding-bottom: 2rem; font-size: 0.85rem; }
-dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 0.7rem 1.2rem; margin: 0.6rem 0 1rem; }
+dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 0.7rem 1.2rem; margin: 0.6rem 0 1rem; }
 dl.facts dt { color: var(--muted); font-size: 0.85rem; }
 dl.facts dd { margin: 0; font-size: 1.1rem; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 dl.facts dd small { display: block; font-size: 0.8rem; font-weight: 400; color: var(--muted); }
@@ -54,6 +54,14 @@ tbody th { color: var(--ink); min-width: 7rem; }
 .number { text-align: right; }
 td.number { overflow-wrap: normal; white-space: nowrap; }
 td.long { min-width: 14rem; }
+table.calendar { border-collapse: separate; border-spacing: 3px; }
+table.calendar th { border: 0; padding: 0 0.3rem; text-align: center; min-width: 0; }
+table.calendar td { border: 0; padding: 0; width: 4.6rem; height: 3.3rem; }
+.day { display: block; height: 100%; border-radius: 6px; padding: 0.2rem 0.35rem; font-size: 0.78rem; line-height: 1.25; text-decoration: none; }
+a.day { text-decoration: underline; }
+.day b { font-size: 0.92rem; }
+.sign { display: none; }
+.months { display: flex; flex-wrap: wrap; gap: 0.6rem 2rem; }
 .break { white-space: normal; display: inline-block; }
 figure { margin: 0.9rem 0 0.3rem; }
 figcaption { color: var(--muted); font-size: 0.88rem; }
@@ -66,6 +74,9 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
 @media (max-width: 640px) {
   main, body > header, body > footer { padding-left: 0.8rem; padding-right: 0.8rem; }
   section { padding: 0.8rem 0.8rem; }
+  table.calendar td { width: 2.9rem; height: 2.9rem; } .day { padding: 0.15rem 0.2rem; font-size: 0.72rem; overflow: hidden; }
+  .sign { display: inline; } p.sign { display: block; }
+  .word { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   figure .desk { display: none; }
   figure .phone { display: block; }
   table.cards, table.cards caption, table.cards tbody, table.cards tr, table.cards th, table.cards td { display: block; width: 100%; }
