@@ -11,6 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/base': [],
   'lib/storage': [],
   'lib/metrics': [],
+  'lib/page': [],
   'lib/onnx': [],
   'lib/features': [],
   'lib/parquet': ['lib/storage'],
@@ -42,7 +43,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/bundle',
     'lib/scoring',
   ],
-  'lib/diff': ['lib/storage', 'lib/features', 'lib/profile', 'lib/arrow', 'lib/publish'],
+  'lib/diff': ['lib/storage', 'lib/features', 'lib/page', 'lib/profile', 'lib/arrow', 'lib/publish'],
   'lib/explain': [
     'lib/storage',
     'lib/features',
@@ -76,6 +77,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/comparison': [
     'lib/storage',
     'lib/features',
+    'lib/page',
     'lib/network',
     'lib/metrics',
     'lib/bundle',

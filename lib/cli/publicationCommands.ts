@@ -18,8 +18,10 @@ import {
 } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
+import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
+import { writeStatusPage } from './statusPage.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
@@ -27,6 +29,8 @@ interface StatusOptions {
   readonly job?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly html?: string;
+  readonly reports?: boolean;
   readonly json?: boolean;
   readonly verify?: boolean;
 }
@@ -48,6 +52,12 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     .addOption(new Option('--from <date>', 'with a job: from this day, YYYY-MM-DD').argParser(isoDate))
     .addOption(new Option('--to <date>', 'with a job: up to this day').argParser(isoDate))
     .option(
+      '--html <file>',
+      'write a page too: calendar, rows, scores and drift from day to day, and every partition',
+      parseUri,
+    )
+    .option('--reports', "with --html: write every partition's report into reports/ beside it, and link them")
+    .option(
       '--json',
       'print the pointers and what is blocked, or with a job its partitions, as one JSON object',
     )
@@ -57,30 +67,38 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         'read every published part as well, and fail unless all have the bytes that were published',
       ).conflicts('job'),
     )
-    .action(
-      async ({ scores, job, from, to, json = false, verify = false }: StatusOptions, command: Command) => {
-        if (job !== undefined) {
-          const range = dayRange(from, to);
-          const found = await partitionStates(await readJob(job), range, Date.now());
-          process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
-        } else if (scores !== undefined) {
-          const pointers = await publicationStatus(scores);
-          const blocked = await blockedPartitions(scores);
-          const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
-          const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
-          const lines = blocked
-            .map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`)
-            .join('');
-          process.stdout.write(
-            json ? `${JSON.stringify({ pointers, blocked })}\n` : `${head}${text}${lines}`,
-          );
-          if (verify) await verifyPublished(scores, pointers);
-        } else {
-          command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+    .action(async (options: StatusOptions, command: Command) => {
+      const { scores, job, from, to, html, reports = false, json = false, verify = false } = options;
+      if (reports && html === undefined) {
+        command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
+      }
+      if (job !== undefined) {
+        const range = dayRange(from, to);
+        const document = await readJob(job);
+        const found = await partitionStates(document, range, Date.now());
+        if (html !== undefined) {
+          const { states, missingDays } = found;
+          const page = { file: html, root: document.scores, states, missingDays };
+          await writeStatusPage({ ...page, withReports: reports });
         }
-        finish(EXIT_DONE);
-      },
-    );
+        process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
+      } else if (scores !== undefined) {
+        const pointers = await publicationStatus(scores);
+        const blocked = await blockedPartitions(scores);
+        if (html !== undefined) {
+          const states = statesOfRoot(pointers, blocked);
+          await writeStatusPage({ file: html, root: scores, states, missingDays: [], withReports: reports });
+        }
+        const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
+        const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
+        const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
+        process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${head}${text}${lines}`);
+        if (verify) await verifyPublished(scores, pointers);
+      } else {
+        command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+      }
+      finish(EXIT_DONE);
+    });
 }
 
 /** @throws ProblemsError PUBLISH_PART_DAMAGED with every damaged part, or manifest, of every partition */

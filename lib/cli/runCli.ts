@@ -12,6 +12,7 @@ import { promoteCommand } from './promoteCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';
 import { releaseCommand } from './releaseCommand.ts';
+import { reportCommand } from './reportCommand.ts';
 import { runCommand } from './runCommand.ts';
 import { scoreCommand } from './scoreCommand.ts';
 import { synthCommand } from './synthCommand.ts';
@@ -62,6 +63,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     resolveCommand,
     diffCommand,
     explainCommand,
+    reportCommand,
     releaseCommand,
     rollbackCommand,
     gcCommand,

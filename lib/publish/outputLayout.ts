@@ -30,6 +30,8 @@ export const blockedPath = (partition: string): string => `blocked/${partition}.
 export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
 export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
 export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;
+/** @param name begins with the time at which the run began */
+export const runRecordPath = (name: string): string => `run-records/${name}.json`;
 /** @param name a digest, with a word for what it is of */
 export const planPath = (name: string): string => `plans/${name}.json`;
 
