@@ -4,6 +4,7 @@ import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { profileBins } from '../profile/addProfiles.ts';
 import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import { takeSpareThread } from './spareThread.ts';
 import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
@@ -42,6 +43,11 @@ export class WorkerPool {
     const shared = new Uint8Array(new SharedArrayBuffer(setup.modelBytes.length));
     shared.set(setup.modelBytes);
     this.#setup = { ...setup, modelBytes: shared };
+    const spare = takeSpareThread();
+    if (spare === undefined) return;
+    // It opens its session while the first requests are planned.
+    spare.postMessage(this.#setup);
+    this.#idle.push(this.#adopt(spare));
   }
 
   /** Whether a file that has requests in flight may send one more: one more than there are threads. */
@@ -68,7 +74,11 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#live.size < this.size ? this.#start() : undefined);
+      const worker =
+        this.#idle.pop() ??
+        (this.#live.size < this.size
+          ? this.#adopt(new Worker(workerEntry(), { workerData: this.#setup }))
+          : undefined);
       if (worker === undefined) return;
       const pending = this.#waiting.shift()!;
       this.#running.set(worker, pending);
@@ -76,8 +86,7 @@ export class WorkerPool {
     }
   }
 
-  #start(): Worker {
-    const worker = new Worker(workerEntry(), { workerData: this.#setup });
+  #adopt(worker: Worker): Worker {
     this.#live.add(worker);
     let death: unknown;
     worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));
