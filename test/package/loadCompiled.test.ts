@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Script } from 'node:vm';
 import { beforeEach, expect, it } from 'vitest';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -12,9 +10,11 @@ const folder = temporaryFolder();
 const main = join(folder, 'main.js');
 const compiled = `${main}.compiled`;
 
-/** Loads the script as a packaged function does. */
-function load(): { readonly script: Script; readonly exports: { readonly answer: () => number } } {
-  return createRequire(import.meta.url)(join(folder, 'loadCompiled.cjs')).loadScript(main);
+/** Loads the script as a packaged function does, in a process that has compiled nothing like it before. */
+function load(): { readonly isRefused: boolean | undefined; readonly answer: number } {
+  const program = `const { script, exports } = require('./loadCompiled.cjs').loadScript(${JSON.stringify(main)});
+    console.log(JSON.stringify({ isRefused: script.cachedDataRejected, answer: exports.answer() }));`;
+  return JSON.parse(execFileSync(process.execPath, ['-e', program], { cwd: folder, encoding: 'utf8' }));
 }
 const compile = (...flags: string[]) =>
   execFileSync(process.execPath, [...flags, join(scripts, 'compileFunction.cjs'), main]);
@@ -24,22 +24,20 @@ beforeEach(() => {
   writeFileSync(main, 'exports.answer = () => 42;\n');
 });
 
-it('a script without compiled code is run', () => {
-  expect(load().exports.answer()).toBe(42);
+it('a script without compiled code is compiled and run', () => {
+  expect(load()).toEqual({ answer: 42 });
 });
 
 it('V8 takes the code that was compiled when the function was packaged', () => {
   compile();
-  const { script, exports } = load();
-  expect(script.cachedDataRejected).toBe(false);
-  expect(exports.answer()).toBe(42);
+  expect(load()).toEqual({ isRefused: false, answer: 42 });
 });
 
 it('there is code for a Node that lets code collect garbage, which V8 tells from one that does not', () => {
   compile('--expose-gc');
   expect(existsSync(`${main}.gc.compiled`)).toBe(true);
   writeFileSync(compiled, readFileSync(`${main}.gc.compiled`));
-  expect(load().script.cachedDataRejected).toBe(true);
+  expect(load()).toEqual({ isRefused: true, answer: 42 });
 });
 
 it.each([
@@ -49,7 +47,5 @@ it.each([
 ])('code %s is refused, and the script itself is run', (_, spoil, answer) => {
   compile();
   spoil();
-  const { script, exports } = load();
-  expect(script.cachedDataRejected).toBe(true);
-  expect(exports.answer()).toBe(answer);
+  expect(load()).toEqual({ isRefused: true, answer });
 });
