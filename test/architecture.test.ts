@@ -82,6 +82,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/masks',
     'lib/recipe',
   ],
+  'lib/quantise': ['lib/metrics', 'lib/onnx', 'lib/training'],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/cli': [
     'lib/storage',
