@@ -41,7 +41,7 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     // One day of training; about .71 when this was written. A broken column or label would give .5.
     expect(network.best.metrics.click.auc).toBeGreaterThan(0.65);
 
-    const { contract, layout, modelBytes } = bundle;
+    const { contract, layout, model } = bundle;
     const builder = new TrainingSetBuilder(new FeatureEncoder(contract), config.labels);
     const uri = `${dataUri}/dt=2022-05-01/part-0.parquet`;
     const wanted = [...columnRequirements(contract), ...labelRequirements(config.labels)];
@@ -54,7 +54,7 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     const expected = await forward.predict(network.weights, set);
     await forward.release();
 
-    const session = await ScoringSession.create(modelBytes, layout);
+    const session = await ScoringSession.create(model, layout);
     let largest = 0;
     for (let start = 0; start < ROWS; start += SCORING_BATCH_ROWS) {
       const count = Math.min(SCORING_BATCH_ROWS, ROWS - start);
