@@ -19,6 +19,8 @@ export interface Activation {
   readonly columnCount: number;
   /** float32 [C, columnCount], row-major. */
   readonly values: Float32Array;
+  /** A value that other rows may have though no calibration row has it: the grid holds it. */
+  readonly possible?: number;
 }
 
 const LARGEST = 255;
@@ -33,11 +35,11 @@ const SHARES = Array.from({ length: 20 }, (_, i) => 10 ** (-i / 19));
  * @param importance [columnCount], sum of the squares of a column's weights; columns of 0 count nowhere
  */
 export function fitActivationGrid(
-  { columnCount, values }: Activation,
+  { columnCount, values, possible = 0 }: Activation,
   importance: Float64Array,
 ): ActivationGrid {
-  let low = 0;
-  let high = 0;
+  let low = Math.min(0, possible);
+  let high = Math.max(0, possible);
   for (let i = 0; i < values.length; i++) {
     if (importance[i % columnCount] === 0) continue;
     if (values[i]! < low) low = values[i]!;
@@ -46,7 +48,9 @@ export function fitActivationGrid(
   if (low === high) return { step: 1, zeroPoint: 0 };
   const rowCount = values.length / columnCount;
   const stride = Math.max(1, Math.floor(rowCount / COMPARED_ROWS));
-  const grids = SHARES.map((share) => gridOver(low * share, high * share));
+  const grids = SHARES.map((share) =>
+    gridOver(Math.min(low * share, possible), Math.max(high * share, possible)),
+  );
   const errors = grids.map((grid) => {
     let error = 0;
     for (let row = 0; row < rowCount; row += stride) {

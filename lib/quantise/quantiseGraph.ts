@@ -3,6 +3,7 @@ import { attributeType, type ElementType, elementTypeCode } from '../onnx/onnxSc
 import { type Activation, type ActivationGrid, fitActivationGrid } from './activationGrid.ts';
 import type { DenseLayer } from './denseLayers.ts';
 import { integerWeights } from './integerWeights.ts';
+import { withoutUnused } from './withoutUnused.ts';
 
 /**
  * The model with its dense layers in integers. Written with standard operators only (QuantizeLinear and DequantizeLinear
@@ -165,16 +166,4 @@ function withFloatRelus(graph: GraphProto, sums: ReadonlySet<string>, zero: stri
     if (!outputs.has(name) && readers.every(({ opType }) => opType === 'QuantizeLinear')) return node;
     return { ...node, opType: 'Max', input: [node.input[0]!, zero] };
   });
-}
-
-/** What no output depends on is left out. */
-function withoutUnused(graph: GraphProto): GraphProto {
-  const used = new Set(graph.output.map(({ name }) => name));
-  const node: NodeProto[] = [];
-  for (const each of graph.node.toReversed()) {
-    if (!each.output.some((name) => used.has(name))) continue;
-    node.unshift(each);
-    for (const name of each.input) used.add(name);
-  }
-  return { ...graph, node, initializer: graph.initializer.filter(({ name }) => used.has(name)) };
 }
