@@ -16,6 +16,8 @@ export const MANIFEST_FILE = 'bundle.json';
 export const MODEL_FILE = 'model.onnx';
 export const GOLDEN_FILE = 'golden.arrow';
 export const REFERENCE_FILE = 'reference.json';
+/** Where the files of embedding tables lie. */
+export const EMBEDDINGS_FOLDER = 'embeddings/';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
 
@@ -120,6 +122,12 @@ export type BundleManifest = z.infer<typeof bundleManifestSchema>;
  */
 export function modelFileOf({ files }: BundleManifest): FileFacts {
   return files[MODEL_FILE];
+}
+
+/** Of all embedding files together: what a process that scores holds in memory, once for all threads. */
+export function embeddingsBytes({ files }: BundleManifest): number {
+  const tables = Object.entries(files).filter(([path]) => path.startsWith(EMBEDDINGS_FOLDER));
+  return tables.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0);
 }
 
 /** Does a bundle begin here? What it holds isn't looked at. */

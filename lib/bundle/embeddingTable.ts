@@ -2,6 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import { PIECE_BYTES } from './bundleFiles.ts';
+import { EMBEDDINGS_FOLDER } from './bundleManifest.ts';
 import {
   decodeHeader,
   type ElementType,
@@ -24,9 +25,6 @@ export interface EmbeddingTable {
 }
 
 const ROWS_TENSOR = 'rows';
-
-/** Where the files of tables lie below the bundle. */
-export const EMBEDDINGS_FOLDER = 'embeddings/';
 
 /** The file of a table below the bundle. */
 export function embeddingFile(table: string): string {

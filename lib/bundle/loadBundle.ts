@@ -13,12 +13,13 @@ import {
   type BundleManifest,
   bundleLayout,
   decodeBundleManifest,
+  EMBEDDINGS_FOLDER,
   GOLDEN_FILE,
   MANIFEST_FILE,
   MODEL_FILE,
   REFERENCE_FILE,
 } from './bundleManifest.ts';
-import { EMBEDDINGS_FOLDER, type EmbeddingTable, embeddingFile, tableOver } from './embeddingTable.ts';
+import { type EmbeddingTable, embeddingFile, tableOver } from './embeddingTable.ts';
 import type { ScoringModel } from './scoringSession.ts';
 import { verifyModel } from './verifyModel.ts';
 

@@ -2,7 +2,7 @@ import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
 import { StorageError } from '../base/errors.ts';
 import { formatFacts, formatTable } from '../base/textTable.ts';
-import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
+import { embeddingsBytes, isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { featureName } from '../features/contract.ts';
 import { openShard } from '../parquet/openShard.ts';
@@ -12,8 +12,9 @@ import type { RandomAccessFile } from '../storage/storage.ts';
 
 /** Loads and verifies the bundle as scoring does, then tells what it holds. */
 async function describeBundle(uri: string): Promise<string> {
-  const { manifest, contract, layout, reference } = await loadBundle(storageFor(uri), uri);
+  const { manifest, contract, layout, model, reference } = await loadBundle(storageFor(uri), uri);
   const { network, training, labels } = manifest;
+  const { trained, scored } = manifest.multiplyAddsPerRow;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
   const facts = formatFacts({
     'model bundle': uri,
@@ -21,6 +22,8 @@ async function describeBundle(uri: string): Promise<string> {
     network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
     'embedding rows': layout.embeddingRowCount,
     'model size': `${modelFileOf(manifest).sizeBytes} bytes`,
+    'embeddings size': `${embeddingsBytes(manifest)} bytes in ${model.tables.length} files`,
+    'multiply-adds': `${scored} per row, of ${trained} in the network as it was trained`,
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
