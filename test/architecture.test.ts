@@ -86,6 +86,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/masks',
     'lib/recipe',
   ],
+  'lib/quantise': [
+    'lib/storage',
+    'lib/features',
+    'lib/metrics',
+    'lib/onnx',
+    'lib/bundle',
+    'lib/training',
+    'lib/recipe',
+  ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/api': [
     'lib/storage',
@@ -108,6 +117,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/training',
     'lib/recipe',
     'lib/comparison',
+    'lib/quantise',
     'lib/synthesis',
     'lib/gates',
     'lib/publish',

@@ -51,6 +51,31 @@ type BundleFiles = Record<string, FileFacts> & Record<typeof MODEL_FILE | typeof
 
 const count = z.int().min(0);
 
+const changeOf = <T extends z.ZodType>(value: T) => z.strictObject({ before: value, after: value });
+
+/** How far a task's scores of the validation rows moved. */
+const accuracySchema = z.strictObject({
+  auc: changeOf(z.number().nullable()),
+  mean: changeOf(z.number()),
+  largestChange: z.number(),
+});
+
+/** What a bundle in fewer bits was made of, and what that changed. */
+const exportSchema = z.strictObject({
+  from: z.strictObject({ modelVersion: z.string(), modelSha256: sha256 }),
+  /** Of the dense layers, and of the embedding tables' rows. */
+  layers: z.enum(['float32', 'int8']),
+  tables: z.enum(['F32', 'F16', 'I8']),
+  /** Training rows that the layers' integers were fitted on. */
+  calibrationRows: count,
+  accuracy: z.strictObject({ click: accuracySchema, conversion: accuracySchema }),
+  codeVersion: z.string(),
+  finishedAt: z.iso.datetime(),
+});
+
+/** How a bundle in fewer bits was made. */
+export type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
+
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
 const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
@@ -111,6 +136,8 @@ const bundleManifestSchema = z.strictObject({
     finishedAt: z.iso.datetime(),
     seconds: z.number(),
   }),
+  /** Absent from a bundle as it was trained. */
+  exported: exportSchema.optional(),
   contract: featureContractSchema,
 });
 

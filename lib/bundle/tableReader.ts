@@ -1,4 +1,5 @@
 import type { EmbeddingTable } from './embeddingTable.ts';
+import { Float16Reader, Int8Reader } from './narrowTableReaders.ts';
 
 /** Joint row ids of one field: those of row r at r * width + position. */
 export interface IdSource {
@@ -29,7 +30,11 @@ export interface TableReader {
 }
 
 export function tableReader(table: EmbeddingTable, from: number, to: number): TableReader {
-  return new Float32Reader(table, from, to);
+  const { rows, scales, rowStart, width } = table;
+  const place = { rowStart, tableWidth: width, first: from, count: to - from };
+  if (rows instanceof Uint16Array) return new Float16Reader(rows, place);
+  if (rows instanceof Int8Array) return new Int8Reader(rows, scales!, place);
+  return new Float32Reader({ rows, rowStart, width }, from, to);
 }
 
 class Float32Reader implements TableReader {
@@ -41,7 +46,11 @@ class Float32Reader implements TableReader {
   /** Sums of one list. */
   readonly #sums: Float64Array;
 
-  constructor({ rows, rowStart, width }: EmbeddingTable, from: number, to: number) {
+  constructor(
+    { rows, rowStart, width }: Pick<EmbeddingTable, 'rowStart' | 'width'> & { readonly rows: Float32Array },
+    from: number,
+    to: number,
+  ) {
     this.#rows = rows;
     this.#rowStart = rowStart;
     this.#tableWidth = width;

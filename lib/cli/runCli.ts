@@ -5,6 +5,7 @@ import { completionCommand } from './completionCommand.ts';
 import { diffCommand } from './diffCommand.ts';
 import { doctorCommand } from './doctorCommand.ts';
 import { explainCommand } from './explainCommand.ts';
+import { exportCommand } from './exportCommand.ts';
 import { initCommand } from './initCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
@@ -51,6 +52,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     initCommand,
     trainCommand,
     compareCommand,
+    exportCommand,
     scoreCommand,
     evaluateCommand,
     inspectCommand,

@@ -72,7 +72,7 @@ export async function encodeData(
     ),
     leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
-    goldenRows: await firstRows(contract, split.validation),
+    goldenRows: await firstGoldenRows(contract, split.validation),
     described: describeData(encoder.layout, training, validation, keys.largestShare()),
   };
 }
@@ -101,8 +101,11 @@ async function encodeRows(
   return { set: builder.build(), days: tally.days, labelCounts: builder.labelCounts };
 }
 
-/** Feature columns only. */
-async function firstRows(contract: FeatureContract, rows: readonly ShardRows[]): Promise<RecordBatch> {
+/** Raw rows for a bundle to prove itself on, the first ones of the validation rows: feature columns only. */
+export async function firstGoldenRows(
+  contract: FeatureContract,
+  rows: readonly ShardRows[],
+): Promise<RecordBatch> {
   for await (const { batch } of readShardRows(rows, columnRequirements(contract))) {
     const inBatch = new Set(batch.schema.fields.map(({ name }) => name));
     const columns = [...new Set(contract.features.map(({ column }) => column))];
