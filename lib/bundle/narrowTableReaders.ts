@@ -1,5 +1,5 @@
+import type { BlockTarget, GatherStep, IdSource, ListSource, TableReader } from './gatherStep.ts';
 import { halfValues } from './halfFloat.ts';
-import type { BlockTarget, IdSource, ListSource, TableReader } from './tableReader.ts';
 
 /** Where a reader finds the columns of its block: those from `first` of rows that are `tableWidth` long. */
 interface Place {
@@ -27,7 +27,15 @@ export class Float16Reader implements TableReader {
     this.#sums = new Float64Array(place.count);
   }
 
-  copy({ ids, width, position }: IdSource, { data, width: targetWidth, at }: BlockTarget, rowCount: number) {
+  copier(source: IdSource, target: BlockTarget): GatherStep {
+    return (rowCount) => this.#copy(source, target, rowCount);
+  }
+
+  pooler(source: ListSource, target: BlockTarget): GatherStep {
+    return (rowCount) => this.#pool(source, target, rowCount);
+  }
+
+  #copy({ ids, width, position }: IdSource, { data, width: targetWidth, at }: BlockTarget, rowCount: number) {
     const [rows, values] = [this.#rows, this.#values];
     const { rowStart, tableWidth, first, count } = this.#place;
     let to = at;
@@ -41,7 +49,7 @@ export class Float16Reader implements TableReader {
     }
   }
 
-  pool(
+  #pool(
     { ids, weights, width, position, length }: ListSource,
     { data, width: targetWidth, at }: BlockTarget,
     rowCount: number,
@@ -77,7 +85,15 @@ export class Int8Reader implements TableReader {
     this.#sums = new Float64Array(place.count);
   }
 
-  copy({ ids, width, position }: IdSource, { data, width: targetWidth, at }: BlockTarget, rowCount: number) {
+  copier(source: IdSource, target: BlockTarget): GatherStep {
+    return (rowCount) => this.#copy(source, target, rowCount);
+  }
+
+  pooler(source: ListSource, target: BlockTarget): GatherStep {
+    return (rowCount) => this.#pool(source, target, rowCount);
+  }
+
+  #copy({ ids, width, position }: IdSource, { data, width: targetWidth, at }: BlockTarget, rowCount: number) {
     const [rows, scales] = [this.#rows, this.#scales];
     const { rowStart, tableWidth, first, count } = this.#place;
     let to = at;
@@ -93,7 +109,7 @@ export class Int8Reader implements TableReader {
     }
   }
 
-  pool(
+  #pool(
     { ids, weights, width, position, length }: ListSource,
     { data, width: targetWidth, at }: BlockTarget,
     rowCount: number,

@@ -27,10 +27,10 @@ function gathered(elementType: ElementType) {
   const reader = tableReader(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
   const ids = Int32Array.from([100, 136, 117, 101, 122, 109]);
   const single = new Float32Array(2 * 5);
-  reader.copy({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 }, 2);
+  reader.copier({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 })(2);
   const pooled = new Float32Array(2 * 4);
   const weights = Float32Array.from([0.5, 0.5, 0, 1, 0, 0]);
-  reader.pool({ ids, weights, width: 3, position: 0, length: 3 }, { data: pooled, width: 4, at: 1 }, 2);
+  reader.pooler({ ids, weights, width: 3, position: 0, length: 3 }, { data: pooled, width: 4, at: 1 })(2);
   return { single, pooled, bytes: bytes.length };
 }
 
