@@ -27,12 +27,14 @@ const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
   modelVersion: z.string().min(1),
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
-  files: z.strictObject({
-    [MODEL_FILE]: fileSchema,
-    [GOLDEN_FILE]: fileSchema,
-    /** Absent from a bundle that no gate can compare a night with. */
-    [REFERENCE_FILE]: fileSchema.optional(),
-  }),
+  files: z
+    .object({
+      [MODEL_FILE]: fileSchema,
+      [GOLDEN_FILE]: fileSchema,
+      /** Absent from a bundle that no gate can compare a night with. */
+      [REFERENCE_FILE]: fileSchema.optional(),
+    })
+    .catchall(fileSchema.optional()),
   network: resolvedNetworkSchema,
   labels: labelColumnsSchema,
   training: z.strictObject({

@@ -1,7 +1,7 @@
 import { sha256 } from '../base/digest.ts';
 import { ProblemsError } from '../base/errors.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
 import { bundleDigest, MANIFEST_FILE } from './bundleManifest.ts';
 import { loadBundle, loadBundleFiles, type ModelBundle } from './loadBundle.ts';
 
@@ -23,7 +23,7 @@ export async function installBundle(source: string, folder: string): Promise<Ins
   const uri = joinUri(folder, digest);
   const storage = storageFor(uri);
   for (const [name, bytes] of files) {
-    const file = joinUri(uri, name);
+    const file = joinPath(uri, name);
     // A model may be large: it isn't sent only to learn that it is there.
     if ((await storage.stat(file)) === undefined) await writeWhole(file, bytes, { ifAbsent: true });
   }

@@ -1,12 +1,14 @@
 import { sha256 } from '../base/digest.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
+import { checkVocabulary } from '../features/checkVocabulary.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { contractFingerprint } from '../features/contract.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { type VocabularyFiles, vocabulariesOf } from '../features/vocabulary.ts';
 import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
 import {
   type BundleManifest,
   bundleLayout,
@@ -25,6 +27,8 @@ export interface ModelBundle {
   readonly contract: FeatureContract;
   readonly layout: FeatureLayout;
   readonly modelBytes: Uint8Array;
+  /** Of the contract's tables, in shared memory. */
+  readonly vocabularies: VocabularyFiles;
   /** What its rows and scores looked like when it was trained; undefined for a bundle that doesn't say. */
   readonly reference: ModelReference | undefined;
 }
@@ -58,11 +62,22 @@ export async function loadBundleFiles(storage: Storage, uri: string): Promise<Bu
   }
   const read = async (name: BundleFile) => {
     const expected = manifest.files[name];
-    return expected && (await readVerified(storage, joinUri(uri, name), name, expected, problems));
+    return expected && (await readVerified(storage, joinPath(uri, name), name, expected, problems));
   };
   const modelBytes = (await read(MODEL_FILE))!;
   const goldenBytes = (await read(GOLDEN_FILE))!;
   const referenceBytes = await read(REFERENCE_FILE);
+  const vocabularies = new Map<string, Uint8Array>();
+  for (const path of vocabulariesOf(contract).keys()) {
+    const bytes = await read(path);
+    if (bytes === undefined) {
+      problems.push(`${path}: not among the files`);
+      continue;
+    }
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    vocabularies.set(path, shared);
+  }
   if (problems.length > 0) {
     throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
   }
@@ -75,20 +90,22 @@ export async function loadBundleFiles(storage: Storage, uri: string): Promise<Bu
       summary: 'the reference is invalid',
       file: joinUri(uri, REFERENCE_FILE),
     });
-  await verifyModel(modelBytes, goldenBytes, contract, uri);
+  for (const [path, expected] of vocabulariesOf(contract)) checkVocabulary(vocabularies.get(path)!, expected);
+  await verifyModel(modelBytes, goldenBytes, { contract, vocabularies }, uri);
   return {
-    bundle: { uri, manifest, contract, layout, modelBytes, reference },
+    bundle: { uri, manifest, contract, layout, modelBytes, vocabularies, reference },
     files: new Map([
       [MODEL_FILE, modelBytes],
       [GOLDEN_FILE, goldenBytes],
       ...(referenceBytes === undefined ? [] : [[REFERENCE_FILE, referenceBytes] as const]),
+      ...vocabularies,
       // Last: a copy that was cut off can't be loaded.
       [MANIFEST_FILE, manifestBytes],
     ]),
   };
 }
 
-type BundleFile = keyof BundleManifest['files'];
+type BundleFile = string & keyof BundleManifest['files'];
 
 async function readVerified(
   storage: Storage,

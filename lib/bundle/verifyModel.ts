@@ -1,9 +1,9 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
-import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import type { FittedContract } from '../features/fitContract.ts';
 import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { checkArrowData } from './checkArrowData.ts';
 import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
@@ -27,12 +27,12 @@ const CONTROL_FLOW: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'Sequen
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  { contract, vocabularies }: FittedContract,
   session: ScoringSession,
   uri: string,
   limitMillis = VERIFICATION_MILLIS,
 ): Promise<void> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const limit = new TimeLimit(limitMillis);
   const problems: string[] = [];
   try {
@@ -202,13 +202,13 @@ async function openModel(
 export async function verifyModel(
   modelBytes: Uint8Array,
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  fitted: FittedContract,
   uri: string,
 ): Promise<void> {
-  const layout = featureLayout(contract);
+  const layout = featureLayout(fitted.contract);
   const session = await openModel(modelBytes, layout, uri);
   try {
-    await checkGoldenRows(goldenBytes, contract, session, uri);
+    await checkGoldenRows(goldenBytes, fitted, session, uri);
   } finally {
     await session.release();
   }

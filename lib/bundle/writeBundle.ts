@@ -3,9 +3,10 @@ import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
 import {
   type BundleManifest,
   GOLDEN_FILE,
@@ -32,6 +33,7 @@ export async function writeBundle(
   draft: ManifestDraft,
   modelBytes: Uint8Array,
   goldenBytes: Uint8Array,
+  vocabularies: VocabularyFiles,
   reference?: ModelReference,
 ): Promise<string> {
   await refuseExisting(uri);
@@ -45,11 +47,13 @@ export async function writeBundle(
     files: {
       [MODEL_FILE]: model,
       [GOLDEN_FILE]: describeFile(goldenBytes),
+      ...Object.fromEntries([...vocabularies].map(([path, bytes]) => [path, describeFile(bytes)])),
       ...(referenceBytes && { [REFERENCE_FILE]: describeFile(referenceBytes) }),
     },
   };
   await writeWhole(joinUri(uri, MODEL_FILE), modelBytes);
   await writeWhole(joinUri(uri, GOLDEN_FILE), goldenBytes);
+  for (const [path, bytes] of vocabularies) await writeWhole(joinPath(uri, path), bytes);
   if (referenceBytes !== undefined) await writeWhole(joinUri(uri, REFERENCE_FILE), referenceBytes);
   await writeWhole(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
   return manifest.modelVersion;

@@ -14,12 +14,12 @@ interface PendingRequest {
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */
 export function scoringPool(
-  { contract, modelBytes, manifest, reference }: ModelBundle,
+  { contract, vocabularies, modelBytes, manifest, reference }: ModelBundle,
   workers: number,
   extraColumns: readonly string[] = [],
 ): WorkerPool {
   return new WorkerPool(workers, {
-    ...{ contract, modelBytes, extraColumns, labels: manifest.labels },
+    ...{ contract, vocabularies, modelBytes, extraColumns, labels: manifest.labels },
     ...(reference === undefined ? {} : { bins: profileBins(reference) }),
   });
 }

@@ -10,6 +10,7 @@ import { contractFingerprint } from '../../lib/features/contract.ts';
 import { decodeModel, encodeModel, tensorInfoOf, valueInfoOf } from '../../lib/onnx/modelProto.ts';
 import type { GraphProto } from '../../lib/onnx/onnxSchema.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { valuesOfFeature } from '../features/fittedVocabularies.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -76,23 +77,28 @@ const flipByte = (at: number) => (bytes: Buffer) => {
 
 describe('an untouched bundle', () => {
   it('loads from another folder, and its contract is the one that was fitted', async () => {
-    const { contract, manifest } = await loadBundle(localDisk, copied());
+    const { contract, manifest, vocabularies } = await loadBundle(localDisk, copied());
     expect(contract).toEqual(tiny.bundle.contract);
     expect(contractFingerprint(contract)).toBe(manifest.contractFingerprint);
-    const item = contract.tables.item!;
-    // Ids above 2^53 and text beyond ASCII survive the JSON.
-    expect(item.vocabulary!.fitted!.values).toContain((2n ** 53n + 1n).toString());
-    const tags = contract.features.find(({ column }) => column === 'tags');
-    expect(JSON.stringify(tags)).toContain('été');
+    const valuesOf = (name: string) =>
+      valuesOfFeature({ contract, vocabularies }, contract.features.find(({ column }) => column === name)!);
+    // Ids above 2^53 and text beyond ASCII survive their files.
+    expect(valuesOf('item_id')).toContain((2n ** 53n + 1n).toString());
+    expect(valuesOf('tags')).toContain('été');
+    expect(vocabularies).toEqual(tiny.bundle.vocabularies);
   });
 
-  it('has no file but its four', () => {
+  it('has no file but its four, and one for each vocabulary', () => {
     expect(readdirSync(tiny.bundleUri).sort()).toEqual([
       'bundle.json',
       'golden.arrow',
       'model.onnx',
       'reference.json',
+      'vocabularies',
     ]);
+    expect(readdirSync(join(tiny.bundleUri, 'vocabularies')).sort()).toEqual(
+      ['hour', 'item', 'tags', 'user_id'].map((name) => `${name}.vocab`),
+    );
   });
 });
 
@@ -370,12 +376,13 @@ describe('golden rows', () => {
     expect((await refusal(copy)).code).toBe('BUNDLE_GOLDEN_MISMATCH');
   });
 
-  const night = `${sharedData}nights/damaged/golden-hang-bundle`;
+  const night = `${sharedData}nights/damaged/golden-hang-bundle/golden.arrow`;
   it.skipIf(!existsSync(night))(
     'of ../shared/data/nights/damaged/golden-hang-bundle are refused within seconds (skipped without it)',
     async () => {
+      const copy = copied((path) => forge(path, 'golden.arrow', readFileSync(night)));
       const started = performance.now();
-      expect((await refusal(night)).code).toBe('BUNDLE_GOLDEN_INVALID');
+      expect((await refusal(copy)).code).toBe('BUNDLE_GOLDEN_INVALID');
       expect(performance.now() - started).toBeLessThan(5000);
     },
   );

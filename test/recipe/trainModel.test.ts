@@ -88,7 +88,7 @@ describe('a trained bundle', () => {
 
   it('measures as the report says, through the weights that were returned', async () => {
     const { bundle, config, network, dataUri } = tiny;
-    const encoder = new FeatureEncoder(bundle.contract);
+    const encoder = new FeatureEncoder(bundle.contract, bundle.vocabularies);
     const builder = new TrainingSetBuilder(encoder, config.labels);
     const uri = join(dataUri, `dt=${TINY_DATES[2]}`, 'part-0.parquet');
     const wanted = [...columnRequirements(bundle.contract), ...labelRequirements(config.labels)];
@@ -281,7 +281,14 @@ describe('writeBundle', () => {
     const golden = readFileSync(join(tiny.bundleUri, 'golden.arrow'));
     const { files: _files, formatVersion: _format, ...manifest } = tiny.bundle.manifest;
     const write = (uri: string) =>
-      writeBundle(uri, manifest, tiny.bundle.modelBytes, golden, tiny.bundle.reference);
+      writeBundle(
+        uri,
+        manifest,
+        tiny.bundle.modelBytes,
+        golden,
+        tiny.bundle.vocabularies,
+        tiny.bundle.reference,
+      );
     const copy = newBundle();
     cpSync(tiny.bundleUri, copy, { recursive: true });
     const before = readFileSync(join(copy, 'bundle.json'));
@@ -301,6 +308,7 @@ describe('writeBundle', () => {
       { ...manifest, modelVersion: undefined },
       tiny.bundle.modelBytes,
       golden,
+      tiny.bundle.vocabularies,
     );
     expect(version).toBe(
       `${manifest.training.finishedAt.slice(0, 10)}-${files['model.onnx'].sha256.slice(0, 8)}`,

@@ -75,7 +75,8 @@ interface Thread {
 }
 
 function start({ modelBytes = bundle.modelBytes }: { modelBytes?: Uint8Array } = {}): Thread {
-  const setup: WorkerSetup = { contract: bundle.contract, modelBytes, extraColumns: [] };
+  const { contract, vocabularies } = bundle;
+  const setup: WorkerSetup = { contract, vocabularies, modelBytes, extraColumns: [] };
   const worker = new Worker(script, { workerData: setup });
   threads.push(worker);
   const replies: WorkerReply[] = [];
