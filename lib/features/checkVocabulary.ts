@@ -1,9 +1,8 @@
 import { mixInt64 } from './intIndex.ts';
 import { hashText } from './stringIndex.ts';
-import { startAt } from './stringVocabulary.ts';
 import { type ExpectedVocabulary, openVocabulary } from './vocabulary.ts';
 import {
-  homeScale,
+  homeShift,
   homesFor,
   invalidVocabulary,
   MAX_VOCABULARY_ENTRIES,
@@ -46,8 +45,8 @@ function checkHashed(slots: Int32Array, header: VocabularyHeader): void {
     const low = slots[3 * slot]!;
     const high = slots[3 * slot + 1]!;
     ranks.add(rank);
-    const isOther = order.add(slot, mixInt64(high, low));
-    if (isOther) continue;
+    const isAbove = order.add(slot, mixInt64(high, low));
+    if (isAbove) continue;
     const before = 3 * (slot - 1);
     const highs = high - slots[before + 1]!;
     if ((highs !== 0 ? highs : (low >>> 0) - (slots[before]! >>> 0)) <= 0) throw outOfOrder(slot);
@@ -61,19 +60,19 @@ function checkText(slots: Int32Array, text: Uint8Array, header: VocabularyHeader
   const order = new SlotOrder(header);
   let start = 0;
   for (let slot = 0; slot < header.slots; slot++) {
-    const at = 4 * slot;
-    if (startAt(slots, at) !== start) throw invalidVocabulary(`text that starts elsewhere in slot ${slot}`);
-    const rank = slots[at + 1]!;
+    const at = 3 * slot;
+    if (slots[at + 1] !== start) throw invalidVocabulary(`text that starts elsewhere in slot ${slot}`);
+    const rank = slots[at + 2]!;
     if (rank === 0) continue;
-    // The last slot is empty: there is one behind this.
-    const end = slot + 1 < header.slots ? startAt(slots, at + 4) : -1;
+    // The last slot is empty: a full one has another behind it.
+    const end = slots[at + 4] ?? -1;
     if (end < start || end > text.length) throw invalidVocabulary(`text that ends elsewhere in slot ${slot}`);
     ranks.add(rank);
     const hash = hashText(text, start, end);
     if (hash !== slots[at]) throw invalidVocabulary(`another hash in slot ${slot}`);
-    const isOther = order.add(slot, hash);
-    if (!isOther) {
-      const before = text.subarray(startAt(slots, at - 4), start);
+    const isAbove = order.add(slot, hash);
+    if (!isAbove) {
+      const before = text.subarray(slots[at - 2], start);
       if (Buffer.compare(before, text.subarray(start, end)) >= 0) throw outOfOrder(slot);
     }
     start = end;
@@ -86,7 +85,7 @@ function checkText(slots: Int32Array, text: Uint8Array, header: VocabularyHeader
 /** Every value at the only place where it may be, in the order of the hashes. */
 class SlotOrder {
   readonly #header: VocabularyHeader;
-  readonly #scale: number;
+  readonly #shift: number;
   #lastSlot = -1;
   #lastHash = -1;
 
@@ -94,13 +93,13 @@ class SlotOrder {
     const expected = homesFor(header.entries);
     if (header.homes !== expected) throw invalidVocabulary(`${header.homes} homes, not ${expected}`);
     this.#header = header;
-    this.#scale = homeScale(header.homes);
+    this.#shift = homeShift(header.homes);
   }
 
   /** @returns whether the hash is above the last one; where it is the same, the values' order is left to check */
   add(slot: number, signedHash: number): boolean {
     const hash = signedHash >>> 0;
-    const expected = Math.max(this.#lastSlot + 1, Math.floor(hash * this.#scale));
+    const expected = Math.max(this.#lastSlot + 1, hash >>> this.#shift);
     if (slot !== expected || hash < this.#lastHash) throw outOfOrder(slot);
     const isAbove = hash > this.#lastHash;
     this.#lastSlot = slot;

@@ -1,5 +1,5 @@
 import { places, sortByKey } from './sortByKey.ts';
-import { homeScale } from './vocabularyFile.ts';
+import { homeShift } from './vocabularyFile.ts';
 
 /** Ranks in the order of (hash, value). @param compare two ranks' values, asked only where hashes are equal */
 export function sortByHash(hashes: Uint32Array, compare: (a: number, b: number) => number): Uint32Array {
@@ -15,8 +15,8 @@ export function sortByHash(hashes: Uint32Array, compare: (a: number, b: number) 
 
 /** All slots that values in the order of their hashes take, the empty one behind them included. */
 export function slotsNeeded(hashes: Uint32Array, ranks: Uint32Array, homes: number): number {
-  const scale = homeScale(homes);
+  const shift = homeShift(homes);
   let slot = -1;
-  for (const rank of ranks) slot = Math.max(slot + 1, Math.floor(hashes[rank]! * scale));
+  for (const rank of ranks) slot = Math.max(slot + 1, hashes[rank]! >>> shift);
   return Math.max(homes, slot + 1) + 1;
 }

@@ -3,7 +3,7 @@ import { mixInt64 } from './intIndex.ts';
 import { places } from './sortByKey.ts';
 import {
   allocateVocabulary,
-  homeScale,
+  homeShift,
   homesFor,
   readVocabularyHeader,
   slotsOf,
@@ -64,10 +64,10 @@ function encodeHashed(halves: IntHalves, order: Uint32Array): Uint8Array {
   const header = { layout: 'hashed', entries, slots, homes, firstInteger: 0, textBytes: 0 } as const;
   const bytes = allocateVocabulary(header);
   const into = slotsOf(bytes, header);
-  const scale = homeScale(homes);
+  const shift = homeShift(homes);
   let slot = -1;
   for (const rank of ranks) {
-    slot = Math.max(slot + 1, Math.floor(hashes[rank]! * scale));
+    slot = Math.max(slot + 1, hashes[rank]! >>> shift);
     const at = order[rank]!;
     into[3 * slot] = halves[2 * at]!;
     into[3 * slot + 1] = halves[2 * at + 1]!;
@@ -113,20 +113,20 @@ export class DenseIntVocabulary implements IntLookup {
 export class HashedIntVocabulary implements IntLookup {
   /** Low half, high half, rank. */
   readonly #slots: Int32Array;
-  readonly #scale: number;
+  readonly #shift: number;
 
   constructor(bytes: Uint8Array, header: VocabularyHeader) {
     this.#slots = slotsOf(bytes, header);
-    this.#scale = homeScale(header.homes);
+    this.#shift = homeShift(header.homes);
   }
 
   findAll(highs: Int32Array, lows: Int32Array, count: number, ranks: Int32Array): void {
     const slots = this.#slots;
-    const scale = this.#scale;
+    const shift = this.#shift;
     for (let i = 0; i < count; i++) {
       const high = highs[i]!;
       const low = lows[i]!;
-      let at = 3 * (((mixInt64(high, low) >>> 0) * scale) | 0);
+      let at = 3 * (mixInt64(high, low) >>> shift);
       let rank = slots[at + 2]!;
       while (rank !== 0 && (slots[at] !== low || slots[at + 1] !== high)) {
         at += 3;

@@ -2,7 +2,7 @@ import { slotsNeeded, sortByHash } from './hashOrder.ts';
 import { hashText, type StringIndex, type StringLookup } from './stringIndex.ts';
 import {
   allocateVocabulary,
-  homeScale,
+  homeShift,
   homesFor,
   slotsOf,
   textOf,
@@ -28,77 +28,68 @@ export function encodeStringVocabulary(strings: StringIndex, order: Uint32Array)
   const bytes = allocateVocabulary(header);
   const into = slotsOf(bytes, header);
   const text = textOf(bytes, header);
-  const scale = homeScale(homes);
+  const shift = homeShift(homes);
   let slot = 0;
   let start = 0;
-  const writeStart = () => {
-    into[4 * slot + 2] = start;
-    into[4 * slot + 3] = Math.floor(start / 2 ** 32);
-  };
   for (const rank of ranks) {
-    for (const home = Math.floor(hashes[rank]! * scale); slot < home; slot++) writeStart();
-    writeStart();
-    into[4 * slot] = hashes[rank]!;
-    into[4 * slot + 1] = rank + 1;
+    for (const home = hashes[rank]! >>> shift; slot < home; slot++) into[3 * slot + 1] = start;
     const value = strings.bytesAt(order[rank]!);
     text.set(value, start);
+    into[3 * slot] = hashes[rank]!;
+    into[3 * slot + 1] = start;
+    into[3 * slot + 2] = rank + 1;
     start += value.length;
     slot++;
   }
-  for (; slot < slots; slot++) writeStart();
+  for (; slot < slots; slot++) into[3 * slot + 1] = start;
   return bytes;
 }
 
 export class StringVocabulary implements StringLookup {
-  /** Hash, rank, start's low and high half. */
+  /** Hash, start of the text, rank. */
   readonly #slots: Int32Array;
   readonly #text: Uint8Array;
-  readonly #scale: number;
+  readonly #shift: number;
 
   constructor(bytes: Uint8Array, header: VocabularyHeader) {
     this.#slots = slotsOf(bytes, header);
     this.#text = textOf(bytes, header);
-    this.#scale = homeScale(header.homes);
+    this.#shift = homeShift(header.homes);
   }
 
   findAll(bytes: Uint8Array, offsets: Int32Array, from: number, count: number, ranks: Int32Array): void {
     const slots = this.#slots;
-    const scale = this.#scale;
+    const shift = this.#shift;
+    let start = offsets[from]!;
     for (let i = 0; i < count; i++) {
-      const start = offsets[from + i]!;
       const end = offsets[from + i + 1]!;
       const hash = hashText(bytes, start, end);
-      let at = 4 * (((hash >>> 0) * scale) | 0);
-      let rank = slots[at + 1]!;
+      let at = 3 * (hash >>> shift);
+      let rank = slots[at + 2]!;
       while (rank !== 0 && !(slots[at] === hash && this.#equals(at, bytes, start, end))) {
-        at += 4;
-        rank = slots[at + 1]!;
+        at += 3;
+        rank = slots[at + 2]!;
       }
       ranks[i] = rank;
+      start = end;
     }
   }
 
   forEachValue(callback: (rank: number, text: () => string) => void): void {
     const slots = this.#slots;
-    for (let at = 0; at < slots.length - 4; at += 4) {
-      if (slots[at + 1] === 0) continue;
-      const text = () =>
-        Buffer.from(this.#text.subarray(startAt(slots, at), startAt(slots, at + 4))).toString();
-      callback(slots[at + 1]!, text);
+    for (let at = 0; at < slots.length - 3; at += 3) {
+      if (slots[at + 2] === 0) continue;
+      const text = () => Buffer.from(this.#text.subarray(slots[at + 1]!, slots[at + 4]!)).toString();
+      callback(slots[at + 2]!, text);
     }
   }
 
   #equals(at: number, bytes: Uint8Array, start: number, end: number): boolean {
     const slots = this.#slots;
     const text = this.#text;
-    let own = startAt(slots, at);
-    if (startAt(slots, at + 4) - own !== end - start) return false;
+    let own = slots[at + 1]!;
+    if (slots[at + 4]! - own !== end - start) return false;
     for (let i = start; i < end; i++) if (bytes[i] !== text[own++]) return false;
     return true;
   }
-}
-
-/** Where a slot's text begins. @param at of the slot's first word */
-export function startAt(slots: Int32Array, at: number): number {
-  return slots[at + 3]! * 2 ** 32 + (slots[at + 2]! >>> 0);
 }

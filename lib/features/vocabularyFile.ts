@@ -11,7 +11,7 @@ import { ContractError } from '../base/errors.ts';
  *     12  u32    layout: 1 dense integers, 2 hashed integers, 3 strings
  *     16  u32    entries: how many values there are, 0 to 2^27
  *     20  u32    slots
- *     24  u32    homes (layouts 2 and 3), 0 otherwise
+ *     24  u32    homes (layouts 2 and 3): the power of two that `homesFor` gives, 0 otherwise
  *     28  i32    first integer (layout 1), 0 otherwise
  *     32  u64    bytes of text (layout 3), 0 otherwise
  *     40  24 B   zeros
@@ -19,15 +19,15 @@ import { ContractError } from '../base/errors.ts';
  *
  * Layout 1, for integers that fill much of a short range around 0: slot i is an i32, the id of integer `first + i`, or 0.
  *
- * Layouts 2 and 3 are hash tables with linear probing. A value's home is floor(hash * (homes / 2^32)), computed in float64; the
- * values lie in the order of (hash as u32, value), each in its home or, where that is taken, in the slot after its predecessor, and
+ * Layouts 2 and 3 are hash tables with linear probing. A value's home is the slot that the top log2(homes) bits of its hash name;
+ * the values lie in the order of (hash as u32, value), each in its home or, where that is taken, in the slot after its predecessor, and
  * the last slot is empty. A lookup walks from the home to the value or to the first empty slot. The order also says where every
  * value has to be, so that one pass tells a whole file from a damaged one, and equal vocabularies have equal bytes.
  *
  * Layout 2: a slot is 3 x i32: low half, high half, id; id 0 is an empty slot. The hash is `mixInt64` in intIndex.ts.
  *
- * Layout 3: a slot is 4 x i32: hash, id, low and high half of where the text starts. It ends where the next slot's starts, empty
- * slots and the last one too. The hash is `hashText` in stringIndex.ts.
+ * Layout 3: a slot is 3 x i32: hash, where the text starts, id; id 0 is an empty slot. The text ends where the next slot's starts,
+ * empty slots and the last one too, and is less than 2^31 bytes long. The hash is `hashText` in stringIndex.ts.
  */
 
 const MAGIC = Buffer.from('NCSVOCAB');
@@ -52,18 +52,20 @@ export interface VocabularyHeader {
   readonly textBytes: number;
 }
 
-const SLOT_BYTES = { dense: 4, hashed: 12, text: 16 } as const;
+const SLOT_BYTES = { dense: 4, hashed: 12, text: 12 } as const;
 
-/** Homes per value: at 1.6, a lookup looks at 1.8 slots for a value that is there and at 3.6 for another one. */
-const HOMES_PER_ENTRY = 1.6;
+/** At 1.6 homes per value, a lookup looks at 1.8 slots for a value that is there, and at 4 for another one. */
+const LEAST_HOMES_PER_ENTRY = 1.6;
 
 export function homesFor(entries: number): number {
-  return Math.ceil(HOMES_PER_ENTRY * entries) + 1;
+  let homes = 2;
+  while (homes < LEAST_HOMES_PER_ENTRY * entries) homes *= 2;
+  return homes;
 }
 
-/** What a hash is multiplied with to find its home. */
-export function homeScale(homes: number): number {
-  return homes / 2 ** 32;
+/** By how many bits a hash is shifted to find its home; below 32, which would be no shift at all. */
+export function homeShift(homes: number): number {
+  return Math.clz32(homes) + 1;
 }
 
 /** Where the file of a table's vocabulary lies below its bundle. */

@@ -78,11 +78,10 @@ export function readVocabulary(bytes: Uint8Array): string[] {
       const id = word(64 + 12 * slot + 8);
       if (id !== 0) values[id - 1] = String(view.getBigInt64(64 + 12 * slot, true));
     } else {
-      const id = word(64 + 16 * slot + 4);
+      const id = word(64 + 12 * slot + 8);
       if (id === 0) continue;
-      const text = 64 + 16 * slots;
-      const start = Number(view.getBigUint64(64 + 16 * slot + 8, true));
-      const end = Number(view.getBigUint64(64 + 16 * slot + 24, true));
+      const text = 64 + 12 * slots;
+      const [start, end] = [word(64 + 12 * slot + 4), word(64 + 12 * slot + 16)];
       values[id - 1] = Buffer.from(bytes.slice(text + start, text + end)).toString('utf8');
     }
   }
