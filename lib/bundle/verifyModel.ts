@@ -6,9 +6,12 @@ import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts'
 import type { FittedContract } from '../features/fitContract.ts';
 import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { checkArrowData } from './checkArrowData.ts';
-import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
-import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
+import { GATHERED_KEY, gatheredDigest, gatherProblems } from './gatherPlan.ts';
+import { gatheredInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
+import { SCORING_BATCH_ROWS, type Scores, type ScoringModel, ScoringSession } from './scoringSession.ts';
 import { TimeIsOverError, TimeLimit } from './timeLimit.ts';
+
+type EmbeddingDigests = Readonly<Record<string, string>>;
 
 /** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
 const GOLDEN_TOLERANCE = 1e-5;
@@ -115,14 +118,24 @@ async function mismatches(
 }
 
 /**
- * Checks that a model file takes the contract's encoded batch, gives the three scores with a dynamic batch, and
- * needs nothing but standard operators.
+ * Checks that a model file takes what is gathered of the contract's encoded batch, with the very embeddings that it was made
+ * for, gives the three scores with a dynamic batch, and needs nothing but standard operators.
  * @throws Ncs4cvrError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
  */
-function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
-  const { graph, functions = [] } = decodeModel(modelBytes);
+function checkModelInterface(
+  { modelBytes, inputs, tables }: ScoringModel,
+  embeddings: EmbeddingDigests,
+  layout: FeatureLayout,
+  uri: string,
+): void {
+  const { graph, functions = [], metadataProps = [] } = decodeModel(modelBytes);
+  const gathered = gatheredDigest(inputs, embeddings, layout);
   const problems = [
-    ...compare('input', modelInputs(layout), graph.input.map(tensorInfoOf)),
+    ...gatherProblems(inputs, layout, tables[0]?.width ?? 0),
+    ...compare('input', gatheredInputs(inputs), graph.input.map(tensorInfoOf)),
+    ...(metadataProps.some(({ key, value }) => key === GATHERED_KEY && value === gathered)
+      ? []
+      : [`inputs: the model was made for another contract, other embeddings or inputs (${GATHERED_KEY})`]),
     ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
     ...operatorsOf(graph)
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
@@ -176,13 +189,14 @@ function describeShape(shape: readonly (number | null)[]): string {
 
 /** @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, each with the bundle */
 async function openModel(
-  modelBytes: Uint8Array,
+  model: ScoringModel,
+  embeddings: EmbeddingDigests,
   layout: FeatureLayout,
   uri: string,
 ): Promise<ScoringSession> {
   try {
-    checkModelInterface(modelBytes, layout, uri);
-    return await ScoringSession.create(modelBytes, layout);
+    checkModelInterface(model, embeddings, layout, uri);
+    return await ScoringSession.create(model, layout);
   } catch (error) {
     if (!(error instanceof Ncs4cvrError) || error.location.file !== undefined) throw error;
     const { code, found } = error;
@@ -196,17 +210,19 @@ async function openModel(
 
 /**
  * Checks a model as scoring will use it: inputs, outputs and operators, then the scores of its golden rows.
+ * @param embeddings sha256 of the tables' files, by their paths
  * @param uri of the bundle, for errors
  * @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, and as checkGoldenRows
  */
 export async function verifyModel(
-  modelBytes: Uint8Array,
+  model: ScoringModel,
+  embeddings: EmbeddingDigests,
   goldenBytes: Uint8Array,
   fitted: FittedContract,
   uri: string,
 ): Promise<void> {
   const layout = featureLayout(fitted.contract);
-  const session = await openModel(modelBytes, layout, uri);
+  const session = await openModel(model, embeddings, layout, uri);
   try {
     await checkGoldenRows(goldenBytes, fitted, session, uri);
   } finally {

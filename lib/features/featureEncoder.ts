@@ -53,10 +53,10 @@ export class FeatureEncoder {
   #numbers = new Float64Array(0);
 
   /**
-   * @param vocabularies of the contract's tables, where it has any
+   * @param vocabularies of the contract's tables; none for one without
    * @throws ContractError CONTRACT_NOT_FITTED, BUNDLE_VOCABULARY_INVALID
    */
-  constructor(contract: FeatureContract, vocabularies: VocabularyFiles = new Map()) {
+  constructor(contract: FeatureContract, vocabularies: VocabularyFiles) {
     this.layout = featureLayout(contract);
     const requirements = new Map(columnRequirements(contract).map((need) => [need.column, need]));
     const tables = new Map<string, IdTable>();

@@ -34,8 +34,7 @@ export class RequestScorer {
 
   static async create(setup: WorkerSetup): Promise<RequestScorer> {
     const encoder = new FeatureEncoder(setup.contract, setup.vocabularies);
-    // onnxruntime copies the model; it doesn't take shared memory.
-    const session = await ScoringSession.create(setup.modelBytes.slice(), encoder.layout);
+    const session = await ScoringSession.create(setup.model, encoder.layout);
     return new RequestScorer(setup, encoder, session);
   }
 

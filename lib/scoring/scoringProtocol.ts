@@ -1,4 +1,5 @@
 import type { SerialisedError } from '../base/workerThread.ts';
+import type { ScoringModel } from '../bundle/scoringSession.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
@@ -12,8 +13,8 @@ export interface WorkerSetup {
   readonly contract: FeatureContract;
   /** Of the contract's tables, in shared memory: one copy for all workers. */
   readonly vocabularies: VocabularyFiles;
-  /** model.onnx in shared memory: one copy for all workers. */
-  readonly modelBytes: Uint8Array;
+  /** In shared memory: one copy for all workers. */
+  readonly model: ScoringModel;
   /** Extra columns that come back with the scores (labels, users); absent ones are an error. */
   readonly extraColumns: readonly string[];
   /** How rows are counted; without it their profiles have neither bins nor slices. */
