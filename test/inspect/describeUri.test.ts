@@ -31,6 +31,14 @@ describe('describeUri', () => {
     const { manifest, contract } = model.bundle;
     expect(cells).toContainEqual(['model version', 'tiny-1']);
     expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
+    const { trained, scored } = manifest.multiplyAddsPerRow;
+    expect(cells).toContainEqual([
+      'multiply-adds',
+      `${scored} per row, of ${trained} in the network as it was trained`,
+    ]);
+    const tables = Object.entries(manifest.files).filter(([path]) => path.startsWith('embeddings/'));
+    const bytes = tables.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0);
+    expect(cells).toContainEqual(['embeddings size', `${bytes} bytes in ${tables.length} files`]);
     expect(cells).toContainEqual(['contract', manifest.contractFingerprint]);
     expect(cells).toContainEqual(['row keys', 'impression_id, request']);
     expect(cells).toContainEqual(['labels', 'click = click, conversion = conversion']);
