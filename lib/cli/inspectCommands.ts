@@ -74,9 +74,10 @@ export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')
     .description('tell what a bundle, a shard or a prediction file is')
     .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
+    .option('--verify', 'load a bundle as for scoring: checksums, interface and golden rows')
     .option('--json', 'print it as one JSON object')
-    .action(async (uri: string, { json }: { readonly json?: boolean }) => {
-      const description = await describeUri(uri);
+    .action(async (uri: string, { json, verify }: { readonly json?: boolean; readonly verify?: boolean }) => {
+      const description = await describeUri(uri, verify === undefined ? {} : { verify });
       if (json) printJson(description);
       else process.stdout.write(`${descriptionText(description)}\n`);
       finish(EXIT_DONE);

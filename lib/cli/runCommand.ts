@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { loadBundle } from '../bundle/loadBundle.ts';
+import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
 import { makeShadowPlan } from '../diff/shadowRun.ts';
 import { estimateRun } from '../estimate/estimateRun.ts';
@@ -128,7 +128,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      const record = recorder.record(plan, options.workers, await estimateOf(plan));
+      const record = recorder.record(plan, options.workers, await estimateOf(plan, bundle));
       if (shadow === undefined) await keepRecord(plan.root, record);
       if (options.report !== undefined) await writeRunReport(options.report, plan, record);
       const outcomes = executed.map<object | string>((each) =>
@@ -147,8 +147,8 @@ export function runCommand(finish: (exitCode: number) => void): Command {
 }
 
 /** What the plan said of itself, with the prices that come with the project. */
-async function estimateOf(plan: RunPlan): Promise<RunRecord['estimate']> {
-  const { minutes, dollars } = estimateRun(plan, await readPrices());
+async function estimateOf(plan: RunPlan, { manifest }: ModelBundle): Promise<RunRecord['estimate']> {
+  const { minutes, dollars } = estimateRun(plan, requestsToLoad(manifest.files), await readPrices());
   return { minutes, dollars };
 }
 

@@ -89,6 +89,7 @@ export async function exportSmaller(
     },
     {
       model: smaller,
+      vocabularies: original.vocabularies,
       goldenBytes: encodeGoldenRows(goldenRows, firstOf(after, goldenRows.numRows)),
       reference,
     },
