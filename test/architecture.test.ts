@@ -84,6 +84,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/masks',
     'lib/recipe',
   ],
+  'lib/report': [
+    'lib/storage',
+    'lib/features',
+    'lib/metrics',
+    'lib/page',
+    'lib/parquet',
+    'lib/profile',
+    'lib/bundle',
+    'lib/gates',
+    'lib/publish',
+    'lib/recipe',
+    'lib/estimate',
+  ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/cli': [
     'lib/storage',
@@ -103,6 +116,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/channels',
     'lib/estimate',
     'lib/stateMachine',
+    'lib/report',
   ],
   functions: [
     'lib/storage',
