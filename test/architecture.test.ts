@@ -95,6 +95,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/training',
     'lib/recipe',
   ],
+  'lib/report': [
+    'lib/storage',
+    'lib/features',
+    'lib/metrics',
+    'lib/page',
+    'lib/parquet',
+    'lib/profile',
+    'lib/bundle',
+    'lib/gates',
+    'lib/publish',
+    'lib/recipe',
+    'lib/estimate',
+  ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/api': [
     'lib/storage',
@@ -126,6 +139,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/channels',
     'lib/estimate',
     'lib/stateMachine',
+    'lib/report',
   ],
   functions: [
     'lib/storage',

@@ -1,13 +1,13 @@
-import { BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart } from 'echarts/charts';
-import { GridComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components';
+import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
+import { GridComponent, MarkLineComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { folded } from './dataTable.ts';
 import { Html, html } from './html.ts';
 
 use([
-  ...[BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart],
-  ...[GridComponent, MarkLineComponent, VisualMapComponent, SVGRenderer],
+  ...[BarChart, CustomChart, LineChart, ScatterChart],
+  ...[GridComponent, MarkLineComponent, SVGRenderer],
 ]);
 
 /** Series colours of the page's style. */
@@ -45,7 +45,7 @@ export function seriesColour(index: number): string {
 }
 
 /** A colour of a chart as CSS has it. */
-export function cssColour(colour: string): string {
+function cssColour(colour: string): string {
   return `var(${PLACEHOLDERS.get(colour)!})`;
 }
 
@@ -58,7 +58,7 @@ export function seriesDash(index: number): 'solid' | 'dashed' | 'dotted' {
 const WIDTHS = { desk: 1000, phone: 350 } as const;
 
 /** What a chart is drawn on. */
-export interface Canvas {
+interface Canvas {
   readonly width: number;
   readonly isPhone: boolean;
 }

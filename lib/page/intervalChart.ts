@@ -2,7 +2,7 @@ import { guideLine, nameAxis, valueAxis } from './chartAxes.ts';
 import { COLOURS, chartFigure, seriesColour } from './drawChart.ts';
 import type { Html } from './html.ts';
 
-export interface IntervalRow {
+interface IntervalRow {
   readonly name: string;
   readonly low: number;
   readonly mean: number;

@@ -3,7 +3,7 @@ import { dataTable } from './dataTable.ts';
 import { COLOURS, chartFigure, seriesColour, seriesDash } from './drawChart.ts';
 import type { Html } from './html.ts';
 
-export interface LineSeries {
+interface LineSeries {
   readonly name: string;
   /** By x. */
   readonly points: readonly (readonly [x: number, y: number])[];

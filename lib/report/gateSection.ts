@@ -10,7 +10,7 @@ const TONES: Readonly<Record<Verdict['verdict'], Tone>> = {
 /** The one that matters most first. */
 const ORDER = ['block', 'warn', 'pass', 'skipped'] as const;
 
-export function verdictBadge(verdict: Verdict['verdict'], text: string = verdict): Html {
+function verdictBadge(verdict: Verdict['verdict'], text: string = verdict): Html {
   return badge(TONES[verdict], text);
 }
 
@@ -27,7 +27,7 @@ export function countVerdicts(verdicts: readonly Verdict[]): string {
 }
 
 /** The gravest verdict; undefined where nothing was judged. */
-export function worstVerdict(verdicts: readonly Verdict[]): Verdict['verdict'] | undefined {
+function worstVerdict(verdicts: readonly Verdict[]): Verdict['verdict'] | undefined {
   return ORDER.find((kind) => verdicts.some(({ verdict }) => verdict === kind));
 }
 

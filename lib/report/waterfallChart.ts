@@ -5,7 +5,7 @@ import { countText, secondsText } from '../page/formatNumbers.ts';
 import type { Html } from '../page/html.ts';
 
 /** What became of a piece of work. */
-export type BarState = 'scored' | 'done' | 'dropped' | 'failed' | 'published';
+type BarState = 'scored' | 'done' | 'dropped' | 'failed' | 'published';
 
 /** A piece of work, in seconds since the run began. */
 export interface WaterfallBar {
