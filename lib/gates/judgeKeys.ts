@@ -4,7 +4,7 @@ import { type Candidate, type Earlier, type KeyType, TRAINING_DAYS } from './jud
 import type { Measurement } from './verdict.ts';
 
 /** A key that several rows have. */
-export interface RepeatedKeyExample {
+interface RepeatedKeyExample {
   /** Such as `user_id=5, request="a"`. */
   readonly key: string;
   readonly rows: readonly { readonly shard: string; readonly pctr: number; readonly pcvr: number }[];

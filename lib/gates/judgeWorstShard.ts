@@ -23,8 +23,8 @@ interface Bound {
  * all, and usual is what validation rows had, a training day more, or the partition's other shards have.
  *
  * Shards may differ for good reasons: sorted by id, those with the newest ids are unseen; one for each region, one may lack a
- * feature. An earlier publication shows such a layout: its worst shard raises the bound as well. Without any, and where all that
- * usually is missing would fill the shard, the verdict is a warning at most.
+ * feature. An earlier publication shows such a layout: its worst shard raises the bound as well. Without any, and where no
+ * more is missing in all than usually, the verdict is a warning at most.
  *
  * @returns of missing and of unseen values, what is out of bounds, or else the feature that is nearest to its bound
  */
@@ -53,7 +53,7 @@ export function judgeWorstShard(
       const found = leastShare(worst);
       const here = `${percent(worst.count / worst.of)} of the ${worst.of} values in ${worst.shard}`;
       const reason = `${here} ${what}, and ${percent(shares.rest)} in all other rows`;
-      const mayBeLayout = earlier.length === 0 && worst.count <= shares.usual * shares.of;
+      const mayBeLayout = earlier.length === 0 && feature[loss] <= shares.usual * shares.of;
       const measured = { subject, found, bound, isWithin: found <= bound, against, reason };
       return [mayBeLayout ? { ...measured, atMost: 'warn' } : measured];
     });

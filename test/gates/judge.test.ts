@@ -434,12 +434,13 @@ describe('the worst shard', () => {
     expect(isWithin(judge(empty, usual(0), { previous: before }))).toBe(true);
   });
 
-  it('of a first night warns at most where all that usually is missing would fill it', () => {
-    const [filled] = judge(night(shard(1_000, 1_000)), usual(0.01 * ROWS));
+  it('of a first night warns at most where no more is missing in all than usually', () => {
+    const shards = (elsewhere: number) => night(shard(1_000, 1_000), elsewhere);
+    const [filled] = judge(shards(500), usual(0.01 * ROWS, 0.005));
     expect(filled).toMatchObject({ isWithin: false, atMost: 'warn' });
-    const [more] = judge(night(shard(1_001, 1_001)), usual(0.01 * ROWS));
+    const [more] = judge(shards(501), usual(0.01 * ROWS, 0.005));
     expect(more!.atMost).toBeUndefined();
-    const [later] = judge(night(shard(1_000, 1_000)), usual(0.01 * ROWS), { previous: lastNight(null) });
+    const [later] = judge(shards(500), usual(0.01 * ROWS, 0.005), { previous: lastNight(null) });
     expect(later!.atMost).toBeUndefined();
     expect(isWithin([later!])).toBe(false);
   });
