@@ -14,6 +14,7 @@ import { scoreCommand } from './scoreCommand.ts';
 import { synthCommand } from './synthCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, reportError } from './terminal.ts';
 import { trainCommand } from './trainCommand.ts';
+import { tuneCommand } from './tuneCommand.ts';
 
 /** Runs one command line; returns the exit code, see terminal.ts. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -41,6 +42,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     inspectCommand,
     synthCommand,
     promoteCommand,
+    tuneCommand,
     planCommand,
     runCommand,
     redriveCommand,

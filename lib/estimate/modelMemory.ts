@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { MODEL_FILE } from '../bundle/bundleManifest.ts';
 
 /** Sizes of a bundle's files by their paths, as its manifest has them. */
 export type BundleFileSizes = Readonly<Record<string, { readonly sizeBytes: number } | undefined>>;
@@ -8,7 +9,7 @@ const MEGABYTE = 2 ** 20;
 const PROCESS_BYTES = 170 * MEGABYTE;
 /** What a thread holds besides its model: its heap, the reader's memory, and the columns of a row group of usual size. */
 const THREAD_BYTES = 130 * MEGABYTE;
-/** Of model.onnx per thread: the bytes that are parsed, the session's weights, and what it packs of them for its kernels. */
+/** Of the graph's file per thread: the bytes that are parsed, the session's weights, and what it packs of them for its kernels. */
 const SESSION_COPIES = 3;
 /** Of what all threads share (embeddings, vocabularies): once, and what reading it takes besides. */
 const SHARED_COPIES = 1.1;
@@ -19,7 +20,7 @@ const SHARED_COPIES = 1.1;
  * @param threads that score
  */
 export function modelMemoryBytes(files: BundleFileSizes, threads: number): number {
-  const modelBytes = files['model.onnx']?.sizeBytes ?? 0;
+  const modelBytes = files[MODEL_FILE]?.sizeBytes ?? 0;
   const allBytes = Object.values(files).reduce((sum, file) => sum + (file?.sizeBytes ?? 0), 0);
   const ownBytes = THREAD_BYTES + SESSION_COPIES * modelBytes;
   // One session more checks the golden rows while the bundle is loaded, on the thread that loads it.
