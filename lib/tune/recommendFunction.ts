@@ -74,7 +74,7 @@ export function recommendFunction(question: TuneQuestion, prices: Prices): Recom
   return fitting.reduce((best, each) => (each.minutes < best.minutes ? each : best));
 }
 
-/** Megabytes that a function with so many threads needs. */
+/** Megabytes that a function with so many threads needs. @internal exported for tests */
 export function neededMegabytes({ one, two }: Pick<TuneQuestion, 'one' | 'two'>, threads: number): number {
   const perThread = Math.max(0, two.peakBytes - one.peakBytes);
   const bytes = MEMORY_HEADROOM * (one.peakBytes + (threads - 1) * perThread);
