@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { BenchOptions } from './benchOptions.ts';
 import type { ConfigDocument, ContractName } from './contractConfigs.ts';
 import { makeTrainingDays } from './makeInputs.ts';
@@ -36,20 +36,28 @@ export function scorerOf(
   const source = name === 'kuairand' && realDays !== undefined ? 'real' : 'made-up';
   const bundle = join(work, 'bundles', `${name}-${source}-${version}`);
   if (existsSync(join(bundle, 'bundle.json'))) return { cli, bundle };
-  let data = realDays;
-  if (source === 'made-up') {
-    data = join(work, 'training', name);
-    makeTrainingDays(data, config, daysOf(config));
-  }
+  const data = trainingData(name, config, { work, realDays });
   const file = join(work, 'training', `${name}.json`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, JSON.stringify(config));
   rmSync(bundle, { recursive: true, force: true });
   console.log(`Training the ${name} model (${source} days) ...`);
-  execFileSync(process.execPath, [cli, 'train', file, '--data', data!, '--output', bundle], {
+  execFileSync(process.execPath, [cli, 'train', file, '--data', data, '--output', bundle], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   return { cli, bundle };
+}
+
+/** Folder of the days that a contract's bundles are trained on: real ones, or made up where there are none. */
+export function trainingData(
+  name: ContractName,
+  config: ConfigDocument,
+  { work, realDays }: Pick<BenchPlaces, 'work' | 'realDays'>,
+): string {
+  if (name === 'kuairand' && realDays !== undefined) return realDays;
+  const data = join(work, 'training', name);
+  makeTrainingDays(data, config, daysOf(config));
+  return data;
 }
 
 /** All days that a config trains on, validates on or reports. */
@@ -77,8 +85,16 @@ export function plainModel({ cli, bundle }: Scorer, work: string): string {
   if (formatVersion === 1) return join(bundle, 'model.onnx');
   const file = join(work, 'plain.onnx');
   rmSync(file, { force: true });
-  execFileSync(process.execPath, [cli, 'export', '--plain', '--model', bundle, '--output', file], {
-    stdio: 'ignore',
-  });
+  execFileSync(process.execPath, [cli, 'export', bundle, '--plain', file], { stdio: 'ignore' });
   return file;
+}
+
+/** The same command with its bundle exported in 8-bit integers, unless it is there. @param data what the bundle was trained on */
+export function int8Scorer({ cli, bundle }: Scorer, data: string, work: string): Scorer {
+  const output = join(work, 'bundles', `${basename(bundle)}-int8`);
+  if (existsSync(join(output, 'bundle.json'))) return { cli, bundle: output };
+  rmSync(output, { recursive: true, force: true });
+  const args = ['export', bundle, '--int8', '--tables', 'int8', '--data', data, '--output', output];
+  console.log(execFileSync(process.execPath, [cli, ...args], { encoding: 'utf8' }).trim());
+  return { cli, bundle: output };
 }

@@ -1,7 +1,14 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Arm, bareArm, commandArm, type PeerFiles, peerArm, type Round } from './benchArms.ts';
-import { type BenchPlaces, plainModel, type Scorer, scorerOf } from './benchBundle.ts';
+import {
+  type BenchPlaces,
+  int8Scorer,
+  plainModel,
+  type Scorer,
+  scorerOf,
+  trainingData,
+} from './benchBundle.ts';
 import type { BenchOptions } from './benchOptions.ts';
 import { largestDifference } from './compareScores.ts';
 import { type ContractName, configOf } from './contractConfigs.ts';
@@ -69,8 +76,12 @@ export async function runCase(
         };
   const before =
     options.before === undefined ? undefined : scorerOf(options.before, contract, config, undefined, places);
+  const int8 = options.int8
+    ? int8Scorer(ours, trainingData(contract, config, { work, realDays }), work)
+    : undefined;
   for (const threads of options.threads) {
     arms.push(commandArm('ncs4cvr', ours, threads, armCase));
+    if (int8 !== undefined) arms.push(commandArm('ncs4cvr int8', int8, threads, armCase));
     if (before !== undefined) arms.push(commandArm('ncs4cvr before', before, threads, armCase));
     const script = join(work, 'bareSession.mjs');
     arms.push(bareArm('bare session', threads, { script, bundle: ours.bundle, feeds }, armCase));

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { ContractName } from './contractConfigs.ts';
 
-export const PEERS = ['pyarrow', 'polars', 'duckdb'] as const;
+const PEERS = ['pyarrow', 'polars', 'duckdb'] as const;
 export type Peer = (typeof PEERS)[number];
 
 export interface BenchOptions {

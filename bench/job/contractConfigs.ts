@@ -11,7 +11,7 @@ export interface ConfigDocument {
   readonly [key: string]: unknown;
 }
 
-export interface TableDocument {
+interface TableDocument {
   readonly type: 'int' | 'string';
   readonly hash?: { readonly buckets: number };
 }

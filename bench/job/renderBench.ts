@@ -63,7 +63,7 @@ function dollarsPerCpuSecond({ dollarsPerGigabyteSecond }: Prices): number {
   return GIGABYTES_PER_VCPU * dollarsPerGigabyteSecond;
 }
 
-export function median({ rounds }: ArmResult, amountOf: (round: Round) => number): number {
+function median({ rounds }: ArmResult, amountOf: (round: Round) => number): number {
   const sorted = rounds.map(amountOf).sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }

@@ -27,6 +27,7 @@ import {
   stderrManners,
 } from './terminal.ts';
 import { trainCommand } from './trainCommand.ts';
+import { tuneCommand } from './tuneCommand.ts';
 import { refuseUnknownOptions } from './unknownOptions.ts';
 
 /** Runs one command line; returns the exit code, see terminal.ts. */
@@ -58,6 +59,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     inspectCommand,
     synthCommand,
     promoteCommand,
+    tuneCommand,
     planCommand,
     runCommand,
     redriveCommand,

@@ -86,6 +86,8 @@ export const jobDocumentSchema = z
         brokenShards: z.int().min(0).default(0),
       })
       .prefault({}),
+    /** Of a function that scores: a plan for a model that doesn't fit into it is refused. Not asked by default. */
+    memoryMegabytes: z.int().min(128).max(10_240).optional(),
     /** What becomes of rows that can't be encoded or have a null key. */
     badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */

@@ -26,7 +26,7 @@ export interface LabelledSample {
  * @throws Ncs4cvrError of a shard that can't be read or encoded, or whose labels can't be used
  */
 export async function labelledSample(
-  { contract, layout, manifest }: ModelBundle,
+  { contract, vocabularies, layout, manifest }: ModelBundle,
   dataUri: string,
   mostRows: number,
 ): Promise<LabelledSample> {
@@ -35,7 +35,7 @@ export async function labelledSample(
   let dataRows = 0;
   for (const { uri } of shards) dataRows += await rowCountOf(uri);
   const rowCount = Math.min(mostRows, dataRows);
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const rows = allocateEncodedRows(layout, rowCount);
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
@@ -91,7 +91,7 @@ export class SampleScorer {
   }
 
   static async create(bundle: ModelBundle, sample: LabelledSample): Promise<SampleScorer> {
-    return new SampleScorer(await ScoringSession.create(bundle.modelBytes, bundle.layout), bundle, sample);
+    return new SampleScorer(await ScoringSession.create(bundle.model, bundle.layout), bundle, sample);
   }
 
   async score(change: ChangeRows = () => {}): Promise<SampleScores> {
