@@ -2,6 +2,7 @@ import type { RecordBatch } from 'apache-arrow';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { decodeRowGroups } from './decodeRowGroups.ts';
 import type { ParquetShard } from './openShard.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
 import { type RowGroupReads, rowGroupReads } from './rowGroupReads.ts';
 import type { BadCell } from './textColumns.ts';
 
@@ -34,16 +35,20 @@ export async function readRowGroup(
   if (reads.rowCount === 0) return [];
   const buffer = await readRanges(shard.file, reads);
   const onCell = onBadCell && ((_: unknown, cell: BadCell) => onBadCell(cell));
-  return decodeRowGroups([{ uri: shard.uri, reads, buffer }], batchRows, onCell);
+  return decodeRowGroups([{ uri: shard.uri, reads, buffer }], {
+    ...(batchRows === undefined ? {} : { batchRows }),
+    ...(onCell === undefined ? {} : { onBadCell: onCell }),
+  });
 }
 
-/** Reads what `rowGroupReads` worked out. @throws StorageError of the file */
+/** Reads what `rowGroupReads` worked out. @param memory of the bytes; their own by default @throws StorageError of the file */
 export async function readRanges(
   file: RandomAccessFile,
   { bufferBytes, ranges }: RowGroupReads,
+  memory?: ReusedMemory,
 ): Promise<Uint8Array> {
   // allocUnsafeSlow: not zeroed, not from Node's shared pool. Every byte is overwritten or the read throws.
-  const buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  const buffer = memory?.takeBytes(bufferBytes) ?? Buffer.allocUnsafeSlow(bufferBytes);
   const reads = ranges.map(({ startByte, endByte, targetByte }) =>
     file.readInto(buffer.subarray(targetByte, targetByte + endByte - startByte), startByte),
   );
