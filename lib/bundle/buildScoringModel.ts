@@ -20,9 +20,14 @@ export function buildScoringModel(
   masks: TaskMasks | undefined,
 ): BuiltModel {
   const tables = tablesOf(shape, weights);
-  const embeddings = Object.fromEntries(tables.map((table) => [embeddingFile(table.name), digestOf(table)]));
+  const embeddings = tableDigests(tables);
   const { modelBytes, inputs, multiplyAddsPerRow } = buildScoringGraph(shape, weights, masks, embeddings);
   return { model: { modelBytes, inputs, tables }, embeddings, multiplyAddsPerRow };
+}
+
+/** sha256 of the tables' files, by their paths. */
+export function tableDigests(tables: readonly EmbeddingTable[]): Record<string, string> {
+  return Object.fromEntries(tables.map((table) => [embeddingFile(table.name), digestOf(table)]));
 }
 
 function digestOf(table: EmbeddingTable): string {

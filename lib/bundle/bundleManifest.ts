@@ -6,6 +6,7 @@ import { type FeatureContract, featureContractSchema } from '../features/contrac
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
+import { vocabulariesOf } from '../features/vocabulary.ts';
 import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -50,6 +51,31 @@ const filesSchema = z
 type BundleFiles = Record<string, FileFacts> & Record<typeof MODEL_FILE | typeof GOLDEN_FILE, FileFacts>;
 
 const count = z.int().min(0);
+
+const changeOf = <T extends z.ZodType>(value: T) => z.strictObject({ before: value, after: value });
+
+/** How far a task's scores of the validation rows moved. */
+const accuracySchema = z.strictObject({
+  auc: changeOf(z.number().nullable()),
+  mean: changeOf(z.number()),
+  largestChange: z.number(),
+});
+
+/** What a bundle in fewer bits was made of, and what that changed. */
+const exportSchema = z.strictObject({
+  from: z.strictObject({ modelVersion: z.string(), modelSha256: sha256 }),
+  /** Of the dense layers, and of the embedding tables' rows. */
+  layers: z.enum(['float32', 'int8']),
+  tables: z.enum(['F32', 'F16', 'I8']),
+  /** Training rows that the layers' integers were fitted on. */
+  calibrationRows: count,
+  accuracy: z.strictObject({ click: accuracySchema, conversion: accuracySchema }),
+  codeVersion: z.string(),
+  finishedAt: z.iso.datetime(),
+});
+
+/** How a bundle in fewer bits was made. */
+export type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
 
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
 const bundleManifestSchema = z.strictObject({
@@ -111,6 +137,8 @@ const bundleManifestSchema = z.strictObject({
     finishedAt: z.iso.datetime(),
     seconds: z.number(),
   }),
+  /** Absent from a bundle as it was trained. */
+  exported: exportSchema.optional(),
   contract: featureContractSchema,
 });
 
@@ -158,7 +186,18 @@ export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleMan
     code,
     summary: 'the manifest is invalid',
     file,
-    crossCheck: (manifest) => crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+    crossCheck: (manifest) => [
+      ...crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+      ...(manifest === undefined ? [] : crossCheckVocabularies(manifest)),
+    ],
+  });
+}
+
+/** The contract and the list of files tell of the same vocabularies. */
+function crossCheckVocabularies({ contract, files }: BundleManifest): string[] {
+  return Array.from(vocabulariesOf(contract)).flatMap(([path, { sha256 }]) => {
+    if (files[path] === undefined) return [`files.${path}: is missing, and the contract names it`];
+    return files[path].sha256 === sha256 ? [] : [`files.${path}: has another sha256 than in the contract`];
   });
 }
 

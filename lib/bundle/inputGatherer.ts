@@ -2,7 +2,8 @@ import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, inputWidth } from './gatherPlan.ts';
-import { type GatherStep, tableReader } from './tableReader.ts';
+import type { GatherStep } from './gatherStep.ts';
+import { tableReader } from './tableReader.ts';
 
 /**
  * Fills one input of model.onnx, float32 [rowCapacity, width], from encoded rows and the tables they point into. A row's

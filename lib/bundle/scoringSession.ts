@@ -3,7 +3,7 @@ import { Tensor } from 'onnxruntime-node';
 import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { createSession } from '../onnx/session.ts';
-import type { EmbeddingTable } from './embeddingTable.ts';
+import type { EmbeddingTable, TableRows } from './embeddingTable.ts';
 import type { GatherPlan } from './gatherPlan.ts';
 import { InputGatherer } from './inputGatherer.ts';
 
@@ -28,14 +28,20 @@ export function sharedModel({ modelBytes, inputs, tables }: ScoringModel): Scori
   return {
     inputs,
     modelBytes: shared(modelBytes, Uint8Array),
-    tables: tables.map((table) => ({ ...table, rows: shared(table.rows, Float32Array) })),
+    tables: tables.map((table) => ({
+      ...table,
+      rows: sharedRows(table.rows),
+      ...(table.scales && { scales: shared(table.scales, Float32Array) }),
+    })),
   };
 }
 
-function shared<T extends Uint8Array | Float32Array>(
-  array: T,
-  type: new (memory: SharedArrayBuffer) => T,
-): T {
+function sharedRows(rows: TableRows): TableRows {
+  if (rows instanceof Float32Array) return shared(rows, Float32Array);
+  return rows instanceof Uint16Array ? shared(rows, Uint16Array) : shared(rows, Int8Array);
+}
+
+function shared<T extends Uint8Array | TableRows>(array: T, type: new (memory: SharedArrayBuffer) => T): T {
   if (array.buffer instanceof SharedArrayBuffer) return array;
   const copy = new type(new SharedArrayBuffer(array.byteLength));
   copy.set(array);

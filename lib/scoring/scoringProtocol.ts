@@ -2,14 +2,18 @@ import type { SerialisedError } from '../base/workerThread.ts';
 import type { ScoringModel } from '../bundle/scoringSession.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import type { SpanCounts } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
   readonly contract: FeatureContract;
+  /** Of the contract's tables, in shared memory: one copy for all workers. */
+  readonly vocabularies: VocabularyFiles;
   /** In shared memory: one copy for all workers. */
   readonly model: ScoringModel;
   /** Extra columns that come back with the scores (labels, users); absent ones are an error. */
@@ -22,6 +26,8 @@ export interface WorkerSetup {
 
 /** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
 export interface RequestedRowGroup {
+  /** The span's place among the spans: rows are counted by span, too. */
+  readonly span: number;
   readonly uri: string;
   readonly sizeBytes: number;
   /** The version of the bytes that the footer came from; another one is an error. */
@@ -53,6 +59,8 @@ export interface ScoredRows {
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
   readonly profile: PartProfile;
+  /** Of each span that has rows here, in order. */
+  readonly spans: readonly SpanCounts[];
   /** Why rows were left out; sorted by row group and row. */
   readonly badCells: readonly BadRowCell[];
 }

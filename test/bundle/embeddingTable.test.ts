@@ -6,10 +6,10 @@ import { readShared, writePieces } from '../../lib/bundle/bundleFiles.ts';
 import {
   type EmbeddingTable,
   embeddingFile,
-  tableFileName,
   tableOver,
   tablePieces,
 } from '../../lib/bundle/embeddingTable.ts';
+import { tableFileName } from '../../lib/features/vocabularyFile.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -109,6 +109,11 @@ describe('the file of a table', () => {
       'of other rows',
       fileOf(table({ rowCount: 2, rows: new Float32Array(8) })),
       'expected F32 rows [3, 4], found',
+    ],
+    [
+      'of integers without their scales',
+      foreign({ rows: { dtype: 'I8', shape: [3, 4], data_offsets: [0, 12] } }, Buffer.alloc(12)),
+      'expected F32 scale [3]; I8 rows [3, 4], found I8 rows [3, 4]',
     ],
     ['of another width', fileOf(table({ width: 2, rowCount: 6 })), 'found F32 rows [6, 2]'],
     ['cut short', fileOf(table()).subarray(0, -4), 'the tensors end at byte'],

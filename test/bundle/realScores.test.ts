@@ -41,8 +41,8 @@ describe.skipIf(!hasSharedData)(`real impressions${skipped}`, () => {
     // One day of training; about .71 when this was written. A broken column or label would give .5.
     expect(network.best.metrics.click.auc).toBeGreaterThan(0.65);
 
-    const { contract, layout, model } = bundle;
-    const builder = new TrainingSetBuilder(new FeatureEncoder(contract), config.labels);
+    const { contract, vocabularies, layout, model } = bundle;
+    const builder = new TrainingSetBuilder(new FeatureEncoder(contract, vocabularies), config.labels);
     const uri = `${dataUri}/dt=2022-05-01/part-0.parquet`;
     const wanted = [...columnRequirements(contract), ...labelRequirements(config.labels)];
     for await (const { batch, ...place } of readShardRows([{ uri, rowStart: 0, rowEnd: ROWS }], wanted)) {

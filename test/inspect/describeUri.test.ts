@@ -1,7 +1,8 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { describeUri } from '../../lib/inspect/describeUri.ts';
+import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
+import { describeUri, descriptionText } from '../../lib/inspect/describeUri.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -21,7 +22,9 @@ beforeAll(async () => {
 
 /** The lines as cells: columns stand two or more spaces apart. */
 async function cellsOf(uri: string): Promise<string[][]> {
-  return (await describeUri(uri)).split('\n').map((line) => line.split(/ {2,}/));
+  return descriptionText(await describeUri(uri))
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
 }
 
 describe('describeUri', () => {
@@ -60,6 +63,13 @@ describe('describeUri', () => {
     );
   });
 
+  test('a bundle that is verified says so', async () => {
+    const verified = descriptionText(await describeUri(model.bundleUri, { verify: true })).split('\n');
+    expect(verified).toContainEqual(
+      expect.stringMatching(/^verified +sizes, checksums, interface and golden rows$/),
+    );
+  });
+
   test('a bundle without a reference', async () => {
     const copy = join(folder, 'no-reference');
     cpSync(model.bundleUri, copy, { recursive: true });
@@ -93,7 +103,7 @@ describe('describeUri', () => {
     const output = join(folder, 'keys.arrow');
     writeFileSync(input, keyShard(keyRows(10), 10));
     await scoreInput(input, output, withRowKeys(model.bundle, KEY_NAMES), { workers: 1 });
-    const lines = (await describeUri(output)).split('\n');
+    const lines = descriptionText(await describeUri(output)).split('\n');
     const head = lines.findIndex((line) => /^id +unsigned/.test(line));
     expect(lines.slice(head + 1)).toHaveLength(5);
     // Row 1 is null in every nullable column.
@@ -154,6 +164,17 @@ describe('describeUri', () => {
     const onnx = readFileSync(join(bundle, 'model.onnx'));
     onnx[onnx.length >> 1]! ^= 1;
     writeFileSync(join(bundle, 'model.onnx'), onnx);
-    await expect(describeUri(bundle)).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
+    await expect(describeUri(bundle, { verify: true })).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
+    // Its bytes aren't read otherwise, and it says so; a size tells most damage.
+    expect(await cellsOf(bundle)).toContainEqual(['verified', expect.stringMatching(/^sizes alone/)]);
+    writeFileSync(join(bundle, 'model.onnx'), onnx.subarray(1));
+    rmSync(join(bundle, vocabularyPath('item')));
+    await expect(describeUri(bundle)).rejects.toMatchObject({
+      code: 'BUNDLE_CORRUPT',
+      problems: [
+        `model.onnx: expected ${onnx.length} bytes, found ${onnx.length - 1}`,
+        expect.stringMatching(/^vocabularies\/item\.vocab: expected \d+ bytes, found none$/),
+      ],
+    });
   });
 });
