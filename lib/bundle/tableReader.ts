@@ -20,8 +20,8 @@ export interface BlockTarget {
   readonly at: number;
 }
 
-/** Does its work for the first rows of a batch. */
-export type GatherStep = (rowCount: number) => void;
+/** Does its work for rows [start, end) of a batch. */
+export type GatherStep = (start: number, end: number) => void;
 
 /**
  * Reads columns of a table's rows as float32. One class for each way in which tables are stored. All that doesn't change from
@@ -68,11 +68,11 @@ class Float32Reader implements TableReader {
     const inPairs = this.#inPairs(target);
     const steps = this.#passes(target).map((pass): GatherStep => {
       if (inPairs === undefined || pass.count % 2 === 1) {
-        return (rowCount) => copyColumns(rows, source, target, rowCount, pass);
+        return (start, end) => copyColumns(rows, source, target, start, end, pass);
       }
       const { count, first, tableWidth, at } = pass;
       const halved = { count: count / 2, first: first / 2, tableWidth: tableWidth / 2, at: at / 2 };
-      return (rowCount) => copyPairs(inPairs.rows, source, inPairs.target, rowCount, halved);
+      return (start, end) => copyPairs(inPairs.rows, source, inPairs.target, start, end, halved);
     });
     return inOrder(steps);
   }
@@ -80,7 +80,9 @@ class Float32Reader implements TableReader {
   pooler(source: ListSource, target: BlockTarget): GatherStep {
     const { rows } = this.#table;
     return inOrder(
-      this.#passes(target).map((pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass)),
+      this.#passes(target).map((pass): GatherStep => {
+        return (start, end) => poolColumns(rows, source, target, start, end, pass);
+      }),
     );
   }
 
@@ -109,8 +111,8 @@ class Float32Reader implements TableReader {
 }
 
 function inOrder(steps: readonly GatherStep[]): GatherStep {
-  return (rowCount) => {
-    for (const step of steps) step(rowCount);
+  return (start, end) => {
+    for (const step of steps) step(start, end);
   };
 }
 
@@ -118,10 +120,13 @@ function copyPairs(
   rows: Float64Array,
   { ids, width, position }: IdSource,
   { data, width: dataWidth }: { readonly data: Float64Array; readonly width: number },
-  rowCount: number,
+  start: number,
+  end: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
+  let to = start * dataWidth + at;
+  let idAt = start * width + position;
+  for (let row = start; row < end; row++, to += dataWidth, idAt += width) {
     const from = ids[idAt]! * tableWidth + first;
     data[to] = rows[from]!;
     if (count === 1) continue;
@@ -136,10 +141,13 @@ function copyColumns(
   rows: Float32Array,
   { ids, width, position }: IdSource,
   { data, width: dataWidth }: BlockTarget,
-  rowCount: number,
+  start: number,
+  end: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
+  let to = start * dataWidth + at;
+  let idAt = start * width + position;
+  for (let row = start; row < end; row++, to += dataWidth, idAt += width) {
     const from = ids[idAt]! * tableWidth + first;
     data[to] = rows[from]!;
     if (count === 1) continue;
@@ -165,14 +173,17 @@ function poolColumns(
   rows: Float32Array,
   { ids, weights, width, position, length }: ListSource,
   { data, width: dataWidth }: BlockTarget,
-  rowCount: number,
+  start: number,
+  end: number,
   { count, first, tableWidth, at }: Pass,
 ): void {
-  for (let row = 0, to = at, begin = position; row < rowCount; row++, to += dataWidth, begin += width) {
+  let to = start * dataWidth + at;
+  let begin = start * width + position;
+  for (let row = start; row < end; row++, to += dataWidth, begin += width) {
     let [a, b, c, d] = [float32(0), float32(0), float32(0), float32(0)];
     let [e, f, g, h] = [float32(0), float32(0), float32(0), float32(0)];
     let common = 0;
-    for (let value = begin, end = begin + length; value < end; value++) {
+    for (let value = begin, last = begin + length; value < last; value++) {
       const weight = weights[value]!;
       if (weight === 0) continue;
       common = weight;
