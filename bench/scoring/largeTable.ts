@@ -99,7 +99,7 @@ async function write(uri: string): Promise<void> {
       { kind: 'categorical', column: 'id', table: { type: 'int', hash: { buckets: rowCount - 1 } } },
     ],
   });
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, new Map());
   const network = networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: WIDTH, hidden: [64, 32] });
   const shape = networkShape(network, encoder.layout);
   const random = new RandomStream(1);
@@ -133,7 +133,7 @@ async function write(uri: string): Promise<void> {
     },
     contract,
   };
-  await writeBundle(uri, draft, { model, goldenBytes });
+  await writeBundle(uri, draft, { model, vocabularies: new Map(), goldenBytes });
 }
 
 function goldenRows(): RecordBatch {
