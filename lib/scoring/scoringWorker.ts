@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { serialiseError } from '../base/workerThread.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { RequestScorer } from './requestScorer.ts';
-import type { ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process.
@@ -12,14 +12,20 @@ if (port === null) throw new Error('scoringWorker.ts runs as a worker thread onl
 let scorer: Promise<RequestScorer> | undefined;
 let running: Promise<void> = Promise.resolve();
 
-port.on('message', (request: ScoringRequest | null) => {
-  running = request === null ? running.then(stop) : running.then(() => score(request));
+port.on('message', (request: WorkerRequest | null) => {
+  running = request === null ? running.then(stop) : running.then(() => answer(request));
 });
 
-async function score(request: ScoringRequest): Promise<void> {
+async function answer(request: WorkerRequest): Promise<void> {
   try {
     scorer ??= createScorer();
-    const result = await (await scorer).score(request);
+    const ready = await scorer;
+    if (request.kind === 'decode') {
+      const reply: WorkerReply = { kind: 'decoded', result: await ready.decode(request) };
+      port?.postMessage(reply);
+      return;
+    }
+    const result = await ready.score(request);
     const reply: WorkerReply = { kind: 'scored', result };
     const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
     port?.postMessage(
