@@ -241,26 +241,23 @@ export class FeatureEncoder {
     end: number,
   ): PlacedIds {
     const values = data && dictionaryOf(data);
-    if (data !== undefined && values !== undefined) {
-      const { known } = field;
-      if (known.values !== values) {
-        if (known.ids.length < values.length) known.ids = new Int32Array(values.length);
-        this.#lookUpIds(field, values, 0, values.length, known.ids);
-        known.values = values;
-      }
-      const places = data.values as Int32Array;
-      if (data.nullCount === 0) return { ids: known.ids, places, from: start };
+    if (data === undefined || values === undefined) {
+      const ids = this.#idScratch(end - start);
+      if (data === undefined) ids.fill(MISSING_ID, 0, end - start);
+      else this.#lookUpIds(field, data, start, end, ids);
+      return { ids, places: this.#inOrder, from: 0 };
     }
-    const count = end - start;
-    const ids = this.#idScratch(count);
-    if (data === undefined) ids.fill(MISSING_ID, 0, count);
-    else if (values === undefined) this.#lookUpIds(field, data, start, end, ids);
-    else {
-      const { known } = field;
-      const places = data.values as Int32Array;
-      for (let row = start; row < end; row++) {
-        ids[row - start] = isValid(data, row) ? known.ids[places[row]!]! : MISSING_ID;
-      }
+    const { known } = field;
+    if (known.values !== values) {
+      if (known.ids.length < values.length) known.ids = new Int32Array(values.length);
+      this.#lookUpIds(field, values, 0, values.length, known.ids);
+      known.values = values;
+    }
+    const places = data.values as Int32Array;
+    if (data.nullCount === 0) return { ids: known.ids, places, from: start };
+    const ids = this.#idScratch(end - start);
+    for (let row = start; row < end; row++) {
+      ids[row - start] = isValid(data, row) ? known.ids[places[row]!]! : MISSING_ID;
     }
     return { ids, places: this.#inOrder, from: 0 };
   }

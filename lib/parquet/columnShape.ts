@@ -21,27 +21,40 @@ export interface ColumnShape {
   readonly valueLevel: number;
 }
 
-/** By the schema of a column: a thread gets the columns of a shard anew with each request, and working this out takes a millisecond. */
-const shapes = new Map<string, ColumnShape | null>();
-const MOST_SHAPES = 4096;
+/** By the schema of a column, with its name: a thread gets the columns of a shard anew with each request, and working this out takes a millisecond. */
+const knownColumns = new Map<string, KnownColumn>();
+const MOST_COLUMNS = 4096;
+
+interface KnownColumn {
+  readonly field: Field | undefined;
+  readonly shape: ColumnShape | null;
+}
 
 /** Null for a column that only arrow-rs reads: neither integers, floating-point numbers, text or bytes, nor lists of these. */
 export function columnShape(column: ShardColumn): ColumnShape | null {
-  const schema = JSON.stringify(column.elements);
-  let shape = shapes.get(schema);
-  if (shape === undefined) {
-    shape = workOut(column);
-    if (shapes.size === MOST_SHAPES) shapes.clear();
-    shapes.set(schema, shape);
-  }
-  return shape;
+  return known(column).shape;
 }
 
-function workOut(column: ShardColumn): ColumnShape | null {
-  const { elements, leaves } = column;
-  const field = readArrowSchema([column]).schema.fields[0];
+/** As readArrowSchema gives it; undefined for a column that can't be read. */
+export function arrowField(column: ShardColumn): Field | undefined {
+  return known(column).field;
+}
+
+function known(column: ShardColumn): KnownColumn {
+  const schema = JSON.stringify(column.elements);
+  let found = knownColumns.get(schema);
+  if (found === undefined) {
+    const field = readArrowSchema([column]).schema.fields[0];
+    found = { field, shape: field === undefined ? null : workOut(column, field) };
+    if (knownColumns.size === MOST_COLUMNS) knownColumns.clear();
+    knownColumns.set(schema, found);
+  }
+  return found;
+}
+
+function workOut({ elements, leaves }: ShardColumn, field: Field): ColumnShape | null {
   const leaf = leaves[0]?.element;
-  if (field === undefined || leaves.length !== 1 || leaf?.type === undefined) return null;
+  if (leaves.length !== 1 || leaf?.type === undefined) return null;
   if (leaf.repetition_type === 'REPEATED') return null;
   const levelOf = (index: number) => (elements[index]!.repetition_type === 'OPTIONAL' ? 1 : 0);
   const type = field.type as DataType;

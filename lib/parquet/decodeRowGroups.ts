@@ -36,7 +36,7 @@ export interface DecodeOptions {
   readonly onBadCell?: OnBadCell;
   /** Columns that may come back as dictionaries and indices, or lists of these: see decodeDictionaryColumns. None by default. */
   readonly dictionaries?: ReadonlySet<string>;
-  /** What the indices are kept in, to be used again by the caller; their own by default. */
+  /** Memory of copies and of indices, to be used again by the caller; their own by default. */
   readonly memory?: ReusedMemory;
 }
 

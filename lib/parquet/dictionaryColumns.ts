@@ -14,7 +14,7 @@ const PLAIN_DICTIONARY = 2;
 const RLE = 3;
 const RLE_DICTIONARY = 8;
 /** What is unpacked together: arrow-rs holds it three times. */
-const UNPACK_BYTES = 32 * 1024 * 1024;
+const UNPACK_BYTES = 16 * 1024 * 1024;
 
 /** The rows of row groups in one column: its values, once each or nearly, and an index of them for each row or list element. */
 export interface DictionaryColumn {
@@ -29,7 +29,7 @@ export interface DictionaryColumn {
  *
  * @param rowGroups with the same columns
  * @param names of the columns to decode
- * @param memory of the indices
+ * @param memory of copies of what is packed, and of indices
  * @returns by name, the rows of one row group after the other. Columns of other types or encodings are left out, and whatever is
  * damaged: arrow-rs knows what to say of it
  * @throws as unpackPages

@@ -1,14 +1,23 @@
 import type { FeatureContract } from '../features/contract.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
-import { rowGroupReads } from '../parquet/rowGroupReads.ts';
+import { type ReadColumn, type RowGroupReads, rowGroupReads } from '../parquet/rowGroupReads.ts';
 import { isInMemory, type OpenSpan } from './openSpans.ts';
-import { JOIN_GAP_BYTES, REQUEST_BYTES, REQUEST_ROWS } from './requestLimits.ts';
+import {
+  JOIN_GAP_BYTES,
+  REQUEST_BYTES,
+  REQUEST_ROWS,
+  SPLIT_BYTES,
+  SPLIT_ROWS,
+  UNSPLIT_ROWS,
+} from './requestLimits.ts';
 import type { RequestedRowGroup } from './scoringProtocol.ts';
 
 /** A row group to be scored, and where it stands. */
 export interface PlannedRowGroup extends RequestedRowGroup {
-  /** Of its first row in the shard. */
+  /** The span's place among the spans. */
+  readonly span: number;
+  /** Of its first row to be scored, in the shard. */
   readonly rowStart: number;
   /** Rows of all row groups of the span. */
   readonly spanRows: number;
@@ -17,10 +26,18 @@ export interface PlannedRowGroup extends RequestedRowGroup {
 export interface PlannedRequest {
   readonly rowGroups: readonly PlannedRowGroup[];
   readonly rowCount: number;
+  /** Of a row group that is too large for one request: the same object in all of its requests. */
+  readonly split?: SplitRowGroup;
+}
+
+/** A row group whose columns are decoded once for several requests: by runs of neighbouring columns. */
+export interface SplitRowGroup {
+  readonly columnRuns: readonly RequestedRowGroup[];
 }
 
 /**
- * Packs the row groups of spans into requests, in order: neighbours share one as long as it stays small. Row groups without
+ * Packs the row groups of spans into requests, in order: neighbours share one as long as it stays small, and one of very many
+ * rows gets several. Row groups without
  * rows, which some writers leave, are passed over.
  * @param columnsOf the columns to read of a span; called once for each
  * @param firstRowGroup of the first span
@@ -52,11 +69,14 @@ export async function* planRequests(
       const isFull = rowCount + reads.rowCount > REQUEST_ROWS || bytes + reads.bufferBytes > REQUEST_BYTES;
       if (rowGroups.length > 0 && isFull) yield take();
       const { uri, sizeBytes, version } = shard;
+      const { rowStart } = shard.rowGroups[rowGroup]!;
+      const place = { span: index, rowStart, spanRows, uri, sizeBytes, version, reads };
+      if (reads.rowCount > UNSPLIT_ROWS) {
+        yield* splitRequests(place, await columnRuns(index, shard, reads));
+        continue;
+      }
       rowGroups.push({
-        span: index,
-        rowStart: shard.rowGroups[rowGroup]!.rowStart,
-        spanRows,
-        ...{ uri, sizeBytes, version, reads },
+        ...place,
         ...(isInMemory(shard) ? { buffer: await readRanges(shard.file, reads) } : {}),
       });
       rowCount += reads.rowCount;
@@ -64,6 +84,45 @@ export async function* planRequests(
     }
   }
   if (rowGroups.length > 0) yield take();
+}
+
+/** Runs of columns that are neighbours in the file, so that hardly a byte is read twice. */
+async function columnRuns(
+  span: number,
+  shard: ParquetShard,
+  { rowGroup, columns }: RowGroupReads,
+): Promise<RequestedRowGroup[]> {
+  const { uri, sizeBytes, version } = shard;
+  const runs: { readonly names: string[]; bytes: number }[] = [];
+  const startOf = ({ chunks }: ReadColumn) => chunks[0]!.startByte;
+  for (const { column, chunks } of [...columns].sort((a, b) => startOf(a) - startOf(b))) {
+    const bytes = chunks.reduce((sum, { startByte, endByte }) => sum + endByte - startByte, 0);
+    const last = runs.at(-1);
+    if (last === undefined || last.bytes + bytes > SPLIT_BYTES) runs.push({ names: [column.name], bytes });
+    else {
+      last.names.push(column.name);
+      last.bytes += bytes;
+    }
+  }
+  const requested = runs.map(async ({ names }) => {
+    const reads = rowGroupReads(shard, rowGroup, names, JOIN_GAP_BYTES);
+    const read = isInMemory(shard) ? { buffer: await readRanges(shard.file, reads) } : {};
+    return { span, uri, sizeBytes, version, reads, ...read };
+  });
+  return Promise.all(requested);
+}
+
+function* splitRequests(
+  place: PlannedRowGroup,
+  runs: readonly RequestedRowGroup[],
+): Generator<PlannedRequest> {
+  const split = { columnRuns: runs };
+  const { rowCount } = place.reads;
+  for (let start = 0; start < rowCount; start += SPLIT_ROWS) {
+    const end = Math.min(rowCount, start + SPLIT_ROWS);
+    const rowGroup = { ...place, rowStart: place.rowStart + start, rows: { start, end } };
+    yield { rowGroups: [rowGroup], rowCount: end - start, split };
+  }
 }
 
 /**

@@ -2,17 +2,29 @@ import { DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToI
 import { columnOf } from '../base/arrowColumns.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
+import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
 import { ReusedMemory } from '../parquet/reusedMemory.ts';
 import type { ReadRowGroupBytes } from '../parquet/rowGroupReads.ts';
+import { columnOfShared, shareColumn, withWideIndices } from '../parquet/sharedColumns.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { SpanTally } from '../profile/spanTally.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type BadRowCell, countBadRows, withoutBadRows } from './badCells.ts';
 import { withoutDictionary } from './gatherRows.ts';
-import type { RequestedRowGroup, ScoredRows, ScoringRequest, WorkerSetup } from './scoringProtocol.ts';
+import type {
+  DecodedColumns,
+  DecodedRowGroup,
+  DecodingRequest,
+  RequestedRowGroup,
+  ScoredRows,
+  ScoringRequest,
+  WorkerSetup,
+} from './scoringProtocol.ts';
+import { requestedRows } from './scoringProtocol.ts';
+import { sliceBatches } from './sliceBatches.ts';
 
 /** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
 export class RequestScorer {
@@ -25,6 +37,8 @@ export class RequestScorer {
   readonly #rowKeys: readonly string[];
   /** Columns of features and row keys, that nothing reads as labels. */
   readonly #dictionaries: ReadonlySet<string>;
+  /** The row group that was scored in part last: more of its rows are likely to follow. */
+  #whole: { readonly id: number; readonly batch: RecordBatch } | undefined;
   /** Of the request at hand. */
   readonly #memory = new ReusedMemory();
 
@@ -50,15 +64,32 @@ export class RequestScorer {
     return new RequestScorer(setup, encoder, session);
   }
 
-  /** @throws the error of the first row group at fault */
-  async score({
-    rowGroups,
-    countLabels: isAsked = false,
-    leaveOutBadRows = false,
-  }: ScoringRequest): Promise<ScoredRows> {
+  /** Decodes some columns of a row group for all threads. @throws the error of the first column at fault */
+  async decode({ rowGroup, leaveOutBadRows = false }: DecodingRequest): Promise<DecodedColumns> {
     const memory = this.#memory;
     memory.reuse();
-    const { batches, badCells } = this.#decode(await readAll(rowGroups, memory), leaveOutBadRows);
+    const badCells: BadRowCell[] = [];
+    const [batch] = decodeRowGroups(await readAll([rowGroup], memory), {
+      ...{ dictionaries: this.#dictionaries, memory },
+      batchRows: rowGroup.reads.rowCount,
+      ...(leaveOutBadRows ? { onBadCell: (_, cell) => badCells.push({ rowGroup: 0, ...cell }) } : {}),
+    });
+    const columns = batch!.schema.fields.map(({ name }, index) => {
+      return [name, shareColumn(batch!.data.children[index]!)] as const;
+    });
+    return { columns: new Map(columns), badCells };
+  }
+
+  /** @throws the error of the first row group at fault */
+  async score(request: ScoringRequest): Promise<ScoredRows> {
+    const { rowGroups, countLabels: isAsked = false, leaveOutBadRows = false, decoded } = request;
+    if (decoded === undefined) this.#whole = undefined;
+    const memory = this.#memory;
+    memory.reuse();
+    const { batches, badCells } =
+      decoded === undefined
+        ? this.#decode(await readAll(rowGroups, memory), leaveOutBadRows)
+        : this.#takeRows(rowGroups[0]!, decoded, leaveOutBadRows);
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
     this.#counter.reset();
     const tally = new SpanTally(this.#encoder.counts, rowsOfSpans(rowGroups, badCells));
@@ -84,6 +115,23 @@ export class RequestScorer {
     const batches = decodeRowGroups(read, { ...options, onBadCell });
     const rowCounts = read.map(({ reads }) => reads.rowCount);
     return withoutBadRows(batches, rowCounts, this.#rowKeys, undecoded);
+  }
+
+  /** The rows asked for, of columns that have been decoded before. */
+  #takeRows(rowGroup: RequestedRowGroup, decoded: DecodedRowGroup, leaveOutBadRows: boolean) {
+    const { start, end } = rowGroup.rows!;
+    if (this.#whole?.id !== decoded.id)
+      this.#whole = { id: decoded.id, batch: wholeBatch(rowGroup, decoded) };
+    const batches = sliceBatches([this.#whole.batch], start, end).map((batch) =>
+      withWideIndices(batch, this.#memory),
+    );
+    if (end === rowGroup.reads.rowCount) this.#whole = undefined;
+    if (!leaveOutBadRows) return { batches, badCells: [] };
+    const undecoded = decoded.badCells
+      .filter(({ row }) => row >= start && row < end)
+      .map((cell) => ({ ...cell, row: cell.row - start }));
+    const good = withoutBadRows(batches, [end - start], this.#rowKeys, undecoded);
+    return { ...good, badCells: good.badCells.map((cell) => ({ ...cell, row: cell.row + start })) };
   }
 
   async close(): Promise<void> {
@@ -124,6 +172,21 @@ export class RequestScorer {
   }
 }
 
+/** All rows of a row group, its columns in their order. */
+function wholeBatch(
+  { reads: { columns, rowCount } }: RequestedRowGroup,
+  decoded: DecodedRowGroup,
+): RecordBatch {
+  const children = columns.map(({ column }) =>
+    columnOfShared(decoded.columns.get(column.name)!, arrowField(column)!.type),
+  );
+  const fields = columns.map(({ column }, index) => {
+    return new Field(column.name, children[index]!.type as DataType, arrowField(column)!.nullable);
+  });
+  const type = new Struct(fields);
+  return new RecordBatch(new Schema(fields), makeData({ type, length: rowCount, nullCount: 0, children }));
+}
+
 /** All at a time: a request holds few and small row groups, or one. */
 async function readAll(
   rowGroups: readonly RequestedRowGroup[],
@@ -147,8 +210,9 @@ async function readAll(
 /** Rows of neighbouring row groups of one span, without those that are left out. */
 function rowsOfSpans(rowGroups: readonly RequestedRowGroup[], badCells: readonly BadRowCell[]) {
   const spans: { span: number; rows: number }[] = [];
-  for (const [index, { span, reads }] of rowGroups.entries()) {
-    const rows = reads.rowCount - countBadRows(badCells.filter(({ rowGroup }) => rowGroup === index));
+  for (const [index, rowGroup] of rowGroups.entries()) {
+    const { span } = rowGroup;
+    const rows = requestedRows(rowGroup) - countBadRows(badCells.filter((cell) => cell.rowGroup === index));
     const last = spans.at(-1);
     if (last?.span === span) last.rows += rows;
     else spans.push({ span, rows });

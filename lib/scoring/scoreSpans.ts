@@ -9,6 +9,7 @@ import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
 import { type GoOn, type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
+import { requestedRows } from './scoringProtocol.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
 
@@ -143,9 +144,9 @@ export async function scoreSpans(
         }
         await writer.write(...request.rowGroups.flatMap(predictionBatches));
         for (const { rowGroup } of request.rowGroups) {
-          const { reads, spanRows } = rowGroup;
-          rowsSoFar += reads.rowCount;
-          onRows?.(reads.rowCount, spanRows);
+          const rows = requestedRows(rowGroup);
+          rowsSoFar += rows;
+          onRows?.(rows, rowGroup.spanRows);
         }
         profile = addProfiles(profile, request.profile);
         for (const span of request.spans) worst.add(span);

@@ -3,8 +3,8 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
-import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
-import type { ScoredRows } from './scoringProtocol.ts';
+import type { PlannedRequest, PlannedRowGroup, SplitRowGroup } from './planRequests.ts';
+import { type DecodedRowGroup, requestedRows, type ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 import type { WorkerPool } from './workerPool.ts';
 
@@ -63,21 +63,32 @@ export async function* scoredRequests(
     held += change;
     pool.heldRequests += change;
   };
+  let decoding: { readonly split: SplitRowGroup; readonly decoded: Promise<DecodedRowGroup> } | undefined;
+  const decodedOnce = (split: SplitRowGroup): Promise<DecodedRowGroup> => {
+    if (decoding?.split !== split) decoding = { split, decoded: decodeSplit(split, pool, leaveOutBadRows) };
+    return decoding.decoded;
+  };
   /** Undefined when there is no more to send. */
   const sendNext = async (): Promise<Sent | undefined> => {
     const { value: request } = await requests.next();
     if (!request) return undefined;
-    const waitingRows = sent.reduce((sum, { rowCount }) => sum + rowCount, request.rowCount);
-    if (!isFirst && !mayGoOn(request, waitingRows)) return undefined;
+    const { rowGroups, split } = request;
+    const { rows, reads } = rowGroups[0]!;
+    // A file ends with a whole row group.
+    const isBegun = rows !== undefined && rows.start > 0;
+    const nextRows = split === undefined ? request.rowCount : reads.rowCount;
+    const waitingRows = sent.reduce((sum, { rowCount }) => sum + rowCount, nextRows);
+    if (!isFirst && !isBegun && !mayGoOn(request, waitingRows)) return undefined;
     isFirst = false;
-    const { rowGroups } = request;
-    const scored = pool
-      .run({
-        rowGroups,
-        ...(countLabels ? { countLabels } : {}),
-        ...(leaveOutBadRows ? { leaveOutBadRows } : {}),
-      })
-      .then((rows) => splitRows(request, rows));
+    const options = {
+      ...(countLabels ? { countLabels } : {}),
+      ...(leaveOutBadRows ? { leaveOutBadRows } : {}),
+    };
+    const run = async () => {
+      if (split === undefined) return pool.run({ rowGroups, ...options });
+      return pool.run({ rowGroups, ...options, decoded: await decodedOnce(split) });
+    };
+    const scored = run().then((found) => splitRows(request, found));
     return { rowCount: request.rowCount, scored };
   };
   try {
@@ -111,6 +122,29 @@ export async function* scoredRequests(
   }
 }
 
+/** Tells row groups apart, for threads that keep the columns of one. */
+let decodedRowGroups = 0;
+
+/** @throws the error of the first columns at fault */
+async function decodeSplit(
+  { columnRuns }: SplitRowGroup,
+  pool: WorkerPool,
+  leaveOutBadRows: boolean,
+): Promise<DecodedRowGroup> {
+  const results = await Promise.allSettled(
+    columnRuns.map((rowGroup) => pool.decode({ rowGroup, ...(leaveOutBadRows ? { leaveOutBadRows } : {}) })),
+  );
+  const decoded = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+  return {
+    id: decodedRowGroups++,
+    columns: new Map(decoded.flatMap(({ columns }) => [...columns])),
+    badCells: decoded.flatMap(({ badCells }) => badCells),
+  };
+}
+
 function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): ScoredRequest {
   const { batches } = tableFromIPC(rows.columnsIpc);
   const found = batches.reduce((sum, batch) => sum + batch.numRows, 0);
@@ -126,7 +160,7 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
   let at = 0;
   const split = rowGroups.map((rowGroup, index) => {
     const badCells = cellsOf[index]!;
-    const end = at + rowGroup.reads.rowCount - countBadRows(badCells);
+    const end = at + requestedRows(rowGroup) - countBadRows(badCells);
     const [pctr, pcvr, pctcvr] = [rows.pctr, rows.pcvr, rows.pctcvr].map((scores) =>
       scores.subarray(at, end),
     );

@@ -4,6 +4,7 @@ import type { FeatureContract } from '../features/contract.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
+import type { SharedColumn } from '../parquet/sharedColumns.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
@@ -24,6 +25,17 @@ export interface WorkerSetup {
   readonly labels?: LabelColumns;
 }
 
+/** Rows `[start, end)` of a row group. */
+export interface RowRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How many rows of a row group are to be scored. */
+export function requestedRows({ reads, rows }: RequestedRowGroup): number {
+  return rows === undefined ? reads.rowCount : rows.end - rows.start;
+}
+
 /** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
 export interface RequestedRowGroup {
   /** The span's place among the spans: rows are counted by span, too. */
@@ -34,6 +46,8 @@ export interface RequestedRowGroup {
   readonly version: string;
   /** Of the columns to pass on and the features that the shard has. Never empty of rows. */
   readonly reads: RowGroupReads;
+  /** Its rows to be scored; all by default. */
+  readonly rows?: RowRange;
   /** The bytes of `reads` where they came with the footer; the worker reads them otherwise. */
   readonly buffer?: Uint8Array;
 }
@@ -46,8 +60,31 @@ export interface ScoringRequest {
   readonly rowGroups: readonly RequestedRowGroup[];
   /** Count labels in the row groups that have been read with theirs. */
   readonly countLabels?: boolean;
+  /** The columns of the only row group, where they have been decoded before. */
+  readonly decoded?: DecodedRowGroup;
   /** Leave out rows that can't be decoded or have no key; the first of them is an error otherwise, or a null. */
   readonly leaveOutBadRows?: boolean;
+}
+
+/** Some columns of a row group whose rows are scored by several requests. */
+export interface DecodingRequest {
+  /** With the reads of these columns only. */
+  readonly rowGroup: RequestedRowGroup;
+  readonly leaveOutBadRows?: boolean;
+}
+
+/** Columns of a row group in memory that all threads see. */
+export interface DecodedColumns {
+  /** By name, all rows. */
+  readonly columns: ReadonlyMap<string, SharedColumn>;
+  /** Of rows that couldn't be decoded. */
+  readonly badCells: readonly BadRowCell[];
+}
+
+/** All columns of a row group. */
+export interface DecodedRowGroup extends DecodedColumns {
+  /** The same for all requests of its rows, and for no other. */
+  readonly id: number;
 }
 
 /** The rows of a request in their order, but for those that were left out. */
@@ -65,7 +102,12 @@ export interface ScoredRows {
   readonly badCells: readonly BadRowCell[];
 }
 
+export type WorkerRequest =
+  | ({ readonly kind: 'score' } & ScoringRequest)
+  | ({ readonly kind: 'decode' } & DecodingRequest);
+
 export type WorkerReply =
   | { readonly kind: 'scored'; readonly result: ScoredRows }
+  | { readonly kind: 'decoded'; readonly result: DecodedColumns }
   /** `isRetiring`: the thread ends itself and takes no further request. */
   | { readonly kind: 'failed'; readonly error: SerialisedError; readonly isRetiring: boolean };

@@ -4,7 +4,7 @@ import { warmRuntime } from '../onnx/session.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { openS3 } from '../storage/s3Client.ts';
 import { RequestScorer } from './requestScorer.ts';
-import type { ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process. A thread that was started without a setup is sent it first.
@@ -15,7 +15,7 @@ let setup = workerData as WorkerSetup | null;
 let scorer: Promise<RequestScorer> | undefined;
 let running: Promise<void> = setup === null ? warmUp() : Promise.resolve();
 
-port.on('message', (message: WorkerSetup | ScoringRequest | null) => {
+port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
   if (message !== null && 'contract' in message) {
     setup = message;
     running = running.then(() => {
@@ -23,7 +23,7 @@ port.on('message', (message: WorkerSetup | ScoringRequest | null) => {
     });
     return;
   }
-  running = message === null ? running.then(stop) : running.then(() => score(message));
+  running = message === null ? running.then(stop) : running.then(() => answer(message));
 });
 
 /** What the first request of a thread would wait for; in a process that reads from S3, where nothing else starts threads early. */
@@ -32,10 +32,16 @@ async function warmUp(): Promise<void> {
   await openS3().catch(() => undefined);
 }
 
-async function score(request: ScoringRequest): Promise<void> {
+async function answer(request: WorkerRequest): Promise<void> {
   try {
     scorer ??= createScorer();
-    const result = await (await scorer).score(request);
+    const ready = await scorer;
+    if (request.kind === 'decode') {
+      const reply: WorkerReply = { kind: 'decoded', result: await ready.decode(request) };
+      port?.postMessage(reply);
+      return;
+    }
+    const result = await ready.score(request);
     const reply: WorkerReply = { kind: 'scored', result };
     const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
     port?.postMessage(

@@ -4,13 +4,23 @@ import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
-import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import type {
+  DecodedColumns,
+  DecodingRequest,
+  RequestedRowGroup,
+  ScoredRows,
+  ScoringRequest,
+  WorkerReply,
+  WorkerRequest,
+  WorkerSetup,
+} from './scoringProtocol.ts';
 import { takeSpareThread } from './spareThread.ts';
 import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
-  readonly request: ScoringRequest;
-  readonly resolve: (result: ScoredRows) => void;
+  readonly request: WorkerRequest;
+  /** Given what the request's kind is answered with. */
+  readonly resolve: (result: ScoredRows | DecodedColumns) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -56,6 +66,15 @@ export class WorkerPool {
 
   /** @throws the error of the request's first row group at fault; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
   run(request: ScoringRequest): Promise<ScoredRows> {
+    return this.#send({ kind: 'score', ...request }) as Promise<ScoredRows>;
+  }
+
+  /** @throws as `run` */
+  decode(request: DecodingRequest): Promise<DecodedColumns> {
+    return this.#send({ kind: 'decode', ...request }) as Promise<DecodedColumns>;
+  }
+
+  #send(request: WorkerRequest): Promise<ScoredRows | DecodedColumns> {
     if (this.#isClosed) return Promise.reject(poolClosed(request));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });
@@ -108,8 +127,8 @@ export class WorkerPool {
     this.#running.delete(worker);
     if (reply.kind === 'failed' && reply.isRetiring) this.#live.delete(worker);
     else this.#idle.push(worker);
-    if (reply.kind === 'scored') pending?.resolve(reply.result);
-    else pending?.reject(deserialiseError(reply.error));
+    if (reply.kind === 'failed') pending?.reject(deserialiseError(reply.error));
+    else pending?.resolve(reply.result);
     this.#dispatch();
   }
 
@@ -131,17 +150,23 @@ export class WorkerPool {
 }
 
 /** Handed over, not copied. */
-function buffersOf({ rowGroups }: ScoringRequest): ArrayBuffer[] {
-  return rowGroups.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer.buffer as ArrayBuffer]));
+function buffersOf(request: WorkerRequest): ArrayBuffer[] {
+  return rowGroupsOf(request).flatMap(({ buffer }) =>
+    buffer === undefined ? [] : [buffer.buffer as ArrayBuffer],
+  );
+}
+
+function rowGroupsOf(request: WorkerRequest): readonly RequestedRowGroup[] {
+  return request.kind === 'decode' ? [request.rowGroup] : request.rowGroups;
 }
 
 /** Of the request's first row group: which one it was about isn't known. */
-function placeOf({ rowGroups }: ScoringRequest): ErrorLocation {
-  const { uri, reads } = rowGroups[0]!;
+function placeOf(request: WorkerRequest): ErrorLocation {
+  const { uri, reads } = rowGroupsOf(request)[0]!;
   return { file: uri, rowGroup: reads.rowGroup };
 }
 
-function poolClosed(request: ScoringRequest): Ncs4cvrError {
+function poolClosed(request: WorkerRequest): Ncs4cvrError {
   return new Ncs4cvrError(
     'SCORING_POOL_CLOSED',
     'the scoring threads were ended before this row group',

@@ -5,7 +5,11 @@ import { planRequests } from '../../lib/scoring/planRequests.ts';
 import { memoryFile } from '../parquet/memoryFile.ts';
 import { sampleShard } from '../parquet/sampleShards.ts';
 
-vi.mock('../../lib/scoring/requestLimits.ts', () => ({
+vi.mock('../../lib/scoring/requestLimits.ts', async (original) => ({
+  ...(await original()),
+  UNSPLIT_ROWS: 5000,
+  SPLIT_ROWS: 2000,
+  SPLIT_BYTES: 60_000,
   REQUEST_ROWS: 100,
   REQUEST_BYTES: 2000,
   SMALL_SHARD_BYTES: 10_000,
@@ -42,6 +46,34 @@ describe('planRequests', () => {
       '3/0:150',
       '4/0:10',
     ]);
+  });
+
+  test('a row group of very many rows gets several requests, none shared, and each column is read by one run of neighbours', async () => {
+    const requests = [];
+    const columns = ['price', 'id', 'city'];
+    for await (const request of planRequests(spansOf([10, 10], [5001, 5001], [5, 5]), () => columns)) {
+      requests.push(request);
+    }
+    const found = requests.map(({ rowGroups: [first], rowCount }) => [
+      first!.span,
+      first!.rows,
+      first!.rowStart,
+      rowCount,
+    ]);
+    expect(found).toEqual([
+      [0, undefined, 0, 10],
+      [1, { start: 0, end: 2000 }, 0, 2000],
+      [1, { start: 2000, end: 4000 }, 2000, 2000],
+      [1, { start: 4000, end: 5001 }, 4000, 1001],
+      [2, undefined, 0, 5],
+    ]);
+    const [before, first, ...others] = requests.map(({ split }) => split);
+    expect(before).toBeUndefined();
+    expect(others).toEqual([first, first, undefined]);
+    const runs = first!.columnRuns.map(({ reads }) => reads.columns.map(({ column }) => column.name));
+    // In the order of the file; 5,001 numbers of eight bytes are more than half of what a run may hold.
+    expect(runs).toEqual([['id', 'city'], ['price']]);
+    for (const { reads } of first!.columnRuns) expect(reads.rowCount).toBe(5001);
   });
 
   test('packs no more bytes than the limit', async () => {

@@ -17,7 +17,8 @@ import { scoreBits } from './readScores.ts';
 const entry = vi.hoisted(() => ({ url: new URL('file:///') }));
 vi.mock('../../lib/scoring/workerEntry.ts', () => ({ workerEntry: () => entry.url }));
 // The shards here have row groups of 20 rows: each is a request of its own, read by its worker.
-vi.mock('../../lib/scoring/requestLimits.ts', () => ({
+vi.mock('../../lib/scoring/requestLimits.ts', async (original) => ({
+  ...(await original()),
   REQUEST_ROWS: 20,
   REQUEST_BYTES: 2 ** 20,
   SMALL_SHARD_BYTES: 0,

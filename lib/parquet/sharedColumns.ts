@@ -1,0 +1,113 @@
+import {
+  BufferType,
+  Data,
+  DataType,
+  Dictionary,
+  Field,
+  Int32,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Uint8,
+  Uint16,
+  Vector,
+} from 'apache-arrow';
+import type { ReusedMemory } from './reusedMemory.ts';
+
+/** An array of a column in memory that threads share. */
+type SharedArray = Uint8Array | Uint16Array | Int32Array | Float64Array | BigInt64Array;
+
+/** The arrays of a column, as a message between threads may hold them: nothing but its type is left out. */
+export interface SharedColumn {
+  readonly length: number;
+  readonly nullCount: number;
+  readonly nullBitmap: SharedArray | undefined;
+  readonly valueOffsets: SharedArray | undefined;
+  readonly values: SharedArray | undefined;
+  readonly children: readonly SharedColumn[];
+  /** The values where `values` are indices of them. */
+  readonly dictionary: SharedColumn | undefined;
+}
+
+/** Copies a column to shared memory, its indices to the fewest bytes that hold them. @param column not a slice */
+export function shareColumn(column: Data): SharedColumn {
+  const { length, nullCount, children, values } = column;
+  const dictionary = column.dictionary?.data[0] as Data | undefined;
+  return {
+    ...{ length, nullCount },
+    nullBitmap: nullCount === 0 ? undefined : shared(column.nullBitmap),
+    valueOffsets: shared(column.valueOffsets),
+    values: dictionary === undefined ? shared(values) : sharedIndices(values, dictionary.length),
+    children: children.map(shareColumn),
+    dictionary: dictionary && shareColumn(dictionary),
+  };
+}
+
+function shared(array: SharedArray | undefined): SharedArray | undefined {
+  if (array === undefined) return undefined;
+  const memory = new SharedArrayBuffer(array.byteLength);
+  new Uint8Array(memory).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  return new (array.constructor as new (memory: SharedArrayBuffer) => SharedArray)(memory);
+}
+
+function sharedIndices(indices: Int32Array, size: number): SharedArray {
+  const Indices = size <= 256 ? Uint8Array : size <= 65_536 ? Uint16Array : Int32Array;
+  const memory = new SharedArrayBuffer(indices.length * Indices.BYTES_PER_ELEMENT);
+  const narrow = new (Indices as new (memory: SharedArrayBuffer) => SharedArray)(memory);
+  (narrow as Int32Array).set(indices);
+  return narrow;
+}
+
+/** The column again. @param type of its values, as readArrowSchema gives it: without dictionaries */
+export function columnOfShared(column: SharedColumn, type: DataType): Data {
+  const { length, nullCount, nullBitmap, valueOffsets, values, dictionary } = column;
+  const buffers = [valueOffsets, values, nullBitmap] as never;
+  if (dictionary !== undefined) {
+    const Index = values instanceof Uint8Array ? Uint8 : values instanceof Uint16Array ? Uint16 : Int32;
+    const indexed = new Dictionary(type, new Index());
+    const vector = new Vector([columnOfShared(dictionary, type)]);
+    return new Data(indexed, 0, length, nullCount, buffers, [], vector);
+  }
+  const children = column.children.map((child, index) => columnOfShared(child, type.children[index]!.type));
+  return new Data(listTypeOf(type, children), 0, length, nullCount, buffers, children);
+}
+
+/** Rows of shared columns as they are decoded: their indices are those of int32 columns. @param memory of these */
+export function withWideIndices({ schema, data }: RecordBatch, memory: ReusedMemory): RecordBatch {
+  const children = data.children.map((column) => widened(column, memory));
+  const fields = schema.fields.map(
+    ({ name, nullable }, index) => new Field(name, children[index]!.type as DataType, nullable),
+  );
+  const type = new Struct(fields);
+  return new RecordBatch(new Schema(fields), makeData({ type, length: data.length, nullCount: 0, children }));
+}
+
+function widened(column: Data, memory: ReusedMemory): Data {
+  const { type, offset, length, nullBitmap, values } = column;
+  if (DataType.isDictionary(type)) {
+    if (values instanceof Int32Array) return column;
+    const wide = memory.takeIntegers(length);
+    wide.set(values);
+    const buffers = { [BufferType.DATA]: wide, [BufferType.VALIDITY]: nullBitmap } as never;
+    return column.clone(new Dictionary(type.dictionary, new Int32()), offset, length, undefined, buffers);
+  }
+  const [element] = column.children;
+  if (!DataType.isList(type) || element === undefined || !DataType.isDictionary(element.type)) return column;
+  // The elements of these rows only.
+  const offsets = column.valueOffsets as Int32Array;
+  const start = offsets[0]!;
+  const child = widened(element.slice(start, offsets[length]! - start), memory);
+  const own = memory.takeIntegers(length + 1);
+  for (let row = 0; row <= length; row++) own[row] = offsets[row]! - start;
+  const buffers = { [BufferType.OFFSET]: own, [BufferType.VALIDITY]: nullBitmap } as never;
+  return column.clone(listTypeOf(type, [child]), offset, length, undefined, buffers, [child]);
+}
+
+/** The type of lists whose elements may be indices of a dictionary now. */
+function listTypeOf(type: DataType, [element]: readonly Data[]): DataType {
+  if (!(type instanceof List) || element === undefined) return type;
+  const { name, nullable } = type.children[0]!;
+  return new List(new Field(name, element.type as DataType, nullable));
+}

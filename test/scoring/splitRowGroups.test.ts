@@ -1,0 +1,138 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
+import { SPLIT_ROWS, UNSPLIT_ROWS } from '../../lib/scoring/requestLimits.ts';
+import { type BadSpanCell, type ScoreSpansOptions, scoreSpans } from '../../lib/scoring/scoreSpans.ts';
+import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { overwritten } from '../parquet/sampleShards.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { readTable, scoreBits } from './readScores.ts';
+
+const folder = temporaryFolder();
+const ROWS = UNSPLIT_ROWS + 5000;
+const rows = funnelRows('2024-03-04', ROWS);
+const large = join(folder, 'large.parquet');
+const NULLABLE_KEY = { name: 'impression_id', type: 'INT64', repetition_type: 'OPTIONAL' } as const;
+let bundle: ModelBundle;
+let pool: WorkerPool;
+
+beforeAll(async () => {
+  ({ bundle } = await trainTinyModel(join(folder, 'model')));
+  pool = scoringPool(bundle, 2);
+  writeFileSync(large, funnelShard(rows, ROWS));
+});
+
+afterAll(() => pool.close());
+
+/** Without what differs by name: the same metadata for all files. */
+async function score(uri: string, name: string, options: Partial<ScoreSpansOptions> = {}, by = pool) {
+  mkdirSync(join(folder, 'out'), { recursive: true });
+  const metadata = () => partMetadata(bundle, { inputCount: 1, rowCount: ROWS });
+  const output = join(folder, 'out', name);
+  return { output, ...(await scoreSpans([{ uri }], output, bundle, by, { metadata, ...options })) };
+}
+
+describe('a row group of more rows than a request takes', () => {
+  test('has the bits of its rows in small row groups, and the bytes of any number of threads', async () => {
+    const whole = await score(large, 'two.arrow');
+    expect(whole.rowCount).toBe(ROWS);
+    const small = join(folder, 'small.parquet');
+    writeFileSync(small, funnelShard(rows, 30_000));
+    const pieces = await score(small, 'small.arrow');
+    expect([...scoreBits(whole.output)]).toEqual([...scoreBits(pieces.output)]);
+    expect(whole.profile).toEqual(pieces.profile);
+    const one = scoringPool(bundle, 1);
+    const alone = await score(large, 'one.arrow', {}, one);
+    await one.close();
+    expect(readFileSync(alone.output).equals(readFileSync(whole.output))).toBe(true);
+    expect(readTable(whole.output).batches.map(({ numRows }) => numRows)).toEqual([
+      SPLIT_ROWS,
+      SPLIT_ROWS,
+      ROWS - 2 * SPLIT_ROWS,
+    ]);
+  });
+
+  test('is scored by all threads, its columns decoded once', async () => {
+    const asked: string[] = [];
+    const by = {
+      heldRequests: 0,
+      hasRoom: true,
+      decode: (request: Parameters<WorkerPool['decode']>[0]) => {
+        asked.push(...request.rowGroup.reads.columns.map(({ column }) => column.name));
+        return pool.decode(request);
+      },
+      run: (request: Parameters<WorkerPool['run']>[0]) => {
+        asked.push(`${request.rowGroups[0]!.rows?.start}`);
+        return pool.run(request);
+      },
+    } as unknown as WorkerPool;
+    await score(large, 'watched.arrow', {}, by);
+    const columns = new Set([
+      ...bundle.contract.rowKeys,
+      ...bundle.contract.features.map(({ column }) => column),
+    ]);
+    expect(asked.slice(0, -3).sort()).toEqual([...columns].sort());
+    expect(asked.slice(-3)).toEqual(['0', `${SPLIT_ROWS}`, `${2 * SPLIT_ROWS}`]);
+  });
+
+  test('is asked about once, with all of its rows, and not left in its middle', async () => {
+    const first = join(folder, 'behind.parquet');
+    writeFileSync(first, funnelShard(rows.slice(0, 10), 10));
+    const asked: number[] = [];
+    const metadata = () => partMetadata(bundle, { inputCount: 1, rowCount: ROWS });
+    const scored = await scoreSpans(
+      [{ uri: first }, { uri: large }, { uri: first }],
+      join(folder, 'out/asked.arrow'),
+      bundle,
+      pool,
+      {
+        metadata,
+        mayGoOn: (nextRows) => {
+          asked.push(nextRows);
+          return asked.length < 2;
+        },
+      },
+    );
+    expect(asked[0]).toBeGreaterThanOrEqual(ROWS);
+    expect(asked).toHaveLength(2);
+    expect(scored).toMatchObject({ rowCount: ROWS + 10, stoppedAt: { span: 2, rowGroup: 0 } });
+  });
+
+  test('tells of rows that are left out by their place in the row group', async () => {
+    const bad = [3, SPLIT_ROWS - 1, SPLIT_ROWS, 2 * SPLIT_ROWS + 7];
+    const uri = join(folder, 'bad.parquet');
+    const withoutKeys = rows.map((row, index) =>
+      bad.includes(index) ? { ...row, impression_id: null } : row,
+    );
+    writeFileSync(uri, funnelShard(withoutKeys as never, ROWS, { impression_id: [NULLABLE_KEY] }));
+    const cells: BadSpanCell[] = [];
+    const scored = await score(uri, 'bad.arrow', { onBadCells: (some) => cells.push(...some) });
+    expect(scored.rowCount).toBe(ROWS - bad.length);
+    expect(cells).toEqual(
+      bad.map((row) => ({
+        span: 0,
+        rowGroup: 0,
+        row,
+        column: 'impression_id',
+        reason: 'KEY_NULL',
+        value: null,
+      })),
+    );
+    const expected = [...scoreBits(join(folder, 'out/two.arrow'))].filter((_, row) => !bad.includes(row));
+    expect([...scoreBits(scored.output)]).toEqual(expected);
+  });
+
+  test('fails with the name of the damaged column', async () => {
+    const uri = join(folder, 'damaged.parquet');
+    const bytes = readFileSync(large);
+    writeFileSync(uri, overwritten(bytes, 4, Array(200).fill(255)));
+    await expect(score(uri, 'damaged.arrow')).rejects.toMatchObject({
+      code: 'SHARD_PAGE_CORRUPT',
+      location: { file: uri, rowGroup: 0, column: expect.any(String) },
+    });
+  });
+});
