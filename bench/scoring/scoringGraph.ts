@@ -23,7 +23,7 @@ const ARRAYS = ['singleRows', 'listRows', 'listWeights', 'dense'] as const;
 
 const [bundleUri, shard] = process.argv.slice(2);
 if (bundleUri === undefined || shard === undefined) throw new Error('expected a bundle and a shard');
-const { contract, layout, manifest } = await loadBundle(storageFor(bundleUri), bundleUri);
+const { contract, layout, manifest, vocabularies } = await loadBundle(storageFor(bundleUri), bundleUri);
 const shape = networkShape(manifest.network, layout);
 const batches = await readBatches(shard);
 
@@ -73,7 +73,7 @@ for (const density of DENSITIES) {
 }
 
 async function readBatches(uri: string): Promise<EncodedRows[]> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const found: EncodedRows[] = [];
   const range = { uri, rowStart: 0, rowEnd: BATCHES * SCORING_BATCH_ROWS };
   for await (const { batch } of readShardRows([range], columnRequirements(contract))) {
