@@ -99,7 +99,9 @@ async function write(uri: string): Promise<void> {
       { kind: 'categorical', column: 'id', table: { type: 'int', hash: { buckets: rowCount - 1 } } },
     ],
   });
-  const encoder = new FeatureEncoder(contract, new Map());
+  // Hashed ids need none.
+  const vocabularies = new Map<string, Uint8Array>();
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const network = networkConfigSchema.parse({ kind: 'ncs', embeddingWidth: WIDTH, hidden: [64, 32] });
   const shape = networkShape(network, encoder.layout);
   const random = new RandomStream(1);
@@ -133,7 +135,7 @@ async function write(uri: string): Promise<void> {
     },
     contract,
   };
-  await writeBundle(uri, draft, { model, vocabularies: new Map(), goldenBytes });
+  await writeBundle(uri, draft, { model, vocabularies, goldenBytes });
 }
 
 function goldenRows(): RecordBatch {

@@ -23,7 +23,7 @@ const ARRAYS = ['singleRows', 'listRows', 'listWeights', 'dense'] as const;
 
 const [bundleUri, shard] = process.argv.slice(2);
 if (bundleUri === undefined || shard === undefined) throw new Error('expected a bundle and a shard');
-const { contract, vocabularies, layout, manifest } = await loadBundle(storageFor(bundleUri), bundleUri);
+const { contract, layout, manifest, vocabularies } = await loadBundle(storageFor(bundleUri), bundleUri);
 const shape = networkShape(manifest.network, layout);
 const batches = await readBatches(shard);
 
