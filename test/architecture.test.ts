@@ -93,6 +93,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/profile',
     'lib/bundle',
     'lib/gates',
+    'lib/scoring',
     'lib/publish',
     'lib/recipe',
     'lib/estimate',
