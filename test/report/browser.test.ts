@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folder } from '../publish/partitionUnderTest.ts';
@@ -66,7 +66,7 @@ describe.skipIf(executablePath === undefined)('every page, in a browser', () => 
         expect(await widerThanScreen(page)).toEqual([]);
         expect(messages).toEqual([]);
         expect(requests).toEqual([url]);
-        await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
+        await page.addScriptTag({ content: axe.source });
         const found = (await page.evaluate(
           // What is drawn is one image each, whose name is its caption.
           `axe.run({ exclude: ['figure svg'] }, { resultTypes: ['violations'] })`,
