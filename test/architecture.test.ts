@@ -106,6 +106,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/profile',
     'lib/bundle',
     'lib/gates',
+    'lib/scoring',
     'lib/publish',
     'lib/recipe',
     'lib/estimate',

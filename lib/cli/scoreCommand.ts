@@ -5,7 +5,11 @@ import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
+import { writePage } from './reportCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
+
+/** Points of a chart lie at least so small a share of the time apart: a few hundred, however long a call takes. */
+const MOST_POINTS = 100;
 
 interface ScoreOptions {
   readonly model: string;
@@ -13,6 +17,7 @@ interface ScoreOptions {
   readonly files?: string;
   readonly output: string;
   readonly workers: number;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -28,16 +33,20 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
       parseUri,
     )
     .addOption(workersOption())
+    .option('--report <file>', 'write a page that tells of it', parseUri)
     .option('--json', 'print the result as one JSON object')
     .action(async (options: ScoreOptions, command: Command) => {
       const input = shardInput(command, { input: options.input, files: options.files });
       const bundle = await loadBundle(storageFor(options.model), options.model);
       const line = new ProgressLine();
       const startMillis = performance.now();
+      const began = Date.now();
+      const points: [number, number][] = [];
       const report = await scoreInput(input, options.output, bundle, {
         workers: options.workers,
         onProgress: ({ rows, fractionDone, shardsDone, shardCount }) => {
           const seconds = (performance.now() - startMillis) / 1000;
+          notePoint(points, seconds, rows);
           const left = formatSeconds((seconds * (1 - fractionDone)) / fractionDone);
           line.update(
             `${formatCount(rows)} rows  ${formatCount(rows / seconds)} rows/s  ` +
@@ -46,10 +55,23 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
+      if (options.report !== undefined) {
+        const { scoreReport } = await import('../report/scoreReport.ts');
+        const { workers } = options;
+        const page = { report, bundle, workers, startMillis: began, progress: points };
+        await writePage(options.report, scoreReport(page));
+      }
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
       process.stdout.write(options.json ? `${JSON.stringify(toJson(report))}\n` : summarise(report));
       finish(report.failures.length + report.notStarted.length === 0 ? EXIT_DONE : EXIT_FAILED);
     });
+}
+
+/** Points of a chart of the rows by time: no closer than a tenth of a second, and than a hundredth of the time so far. */
+function notePoint(points: [number, number][], seconds: number, rows: number): void {
+  const last = points.at(-1);
+  if (last !== undefined && seconds - last[0] < Math.max(0.1, seconds / MOST_POINTS)) return;
+  points.push([seconds, rows]);
 }
 
 function summarise({ rows, seconds, shards, failures, notStarted, ignored, drift }: ScoringReport): string {

@@ -27,7 +27,7 @@ export function diffPage(diff: StateDiff): string {
       body: html`${dataTable({
         caption: title,
         columns: header.map((name, index) => ({
-          title: name === '' && index > 0 ? 'value' : name,
+          title: name === '' ? (index === 0 ? 'what' : 'value') : name,
           kind: index === 0 ? ('text' as const) : ('number' as const),
         })),
         rows,

@@ -31,7 +31,7 @@ export function dataTable({ caption, columns, rows }: DataTable): Html {
     const title = columns[index]!.title;
     return html`<td role="cell" class="${kindOf(index)}"${isWide && title !== '' && html` data-label="${title}"`}>${value}</td>`;
   };
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}"><table role="table"${isWide && html` class="cards"`}>
+  return html`<div class="scroll" role="group" tabindex="0" aria-label="${caption}"><table role="table"${isWide && html` class="cards"`}>
 <caption>${caption}</caption>
 <thead role="rowgroup"><tr role="row">${columns.map(({ title }, index) => html`<th role="columnheader" scope="col" class="${kindOf(index)}">${breakable(title)}</th>`)}</tr></thead>
 <tbody role="rowgroup">${rows.map((row) => html`<tr role="row">${row.map(cell)}</tr>\n`)}</tbody></table></div>`;

@@ -88,7 +88,7 @@ export function chartFigure({ caption, numbers, legend, height, option }: Chart)
     const pixels = typeof height === 'number' ? height : height(canvas);
     return new Html(`<div class="${kind}">${drawSvg(option(canvas), canvas.width, pixels)}</div>`);
   };
-  return html`<figure role="img" aria-label="${caption}">${legend && legendList(legend)}${draw('desk')}${draw('phone')}<figcaption>${caption}</figcaption></figure>
+  return html`<figure>${legend && legendList(legend)}<div role="img" aria-label="${caption}">${draw('desk')}${draw('phone')}</div><figcaption>${caption}</figcaption></figure>
 ${numbers && folded('The numbers of this chart', numbers)}`;
 }
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { decodeJson } from '../base/jsonDocument.ts';
-import { workUnitSchema } from '../publish/workUnit.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -33,8 +32,11 @@ const resultsSchema = z.array(
     Cause: z.string().optional(),
   }),
 );
-/** Enough of a unit's input to tell it from a partition's. */
-const unitInputSchema = workUnitSchema.pick({ partition: true, parts: true });
+/** As much of a `WorkUnit` as tells it from the input of another map's item. */
+const unitInputSchema = z.object({
+  partition: z.string(),
+  parts: z.array(z.object({ partId: z.string(), rows: z.int().min(0) })),
+});
 
 const RESULT_FILE = /(?:^|\/)(SUCCEEDED|FAILED)_\d+\.json$/;
 /** Files that are read to find the units of one partition, the newest first, and bytes of any of them. */

@@ -52,7 +52,7 @@ function useTable(
   return dataTable({
     caption,
     columns: [
-      { title: '' },
+      { title: 'of' },
       ...['shared', 'click only', 'conversion only', 'dead', 'shared of those in use'].map((title) => ({
         title,
         kind: 'number' as const,

@@ -262,7 +262,7 @@ function trainingTable({ training, contractFingerprint, files }: BundleManifest)
   const notes = training.notes ?? [];
   return html`${dataTable({
     caption: 'Where the model comes from',
-    columns: [{ title: '' }, { title: '', kind: 'long' }],
+    columns: [{ title: 'what' }, { title: 'value', kind: 'long' }],
     rows: [
       ['code', training.codeVersion],
       ['seed', training.seed],

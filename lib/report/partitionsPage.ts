@@ -154,7 +154,7 @@ function dayCell(
   // Of several, each has its own in the table.
   if (links.length !== 1 || partitions.length > 1)
     return html`<td><span class="day ${TONES[stage]}">${content}</span></td>`;
-  return html`<td><a class="day ${TONES[stage]}" href="${links[0]}" aria-label="${partitions[0]!.partition}, ${stage}, ${countText(rows)} rows">${content}</a></td>`;
+  return html`<td><a class="day ${TONES[stage]}" href="${links[0]}">${content}</a></td>`;
 }
 
 /** 1,234,567 -> `1.2M` */

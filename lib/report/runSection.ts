@@ -34,7 +34,7 @@ export function runSection(run: RunRecord, partitions: readonly RecordedPartitio
   return html`${factList(facts)}
 ${dataTable({
   caption: 'Planned and actual',
-  columns: [{ title: '' }, { title: 'planned', kind: 'number' }, { title: 'actual', kind: 'number' }],
+  columns: [{ title: 'what' }, { title: 'planned', kind: 'number' }, { title: 'actual', kind: 'number' }],
   rows: [
     ['rows to score', countText(plannedRows), countText(rows)],
     [

@@ -84,7 +84,7 @@ describe('the report', () => {
   });
 
   it('puts every chart under a caption that says what it is, for those too who do not see it', () => {
-    const figures = [...html.matchAll(/<figure role="img" aria-label="(.*?)">.*?<\/figure>/gs)];
+    const figures = [...html.matchAll(/<figure>.*?<div role="img" aria-label="(.*?)">.*?<\/figure>/gs)];
     const captions = figures.map(([figure, label]) => {
       expect(figure).toContain(`<figcaption>${label}</figcaption>`);
       return label;

@@ -14,6 +14,10 @@ export const ROWS = 1_500;
 export const DAYS = ['2024-03-08', '2024-03-09', '2024-03-10'] as const;
 export const partitionOf = (day: string): string => `dt=${day}`;
 
+const NULLABLE_REQUEST = [
+  { name: 'request', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+] as const;
+
 /** A model with learned masks and slices, so that its report has everything that one can have. */
 export function trainReportedModel(): Promise<TinyModel> {
   return trainTinyModel(join(folder, 'reported'), {
@@ -60,7 +64,12 @@ export async function reportScene(bundle: ModelBundle): Promise<ReportScene> {
   await put(place, DAYS[0], 'part-0.parquet', funnelShard(rowsOf(DAYS[0]), 400));
   const withoutKey = (row: FunnelRow, index: number) =>
     index < 2 ? { ...row, request: null as unknown as string } : row;
-  await put(place, DAYS[1], 'part-0.parquet', funnelShard(rowsOf(DAYS[1]).map(withoutKey), 400));
+  await put(
+    place,
+    DAYS[1],
+    'part-0.parquet',
+    funnelShard(rowsOf(DAYS[1]).map(withoutKey), 400, { request: NULLABLE_REQUEST }),
+  );
   await put(place, DAYS[1], 'part-1.parquet', new TextEncoder().encode('PAR1 is what it begins with'));
   const first = await runDays(place, bundle, [DAYS[0], DAYS[1]]);
   await put(place, DAYS[2], 'part-0.parquet', funnelShard(rowsOf(DAYS[0]), 400));

@@ -52,18 +52,18 @@ describe("a partition's report", () => {
   });
 
   it('compares scores and features with the validation rows and the day before, and leaves no feature out', () => {
-    const page = pageOf(1);
+    const page = pageOf(2);
     const scores = tablesOf(sectionOf(page, 'Scores'))[0]!;
     expect(scores.map(([of]) => of)).toEqual([
+      'dt=2024-03-10',
       'dt=2024-03-09',
-      'dt=2024-03-08',
       "the model's validation rows",
     ]);
     const features = tableOf(
       sectionOf(page, 'Features'),
       'Every feature here and among the validation rows, the one that moved most first',
     );
-    const names = records[1]!.judged!.candidate.profile.features.map(({ name }) => name);
+    const names = records[2]!.judged!.candidate.profile.features.map(({ name }) => name);
     expect(features.map(([name]) => name).toSorted()).toEqual(names.toSorted());
     const psis = features.map((row) => Number(row[5]));
     expect(psis).toEqual(psis.toSorted((a, b) => b - a));

@@ -1,0 +1,87 @@
+import { messageOf } from '../base/errors.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { dataTable } from '../page/dataTable.ts';
+import { bytesText, countText, secondsText, timeText } from '../page/formatNumbers.ts';
+import { html } from '../page/html.ts';
+import { lineChart } from '../page/lineChart.ts';
+import { factList, renderPage } from '../page/renderPage.ts';
+import type { ScoringReport } from '../scoring/scoreInput.ts';
+import { featureSection } from './featureSection.ts';
+
+/** A call of `score`: what it has scored into files, when, and what it couldn't. */
+export interface ScoredFiles {
+  readonly report: ScoringReport;
+  readonly bundle: Pick<ModelBundle, 'uri' | 'manifest' | 'reference'>;
+  readonly workers: number;
+  /** When it began, milliseconds since 1970. */
+  readonly startMillis: number;
+  /** Rows scored so far, by the seconds since then. */
+  readonly progress: readonly (readonly [seconds: number, rows: number])[];
+}
+
+export function scoreReport({ report, bundle, workers, startMillis, progress }: ScoredFiles): string {
+  const { rows, seconds, shards, failures, notStarted, ignored, profile } = report;
+  const number = { kind: 'number' } as const;
+  return renderPage({
+    title: 'scored files',
+    heading: `${countText(rows)} rows in ${shards.length} shards`,
+    lead: html`<p>Scored by model <code>${bundle.manifest.modelVersion}</code> of <code>${bundle.uri}</code> into files; nothing was published.</p>`,
+    sections: [
+      {
+        title: 'What ran when',
+        body: html`${factList([
+          { name: 'began', value: timeText(startMillis) },
+          { name: 'took', value: secondsText(seconds), detail: `${workers} scoring threads` },
+          { name: 'rows per second', value: countText(rows / seconds) },
+          {
+            name: 'predictions',
+            value: bytesText(shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
+          },
+          {
+            name: 'failed shards',
+            value: countText(failures.length),
+            detail: `${notStarted.length} not started`,
+          },
+          { name: 'other files', value: countText(ignored.length), detail: 'no Parquet shards, left out' },
+        ])}
+${lineChart({
+  caption: 'Rows scored by the time since the call began',
+  xName: 'seconds',
+  yName: 'rows',
+  yRange: { min: 0 },
+  formatX: (at) => at.toFixed(1),
+  formatY: (count) => countText(count),
+  series: [{ name: 'rows', points: [[0, 0], ...progress, [seconds, rows]] }],
+})}`,
+      },
+      {
+        title: 'Failures',
+        body: html`${dataTable({
+          caption: 'Shards that could not be scored, and why',
+          columns: [{ title: 'shard' }, { title: 'why', kind: 'long' }],
+          rows: failures.map(({ inputUri, error }) => [inputUri, messageOf(error)]),
+        })}
+${notStarted.length > 0 && html`<p>Not started, since the disk was full: ${notStarted.join(', ')}</p>`}`,
+      },
+      { title: 'Features', body: featureSection(profile, bundle.reference) },
+      {
+        title: 'Shards',
+        body: dataTable({
+          caption: 'Every shard that was scored',
+          columns: [
+            { title: 'shard' },
+            { title: 'file' },
+            { title: 'rows', ...number },
+            { title: 'size of the file', ...number },
+          ],
+          rows: shards.map(({ inputUri, outputUri, rowCount, sizeBytes }) => [
+            inputUri,
+            outputUri,
+            countText(rowCount),
+            bytesText(sizeBytes),
+          ]),
+        }),
+      },
+    ],
+  });
+}

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { textOf } from '../report/readPage.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { runMain } from './runMain.ts';
+
+const folder = temporaryFolder();
+const LIMIT = 300_000;
+const at = (name: string) => join(folder, name);
+const DAY = 'dt=2024-03-03';
+let data: string;
+let bundle: string;
+
+beforeAll(async () => {
+  ({ dataUri: data, bundleUri: bundle } = await trainTinyModel(folder));
+  const places = ['--model', bundle, '--input', data, '--scores', at('scores')];
+  await runMain('plan', ...places, '--partition', DAY, '--output', at('plan.json'));
+}, LIMIT);
+
+const pageAt = (name: string) => textOf(readFileSync(at(name), 'utf8'));
+
+describe('pages', () => {
+  it(
+    'are written of a run, of the partition, of all partitions and of the model',
+    async () => {
+      const ran = await runMain('run', '--plan', at('plan.json'), '--report', at('run.html'));
+      expect(ran.exitCode, ran.stderr).toBe(0);
+      expect(pageAt('run.html')).toContain(`Run of ${DAY}`);
+
+      const place = ['--scores', at('scores'), '--partition', DAY];
+      const told = await runMain('report', ...place, '--output', at('night.html'), '--json');
+      expect(told.exitCode, told.stderr).toBe(0);
+      const record = JSON.parse(told.stdout) as { partition: string; runs: { partitions: unknown[] }[] };
+      expect(record.partition).toBe(DAY);
+      // What `run` has left is what the report is made of.
+      expect(record.runs.map(({ partitions }) => partitions.length)).toEqual([1]);
+      expect(pageAt('night.html')).toContain('1,500');
+
+      const status = ['status', '--scores', at('scores'), '--html', at('status.html'), '--reports'];
+      const all = await runMain(...status);
+      expect(all.exitCode, all.stderr).toBe(0);
+      expect(readFileSync(at('status.html'), 'utf8')).toContain('href="reports/dt%3D2024-03-03.html"');
+      expect(pageAt(`reports/${DAY}.html`)).toContain('What ran when');
+
+      const model = ['--model', bundle, '--data', join(data, DAY), '--rows', '300'];
+      const measured = await runMain('report', ...model, '--output', at('model.html'), '--json');
+      expect(measured.exitCode, measured.stderr).toBe(0);
+      expect((JSON.parse(measured.stdout) as { measures: { sampleRows: number } }).measures.sampleRows).toBe(
+        300,
+      );
+      expect(pageAt('model.html')).toContain('Model tiny-1');
+
+      const files = ['--model', bundle, '--input', join(data, DAY), '--output', at('files')];
+      const scored = await runMain('score', ...files, '--report', at('score.html'));
+      expect(scored.exitCode, scored.stderr).toBe(0);
+      expect(pageAt('score.html')).toContain('1,500 rows in 1 shards');
+    },
+    LIMIT,
+  );
+
+  it(
+    'are not written of what is not there, which is said',
+    async () => {
+      const missing = await runMain(
+        'report',
+        '--scores',
+        at('nowhere'),
+        '--partition',
+        DAY,
+        '--output',
+        at('no.html'),
+      );
+      expect([missing.exitCode, existsSync(at('no.html'))]).toEqual([1, false]);
+      expect(missing.stderr).toContain('PUBLISH_NO_ROOT');
+      const nothing = await runMain('report', '--output', at('no.html'));
+      expect(nothing.exitCode).toBe(2);
+      expect(nothing.stderr).toContain('either --scores and --partition, or --model is needed');
+      const alone = await runMain('status', '--scores', at('scores'), '--reports');
+      expect([alone.exitCode, alone.stderr]).toEqual([2, expect.stringContaining('--reports needs --html')]);
+    },
+    LIMIT,
+  );
+
+  it(
+    'fail no run: where no record can be kept, the partition is published all the same',
+    async () => {
+      const scores = at('unkept');
+      const places = ['--model', bundle, '--input', data, '--scores', scores];
+      await runMain('plan', ...places, '--partition', DAY, '--output', at('plan2.json'));
+      const made = await runMain('run', '--plan', at('plan2.json'));
+      expect(made.exitCode, made.stderr).toBe(0);
+      // A file in the place of the folder.
+      rmSync(join(scores, 'run-records'), { recursive: true });
+      writeFileSync(join(scores, 'run-records'), '');
+      const again = await runMain('run', '--plan', at('plan2.json'));
+      expect(again.exitCode).toBe(0);
+      expect(again.stderr).toContain('the record of this run could not be kept');
+    },
+    LIMIT,
+  );
+});

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { executePlan } from '../../lib/publish/executePlan.ts';
+import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { RunRecorder, runRecordsOf, writeRunRecord } from '../../lib/publish/runRecord.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
+import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { first, folder, freshPlace, PARTITION, put, settingsOf } from './partitionUnderTest.ts';
+
+let bundle: ModelBundle;
+beforeAll(async () => {
+  ({ bundle } = await trainTinyModel(join(folder, 'recorded')));
+}, 120_000);
+
+async function recordedRun(isBroken: boolean) {
+  const place = freshPlace(folder);
+  await put(place, 'part-0.parquet', first);
+  await put(place, 'part-1.parquet', first.slice(0, 50));
+  const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
+  const { plan } = await makeRunPlan(settingsOf(place, bundle), inputs);
+  if (isBroken) await storageFor(place.inputUri).remove(join(place.inputUri, 'part-1.parquet'));
+  const recorder = new RunRecorder();
+  await executePlan(plan, bundle, { workers: 2, recorder });
+  return { place, plan, record: recorder.record(plan, 2, null) };
+}
+
+describe('the record of a run', () => {
+  it('has every part with its rows and its time within that of the partition, and how the partition ended', async () => {
+    const { plan, record } = await recordedRun(false);
+    const [partition] = record.partitions;
+    const [planned] = plan.partitions;
+    expect(partition).toMatchObject({
+      ...{ partition: PARTITION, outcome: 'published', problems: [], rows: 450, rowsDone: 0, partsDone: 0 },
+      ...{ parts: planned!.parts.length, sizeBytes: planned!.sizeBytes },
+    });
+    const names = (parts: readonly { readonly partId: string }[]) => parts.map(({ partId }) => partId).sort();
+    expect(names(partition!.steps)).toEqual(names(planned!.parts));
+    expect(partition!.steps.reduce((sum, { rows }) => sum + rows, 0)).toBe(450);
+    for (const { startSeconds, seconds, state, problem } of partition!.steps) {
+      expect([state, problem]).toEqual(['scored', null]);
+      expect(startSeconds).toBeGreaterThanOrEqual(partition!.startSeconds);
+      expect(startSeconds + seconds).toBeLessThanOrEqual(partition!.startSeconds + partition!.seconds);
+    }
+    expect(record.seconds).toBeGreaterThanOrEqual(partition!.seconds);
+  });
+
+  it('names what was dropped with its reason, and the parts that were scored in its place', async () => {
+    const { record } = await recordedRun(true);
+    const { steps, outcome } = record.partitions[0]!;
+    expect(outcome).toBe('published');
+    const dropped = steps.filter(({ state }) => state === 'dropped');
+    expect(dropped.length).toBeGreaterThan(0);
+    for (const { problem } of dropped) expect(problem).toContain('part-1.parquet');
+  });
+
+  it('is found by partition, the last run first, and is valid as it was written', async () => {
+    const { place, record } = await recordedRun(false);
+    const later = { ...record, startedAt: '2099-01-01T00:00:00.000Z' };
+    const other = { ...later, startedAt: '2099-01-02T00:00:00.000Z', partitions: [] };
+    for (const each of [later, record, other]) await writeRunRecord(place.root, each);
+    expect(await runRecordsOf(place.root, PARTITION, 5)).toEqual([later, record]);
+    expect(await runRecordsOf(place.root, PARTITION, 1)).toEqual([later]);
+    expect(await runRecordsOf(place.root, 'dt=1999-01-01', 5)).toEqual([]);
+    expect(await runRecordsOf(join(place.root, 'none'), PARTITION, 5)).toEqual([]);
+  });
+});

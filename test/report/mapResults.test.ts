@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { mappedUnits } from '../../lib/report/mapResults.ts';
+import { writeWhole } from '../../lib/storage/openStorage.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** As the score function is asked for it; what a report doesn't read stands for the rest. */
+const unit = (partition: string, ...rows: number[]) => ({
+  ...{
+    formatVersion: 4,
+    root: 's3://b/scores',
+    modelUri: 's3://b/m',
+    model: {},
+    partition,
+    inputUri: 's3://b/f',
+  },
+  parts: rows.map((count, index) => ({ partId: `part-${index}`, rows: count, spans: [] })),
+});
+const result = (name: string, input: object, start: string, stop: string, more: object = {}) => ({
+  ...{ ExecutionArn: `arn:${name}`, Name: name, Input: JSON.stringify(input), Status: 'SUCCEEDED' },
+  ...{ StartDate: `2024-03-09T${start}.000Z`, StopDate: `2024-03-09T${stop}.000Z`, Output: '{}' },
+  ...more,
+});
+const write = (root: string, path: string, document: unknown) =>
+  writeWhole(join(root, 'runs', path), new TextEncoder().encode(JSON.stringify(document)));
+
+describe('units of the state machine', () => {
+  it("are those of the partition's last run, in the order in which they began, failed ones with their reason", async () => {
+    const root = join(folder, 'several');
+    await write(root, 'old/map-1/SUCCEEDED_0.json', [
+      result('former', unit('dt=a', 5), '01:00:00', '01:00:09'),
+    ]);
+    await pause();
+    await write(root, 'new/map-2/manifest.json', { DestinationBucket: 'b', ResultFiles: {} });
+    await write(root, 'new/map-2/SUCCEEDED_0.json', [
+      result('second', unit('dt=a', 10, 20), '02:00:05', '02:01:05'),
+      result('other', unit('dt=b', 40), '02:00:00', '02:00:30'),
+    ]);
+    await write(root, 'new/map-2/FAILED_0.json', [
+      result('first', unit('dt=a', 7), '02:00:00', '02:00:02', {
+        Error: 'States.Timeout',
+        Cause: 'too long',
+      }),
+    ]);
+    expect(await mappedUnits(root, 'dt=a')).toEqual([
+      {
+        ...{
+          name: 'first',
+          rows: 7,
+          partIds: ['part-0'],
+          isFailed: true,
+          problem: 'States.Timeout: too long',
+        },
+        ...{ startMillis: Date.parse('2024-03-09T02:00:00Z'), endMillis: Date.parse('2024-03-09T02:00:02Z') },
+      },
+      {
+        ...{ name: 'second', rows: 30, partIds: ['part-0', 'part-1'], isFailed: false, problem: null },
+        ...{ startMillis: Date.parse('2024-03-09T02:00:05Z'), endMillis: Date.parse('2024-03-09T02:01:05Z') },
+      },
+    ]);
+    expect((await mappedUnits(root, 'dt=b')).map(({ name }) => name)).toEqual(['other']);
+  });
+
+  it('are none where there was no such run, and files of other maps or programs are passed over', async () => {
+    const root = join(folder, 'others');
+    expect(await mappedUnits(root, 'dt=a')).toEqual([]);
+    await write(root, 'run/partitions.json', [unit('dt=a', 1)]);
+    await write(root, 'run/map/SUCCEEDED_0.json', { not: 'a list' });
+    await write(root, 'run/map/SUCCEEDED_1.json', [
+      result('outer', { partition: 'dt=a' }, '01:00:00', '01:00:09'),
+      { ...result('text', {}, '01:00:00', '01:00:09'), Input: 'not JSON' },
+    ]);
+    expect(await mappedUnits(root, 'dt=a')).toEqual([]);
+  });
+});

@@ -1,0 +1,93 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { TASKS } from '../../lib/base/tasks.ts';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { labelledSample, SampleScorer } from '../../lib/report/labelledSample.ts';
+import { type ModelMeasures, measureModel } from '../../lib/report/measureModel.ts';
+import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
+import { trainReportedModel } from './reportScene.ts';
+
+let bundle: ModelBundle;
+let data: string;
+let measures: ModelMeasures;
+
+beforeAll(async () => {
+  const trained = await trainReportedModel();
+  bundle = trained.bundle;
+  data = `${trained.dataUri}/dt=2024-03-03`;
+  measures = await measureModel(bundle, data, { rows: 10_000 });
+}, 200_000);
+
+describe('a model on labelled rows', () => {
+  it('has the metrics that evaluate gives of the same rows', async () => {
+    const { click, conversion } = await evaluateInput(data, bundle, 1);
+    expect(measures.sampleRows).toBe(1500);
+    for (const [found, expected] of [
+      [measures.metrics.click, click],
+      [measures.metrics.conversion, conversion],
+    ] as const) {
+      expect(found.rows).toBe(expected.rows);
+      expect(found.auc).toBeCloseTo(expected.auc!, 12);
+      expect(found.logLoss).toBeCloseTo(expected.logLoss!, 9);
+    }
+  });
+
+  it('loses most click AUC by what clicks depend on, and none by what it looks at in no row', async () => {
+    const loss = new Map(measures.importance.map(({ feature, loss: of }) => [feature, of.click!]));
+    expect([...loss.keys()].toSorted()).toEqual(
+      [...bundle.layout.singles, ...bundle.layout.lists, ...bundle.layout.numerics]
+        .map(({ name }) => name)
+        .toSorted(),
+    );
+    // Clicks of the funnel depend on user, item and hour.
+    const known = ['user_id', 'item_id', 'hour'].map((name) => loss.get(name)!.mean);
+    expect(Math.max(...known)).toBe(Math.max(...[...loss.values()].map(({ mean }) => mean)));
+    expect(Math.max(...known)).toBeGreaterThan(0.01);
+    for (const { mean, low, high } of loss.values()) {
+      expect(low).toBeLessThanOrEqual(mean);
+      expect(high).toBeGreaterThanOrEqual(mean);
+    }
+  });
+
+  it('is put into groups by rising score, whose rows, scores and positives add up to those of all', () => {
+    for (const task of TASKS) {
+      const bins = measures.reliability[task];
+      const { rows, calibration } = measures.metrics[task];
+      expect(bins).toHaveLength(15);
+      expect(bins.reduce((sum, bin) => sum + bin.rows, 0)).toBe(rows);
+      const predicted = bins.reduce((sum, bin) => sum + bin.rows * bin.predicted, 0);
+      const observed = bins.reduce((sum, bin) => sum + bin.rows * bin.observed, 0);
+      expect(predicted / observed).toBeCloseTo(calibration!, 6);
+      const scores = bins.map((bin) => bin.predicted);
+      expect(scores).toEqual(scores.toSorted((a, b) => a - b));
+    }
+  });
+
+  it('is measured by the values of the slices that the config names, every row in one of them', () => {
+    expect(measures.slices.map(({ feature }) => feature)).toEqual(['hour']);
+    const [{ slices }] = measures.slices as [ModelMeasures['slices'][number]];
+    expect(slices.reduce((sum, { metrics }) => sum + metrics.rows, 0)).toBe(1500);
+    expect(slices.length).toBeGreaterThan(5);
+  });
+});
+
+describe('a sample of labelled rows', () => {
+  it('has rows at equal distances over all shards: its scores are those of every third row', async () => {
+    const [some, all] = await Promise.all([
+      labelledSample(bundle, data, 500),
+      labelledSample(bundle, data, 1500),
+    ]);
+    expect([some.rowCount, some.dataRows]).toEqual([500, 1500]);
+    const everyThird = (values: ArrayLike<number>) =>
+      Array.from({ length: 500 }, (_, row) => values[3 * row]);
+    expect([...some.click]).toEqual(everyThird(all.click));
+    const scoresOf = async (sample: typeof some) => {
+      const scorer = await SampleScorer.create(bundle, sample);
+      const scores = await scorer.score();
+      await scorer.release();
+      return scores;
+    };
+    const [few, many] = [await scoresOf(some), await scoresOf(all)];
+    expect([...few.pctr]).toEqual(everyThird(many.pctr));
+    expect([...few.pcvr]).toEqual(everyThird(many.pcvr));
+  });
+});
