@@ -3,7 +3,7 @@ import { sha256 } from '../base/digest.ts';
 import { StorageError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { CreateOptions, RandomAccessFile, Storage } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath } from '../storage/uri.ts';
 import type { FileFacts } from './bundleManifest.ts';
 
 /** Of one read or write: large enough that the calls cost nothing, small enough that a few may be in flight. */
@@ -19,13 +19,16 @@ export async function readVerified(
   expected: FileFacts,
   problems: string[],
 ): Promise<Uint8Array> {
-  const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinUri(bundleUri, path)));
+  const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinPath(bundleUri, path)));
   if (bytes === undefined) return new Uint8Array(0);
   problems.push(...differences(path, expected, { sizeBytes: bytes.length, sha256: sha256(bytes) }));
   return bytes;
 }
 
-/** As `readVerified`, for a file of any size: each byte is read once, to where other threads can read it too. */
+/**
+ * As `readVerified`, for a file of any size: each byte is read once, to where other threads can read it too. On S3, a file of one
+ * piece costs one request.
+ */
 export async function readShared(
   storage: Storage,
   bundleUri: string,
@@ -33,6 +36,18 @@ export async function readShared(
   expected: FileFacts,
   problems: string[],
 ): Promise<SharedArrayBuffer | undefined> {
+  if (expected.sizeBytes <= PIECE_BYTES) {
+    const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinPath(bundleUri, path)));
+    if (bytes === undefined) return undefined;
+    if (bytes.length !== expected.sizeBytes) {
+      problems.push(`${path}: expected ${expected.sizeBytes} bytes, found ${bytes.length}`);
+      return undefined;
+    }
+    problems.push(...differences(path, expected, { sizeBytes: bytes.length, sha256: sha256(bytes) }));
+    const memory = new SharedArrayBuffer(bytes.length);
+    new Uint8Array(memory).set(bytes);
+    return memory;
+  }
   return withFile(storage, bundleUri, path, problems, async (file) => {
     if (file.sizeBytes !== expected.sizeBytes) {
       problems.push(`${path}: expected ${expected.sizeBytes} bytes, found ${file.sizeBytes}`);
@@ -43,6 +58,11 @@ export async function readShared(
     problems.push(...differences(path, expected, { sizeBytes: file.sizeBytes, sha256: found }));
     return memory;
   });
+}
+
+/** Requests that S3 gets for a whole file of a bundle. @param isShared as `readShared` reads it */
+export function requestsToRead({ sizeBytes }: FileFacts, isShared: boolean): number {
+  return isShared && sizeBytes > PIECE_BYTES ? 1 + Math.ceil(sizeBytes / PIECE_BYTES) : 1;
 }
 
 /** Checks a file of any size without keeping it. */
@@ -104,6 +124,11 @@ function ringOf({ sizeBytes }: RandomAccessFile): (startByte: number, sizeBytes:
   return (startByte, size) => buffers[(startByte / PIECE_BYTES) % count]!.subarray(0, size);
 }
 
+/** Views of a file's bytes in memory, for `writePieces`. */
+export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+}
+
 /**
  * Writes a file piece by piece: it is there complete, or not at all. A piece may be memory that is used again afterwards.
  * @returns size and digest of what was written
@@ -141,9 +166,9 @@ export async function copyVerified(
   path: string,
   expected: FileFacts,
 ): Promise<string[]> {
-  const from = await source.open(joinUri(sourceUri, path));
+  const from = await source.open(joinPath(sourceUri, path));
   try {
-    const uri = joinUri(targetUri, path);
+    const uri = joinPath(targetUri, path);
     const to = await storageFor(uri).createAtomic(uri, { ifAbsent: true });
     try {
       const found = await readPieces(from, ringOf(from), (piece) => to.write(piece));
@@ -179,7 +204,7 @@ async function withFile<T>(
   problems: string[],
   work: (file: RandomAccessFile) => Promise<T>,
 ): Promise<T | undefined> {
-  const file = await unlessMissing(path, problems, () => storage.open(joinUri(bundleUri, path)));
+  const file = await unlessMissing(path, problems, () => storage.open(joinPath(bundleUri, path)));
   try {
     return file && (await work(file));
   } finally {

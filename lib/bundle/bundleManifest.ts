@@ -6,6 +6,7 @@ import { type FeatureContract, featureContractSchema } from '../features/contrac
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
+import { vocabulariesOf } from '../features/vocabulary.ts';
 import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -185,7 +186,18 @@ export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleMan
     code,
     summary: 'the manifest is invalid',
     file,
-    crossCheck: (manifest) => crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+    crossCheck: (manifest) => [
+      ...crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+      ...(manifest === undefined ? [] : crossCheckVocabularies(manifest)),
+    ],
+  });
+}
+
+/** The contract and the list of files tell of the same vocabularies. */
+function crossCheckVocabularies({ contract, files }: BundleManifest): string[] {
+  return Array.from(vocabulariesOf(contract)).flatMap(([path, { sha256 }]) => {
+    if (files[path] === undefined) return [`files.${path}: is missing, and the contract names it`];
+    return files[path].sha256 === sha256 ? [] : [`files.${path}: has another sha256 than in the contract`];
   });
 }
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { tableFileName } from '../features/vocabularyFile.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import { PIECE_BYTES } from './bundleFiles.ts';
 import { EMBEDDINGS_FOLDER } from './bundleManifest.ts';
@@ -37,15 +38,6 @@ const SCALE_TENSOR = 'scale';
 /** The file of a table below the bundle. */
 export function embeddingFile(table: string): string {
   return `${EMBEDDINGS_FOLDER}${tableFileName(table)}.safetensors`;
-}
-
-/** A table's name as the stem of a file: another one for each name, without separators, never hidden. */
-export function tableFileName(table: string): string {
-  return Array.from(new TextEncoder().encode(table), (byte, at) => {
-    const character = String.fromCharCode(byte);
-    const isPlain = at === 0 ? /[A-Za-z0-9]/ : /[A-Za-z0-9._-]/;
-    return isPlain.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }).join('');
 }
 
 /** The tables of a network as it was trained: views, nothing is copied. */

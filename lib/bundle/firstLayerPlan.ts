@@ -10,6 +10,8 @@ import type { GatheredInput } from './gatherPlan.ts';
 const GATHER_COST = 300;
 /** Dead columns that are gathered for the sake of one block rather than two. */
 const LARGEST_GAP = 2;
+/** Blocks begin and end at multiples of it where they can: numbers are copied in pairs. */
+const TOGETHER = 2;
 
 /** Rows of the first layers' weights, in the order in which something is multiplied by them; undefined for zeros. */
 export type WeightRows = readonly (number | undefined)[];
@@ -76,8 +78,12 @@ export function planFirstLayer(
     isLive(denseRow + column),
   );
   rows.push(...columns.map((column) => denseRow + column));
-  // A model has an input even if no score depends on it.
-  if (rows.length === 0) place(0, from, from + 1);
+  // A model has an input even if no score depends on it, and rows go on at even places.
+  while (rows.length === 0 || rows.length % TOGETHER !== 0) {
+    if (layout.denseWidth > 0) columns.push(0);
+    else blocks.push({ field: 0, from, to: from + 1 });
+    rows.push(undefined);
+  }
 
   return {
     input: { name, blocks, columns },
@@ -106,14 +112,16 @@ function planProducts(
   return { rows };
 }
 
-/** Ranges of [from, to) that cover all that is live, and gaps of at most LARGEST_GAP within. */
+/** Ranges of [from, to) that cover all that is live, gaps of at most LARGEST_GAP, and whole pairs. */
 function runs(from: number, to: number, isLive: (column: number) => boolean): [number, number][] {
   const found: [number, number][] = [];
   for (let column = from; column < to; column++) {
     if (!isLive(column)) continue;
+    const first = Math.max(from, column - (column % TOGETHER));
+    const end = Math.min(to, first + TOGETHER);
     const last = found.at(-1);
-    if (last !== undefined && column - last[1] <= LARGEST_GAP) last[1] = column + 1;
-    else found.push([column, column + 1]);
+    if (last !== undefined && first - last[1] <= LARGEST_GAP) last[1] = Math.max(last[1], end);
+    else found.push([first, end]);
   }
   return found;
 }

@@ -2,10 +2,8 @@ import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, inputWidth } from './gatherPlan.ts';
-import { tableReader } from './tableReader.ts';
-
-/** Copies some columns of every row to one place of an input. */
-type Step = (rowCount: number) => void;
+import { readerOf } from './readerOf.ts';
+import type { GatherStep } from './tableReader.ts';
 
 /**
  * Fills one input of model.onnx, float32 [rowCapacity, width], from encoded rows and the tables they point into. A row's
@@ -15,7 +13,7 @@ export class InputGatherer {
   /** The input's memory, which every call of `gather` fills anew. */
   readonly data: Float32Array<ArrayBuffer>;
   readonly width: number;
-  readonly #steps: readonly Step[];
+  readonly #steps: readonly GatherStep[];
 
   /** @param tables by the rows' layout, in its order */
   constructor(
@@ -27,19 +25,19 @@ export class InputGatherer {
     this.width = inputWidth(input);
     this.data = new Float32Array(rows.rowCapacity * this.width);
     const tableAt = new Map(tables.map((table) => [table.rowStart, table]));
-    const steps: Step[] = [];
+    const steps: GatherStep[] = [];
     let at = 0;
     for (const { field, from, to } of input.blocks) {
       const target = { data: this.data, width: this.width, at };
       const single = layout.singles[field];
       const list = layout.lists[field - layout.singles.length];
-      const reader = tableReader(tableAt.get((single ?? list)!.table.rowStart)!, from, to);
+      const reader = readerOf(tableAt.get((single ?? list)!.table.rowStart)!, from, to);
       if (single !== undefined) {
         const source = { ids: rows.singleRows, width: layout.singles.length, position: field };
-        steps.push((rowCount) => reader.copy(source, target, rowCount));
+        steps.push(reader.copier(source, target));
       } else {
         const source = listSource(rows, layout, list!);
-        steps.push((rowCount) => reader.pool(source, target, rowCount));
+        steps.push(reader.pooler(source, target));
       }
       at += to - from;
     }

@@ -1,14 +1,16 @@
-import { messageOf, ProblemsError } from '../base/errors.ts';
+import { ContractError, messageOf, ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { checkVocabulary } from '../features/checkVocabulary.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { contractFingerprint } from '../features/contract.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { type VocabularyFiles, vocabulariesOf } from '../features/vocabulary.ts';
 import { networkShape } from '../network/networkShape.ts';
 import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
-import { checkFile, readShared, readVerified } from './bundleFiles.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
+import { checkFile, readShared, readVerified, requestsToRead } from './bundleFiles.ts';
 import {
   type BundleManifest,
   bundleLayout,
@@ -29,21 +31,34 @@ export interface ModelBundle {
   readonly manifest: BundleManifest;
   readonly contract: FeatureContract;
   readonly layout: FeatureLayout;
+  /** Of the contract's tables, in shared memory. */
+  readonly vocabularies: VocabularyFiles;
   /** Its embedding tables lie in shared memory. */
   readonly model: ScoringModel;
   /** What its rows and scores looked like when it was trained; undefined for a bundle that doesn't say. */
   readonly reference: ModelReference | undefined;
 }
 
+/** Requests that S3 gets when a bundle of these files is loaded, its manifest among them. */
+export function requestsToLoad(files: BundleManifest['files']): number {
+  const each = Object.entries(files).map(([path, facts]) => requestsToRead(facts, !isSmall(path)));
+  return each.reduce((sum, requests) => sum + requests, 1);
+}
+
+/** Is it read in one go, and not shared? */
+function isSmall(path: string): boolean {
+  return [MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE].includes(path);
+}
+
 /** Files that are read at the same time. */
 const FILES_AT_A_TIME = 4;
 
 /**
- * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, the embedding tables, the model's inputs,
+ * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, vocabularies and embedding tables, the model's inputs,
  * outputs and operators, and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage
  * needs the former.
  * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_FORMAT_UNSUPPORTED, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID,
- *   CONTRACT_NOT_FITTED, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT;
+ *   BUNDLE_VOCABULARY_INVALID, CONTRACT_NOT_FITTED, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT;
  *   StorageError when a file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
@@ -60,14 +75,21 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
       summary: 'the reference is invalid',
       file: joinUri(uri, REFERENCE_FILE),
     });
+  const vocabularies = vocabulariesIn(shared, contract, uri);
   const tables = tablesIn(shared, manifest, layout, uri);
   const model = { modelBytes: small.get(MODEL_FILE)!, inputs, tables };
   const digests = tables.map(({ name }) => [embeddingFile(name), files[embeddingFile(name)]!.sha256]);
-  await verifyModel(model, Object.fromEntries(digests), small.get(GOLDEN_FILE)!, contract, uri);
-  return { uri, manifest, contract, layout, model, reference };
+  await verifyModel(
+    model,
+    Object.fromEntries(digests),
+    small.get(GOLDEN_FILE)!,
+    { contract, vocabularies },
+    uri,
+  );
+  return { uri, manifest, contract, layout, vocabularies, model, reference };
 }
 
-/** The bytes of a bundle's files, by their paths: small ones, and embeddings, which may be large. */
+/** The bytes of a bundle's files, by their paths: small ones, and vocabularies and embeddings, which may be large. */
 interface ReadFiles {
   readonly small: ReadonlyMap<string, Uint8Array>;
   readonly shared: ReadonlyMap<string, SharedArrayBuffer>;
@@ -80,14 +102,14 @@ async function readFiles(storage: Storage, uri: string, manifest: BundleManifest
   const problems = found === expected ? [] : [`contract: expected fingerprint ${expected}, found ${found}`];
   const small = new Map<string, Uint8Array>();
   const shared = new Map<string, SharedArrayBuffer>();
-  const isSmall = (path: string) => [MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE].includes(path);
+  const vocabularies = vocabulariesOf(contract);
   // In one order, whichever that of the manifest is.
   const paths = Object.keys(files).sort((a, b) => Number(isSmall(b)) - Number(isSmall(a)));
   const problemsOf = await mapConcurrently(paths, FILES_AT_A_TIME, async (path) => {
     const wrong: string[] = [];
     const place = [storage, uri, path, files[path]!, wrong] as const;
     if (isSmall(path)) small.set(path, await readVerified(...place));
-    else if (path.startsWith(EMBEDDINGS_FOLDER)) {
+    else if (path.startsWith(EMBEDDINGS_FOLDER) || vocabularies.has(path)) {
       const memory = await readShared(...place);
       if (memory !== undefined) shared.set(path, memory);
     } else await checkFile(...place);
@@ -96,6 +118,31 @@ async function readFiles(storage: Storage, uri: string, manifest: BundleManifest
   problems.push(...problemsOf.flat());
   if (problems.length === 0) return { small, shared };
   throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
+}
+
+/** @throws Ncs4cvrError BUNDLE_VOCABULARY_INVALID, which names the file */
+function vocabulariesIn(
+  shared: ReadonlyMap<string, SharedArrayBuffer>,
+  contract: FeatureContract,
+  uri: string,
+): VocabularyFiles {
+  return new Map(
+    Array.from(vocabulariesOf(contract), ([path, expected]) => {
+      const bytes = new Uint8Array(shared.get(path)!);
+      try {
+        checkVocabulary(bytes, expected);
+      } catch (error) {
+        if (!(error instanceof ContractError)) throw error;
+        const { code, found } = error;
+        throw new ContractError(code, 'the vocabulary is damaged', {
+          file: joinPath(uri, path),
+          ...(found === undefined ? {} : { found }),
+          cause: error,
+        });
+      }
+      return [path, bytes];
+    }),
+  );
 }
 
 /** @throws Ncs4cvrError BUNDLE_INTERFACE when there is another table than the contract has, or one of another shape */
@@ -122,7 +169,9 @@ function tablesIn(
     else tables.push(found);
   }
   const known = new Set(layout.tables.map(({ name }) => embeddingFile(name)));
-  for (const path of shared.keys()) if (!known.has(path)) problems.push(`${path}: not expected`);
+  for (const path of shared.keys()) {
+    if (path.startsWith(EMBEDDINGS_FOLDER) && !known.has(path)) problems.push(`${path}: not expected`);
+  }
   if (problems.length === 0) return tables;
   throw unfitting(uri, problems);
 }

@@ -1,9 +1,9 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
-import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import type { FittedContract } from '../features/fitContract.ts';
 import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { checkArrowData } from './checkArrowData.ts';
 import { GATHERED_KEY, gatheredDigest, gatherProblems } from './gatherPlan.ts';
@@ -36,13 +36,13 @@ const CONTROL_FLOW: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'Sequen
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  { contract, vocabularies }: FittedContract,
   session: ScoringSession,
   uri: string,
   limitMillis = VERIFICATION_MILLIS,
   tolerance = GOLDEN_TOLERANCE,
 ): Promise<void> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const limit = new TimeLimit(limitMillis);
   const problems: string[] = [];
   try {
@@ -232,13 +232,13 @@ export async function verifyModel(
   model: ScoringModel,
   embeddings: EmbeddingDigests,
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  fitted: FittedContract,
   uri: string,
 ): Promise<void> {
-  const layout = featureLayout(contract);
+  const layout = featureLayout(fitted.contract);
   const { session, tolerance } = await openModel(model, embeddings, layout, uri);
   try {
-    await checkGoldenRows(goldenBytes, contract, session, uri, VERIFICATION_MILLIS, tolerance);
+    await checkGoldenRows(goldenBytes, fitted, session, uri, VERIFICATION_MILLIS, tolerance);
   } finally {
     await session.release();
   }

@@ -2,10 +2,11 @@ import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIP
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
-import { writePieces } from './bundleFiles.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
+import { piecesOf, writePieces } from './bundleFiles.ts';
 import {
   BUNDLE_FORMAT_VERSION,
   type BundleManifest,
@@ -26,6 +27,7 @@ export type ManifestDraft = Omit<BundleManifest, 'files' | 'modelVersion' | 'for
 /** What a bundle holds beside its manifest. */
 export interface BundleContent {
   readonly model: Pick<ScoringModel, 'modelBytes' | 'tables'>;
+  readonly vocabularies: VocabularyFiles;
   readonly goldenBytes: Uint8Array;
   /** Absent from a bundle that no gate can compare a night with. */
   readonly reference?: ModelReference | undefined;
@@ -33,23 +35,24 @@ export interface BundleContent {
 
 /**
  * Writes a bundle: the model, its golden rows and its reference first, the manifest last, so that a half-written bundle
- * can't be loaded. Tables are written piece by piece from where they are.
+ * can't be loaded. Vocabularies and tables are written piece by piece from where they are.
  * @returns the model version
  * @throws Ncs4cvrError BUNDLE_EXISTS: a bundle is never changed
  */
 export async function writeBundle(
   uri: string,
   draft: ManifestDraft,
-  { model, goldenBytes, reference }: BundleContent,
+  { model, vocabularies, goldenBytes, reference }: BundleContent,
 ): Promise<string> {
   await refuseExisting(uri);
-  const write = (path: string, pieces: Iterable<Uint8Array>) => writePieces(joinUri(uri, path), pieces);
+  const write = (path: string, pieces: Iterable<Uint8Array>) => writePieces(joinPath(uri, path), pieces);
   const modelFacts = await write(MODEL_FILE, [model.modelBytes]);
   const files: BundleManifest['files'] = {
     [MODEL_FILE]: modelFacts,
     [GOLDEN_FILE]: await write(GOLDEN_FILE, [goldenBytes]),
   };
   if (reference !== undefined) files[REFERENCE_FILE] = await write(REFERENCE_FILE, [encodeJson(reference)]);
+  for (const [path, bytes] of vocabularies) files[path] = await write(path, piecesOf(bytes));
   for (const table of model.tables) {
     const path = embeddingFile(table.name);
     files[path] = await write(path, tablePieces(table));

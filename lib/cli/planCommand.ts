@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { requestsToLoad } from '../bundle/loadBundle.ts';
 import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
@@ -13,7 +15,7 @@ import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
 import { runSettingsOf } from '../publish/partitionRun.ts';
 import { type PartitionState, partitionState } from '../publish/partitionState.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
-import { writeWhole } from '../storage/openStorage.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
@@ -66,9 +68,10 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const chosen = await choosePartitions(job, choice, Date.now(), input);
       const model = await resolveModel(job.model);
       const settings = runSettingsOf(job, model, liftHold);
+      const { files } = await readBundleManifest(storageFor(model.uri), model.uri);
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
-      const estimate = estimateRun(plan, prices);
+      const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const { skipped, missingDays } = chosen;
       const now = Date.now();
       const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>

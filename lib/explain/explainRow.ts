@@ -123,10 +123,10 @@ async function bundleOf(
 async function scoredAgain(
   { place, batch, row }: ShardRow,
   published: Float32Array,
-  { contract, model }: ModelBundle,
+  { contract, vocabularies, model }: ModelBundle,
   why: boolean,
 ): Promise<RescoredRow> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const session = await ScoringSession.create(model, encoder.layout);
   try {
     const inputs = describeInputs(contract, encoder, batch, row, session.rows);

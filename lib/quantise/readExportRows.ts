@@ -31,7 +31,7 @@ export interface ExportRows {
  * @throws Ncs4cvrError EXPORT_DATA_MISMATCH when these data split otherwise, and as readShardRows
  */
 export async function readExportRows(
-  { uri, manifest, contract }: ModelBundle,
+  { uri, manifest, contract, vocabularies }: ModelBundle,
   input: ShardInput,
 ): Promise<ExportRows> {
   const { training, labels } = manifest;
@@ -55,7 +55,7 @@ export async function readExportRows(
   }
   const isMature = maturity(labels, training.labels?.newestDay ?? split.newestDay);
   const encode = async (rows: readonly ShardRows[]): Promise<TrainingSet> => {
-    const builder = new TrainingSetBuilder(new FeatureEncoder(contract), labels);
+    const builder = new TrainingSetBuilder(new FeatureEncoder(contract, vocabularies), labels);
     const wanted = [...columnRequirements(contract), ...labelRequirements(labels)];
     for await (const { batch, day, ...place } of readShardRows(rows, wanted)) {
       builder.add(batch, place, isMature(day));

@@ -35,7 +35,7 @@ export async function exportBundle(
   config: TrainingConfig,
   { shape, weights, masks, metrics, record, seconds }: ModelDraft,
 ): Promise<void> {
-  const { contract, goldenRows, split, trainingSet, validationSet } = data;
+  const { contract, vocabularies, goldenRows, split, trainingSet, validationSet } = data;
   const { model, embeddings, multiplyAddsPerRow } = buildScoringModel(shape, weights, masks);
   const goldenSet = sliceTrainingSet(shape.layout, validationSet, 0, goldenRows.numRows);
   const forward = await ForwardPass.create(shape, masks, config.training.threads);
@@ -44,7 +44,7 @@ export async function exportBundle(
     forward.predict(weights, set, rows),
   );
   await forward.release();
-  await verifyModel(model, embeddings, goldenBytes, contract, uri);
+  await verifyModel(model, embeddings, goldenBytes, { contract, vocabularies }, uri);
   const { contract: _contract, ...configWithoutContract } = config;
   await writeBundle(
     uri,
@@ -78,6 +78,6 @@ export async function exportBundle(
       },
       contract,
     },
-    { model, goldenBytes, reference },
+    { model, vocabularies, goldenBytes, reference },
   );
 }

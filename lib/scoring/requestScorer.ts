@@ -33,7 +33,7 @@ export class RequestScorer {
   }
 
   static async create(setup: WorkerSetup): Promise<RequestScorer> {
-    const encoder = new FeatureEncoder(setup.contract);
+    const encoder = new FeatureEncoder(setup.contract, setup.vocabularies);
     const session = await ScoringSession.create(setup.model, encoder.layout);
     return new RequestScorer(setup, encoder, session);
   }

@@ -15,12 +15,12 @@ interface PendingRequest {
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */
 export function scoringPool(
-  { contract, model, manifest, reference }: ModelBundle,
+  { contract, vocabularies, model, manifest, reference }: ModelBundle,
   workers: number,
   extraColumns: readonly string[] = [],
 ): WorkerPool {
   return new WorkerPool(workers, {
-    ...{ contract, model, extraColumns, labels: manifest.labels },
+    ...{ contract, vocabularies, model, extraColumns, labels: manifest.labels },
     ...(reference === undefined ? {} : { bins: profileBins(reference) }),
   });
 }

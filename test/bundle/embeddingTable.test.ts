@@ -6,10 +6,10 @@ import { readShared, writePieces } from '../../lib/bundle/bundleFiles.ts';
 import {
   type EmbeddingTable,
   embeddingFile,
-  tableFileName,
   tableOver,
   tablePieces,
 } from '../../lib/bundle/embeddingTable.ts';
+import { tableFileName } from '../../lib/features/vocabularyFile.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 

@@ -12,9 +12,11 @@ import { encodeGoldenRows } from '../../lib/bundle/writeBundle.ts';
 import { contractFingerprint, parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { featureLayout } from '../../lib/features/featureLayout.ts';
+import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
 import { decodeModel, encodeModel, tensorInfoOf, valueInfoOf } from '../../lib/onnx/modelProto.ts';
 import type { GraphProto } from '../../lib/onnx/onnxSchema.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { valuesOfFeature } from '../features/fittedVocabularies.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -51,7 +53,7 @@ function changeManifest(copy: string, change: (manifest: Manifest) => unknown): 
 }
 
 /** Replaces a file and makes sizes and checksums right again, as someone would who means to. */
-function forge(copy: string, name: 'model.onnx' | 'golden.arrow', bytes: Uint8Array): void {
+function forge(copy: string, name: string, bytes: Uint8Array): void {
   writeFileSync(join(copy, name), bytes);
   changeManifest(copy, ({ files }) => {
     files[name] = { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
@@ -83,17 +85,18 @@ const flipByte = (at: number) => (bytes: Buffer) => {
 
 describe('an untouched bundle', () => {
   it('loads from another folder, and its contract is the one that was fitted', async () => {
-    const { contract, manifest } = await loadBundle(localDisk, copied());
+    const { contract, manifest, vocabularies } = await loadBundle(localDisk, copied());
     expect(contract).toEqual(tiny.bundle.contract);
     expect(contractFingerprint(contract)).toBe(manifest.contractFingerprint);
-    const item = contract.tables.item!;
-    // Ids above 2^53 and text beyond ASCII survive the JSON.
-    expect(item.vocabulary!.fitted!.values).toContain((2n ** 53n + 1n).toString());
-    const tags = contract.features.find(({ column }) => column === 'tags');
-    expect(JSON.stringify(tags)).toContain('été');
+    const valuesOf = (name: string) =>
+      valuesOfFeature({ contract, vocabularies }, contract.features.find(({ column }) => column === name)!);
+    // Ids above 2^53 and text beyond ASCII survive their files.
+    expect(valuesOf('item_id')).toContain((2n ** 53n + 1n).toString());
+    expect(valuesOf('tags')).toContain('été');
+    expect(vocabularies).toEqual(tiny.bundle.vocabularies);
   });
 
-  it('has no file but its manifest and those that the manifest names, one per embedding table among them', () => {
+  it('has no file but its manifest and those that the manifest names, one per embedding table and vocabulary among them', () => {
     const { files } = tiny.bundle.manifest;
     const found = readdirSync(tiny.bundleUri, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -101,11 +104,18 @@ describe('an untouched bundle', () => {
     expect(found.sort()).toEqual(['bundle.json', ...Object.keys(files)].sort());
     const tables = ['user_id', 'item', 'device', 'hour', 'price', 'tags'];
     expect(Object.keys(files).sort()).toEqual(
-      ['golden.arrow', 'model.onnx', 'reference.json', ...tables.map(tableFile)].sort(),
+      [
+        ...['golden.arrow', 'model.onnx', 'reference.json'],
+        ...tables.map(tableFile),
+        ...['user_id', 'item', 'hour', 'tags'].map(vocabularyPath),
+      ].sort(),
     );
   });
 
-  it('has its tables in shared memory, one for all threads', () => {
+  it('has its tables and vocabularies in shared memory, one for all threads', () => {
+    for (const { buffer } of tiny.bundle.vocabularies.values()) {
+      expect(buffer).toBeInstanceOf(SharedArrayBuffer);
+    }
     for (const { rows } of tiny.bundle.model.tables) expect(rows.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 });
@@ -119,6 +129,7 @@ describe('damage is refused, everything at once', () => {
     ["a byte of a table's header", 'embeddings/item.safetensors', 20],
     ['a byte of an embedding', 'embeddings/item.safetensors', 500],
     ['the last byte of a table', 'embeddings/hour.safetensors', -1],
+    ['a byte of a vocabulary', 'vocabularies/item.vocab', 100],
   ] as const)('%s changed', async (_title, name, at) => {
     const { code, problems } = await refusal(copied((copy) => changeBytes(join(copy, name), flipByte(at))));
     expect(code).toBe('BUNDLE_CORRUPT');
@@ -399,6 +410,52 @@ describe('a model with right checksums that does not fit the contract is refused
   });
 });
 
+describe('a vocabulary', () => {
+  const path = vocabularyPath('tags');
+
+  /** Changes a vocabulary and every digest that covers it. */
+  function forgeVocabulary(copy: string, change: (bytes: Buffer) => Buffer): void {
+    changeBytes(join(copy, path), change);
+    const bytes = readFileSync(join(copy, path));
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    changeManifest(copy, (manifest) => {
+      manifest.files[path] = { sizeBytes: bytes.length, sha256: digest };
+      const { table } = manifest.contract.features.find(({ column }) => column === 'tags')! as {
+        table: { vocabulary: { fitted: { sha256: string } } };
+      };
+      table.vocabulary.fitted.sha256 = digest;
+      manifest.contractFingerprint = contractFingerprint(manifest.contract as never);
+    });
+  }
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['a byte of its header', flipByte(20)],
+    ['a byte of a slot', flipByte(80)],
+    ['the last byte of its text', flipByte(-1)],
+    ['all behind its header', (bytes) => bytes.fill(0, 64)],
+    ['its length', (bytes) => bytes.subarray(0, 100)],
+  ])('with %s changed and all digests right is refused, by its file', async (_title, change) => {
+    const copy = copied((folder) => forgeVocabulary(folder, change));
+    await expect(loadBundle(localDisk, copy)).rejects.toMatchObject({
+      code: 'BUNDLE_VOCABULARY_INVALID',
+      location: { file: join(copy, path) },
+    });
+  });
+
+  it('that the manifest has no file for, or another one than the contract says, is refused', async () => {
+    const missing = copied((folder) => changeManifest(folder, ({ files }) => void delete files[path]));
+    expect(await refusal(missing)).toEqual({
+      code: 'BUNDLE_MANIFEST_INVALID',
+      problems: [`files.${path}: is missing, and the contract names it`],
+    });
+    const other = copied((folder) => forge(folder, path, Buffer.from('another file')));
+    expect(await refusal(other)).toEqual({
+      code: 'BUNDLE_MANIFEST_INVALID',
+      problems: [`files.${path}: has another sha256 than in the contract`],
+    });
+  });
+});
+
 describe('golden rows', () => {
   /** The bundle's own golden rows with scores shifted by `shift`. */
   const shifted = (shift: number) => {
@@ -454,13 +511,14 @@ describe('golden rows', () => {
           : { ...feature, table: { type: feature.table.type, hash: { buckets: 9 } } },
       );
       const hashed = parseContract({ ...contract, features });
+      const fitted = { contract: hashed, vocabularies: new Map() };
       const rows = allocateEncodedRows(featureLayout(hashed), 512);
       const none = new Float32Array(512);
       const session = { rows, score: async () => ({ pctr: none, pcvr: none, pctcvr: none }) };
       const golden = readFileSync(join(night, 'golden.arrow'));
       const started = performance.now();
       await expect(
-        checkGoldenRows(golden, hashed, session as unknown as ScoringSession, night),
+        checkGoldenRows(golden, fitted, session as unknown as ScoringSession, night),
       ).rejects.toMatchObject({ code: 'BUNDLE_GOLDEN_INVALID' });
       expect(performance.now() - started).toBeLessThan(5000);
     },

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { planFirstLayer } from '../../lib/bundle/firstLayerPlan.ts';
-import { inputWidth } from '../../lib/bundle/gatherPlan.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { type EncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
@@ -179,24 +178,35 @@ describe('what is gathered', () => {
   const pairs = 6;
   const rowOf = (field: number, column: number) => pairs + 8 * field + column;
 
-  it('is nothing that no unit reads: runs of live columns, joined across gaps of two, and single numbers', () => {
+  it('is nothing that no unit reads: pairs of columns, joined across gaps of one pair, and single numbers', () => {
     const plan = planFirstLayer(
       shape,
       'click',
       ['click'],
-      reading(rowOf(0, 1), rowOf(0, 4), rowOf(2, 0), rowOf(2, 7), 6 + 64 + 5),
+      reading(rowOf(0, 1), rowOf(0, 4), rowOf(2, 0), rowOf(2, 7), 6 + 64 + 3, 6 + 64 + 5),
     );
     expect(plan.input).toEqual({
       name: 'click',
       blocks: [
-        { field: 0, from: 1, to: 5 },
-        { field: 2, from: 0, to: 1 },
-        { field: 2, from: 7, to: 8 },
+        { field: 0, from: 0, to: 6 },
+        { field: 2, from: 0, to: 2 },
+        { field: 2, from: 6, to: 8 },
       ],
-      columns: [5],
+      columns: [3, 5],
     });
-    expect(plan.rows).toEqual([rowOf(0, 1), undefined, undefined, rowOf(0, 4), rowOf(2, 0), rowOf(2, 7), 75]);
+    const _ = undefined;
+    expect(plan.rows).toEqual([
+      ...[_, rowOf(0, 1), _, _, rowOf(0, 4), _],
+      ...[rowOf(2, 0), _, _, rowOf(2, 7)],
+      ...[73, 75],
+    ]);
     expect(plan.products).toBeUndefined();
+  });
+
+  it('is an even number of columns, so that rows begin at even places: a number is gathered again without weights', () => {
+    const plan = planFirstLayer(shape, 'click', ['click'], reading(6 + 64 + 5));
+    expect(plan.input).toEqual({ name: 'click', blocks: [], columns: [5, 0] });
+    expect(plan.rows).toEqual([75, undefined]);
   });
 
   it('is whole fields first where a pair has a weight, and those pairs alone are in use', () => {
@@ -226,19 +236,19 @@ describe('what is gathered', () => {
       shape,
       'conversion',
       ['conversion'],
-      reading(rowOf(0, 0), rowOf(0, 1), rowOf(0, 2), rowOf(0, 7)),
+      reading(rowOf(0, 0), rowOf(0, 1), rowOf(0, 2), rowOf(0, 3)),
     );
     // It sees its own columns 8 and 9 first, then the shared ones, 2 to 7.
     expect(ofConversion.input.blocks).toEqual([
-      { field: 0, from: 2, to: 3 },
-      { field: 0, from: 7, to: 10 },
+      { field: 0, from: 2, to: 4 },
+      { field: 0, from: 8, to: 10 },
     ]);
-    expect(ofConversion.rows).toEqual([2, 7, 0, 1].map((column) => rowOf(0, column)));
+    expect(ofConversion.rows).toEqual([2, 3, 0, 1].map((column) => rowOf(0, column)));
   });
 
-  it('is one number where no score depends on anything', () => {
+  it('is something even where no score depends on anything', () => {
     const plan = planFirstLayer(shape, 'conversion', ['conversion'], reading());
-    expect(inputWidth(plan.input)).toBe(1);
-    expect(plan.rows).toEqual([undefined]);
+    expect(plan.input).toEqual({ name: 'conversion', blocks: [], columns: [0, 0] });
+    expect(plan.rows).toEqual([undefined, undefined]);
   });
 });

@@ -88,7 +88,7 @@ describe('a trained bundle', () => {
 
   it('measures as the report says, through the weights that were returned', async () => {
     const { bundle, config, network, dataUri } = tiny;
-    const encoder = new FeatureEncoder(bundle.contract);
+    const encoder = new FeatureEncoder(bundle.contract, bundle.vocabularies);
     const builder = new TrainingSetBuilder(encoder, config.labels);
     const uri = join(dataUri, `dt=${TINY_DATES[2]}`, 'part-0.parquet');
     const wanted = [...columnRequirements(bundle.contract), ...labelRequirements(config.labels)];
@@ -283,6 +283,7 @@ describe('writeBundle', () => {
     const write = (uri: string) =>
       writeBundle(uri, manifest, {
         model: tiny.bundle.model,
+        vocabularies: tiny.bundle.vocabularies,
         goldenBytes: golden,
         reference: tiny.bundle.reference,
       });
@@ -303,7 +304,7 @@ describe('writeBundle', () => {
     const version = await writeBundle(
       newBundle(),
       { ...manifest, modelVersion: undefined },
-      { model: tiny.bundle.model, goldenBytes: golden },
+      { model: tiny.bundle.model, vocabularies: tiny.bundle.vocabularies, goldenBytes: golden },
     );
     expect(version).toBe(
       `${manifest.training.finishedAt.slice(0, 10)}-${files['model.onnx'].sha256.slice(0, 8)}`,

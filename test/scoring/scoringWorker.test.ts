@@ -77,6 +77,7 @@ interface Thread {
 function start({ modelBytes = bundle.model.modelBytes }: { modelBytes?: Uint8Array } = {}): Thread {
   const setup: WorkerSetup = {
     contract: bundle.contract,
+    vocabularies: bundle.vocabularies,
     model: { ...bundle.model, modelBytes },
     extraColumns: [],
   };

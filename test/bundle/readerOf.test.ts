@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
+import { readerOf } from '../../lib/bundle/readerOf.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
-import { tableReader } from '../../lib/bundle/tableReader.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
 
 const ROWS = 37;
@@ -24,13 +24,13 @@ function gathered(elementType: ElementType) {
   const bytes = Buffer.concat([...tablePieces(narrowTable(table, elementType))]);
   const memory = new SharedArrayBuffer(bytes.length);
   new Uint8Array(memory).set(bytes);
-  const reader = tableReader(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
+  const reader = readerOf(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
   const ids = Int32Array.from([100, 136, 117, 101, 122, 109]);
   const single = new Float32Array(2 * 5);
-  reader.copy({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 }, 2);
+  reader.copier({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 })(2);
   const pooled = new Float32Array(2 * 4);
   const weights = Float32Array.from([0.5, 0.5, 0, 1, 0, 0]);
-  reader.pool({ ids, weights, width: 3, position: 0, length: 3 }, { data: pooled, width: 4, at: 1 }, 2);
+  reader.pooler({ ids, weights, width: 3, position: 0, length: 3 }, { data: pooled, width: 4, at: 1 })(2);
   return { single, pooled, bytes: bytes.length };
 }
 
@@ -38,7 +38,7 @@ const valuesOf = (row: number) => [
   ...(table.rows as Float32Array).subarray(row * WIDTH + 1, row * WIDTH + 4),
 ];
 
-describe('tableReader', () => {
+describe('readerOf', () => {
   it('copies and pools columns of float32 rows exactly', () => {
     const { single, pooled } = gathered('F32');
     expect([...single]).toEqual([0, 0, ...valuesOf(36), 0, 0, ...valuesOf(22)]);
