@@ -1,6 +1,7 @@
 import type { ArrivalInput } from '../lib/arrivals/arrivalRun.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
 import { type ResolvedModel, resolveModel } from '../lib/channels/resolveModel.ts';
+import { refuseLargeModel } from '../lib/estimate/modelMemory.ts';
 import { type ChosenPartitions, choosePartitions } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { folderPartition, refuseArrivalsOfList } from '../lib/job/jobInput.ts';
@@ -25,7 +26,7 @@ const NOTHING_PASSED_OVER = { skipped: [], missingDays: [] };
 
 /**
  * The partitions that a run takes, each with the model that it is scored with; the bundle's digests are pinned from here on.
- * @throws Ncs4cvrError PLAN_NO_PARTITION, PLAN_OTHER_MODEL; ProblemsError PLAN_OTHER_STAGE
+ * @throws Ncs4cvrError PLAN_NO_PARTITION, PLAN_OTHER_MODEL, PLAN_MODEL_TOO_LARGE; ProblemsError PLAN_OTHER_STAGE
  */
 export async function choosePartitionItems(
   job: JobDocument,
@@ -38,7 +39,7 @@ export async function choosePartitionItems(
   if ('arrival' in request) {
     refuseArrivalsOfList(job);
     const input = folderPartition(job.input, request.arrival.partition);
-    const item = await arrivalRun(job, () => chosenModel(job.model), input);
+    const item = await arrivalRun(job, () => chosenModel(job.model, job), input);
     return { items: [item], passedOver: NOTHING_PASSED_OVER };
   }
   return chooseItems(job, request, nowMillis);
@@ -50,12 +51,19 @@ async function chooseItems(
   nowMillis: number,
 ): Promise<ChosenItems> {
   const chosen = await choosePartitions(job, partitions, nowMillis);
-  const settings = runSettingsOf(job, await chosenModel(modelUri ?? job.model), liftHold);
+  const settings = runSettingsOf(job, await chosenModel(modelUri ?? job.model, job), liftHold);
   return { items: await partitionRuns(settings, chosen.partitions, job.layout), passedOver: chosen };
 }
 
-async function chosenModel(choice: JobDocument['model']): Promise<ResolvedModel> {
+async function chosenModel(
+  choice: JobDocument['model'],
+  { memoryMegabytes }: JobDocument,
+): Promise<ResolvedModel> {
   const model = await resolveModel(choice);
+  if (memoryMegabytes !== undefined) {
+    const { files } = await readBundleManifest(storageFor(model.uri), model.uri);
+    refuseLargeModel(model.uri, files, memoryMegabytes);
+  }
   if (model.channel !== undefined) {
     logger.info('a channel chose the model', { ...model.channel, modelUri: model.uri });
   }

@@ -1,3 +1,5 @@
+// First: what it starts goes on while the rest is loaded.
+import './startEarly.ts';
 import type { Context } from 'aws-lambda';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';

@@ -1,5 +1,7 @@
 // Builds what is deployed: one zip a function, below build/, each with one platform's native files.
-// node scripts/package.mjs [--arch arm64|x64]
+// node scripts/package.mjs [--arch arm64|x64] [--node PATH]
+// PATH is a Node of Lambda's major version for that architecture, which compiles the code in advance; this one by default.
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +11,13 @@ import { zipSync } from 'fflate';
 import { codeVersion } from './codeVersion.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
-const { values } = parseArgs({ options: { arch: { type: 'string', default: 'arm64' } } });
-const arch = values.arch;
+const { values } = parseArgs({
+  options: {
+    arch: { type: 'string', default: 'arm64' },
+    node: { type: 'string', default: process.execPath },
+  },
+});
+const { arch, node } = values;
 if (arch !== 'arm64' && arch !== 'x64') throw new Error(`--arch: expected arm64 or x64, found ${arch}`);
 
 /** Packages that load files beside themselves, and what of them a function needs. */
@@ -23,20 +30,32 @@ const FUNCTIONS = {
   arrivals: { entries: { main: 'functions/arrivals.ts' }, packages: [] },
   plan: { entries: { main: 'functions/plan.ts' }, packages: ['parquet-wasm'] },
   score: {
-    entries: { main: 'functions/score.ts', scoringWorker: 'lib/scoring/scoringWorker.ts' },
+    entries: { main: 'functions/score.ts', worker: 'lib/scoring/scoringWorker.ts' },
     packages: ['onnxruntime-node', 'onnxruntime-common', 'parquet-wasm'],
   },
   publish: { entries: { main: 'functions/publish.ts' }, packages: ['parquet-wasm'] },
   freshness: { entries: { main: 'functions/freshness.ts' }, packages: [] },
 };
 /**
- * What Lambda loads. It imports the entry as a module of unknown kind, for which Node compiles and scans the text before it
- * runs it; with three megabytes of text that takes as long as everything else until the handler is ready.
+ * What Lambda loads, and the file that threads are started from. Lambda imports the entry as a module of unknown kind, for which
+ * Node compiles and scans the text before it runs it; with three megabytes of text that takes as long as everything else until the
+ * handler is ready.
  */
-const INDEX = "exports.handler = require('./main.js').handler;\n";
+const STUBS = {
+  main: { 'index.js': "exports.handler = require('./loadCompiled.cjs')('main.js').handler;\n" },
+  worker: { 'scoringWorker.js': "require('./loadCompiled.cjs')('worker.js');\n" },
+};
+/** The Node of Lambda's runtime, nodejs24.x. */
+const LAMBDA_NODE = 24;
 /** Zips of the same content have the same bytes. */
 const ZIP_TIME = new Date('2024-01-01T00:00:00Z');
 
+const canCompile = isLambdaNode();
+if (!canCompile) {
+  console.log(
+    `No code is compiled in advance: ${node} isn't Node ${LAMBDA_NODE} for linux on ${arch} (--node). Cold starts take longer.`,
+  );
+}
 const rows = [];
 for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   const folder = join(project, 'build', arch, name);
@@ -58,7 +77,10 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
     metafile: true,
     logLevel: 'warning',
   });
-  writeFileSync(join(folder, 'index.js'), INDEX);
+  cpSync(join(project, 'scripts/loadCompiled.cjs'), join(folder, 'loadCompiled.cjs'));
+  for (const entry of Object.keys(entries)) {
+    for (const [file, text] of Object.entries(STUBS[entry])) writeFileSync(join(folder, file), text);
+  }
   for (const each of packages) {
     for (const path of NATIVE[each]) {
       const target = join(folder, 'node_modules', each, path);
@@ -66,6 +88,7 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
       cpSync(join(project, 'node_modules', each, path), target, { recursive: true, filter: isServed });
     }
   }
+  const isCompiled = canCompile && compileInAdvance(folder, Object.keys(entries));
   writeFileSync(
     join(project, 'build', arch, `${name}.inputs.json`),
     JSON.stringify(Object.keys(metafile.inputs).sort()),
@@ -78,11 +101,36 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   rows.push({
     function: name,
     arch,
+    compiled: isCompiled,
     zipMegabytes: megabytes(zip.length),
     unzippedMegabytes: megabytes(unzipped),
   });
 }
 console.table(rows);
+
+function isLambdaNode() {
+  try {
+    const print = "process.versions.node.split('.')[0] + process.platform + process.arch";
+    const found = execFileSync(node, ['-p', print], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return found.trim() === `${LAMBDA_NODE}linux${arch}`;
+  } catch {
+    return false;
+  }
+}
+
+/** Lambda may or may not start Node so that code can collect garbage; V8 takes what was compiled under the same flags alone. */
+function compileInAdvance(folder, entries) {
+  for (const flags of [[], ['--expose-gc']]) {
+    for (const entry of entries) {
+      const args = [...flags, join(project, 'scripts/compileFunction.cjs'), join(folder, `${entry}.js`)];
+      execFileSync(node, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH: process.env.PATH } });
+    }
+  }
+  return true;
+}
 
 /** Type declarations and source maps of packages are of no use to a function. */
 function isServed(path) {

@@ -4,7 +4,7 @@ import {
   Table,
   tableFromIPC,
   tableToIPC,
-  type Vector,
+  Vector,
   vectorFromArray,
 } from 'apache-arrow';
 import { readParquet, Table as WasmTable, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm/node';
@@ -36,4 +36,18 @@ export function withColumn(
   return table
     .assign(new Table({ [column]: vectorFromArray(values, type) }))
     .select(table.schema.fields.map(({ name }) => name));
+}
+
+/** Rows of a table in another order. */
+export function takeRows(table: Table, order: readonly number[]): Table {
+  const columns = table.schema.fields.map(({ name, type }) => {
+    const old = table.getChild(name) as Vector;
+    const values = order.map((row) => {
+      const value: unknown = old.get(row);
+      // Of a list, which arrives as a vector.
+      return value instanceof Vector ? [...value] : value;
+    });
+    return [name, vectorFromArray(values, type)] as const;
+  });
+  return new Table(Object.fromEntries(columns));
 }

@@ -1,22 +1,21 @@
 // Cold starts of the packaged score function under Lambda's runtime interface client on Node 24, with S3 on the same machine:
-// `npm run bench:lambda`. Every round starts one process a model, in turn, and has it score one part of one row group.
-import { readFileSync } from 'node:fs';
+// `npm run bench:lambda`. Every round starts one process a model, in turn, and has it score one part of one row group. With
+// BEFORE=DIR, a built checkout with packages for x64, its function takes turns too, with models that it has trained from the
+// same config.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, bench } from 'vitest';
-import { resolveModel } from '../../lib/channels/resolveModel.ts';
-import { parseJob } from '../../lib/job/jobDocument.ts';
-import { cutPartition } from '../../lib/publish/cutPartition.ts';
-import { partitionRuns, runSettingsOf } from '../../lib/publish/partitionRun.ts';
-import { workUnits } from '../../lib/publish/workUnit.ts';
+import type * as ResolveModel from '../../lib/channels/resolveModel.ts';
+import type * as JobDocument from '../../lib/job/jobDocument.ts';
+import type * as CutPartition from '../../lib/publish/cutPartition.ts';
+import type * as PartitionRun from '../../lib/publish/partitionRun.ts';
+import type * as Work from '../../lib/publish/workUnit.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
-import {
-  type ConfigDocument,
-  TINY_CONFIG,
-  type TinyModel,
-  trainTinyModel,
-} from '../../test/fixtures/tinyModel.ts';
+import { funnelRows, funnelShard, writeTinyFunnel } from '../../test/fixtures/tinyFunnel.ts';
+import { type ConfigDocument, TINY_CONFIG, tinyConfigDocument } from '../../test/fixtures/tinyModel.ts';
 import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
 import { LambdaFunction } from '../../test/support/lambda/lambdaFunction.ts';
 import { unzipFunction } from '../../test/support/lambda/unzipFunction.ts';
@@ -62,29 +61,53 @@ interface Phases {
   /** A second invocation of the same process, on another output root. */
   readonly warm: number;
 }
+/** A function of a checkout with one of the models. */
+interface Arm {
+  readonly checkout: string;
+  readonly taskRoot: string;
+  readonly modelUri: string;
+}
+const project = fileURLToPath(new URL('../../', import.meta.url));
+const checkouts: Readonly<Record<string, string>> = {
+  now: project,
+  ...(process.env.BEFORE === undefined ? {} : { before: process.env.BEFORE }),
+};
+const arms = new Map<string, Arm>();
 const measured = new Map<string, Phases[]>();
-const trained = new Map<string, TinyModel>();
-let taskRoot: string;
 let count = 0;
 
 beforeAll(async () => {
-  taskRoot = unzipFunction(folder, 'x64', 'score');
   const shard = funnelShard(funnelRows('2024-03-09', ROWS), ROWS);
   await writeWhole(`s3://${s3.bucket}/features/${PARTITION}/a.parquet`, shard);
-  for (const [name, config] of Object.entries(models)) {
-    const model = await trainTinyModel(join(folder, name), { config });
-    await putFolder(model.bundleUri, modelUri(name));
-    trained.set(name, model);
-    measured.set(name, []);
+  const data = join(folder, 'data');
+  writeTinyFunnel(data);
+  for (const [when, checkout] of Object.entries(checkouts)) {
+    const taskRoot = unzipFunction(join(folder, when), 'x64', 'score', checkout);
+    for (const [model, overrides] of Object.entries(models)) {
+      const place = join(folder, when, model.replaceAll(' ', '-'));
+      mkdirSync(place, { recursive: true });
+      writeFileSync(join(place, 'config.json'), JSON.stringify(tinyConfigDocument(overrides)));
+      const args = ['train', join(place, 'config.json'), '--data', data, '--output', join(place, 'bundle')];
+      execFileSync(process.execPath, [join(checkout, 'dist/lib/cli/main.js'), ...args], { stdio: 'ignore' });
+      const modelUri = `s3://${s3.bucket}/models/${when}/${model.replaceAll(' ', '-')}`;
+      await putFolder(join(place, 'bundle'), modelUri);
+      arms.set(`${model}, ${when}`, { checkout, taskRoot, modelUri });
+      measured.set(`${model}, ${when}`, []);
+    }
   }
-}, 120_000);
+}, 300_000);
 
-const modelUri = (name: string) => `s3://${s3.bucket}/models/${name.replaceAll(' ', '-')}`;
-
-/** A unit of one part in a place of its own. */
-async function freshUnit(name: string) {
+/** A unit of one part in a place of its own, as the checkout's own code makes it. */
+async function freshUnit({ checkout, modelUri }: Arm) {
+  const load = async <Module>(path: string) =>
+    (await import(pathToFileURL(join(checkout, 'dist/lib', path)).href)) as Module;
+  const { resolveModel } = await load<typeof ResolveModel>('channels/resolveModel.js');
+  const { parseJob } = await load<typeof JobDocument>('job/jobDocument.js');
+  const { cutPartition } = await load<typeof CutPartition>('publish/cutPartition.js');
+  const { partitionRuns, runSettingsOf } = await load<typeof PartitionRun>('publish/partitionRun.js');
+  const { workUnits } = await load<typeof Work>('publish/workUnit.js');
   const root = `s3://${s3.bucket}/scores/${count++}`;
-  const job = parseJob({ input: 'unused', scores: root, model: modelUri(name), targetRows: ROWS });
+  const job = parseJob({ input: 'unused', scores: root, model: modelUri, targetRows: ROWS });
   const settings = runSettingsOf(job, await resolveModel(job.model));
   const inputUri = joinUri(`s3://${s3.bucket}/features`, PARTITION);
   const [run] = await partitionRuns(settings, [{ partition: PARTITION, inputUri }]);
@@ -92,8 +115,9 @@ async function freshUnit(name: string) {
   return (await workUnits(run!, parts))[0]!;
 }
 
-async function coldStart(name: string): Promise<Phases> {
-  const [unit, again] = [await freshUnit(name), await freshUnit(name)];
+async function coldStart(arm: Arm): Promise<Phases> {
+  const { taskRoot } = arm;
+  const [unit, again] = [await freshUnit(arm), await freshUnit(arm)];
   const environment = { AWS_ENDPOINT_URL_S3: s3.double!.endpoint };
   const score = await LambdaFunction.create({ name: 'score', taskRoot, environment });
   const at = { request: 0, shard: 0, part: 0 };
@@ -139,7 +163,7 @@ function cpuMillis(pid: number): number {
 bench(
   `cold starts, ${ROUNDS} of each model in turn`,
   async () => {
-    for (const name of trained.keys()) measured.get(name)!.push(await coldStart(name));
+    for (const [name, arm] of arms) measured.get(name)!.push(await coldStart(arm));
   },
   { iterations: ROUNDS, time: 0, warmupIterations: 1, warmupTime: 0 },
 );

@@ -40,6 +40,9 @@ function profileOf(rows: number): PartProfile {
   };
 }
 
+const WORST = { span: 0, count: SHARD_ROWS, of: SHARD_ROWS };
+const WORST_SPANS = FEATURES.map((name) => ({ name, missing: WORST, unseen: WORST }));
+
 /** A partition of many shards in an S3 double, whose answers take a while. Needs memory for every name, not for every shard. */
 export class PartitionInDouble {
   readonly run: PartitionRun;
@@ -121,6 +124,7 @@ export class PartitionInDouble {
           sha256: createHash('sha256').update(PART_BYTES).digest('hex'),
           statistics: { pctr: column, pcvr: column, pctcvr: column },
           profile: profileOf(rows),
+          worstSpans: WORST_SPANS,
           keys: {
             types: [{ name: 'impression_id', type: 'Int64' }],
             spans: digests,

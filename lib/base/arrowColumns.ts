@@ -15,6 +15,11 @@ export function columnOf(batch: RecordBatch, name: string): Data | undefined {
   return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];
 }
 
+/** The values of a column of indices; undefined for any other. */
+export function dictionaryOf({ type, dictionary }: Data): Data | undefined {
+  return DataType.isDictionary(type) ? (dictionary!.data[0] as Data) : undefined;
+}
+
 /**
  * Whether a column can be a row key, which is copied from the shard to the prediction file: types that compare exactly in
  * whatever joins the scores, so neither floats nor decimals. Flat types only: apache-arrow 21.2 refuses a second dictionary

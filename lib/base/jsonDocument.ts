@@ -78,7 +78,8 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function placeOf({ file }: Pick<DocumentDescription, 'file'>): ErrorLocation {
+/** Where an error of a document lies. */
+export function placeOf({ file }: Pick<DocumentDescription, 'file'>): ErrorLocation {
   return file === undefined ? {} : { file };
 }
 

@@ -85,7 +85,7 @@ export async function checkFile(
  * @param onPiece is given each piece when it has been read, in order
  * @returns digest of the whole, lower-case hex
  */
-export async function readPieces(
+async function readPieces(
   file: RandomAccessFile,
   targetOf: (startByte: number, sizeBytes: number) => Uint8Array,
   onPiece: (piece: Uint8Array) => Promise<void> | void = () => undefined,

@@ -186,10 +186,11 @@ export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleMan
     code,
     summary: 'the manifest is invalid',
     file,
-    crossCheck: (manifest) => [
-      ...crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
-      ...(manifest === undefined ? [] : crossCheckVocabularies(manifest)),
-    ],
+    crossCheck: (manifest) => {
+      const problems = crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`);
+      // Only a contract whose references hold says which vocabularies it has.
+      return manifest === undefined || problems.length > 0 ? problems : crossCheckVocabularies(manifest);
+    },
   });
 }
 

@@ -2,8 +2,8 @@ import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, inputWidth } from './gatherPlan.ts';
-import { readerOf } from './readerOf.ts';
-import type { GatherStep } from './tableReader.ts';
+import type { GatherStep } from './gatherStep.ts';
+import { tableReader } from './tableReader.ts';
 
 /**
  * Fills one input of model.onnx, float32 [rowCapacity, width], from encoded rows and the tables they point into. A row's
@@ -31,7 +31,7 @@ export class InputGatherer {
       const target = { data: this.data, width: this.width, at };
       const single = layout.singles[field];
       const list = layout.lists[field - layout.singles.length];
-      const reader = readerOf(tableAt.get((single ?? list)!.table.rowStart)!, from, to);
+      const reader = tableReader(tableAt.get((single ?? list)!.table.rowStart)!, from, to);
       if (single !== undefined) {
         const source = { ids: rows.singleRows, width: layout.singles.length, position: field };
         steps.push(reader.copier(source, target));

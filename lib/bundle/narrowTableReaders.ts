@@ -1,5 +1,5 @@
+import type { BlockTarget, GatherStep, IdSource, ListSource, TableReader } from './gatherStep.ts';
 import { halfValues } from './halfFloat.ts';
-import type { BlockTarget, GatherStep, IdSource, ListSource, TableReader } from './tableReader.ts';
 
 /** Columns [from, to) of rows that are `width` long, the first of them row `rowStart` of the joint matrix. */
 interface Columns {

@@ -9,8 +9,8 @@ import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, inputWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
-import { readerOf } from './readerOf.ts';
 import type { ScoringModel } from './scoringSession.ts';
+import { tableReader } from './tableReader.ts';
 
 /**
  * The whole of a bundle's model as one ordinary ONNX file: it takes row ids (EncodedRows), looks embeddings up, pools lists, and
@@ -80,7 +80,7 @@ function jointTable(
     const { rowStart, rowCount } = table;
     const ids = Int32Array.from({ length: rowCount }, (_, row) => rowStart + row);
     const target = { data: joint.subarray(rowStart * width, (rowStart + rowCount) * width), width, at: 0 };
-    readerOf(table, 0, width).copier({ ids, width: 1, position: 0 }, target)(rowCount);
+    tableReader(table, 0, width).copier({ ids, width: 1, position: 0 }, target)(rowCount);
   }
   return joint;
 }

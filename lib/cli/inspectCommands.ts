@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
-import { describeUri } from '../inspect/describeUri.ts';
+import { describeUri, descriptionText } from '../inspect/describeUri.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { parseUri, workersOption } from './options.ts';
-import { EXIT_DONE, formatCount, formatMetric } from './terminal.ts';
+import { EXIT_DONE, formatCount, formatMetric, printJson } from './terminal.ts';
 
 interface EvaluateOptions {
   readonly model: string;
@@ -75,8 +75,11 @@ export function inspectCommand(finish: (exitCode: number) => void): Command {
     .description('tell what a bundle, a shard or a prediction file is')
     .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
     .option('--verify', 'load a bundle as for scoring: checksums, interface and golden rows')
-    .action(async (uri: string, options: { readonly verify?: boolean }) => {
-      process.stdout.write(`${await describeUri(uri, options)}\n`);
+    .option('--json', 'print it as one JSON object')
+    .action(async (uri: string, { json, verify }: { readonly json?: boolean; readonly verify?: boolean }) => {
+      const description = await describeUri(uri, verify === undefined ? {} : { verify });
+      if (json) printJson(description);
+      else process.stdout.write(`${descriptionText(description)}\n`);
       finish(EXIT_DONE);
     });
 }

@@ -27,6 +27,13 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
+/** Parser of an option that is a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('expected a number above 0');
+}
+
 /** `--workers N`: scoring threads, one per core by default. */
 export function workersOption(): Option {
   return new Option('--workers <n>', 'scoring threads')

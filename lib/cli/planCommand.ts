@@ -5,11 +5,13 @@ import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { requestsToLoad } from '../bundle/loadBundle.ts';
 import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
+import { functionMegabytes, refuseLargeModel } from '../estimate/modelMemory.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
-import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob, readJob } from '../job/jobDocument.ts';
+import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
 import { dayRange } from '../job/listPartitions.ts';
+import { readJob } from '../job/readJob.ts';
 import { describeBrokenShard } from '../publish/brokenShard.ts';
 import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
 import { runSettingsOf } from '../publish/partitionRun.ts';
@@ -27,6 +29,7 @@ interface PlanOptions {
   readonly scores?: string;
   readonly output?: string;
   readonly prices?: string;
+  readonly memory?: number;
   readonly partition?: string;
   readonly from?: string;
   readonly to?: string;
@@ -58,6 +61,12 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .option('--lift-hold', 'publish partitions that were rolled back, too')
     .option('--output <file>', 'write the plan, for `run --plan`', parseUri)
     .option('--prices <file>', 'what the estimate is made with, instead of infra/prices.json', parseUri)
+    .addOption(
+      new Option(
+        '--memory <megabytes>',
+        "of a score function, in place of the job's memoryMegabytes: a model that doesn't fit into it is refused",
+      ).argParser(wholeNumber(128, 10_240)),
+    )
     .option('--json', 'print the plan as one JSON object')
     .action(async (options: PlanOptions, command: Command) => {
       const prices = await readPrices(options.prices);
@@ -67,11 +76,14 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const input = await openJobInput(job);
       const chosen = await choosePartitions(job, choice, Date.now(), input);
       const model = await resolveModel(job.model);
-      const settings = runSettingsOf(job, model, liftHold);
       const { files } = await readBundleManifest(storageFor(model.uri), model.uri);
+      const memoryLimit = options.memory ?? job.memoryMegabytes;
+      if (memoryLimit !== undefined) refuseLargeModel(model.uri, files, memoryLimit);
+      const settings = runSettingsOf(job, model, liftHold);
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
+      const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
       const { skipped, missingDays } = chosen;
       const now = Date.now();
       const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
@@ -83,6 +95,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
               ...plan,
               channel: model.channel,
               estimate,
+              modelMegabytes,
               stages: states.map(({ stage }) => stage),
               skipped,
               missingDays,
@@ -91,6 +104,8 @@ export function planCommand(finish: (exitCode: number) => void): Command {
           ]
         : [
             summarise(plan, model, states, estimate, prices),
+            `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
+              `${formatCount(memoryLimit ?? prices.memoryMegabytes)} MB`,
             ...brokenShards(plan),
             ...passedOver(chosen, ignored),
           ];

@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
-import { readJob } from '../job/jobDocument.ts';
 import { dayRange } from '../job/listPartitions.ts';
+import { readJob } from '../job/readJob.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { readManifest } from '../publish/manifest.ts';
-import { below } from '../publish/outputLayout.ts';
+import { below, isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import {
@@ -18,15 +18,19 @@ import {
 } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
+import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
+import { writeStatusPage } from './statusPage.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
   readonly scores?: string;
   readonly job?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly html?: string;
+  readonly reports?: boolean;
   readonly json?: boolean;
   readonly verify?: boolean;
 }
@@ -48,6 +52,12 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
     .addOption(new Option('--from <date>', 'with a job: from this day, YYYY-MM-DD').argParser(isoDate))
     .addOption(new Option('--to <date>', 'with a job: up to this day').argParser(isoDate))
     .option(
+      '--html <file>',
+      'write a page too: calendar, rows, scores and drift from day to day, and every partition',
+      parseUri,
+    )
+    .option('--reports', "with --html: write every partition's report into reports/ beside it, and link them")
+    .option(
       '--json',
       'print the pointers and what is blocked, or with a job its partitions, as one JSON object',
     )
@@ -57,27 +67,38 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         'read every published part as well, and fail unless all have the bytes that were published',
       ).conflicts('job'),
     )
-    .action(
-      async ({ scores, job, from, to, json = false, verify = false }: StatusOptions, command: Command) => {
-        if (job !== undefined) {
-          const range = dayRange(from, to);
-          const found = await partitionStates(await readJob(job), range, Date.now());
-          process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
-        } else if (scores !== undefined) {
-          const pointers = await publicationStatus(scores);
-          const blocked = await blockedPartitions(scores);
-          const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
-          const lines = blocked
-            .map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`)
-            .join('');
-          process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${text}${lines}`);
-          if (verify) await verifyPublished(scores, pointers);
-        } else {
-          command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+    .action(async (options: StatusOptions, command: Command) => {
+      const { scores, job, from, to, html, reports = false, json = false, verify = false } = options;
+      if (reports && html === undefined) {
+        command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
+      }
+      if (job !== undefined) {
+        const range = dayRange(from, to);
+        const document = await readJob(job);
+        const found = await partitionStates(document, range, Date.now());
+        if (html !== undefined) {
+          const { states, missingDays } = found;
+          const page = { file: html, root: document.scores, states, missingDays };
+          await writeStatusPage({ ...page, withReports: reports });
         }
-        finish(EXIT_DONE);
-      },
-    );
+        process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
+      } else if (scores !== undefined) {
+        const pointers = await publicationStatus(scores);
+        const blocked = await blockedPartitions(scores);
+        if (html !== undefined) {
+          const states = statesOfRoot(pointers, blocked);
+          await writeStatusPage({ file: html, root: scores, states, missingDays: [], withReports: reports });
+        }
+        const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
+        const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
+        const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
+        process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${head}${text}${lines}`);
+        if (verify) await verifyPublished(scores, pointers);
+      } else {
+        command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
+      }
+      finish(EXIT_DONE);
+    });
 }
 
 /** @throws ProblemsError PUBLISH_PART_DAMAGED with every damaged part, or manifest, of every partition */
@@ -159,6 +180,7 @@ interface RollbackOptions {
   readonly reason: string;
   readonly to?: string;
   readonly bus?: string;
+  readonly json?: boolean;
 }
 
 export function rollbackCommand(finish: (exitCode: number) => void): Command {
@@ -169,15 +191,19 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
-    .action(async ({ scores, partition, reason, to, bus }: RollbackOptions) => {
+    .option('--json', 'print the pointer, and whether it has changed, as one JSON object')
+    .action(async ({ scores, partition, reason, to, bus, json }: RollbackOptions) => {
       await refuseNoRoot(scores);
       const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
       const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';
-      process.stdout.write(
-        `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
-          `${what}held until a run lifts it (plan --lift-hold)\n`,
-      );
+      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
+      else {
+        process.stdout.write(
+          `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
+            `${what}held until a run lifts it (plan --lift-hold)\n`,
+        );
+      }
       if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
       finish(EXIT_DONE);
     });
@@ -187,6 +213,7 @@ interface GcOptions {
   readonly scores: string;
   readonly days: number;
   readonly apply?: boolean;
+  readonly json?: boolean;
 }
 
 export function gcCommand(finish: (exitCode: number) => void): Command {
@@ -199,12 +226,18 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
         .argParser(wholeNumber(LEAST_GARBAGE_DAYS, 36_500)),
     )
     .option('--apply', 'delete; parts are deleted by a call a day or more after their receipts')
-    .action(async ({ scores, days, apply = false }: GcOptions) => {
+    .option('--json', 'print the objects and their size as one JSON object')
+    .action(async ({ scores, days, apply = false, json }: GcOptions) => {
       const { files, sizeBytes, condemnedParts } = await collectGarbage(scores, {
         olderThanDays: days,
         apply,
         nowMillis: Date.now(),
       });
+      if (json) {
+        printJson({ isDeleted: apply, objects: files.map(({ uri }) => uri), sizeBytes, condemnedParts });
+        finish(EXIT_DONE);
+        return;
+      }
       for (const { uri } of files) process.stdout.write(`${uri}\n`);
       process.stderr.write(
         `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +

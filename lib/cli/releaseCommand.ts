@@ -6,7 +6,7 @@ import { refuseNoRoot } from '../publish/publishedState.ts';
 import { releasePartition } from '../publish/releasePartition.ts';
 import { parseUri } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
-import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface ReleaseOptions {
   readonly scores: string;
@@ -14,6 +14,7 @@ interface ReleaseOptions {
   readonly override: string;
   readonly by?: string;
   readonly bus?: string;
+  readonly json?: boolean;
 }
 
 export function releaseCommand(finish: (exitCode: number) => void): Command {
@@ -26,8 +27,12 @@ export function releaseCommand(finish: (exitCode: number) => void): Command {
     .requiredOption('--override <reason>', 'why; it stands in the audit document')
     .option('--by <name>', 'who says so, as it stands there too; by default the user of this machine')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
+    .option('--json', 'print the pointer, and whether it has changed, as one JSON object')
     .action(
-      async ({ scores, partition, override, by = userName(), bus }: ReleaseOptions, command: Command) => {
+      async (
+        { scores, partition, override, by = userName(), bus, json }: ReleaseOptions,
+        command: Command,
+      ) => {
         if (override.trim() === '') command.error('error: --override must say why', { exitCode: EXIT_USAGE });
         if (by === undefined || by.trim() === '') {
           command.error('error: --by must say who releases it', { exitCode: EXIT_USAGE });
@@ -36,7 +41,8 @@ export function releaseCommand(finish: (exitCode: number) => void): Command {
         const word = { reason: override, by, at: new Date().toISOString() };
         const { pointer, hasFlipped } = await releasePartition(scores, partition, word);
         const what = hasFlipped ? 'released' : 'released before, nothing was changed';
-        process.stdout.write(`${partition}: ${what}, ${describePointer(pointer)}\n`);
+        if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
+        else process.stdout.write(`${partition}: ${what}, ${describePointer(pointer)}\n`);
         if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
         finish(EXIT_DONE);
       },

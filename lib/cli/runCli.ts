@@ -1,20 +1,34 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
+import { completionCommand } from './completionCommand.ts';
 import { diffCommand } from './diffCommand.ts';
+import { doctorCommand } from './doctorCommand.ts';
 import { explainCommand } from './explainCommand.ts';
 import { exportCommand } from './exportCommand.ts';
+import { initCommand } from './initCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
 import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
 import { redriveCommand } from './redriveCommand.ts';
 import { releaseCommand } from './releaseCommand.ts';
+import { reportCommand } from './reportCommand.ts';
 import { runCommand } from './runCommand.ts';
 import { scoreCommand } from './scoreCommand.ts';
 import { synthCommand } from './synthCommand.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, reportError } from './terminal.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+  errorToJson,
+  printJson,
+  reportError,
+  stderrManners,
+} from './terminal.ts';
 import { trainCommand } from './trainCommand.ts';
+import { tuneCommand } from './tuneCommand.ts';
+import { refuseUnknownOptions } from './unknownOptions.ts';
 
 /** Runs one command line; returns the exit code, see terminal.ts. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -23,18 +37,20 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .description('Trains NCS4CVR models and scores Parquet shards into Arrow files with pCTR and pCVR.')
     .version(CODE_VERSION)
     .option('--verbose', 'print stack traces of errors')
+    .option('--quiet', 'print no progress and no notes, only errors')
     .showHelpAfterError('(add --help for the options)')
     // Of every command too, with the options that all of them take.
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'afterAll',
-      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
+      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage;\nof `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     )
     .exitOverride();
   const finish = (code: number) => {
     exitCode = code;
   };
   for (const command of [
+    initCommand,
     trainCommand,
     compareCommand,
     exportCommand,
@@ -43,6 +59,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     inspectCommand,
     synthCommand,
     promoteCommand,
+    tuneCommand,
     planCommand,
     runCommand,
     redriveCommand,
@@ -50,21 +67,30 @@ export async function runCli(args: readonly string[]): Promise<number> {
     resolveCommand,
     diffCommand,
     explainCommand,
+    reportCommand,
     releaseCommand,
     rollbackCommand,
     gcCommand,
+    doctorCommand,
+    completionCommand,
   ]) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }
+  const isJson = args.includes('--json');
+  stderrManners.isQuiet = args.includes('--quiet');
   try {
+    refuseUnknownOptions(program, args);
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
       // Help and version end here too, with exit code 0; commander has printed everything.
-      return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+      if (error.exitCode === 0) return EXIT_DONE;
+      if (isJson) printJson({ error: { code: 'USAGE', message: error.message.replace(/^error: /, '') } });
+      return EXIT_USAGE;
     }
     reportError(error, args.includes('--verbose'));
+    if (isJson) printJson(errorToJson(error));
     return EXIT_FAILED;
   }
 }

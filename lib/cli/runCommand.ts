@@ -1,19 +1,25 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
-import { loadBundle } from '../bundle/loadBundle.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
 import { makeShadowPlan } from '../diff/shadowRun.ts';
+import { estimateRun } from '../estimate/estimateRun.ts';
+import { readPrices } from '../estimate/readPrices.ts';
 import { warningVerdicts } from '../gates/judgePublication.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
-import { readRunPlan } from '../publish/runPlan.ts';
+import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
+import { type RunRecord, RunRecorder, writeRunRecord } from '../publish/runRecord.ts';
+import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
+import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
 import {
@@ -26,6 +32,9 @@ import {
   ProgressLine,
 } from './terminal.ts';
 
+/** Partitions whose documents are read at a time, for a report. */
+const READS_AT_A_TIME = 4;
+
 interface RunOptions {
   readonly plan: string;
   readonly workers: number;
@@ -35,6 +44,7 @@ interface RunOptions {
   readonly shadowScores?: string;
   readonly group?: string;
   readonly allowAudit?: boolean;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -68,6 +78,11 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
     .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
+    .addOption(
+      new Option('--report <file>', 'write a page that tells of the run')
+        .argParser(parseUri)
+        .conflicts(['stateMachine', 'shadow']),
+    )
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
@@ -102,9 +117,10 @@ export function runCommand(finish: (exitCode: number) => void): Command {
             );
       const bundle = await loadBundle(storageFor(carriedOut.modelUri), carriedOut.modelUri);
       const line = new ProgressLine();
+      const recorder = new RunRecorder();
       let rows = 0;
       const executed = await executePlan(carriedOut, bundle, {
-        workers: options.workers,
+        ...{ workers: options.workers, recorder },
         ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
         onPart: (partition, count) => {
           rows += count;
@@ -112,15 +128,16 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
+      const record = recorder.record(plan, options.workers, await estimateOf(plan, bundle));
+      if (shadow === undefined) await keepRecord(plan.root, record);
+      if (options.report !== undefined) await writeRunReport(options.report, plan, record);
       const outcomes = executed.map<object | string>((each) =>
-        json ? asJson(each) : summarise(carriedOut.root, each),
+        json ? asJson(each) : summarise(carriedOut.root, each, shadow !== undefined),
       );
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
         process.stdout.write(
-          json
-            ? `${JSON.stringify({ outcomes, ...report.json })}\n`
-            : [...outcomes.map((line) => `in the shadow, ${line}`), report.text].join(''),
+          json ? `${JSON.stringify({ outcomes, ...report.json })}\n` : [...outcomes, report.text].join(''),
         );
       } else {
         process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));
@@ -129,10 +146,39 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function summarise(root: string, { partition, partsScored, outcome }: ExecutedPartition): string {
+/** What the plan said of itself, with the prices that come with the project. */
+async function estimateOf(plan: RunPlan, { manifest }: ModelBundle): Promise<RunRecord['estimate']> {
+  const { minutes, dollars } = estimateRun(plan, requestsToLoad(manifest.files), await readPrices());
+  return { minutes, dollars };
+}
+
+/** Only reports need it: a root that takes no such file is no reason for a run to fail. */
+async function keepRecord(root: string, record: RunRecord): Promise<void> {
+  try {
+    await writeRunRecord(root, record);
+  } catch (error) {
+    process.stderr.write(`note: the record of this run could not be kept: ${messageOf(error)}\n`);
+  }
+}
+
+async function writeRunReport(file: string, { root, partitions }: RunPlan, record: RunRecord): Promise<void> {
+  const { runReport } = await import('../report/runReport.ts');
+  const records = await mapConcurrently(partitions, READS_AT_A_TIME, ({ partition }) =>
+    readPartition(root, partition),
+  );
+  await writePage(file, runReport(record, records));
+}
+
+function summarise(
+  root: string,
+  { partition, partsScored, outcome }: ExecutedPartition,
+  isShadow: boolean,
+): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
   const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
-  const kind = isBlocked ? 'blocked' : outcome.kind;
+  const told = isBlocked ? 'blocked' : outcome.kind;
+  // Nothing is: no reader sees it.
+  const kind = !isShadow ? told : told === 'published' ? 'in the shadow' : `in the shadow, ${told}`;
   return `${partition}: ${kind}, ${scored} scored${describe(outcome, root)}\n`;
 }
 

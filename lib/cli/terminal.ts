@@ -1,5 +1,6 @@
-import { messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { mayPass } from '../base/retry.ts';
+import { remedyOf } from './remedies.ts';
 
 /** Exit codes of every command; wrong usage is commander's to find. */
 export const EXIT_DONE = 0;
@@ -25,6 +26,9 @@ export function interruptedLine(args: readonly string[]): string {
   return 'interrupted: what was finished is kept; try the same command again';
 }
 
+/** What `--quiet` asks for: nothing on stderr but errors. */
+export const stderrManners = { isQuiet: false };
+
 const REDRAW_MILLIS = 200;
 const PRINT_MILLIS = 5000;
 
@@ -36,6 +40,7 @@ export class ProgressLine {
 
   /** Shows the line if the last one, or the start of the work, is long enough ago. */
   update(text: string): void {
+    if (stderrManners.isQuiet) return;
     const now = performance.now();
     if (now - this.#lastMillis < (this.#isTerminal ? REDRAW_MILLIS : PRINT_MILLIS)) return;
     this.#lastMillis = now;
@@ -49,6 +54,7 @@ export class ProgressLine {
 
   /** Prints a line that stays. */
   print(text: string): void {
+    if (stderrManners.isQuiet) return;
     this.clear();
     process.stderr.write(`${text}\n`);
   }
@@ -79,14 +85,16 @@ export function formatMetric(value: number | null): string {
 }
 
 /**
- * Prints an error on stderr as one readable block, and whether the same command may succeed later; its stack and causes only
- * when asked for.
+ * Prints an error on stderr as one readable block, whether the same command may succeed later, and what to do; its stack and
+ * causes only when asked for.
  */
 export function reportError(error: unknown, verbose: boolean): void {
   process.stderr.write(`error: ${messageOf(error)}\n`);
   if (mayPass(error)) {
     process.stderr.write('this may pass: try the same command again\n');
   }
+  const remedy = error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
+  if (remedy !== undefined) process.stderr.write(`what to do: ${remedy}\n`);
   if (!verbose) return;
   for (let current: unknown = error; current !== undefined; ) {
     const isError: boolean = current instanceof Error;
@@ -94,4 +102,29 @@ export function reportError(error: unknown, verbose: boolean): void {
     current = isError ? (current as Error).cause : undefined;
     if (current !== undefined) process.stderr.write('caused by: ');
   }
+}
+
+/** An error as the one JSON object that a command with `--json` prints instead of its result. */
+export function errorToJson(error: unknown): object {
+  const isOwn = error instanceof Ncs4cvrError;
+  const remedy = isOwn ? remedyOf(error.code) : undefined;
+  return {
+    error: {
+      code: isOwn ? error.code : null,
+      message: messageOf(error),
+      ...(isOwn && {
+        ...error.location,
+        ...(error.expected !== undefined && { expected: error.expected }),
+        ...(error.found !== undefined && { found: error.found }),
+      }),
+      ...(error instanceof ProblemsError && { problems: error.problems }),
+      retryable: mayPass(error),
+      ...(remedy !== undefined && { remedy }),
+    },
+  };
+}
+
+/** One object on one line of stdout. */
+export function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { decodeJson, isRecord } from '../base/jsonDocument.ts';
+import { decodeCommentedJson } from '../base/commentedJson.ts';
+import { isRecord } from '../base/jsonDocument.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -70,9 +71,9 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {
-  const { epoch, epochs, rowsPerSecond, losses, secondsLeft, validation } = progress;
+  const { epoch, epochs, rowsPerSecond, losses, secondsLeft, validation, isLearningMasks } = progress;
   const state =
-    `epoch ${epoch + 1}/${epochs}  ${formatCount(rowsPerSecond)} rows/s  ` +
+    `${isLearningMasks ? 'masks ' : ''}epoch ${epoch + 1}/${epochs}  ${formatCount(rowsPerSecond)} rows/s  ` +
     `loss click ${losses.click.toFixed(4)} conversion ${losses.conversion.toFixed(4)}`;
   const left = `${formatSeconds(secondsLeft)} left`;
   if (validation === undefined) line.update(`${state}  ${left}`);
@@ -85,13 +86,13 @@ function showProgress(line: ProgressLine, progress: TrainingProgress): void {
 }
 
 /**
- * A training config's JSON, not yet checked.
+ * A training config's JSON, comments left out, not yet checked.
  * @param conversion column to take as the conversion label instead of the config's own
  * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
  */
 export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
   const bytes = await storageFor(uri).readWhole(uri);
-  const document = decodeJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
+  const document = decodeCommentedJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
   if (conversion === undefined || !isRecord(document)) return document;
   const labels = isRecord(document.labels) ? document.labels : {};
   return { ...document, labels: { ...labels, conversion } };

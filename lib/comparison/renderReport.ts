@@ -1,4 +1,5 @@
-import { escapeHtml, htmlPage } from '../base/htmlPage.ts';
+import { html } from '../page/html.ts';
+import { renderPage } from '../page/renderPage.ts';
 import {
   type ArmSummary,
   type ComparisonDocument,
@@ -16,37 +17,42 @@ export function renderReport(document: ComparisonDocument): string {
     const layers = meanConnections(arm);
     return layers.length === 0 ? [] : [{ name, layers }];
   });
-  return htmlPage(
-    `ncs4cvr: comparison on ${data}`,
-    `<h1>Which connections to share</h1>
-<p>Data ${escapeHtml(data)}. Trained on ${escapeHtml(trainSplit)}, chosen on ${escapeHtml(validationSplit)}, reported on
-${escapeHtml(reportSplit)}: ${reportRows.toLocaleString('en')} impressions, ${reportClicks.toLocaleString('en')} clicks.
-The conversion is <code>${escapeHtml(conversionLabel)}</code>, measured on clicked rows. Seeds: ${seeds.join(', ')}.</p>
-<h2>Metrics</h2>
-<p>Mean ± standard deviation over the seeds. All arms saw the same rows in the same batches under the same stopping rule.
-Conversion metrics are of clicked rows; calibration is predicted over observed. The best AUC is bold; a difference smaller
-than the standard deviation is not worth a decision.</p>
+  return renderPage({
+    title: `comparison on ${data}`,
+    heading: 'Which connections to share',
+    lead: html`<p>Data ${data}. Trained on ${trainSplit}, chosen on ${validationSplit}, reported on
+${reportSplit}: ${reportRows.toLocaleString('en')} impressions, ${reportClicks.toLocaleString('en')} clicks.
+The conversion is <code>${conversionLabel}</code>, measured on clicked rows. Seeds: ${seeds.join(', ')}.</p>`,
+    sections: [
+      {
+        title: 'Metrics',
+        body: html`<p>Mean ± standard deviation over the seeds. All arms saw the same rows in the same batches under the same
+stopping rule. Conversion metrics are of clicked rows; calibration is predicted over observed. The best AUC is bold; a
+difference smaller than the standard deviation is not worth a decision.</p>
 ${metricTable(document)}
-${armTable(document)}
-<h2>Differences from the reference</h2>
-<p>Reference minus arm, on the same rows and seeds, with 95% intervals of a bootstrap over rows and seeds. An interval
-that includes 0 shows no difference.</p>
+${armTable(document)}`,
+      },
+      {
+        title: 'Differences from the reference',
+        body: html`<p>Reference minus arm, on the same rows and seeds, with 95% intervals of a bootstrap over rows and seeds. An
+interval that includes 0 shows no difference.</p>
 ${pairedTable(document)}
-${PAIRED_METRIC_NAMES.map((metric) => figure(pairedChart(document, metric), `Differences in ${metric}: right of 0 the reference is better.`)).join('\n')}
-<h2>Learning curves</h2>
-<p>AUC on the validation rows, mean over the seeds that got as far.</p>
-${figure(curveChart(document, 'clickAuc'), 'Click AUC on the validation rows by optimiser step.')}
-${figure(curveChart(document, 'conversionAuc'), 'Conversion AUC on clicked validation rows by optimiser step.')}
-<h2>Connections</h2>
-<p>Mean over the seeds. Overlap is mostly explained by the common initial weights: compare the Jaccard index with the
-column of an unrelated task (conversions dealt out at random) and not with 0.</p>
-${masked.map(({ name, layers }) => `<h3>${escapeHtml(name)}</h3>\n${figure(connectionChart(layers), `Connections of ${name} by use, as shares of each layer.`)}\n${connectionTable(layers)}`).join('\n')}`,
-  );
-}
-
-function figure(svg: string, caption: string): string {
-  const text = escapeHtml(caption);
-  return `<figure role="img" aria-label="${text}">${svg}<figcaption>${text}</figcaption></figure>`;
+${PAIRED_METRIC_NAMES.map((metric) => pairedChart(document, metric))}`,
+      },
+      {
+        title: 'Learning curves',
+        body: html`<p>AUC on the validation rows, mean over the seeds that got as far.</p>
+${curveChart(document, 'clickAuc', 'Click AUC on the validation rows by optimiser step.')}
+${curveChart(document, 'conversionAuc', 'Conversion AUC on clicked validation rows by optimiser step.')}`,
+      },
+      {
+        title: 'Connections',
+        body: html`<p>Mean over the seeds. Overlap is mostly explained by the common initial weights: compare the Jaccard index
+with the column of an unrelated task (conversions dealt out at random) and not with 0.</p>
+${masked.map(({ name, layers }) => html`<h3>${name}</h3>\n${connectionChart(name, layers)}\n${connectionTable(name, layers)}`)}`,
+      },
+    ],
+  });
 }
 
 /** Per layer the mean over the runs; none for an arm without masks. */

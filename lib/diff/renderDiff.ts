@@ -1,5 +1,7 @@
-import { escapeHtml, htmlPage, htmlTable } from '../base/htmlPage.ts';
 import { formatTable } from '../base/textTable.ts';
+import { dataTable } from '../page/dataTable.ts';
+import { html } from '../page/html.ts';
+import { renderPage } from '../page/renderPage.ts';
 import { diffSections } from './diffSections.ts';
 import type { StateDiff } from './diffStates.ts';
 
@@ -14,14 +16,23 @@ export function diffText(diff: StateDiff): string {
 
 /** A diff as one HTML page without scripts; nothing is fetched. */
 export function diffPage(diff: StateDiff): string {
-  const sections = diffSections(diff).map(({ title, note, header, rows }) => {
-    const table = htmlTable(
-      header.map(escapeHtml),
-      rows.map((row) => row.map(escapeHtml)),
-    );
-    return `<h2>${escapeHtml(title)}</h2>\n${table}\n<p>${escapeHtml(note)}</p>`;
-  });
   const { partition, from, to } = diff;
   const title = `${partition}: ${from.model.version} to ${to.model.version}`;
-  return htmlPage(`ncs4cvr: ${title}`, [`<h1>${escapeHtml(title)}</h1>`, ...sections].join('\n'));
+  return renderPage({
+    title,
+    heading: title,
+    lead: html`<p>How scores and ranks differ between two states, joined by their row keys (${diff.keys.join(', ')}).</p>`,
+    sections: diffSections(diff).map(({ title, note, header, rows }) => ({
+      title,
+      body: html`${dataTable({
+        caption: title,
+        columns: header.map((name, index) => ({
+          title: name === '' && index > 0 ? 'value' : name,
+          kind: index === 0 ? ('text' as const) : ('number' as const),
+        })),
+        rows,
+      })}
+<p class="note">${note}</p>`,
+    })),
+  });
 }

@@ -2,13 +2,11 @@ import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { findState } from '../publish/findState.ts';
 import { makeRunPlan } from '../publish/makeRunPlan.ts';
+import { SHADOW_FOLDER } from '../publish/outputLayout.ts';
 import type { ModelAt } from '../publish/partitionRun.ts';
 import type { RunPlan } from '../publish/runPlan.ts';
 import { fileKey, joinUri } from '../storage/uri.ts';
 import { type DiffOptions, diffStates, type StateDiff } from './diffStates.ts';
-
-/** Hidden: neither this project's listings nor those of engines look into it. */
-const SHADOW_FOLDER = '_shadow';
 
 /**
  * The plan of a shadow run: the partitions of a plan scored by another model, below an output root of its own, so that no

@@ -2,6 +2,7 @@ import type { Part } from '../publish/part.ts';
 import { openParts, type RunPlan } from '../publish/runPlan.ts';
 import { batchParts } from '../publish/workUnit.ts';
 import { countRun } from './countRun.ts';
+import { LAMBDA_MEGABYTES_PER_VCPU } from './modelMemory.ts';
 import type { Prices } from './readPrices.ts';
 
 export interface RunEstimate {
@@ -12,8 +13,6 @@ export interface RunEstimate {
   readonly minutes: number;
   readonly dollars: number;
 }
-
-const LAMBDA_MEGABYTES_PER_VCPU = 1769;
 
 /**
  * What is left of a plan, in time and money, when the state machine does it. Retries, logs, storage, transfer between

@@ -92,7 +92,10 @@ async function inSpan(
     for (const group of ordered) {
       const place = await inRowGroup(shard, group.rowGroup, group.hint, keyColumns, isKey);
       if (place === undefined) continue;
-      const { batch, row } = batchAt(await readRowGroup(shard, group.rowGroup, columnsOf(shard)), place);
+      // Of rows that were left out, and this isn't one of them.
+      const options = { onBadCell: () => undefined };
+      const batches = await readRowGroup(shard, group.rowGroup, columnsOf(shard), options);
+      const { batch, row } = batchAt(batches, place);
       return { place: { uri, version, rowGroup: group.rowGroup, row: place }, batch, row };
     }
     return undefined;
@@ -112,12 +115,15 @@ async function inRowGroup(
   const keys = new RowKeyBytes(keyColumns);
   let start = 0;
   let first: number | undefined;
-  for (const batch of await readRowGroup(shard, rowGroup, keyColumns)) {
+  // These rows come back with others' values in the place of theirs.
+  const badRows = new Set<number>();
+  const options = { onBadCell: ({ row }: { readonly row: number }) => badRows.add(row) };
+  for (const batch of await readRowGroup(shard, rowGroup, keyColumns, options)) {
     keys.use(batch);
     const at = hint - start;
-    if (at >= 0 && at < batch.numRows && isKey(keys, at)) return hint;
+    if (at >= 0 && at < batch.numRows && !badRows.has(hint) && isKey(keys, at)) return hint;
     for (let row = 0; row < batch.numRows && first === undefined; row++) {
-      if (isKey(keys, row)) first = start + row;
+      if (!badRows.has(start + row) && isKey(keys, row)) first = start + row;
     }
     start += batch.numRows;
   }

@@ -1,5 +1,11 @@
-import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { type ColumnRequirement, columnOf, isRowKeyType, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
+import { type Data, DataType, type List, type RecordBatch } from 'apache-arrow';
+import {
+  type ColumnRequirement,
+  columnOf,
+  dictionaryOf,
+  isRowKeyType,
+  ROW_KEY_TYPES,
+} from '../base/arrowColumns.ts';
 import { ContractError } from '../base/errors.ts';
 import { isIntColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
@@ -52,7 +58,7 @@ export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): 
       found: `the columns ${batch.schema.fields.map(({ name }) => name).join(', ')}`,
     });
   }
-  if (!accepts(data.type)) {
+  if (!accepts(dictionaryOf(data)?.type ?? data.type)) {
     throw new ContractError('CONTRACT_COLUMN_TYPE', 'the column has another type than the contract', {
       column,
       expected,
@@ -77,8 +83,12 @@ function requirementOf(contract: FeatureContract, feature: Feature): ColumnRequi
     column,
     required,
     accepts: (listType) =>
-      DataType.isNull(listType) ||
-      (DataType.isList(listType) && acceptsValue(listType.children[0]!.type as DataType)),
+      DataType.isNull(listType) || (DataType.isList(listType) && acceptsValue(elementType(listType))),
     expected: type === 'int' ? 'a list of integers' : 'a list of strings',
   };
+}
+
+function elementType(type: List): DataType {
+  const element = type.children[0]!.type as DataType;
+  return DataType.isDictionary(element) ? element.dictionary : element;
 }

@@ -1,5 +1,5 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import type { ColumnRequirement } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, dictionaryOf } from '../base/arrowColumns.ts';
 import { columnRequirements, findColumn } from './columnRequirements.ts';
 import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type { FeatureContract } from './contract.ts';
@@ -36,6 +36,24 @@ interface EncodableField<Field> {
   readonly table: IdTable | undefined;
   /** Absent for all others. */
   readonly numbers: ((type: DataType) => FeatureNumbers) | undefined;
+  /** Of the dictionary that was met last: batch after batch has the same one. */
+  readonly known: KnownDictionary;
+}
+
+/** The id of row i is `ids[places[from + i]]`. */
+interface PlacedIds {
+  readonly ids: Int32Array;
+  readonly places: Int32Array;
+  readonly from: number;
+}
+
+/** What a field makes of the values of a dictionary. */
+interface KnownDictionary {
+  values: Data | undefined;
+  /** Local ids; of fields with ids. */
+  ids: Int32Array;
+  /** Dense inputs, NaN for missing ones; of numeric features. */
+  inputs: Float64Array;
 }
 
 /**
@@ -50,6 +68,8 @@ export class FeatureEncoder {
   readonly #numerics: readonly EncodableField<NumericField>[];
   readonly #integers = new IntScratch();
   #ids = new Int32Array(0);
+  /** 0, 1, 2 and so on. */
+  #inOrder = new Int32Array(0);
   #numbers = new Float64Array(0);
 
   /**
@@ -66,13 +86,14 @@ export class FeatureEncoder {
       const { feature, name } = field;
       const requirement = requirements.get(feature.column)!;
       const counts = { name, values: 0, missing: 0, unseen: 0 };
+      const known = { values: undefined, ids: new Int32Array(0), inputs: new Float64Array(0) };
       if (feature.kind === 'bucketed' || feature.kind === 'numeric') {
-        return { field, requirement, counts, table: undefined, numbers: featureNumbers(feature) };
+        return { field, requirement, counts, known, table: undefined, numbers: featureNumbers(feature) };
       }
       const { name: tableName, definition } = tableOf(contract, feature);
       const table = tables.get(tableName) ?? createIdTable(definition, vocabularies);
       tables.set(tableName, table);
-      return { field, requirement, counts, table, numbers: undefined };
+      return { field, requirement, counts, known, table, numbers: undefined };
     };
     this.#singles = this.layout.singles.map(encodableOf);
     this.#lists = this.layout.lists.map(encodableOf);
@@ -104,7 +125,7 @@ export class FeatureEncoder {
   }
 
   #encodeSingle(
-    { field, table, numbers, counts }: EncodableField<SingleField>,
+    single: EncodableField<SingleField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -112,62 +133,69 @@ export class FeatureEncoder {
     { singleRows }: EncodedRows,
     at: number,
   ): void {
+    const { field, counts } = single;
     const count = end - start;
     const width = this.layout.singles.length;
-    const ids = this.#idScratch(count);
-    if (data === undefined) ids.fill(MISSING_ID, 0, count);
-    else if (table === undefined) this.#lookUpBuckets(numbers!(data.type), data, start, end, ids);
-    else this.#lookUp(table, data, start, end, ids);
-
-    counts.values += count;
     const { rowStart } = field.table;
-    for (let i = 0, to = at * width + index; i < count; i++, to += width) {
-      const id = ids[i]!;
+    const { ids, places, from } = this.#idsOf(single, data, start, end);
+    let missing = 0;
+    let unseen = 0;
+    for (let place = from, to = at * width + index; place < from + count; place++, to += width) {
+      const id = ids[places[place]!]!;
       if (id > 0) {
         singleRows[to] = rowStart + id;
         continue;
       }
-      if (id === MISSING_ID) counts.missing++;
-      else counts.unseen++;
+      if (id === MISSING_ID) missing++;
+      else unseen++;
       singleRows[to] = rowStart;
     }
+    counts.values += count;
+    counts.missing += missing;
+    counts.unseen += unseen;
   }
 
   #encodeList(
-    { field, table, counts }: EncodableField<ListField>,
+    list: EncodableField<ListField>,
     data: Data | undefined,
     start: number,
     end: number,
     { listRows, listWeights }: EncodedRows,
     at: number,
   ): void {
+    const { field, counts } = list;
     const width = this.layout.listWidth;
     const { maxLength, keep } = field.feature;
     const { rowStart } = field.table;
     const offsets = data?.valueOffsets as Int32Array | undefined;
-    const child = data?.children[0];
     const childStart = offsets?.[start] ?? 0;
-    const childEnd = offsets?.[end] ?? 0;
-    const ids = this.#idScratch(childEnd - childStart);
-    if (child !== undefined) this.#lookUp(table!, child, childStart, childEnd, ids);
-
-    for (let row = start; row < end; row++) {
-      const isPresent = data !== undefined && isValid(data, row);
-      const from = isPresent ? offsets![row]! - childStart : 0;
-      const until = isPresent ? offsets![row + 1]! - childStart : 0;
-      const length = until - from;
-      const first = (at + row - start) * width + field.position;
+    const { ids, places, from } = this.#idsOf(list, data?.children[0], childStart, offsets?.[end] ?? 0);
+    // Of an element's place among the list's in `places`.
+    const shift = from - childStart;
+    const step = keep === 'first' ? 1 : -1;
+    const hasNulls = data !== undefined && data.nullCount !== 0;
+    let values = 0;
+    let missing = 0;
+    let unseen = 0;
+    for (let row = start, first = at * width + field.position; row < end; row++, first += width) {
+      const isPresent = data !== undefined && (!hasNulls || isValid(data, row));
+      const listStart = isPresent ? offsets![row]! + shift : 0;
+      const listEnd = isPresent ? offsets![row + 1]! + shift : 0;
       let taken = 0;
       let to = first;
-      for (let i = 0; i < length && taken < maxLength; i++) {
-        const id = ids[keep === 'first' ? from + i : until - 1 - i]!;
-        if (id === MISSING_ID) continue;
-        taken++;
-        if (id === UNSEEN_ID) counts.unseen++;
-        else listRows[to++] = rowStart + id;
+      let place = step === 1 ? listStart : listEnd - 1;
+      for (let left = listEnd - listStart; left > 0 && taken < maxLength; left--, place += step) {
+        const id = ids[places[place]!]!;
+        if (id > 0) {
+          listRows[to++] = rowStart + id;
+          taken++;
+        } else if (id === UNSEEN_ID) {
+          unseen++;
+          taken++;
+        }
       }
-      counts.values += taken;
-      if (taken === 0) counts.missing++;
+      values += taken;
+      if (taken === 0) missing++;
       const weight = 1 / (to - first);
       for (let used = first; used < to; used++) listWeights[used] = weight;
       for (; to < first + maxLength; to++) {
@@ -175,10 +203,13 @@ export class FeatureEncoder {
         listWeights[to] = 0;
       }
     }
+    counts.values += values;
+    counts.missing += missing;
+    counts.unseen += unseen;
   }
 
   #encodeNumeric(
-    { numbers: numbersOf, counts }: EncodableField<NumericField>,
+    numeric: EncodableField<NumericField>,
     index: number,
     data: Data | undefined,
     start: number,
@@ -186,19 +217,89 @@ export class FeatureEncoder {
     { dense }: EncodedRows,
     at: number,
   ): void {
+    const { counts } = numeric;
     const count = end - start;
     const width = this.layout.denseWidth;
     counts.values += count;
-    const column = data === undefined ? undefined : numbersOf!(data.type);
-    const raw = this.#numberScratch(count);
-    column?.read(data!, start, end, raw);
+    const inputs = this.#numberScratch(count);
+    if (data === undefined) inputs.fill(Number.NaN, 0, count);
+    else this.#findInputs(numeric, data, start, end, inputs);
     for (let i = 0, to = at * width + 2 * index; i < count; i++, to += width) {
-      const value = column?.transform(raw[i]!) ?? Number.NaN;
+      const value = inputs[i]!;
       const isMissing = Number.isNaN(value);
       if (isMissing) counts.missing++;
       dense[to] = isMissing ? 0 : value;
       dense[to + 1] = isMissing ? 1 : 0;
     }
+  }
+
+  /** Local ids of rows [start, end) of a column; all missing where there is none. */
+  #idsOf(
+    field: EncodableField<SingleField | ListField>,
+    data: Data | undefined,
+    start: number,
+    end: number,
+  ): PlacedIds {
+    const values = data && dictionaryOf(data);
+    if (data !== undefined && values !== undefined) {
+      const { known } = field;
+      if (known.values !== values) {
+        if (known.ids.length < values.length) known.ids = new Int32Array(values.length);
+        this.#lookUpIds(field, values, 0, values.length, known.ids);
+        known.values = values;
+      }
+      const places = data.values as Int32Array;
+      if (data.nullCount === 0) return { ids: known.ids, places, from: start };
+    }
+    const count = end - start;
+    const ids = this.#idScratch(count);
+    if (data === undefined) ids.fill(MISSING_ID, 0, count);
+    else if (values === undefined) this.#lookUpIds(field, data, start, end, ids);
+    else {
+      const { known } = field;
+      const places = data.values as Int32Array;
+      for (let row = start; row < end; row++) {
+        ids[row - start] = isValid(data, row) ? known.ids[places[row]!]! : MISSING_ID;
+      }
+    }
+    return { ids, places: this.#inOrder, from: 0 };
+  }
+
+  #lookUpIds(
+    { table, numbers }: EncodableField<SingleField | ListField>,
+    data: Data,
+    start: number,
+    end: number,
+    ids: Int32Array,
+  ): void {
+    if (table === undefined) this.#lookUpBuckets(numbers!(data.type), data, start, end, ids);
+    else this.#lookUp(table, data, start, end, ids);
+  }
+
+  /** Dense inputs of rows [start, end), NaN for missing ones. */
+  #findInputs(
+    { known, numbers }: EncodableField<NumericField>,
+    data: Data,
+    start: number,
+    end: number,
+    inputs: Float64Array,
+  ): void {
+    const values = dictionaryOf(data);
+    if (values === undefined) {
+      readInputs(numbers!(data.type), data, start, end, inputs);
+      return;
+    }
+    if (known.values !== values) {
+      if (known.inputs.length < values.length) known.inputs = new Float64Array(values.length);
+      readInputs(numbers!(values.type), values, 0, values.length, known.inputs);
+      known.values = values;
+    }
+    const indices = data.values as Int32Array;
+    const inputOf = known.inputs;
+    for (let row = start, to = 0; row < end; row++, to++) inputs[to] = inputOf[indices[row]!]!;
+    forEachNull(data, start, end, (row) => {
+      inputs[row - start] = Number.NaN;
+    });
   }
 
   /** Local ids of rows [start, end) of a column of single values. */
@@ -229,7 +330,10 @@ export class FeatureEncoder {
   }
 
   #idScratch(count: number): Int32Array {
-    if (this.#ids.length < count) this.#ids = new Int32Array(count);
+    if (this.#ids.length < count) {
+      this.#ids = new Int32Array(count);
+      this.#inOrder = Int32Array.from(this.#ids, (_, place) => place);
+    }
     return this.#ids;
   }
 
@@ -237,4 +341,16 @@ export class FeatureEncoder {
     if (this.#numbers.length < count) this.#numbers = new Float64Array(count);
     return this.#numbers;
   }
+}
+
+function readInputs(
+  numbers: FeatureNumbers,
+  data: Data,
+  start: number,
+  end: number,
+  inputs: Float64Array,
+): void {
+  numbers.read(data, start, end, inputs);
+  const count = end - start;
+  for (let i = 0; i < count; i++) inputs[i] = numbers.transform(inputs[i]!);
 }

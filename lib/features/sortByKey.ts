@@ -2,8 +2,8 @@ const DIGIT_BITS = 16;
 const DIGITS = 2 ** DIGIT_BITS;
 
 /**
- * Sorts items by 32-bit keys, ascending; items with equal keys keep their order. A radix sort in typed arrays: twenty million
- * numbers in a JavaScript array, compared by a function, would take a minute and a gigabyte.
+ * Sorts items by 32-bit keys, ascending; items with equal keys keep their order. A radix sort in typed arrays: five million
+ * items take a third of the processor time of a JavaScript array that is sorted by a comparison, and four bytes each.
  * @param items places in `keys`; left alone
  */
 export function sortByKey(items: Uint32Array, keys: Uint32Array): Uint32Array {

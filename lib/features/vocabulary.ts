@@ -17,6 +17,7 @@ interface Values {
   /** Calls back with every value, in no order that means anything. `text` makes it on demand. */
   forEachValue(callback: (rank: number, text: () => string) => void): void;
 }
+
 /**
  * Opens a vocabulary file where its bytes lie; nothing is copied, and the values aren't looked at.
  * @throws ContractError BUNDLE_VOCABULARY_INVALID when it isn't of this type and number of entries

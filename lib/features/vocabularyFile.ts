@@ -32,7 +32,7 @@ import { ContractError } from '../base/errors.ts';
 
 const MAGIC = Buffer.from('NCSVOCAB');
 const FORMAT_VERSION = 1;
-export const VOCABULARY_HEADER_BYTES = 64;
+const VOCABULARY_HEADER_BYTES = 64;
 
 /** Most values that a vocabulary may have. */
 export const MAX_VOCABULARY_ENTRIES = 2 ** 27;

@@ -3,13 +3,19 @@ import type { ModelReference } from '../profile/modelReference.ts';
 import { type Candidate, type Earlier, type KeyType, TRAINING_DAYS } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 
+/** A key that several rows have. */
+interface RepeatedKeyExample {
+  /** Such as `user_id=5, request="a"`. */
+  readonly key: string;
+  readonly rows: readonly { readonly shard: string; readonly pctr: number; readonly pcvr: number }[];
+}
+
 /** Repeated keys of a partition, counted over all its parts. */
 export interface RepeatedRows {
   readonly rows: number;
   /** Whose key was there before. */
   readonly repeatedRows: number;
-  /** In words: keys, where they are, and their scores. */
-  readonly examples: readonly string[];
+  readonly examples: readonly RepeatedKeyExample[];
 }
 
 /** Rows whose key was there before, as a share. Where nobody knows whether keys repeat, the first of them warns. */
@@ -21,15 +27,50 @@ export function judgeRepeatedKeys(
   const bound = share ?? Math.min(1, 2 * (reference?.repeatedKeys ?? 0));
   const found = rows === 0 ? 0 : repeatedRows / rows;
   const isWithin = found <= bound;
-  const named = isWithin || examples.length === 0 ? '' : `, such as ${examples.join('; ')}`;
+  const shown = isWithin ? [] : examples;
+  const named = shown.length === 0 ? '' : `, such as ${shown.map(shortExample).join('; ')}`;
   const isKnown = share !== undefined || reference !== undefined;
   const against = share !== undefined ? 'the job document' : isKnown ? TRAINING_DAYS : 'unique keys';
   const reason = `${repeatedRows} of ${rows} rows have a key that was there before${named}`;
-  const measured = { subject: '', found, bound, isWithin, against, reason };
+  const measured = {
+    ...{ subject: '', found, bound, isWithin, against, reason },
+    ...(shown.length === 0 ? {} : { examples: shown.map(wholeExample) }),
+  };
   return isKnown ? measured : { ...measured, atMost: 'warn' };
 }
 
-/** A span of this partition that was published under another date, too. */
+/** Characters of a key that a reason shows. */
+const SHOWN_KEY = 80;
+
+/** For people, who look the key up in the document. */
+function shortExample({ key, rows }: RepeatedKeyExample): string {
+  const shown = key.length <= SHOWN_KEY ? key : `${key.slice(0, SHOWN_KEY)}…`;
+  return exampleText(shown, rows, (score) => String(Number(score.toPrecision(4))));
+}
+
+function wholeExample({ key, rows }: RepeatedKeyExample): string {
+  return exampleText(key, rows, float32Text);
+}
+
+function exampleText(
+  key: string,
+  rows: RepeatedKeyExample['rows'],
+  textOf: (score: number) => string,
+): string {
+  const where = rows.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${textOf(pctr)}, pCVR ${textOf(pcvr)})`);
+  return `${key} in ${where.join(' and ')}`;
+}
+
+/** The shortest text that is this float32 and no other. */
+function float32Text(score: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const rounded = Number(score.toPrecision(digits));
+    if (Math.fround(rounded) === score) return String(rounded);
+  }
+  return String(Number(score.toPrecision(9)));
+}
+
+/** A span of this partition that was published under another date, too, or lies there in the input. */
 export interface RepeatedSpan {
   readonly shard: string;
   readonly rows: number;
@@ -39,11 +80,17 @@ export interface RepeatedSpan {
 
 const NAMED_SPANS = 3;
 
+const REPEATED = {
+  rows: 'rows were published there already',
+  keys: 'keys were published there already',
+  files: 'rows are in the same files there, byte for byte',
+};
+
 /** Of every other date that has spans in common with this one: how many rows those have. None is within bounds. */
 export function judgeRepeatedContent(
   repeated: readonly RepeatedSpan[],
   compared: readonly string[],
-  subject: 'rows' | 'keys',
+  subject: keyof typeof REPEATED,
 ): Measurement[] {
   return compared.map((against) => {
     const spans = repeated.filter(({ partition }) => partition === against);
@@ -51,7 +98,7 @@ export function judgeRepeatedContent(
     const names = [...new Set(spans.map(({ shard }) => shard))];
     const more = names.length > NAMED_SPANS ? ` and ${names.length - NAMED_SPANS} more` : '';
     const where = names.length === 0 ? '' : `, of ${names.slice(0, NAMED_SPANS).join(', ')}${more}`;
-    const reason = `${rows} ${subject} were published there already${where}`;
+    const reason = `${rows} ${REPEATED[subject]}${where}`;
     return { subject, found: rows, bound: 0, isWithin: rows === 0, against, reason };
   });
 }

@@ -17,6 +17,7 @@ import {
   judgeScoreMeans,
   judgeSliceMeans,
 } from './judgeScores.ts';
+import { judgeWorstShard } from './judgeWorstShard.ts';
 import { type GateName, type Measurement, skipped, type Verdict, verdictOf } from './verdict.ts';
 
 /** What was published under other dates, as far as it was looked at. */
@@ -27,6 +28,9 @@ export interface RepeatedContent {
   readonly rows: readonly RepeatedSpan[];
   /** The same keys with other scores. */
   readonly keys: readonly RepeatedSpan[];
+  /** Of the same run's days of which nothing is published: partitions that were looked at, and spans of files that lie there, too. */
+  readonly unpublished: readonly string[];
+  readonly files: readonly RepeatedSpan[];
 }
 
 /** All that gates know of a partition. */
@@ -73,8 +77,11 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const { action, sameKeys } = settings.repeatedContent;
   const { compared } = repeatedContent;
   const dates = 'other dates';
-  const alone = 'no other date is published near this one';
-  const content = () => judgeRepeatedContent(repeatedContent.rows, compared, 'rows');
+  const alone = 'no other date is published near this one, or in the same run before it';
+  const content = () => [
+    ...judgeRepeatedContent(repeatedContent.rows, compared, 'rows'),
+    ...judgeRepeatedContent(repeatedContent.files, repeatedContent.unpublished, 'files'),
+  ];
   judge('repeatedContent', action, content, dates, alone);
   const others = () =>
     judgeRepeatedContent(repeatedContent.keys, compared, 'keys').filter(({ isWithin }) => !isWithin);
@@ -108,6 +115,10 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);
   const features = known((there) => judgeFeatureDistributions(candidate, there, featureDistributions));
   judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
+  const { worstShard } = settings;
+  const worst = known((there) => judgeWorstShard(candidate, earlier, there, worstShard));
+  const whyNot = reference === undefined ? noReference : 'every feature has a value that the model knows';
+  judge('worstShard', worstShard.action, worst, VALIDATION, whyNot);
   const labels = () => judgeCalibration(candidate, calibration);
   judge('calibration', calibration.action, labels, '', 'too few labels are there');
   return verdicts;

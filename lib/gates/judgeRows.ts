@@ -8,12 +8,12 @@ const DAY_MILLIS = 86_400_000;
 /**
  * Rows against what was published before. Once a partition is visible it may grow, as more of its shards land, up to what a
  * day of its kind has; until then it must have as much as the day before and as the same weekday. A first publication is
- * compared with the training days, which may have been a sample of the rows: that warns at most. No rows at all are always
+ * compared with the day before in the same run, and without one with the training days, which may have been a sample of the rows: that warns at most. No rows at all are always
  * too few.
  */
 export function judgeRows(
   { rows }: Pick<Candidate, 'rows'>,
-  { own, previous, weekday }: Earlier,
+  { own, previous, weekday, unpublished }: Earlier,
   reference: Pick<ModelReference, 'days'> | undefined,
   { lowest, highest }: GateSettings['rows'],
 ): Measurement[] {
@@ -22,7 +22,7 @@ export function judgeRows(
     return [{ subject: '', found: 0, bound: 1, isWithin: false, against: 'any night', reason }];
   }
   const days = reference?.days ?? [];
-  const ratioTo = (other: Judged | undefined, low: number, high: number) =>
+  const ratioTo = (other: Pick<Judged, 'partition' | 'rows'> | undefined, low: number, high: number) =>
     other === undefined || other.rows === 0
       ? []
       : [measure(rows, other.rows, other.partition, Math.min(lowest, low), Math.max(highest, high))];
@@ -32,7 +32,7 @@ export function judgeRows(
     return [...kept, ...grown];
   }
   const { low, high } = dayToDay(days);
-  const found = [...ratioTo(previous, low, high), ...ratioTo(weekday, lowest, highest)];
+  const found = [...ratioTo(previous ?? unpublished, low, high), ...ratioTo(weekday, lowest, highest)];
   if (found.length > 0 || days.length === 0) return found;
   const counts = days.map((day) => day.rows);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];

@@ -19,6 +19,14 @@ export interface KeyType {
   readonly type: string;
 }
 
+/** The shard in which most values of a feature are missing, or unseen, for its size; see worstSpans.ts. */
+export interface WorstShard {
+  readonly shard: string;
+  readonly count: number;
+  /** Its rows, or the values in them; of a shard that is cut into several parts, those of one of them. */
+  readonly of: number;
+}
+
 /** A publication as gates see it: one that is to be judged, or one that it is compared with. */
 export interface Judged {
   readonly partition: string;
@@ -28,6 +36,17 @@ export interface Judged {
   readonly scores: Readonly<Record<ScoreName, ScoreSummary>>;
   /** Of every part, in order. */
   readonly keyTypes: readonly (readonly KeyType[])[];
+  /** By feature; null where nothing is. */
+  readonly worstShards: ReadonlyMap<
+    string,
+    { readonly missing: WorstShard | null; readonly unseen: WorstShard | null }
+  >;
+}
+
+/** A day of the same run of which nothing was published when the run was planned. */
+export interface UnpublishedDay {
+  readonly partition: string;
+  readonly rows: number;
 }
 
 /** What a publication is compared with. */
@@ -38,6 +57,8 @@ export interface Earlier {
   readonly previous: Judged | undefined;
   /** Of the same weekday before, unless that is `previous`. */
   readonly weekday: Judged | undefined;
+  /** The nearest day before, where no day before is published. */
+  readonly unpublished?: UnpublishedDay | undefined;
 }
 
 /** The publication to be judged. */

@@ -16,6 +16,8 @@ export const verdictSchema = z.strictObject({
   against: z.string(),
   /** A sentence. */
   reason: z.string(),
+  /** What a reason shortens, whole. */
+  examples: z.array(z.string()).readonly().optional(),
 });
 /** The result of one check of a partition before it is published. */
 export type Verdict = Readonly<z.infer<typeof verdictSchema>>;
@@ -28,15 +30,19 @@ export interface Measurement {
   readonly isWithin: boolean;
   readonly against: string;
   readonly reason: string;
+  readonly examples?: readonly string[];
   /** The hardest verdict that it may lead to, `block` by default: where the yardstick is a weak one. */
   readonly atMost?: 'warn';
 }
 
 export function verdictOf(gate: GateName, action: GateAction, measured: Measurement): Verdict {
-  const { subject, found, bound, isWithin, against, reason, atMost } = measured;
+  const { subject, found, bound, isWithin, against, reason, examples, atMost } = measured;
   const harm = action === 'block' && atMost === undefined ? 'block' : 'warn';
   const verdict = isWithin ? 'pass' : harm;
-  return { gate, subject, verdict, found: rounded(found), bound: rounded(bound), against, reason };
+  return {
+    ...{ gate, subject, verdict, found: rounded(found), bound: rounded(bound), against, reason },
+    ...(examples === undefined ? {} : { examples }),
+  };
 }
 
 export function skipped(gate: GateName, subject: string, against: string, reason: string): Verdict {

@@ -20,8 +20,24 @@ import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile, Storage } from '../storage/storage.ts';
 import { joinPath } from '../storage/uri.ts';
 
+/** What is at a URI: facts by their names, then tables, each with a head. */
+export interface Description {
+  readonly kind: 'model bundle' | 'parquet shard' | 'prediction file';
+  readonly uri: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+  readonly tables: Readonly<Record<string, readonly (readonly string[])[]>>;
+}
+
+/** As people read it. */
+export function descriptionText({ kind, uri, facts, tables }: Description): string {
+  return [
+    formatFacts({ [kind]: uri, ...facts }),
+    ...Object.values(tables).map((rows) => formatTable(rows)),
+  ].join('\n\n');
+}
+
 /** Tells what a bundle holds by its manifest and its reference; its other files may be larger than this machine's memory. */
-async function describeBundle(uri: string, verify: boolean): Promise<string> {
+async function describeBundle(uri: string, verify: boolean): Promise<Description> {
   const storage = storageFor(uri);
   if (verify) await loadBundle(storage, uri);
   const manifest = await readBundleManifest(storage, uri);
@@ -31,8 +47,7 @@ async function describeBundle(uri: string, verify: boolean): Promise<string> {
   const layout = bundleLayout(uri, contract);
   const { trained, scored } = manifest.multiplyAddsPerRow;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
-  const facts = formatFacts({
-    'model bundle': uri,
+  const facts = {
     'model version': manifest.modelVersion,
     network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
     'embedding rows': layout.embeddingRowCount,
@@ -53,8 +68,8 @@ async function describeBundle(uri: string, verify: boolean): Promise<string> {
     verified: verify
       ? 'sizes, checksums, interface and golden rows'
       : 'sizes alone; with --verify, checksums, interface and golden rows too',
-  });
-  const features = formatTable([
+  };
+  const features = [
     ['feature', 'kind', 'column', 'table', 'rows'],
     ...contract.features.map((feature) => {
       const name = featureName(feature);
@@ -66,8 +81,8 @@ async function describeBundle(uri: string, verify: boolean): Promise<string> {
             : feature.table;
       return [name, feature.kind, feature.column, table, String(rowsOf.get(table) ?? '-')];
     }),
-  ]);
-  return `${facts}\n\n${features}`;
+  ];
+  return { kind: 'model bundle', uri, facts, tables: { features } };
 }
 
 const FILES_AT_A_TIME = 16;
@@ -99,46 +114,44 @@ function describeReference({ rows, days, scores, slices, repeatedKeys }: ModelRe
 }
 
 /** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
-async function describeShard(file: RandomAccessFile): Promise<string> {
+async function describeShard(file: RandomAccessFile): Promise<Description> {
   const shard = await openShard(file);
   const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
-  const facts = formatFacts({
-    'parquet shard': shard.uri,
+  const facts = {
     rows: shard.rowCount,
     'row groups':
       sizes.length === 0 ? 0 : `${sizes.length} of ${Math.min(...sizes)} to ${Math.max(...sizes)} rows`,
     size: `${shard.sizeBytes} bytes`,
     version: shard.version,
-  });
-  const columns = formatTable([
+  };
+  const columns = [
     ['column', 'type'],
     ...shard.schema.fields.map(({ name, type }) => [name, String(type)]),
     ...[...shard.unreadableColumns].map(([name, reason]) => [name, `unreadable: ${reason}`]),
-  ]);
-  return `${facts}\n\n${columns}`;
+  ];
+  return { kind: 'parquet shard', uri: shard.uri, facts, tables: { columns } };
 }
 
 const SHOWN_ROWS = 5;
 
 /** A prediction file: its metadata, columns, rows (counted batch by batch), and the first few of them. */
-async function describePredictions(file: RandomAccessFile): Promise<string> {
+async function describePredictions(file: RandomAccessFile): Promise<Description> {
   const { rowCount, batchCount, schema, metadata, rows } = await readPredictions(file, SHOWN_ROWS);
-  const facts = formatFacts({
-    'prediction file': file.uri,
+  const facts = {
     rows: rowCount,
     'record batches': batchCount,
     size: `${file.sizeBytes} bytes`,
     ...Object.fromEntries(metadata),
-  });
-  const columns = formatTable([
+  };
+  const columns = [
     ['column', 'type', 'nullable'],
     ...schema.fields.map(({ name, type, nullable }) => [name, String(type), nullable ? 'yes' : 'no']),
-  ]);
-  const firstRows = formatTable([
+  ];
+  const firstRows = [
     schema.fields.map(({ name }) => name),
     ...rows.map((row) => schema.fields.map(({ name, type }) => showValue(row[name], type))),
-  ]);
-  return `${facts}\n\n${columns}\n\n${firstRows}`;
+  ];
+  return { kind: 'prediction file', uri: file.uri, facts, tables: { columns, firstRows } };
 }
 
 /** Arrow gives dates and timestamps as milliseconds since 1970; beyond the years of Date the number is shown. */
@@ -156,11 +169,11 @@ const PARQUET_MAGIC = 'PAR1';
 const ARROW_MAGIC = 'ARROW1';
 
 /**
- * Describes what is at a URI in readable text: a bundle by its manifest, a file by its first bytes.
+ * Describes what is at a URI: a bundle by its manifest, a file by its first bytes.
  * @param verify whether a bundle is loaded too, as for scoring
  * @throws StorageError INSPECT_UNKNOWN for anything else; the error of a damaged file
  */
-export async function describeUri(uri: string, { verify = false } = {}): Promise<string> {
+export async function describeUri(uri: string, { verify = false } = {}): Promise<Description> {
   const storage = storageFor(uri);
   if (await isBundle(storage, uri)) return describeBundle(uri, verify);
   const file = await storage.open(uri).catch((error: unknown) => {

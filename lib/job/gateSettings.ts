@@ -52,6 +52,8 @@ export const gateSettingsSchema = z.strictObject({
   featureDistributions: z
     .strictObject({ action, floor: factor.default(0.25), factor: factor.default(4) })
     .prefault({}),
+  /** Values that one shard has lost and the others have: as a share of what is usual. */
+  worstShard: z.strictObject({ action, lost: share.default(0.5) }).prefault({}),
   /** Against labels that are in the shards already. Reads their columns, so nobody looks by default. */
   calibration: z
     .strictObject({
@@ -88,8 +90,8 @@ export function isLooking({ audit: _, ...builtIn }: GateSettings): boolean {
 
 /** Does any gate look at other publications? */
 export function comparesPublications(gates: GateSettings): boolean {
-  const { rows, repeatedContent, keySchema, scoreMeans, scoreDistributions } = gates;
-  return [rows, repeatedContent, keySchema, scoreMeans, scoreDistributions].some(
+  const { rows, repeatedContent, keySchema, scoreMeans, scoreDistributions, worstShard } = gates;
+  return [rows, repeatedContent, keySchema, scoreMeans, scoreDistributions, worstShard].some(
     (gate) => gate.action !== 'off',
   );
 }

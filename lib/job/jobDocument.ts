@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { messageOf } from '../base/errors.ts';
-import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
-import { storageFor } from '../storage/openStorage.ts';
-import { absoluteUri } from '../storage/uri.ts';
+import { parseDocument } from '../base/jsonDocument.ts';
 import { badRowsSchema } from './badRows.ts';
 import { gateSettingsSchema } from './gateSettings.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './partitionLayout.ts';
@@ -88,6 +86,8 @@ export const jobDocumentSchema = z
         brokenShards: z.int().min(0).default(0),
       })
       .prefault({}),
+    /** Of a function that scores: a plan for a model that doesn't fit into it is refused. Not asked by default. */
+    memoryMegabytes: z.int().min(128).max(10_240).optional(),
     /** What becomes of rows that can't be encoded or have a null key. */
     badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */
@@ -106,24 +106,4 @@ export function digestOfJob({ layout, ...job }: JobDocument): string {
 /** @throws ProblemsError JOB_INVALID with every problem */
 export function parseJob(document: unknown): JobDocument {
   return parseDocument(document, jobDocumentSchema, { code: 'JOB_INVALID', summary: 'the job is invalid' });
-}
-
-/**
- * Relative paths in it start at the working folder.
- * @throws ProblemsError JOB_INVALID with every problem
- */
-export async function readJob(file: string): Promise<JobDocument> {
-  const bytes = await storageFor(file).readWhole(file);
-  const job = decodeDocument(bytes, jobDocumentSchema, {
-    code: 'JOB_INVALID',
-    summary: 'the job document is invalid',
-    file,
-  });
-  const { model } = job;
-  return {
-    ...job,
-    input: absoluteUri(job.input),
-    scores: absoluteUri(job.scores),
-    model: typeof model === 'string' ? absoluteUri(model) : { ...model, models: absoluteUri(model.models) },
-  };
 }

@@ -5,6 +5,7 @@ import { epochBatches, stepsPerEpoch } from '../training/epochBatches.ts';
 import { drawNoise, expectedDensity } from '../training/hardConcrete.ts';
 import { MaskLearning } from '../training/maskLearning.ts';
 import { rowsOfTask } from '../training/taskLabels.ts';
+import { LossMean, ProgressClock } from '../training/trainingProgress.ts';
 import { TrainingStep } from '../training/trainingStep.ts';
 import type { NetworkTraining } from '../training/trainNetwork.ts';
 import type { LearnedMasksConfig } from './maskSearchConfig.ts';
@@ -32,16 +33,16 @@ const LEARNING_STREAM = 2 ** 21;
  * the initial weights, as with magnitude pruning.
  */
 export async function learnMasks(
-  { shape, settings, initial, trainingSet }: NetworkTraining,
+  { shape, settings, initial, trainingSet, onProgress }: NetworkTraining,
   { density, epochs, annealing, conflictCosine, estimator, sharing }: LearnedMasksConfig,
 ): Promise<LearnedMasks> {
-  const startMillis = performance.now();
   const random = new RandomStream(settings.seed + LEARNING_STREAM);
   const everything = allOnesMasks(shape);
   const learning = new MaskLearning(shape, initial, estimator);
   const step = await TrainingStep.create({ shape, settings, initial, masks: everything, learning });
   const order = rowsOfTask(trainingSet, 'click');
   const epochSteps = stepsPerEpoch(order.length, settings);
+  const clock = new ProgressClock(order.length * epochs, { rows: 0, seconds: 0 });
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
   const densities = taskDensities(density);
   /** @param progress of the annealing, from 0 to 1 */
@@ -60,18 +61,22 @@ export async function learnMasks(
   };
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
+      const losses = new LossMean();
       for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
         const done = epoch * epochSteps + index;
         if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
         if (estimator === 'hardConcrete') learning.setNoise(drawNoise(shape, random));
-        await step.run(trainingSet, rows, learningRateScale);
+        losses.add(await step.run(trainingSet, rows, learningRateScale));
+        clock.advance(rows.length);
+        if (clock.isDue())
+          onProgress?.({ ...clock.progress(epoch, epochs, losses.mean), isLearningMasks: true });
       }
     }
     const cosines = learning.gradientCosines();
     const learned = cut(1);
     const { masks, handedOver } = resolveConflicts(learned, learning.scores, cosines, conflictCosine);
     const sharedCosines = cosines.map((layer, index) => meanWhereShared(layer, learned, index));
-    return { masks, handedOver, sharedCosines, seconds: (performance.now() - startMillis) / 1000 };
+    return { masks, handedOver, sharedCosines, seconds: clock.seconds };
   } finally {
     await step.release();
   }

@@ -48,6 +48,20 @@ export async function createSession(
   }
 }
 
+/** The graph y = x of one float32, opset 17. */
+const IDENTITY_MODEL =
+  'CAgSADo3ChAKAXgSAXkiCElkZW50aXR5EgFnWg8KAXgSCgoICAESBAoCCAFiDwoBeRIKCggIARIECgIIAUIECgAQEQ==';
+
+/**
+ * Opens and releases a session that does nothing. The first one of a process takes longer by what ONNX Runtime sets up once; who
+ * calls this early has the other ones wait less. Never throws: whoever opens the next session is told what is wrong.
+ */
+export async function warmRuntime(): Promise<void> {
+  try {
+    await (await createSession(Buffer.from(IDENTITY_MODEL, 'base64'))).release();
+  } catch {}
+}
+
 /** A tensor over the array's own memory. */
 export function float32Tensor(data: Float32Array, dims: readonly number[]): Tensor {
   return new Tensor('float32', data, dims);

@@ -147,7 +147,8 @@ export const shapeOps = {
   } satisfies OpDefinition<Binary, NoAttributes>,
 };
 
-interface SliceAttributes {
+/** @internal exported for the declarations of the op table */
+export interface SliceAttributes {
   readonly axis: number;
   readonly begin: number;
   readonly end: number;

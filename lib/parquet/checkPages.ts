@@ -13,7 +13,12 @@ const DATA_PAGE = 5;
 const DICTIONARY_PAGE = 7;
 const DATA_PAGE_V2 = 8;
 const VALUE_COUNT = 1;
+/** Of a dictionary's header and of the first version's. */
+const ENCODING = 2;
+const DEFINITION_ENCODING = 3;
+const REPETITION_ENCODING = 4;
 /** Of the second version's header: levels stand before the values and are never compressed. */
+const ENCODING_V2 = 4;
 const DEFINITION_BYTES = 5;
 const REPETITION_BYTES = 6;
 const IS_COMPRESSED = 7;
@@ -33,22 +38,44 @@ interface PageHeader {
   readonly valueCount: number | undefined;
   /** Values of a dictionary. */
   readonly dictionaryCount: number;
-  /** Bytes before those that are compressed. */
-  readonly levelBytes: number;
+  /** Of the values; -1 where the header doesn't say. */
+  readonly encoding: number;
+  /** Of the first version's levels; -1 in the second version, which has but one. */
+  readonly definitionEncoding: number;
+  readonly repetitionEncoding: number;
+  /** Of the second version: bytes of its levels, repetitions first, before those that are compressed. */
+  readonly definitionBytes: number;
+  readonly repetitionBytes: number;
+  readonly isSecondVersion: boolean;
   readonly isCompressed: boolean;
+}
+
+/** A page of a chunk: `buffer[startByte, endByte)` behind its header. */
+export interface ChunkPage extends PageHeader {
+  readonly startByte: number;
+  readonly endByte: number;
+}
+
+/** The pages of a chunk as far as they could be followed. */
+export interface ChunkPages {
+  readonly pages: readonly ChunkPage[];
+  /** What all of them unpack to. */
+  readonly unpackedBytes: number;
+  /** Whether they hold as many values as the chunk, and end where it does or before. */
+  readonly areWhole: boolean;
 }
 
 /**
  * Holds the pages of a column chunk against their checksums, where the writer gave them some; arrow-rs as it is built into our
  * decoder reads past them. A header is not covered by its checksum. What can't be followed is left to the decoder, which
  * has its own errors, but for sizes: it allocates what a header claims, and unpacks whatever comes (`checkUnpacking`).
- * @returns bytes that the pages unpack to
  * @param chunk whose `startByte` and `endByte` are positions in `buffer`
  * @throws Error that names the page and what differs
  */
-export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): number {
+export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
   const { startByte, endByte, valueCount, codec } = chunk;
   const bytes = buffer.subarray(startByte, endByte);
+  const pages: ChunkPage[] = [];
   let unpackedBytes = 0;
   let values = 0;
   let at = 0;
@@ -82,13 +109,15 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): number {
       haveChecksums = checksum !== undefined;
       values += header.valueCount;
     }
+    pages.push(Object.assign(header, { startByte: startByte + reader.at, endByte: startByte + pageEnd }));
     at = pageEnd;
   }
-  return unpackedBytes;
+  return { pages, unpackedBytes, areWhole: values === valueCount && at <= bytes.length };
 }
 
 function checkSizes(header: PageHeader, body: Uint8Array, codec: CompressionCodec): void {
-  const { unpackedBytes, pageBytes, valueCount = 0, dictionaryCount, levelBytes, isCompressed } = header;
+  const { unpackedBytes, pageBytes, valueCount = 0, dictionaryCount, isCompressed } = header;
+  const levelBytes = header.definitionBytes + header.repetitionBytes;
   for (const size of [unpackedBytes, pageBytes, valueCount, dictionaryCount, levelBytes]) {
     if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
   }
@@ -108,18 +137,31 @@ function tryReadHeader(reader: CompactReader): PageHeader | undefined {
     checksum: undefined as number | undefined,
     valueCount: undefined as number | undefined,
     dictionaryCount: 0,
-    levelBytes: 0,
+    encoding: -1,
+    definitionEncoding: -1,
+    repetitionEncoding: -1,
+    definitionBytes: 0,
+    repetitionBytes: 0,
+    isSecondVersion: false,
     isCompressed: true,
   };
-  const readKind = (field: number) => {
-    reader.readStruct((inner, type) => {
-      if (inner === VALUE_COUNT) {
+  const readKind = (kind: number) => {
+    const isFirst = kind === DATA_PAGE;
+    const isSecond = kind === DATA_PAGE_V2;
+    header.isSecondVersion = isSecond;
+    reader.readStruct((field, type) => {
+      if (field === VALUE_COUNT) {
         const count = reader.readInteger(type);
-        if (field === DICTIONARY_PAGE) header.dictionaryCount = count;
+        if (kind === DICTIONARY_PAGE) header.dictionaryCount = count;
         else header.valueCount = count;
-      } else if (field === DATA_PAGE_V2 && (inner === DEFINITION_BYTES || inner === REPETITION_BYTES)) {
-        header.levelBytes += reader.readInteger(type);
-      } else if (field === DATA_PAGE_V2 && inner === IS_COMPRESSED) header.isCompressed = type !== FALSE;
+      } else if (field === (isSecond ? ENCODING_V2 : ENCODING)) header.encoding = reader.readInteger(type);
+      else if (isFirst && field === DEFINITION_ENCODING) {
+        header.definitionEncoding = reader.readInteger(type);
+      } else if (isFirst && field === REPETITION_ENCODING) {
+        header.repetitionEncoding = reader.readInteger(type);
+      } else if (isSecond && field === DEFINITION_BYTES) header.definitionBytes = reader.readInteger(type);
+      else if (isSecond && field === REPETITION_BYTES) header.repetitionBytes = reader.readInteger(type);
+      else if (isSecond && field === IS_COMPRESSED) header.isCompressed = type !== FALSE;
       else reader.skip(type);
     });
   };

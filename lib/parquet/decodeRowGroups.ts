@@ -1,22 +1,16 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { columnOf } from '../base/arrowColumns.ts';
 import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { checkPages } from './checkPages.ts';
+import { type DictionaryColumn, decodeDictionaryColumns } from './dictionaryColumns.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
-import type { ReadColumn, RowGroupReads } from './rowGroupReads.ts';
+import { ReusedMemory } from './reusedMemory.ts';
+import type { ReadColumn, ReadRowGroupBytes } from './rowGroupReads.ts';
 import { type BadCell, withoutText, withText } from './textColumns.ts';
 import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
-
-/** The bytes of some columns of one row group, read and not yet decoded. */
-export interface ReadRowGroupBytes {
-  /** URI of the shard. */
-  readonly uri: string;
-  readonly reads: RowGroupReads;
-  /** Filled as `reads` says. */
-  readonly buffer: Uint8Array;
-}
 
 type OnBadCell = (rowGroup: ReadRowGroupBytes, cell: BadCell) => void;
 
@@ -32,32 +26,111 @@ const DECODE_BYTES = 32 * 1024 * 1024;
  */
 const LARGEST_UNPACKED_BYTES = 2 ** 30;
 
+export interface DecodeOptions {
+  /** Rows in every batch but the last of a run of row groups. */
+  readonly batchRows?: number;
+  /**
+   * Told of single values that keep a row group from being decoded, where nothing else does: text that isn't UTF-8, timestamps
+   * out of range. Their rows come back with others' values in their place; without it, they are errors.
+   */
+  readonly onBadCell?: OnBadCell;
+  /** Columns that may come back as dictionaries and indices, or lists of these: see decodeDictionaryColumns. None by default. */
+  readonly dictionaries?: ReadonlySet<string>;
+  /** What the indices are kept in, to be used again by the caller; their own by default. */
+  readonly memory?: ReusedMemory;
+}
+
 /**
  * Decodes row groups that have rows, of one shard or of several, one after the other. A call of the decoder costs about as
  * much as some hundred rows, so neighbours with the very same columns (the same `ShardColumn` objects) are decoded by one
  * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
  *
- * @param onBadCell told of single values that keep a row group from being decoded, where nothing else does: text that isn't UTF-8,
- * timestamps out of range. Their rows come back with others' values in their place; without it, they are errors
  * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
  * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_ROW_GROUP_TOO_LARGE,
  * SHARD_DECODER_PANIC, each of the first row group at fault
  */
 export function decodeRowGroups(
   rowGroups: readonly ReadRowGroupBytes[],
-  batchRows = DEFAULT_BATCH_ROWS,
-  onBadCell?: OnBadCell,
+  {
+    batchRows = DEFAULT_BATCH_ROWS,
+    onBadCell,
+    dictionaries,
+    memory = new ReusedMemory(),
+  }: DecodeOptions = {},
 ): RecordBatch[] {
   return sameColumns(rowGroups).flatMap((some) => {
-    const [first] = some;
-    if (some.length === 1) return decodeAlone(first!, batchRows, onBadCell);
+    if (dictionaries === undefined) return decodeRun(some, batchRows, onBadCell);
+    const { columns } = some[0]!.reads;
+    let decoded: ReadonlyMap<string, DictionaryColumn>;
     try {
-      return decodeTogether(some, first!.reads.columns, batchRows);
-    } catch {
-      // Whichever is at fault fails alone too, and is named.
-      return some.flatMap((rowGroup) => decodeAlone(rowGroup, batchRows, onBadCell));
+      decoded = decodeDictionaryColumns(some, dictionaries, memory);
+    } catch (cause) {
+      // arrow-rs fails at the same page once more, and row group and column are named.
+      const batches = decodeRun(some, batchRows, onBadCell);
+      if (!(cause instanceof DecoderPanic)) return batches;
+      throw decoderPanic(cause, { file: some[0]!.uri, rowGroup: some[0]!.reads.rowGroup });
     }
+    const others = columns.filter(({ column }) => !decoded.has(column.name));
+    if (others.length === columns.length) return decodeRun(some, batchRows, onBadCell);
+    const rest = some.map((rowGroup) => withoutColumns(rowGroup, decoded));
+    const onCell: OnBadCell | undefined =
+      onBadCell && ((rowGroup, cell) => onBadCell(some[rest.indexOf(rowGroup)]!, cell));
+    const batches = others.length === 0 ? undefined : decodeRun(rest, batchRows, onCell);
+    const names = columns.map(({ column }) => column.name);
+    return withDictionaries(names, decoded, batches, batchRows);
   });
+}
+
+/** Row groups with the same columns. */
+function decodeRun(
+  rowGroups: readonly ReadRowGroupBytes[],
+  batchRows: number,
+  onBadCell: OnBadCell | undefined,
+): RecordBatch[] {
+  const [first] = rowGroups;
+  if (rowGroups.length === 1) return decodeAlone(first!, batchRows, onBadCell);
+  try {
+    return decodeTogether(rowGroups, first!.reads.columns, batchRows);
+  } catch {
+    // Whichever is at fault fails alone too, and is named.
+    return rowGroups.flatMap((rowGroup) => decodeAlone(rowGroup, batchRows, onBadCell));
+  }
+}
+
+function withoutColumns(
+  { uri, reads, buffer }: ReadRowGroupBytes,
+  decoded: ReadonlyMap<string, unknown>,
+): ReadRowGroupBytes {
+  const columns = reads.columns.filter(({ column }) => !decoded.has(column.name));
+  return { uri, reads: { ...reads, columns }, buffer };
+}
+
+/** All columns side by side, in batches as the others have them. @param others undefined when there are none */
+function withDictionaries(
+  names: readonly string[],
+  decoded: ReadonlyMap<string, DictionaryColumn>,
+  others: readonly RecordBatch[] | undefined,
+  batchRows: number,
+): RecordBatch[] {
+  const [first] = decoded.values();
+  const rowCount = first!.data.length;
+  const otherFields = new Map(others?.[0]?.schema.fields.map((field) => [field.name, field]));
+  const fields = names.map((name) => decoded.get(name)?.field ?? otherFields.get(name)!);
+  const schema = new Schema(fields);
+  const type = new Struct(fields);
+  const batches: RecordBatch[] = [];
+  for (let start = 0; start < rowCount; ) {
+    const other = others?.[batches.length];
+    const length = other?.numRows ?? Math.min(batchRows, rowCount - start);
+    const children = names.map((name) => {
+      const column = decoded.get(name);
+      if (column === undefined) return columnOf(other!, name)!;
+      return length === rowCount ? column.data : column.data.slice(start, length);
+    });
+    batches.push(new RecordBatch(schema, makeData({ type, length, nullCount: 0, children })));
+    start += length;
+  }
+  return batches;
 }
 
 /** Runs of neighbours whose columns are the same objects. */
@@ -210,7 +283,7 @@ function assembleFile(
     const read = reads.columns.filter(({ column }) => names.has(column.name)).map(asRead);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
-        unpackedBytes += checkPages(buffer, chunk);
+        unpackedBytes += checkPages(buffer, chunk).unpackedBytes;
         if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
         pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
         const startByte = position;

@@ -2,11 +2,15 @@ import type { RecordBatch } from 'apache-arrow';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { decodeRowGroups } from './decodeRowGroups.ts';
 import type { ParquetShard } from './openShard.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
 import { type RowGroupReads, rowGroupReads } from './rowGroupReads.ts';
+import type { BadCell } from './textColumns.ts';
 
 export interface ReadOptions {
   /** Rows in every batch but a row group's last. Default 65,536. */
   readonly batchRows?: number;
+  /** As in decodeRowGroups: told of values that can't be decoded; without it, they are errors. */
+  readonly onBadCell?: (cell: BadCell) => void;
 }
 
 /**
@@ -21,7 +25,7 @@ export async function readRowGroup(
   shard: ParquetShard,
   rowGroup: number,
   columns: readonly string[],
-  { batchRows }: ReadOptions = {},
+  { batchRows, onBadCell }: ReadOptions = {},
 ): Promise<RecordBatch[]> {
   if (columns.length === 0) throw new RangeError('readRowGroup needs at least one column');
   if (batchRows !== undefined && (!Number.isSafeInteger(batchRows) || batchRows < 1)) {
@@ -30,16 +34,21 @@ export async function readRowGroup(
   const reads = rowGroupReads(shard, rowGroup, columns);
   if (reads.rowCount === 0) return [];
   const buffer = await readRanges(shard.file, reads);
-  return decodeRowGroups([{ uri: shard.uri, reads, buffer }], batchRows);
+  const onCell = onBadCell && ((_: unknown, cell: BadCell) => onBadCell(cell));
+  return decodeRowGroups([{ uri: shard.uri, reads, buffer }], {
+    ...(batchRows === undefined ? {} : { batchRows }),
+    ...(onCell === undefined ? {} : { onBadCell: onCell }),
+  });
 }
 
-/** Reads what `rowGroupReads` worked out. @throws StorageError of the file */
+/** Reads what `rowGroupReads` worked out. @param memory of the bytes; their own by default @throws StorageError of the file */
 export async function readRanges(
   file: RandomAccessFile,
   { bufferBytes, ranges }: RowGroupReads,
+  memory?: ReusedMemory,
 ): Promise<Uint8Array> {
   // allocUnsafeSlow: not zeroed, not from Node's shared pool. Every byte is overwritten or the read throws.
-  const buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  const buffer = memory?.takeBytes(bufferBytes) ?? Buffer.allocUnsafeSlow(bufferBytes);
   const reads = ranges.map(({ startByte, endByte, targetByte }) =>
     file.readInto(buffer.subarray(targetByte, targetByte + endByte - startByte), startByte),
   );

@@ -28,6 +28,15 @@ export interface RowGroupReads {
   readonly bufferBytes: number;
 }
 
+/** The bytes of some columns of one row group, read and not yet decoded. */
+export interface ReadRowGroupBytes {
+  /** URI of the shard. */
+  readonly uri: string;
+  readonly reads: RowGroupReads;
+  /** Filled as `reads` says. */
+  readonly buffer: Uint8Array;
+}
+
 /** A row group is read into one buffer and goes through 32-bit WASM memory. */
 const LARGEST_BUFFER_BYTES = 2 ** 31 - 1;
 /** What one column of a row group may hold: eight bytes each are a gigabyte, and a few bytes may say that they are there. */

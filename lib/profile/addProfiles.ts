@@ -82,8 +82,12 @@ export function addProfiles(a: PartProfile, b: PartProfile): PartProfile {
  * @param file that `b` was read from
  * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID
  */
-export function refuseOtherFeatures(a: PartProfile, b: PartProfile, file: string): void {
-  const [expected, found] = [a, b].map(({ features }) => features.map(({ name }) => name).join(', '));
+export function refuseOtherFeatures(
+  a: readonly Pick<FeatureProfile, 'name'>[],
+  b: readonly Pick<FeatureProfile, 'name'>[],
+  file: string,
+): void {
+  const [expected, found] = [a, b].map((features) => features.map(({ name }) => name).join(', '));
   if (expected === found) return;
   throw new Ncs4cvrError('PUBLISH_DOCUMENT_INVALID', 'profiles of one partition have different features', {
     ...{ file, expected: expected!, found: found! },

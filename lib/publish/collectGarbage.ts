@@ -29,8 +29,8 @@ export interface Garbage {
 const DAY_MILLIS = 86_400_000;
 export const LEAST_GARBAGE_DAYS = 2;
 
-/** Folders of what only a run needs: its plans, pieces of long parts, and notes that are made anew where they still hold. */
-const LEFTOVERS = ['plans', 'segments', 'broken'];
+/** Folders of what only a run needs: its plans, pieces of long parts, records of its times, and notes that are made anew where they still hold. */
+const LEFTOVERS = ['plans', 'segments', 'broken', 'run-records'];
 /** Folders of what belongs to a partition. */
 const PARTITIONED = ['parts', 'receipts', 'announced', 'audits', 'keys', 'dead-letters'];
 /** Objects that are deleted at a time; each takes a few requests. */

@@ -14,12 +14,7 @@ export async function countRepeatedKeys(
   { action }: GateSettings['repeatedKeys'],
 ): Promise<RepeatedRows | undefined> {
   if (action === 'off') return undefined;
-  const { rows, repeatedRows, examples } = await findRepeatedKeys(root, parts.map(asScored));
-  const named = examples.map(({ key, rows: found }) => {
-    const where = found.map(({ shard, pctr, pcvr }) => `${shard} (pCTR ${pctr}, pCVR ${pcvr})`);
-    return `${key} in ${where.join(' and ')}`;
-  });
-  return { rows, repeatedRows, examples: named };
+  return findRepeatedKeys(root, parts.map(asScored));
 }
 
 /**
@@ -31,7 +26,7 @@ export async function compareContent(
   { action }: GateSettings['repeatedContent'],
   names: readonly PublicationName[],
   read: (name: PublicationName) => Promise<Manifest | undefined>,
-): Promise<RepeatedContent> {
+): Promise<Pick<RepeatedContent, 'compared' | 'rows' | 'keys'>> {
   const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
   const scored = scoredOf(manifest);
   const compared: string[] = [];

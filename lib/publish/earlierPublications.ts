@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
+import type { InputPartition } from '../job/jobInput.ts';
+import { fileListSchema } from '../job/partitionFiles.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri, pathSchema } from '../storage/uri.ts';
@@ -12,6 +14,13 @@ const publicationNameSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type PublicationName = Readonly<z.infer<typeof publicationNameSchema>>;
+
+/** Where a partition's shards are, see InputPartition. */
+const inputPartitionSchema = z.strictObject({
+  partition: pathSchema,
+  inputUri: z.string().min(1),
+  fileList: fileListSchema.optional(),
+});
 
 /**
  * What gates compare a partition with, chosen when its run is planned: whoever publishes it later, or tries again, judges by
@@ -26,6 +35,11 @@ export const earlierPublicationsSchema = z.strictObject({
   weekday: publicationNameSchema.optional(),
   /** Of the nearest days before and after: the same content may not be published twice. */
   near: z.array(publicationNameSchema).readonly(),
+  /**
+   * Days of the same run before this one, the nearest first, of which nothing was published: their input is compared, which doesn't
+   * depend on how far the run has come. Absent without any.
+   */
+  unpublished: z.array(inputPartitionSchema).min(1).readonly().optional(),
 });
 export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSchema>>;
 
@@ -43,6 +57,7 @@ type VisibleOf = (partition: string) => Promise<Publication | undefined>;
  * Finds what a run's partitions are to be compared with: one listing of the pointers for all of them, and a read of each
  * pointer that counts. Under a layout without a day there is nothing but the partition's own; nothing at all where no gate
  * compares publications.
+ * @param inputs of the run's partitions
  * @param pointers of the partitions, as they were read
  * @returns by partition
  */
@@ -50,9 +65,10 @@ export async function earlierPublications(
   root: string,
   gates: GateSettings,
   layout: PartitionLayout,
+  inputs: readonly InputPartition[],
   pointers: ReadonlyMap<string, Pointer | undefined>,
 ): Promise<ReadonlyMap<string, EarlierPublications>> {
-  const partitions = [...pointers.keys()];
+  const partitions = inputs.map(({ partition }) => partition);
   if (!comparesPublications(gates)) {
     return new Map(partitions.map((partition) => [partition, { near: [] }]));
   }
@@ -71,10 +87,16 @@ export async function earlierPublications(
     known.set(partition, found);
     return found;
   };
+  const planned = inputs.flatMap((input) => {
+    const day = pointers.get(input.partition) === undefined ? laidOut(input.partition) : undefined;
+    return day === undefined ? [] : { ...day, input };
+  });
   const found = await mapConcurrently(partitions, READS_AT_A_TIME, async (partition) => {
     const itself = laidOut(partition);
     const others = itself === undefined ? [] : comparable(itself, published);
-    return [partition, await chosen(partition, others, visibleOf)] as const;
+    const unpublished = itself === undefined ? [] : daysBefore(itself, planned);
+    const found = await chosen(partition, others, visibleOf);
+    return [partition, unpublished.length === 0 ? found : { ...found, unpublished }] as const;
   });
   return new Map(found);
 }
@@ -95,6 +117,17 @@ function comparable(itself: LaidOutPartition, published: readonly LaidOutPartiti
       days: Math.round((Date.parse(day!) - Date.parse(itself.day!)) / DAY_MILLIS),
     }))
     .sort((a, b) => Math.abs(a.days) - Math.abs(b.days) || a.days - b.days);
+}
+
+/** Of the days of a run that are as near as those whose content is compared. */
+function daysBefore(
+  itself: LaidOutPartition,
+  planned: readonly (LaidOutPartition & { readonly input: InputPartition })[],
+): InputPartition[] {
+  const inputOf = new Map(planned.map(({ partition, input }) => [partition, input]));
+  return comparable(itself, planned)
+    .filter(({ days }) => days < 0 && days >= -NEAR_DAYS)
+    .map(({ partition }) => inputOf.get(partition)!);
 }
 
 async function chosen(

@@ -1,4 +1,4 @@
-import { Ncs4cvrError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { RunAudit } from '../gates/runAuditCommand.ts';
@@ -11,6 +11,7 @@ import type { PartitionRun } from './partitionRun.ts';
 import { readPointer } from './pointer.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
+import { RunRecorder } from './runRecord.ts';
 import { scorePart } from './scorePart.ts';
 import { isDropped } from './scoreUnit.ts';
 
@@ -27,7 +28,11 @@ export interface ExecuteOptions {
   readonly runAudit?: RunAudit;
   /** Called after every part that was scored. */
   readonly onPart?: (partition: string, rows: number) => void;
+  /** Notes when what was done. */
+  readonly recorder?: RunRecorder;
 }
+
+type PartitionRecorder = ReturnType<RunRecorder['beginPartition']>;
 
 /** How often a partition is cut anew when shards of it turn out to be broken, replaced or gone. */
 const ATTEMPTS = 3;
@@ -40,7 +45,7 @@ const ATTEMPTS = 3;
 export async function executePlan(
   plan: RunPlan,
   bundle: ModelBundle,
-  { workers, runAudit, onPart }: ExecuteOptions,
+  { workers, runAudit, onPart, recorder = new RunRecorder() }: ExecuteOptions,
 ): Promise<ExecutedPartition[]> {
   refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
@@ -58,10 +63,13 @@ export async function executePlan(
         partsScored++;
         onPart?.(partition, rows);
       };
-      const open = openParts(plan.partitions[index]!);
-      const outcome = await executePartition(run, open, bundle, pool, workers, runAudit, onScored).catch(
+      const planned = plan.partitions[index]!;
+      const recording = recorder.beginPartition(planned);
+      const options = { workers, runAudit, recording, onScored };
+      const outcome = await executePartition(run, openParts(planned), bundle, pool, options).catch(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
+      recording.end(outcome.kind, problemsOf(outcome));
       executed.push({ partition, partsScored, outcome });
       full = outcome.kind === 'failed' && isFull(outcome.error) ? outcome : undefined;
     }
@@ -75,14 +83,36 @@ function isFull(error: unknown): boolean {
   return error instanceof Ncs4cvrError && error.code === 'STORAGE_FULL';
 }
 
+/** What stood against a partition, in words. */
+function problemsOf(outcome: ExecutedPartition['outcome']): readonly string[] {
+  switch (outcome.kind) {
+    case 'failed':
+      return [messageOf(outcome.error)];
+    case 'refused':
+      return outcome.problems;
+    case 'held':
+    case 'superseded':
+      return [outcome.reason];
+    case 'incomplete':
+      return [`${outcome.missing.length} parts are missing: the input has changed`];
+    default:
+      return outcome.broken.map(({ shard, message }) => `without ${shard}: ${message}`);
+  }
+}
+
+interface PartitionOptions {
+  readonly workers: number;
+  readonly runAudit: RunAudit | undefined;
+  readonly recording: PartitionRecorder;
+  readonly onScored: (rows: number) => void;
+}
+
 async function executePartition(
   run: PartitionRun,
   planned: readonly Part[],
   bundle: ModelBundle,
   pool: WorkerPool,
-  workers: number,
-  runAudit: RunAudit | undefined,
-  onScored: (rows: number) => void,
+  { workers, runAudit, recording, onScored }: PartitionOptions,
 ): Promise<PublishOutcome> {
   // Before the work: what can't be published isn't scored.
   const { pointer } = await readPointer(run.root, run.partition);
@@ -94,13 +124,19 @@ async function executePartition(
     const failures: unknown[] = [];
     let dropped = 0;
     await mapConcurrently(open, workers, async (part) => {
+      const endPart = recording.beginPart(part);
       try {
         const scored = await scorePart(part, run, bundle, pool);
-        if ('receipt' in scored && !scored.wasDone) onScored(part.rows);
+        const isNew = 'receipt' in scored && !scored.wasDone;
+        endPart(isNew ? 'scored' : 'done');
+        if (isNew) onScored(part.rows);
       } catch (error) {
         // The others would fill what this one has left.
-        if (isFull(error)) throw error;
-        if (await isDropped(part, run, bundle, error)) dropped++;
+        const isOut = isFull(error);
+        const isCutAnew = !isOut && (await isDropped(part, run, bundle, error));
+        endPart(isCutAnew ? 'dropped' : 'failed', error);
+        if (isOut) throw error;
+        if (isCutAnew) dropped++;
         else failures.push(error);
       }
     });

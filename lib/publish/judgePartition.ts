@@ -1,12 +1,15 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
+import type { RepeatedSpan } from '../gates/judgeKeys.ts';
 import { judgePublication } from '../gates/judgePublication.ts';
 import type { RunAudit } from '../gates/runAuditCommand.ts';
-import { skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
+import { type GateName, skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
 import { isLooking } from '../job/gateSettings.ts';
+import type { InputPartition } from '../job/jobInput.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { sharedFiles, unpublishedDay } from './compareInputs.ts';
 import { compareContent, countRepeatedKeys } from './comparePublications.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import { candidateOf, judgedOf } from './judged.ts';
@@ -45,22 +48,40 @@ export async function judgePartition(
 async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: string): Promise<Verdict[]> {
   const { root, earlier, gates } = run;
   const unread: Verdict[] = [];
+  /** Another partition's manifest or input that is gone or damaged is no reason to keep this one from readers. */
+  const ifReadable = async <T>(gate: GateName, partition: string, look: () => Promise<T>) => {
+    try {
+      return await look();
+    } catch (error) {
+      if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
+      unread.push(skipped(gate, '', partition, error.message));
+      return undefined;
+    }
+  };
   const read = async (name: PublicationName | undefined): Promise<Manifest | undefined> => {
     if (name === undefined) return undefined;
     const { partition, sha256 } = name;
-    try {
-      return await readManifest(root, { manifest: manifestPath(partition, sha256), sha256 });
-    } catch (error) {
-      // Another partition's manifest that is gone or damaged is no reason to keep this one from readers.
-      if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
-      unread.push(skipped('rows', '', partition, error.message));
-      return undefined;
-    }
+    return ifReadable('rows', partition, () =>
+      readManifest(root, { manifest: manifestPath(partition, sha256), sha256 }),
+    );
   };
   const summaryOf = async (name: PublicationName | undefined) => {
     const found = await read(name);
     return found === undefined ? undefined : judgedOf(found);
   };
+  const rowsOf = (other: InputPartition | undefined) =>
+    other && ifReadable('rows', other.partition, () => unpublishedDay(run, other));
+  const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
+  const unpublished: string[] = [];
+  const files: RepeatedSpan[] = [];
+  for (const other of gates.repeatedContent.action === 'off' ? [] : (earlier.unpublished ?? [])) {
+    const { partition } = other;
+    const found = await ifReadable('repeatedContent', partition, () => sharedFiles(run, manifest, other));
+    if (found === undefined) continue;
+    unpublished.push(partition);
+    files.push(...found);
+  }
+  const published = await compareContent(manifest, gates.repeatedContent, earlier.near, read);
   const verdicts = judgePublication(
     {
       candidate: candidateOf(manifest, file),
@@ -68,10 +89,11 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
         own: await summaryOf(earlier.own),
         previous: await summaryOf(earlier.previous),
         weekday: await summaryOf(earlier.weekday),
+        unpublished: await rowsOf(isAlone ? earlier.unpublished?.[0] : undefined),
       },
       reference: await referenceOf(run),
       repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
-      repeatedContent: await compareContent(manifest, gates.repeatedContent, earlier.near, read),
+      repeatedContent: { ...published, unpublished, files },
     },
     gates,
   );

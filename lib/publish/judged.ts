@@ -1,7 +1,8 @@
 import { SCORE_NAMES } from '../base/tasks.ts';
-import type { Candidate, Judged, ScoreName, ScoreSummary } from '../gates/judged.ts';
+import type { Candidate, Judged, ScoreName, ScoreSummary, WorstShard } from '../gates/judged.ts';
 import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { SCORE_BINS } from '../profile/scoreHistogram.ts';
+import { leastShare } from '../profile/worstSpans.ts';
 import type { Manifest } from './manifest.ts';
 
 /** A manifest as gates see it, where it is what others are compared with. */
@@ -13,6 +14,7 @@ export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
     rows,
     scores: scores as Record<ScoreName, ScoreSummary>,
     keyTypes: parts.map(({ keys }) => keys.types),
+    worstShards: worstShardsOf(parts),
   };
 }
 
@@ -23,7 +25,7 @@ export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
  */
 export function candidateOf(manifest: Manifest, file: string): Candidate {
   const [first, ...others] = manifest.parts.map(({ profile }) => profile);
-  for (const other of others) refuseOtherFeatures(first!, other, file);
+  for (const other of others) refuseOtherFeatures(first!.features, other.features, file);
   return { ...judgedOf(manifest), profile: others.reduce(addProfiles, first!) };
 }
 
@@ -41,4 +43,24 @@ function summaryOf(parts: Manifest['parts'], name: ScoreName): ScoreSummary {
     max = Math.max(max ?? score.max, score.max);
   }
   return { mean: rows === 0 ? null : total / rows, min, max, counts };
+}
+
+/** The worst of all parts. A span that a part doesn't have, in a damaged document, counts for nothing. */
+function worstShardsOf(parts: Manifest['parts']): Judged['worstShards'] {
+  const found = new Map<string, { missing: WorstShard | null; unseen: WorstShard | null }>();
+  for (const { spans, worstSpans } of parts) {
+    for (const { name, ...worst } of worstSpans) {
+      const known = found.get(name) ?? { missing: null, unseen: null };
+      found.set(name, known);
+      for (const loss of ['missing', 'unseen'] as const) {
+        const here = worst[loss];
+        const shard = here === null ? undefined : spans[here.span]?.shard;
+        if (here === null || shard === undefined) continue;
+        const { count, of } = here;
+        const other = known[loss];
+        if (other === null || leastShare(here) > leastShare(other)) known[loss] = { shard, count, of };
+      }
+    }
+  }
+  return found;
 }

@@ -5,10 +5,10 @@ import { joinPath } from '../storage/uri.ts';
 
 /**
  * Of pointers, manifests, receipts and what stands beside them. 1 named absolute URIs, and one shard per part; 2 had receipts
- * without profiles.
+ * without profiles, 3 without worst spans.
  */
-export const OUTPUT_FORMAT_VERSION = 3;
-const OUTDATED_VERSIONS: readonly unknown[] = [1, 2];
+export const OUTPUT_FORMAT_VERSION = 4;
+const OUTDATED_VERSIONS: readonly unknown[] = [1, 2, 3];
 
 // Where things are below an output root (docs/publish-protocol.md), as paths. A partition is a path such as `dt=2022-05-06`.
 export const partPath = (partition: string, partId: string): string => `parts/${partition}/${partId}.arrow`;
@@ -30,8 +30,20 @@ export const blockedPath = (partition: string): string => `blocked/${partition}.
 export const pointerPath = (partition: string): string => `pointers/${partition}.json`;
 export const shapesPath = (partition: string): string => `shapes/${partition}.json`;
 export const brokenShardPath = (partition: string, id: string): string => `broken/${partition}/${id}.json`;
+/** @param name begins with the time at which the run began */
+export const runRecordPath = (name: string): string => `run-records/${name}.json`;
 /** @param name a digest, with a word for what it is of */
 export const planPath = (name: string): string => `plans/${name}.json`;
+
+/**
+ * Of an output root: roots of shadow runs. Hidden, so that neither this project's listings nor those of engines look into it.
+ */
+export const SHADOW_FOLDER = '_shadow';
+
+/** Whether a root lies where shadow runs put theirs by default: no reader sees what it shows. */
+export function isShadowRoot(root: string): boolean {
+  return root.split('/').includes(SHADOW_FOLDER);
+}
 
 /** The URI of a path below an output root. */
 export function below(root: string, path: string): string {

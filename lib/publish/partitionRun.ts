@@ -13,8 +13,9 @@ import { earlierPublications, earlierPublicationsSchema } from './earlierPublica
 import { type ModelIdentity, modelIdentity, modelIdentitySchema, refuseOtherModel } from './modelIdentity.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 
-/** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only, 3 no gates. */
-export const PLAN_FORMAT_VERSION = 4;
+/** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only, 3 no gates, 4 no
+ * days of one run that are compared. */
+export const PLAN_FORMAT_VERSION = 5;
 
 export const runSettingsSchema = z.strictObject({
   modelUri: z.string().min(1),
@@ -103,7 +104,7 @@ export async function partitionRuns(
       return [partition, (await readPointer(root, partition)).pointer] as const;
     }),
   );
-  const earlierOf = await earlierPublications(root, gates, layout, pointers);
+  const earlierOf = await earlierPublications(root, gates, layout, partitions, pointers);
   return partitions.map(({ partition, inputUri, fileList }) => {
     const basedOnGeneration = pointers.get(partition)?.generation ?? 0;
     const earlier = earlierOf.get(partition)!;
@@ -136,7 +137,9 @@ export async function arrivalRun(
   const basedOnGeneration = pointer?.generation ?? 0;
   const settings = runSettingsOf(job, model);
   const pointers = new Map([[partition, pointer]]);
-  const earlier = (await earlierPublications(job.scores, job.gates, job.layout, pointers)).get(partition)!;
+  const earlier = (
+    await earlierPublications(job.scores, job.gates, job.layout, [{ partition, inputUri }], pointers)
+  ).get(partition)!;
   return { formatVersion: PLAN_FORMAT_VERSION, ...settings, partition, inputUri, basedOnGeneration, earlier };
 }
 

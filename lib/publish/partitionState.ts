@@ -8,14 +8,15 @@ import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.t
 import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { readManifest } from './manifest.ts';
+import { isShadowRoot } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
 
 /**
  * Where a partition of the input stands: `landing` (not published, and not ready to be), `complete` (ready, not published),
- * `published`, `late` (published, but shards have landed, changed or gone since), `blocked` (the last run would have published, and a
+ * `published` (`shadowed` below the root of a shadow run, which no reader sees), `late` (published, but shards have landed, changed or gone since), `blocked` (the last run would have published, and a
  * gate kept it from readers), or `held` by an operator.
  */
-type PartitionStage = 'landing' | 'complete' | 'published' | 'late' | 'blocked' | 'held';
+type PartitionStage = 'landing' | 'complete' | 'published' | 'shadowed' | 'late' | 'blocked' | 'held';
 
 export interface PartitionState {
   readonly partition: string;
@@ -52,7 +53,8 @@ export async function partitionState(
   }
   if (pointer.hold !== null) return { partition, stage: 'held', reason: pointer.hold, pointer };
   const reason = await whyLate(job, input, partition, pointer);
-  return { partition, stage: reason === undefined ? 'published' : 'late', reason, pointer };
+  const visible = isShadowRoot(job.scores) ? 'shadowed' : 'published';
+  return { partition, stage: reason === undefined ? visible : 'late', reason, pointer };
 }
 
 /** Problems of a blocked partition that are named in one line. */

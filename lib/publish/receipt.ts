@@ -4,6 +4,7 @@ import { encodeJson } from '../base/jsonDocument.ts';
 import { type PartKeys, partKeysSchema } from '../keys/partKeys.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
 import { scoreCountsSchema } from '../profile/scoreHistogram.ts';
+import { type WorstSpans, worstSpansSchema } from '../profile/worstSpans.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
 import { pathSchema } from '../storage/uri.ts';
@@ -45,6 +46,7 @@ export const receiptSchema = z.strictObject({
   sha256: z.string(),
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
   profile: partProfileSchema,
+  worstSpans: worstSpansSchema,
   keys: partKeysSchema,
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;
@@ -101,6 +103,7 @@ export async function readReceipt(
 /** What scoring has found in a part's rows. */
 export interface ScoredContent {
   readonly profile: PartProfile;
+  readonly worstSpans: WorstSpans;
   readonly deadLetters: readonly DeadLetter[];
 }
 
@@ -117,7 +120,7 @@ export interface ScoredContent {
 export async function writeReceipt(
   part: Part,
   { root, partition, model }: PartPlace,
-  { profile, deadLetters: letters }: ScoredContent,
+  { profile, worstSpans, deadLetters: letters }: ScoredContent,
   keyColumns: readonly string[],
   written?: FileStat,
 ): Promise<Receipt> {
@@ -155,6 +158,7 @@ export async function writeReceipt(
     sha256,
     statistics,
     profile,
+    worstSpans,
     keys: { ...keys, fingerprints },
   };
   const target = below(root, receiptPath(partition, partId, sizeBytes));

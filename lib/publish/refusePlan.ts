@@ -1,5 +1,5 @@
 import { ProblemsError } from '../base/errors.ts';
-import { folderPartition, isFileList } from '../job/jobInput.ts';
+import { folderPartition, type InputPartition, isFileList } from '../job/jobInput.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
 import { cutPartition } from './cutPartition.ts';
 import { digestOfParts, type Part } from './part.ts';
@@ -32,7 +32,7 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
   if (trimmed(root) !== trimmed(stage.scoresUri)) {
     problems.push(`scores go to ${root}, the stage's to ${stage.scoresUri}`);
   }
-  for (const { partition, inputUri, fileList } of partitions) {
+  for (const { partition, inputUri, fileList } of partitions.flatMap(inputsOf)) {
     // Where the files of a list are is asked of the list itself, when the partition is planned.
     const expected = isFileList(stage.inputUri)
       ? stage.inputUri
@@ -40,7 +40,7 @@ export function refuseForeignPlan({ root, partitions }: RunPlan, uri: string, st
     const found = fileList?.uri ?? inputUri;
     if (found !== expected) problems.push(`${partition}: expected its shards in ${expected}, found ${found}`);
   }
-  if (problems.length > 0) throw otherStage(problems, uri);
+  if (problems.length > 0) throw otherStage([...new Set(problems)], uri);
 }
 
 /**
@@ -51,12 +51,11 @@ export function refuseLocalPlan({ root, modelUri, partitions }: RunPlan, file: s
   const uris = [
     root,
     modelUri,
-    ...partitions.flatMap(({ inputUri, fileList }) => [
-      inputUri,
-      ...(fileList === undefined ? [] : [fileList.uri]),
-    ]),
+    ...partitions
+      .flatMap(inputsOf)
+      .flatMap(({ inputUri, fileList }) => [inputUri, ...(fileList === undefined ? [] : [fileList.uri])]),
   ];
-  const problems = uris.filter((uri) => uriScheme(uri) !== 's3');
+  const problems = [...new Set(uris)].filter((uri) => uriScheme(uri) !== 's3');
   if (problems.length === 0) return;
   const summary = 'a state machine reads and writes s3:// URIs only; run it here, or plan with such URIs';
   throw new ProblemsError('PLAN_NOT_IN_S3', summary, problems, { file });
@@ -82,6 +81,11 @@ export async function refuseStalePlan(plan: RunPlan, planUri: string): Promise<v
   if (problems.length === 0) return;
   const summary = 'the input has changed since the plan was made; plan again';
   throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
+}
+
+/** What is read of a partition: its own input, and the days that it is compared with. */
+function inputsOf(planned: PlannedPartition): InputPartition[] {
+  return [planned, ...(planned.earlier.unpublished ?? [])];
 }
 
 function spansOf(parts: readonly Part[]): Span[] {

@@ -8,6 +8,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { type PartProfile, partProfileSchema } from '../profile/partProfile.ts';
+import { countedSpansSchema, WorstSpanFinder } from '../profile/worstSpans.ts';
 import { partMetadata } from '../scoring/predictionMetadata.ts';
 import { scoreSpans } from '../scoring/scoreSpans.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
@@ -48,6 +49,7 @@ const ONCE = { ifAbsent: true, pieceBytes: 64 * 2 ** 20 };
 /** What stands beside a segment. */
 const segmentSchema = z.strictObject({
   profile: partProfileSchema,
+  spans: countedSpansSchema,
   deadLetters: z.array(deadLetterSchema).readonly(),
 });
 
@@ -106,6 +108,7 @@ async function scorePartOnce(
   let deadLetters: readonly DeadLetter[] = [];
   let rowsScored: number;
   let profile: PartProfile;
+  const worst = new WorstSpanFinder(bundle.layout);
   let created: FileStat | undefined;
   let joined: readonly string[] = [];
   if (progress === undefined && mayGoOn === undefined) {
@@ -119,6 +122,7 @@ async function scorePartOnce(
     if (version !== undefined) created = { sizeBytes, version };
     rowsScored = part.rows;
     profile = scored.profile;
+    worst.addAll(scored.spans);
     deadLetters = own?.letters ?? [];
   } else {
     // The part's rows so far are left as a segment. Of which rows is known only at its end, and two workers may stop at
@@ -136,7 +140,8 @@ async function scorePartOnce(
     rowsScored = scored.rowCount;
     if (scored.stoppedAt !== undefined) {
       // Before anybody knows of the segment: it says what is in it, or nobody goes on from it.
-      const described = { profile: scored.profile, deadLetters: own?.letters ?? [] };
+      const { profile, spans } = scored;
+      const described = { profile, spans, deadLetters: own?.letters ?? [] };
       await writeWhole(descriptionOf(below(root, segment)), encodeJson(described));
       return { progress: { segments, ...scored.stoppedAt }, rowsScored };
     }
@@ -145,10 +150,14 @@ async function scorePartOnce(
     for (const path of before) {
       const uri = descriptionOf(below(root, path));
       const described = await readDescription(uri);
-      refuseOtherFeatures(profile, described.profile, uri);
+      for (const { features } of [described.profile, { features: described.spans.worst }]) {
+        refuseOtherFeatures(profile.features, features, uri);
+      }
       profile = addProfiles(profile, described.profile);
+      worst.addAll(described.spans);
       all?.add(described.deadLetters);
     }
+    worst.addAll(scored.spans);
     all?.add(own?.letters ?? []);
     deadLetters = all?.letters ?? [];
     const uris = segments.map((path) => below(root, path));
@@ -156,7 +165,8 @@ async function scorePartOnce(
     await concatenatePredictions(uris, uri, ONCE);
     joined = [...uris, ...before.map((path) => descriptionOf(below(root, path)))];
   }
-  const receipt = await writeReceipt(part, place, { profile, deadLetters }, bundle.contract.rowKeys, created);
+  const content = { profile, worstSpans: worst.found(), deadLetters };
+  const receipt = await writeReceipt(part, place, content, bundle.contract.rowKeys, created);
   // Not before: whoever has to try again goes on from them.
   for (const each of joined) await storageFor(each).remove(each);
   return { receipt, rowsScored, wasDone: false };

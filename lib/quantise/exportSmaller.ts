@@ -46,7 +46,7 @@ export async function exportSmaller(
 ): Promise<SmallerBundle> {
   await refuseExisting(outputUri);
   const original = await loadBundle(storageFor(bundleUri), bundleUri);
-  const { manifest, layout, model, vocabularies, reference } = original;
+  const { manifest, layout, model, reference } = original;
   if (manifest.exported !== undefined) {
     throw new Ncs4cvrError('EXPORT_NOT_TRAINED', 'rounding what was rounded loses twice', {
       file: bundleUri,
@@ -89,7 +89,7 @@ export async function exportSmaller(
     },
     {
       model: smaller,
-      vocabularies,
+      vocabularies: original.vocabularies,
       goldenBytes: encodeGoldenRows(goldenRows, firstOf(after, goldenRows.numRows)),
       reference,
     },

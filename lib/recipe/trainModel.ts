@@ -4,6 +4,7 @@ import { TASKS } from '../base/tasks.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
 import { refuseExisting, refuseUnwritable } from '../bundle/writeBundle.ts';
 import { findMasksAndTrain } from '../masks/findMasksAndTrain.ts';
+import { sharingMap } from '../masks/sharingMap.ts';
 import { networkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import type { ShardInput } from '../storage/listShards.ts';
@@ -13,6 +14,7 @@ import { CheckpointStore } from '../training/checkpointStore.ts';
 import { initialWeights } from '../training/modelWeights.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { type NetworkTraining, type TrainedNetwork, trainNetwork } from '../training/trainNetwork.ts';
+import type { Validation } from '../training/validation.ts';
 import { encodeData } from './encodeData.ts';
 import { exportBundle } from './exportBundle.ts';
 import { fitFeatures } from './fitFeatures.ts';
@@ -91,8 +93,12 @@ export async function trainModel(
     shape,
     weights: network.weights,
     masks,
-    metrics: { best: network.best, validations: network.history.length },
-    record,
+    metrics: {
+      best: network.best,
+      validations: network.history.length,
+      curve: network.history.map(learningPoint),
+    },
+    record: masks === undefined ? record : { ...record, map: sharingMap(shape, masks) },
     seconds: (performance.now() - startMillis) / 1000,
   });
   await checkpoints.clear();
@@ -102,6 +108,12 @@ export async function trainModel(
     masks,
     notes: [...split.notes, ...data.labelNotes],
   };
+}
+
+/** One validation, as a bundle keeps it for its learning curve. */
+function learningPoint({ step, epoch, losses, metrics }: Validation) {
+  const { click, conversion } = metrics;
+  return { step, epoch, losses, clickAuc: click.auc, conversionAuc: conversion.auc };
 }
 
 /** Of everything that decides the weights: a checkpoint of another run can't be used. */

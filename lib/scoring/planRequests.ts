@@ -8,8 +8,6 @@ import type { RequestedRowGroup } from './scoringProtocol.ts';
 
 /** A row group to be scored, and where it stands. */
 export interface PlannedRowGroup extends RequestedRowGroup {
-  /** The span's place among the spans. */
-  readonly span: number;
   /** Of its first row in the shard. */
   readonly rowStart: number;
   /** Rows of all row groups of the span. */

@@ -3,6 +3,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import { hasLabels } from '../profile/countLabels.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import { type CountedSpans, WorstSpanFinder } from '../profile/worstSpans.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
@@ -58,6 +59,7 @@ export interface ScoredFile {
   readonly sizeBytes: number;
   /** Of the rows in the file. */
   readonly profile: PartProfile;
+  readonly spans: CountedSpans;
   /** False when the output was to be written only if absent, and was there. */
   readonly isCreated: boolean;
   /** Of the file that was created. */
@@ -116,6 +118,7 @@ export async function scoreSpans(
         metadata: metadata(first),
       });
       let profile = emptyProfile(bundle.layout, bundle.reference);
+      const worst = new WorstSpanFinder(bundle.layout);
       let rowsSoFar = 0;
       let stoppedAt: SpanPosition | undefined;
       const requests = planRequests(open, columnsOf, from.rowGroup);
@@ -145,11 +148,12 @@ export async function scoreSpans(
           onRows?.(reads.rowCount, spanRows);
         }
         profile = addProfiles(profile, request.profile);
+        for (const span of request.spans) worst.add(span);
       }
       const { rowCount, sizeBytes } = await writer.finish();
       const created = await output.commit();
       return {
-        ...{ rowCount, sizeBytes, profile, isCreated: created !== undefined },
+        ...{ rowCount, sizeBytes, profile, spans: worst.counted(), isCreated: created !== undefined },
         ...(created === undefined ? {} : { version: created.version }),
         ...(stoppedAt === undefined ? {} : { stoppedAt }),
       };

@@ -1,6 +1,7 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import type { SpanCounts } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
@@ -23,6 +24,8 @@ export interface ScoredRequest {
   readonly rowGroups: readonly ScoredRowGroup[];
   /** Of all of them. */
   readonly profile: PartProfile;
+  /** Of their spans, in order. */
+  readonly spans: readonly SpanCounts[];
 }
 
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */
@@ -132,5 +135,5 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
     at = end;
     return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr!, badCells };
   });
-  return { rowGroups: split, profile: rows.profile };
+  return { rowGroups: split, profile: rows.profile, spans: rows.spans };
 }

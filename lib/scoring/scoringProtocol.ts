@@ -6,6 +6,7 @@ import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
+import type { SpanCounts } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
 
 /** What a scoring worker is started with. */
@@ -25,6 +26,8 @@ export interface WorkerSetup {
 
 /** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
 export interface RequestedRowGroup {
+  /** The span's place among the spans: rows are counted by span, too. */
+  readonly span: number;
   readonly uri: string;
   readonly sizeBytes: number;
   /** The version of the bytes that the footer came from; another one is an error. */
@@ -56,6 +59,8 @@ export interface ScoredRows {
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
   readonly profile: PartProfile;
+  /** Of each span that has rows here, in order. */
+  readonly spans: readonly SpanCounts[];
   /** Why rows were left out; sorted by row group and row. */
   readonly badCells: readonly BadRowCell[];
 }

@@ -1,20 +1,36 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serialiseError } from '../base/workerThread.ts';
+import { warmRuntime } from '../onnx/session.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
+import { openS3 } from '../storage/s3Client.ts';
 import { RequestScorer } from './requestScorer.ts';
 import type { ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
-// ending a thread inside a session run aborts the whole process.
+// ending a thread inside a session run aborts the whole process. A thread that was started without a setup is sent it first.
 const port = parentPort;
 if (port === null) throw new Error('scoringWorker.ts runs as a worker thread only');
 
+let setup = workerData as WorkerSetup | null;
 let scorer: Promise<RequestScorer> | undefined;
-let running: Promise<void> = Promise.resolve();
+let running: Promise<void> = setup === null ? warmUp() : Promise.resolve();
 
-port.on('message', (request: ScoringRequest | null) => {
-  running = request === null ? running.then(stop) : running.then(() => score(request));
+port.on('message', (message: WorkerSetup | ScoringRequest | null) => {
+  if (message !== null && 'contract' in message) {
+    setup = message;
+    running = running.then(() => {
+      scorer = createScorer();
+    });
+    return;
+  }
+  running = message === null ? running.then(stop) : running.then(() => score(message));
 });
+
+/** What the first request of a thread would wait for; in a process that reads from S3, where nothing else starts threads early. */
+async function warmUp(): Promise<void> {
+  await warmRuntime();
+  await openS3().catch(() => undefined);
+}
 
 async function score(request: ScoringRequest): Promise<void> {
   try {
@@ -37,7 +53,7 @@ async function score(request: ScoringRequest): Promise<void> {
 
 /** A failure, such as too little memory for the model, is forgotten: the next request tries anew. */
 function createScorer(): Promise<RequestScorer> {
-  const created = RequestScorer.create(workerData as WorkerSetup);
+  const created = RequestScorer.create(setup!);
   created.catch(() => {
     scorer = undefined;
   });

@@ -5,6 +5,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
 import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import { takeSpareThread } from './spareThread.ts';
 import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
@@ -41,6 +42,11 @@ export class WorkerPool {
   constructor(size: number, setup: WorkerSetup) {
     this.size = size;
     this.#setup = { ...setup, model: sharedModel(setup.model) };
+    const spare = takeSpareThread();
+    if (spare === undefined) return;
+    // It opens its session while the first requests are planned.
+    spare.postMessage(this.#setup);
+    this.#idle.push(this.#adopt(spare));
   }
 
   /** Whether a file that has requests in flight may send one more: one more than there are threads. */
@@ -67,7 +73,11 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#live.size < this.size ? this.#start() : undefined);
+      const worker =
+        this.#idle.pop() ??
+        (this.#live.size < this.size
+          ? this.#adopt(new Worker(workerEntry(), { workerData: this.#setup }))
+          : undefined);
       if (worker === undefined) return;
       const pending = this.#waiting.shift()!;
       this.#running.set(worker, pending);
@@ -75,8 +85,7 @@ export class WorkerPool {
     }
   }
 
-  #start(): Worker {
-    const worker = new Worker(workerEntry(), { workerData: this.#setup });
+  #adopt(worker: Worker): Worker {
     this.#live.add(worker);
     let death: unknown;
     worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));

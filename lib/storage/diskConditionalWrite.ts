@@ -94,7 +94,7 @@ async function lock(path: string, uri: string): Promise<HeldLock> {
 
 async function lockNow(path: string, uri: string): Promise<HeldLock> {
   const lockPath = join(dirname(path), `.${basename(path)}.lock`);
-  const token = `${process.pid} ${randomUUID()}`;
+  const token = `${process.pid} ${await startOf(process.pid)} ${randomUUID()}`;
   // Written before it is linked: nobody finds a lock without its owner's name.
   const temporary = await writeTemporary(lockPath, Buffer.from(token));
   try {
@@ -110,8 +110,10 @@ async function lockNow(path: string, uri: string): Promise<HeldLock> {
     await rm(temporary, { force: true });
     forgetTemporary(temporary);
   }
-  const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
-  if (Number.isInteger(owner) && !isAlive(owner)) await rm(lockPath, { force: true });
+  const [owner, started] = (await readFile(lockPath, 'utf8').catch(() => '')).split(' ');
+  if (owner !== undefined && /^\d+$/.test(owner) && !(await isAlive(Number(owner), started!))) {
+    await rm(lockPath, { force: true });
+  }
   throw new StorageError('STORAGE_LOCKED', 'another writer holds the lock', {
     file: uri,
     expected: `the lock within ${LOCK_LIMIT_MILLIS / 1000} s`,
@@ -120,11 +122,25 @@ async function lockNow(path: string, uri: string): Promise<HeldLock> {
   });
 }
 
-function isAlive(processId: number): boolean {
+/**
+ * @param started as `startOf` gave it to the owner. Numbers of processes come again, in a container at its next start: another
+ * process of that number holds no lock
+ */
+async function isAlive(processId: number, started: string): Promise<boolean> {
   try {
     process.kill(processId, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  const now = await startOf(processId);
+  return now === UNKNOWN_START || !/^\d+$/.test(started) || now === started;
+}
+
+const UNKNOWN_START = '-';
+
+/** When a process began, in ticks since the system did; where there is no /proc, nobody knows. */
+async function startOf(processId: number): Promise<string> {
+  const stat = await readFile(`/proc/${processId}/stat`, 'utf8').catch(() => '');
+  // The 22nd field; the second one, a name in brackets, may hold anything.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? UNKNOWN_START;
 }

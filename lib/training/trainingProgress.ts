@@ -11,6 +11,8 @@ export interface TrainingProgress {
   readonly rowsPerSecond: number;
   readonly secondsLeft: number;
   readonly losses: PerTask<number>;
+  /** While masks are learned: the run's weights are dropped afterwards. */
+  readonly isLearningMasks?: boolean;
   /** Present right after a validation. */
   readonly validation?: Validation;
 }

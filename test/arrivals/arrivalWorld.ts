@@ -29,6 +29,9 @@ export class ArrivalWorld {
   /** Most runs that were at work on the partition at the same time. */
   mostAtOnce = 0;
   turn = 0;
+  /** Turns in which each round was written, from round 1 on. */
+  readonly written: number[] = [];
+  #onRead: (() => void) | undefined;
   readonly #random: RandomStream;
   readonly #deathShare: number;
   readonly #waiting: (() => void)[] = [];
@@ -43,7 +46,14 @@ export class ArrivalWorld {
 
   /** What `storageFor` gives: as much of a storage as arrivals use. */
   readonly storage = {
-    readVersioned: () => this.#request(() => this.#file),
+    readVersioned: () => {
+      const onRead = this.#onRead;
+      this.#onRead = undefined;
+      return this.#request(() => {
+        onRead?.();
+        return this.#file;
+      });
+    },
     createIfAbsent: (_: string, bytes: Uint8Array) =>
       this.#request(() => (this.#file === undefined ? this.#write(bytes) : undefined)),
     replaceIfVersion: (_: string, bytes: Uint8Array, version: string) =>
@@ -68,11 +78,16 @@ export class ArrivalWorld {
       return 'running' as const;
     });
 
-  /** A message that a shard has landed, delivered until it is taken. @returns the turn in which it first was */
+  /** A message that a shard has landed, delivered until it is taken. @returns the turn in which it has first read the document */
   async notice(): Promise<number> {
     await this.#turn();
-    const begun = this.turn;
-    await this.#untilAlive(() => noticeArrival(PLACE, { waitSeconds: WAIT_SECONDS, start: this.start }));
+    let begun = Number.POSITIVE_INFINITY;
+    await this.#untilAlive(() => {
+      this.#onRead = () => {
+        begun = Math.min(begun, this.turn);
+      };
+      return noticeArrival(PLACE, { waitSeconds: WAIT_SECONDS, start: this.start });
+    });
     return begun;
   }
 
@@ -160,6 +175,8 @@ export class ArrivalWorld {
   #write(bytes: Uint8Array): string {
     const version = String(++this.#versions);
     this.#file = { bytes, version };
+    const { round } = this.document as { round: number };
+    if (round > this.written.length) this.written.push(this.turn);
     return version;
   }
 }

@@ -8,6 +8,9 @@ import { ArrivalWorld } from './arrivalWorld.ts';
 // Notices, runs and finishes that race and are killed anywhere, in orders drawn at random.
 vi.mock('../../lib/storage/openStorage.ts');
 
+/** Drawn anew each time; what fails is printed with it. `NCS4CVR_SEED` tries one again. */
+const SEED = Number(process.env.NCS4CVR_SEED ?? Date.now() % 2 ** 31);
+
 const cases = fc.record({
   seed: fc.nat(),
   /** How many notices, and in how many waves. */
@@ -32,9 +35,13 @@ it('every notice is followed by a plan that begins after it, and one run at a ti
       // Nothing is owed and nothing runs: the next notice would start at once.
       expect(world.document).toMatchObject({ isRunning: false, isPending: false });
       expect(world.runs.map(({ round }) => round)).toEqual(world.runs.map((_, index) => index + 1));
-      // A wave needs two runs at most: the one on its way may have planned already.
-      if (deathPercent === 0) expect(world.runs.length).toBeLessThanOrEqual(2 * waves);
+      // No run is for nobody: some notice has begun since the round before was written. Who dies may begin twice.
+      if (deathPercent > 0) return;
+      for (const [index, turn] of world.written.entries()) {
+        const since = world.written[index - 1] ?? 0;
+        expect(begun.some((notice) => notice >= since && notice < turn)).toBe(true);
+      }
     }),
-    { numRuns: 400 },
+    { numRuns: 400, seed: SEED },
   );
 });

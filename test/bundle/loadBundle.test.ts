@@ -315,6 +315,12 @@ describe('the manifest', () => {
     );
     expect(code).toBe('BUNDLE_MANIFEST_INVALID');
     expect(problems).toEqual(['contract.tables.lonely: no feature uses this table']);
+    const nowhere = copied((copy) =>
+      changeManifest(copy, ({ contract }) => {
+        contract.features.find(({ kind }) => kind === 'list')!.table = 'nowhere';
+      }),
+    );
+    expect((await refusal(nowhere)).code).toBe('BUNDLE_MANIFEST_INVALID');
   });
 });
 

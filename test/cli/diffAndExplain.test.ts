@@ -73,7 +73,7 @@ describe('operators', () => {
     const { exitCode, stdout } = await run('--shadow', candidate, '--group', 'hour');
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
-      /^in the shadow, dt=2024-03-08: published, 2 parts scored, 400 rows of tiny-2, generation 1$/m,
+      /^dt=2024-03-08: in the shadow, 2 parts scored, 400 rows of tiny-2, generation 1$/m,
     );
     const [, root] = /^scored below (\S+); in (\S+) nothing was published$/m.exec(stdout)!;
     expect(stdout).toMatch(/^from +tiny-1 .*\nto +tiny-2 /m);
@@ -84,6 +84,14 @@ describe('operators', () => {
     expect(added.filter((name) => !name.startsWith('_shadow/') && !name.startsWith('plans/'))).toEqual([]);
     const status = await runMain('status', '--scores', scores);
     expect(status.stdout).not.toContain('tiny-2');
+    // Asked for the shadow's root itself, nobody may take it for what readers see.
+    const inShadow = await runMain('status', '--scores', root!);
+    expect(inShadow.stdout).toMatch(/^of shadow runs, which no reader sees:\ndt=2024-03-08 {2}tiny-2 /);
+    const shadowJob = join(folder, 'shadow-job.json');
+    writeFileSync(shadowJob, JSON.stringify({ input, scores: root, model: candidate }));
+    const states = await runMain('status', '--job', shadowJob);
+    expect(states.stdout).toMatch(/^dt=2024-03-08 {2}shadowed {2}400 rows of tiny-2/m);
+    expect(states.stdout).not.toContain('published');
     // Each as `score` gives it.
     expect(isDeepStrictEqual(await publishedBits(day), await scored(live, day))).toBe(true);
     const shadow = await runMain('resolve', '--scores', root!, '--partition', day);

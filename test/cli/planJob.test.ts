@@ -132,6 +132,21 @@ describe('plan with a job', () => {
   });
 });
 
+describe('the memory that a model takes', () => {
+  it('is said; a model that a function could not hold is refused, by the job or by the command', async () => {
+    const input = inputOf('dt=2024-03-04/a');
+    const { document } = await plan(input, {});
+    const { modelMegabytes } = document;
+    expect(modelMegabytes).toBeGreaterThan(100);
+    expect((await plan(input, { memoryMegabytes: 1769 })).exitCode).toBe(0);
+    const refused = await plan(input, { memoryMegabytes: 128 });
+    expect(refused).toMatchObject({ exitCode: 1 });
+    expect(refused.stderr).toMatch(/^error: PLAN_MODEL_TOO_LARGE: .*expected at most 128 MB/);
+    expect((await plan(input, { memoryMegabytes: 128 }, '--memory', '1769')).exitCode).toBe(0);
+    expect((await plan(input, {}, '--memory', '128')).stderr).toContain('PLAN_MODEL_TOO_LARGE');
+  });
+});
+
 describe.skipIf(!hasSharedData)('nights that went wrong', () => {
   let nightsModel: string;
   beforeAll(async () => {

@@ -18,17 +18,18 @@ function reportOf(error: unknown, verbose = false): string {
 }
 
 describe('the report of an error', () => {
-  it('says that the same command may succeed when the error may pass', () => {
+  it('says that the same command may succeed when the error may pass, and what to do', () => {
     const error = new Ncs4cvrError('STORAGE_LOCKED', 'another writer holds the lock', { retryable: true });
     expect(reportOf(error)).toBe(
-      'error: STORAGE_LOCKED: another writer holds the lock\nthis may pass: try the same command again\n',
+      'error: STORAGE_LOCKED: another writer holds the lock\nthis may pass: try the same command again\n' +
+        'what to do: run again; remove the .lock file if no such process is left\n',
     );
   });
 
   it.each([new Ncs4cvrError('STORAGE_FULL', 'the disk is full'), new Error('a bug'), 'a string'])(
     'promises nothing of %s',
     (error) => {
-      expect(reportOf(error)).toMatch(/^error: [^\n]+\n$/);
+      expect(reportOf(error)).toMatch(/^error: [^\n]+\n(what to do: [^\n]+\n)?$/);
     },
   );
 

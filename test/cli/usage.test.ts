@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { remedyOf } from '../../lib/cli/remedies.ts';
 import { runCli } from '../../lib/cli/runCli.ts';
 import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/terminal.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { type FinishedRun, mainScript, run, runMain } from './runMain.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -32,9 +35,6 @@ const documentation = ['README.md', 'docs/operations.md'].map((file) =>
 );
 
 const COMMANDS = await definedCommands();
-/** Commands whose output is text for people only. */
-const WITHOUT_JSON = ['inspect', 'release', 'rollback', 'gc'];
-
 /** Runs a command line in this process: a help text doesn't need a process of its own. */
 async function runHere(...args: readonly string[]): Promise<FinishedRun> {
   const output = { stdout: '', stderr: '' };
@@ -89,6 +89,11 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
     /expected 4 to 64 lower-case hex digits/,
   ],
   'an unknown option': [['inspect', 'x', '--fast'], /unknown option '--fast'/],
+  'an option that is nearly one, before those that are missing': [
+    ['score', '--modle', 'm'],
+    /unknown option '--modle'\n\(Did you mean --model\?\)/,
+  ],
+  'an option in another case': [['score', '--Model', 'm'], /\(Did you mean --model\?\)/],
   'a missing option': [['score', '--model', 'm', '--input', 'i'], /'--output <uri>' not specified/],
   'scores of nothing': [['score', '--model', 'm', '--output', 'o'], /either --input or --files is needed/],
   'scores of a folder and a list': [
@@ -135,7 +140,7 @@ describe('help', () => {
     expect(COMMANDS.length).toBeGreaterThan(10);
     expect(listedCommands(stdout).sort()).toEqual([...COMMANDS].sort());
     expect(stdout).toContain(
-      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage; of `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
+      'Exit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage;\nof `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     );
   });
 
@@ -145,7 +150,9 @@ describe('help', () => {
     expect(stdout).toContain(`Usage: ncs4cvr ${command} `);
     expect(stdout).toContain('--verbose');
     expect(stdout).toContain('Exit codes:');
-    expect(stdout.includes('--json')).toBe(!WITHOUT_JSON.includes(command));
+    expect(stdout).toContain('--json');
+    expect(stdout).toContain('--quiet');
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     if (command === 'score' || command === 'evaluate') expect(stdout).toMatch(/--workers <n> .*default: \d+/);
   });
 
@@ -191,6 +198,112 @@ describe('wrong usage ends with exit code 2 and says why on stderr', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toMatch(says);
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('--json', () => {
+  test('prints wrong usage as an object too', async () => {
+    const { exitCode, stdout } = await runHere('score', '--modle', 'm', '--json');
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'USAGE', message: "unknown option '--modle'\n(Did you mean --model?)" },
+    });
+  });
+
+  test('prints an error as an object with its code, place, and what to do', async () => {
+    const { exitCode, stdout, stderr } = await runHere('status', '--scores', '/nowhere/at/all', '--json');
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        code: 'PUBLISH_NO_ROOT',
+        message: expect.stringContaining('PUBLISH_NO_ROOT'),
+        file: '/nowhere/at/all',
+        expected: expect.any(String),
+        found: expect.any(String),
+        retryable: false,
+        remedy: 'correct it',
+      },
+    });
+    expect(stderr).toContain('what to do: correct it');
+  });
+
+  test('prints every problem of a document by itself', async () => {
+    const config = join(temporaryFolder(), 'bad.json');
+    writeFileSync(config, '{"labels": {"click": 3}}');
+    const { stdout } = await runHere('train', config, '--data', 'd', '--output', 'o', '--json');
+    const { error } = JSON.parse(stdout);
+    expect(error.code).toBe('TRAINING_CONFIG_INVALID');
+    expect(error.problems.length).toBeGreaterThan(2);
+  });
+});
+
+describe('doctor', () => {
+  test('looks at the machine and what it is given, and fails when one of them will not do', async () => {
+    const { exitCode, stdout } = await runHere(
+      'doctor',
+      '--input',
+      '/nowhere',
+      '--scores',
+      temporaryFolder(),
+      '--json',
+    );
+    expect(exitCode).toBe(1);
+    const { findings } = JSON.parse(stdout);
+    const states = Object.fromEntries(findings.map(({ check, state }: never) => [check, state]));
+    expect(states).toMatchObject({
+      Node: 'ok',
+      'ONNX Runtime': 'ok',
+      'Parquet decoder': 'ok',
+      input: 'failed',
+      scores: expect.stringMatching(/ok|warning/),
+    });
+    expect(findings.find(({ check }: { check: string }) => check === 'input').found).toContain(
+      'STORAGE_NOT_FOUND',
+    );
+  });
+
+  test('makes no scores root that is not there', async () => {
+    const root = join(temporaryFolder(), 'not', 'yet');
+    const { exitCode } = await runHere('doctor', '--scores', root);
+    expect(exitCode).toBe(0);
+    expect(existsSync(root)).toBe(false);
+  });
+
+  test('finds a root that can never be written to', async () => {
+    const { exitCode, stdout } = await runHere('doctor', '--scores', join(repository, 'README.md', 'scores'));
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^scores +FAILED/m);
+  });
+});
+
+describe('completion', () => {
+  test('in bash knows every command and the options of each', async () => {
+    const { stdout } = await runHere('completion', 'bash');
+    const complete = async (...words: string[]) => {
+      const script = `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _ncs4cvr; echo "\${COMPREPLY[@]}"`;
+      return (await run('bash', ['-c', script])).stdout.trim().split(' ');
+    };
+    expect((await complete('ncs4cvr', '')).sort()).toEqual([...COMMANDS, 'help'].sort());
+    expect(await complete('ncs4cvr', 'score', '--mo')).toEqual(['--model']);
+  });
+
+  test.each(['zsh', 'fish'])('in %s names every command', async (shell) => {
+    const { exitCode, stdout } = await runHere('completion', shell);
+    expect(exitCode).toBe(0);
+    for (const command of COMMANDS) expect(stdout).toContain(command);
+  });
+});
+
+describe('what to do about an error', () => {
+  test('stands in the manual for its code, and is told without markup', () => {
+    expect(remedyOf('STORAGE_FULL')).toBe('make room and run again');
+    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe('see Gates (docs/operations.md)');
+    expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
+  });
+
+  test('is left out where the manual only points at the message, or knows nothing', () => {
+    expect(remedyOf('STORAGE_NOT_FOUND')).toBeUndefined();
+    expect(remedyOf('NO_SUCH_CODE')).toBeUndefined();
   });
 });
 

@@ -1,3 +1,5 @@
+import type { Html } from '../../lib/page/html.ts';
+
 /** What stands in a chart's SVG, read back by its own axes. Lengths in the SVG's pixels, from its upper left corner. */
 export interface Chart {
   readonly width: number;
@@ -27,8 +29,19 @@ export interface Chart {
 
 const NUMBER = '(-?[\\d.]+)';
 
-export function readChart(svg: string): Chart {
-  const [, width, height] = svg.match(new RegExp(`^<svg width="${NUMBER}" height="${NUMBER}"`))!;
+/** A label's number; per cent are hundredths. */
+function numberOf(text: string): number {
+  return text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+}
+
+/** The drawings of a figure. */
+export function drawingOf({ text }: Html, kind: 'desk' | 'phone' = 'desk'): string {
+  return new RegExp(`<div class="${kind}">(<svg .*?</svg>)`, 's').exec(text)![1]!;
+}
+
+export function readChart(figure: Html, kind: 'desk' | 'phone' = 'desk'): Chart {
+  const svg = drawingOf(figure, kind);
+  const [, width, height] = svg.match(new RegExp(`^<svg [^>]*viewBox="0 0 ${NUMBER} ${NUMBER}"`))!;
   const all = (pattern: string) => [...svg.matchAll(new RegExp(pattern, 'g'))];
   const labels = all(`<text ([^>]*)transform="translate\\(${NUMBER} ${NUMBER}\\)"[^>]*>([^<]*)</text>`).map(
     ([, attributes, x, y, text]) => ({
@@ -36,7 +49,7 @@ export function readChart(svg: string): Chart {
       y: Number(y),
       text: text!,
       isLeft: attributes!.includes('text-anchor="end"'),
-      isBelow: attributes!.includes('text-anchor="middle"') && Number.isFinite(Number(text)),
+      isBelow: attributes!.includes('text-anchor="middle"') && Number.isFinite(numberOf(text!)),
     }),
   );
   const atLeft = labels.filter(({ isLeft }) => isLeft);
@@ -65,9 +78,9 @@ export function readChart(svg: string): Chart {
       `<path d="M1 0A[^>]*transform="matrix\\([^,]*,0,0,[^,]*,${NUMBER},${NUMBER}\\)"[^>]*ecmeta_series_index="(\\d)"`,
     ).map(([, x, y, series]) => ({ x: Number(x), y: Number(y), series: Number(series) })),
     valueAt: scaleOf(
-      labels.filter(({ isBelow }) => isBelow).map(({ x, text }) => ({ at: x, value: Number(text) })),
+      labels.filter(({ isBelow }) => isBelow).map(({ x, text }) => ({ at: x, value: numberOf(text) })),
     ),
-    heightAt: scaleOf(atLeft.map(({ y, text }) => ({ at: y, value: Number(text) }))),
+    heightAt: scaleOf(atLeft.map(({ y, text }) => ({ at: y, value: numberOf(text) }))),
     rowAt: (y) =>
       atLeft.reduce((best, label) => (Math.abs(label.y - y) < Math.abs(best.y - y) ? label : best)).text,
   };

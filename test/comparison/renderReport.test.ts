@@ -24,6 +24,9 @@ function arm(mean: number, isMasked: boolean): ArmSummary {
   };
 }
 
+const desks = (page: string) =>
+  [...page.matchAll(/<div class="desk">(<svg .*?<\/svg>)/gs)].map(([, svg]) => svg!);
+
 const difference = { mean: 0.0123, low: -0.0011, high: 0.0234, values: [0.0123] };
 const document: ComparisonDocument = {
   ...{
@@ -56,15 +59,16 @@ describe('the report', () => {
     for (const text of ['ncs (reference)', 'other', ...METRIC_NAMES, '0.7583', '12,345', '678', '91,011']) {
       expect(html, text).toContain(text);
     }
-    expect(html).toContain('+0.0123 [−0.0011, +0.0234]');
-    expect(html).toContain('<b>0.7583 ± 0.0012</b>');
+    expect(html).toContain('+0.0123 <span class="break">[−0.0011, +0.0234]</span>');
+    expect(html).toContain('<b>0.7583 <span class="break">± 0.0012</span></b>');
     expect(html).not.toContain('<b>0.7411');
   });
 
   it('draws a chart a paired metric, two learning curves, and one for every arm with masks', () => {
-    expect(html.match(/<svg /g)).toHaveLength(PAIRED_METRIC_NAMES.length + 2 + 1);
+    expect(html.match(/<div class="desk"><svg /g)).toHaveLength(PAIRED_METRIC_NAMES.length + 2 + 1);
+    expect(html.match(/<div class="phone"><svg /g)).toHaveLength(PAIRED_METRIC_NAMES.length + 2 + 1);
     expect(html.match(/<figcaption>/g)).toHaveLength(PAIRED_METRIC_NAMES.length + 2 + 1);
-    expect(html).toContain('CVR only');
+    expect(html).toContain('conversion only');
   });
 
   it('says what was compared: data, days, rows, label and seeds, and what the numbers are', () => {
@@ -74,7 +78,7 @@ describe('the report', () => {
     const several = renderReport({ ...document, seeds: [1, 2, 3], reportRows: 12, reportClicks: 3456 });
     expect(several).toContain('Seeds: 1, 2, 3.');
     expect(several).toContain('12 impressions, 3,456 clicks');
-    const titles = [...text.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+    const titles = [...text.matchAll(/<h2 id=".*?">(.*?)<\/h2>/g)].map(([, title]) => title);
     expect(titles).toEqual(['Metrics', 'Differences from the reference', 'Learning curves', 'Connections']);
     expect(html).toMatch(/^<!doctype html>\n<html lang="en"><head><meta charset="utf-8">/);
   });
@@ -91,7 +95,7 @@ describe('the report', () => {
       'Conversion AUC on clicked validation rows by optimiser step.',
       'Connections of ncs by use, as shares of each layer.',
     ]);
-    const svgs = html.match(/<svg .*?<\/svg>/gs)!;
+    const svgs = desks(html);
     for (const [index, metric] of PAIRED_METRIC_NAMES.entries()) {
       expect(svgs[index]).toContain(`${metric}: ncs minus arm`);
     }
@@ -99,8 +103,8 @@ describe('the report', () => {
     const [run] = document.arms.ncs!.runs;
     const curve = [...run!.curve, { step: 3, epoch: 0, clickAuc: null, conversionAuc: 0.6 }];
     const arms = { ...document.arms, ncs: { ...document.arms.ncs!, runs: [{ ...run!, curve }] } };
-    const curves = renderReport({ ...document, arms }).match(/<svg .*?<\/svg>/gs)!;
-    const marks = curves.map((svg) => svg.match(/matrix\(2,0,0,2/g)?.length ?? 0);
+    const curves = desks(renderReport({ ...document, arms }));
+    const marks = curves.map((svg) => svg.match(/matrix\(2.5,0,0,2.5/g)?.length ?? 0);
     expect(marks.slice(PAIRED_METRIC_NAMES.length, -1)).toEqual([4, 1]);
   });
 
@@ -133,11 +137,13 @@ describe('the report', () => {
       'a<b': { ...document.arms.ncs!, runs },
       ncs: document.arms.ncs!,
     };
-    const connections = renderReport({ ...document, arms }).split('<h2>Connections</h2>')[1]!;
+    const connections = renderReport({ ...document, arms }).split(
+      '<h2 id="connections">Connections</h2>',
+    )[1]!;
     const names = [...connections.matchAll(/<h3>(.*?)<\/h3>/g)].map(([, name]) => name);
     expect(names).toEqual(['a&#60;b', 'ncs']);
-    const rows = [...connections.matchAll(/<tr>(<td>.*?)<\/tr>/g)].map(([, row]) =>
-      [...row!.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell),
+    const rows = [...connections.matchAll(/<tr role="row">(<th role="rowheader".*?)<\/tr>/g)].map(([, row]) =>
+      [...row!.matchAll(/<t[hd] .*?>(.*?)<\/t[hd]>/g)].map(([, cell]) => cell),
     );
     expect(rows).toEqual([
       ['0 (4 x 5)', '5', '4', '7', '4', '0.521', '0.356', '0.250'],
@@ -146,21 +152,26 @@ describe('the report', () => {
     ]);
     // The charts are of the same numbers: 5 of 20 shared, and 4 of 20 dead.
     const bars = [
-      ...connections.matchAll(/l([\d.]+) 0l0 [^>]*ecmeta_series_index="([03])"[^>]*type="chart"/g),
+      ...desks(connections)[0]!.matchAll(/l([\d.]+) 0l0 [^>]*ecmeta_series_index="([03])"[^>]*type="chart"/g),
     ];
-    const [layer0] = bars.map(([, width]) => Number(width)).slice(1);
-    expect(layer0! / 770).toBeCloseTo(5 / 20, 2);
+    const [layer0] = bars.map(([, width]) => Number(width));
+    expect(layer0! / 826).toBeCloseTo(5 / 20, 2);
   });
 
   it('keeps every interval of the paired charts on the page, wider than the means or not', () => {
     const wide = { mean: 0.001, low: -0.02, high: 0.02, values: [0.001] };
     const paired = Object.fromEntries(PAIRED_METRIC_NAMES.map((metric) => [metric, wide]));
     const page = renderReport({ ...document, paired: { other: paired } } as unknown as ComparisonDocument);
-    const bars = [...page.matchAll(/<path d="M([-\d.]+) [-\d.]+L([-\d.]+) [-\d.]+"[^>]*stroke="#4677b8"/g)];
+    const drawn = desks(page).join('');
+    const bars = [
+      ...drawn.matchAll(
+        /<path d="M([-\d.]+) [-\d.]+L([-\d.]+) [-\d.]+"[^>]*stroke="var\(--series-1\)" stroke-width="3"/g,
+      ),
+    ];
     expect(bars).toHaveLength(PAIRED_METRIC_NAMES.length);
     for (const [, from, to] of bars) {
-      expect(Number(from)).toBeGreaterThanOrEqual(180);
-      expect(Number(to)).toBeLessThanOrEqual(920);
+      expect(Number(from)).toBeGreaterThanOrEqual(200);
+      expect(Number(to)).toBeLessThanOrEqual(976);
       expect(Number(to) - Number(from)).toBeGreaterThan(200);
     }
   });

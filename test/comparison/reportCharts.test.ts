@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparisonDocument, LayerConnections } from '../../lib/comparison/comparisonDocument.ts';
 import { connectionChart, curveChart, pairedChart } from '../../lib/comparison/reportCharts.ts';
-import { type Chart, readChart } from './readChart.ts';
+import type { Html } from '../../lib/page/html.ts';
+import { type Chart, drawingOf, readChart } from './readChart.ts';
 
 /** To the pixel, on an axis whose ends are labelled. */
 const PIXELS = 1;
@@ -26,6 +27,16 @@ function expectEverythingInside({ width, height, texts, lines, bars, dots }: Cha
 function expectRoomForLabelsAtTheLeft({ texts }: Chart, longest: string): void {
   const label = texts.find(({ text }) => text === longest)!;
   expect(label.x).toBeGreaterThan(7 * longest.length);
+}
+
+/** Names beside a drawing, with how their lines or areas look. */
+function legendOf({ text }: Html) {
+  const list = /<ul class="legend">(.*?)<\/ul>/s.exec(text)![1]!;
+  return [...list.matchAll(/<li>(<svg .*?<\/svg>)(.*?)<\/li>/g)].map(([, swatch, name]) => ({
+    name: name!,
+    colour: /(?:stroke|fill)="(.*?)"/.exec(swatch!)![1]!,
+    isBroken: /stroke-dasharray="(?!none)/.test(swatch!),
+  }));
 }
 
 describe('the chart of differences', () => {
@@ -110,7 +121,7 @@ describe('the chart of learning curves', () => {
   };
   const document = { arms } as unknown as ComparisonDocument;
   const curvesOf = (metric: 'clickAuc' | 'conversionAuc') => {
-    const chart = readChart(curveChart(document, metric));
+    const chart = readChart(curveChart(document, metric, 'AUC by step.'));
     const curves = chart.lines.filter(({ tag }) => tag.includes('stroke-linejoin="bevel"'));
     return {
       chart,
@@ -166,26 +177,35 @@ describe('the chart of learning curves', () => {
   it('names its lines and axes, in AUCs of three digits, and keeps everything on the picture', () => {
     const { chart } = curvesOf('clickAuc');
     const texts = chart.texts.map(({ text }) => text);
-    expect(texts).toEqual(expect.arrayContaining(['ncs', 'mmoe', 'optimiser steps']));
-    expect(texts.indexOf('ncs')).toBeLessThan(texts.indexOf('mmoe'));
+    expect(texts).toEqual(expect.arrayContaining(['optimiser steps']));
+    expect(legendOf(curveChart(document, 'clickAuc', 'AUC by step.')).map(({ name }) => name)).toEqual([
+      'ncs',
+      'mmoe',
+    ]);
     expect(texts.filter((text) => /^0\.\d{3}$/.test(text)).length).toBeGreaterThan(2);
     expectEverythingInside(chart);
     // Curves differ by hundredths: the axis doesn't begin at 0.
     expect(chart.heightAt(chart.height)).toBeGreaterThan(0.3);
-    const highest = Math.min(...chart.dots.map(({ y }) => y));
-    expect(chart.texts.find(({ text }) => text === 'ncs')!.y).toBeLessThan(highest);
   });
 
-  it('has room for the names of all arms above the curves', () => {
+  it('names all arms beside the drawing, each by a line that no other has, and draws them so', () => {
     const many = Object.fromEntries(
       Array.from({ length: 16 }, (_, i) => [`ncs-shared-embedding-${i}`, arms.mmoe]),
     );
-    const chart = readChart(curveChart({ arms: many } as unknown as ComparisonDocument, 'clickAuc'));
-    const names = chart.texts.filter(({ text }) => text.startsWith('ncs-shared'));
-    expect(names).toHaveLength(16);
-    const highest = Math.min(...chart.dots.map(({ y }) => y));
-    for (const { y } of names) expect(y).toBeLessThan(highest);
+    const figure = curveChart({ arms: many } as unknown as ComparisonDocument, 'clickAuc', 'AUC by step.');
+    const legend = legendOf(figure);
+    expect(legend.map(({ name }) => name)).toEqual(Object.keys(many));
+    expect(new Set(legend.map(({ colour, isBroken }) => `${colour} ${isBroken}`)).size).toBe(16);
+    const chart = readChart(figure);
+    const curves = chart.lines.filter(({ tag }) => tag.includes('stroke-linejoin="bevel"'));
+    expect(
+      curves.map(({ tag }) => ({
+        colour: /stroke="(.*?)"/.exec(tag)![1],
+        isBroken: tag.includes('stroke-dasharray'),
+      })),
+    ).toEqual(legend.map(({ colour, isBroken }) => ({ colour, isBroken })));
     expectEverythingInside(chart);
+    expectEverythingInside(readChart(figure, 'phone'));
   });
 });
 
@@ -197,7 +217,7 @@ describe('the chart of connections', () => {
       ...{ shared, clickOnly, conversionOnly, dead },
     } as unknown as LayerConnections;
   };
-  const chart = readChart(connectionChart([layer(0, [8, 5, 4, 3]), layer(1, [4, 8, 12, 16])]));
+  const chart = readChart(connectionChart('ncs', [layer(0, [8, 5, 4, 3]), layer(1, [4, 8, 12, 16])]));
 
   it('has a bar for each layer, the first at the top, divided by use from 0 to 1', () => {
     const rows = new Map<string, (readonly [number, number, number])[]>();
@@ -225,33 +245,27 @@ describe('the chart of connections', () => {
     expect(chart.valueAt(Math.max(...chart.bars.map(({ left, width }) => left + width)))).toBeCloseTo(1, 6);
   });
 
-  it('names the uses in the order of the bars, in the colours of the bars, above them', () => {
-    const svg = connectionChart([layer(0, [8, 5, 4, 3])]);
-    const colours = (type: string) =>
-      [0, 1, 2, 3].map(
-        (series) =>
-          svg.match(
-            new RegExp(
-              `fill="(#[0-9a-f]{6})" ecmeta_series_index="${series}" ecmeta_data_index="\\d" ecmeta_ssr_type="${type}"`,
-            ),
-          )?.[1],
-      );
-    expect(colours('legend')).toEqual(colours('chart'));
-    expect(colours('chart')).not.toContain(undefined);
-    expect(new Set(colours('chart')).size).toBe(4);
-    const names = ['shared', 'CTR only', 'CVR only', 'dead'];
-    const found = chart.texts.filter(({ text }) => names.includes(text));
-    expect(found.map(({ text }) => text)).toEqual(names);
-    expect(found.map(({ x }) => x)).toEqual(found.map(({ x }) => x).toSorted((a, b) => a - b));
-    for (const { y } of found)
-      expect(y).toBeLessThan(Math.min(...chart.bars.map(({ middle }) => middle)) - 10);
+  it('names the uses in the order of the bars, in the colours of the bars, above the drawing', () => {
+    const figure = connectionChart('ncs', [layer(0, [8, 5, 4, 3])]);
+    const svg = drawingOf(figure);
+    const colours = [0, 1, 2, 3].map(
+      (series) => svg.match(new RegExp(`fill="([^"]*)" ecmeta_series_index="${series}"`))?.[1],
+    );
+    expect(new Set(colours).size).toBe(4);
+    expect(legendOf(figure).map(({ name, colour }) => [name, colour])).toEqual(
+      ['shared', 'click only', 'conversion only', 'dead'].map((name, series) => [name, colours[series]]),
+    );
+    expect(figure.text.indexOf('class="legend"')).toBeLessThan(figure.text.indexOf('class="desk"'));
   });
 
   it('keeps everything on the picture, and grows with the number of layers', () => {
     expectEverythingInside(chart);
     expectRoomForLabelsAtTheLeft(chart, 'layer 1 (4 x 10)');
     const deep = readChart(
-      connectionChart(Array.from({ length: 8 }, (_, index) => layer(index, [4, 8, 12, 16]))),
+      connectionChart(
+        'ncs',
+        Array.from({ length: 8 }, (_, index) => layer(index, [4, 8, 12, 16])),
+      ),
     );
     expectEverythingInside(deep);
     const middles = [...new Set(deep.bars.map(({ middle }) => middle))].sort((a, b) => a - b);
@@ -277,16 +291,16 @@ describe('every chart', () => {
     conversionOnly: 1,
     dead: 1,
   };
-  const charts: readonly [string, () => string][] = [
+  const charts: readonly [string, () => Html][] = [
     ['of differences', () => pairedChart(document, 'click.auc')],
-    ['of learning curves', () => curveChart(document, 'clickAuc')],
-    ['of connections', () => connectionChart([layer as unknown as LayerConnections])],
+    ['of learning curves', () => curveChart(document, 'clickAuc', 'AUC by step.')],
+    ['of connections', () => connectionChart('ncs', [layer as unknown as LayerConnections])],
   ];
 
   it.each(charts)(
     'is one piece of SVG that neither moves nor needs a font of its own: %s',
     (_title, draw) => {
-      const svg = draw();
+      const svg = drawingOf(draw());
       expect(svg).toMatch(/^<svg .*<\/svg>\s*$/s);
       expect(svg).not.toMatch(/<animate|@keyframes|animation/);
       const fonts = svg.match(/font-family:[^;]*/g) ?? [];
@@ -294,16 +308,23 @@ describe('every chart', () => {
     },
   );
 
-  it.each(charts)('is drawn in colours that there are: %s', (_title, draw) => {
-    const colours = [...draw().matchAll(/(?:fill|stroke)="(.*?)"/g)].map(([, colour]) => colour);
-    expect(colours.length).toBeGreaterThan(5);
-    for (const colour of colours)
-      expect(colour).toMatch(/^(none|#[0-9a-f]{3}|#[0-9a-f]{6}|rgba?\([\d,.]+\))$/);
-  });
+  it.each(charts)(
+    'is drawn in the colours of the page alone, which follow light and dark: %s',
+    (_title, draw) => {
+      for (const kind of ['desk', 'phone'] as const) {
+        // What cuts a drawing off at its axes has a colour that nobody sees.
+        const drawing = drawingOf(draw(), kind).replaceAll(/<clipPath.*?<\/clipPath>/gs, '');
+        const colours = [...drawing.matchAll(/(?:fill|stroke)="(.*?)"/g)].map(([, colour]) => colour);
+        expect(colours.length).toBeGreaterThan(5);
+        for (const colour of colours)
+          expect(colour).toMatch(/^(none|transparent|var\(--(ink|muted|line|none|surface|series-[1-8])\))$/);
+      }
+    },
+  );
 
   it.each([
     ['click.auc: ncs minus arm', () => pairedChart(document, 'click.auc')],
-    ['optimiser steps', () => curveChart(document, 'clickAuc')],
+    ['optimiser steps', () => curveChart(document, 'clickAuc', 'AUC by step.')],
   ] as const)('has the title of its axis below the middle of it: %s', (title, draw) => {
     const { texts, lines, height } = readChart(draw());
     const { x, y } = texts.find(({ text }) => text === title)!;

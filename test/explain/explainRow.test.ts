@@ -16,7 +16,7 @@ import { writeManifest } from '../../lib/publish/manifest.ts';
 import { below } from '../../lib/publish/outputLayout.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import type { FunnelRow } from '../fixtures/tinyFunnel.ts';
+import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   expectedBits,
@@ -240,6 +240,29 @@ describe('an explained row', () => {
     expect(await findShardRow(part, place.inputUri, elsewhere, () => ['impression_id'])).toMatchObject({
       gone: expect.stringMatching(/none of the 120 rows/),
     });
+  });
+
+  it("is explained beside rows that were left out, since their values can't be decoded", async () => {
+    const damaged = freshPlace(join(folder, 'damaged'));
+    const [mark, invalid] = ['mark of text', Buffer.from('706\xffof t', 'latin1')];
+    const rows = first.slice(0, 150).map((row, index) => ({
+      ...row,
+      ...(index === 3 ? { device: mark } : {}),
+      ...(index === 70 ? { request: mark } : {}),
+    }));
+    const bytes = Buffer.from(funnelShard(rows, 60));
+    for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1)) invalid.copy(bytes, at);
+    await writeWhole(joinUri(damaged.inputUri, 'a.parquet'), bytes);
+    const badRows = { deadLetter: { maxRows: 5, maxShare: 1 } };
+    await run(damaged, model, { badRows, targetRows: 1_000 });
+    // In the same row groups, and in the next one, at another place than they have in the part.
+    for (const index of [0, 4, 59, 69, 71, 149]) {
+      expect((await explain(damaged, rows[index]!)).source, String(index)).toMatchObject({
+        isSame: true,
+        shard: { rowGroup: Math.floor(index / 60), row: index % 60 },
+      });
+    }
+    await expect(explain(damaged, rows[70]!)).rejects.toMatchObject({ code: 'EXPLAIN_NO_ROW' });
   });
 
   it('is the first of those whose keys repeat, each at its own place', async () => {

@@ -1,8 +1,10 @@
 import {
   type Data,
   type DataType,
+  Dictionary,
   Field,
   Float64,
+  Int32,
   Int64,
   List,
   makeData,
@@ -10,6 +12,7 @@ import {
   Schema,
   Struct,
   Utf8,
+  Vector,
   vectorFromArray,
 } from 'apache-arrow';
 
@@ -51,6 +54,34 @@ export function int64Lists(values: readonly (readonly (bigint | number | null)[]
 
 export function stringLists(values: readonly (readonly (string | null)[] | null)[]): Data {
   return columnOf(listOf(new Utf8()), values);
+}
+
+/** The same column, or that of the same lists, as indices of its distinct values, the last one first. */
+export function indexed(column: Data): Data {
+  if (column.type instanceof List) {
+    const child = indexed(column.children[0]!);
+    const { length, nullCount, nullBitmap, valueOffsets, offset } = column;
+    const type = listOf(child.type as DataType);
+    return makeData({ type, length, nullCount, nullBitmap, valueOffsets, offset, child });
+  }
+  const values = [...new Vector([column])] as (string | number | bigint | null)[];
+  const distinct = [...new Set(values.filter((value) => value !== null))].reverse();
+  const placeOf = new Map<unknown, number>(distinct.map((value, place) => [value, place]));
+  // One at least, so that a null has an index.
+  const dictionary = vectorFromArray(distinct.length === 0 ? [null] : distinct, column.type);
+  return makeData({
+    type: new Dictionary(column.type as DataType, new Int32()),
+    length: values.length,
+    nullCount: values.filter((value) => value === null).length,
+    nullBitmap: Uint8Array.from({ length: (values.length + 7) >> 3 }, (_, byte) =>
+      [0, 1, 2, 3, 4, 5, 6, 7].reduce(
+        (bits, bit) => bits | ((values[8 * byte + bit] ?? null) === null ? 0 : 1 << bit),
+        0,
+      ),
+    ),
+    data: Int32Array.from(values, (value) => placeOf.get(value) ?? 0),
+    dictionary,
+  });
 }
 
 export function listOf(type: DataType): List {

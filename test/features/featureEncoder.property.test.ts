@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
 import type { FittedContract } from '../../lib/features/fitContract.ts';
-import { batchOf, doubles, int64Lists, int64s, stringLists, strings } from './arrowBatches.ts';
+import { batchOf, doubles, indexed, int64Lists, int64s, stringLists, strings } from './arrowBatches.ts';
 import { fittedContract } from './fittedVocabularies.ts';
 import { referenceXxh64 } from './referenceXxh64.ts';
 
@@ -168,8 +168,8 @@ const rowArbitrary: fc.Arbitrary<Row> = fc.record({
   age: number,
 });
 
-function batchOfRows(rows: readonly Row[]) {
-  return batchOf({
+function batchOfRows(rows: readonly Row[], isIndexed: boolean) {
+  const columns = {
     history: int64Lists(rows.map((row) => row.history)),
     price: doubles(rows.map((row) => row.price)),
     user: int64s(
@@ -179,14 +179,16 @@ function batchOfRows(rows: readonly Row[]) {
     town: strings(rows.map((row) => row.town)),
     age: doubles(rows.map((row) => row.age)),
     tags: stringLists(rows.map((row) => row.tags)),
-  });
+  };
+  if (!isIndexed) return batchOf(columns);
+  return batchOf(Object.fromEntries(Object.entries(columns).map(([name, data]) => [name, indexed(data)])));
 }
 
 // -0 and 0 are the same input to a network.
 const plain = (numbers: Iterable<number>) => Array.from(numbers, (value) => value + 0);
 
 describe('FeatureEncoder', () => {
-  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in', () => {
+  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in, as values or as indices of a dictionary', () => {
     fc.assert(
       fc.property(
         settingsArbitrary,
@@ -206,7 +208,7 @@ describe('FeatureEncoder', () => {
           for (const rows of batches) {
             const sliceStart = below(rows.length);
             const sliceEnd = sliceStart + 1 + below(rows.length - sliceStart);
-            const batch = batchOfRows(rows).slice(sliceStart, sliceEnd);
+            const batch = batchOfRows(rows, below(2) === 1).slice(sliceStart, sliceEnd);
             const start = below(batch.numRows);
             const end = start + 1 + below(batch.numRows - start);
             const at = below(into.rowCapacity - (end - start) + 1);

@@ -19,9 +19,13 @@ const [MANIFEST, MODEL, GOLDEN, REFERENCE, TABLE] = [
   'embeddings/item.safetensors',
 ] as const;
 
+/** Integers, a short range of them, and strings. */
+const VOCABULARIES = ['item', 'hour', 'tags'].map((name) => `vocabularies/${name}.vocab`);
+
 interface Manifest {
-  readonly files: Readonly<Record<string, object>>;
+  readonly files: Readonly<Record<string, { readonly sha256: string }>>;
   contract: Parameters<typeof contractFingerprint>[0];
+  contractFingerprint: string;
 }
 
 /** Bundles with one file damaged, and the digests as somebody would have them who wants it to be taken. */
@@ -32,7 +36,10 @@ export const bundleTarget: FuzzTarget = {
     const bundle = join(folder, 'bundle');
     cpSync(bundleUri, bundle, { recursive: true });
     const files = new Map<string, Uint8Array>(
-      [MODEL, GOLDEN, REFERENCE, TABLE].map((name) => [name, readFileSync(join(bundleUri, name))]),
+      [MODEL, GOLDEN, REFERENCE, TABLE, ...VOCABULARIES].map((name) => [
+        name,
+        readFileSync(join(bundleUri, name)),
+      ]),
     );
     const manifest = JSON.parse(readFileSync(join(bundleUri, MANIFEST), 'utf8')) as Manifest;
     const reference: unknown = JSON.parse(readFileSync(join(bundleUri, REFERENCE), 'utf8'));
@@ -42,14 +49,16 @@ export const bundleTarget: FuzzTarget = {
     };
     return (index) => {
       const random = new RandomStream(seed + index);
-      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN, REFERENCE, TABLE][index % 6]!;
+      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN, REFERENCE, TABLE, ...VOCABULARIES][index % 9]!;
       const { damage, bytes } = mutate(name, random);
       const run = async (): Promise<Outcome> => {
         for (const [each, whole] of files) writeFileSync(join(bundle, each), each === name ? bytes : whole);
         const digests = { ...manifest.files, [name]: { sizeBytes: bytes.length, sha256: sha256(bytes) } };
         writeFileSync(
           join(bundle, MANIFEST),
-          name === MANIFEST ? bytes : JSON.stringify({ ...manifest, files: digests }),
+          name === MANIFEST
+            ? bytes
+            : JSON.stringify(withDigest({ ...manifest, files: digests }, manifest, name)),
         );
         try {
           await loadBundle(localDisk, bundle);
@@ -70,6 +79,13 @@ export const bundleTarget: FuzzTarget = {
     };
   },
 };
+
+/** The contract has a vocabulary's digest too, and the fingerprint covers it. */
+function withDigest(changed: Manifest, { files, contract: whole }: Manifest, name: string): Manifest {
+  const text = JSON.stringify(whole).replaceAll(files[name]!.sha256, changed.files[name]!.sha256);
+  const contract = JSON.parse(text) as Manifest['contract'];
+  return { ...changed, contract, contractFingerprint: contractFingerprint(contract) };
+}
 
 function damageFile(whole: Uint8Array, random: RandomStream): { damage: string; bytes: Uint8Array } {
   const { kind, bytes } = damagedBytes(whole, random);

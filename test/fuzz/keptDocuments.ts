@@ -5,7 +5,7 @@ import { sha256 } from '../../lib/base/digest.ts';
 import { readChannel } from '../../lib/channels/channelDocument.ts';
 import { judgePublication } from '../../lib/gates/judgePublication.ts';
 import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
-import { readJob } from '../../lib/job/jobDocument.ts';
+import { readJob } from '../../lib/job/readJob.ts';
 import type { ModelReference } from '../../lib/profile/modelReference.ts';
 import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
 import { readAudit } from '../../lib/publish/audit.ts';
@@ -112,7 +112,7 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
       earlier: { own, previous: own, weekday: undefined },
       reference: REFERENCE,
       repeatedKeys: undefined,
-      repeatedContent: content,
+      repeatedContent: { ...content, unpublished: [], files: [] },
     },
     gates,
   );
@@ -143,6 +143,11 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
     sha256: HEX,
     statistics: { pctr: scores, pcvr: scores, pctcvr: scores },
     profile: PROFILE,
+    worstSpans: PROFILE.features.map(({ name }) => ({
+      name,
+      missing: { span: 0, count: 3, of: 9 },
+      unseen: null,
+    })),
     keys: {
       types: [{ name: 'id', type: 'Int64' }],
       spans: ['0123456789abcdef'],

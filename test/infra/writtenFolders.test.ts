@@ -126,6 +126,7 @@ describe('buckets', () => {
     expect(byAge.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays])).toEqual([
       ['plans/', 90],
       ['runs/', 90],
+      ['run-records/', 90],
       ['segments/', 90],
     ]);
     const former = expiring.filter((rule) => !byAge.includes(rule));

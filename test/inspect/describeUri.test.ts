@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
-import { describeUri } from '../../lib/inspect/describeUri.ts';
+import { describeUri, descriptionText } from '../../lib/inspect/describeUri.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -22,7 +22,9 @@ beforeAll(async () => {
 
 /** The lines as cells: columns stand two or more spaces apart. */
 async function cellsOf(uri: string): Promise<string[][]> {
-  return (await describeUri(uri)).split('\n').map((line) => line.split(/ {2,}/));
+  return descriptionText(await describeUri(uri))
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
 }
 
 describe('describeUri', () => {
@@ -62,7 +64,7 @@ describe('describeUri', () => {
   });
 
   test('a bundle that is verified says so', async () => {
-    const verified = (await describeUri(model.bundleUri, { verify: true })).split('\n');
+    const verified = descriptionText(await describeUri(model.bundleUri, { verify: true })).split('\n');
     expect(verified).toContainEqual(
       expect.stringMatching(/^verified +sizes, checksums, interface and golden rows$/),
     );
@@ -101,7 +103,7 @@ describe('describeUri', () => {
     const output = join(folder, 'keys.arrow');
     writeFileSync(input, keyShard(keyRows(10), 10));
     await scoreInput(input, output, withRowKeys(model.bundle, KEY_NAMES), { workers: 1 });
-    const lines = (await describeUri(output)).split('\n');
+    const lines = descriptionText(await describeUri(output)).split('\n');
     const head = lines.findIndex((line) => /^id +unsigned/.test(line));
     expect(lines.slice(head + 1)).toHaveLength(5);
     // Row 1 is null in every nullable column.

@@ -113,9 +113,11 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
     await expectRows(place, bundle, first);
     expect(readdirSync(join(folder, 'x64', 'score')).sort()).toEqual([
       'index.js',
+      'loadCompiled.cjs',
       'main.js',
       'node_modules',
       'scoringWorker.js',
+      'worker.js',
     ]);
   }, 60_000);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { decodeRowGroups, type ReadRowGroupBytes } from '../../lib/parquet/decodeRowGroups.ts';
+import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRanges } from '../../lib/parquet/readRowGroup.ts';
-import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
+import { type ReadRowGroupBytes, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { memoryFile } from './memoryFile.ts';
 import { overwritten, sampleShard, writeShard } from './sampleShards.ts';
 

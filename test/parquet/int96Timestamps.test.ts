@@ -123,9 +123,10 @@ it('reports every INT96 that is out of range, by its row, where single values ma
   const rowGroup = { uri: shard.uri, reads, buffer: await readRanges(shard.file, reads) };
   const cells: object[] = [];
   // Batches of two rows: a row is counted from the row group's first.
-  const batches = decodeRowGroups([rowGroup], 2, (of, cell) =>
-    cells.push({ isIt: of === rowGroup, ...cell }),
-  );
+  const batches = decodeRowGroups([rowGroup], {
+    batchRows: 2,
+    onBadCell: (of, cell) => cells.push({ isIt: of === rowGroup, ...cell }),
+  });
   const common = { isIt: true, column: 'at', reason: 'TIMESTAMP_RANGE' };
   expect(cells).toEqual([
     { ...common, row: 1, value: expect.stringMatching(/^2262-04-11 \+ \d+ ns$/) },

@@ -63,6 +63,10 @@ function slotReader(data: Data): (slot: number) => unknown {
         return Number(BigInt.asIntN(bitWidth, unscaled)) * 10 ** -scale;
       };
     }
+    case Type.Dictionary: {
+      const entries = plainColumn(data.dictionary!.data[0] as Data);
+      return (slot) => entries[values[slot]];
+    }
     case Type.List: {
       const items = plainColumn(data.children[0]!);
       return (slot) => items.slice(valueOffsets[slot], valueOffsets[slot + 1]);

@@ -141,9 +141,9 @@ it('profiles of other features, or of the same ones in another order, are refuse
   const [city, age] = ['city', 'age'].map((name) => ({ name, values: 1, missing: 0, unseen: 0, bins: [] }));
   const of = (...features: PartProfile['features']): PartProfile => ({ rows: 1, features, slices: [] });
   const whole = of(city!, age!);
-  refuseOtherFeatures(whole, of(city!, { ...age!, values: 7 }), 'receipt');
+  refuseOtherFeatures(whole.features, of(city!, { ...age!, values: 7 }).features, 'receipt');
   for (const other of [of(city!), of(age!, city!), of(city!, age!, age!)]) {
-    expect(() => refuseOtherFeatures(whole, other, 'receipt')).toThrow(
+    expect(() => refuseOtherFeatures(whole.features, other.features, 'receipt')).toThrow(
       expect.objectContaining({ code: 'PUBLISH_DOCUMENT_INVALID', location: { file: 'receipt' } }),
     );
   }

@@ -31,7 +31,7 @@ async function refusal(uri: string, bytes: Uint8Array, read: () => Promise<unkno
 test('a damaged pointer is refused in readable lines: the file, then every problem with its place', async () => {
   const uri = below(root, pointerPath(PARTITION));
   const damaged = {
-    formatVersion: 3,
+    formatVersion: 4,
     partition: PARTITION,
     generation: 0,
     modelSince: 1,
@@ -54,14 +54,14 @@ test('a damaged pointer is refused in readable lines: the file, then every probl
 
 test('a pointer that was cut off is told as no JSON, with the same code', async () => {
   const uri = below(root, pointerPath(PARTITION));
-  const cut = new TextEncoder().encode('{"formatVersion": 3,');
+  const cut = new TextEncoder().encode('{"formatVersion": 4,');
   const { message } = await refusal(uri, cut, () => readPointer(root, PARTITION));
   expect(message).toMatch(/^PUBLISH_DOCUMENT_INVALID: .*dt=2024-03-09\.json: not JSON: [^\n]+$/);
 });
 
 test('a manifest of another format is refused by the names of its fields, though its digest is right', async () => {
   const bytes = encodeJson({
-    formatVersion: 4,
+    formatVersion: 5,
     partition: PARTITION,
     runId: 'r',
     model,
@@ -75,15 +75,15 @@ test('a manifest of another format is refused by the names of its fields, though
   const read = () => readManifest(root, { manifest, sha256: digest });
   const { problems } = await refusal(below(root, manifest), bytes, read);
   expect(problems).toEqual([
-    'formatVersion: Invalid input: expected 3',
+    'formatVersion: Invalid input: expected 4',
     'rows: Invalid input: expected int, received number',
   ]);
 });
 
-test('a receipt without its scored rows, dead letters, statistics, profile and keys is refused by their names', async () => {
+test('a receipt without its scored rows, dead letters, statistics, profile, worst spans and keys is refused by their names', async () => {
   const [part] = partsOf([5]);
   const uri = below(root, receiptPath(PARTITION, part!.partId, 1));
-  const receipt = { formatVersion: 3, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
+  const receipt = { formatVersion: 4, ...part, partition: PARTITION, model, path: 'p', sizeBytes: 1 };
   const { problems } = await refusal(uri, encodeJson({ ...receipt, sha256: 'c' }), () =>
     readReceipt(part!.partId, 1, { root, partition: PARTITION }),
   );
@@ -92,6 +92,7 @@ test('a receipt without its scored rows, dead letters, statistics, profile and k
     'deadLetters: Invalid input: expected object, received undefined',
     'statistics: Invalid input: expected object, received undefined',
     'profile: Invalid input: expected object, received undefined',
+    'worstSpans: Invalid input: expected array, received undefined',
     'keys: Invalid input: expected object, received undefined',
   ]);
 });
@@ -122,14 +123,14 @@ it.each([
 ])(
   'a %s of each format before is refused by a code of its own that says what to do',
   async (_, path, read) => {
-    for (const formatVersion of [1, 2]) {
+    for (const formatVersion of [1, 2, 3]) {
       const old = { root: joinUri(root, `old-${formatVersion}`) };
       await writeWhole(below(old.root, path), encodeJson({ formatVersion, partition: PARTITION, uri: 'x' }));
       await expect(read(old)).rejects.toMatchObject({
         code: 'PUBLISH_ROOT_OUTDATED',
         location: { file: below(old.root, path) },
         message: expect.stringMatching(
-          RegExp(`publish into a new output root.*expected format version 3, found ${formatVersion}`),
+          RegExp(`publish into a new output root.*expected format version 4, found ${formatVersion}`),
         ),
       });
     }

@@ -7,6 +7,7 @@ import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
 import { parsePartitionLayout } from '../../lib/job/partitionLayout.ts';
 import { earlierPublications } from '../../lib/publish/earlierPublications.ts';
 import { OUTPUT_FORMAT_VERSION, pointerPath } from '../../lib/publish/outputLayout.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -50,10 +51,11 @@ async function earlierOf(
   released: readonly string[] = [],
 ) {
   const pointers = new Map([[partition, undefined]]);
+  const inputs = [{ partition, inputUri: `input/${partition}` }];
   const parsed = parsePartitionLayout(layout);
-  return (await earlierPublications(rootOf(published, released), DEFAULT_GATES, parsed, pointers)).get(
-    partition,
-  );
+  return (
+    await earlierPublications(rootOf(published, released), DEFAULT_GATES, parsed, inputs, pointers)
+  ).get(partition);
 }
 const named = (partition: string) => ({ partition, sha256: digestOf(partition) });
 
@@ -102,4 +104,24 @@ it('what an operator has released is no yardstick, but its content may not come 
     previous: named('dt=2024-03-13'),
     near: ['14', '13', '08', '07'].map((day) => named(`dt=2024-03-${day}`)),
   });
+});
+
+it('days of the same run are compared by their input, where nothing of them is published: a week back, and not ahead', async () => {
+  const dayOf = (day: number) => `dt=2024-03-${String(day).padStart(2, '0')}`;
+  const inputs = [7, 8, 13, 14, 15, 16].map((day) => ({
+    partition: dayOf(day),
+    inputUri: `in/${dayOf(day)}`,
+  }));
+  const root = rootOf([dayOf(13)]);
+  const pointers = new Map(
+    await Promise.all(
+      inputs.map(async ({ partition }) => [partition, (await readPointer(root, partition)).pointer] as const),
+    ),
+  );
+  const layout = parsePartitionLayout('dt=%Y-%m-%d');
+  const found = await earlierPublications(root, DEFAULT_GATES, layout, inputs, pointers);
+  const daysOf = (day: number) => found.get(dayOf(day))!.unpublished;
+  expect(daysOf(15)).toEqual([14, 8].map((day) => ({ partition: dayOf(day), inputUri: `in/${dayOf(day)}` })));
+  expect(daysOf(7)).toBeUndefined();
+  expect(found.get(dayOf(15))!.previous).toEqual(named(dayOf(13)));
 });

@@ -137,6 +137,29 @@ describe('the gates, with their defaults', () => {
     LIMIT,
   );
 
+  it.each<[string, (row: FunnelRow) => FunnelRow, string]>([
+    ['no value in a feature', (row) => ({ ...row, age: null }), 'worstShard age'],
+    ['ids of another space', (row) => ({ ...row, item_id: row.item_id + 1_000_000n }), 'worstShard item_id'],
+  ])(
+    'block a night of which one shard of twenty has %s, and name it; and let the same night pass without',
+    async (_, spoil, expected) => {
+      const place = await published();
+      const shards = Array.from({ length: 20 }, (_, shard) => today.slice(shard * 75, (shard + 1) * 75));
+      const nameOf = (shard: number) => `part-${String(shard).padStart(2, '0')}.parquet`;
+      const spoilt = 7;
+      for (const [shard, rows] of shards.entries()) {
+        await put(place, TODAY, nameOf(shard), shard === spoilt ? rows.map(spoil) : rows);
+      }
+      const outcome = await publishDay(place, TODAY);
+      expect(blocks(outcome)).toEqual([expected]);
+      const { problems } = outcome as Extract<PublishOutcome, { kind: 'refused' }>;
+      expect(problems).toEqual([expect.stringContaining(`100.0% of the 75 values in ${nameOf(spoilt)} `)]);
+      await put(place, TODAY, nameOf(spoilt), shards[spoilt]!);
+      expect((await publishDay(place, TODAY)).kind).toBe('published');
+    },
+    LIMIT,
+  );
+
   it(
     'are off, or warn, where the job says so',
     async () => {
@@ -155,6 +178,84 @@ describe('the gates, with their defaults', () => {
         { gate: 'rows', against: partitionOf(YESTERDAY) },
       ]);
       expect(verdicts.filter(({ gate }) => gate === 'missingValues')).toEqual([]);
+    },
+    LIMIT,
+  );
+});
+
+describe('days of one run of which nothing is published', () => {
+  const days = [8, 9, 10].map((day) => `2024-03-${String(day).padStart(2, '0')}`) as [string, string, string];
+
+  /** By day, whatever the order in which they are carried out. */
+  async function firstLoad(place: Place, order: readonly number[]) {
+    const inputs = days.map((day) => {
+      return { partition: partitionOf(day), inputUri: joinUri(place.inputUri, partitionOf(day)) };
+    });
+    const settings = { ...settingsOf(place, bundle), targetRows: 600, gates: DEFAULT_GATES };
+    const { plan } = await makeRunPlan(settings, inputs);
+    const partitions = order.map((index) => plan.partitions[index]!);
+    const executed = await executePlan({ ...plan, partitions }, bundle, { workers: 2 });
+    return new Map(executed.map(({ partition, outcome }) => [partition, outcome as PublishOutcome]));
+  }
+
+  it.each<[string, (place: Place) => Promise<unknown>, readonly string[]]>([
+    [
+      'the file of the day before under another name',
+      async (place) => put(place, days[1], 'b.parquet', yesterday),
+      ['repeatedContent rows'],
+    ],
+    [
+      'a tenth of the rows of the day before',
+      async (place) => put(place, days[1], 'b.parquet', today.slice(0, ROWS / 10)),
+      ['rows'],
+    ],
+  ])(
+    'stop the one that has %s, in whichever order they are carried out',
+    async (_, spoil, [expected]) => {
+      for (const order of [
+        [0, 1, 2],
+        [2, 1, 0],
+        [1, 2, 0],
+      ]) {
+        const place = freshPlace(folder);
+        await put(place, days[0], 'a.parquet', yesterday);
+        await spoil(place);
+        const third = funnelRows(days[2], ROWS);
+        await put(place, days[2], 'a.parquet', expected === 'rows' ? third.slice(0, ROWS / 10) : third);
+        const outcomes = await firstLoad(place, order);
+        const kinds = days.map((day) => outcomes.get(partitionOf(day))!.kind);
+        expect(kinds).toEqual(['published', 'refused', 'published']);
+        const { problems } = outcomes.get(partitionOf(days[1])) as Extract<
+          PublishOutcome,
+          { kind: 'refused' }
+        >;
+        expect(problems).toEqual([expect.stringContaining(`against ${partitionOf(days[0])}`)]);
+      }
+    },
+    LIMIT,
+  );
+
+  it(
+    'are judged without a day whose input is gone, and the audit document says so',
+    async () => {
+      const place = freshPlace(folder);
+      await put(place, days[0], 'a.parquet', yesterday);
+      await put(place, days[1], 'a.parquet', today);
+      await put(place, days[2], 'a.parquet', funnelRows(days[2], ROWS));
+      const inputs = days.map((day) => {
+        return { partition: partitionOf(day), inputUri: joinUri(place.inputUri, partitionOf(day)) };
+      });
+      const settings = { ...settingsOf(place, bundle), targetRows: 600, gates: DEFAULT_GATES };
+      const { plan } = await makeRunPlan(settings, inputs);
+      rmSync(joinUri(place.inputUri, partitionOf(days[0])), { recursive: true });
+      const [, second] = await executePlan(plan, bundle, { workers: 2 });
+      const outcome = second!.outcome as PublishOutcome;
+      expect(outcome.kind).toBe('published');
+      const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+      const left = verdicts.filter(
+        ({ verdict, against }) => verdict === 'skipped' && against === partitionOf(days[0]),
+      );
+      expect(left.map(({ gate }) => gate).sort()).toEqual(['repeatedContent', 'rows']);
     },
     LIMIT,
   );

@@ -52,6 +52,19 @@ it('a stage that reads a list takes plans of that list only, and others none of 
   expect(() => refuseLocalPlan(of('/lists/a.txt'), 'plan.json')).toThrow(/\n {2}- \/lists\/a\.txt$/);
 });
 
+it('the days that a partition is compared with are read too, and looked at alike', () => {
+  const [partition] = planWith().partitions;
+  const of = (inputUri: string) => {
+    const unpublished = [{ partition: 'dt=0', inputUri }];
+    return planWith({ partitions: [{ ...partition!, earlier: { near: [], unpublished } }] });
+  };
+  expect(problemsOf(of('s3://features/dt=0'))).toEqual([]);
+  expect(problemsOf(of('s3://other/dt=0'))).toEqual([
+    'dt=0: expected its shards in s3://features/dt=0, found s3://other/dt=0',
+  ]);
+  expect(() => refuseLocalPlan(of('/data/dt=0'), 'plan.json')).toThrow(/\n {2}- \/data\/dt=0$/);
+});
+
 it("a plan is read from the stage's own plans only", () => {
   refuseForeignPlanUri(URI, STAGE);
   for (const uri of ['s3://scores-dev/plans/a.json', 's3://scores/parts/a.json', 's3://scores/plansa.json']) {

@@ -5,6 +5,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { emptyProfile, type ProfileBins } from '../../lib/profile/addProfiles.ts';
 import type { ModelReference } from '../../lib/profile/modelReference.ts';
 import { type PartProfile, partProfileSchema, SCORE_UNIT } from '../../lib/profile/partProfile.ts';
+import { leastShare, WorstSpanFinder } from '../../lib/profile/worstSpans.ts';
 import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { type FunnelRow, funnelRows, funnelShard, TINY_DATES } from '../fixtures/tinyFunnel.ts';
@@ -63,7 +64,7 @@ let count = 0;
 /** Scores shards into one file. */
 async function score(
   shards: readonly Uint8Array[],
-  { pool = pools.one, of = bundle, countLabels = false } = {},
+  { pool = pools.one, of = bundle, countLabels = false, leaveOut = false } = {},
 ) {
   const base = join(folder, `case-${count++}`);
   mkdirSync(base);
@@ -73,8 +74,15 @@ async function score(
     return { uri };
   });
   const output = join(base, 'scores.arrow');
-  const { profile } = await scoreSpans(spans, output, of, pool, { metadata: () => new Map(), countLabels });
-  return { profile, table: readTable(output) };
+  const badRows: number[] = [];
+  const scored = await scoreSpans(spans, output, of, pool, {
+    metadata: () => new Map(),
+    countLabels,
+    ...(leaveOut ? { onBadCells: (cells) => badRows.push(...cells.map(({ row }) => row)) } : {}),
+  });
+  const finder = new WorstSpanFinder(of.layout);
+  finder.addAll(scored.spans);
+  return { profile: scored.profile, worst: finder.found(), badRows, table: readTable(output) };
 }
 
 describe('the profile of scored rows', () => {
@@ -135,6 +143,60 @@ describe('the profile of scored rows', () => {
     await pool.close();
     const features = profile.features.map((feature) => ({ ...feature, bins: [] }));
     expect(without).toEqual({ ...profile, features, slices: [] } satisfies PartProfile);
+  });
+});
+
+describe('the worst shard of each feature', () => {
+  /** Of the rows of each shard, by a simple count. */
+  const byHand = (shards: readonly (readonly FunnelRow[])[]) =>
+    bins.features.map(({ name }) => {
+      const counted = shards.map((some, span) => {
+        const encoded = some.map((row) => encodedByHand(bundle, name, row));
+        const sum = (key: 'values' | 'missing' | 'unseen') =>
+          encoded.reduce((total, row) => total + row[key], 0);
+        return {
+          span,
+          rows: some.length,
+          values: sum('values'),
+          missing: sum('missing'),
+          unseen: sum('unseen'),
+        };
+      });
+      const worst = (key: 'missing' | 'unseen', of: 'rows' | 'values') =>
+        counted
+          .filter((each) => each[key] > 0)
+          .map((each) => ({ span: each.span, count: each[key], of: each[of] }))
+          .sort((a, b) => leastShare(b) - leastShare(a) || a.span - b.span)[0] ?? null;
+      return { name, missing: worst('missing', 'rows'), unseen: worst('unseen', 'values') };
+    });
+
+  it('is what a count over its rows finds, in shards of several requests and requests of several shards', async () => {
+    const spoiled = rows.slice(300, 330).map((row) => ({ ...row, age: null, item_id: 999_999n }));
+    const shards = [rows.slice(0, 300), spoiled, rows.slice(330, 331), rows.slice(331, 600), rows.slice(600)];
+    const expected = byHand(shards);
+    const byName = new Map(expected.map((each) => [each.name, each]));
+    expect([byName.get('age')!.missing!.span, byName.get('item_id')!.unseen!.span]).toEqual([1, 1]);
+    // So many that a request ends within the last shard.
+    const long = [...shards.slice(0, 4), Array.from({ length: 14 }, () => rows).flat()];
+    for (const pool of Object.values(pools)) {
+      const files = shards.map((some) => funnelShard(some, 77));
+      expect((await score(files, { pool })).worst).toEqual(expected);
+      const longFiles = long.map((some) => funnelShard(some, 500));
+      expect((await score(longFiles, { pool })).worst).toEqual(byHand(long));
+    }
+  });
+
+  it('counts no row that is left out', async () => {
+    const [good, bad] = [rows.slice(0, 200), rows.slice(200, 400)];
+    const without = bad.filter((_, row) => row % 3 > 0);
+    const keyless = bad.map((row, index) => (index % 3 === 0 ? { ...row, age: null, request: null } : row));
+    const request = [
+      { name: 'request', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' } as const,
+    ];
+    const files = [good, keyless as FunnelRow[]].map((some) => funnelShard(some, 64, { request }));
+    const { worst, badRows } = await score(files, { leaveOut: true });
+    expect(badRows).toHaveLength(67);
+    expect(worst).toEqual(byHand([good, without]));
   });
 });
 

@@ -16,7 +16,7 @@ export async function requestOf(
   const { sizeBytes } = file;
   return {
     rowGroups: rowGroups.map((rowGroup) => ({
-      ...{ uri, sizeBytes, version: version ?? file.version },
+      ...{ span: 0, uri, sizeBytes, version: version ?? file.version },
       reads: rowGroupReads(shard, rowGroup, columns),
     })),
   };

@@ -72,7 +72,16 @@ async function scoreFates(fates: readonly Fate[], workers: number) {
     const rowCount = total(groups);
     const features = [{ name: 'hour', values: rowCount, missing: 0, unseen: rowCount, bins: [] }];
     const profile = { rows: rowCount, features, slices: [] };
-    return { inputUri, outputUri, rowCount, sizeBytes: 1, profile, isCreated: true } satisfies ScoredShard;
+    const spans = { worst: [], edges: [] };
+    return {
+      inputUri,
+      outputUri,
+      rowCount,
+      sizeBytes: 1,
+      profile,
+      spans,
+      isCreated: true,
+    } satisfies ScoredShard;
   });
   const seen: ScoringProgress[] = [];
   const report = await scoreInput(input, join(folder, 'scores'), bundle, {
@@ -221,6 +230,7 @@ test('no more shards are read at once than there are threads', async () => {
       rowCount: 1,
       sizeBytes: 1,
       profile: emptyProfile(bundle.layout),
+      spans: { worst: [], edges: [] },
       isCreated: true,
     };
   });

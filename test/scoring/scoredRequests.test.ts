@@ -11,7 +11,11 @@ function requestsOf(...requests: number[][]): PlannedRequest[] {
   return requests.map(
     (rowCounts) =>
       ({
-        rowGroups: rowCounts.map((rowCount) => ({ uri: 'x', reads: { rowGroup: rowGroup++, rowCount } })),
+        rowGroups: rowCounts.map((rowCount) => ({
+          uri: 'x',
+          span: 0,
+          reads: { rowGroup: rowGroup++, rowCount },
+        })),
         rowCount: rowCounts.reduce((sum, count) => sum + count, 0),
       }) as unknown as PlannedRequest,
   );
@@ -44,6 +48,7 @@ function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
     pcvr: scores,
     pctcvr: scores,
     profile: { rows: rowCount, features: [], slices: [] },
+    spans: [],
     badCells: [],
   };
 }

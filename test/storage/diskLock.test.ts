@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { localDisk } from '../../lib/storage/localDisk.ts';
@@ -22,6 +22,34 @@ it('the lock of a process that died is taken over, by any number of writers, and
   expect(versions.filter((version) => version !== undefined)).toHaveLength(1);
   expect(readdirSync(folder)).toEqual(['pointer.json']);
 });
+
+it.runIf(process.platform === 'linux')(
+  'the lock of a process that died is taken over when another one has its number since: this very one, too',
+  async () => {
+    const { version } = (await localDisk.readVersioned(uri))!;
+    const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
+    try {
+      let last = version;
+      for (const processId of [process.pid, child.pid!]) {
+        writeFileSync(join(folder, '.pointer.json.lock'), `${processId} 1 gone`);
+        const startMillis = performance.now();
+        last = (await localDisk.replaceIfVersion(uri, bytesOf(`by ${processId}`), last))!;
+        expect(last).toBeDefined();
+        expect(performance.now() - startMillis).toBeLessThan(5_000);
+      }
+      const start = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19];
+      const lockPath = join(folder, '.pointer.json.lock');
+      writeFileSync(lockPath, `${child.pid} ${start} at work`);
+      const replacing = localDisk.replaceIfVersion(uri, bytesOf('later'), last);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect((await localDisk.readVersioned(uri))!.version).toBe(last);
+      rmSync(lockPath);
+      expect(await replacing).toBeDefined();
+    } finally {
+      child.kill();
+    }
+  },
+);
 
 it('the lock of a living process is waited for, then named in an error that may pass', async () => {
   const { version } = (await localDisk.readVersioned(uri))!;

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
-import { readerOf } from '../../lib/bundle/readerOf.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import { tableReader } from '../../lib/bundle/tableReader.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
 
 const ROWS = 37;
@@ -25,7 +25,7 @@ function gathered(elementType: ElementType) {
   const bytes = Buffer.concat([...tablePieces(narrowTable(table, elementType))]);
   const memory = new SharedArrayBuffer(bytes.length);
   new Uint8Array(memory).set(bytes);
-  const reader = readerOf(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
+  const reader = tableReader(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
   const ids = Int32Array.from([100, 136, 117, 101, 122, 109]);
   const single = new Float32Array(2 * 5);
   reader.copier({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 })(2);
@@ -39,7 +39,7 @@ const valuesOf = (row: number) => [
   ...(table.rows as Float32Array).subarray(row * WIDTH + 1, row * WIDTH + 4),
 ];
 
-describe('readerOf', () => {
+describe('tableReader', () => {
   it('copies and pools columns of float32 rows exactly', () => {
     const { single, pooled } = gathered('F32');
     expect([...single]).toEqual([0, 0, ...valuesOf(36), 0, 0, ...valuesOf(22)]);
@@ -89,7 +89,7 @@ describe('readerOf', () => {
       const weights = Float32Array.from([0.5, 0.5, 1, 0]);
       for (let from = 0; from < 18; from++) {
         for (let to = from + 1; to <= 18; to++) {
-          const reader = readerOf(narrow, from, to);
+          const reader = tableReader(narrow, from, to);
           const width = to - from + 1;
           const [single, pooled] = [new Float32Array(2 * width), new Float32Array(2 * width)];
           reader.copier({ ids, width: 2, position: 1 }, { data: single, width, at: 1 })(2);

@@ -1,0 +1,23 @@
+/**
+ * What a program imports from `ncs4cvr`: the commands train, score, plan, run and resolve as functions. URIs are paths,
+ * `file://` or `s3://`; credentials come from where the AWS SDK looks for them.
+ *
+ * @packageDocumentation
+ */
+export {
+  ContractError,
+  type ErrorLocation,
+  Ncs4cvrError,
+  ProblemsError,
+  StorageError,
+} from '../base/errors.ts';
+export type { ModelBundle } from '../bundle/loadBundle.ts';
+export type { PartitionChoice } from '../job/choosePartitions.ts';
+export type { ExecutedPartition } from '../publish/executePlan.ts';
+export type { RunPlan } from '../publish/runPlan.ts';
+export type { TrainedModel, TrainModelOptions } from '../recipe/trainModel.ts';
+export type { ScoringReport } from '../scoring/scoreInput.ts';
+export type { ScoredShard } from '../scoring/scoreShard.ts';
+export { plan, publish, publishedFiles } from './publish.ts';
+export { openBundle, scoreShard, scoreShards, type WorkerOptions } from './scoreShard.ts';
+export { trainNcs } from './trainNcs.ts';

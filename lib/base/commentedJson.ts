@@ -1,0 +1,24 @@
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { ProblemsError } from './errors.ts';
+import { type DocumentDescription, placeOf } from './jsonDocument.ts';
+
+// A file of its own: only the command line reads what people write, and the functions' bundles do without the parser.
+
+/**
+ * A document that people write: JSON that may hold comments and commas behind the last item.
+ * @throws Ncs4cvrError with the given code, naming line and column of every fault
+ */
+export function decodeCommentedJson(
+  source: Uint8Array,
+  description: Pick<DocumentDescription, 'code' | 'file'>,
+): unknown {
+  const text = new TextDecoder().decode(source);
+  const errors: ParseError[] = [];
+  const document: unknown = parse(text, errors, { allowTrailingComma: true });
+  if (errors.length === 0) return document;
+  const faults = errors.map(({ error, offset }) => {
+    const before = text.slice(0, offset).split('\n');
+    return `line ${before.length}, column ${before.at(-1)!.length + 1}: ${printParseErrorCode(error)}`;
+  });
+  throw new ProblemsError(description.code, 'not JSON', faults, placeOf(description));
+}

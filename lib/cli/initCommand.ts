@@ -1,0 +1,66 @@
+import { Command } from 'commander';
+import { formatTable } from '../base/textTable.ts';
+import { proposeFeatures } from '../init/proposeFeatures.ts';
+import { proposeRoles } from '../init/proposeRoles.ts';
+import { sampleShards } from '../init/sampleShards.ts';
+import { writeProposal } from '../init/writeProposal.ts';
+import { joinUri } from '../storage/uri.ts';
+import { parseUri } from './options.ts';
+import { EXIT_DONE, formatCount } from './terminal.ts';
+
+interface InitOptions {
+  readonly sample: string;
+  readonly output: string;
+  readonly click?: string;
+  readonly conversion?: string;
+  readonly keys?: string[];
+  readonly json?: boolean;
+}
+
+export function initCommand(finish: (exitCode: number) => void): Command {
+  return new Command('init')
+    .description('look at Parquet shards and propose a training config and a job document for them')
+    .requiredOption('--sample <uri>', 'a labelled shard, or a folder of shards', parseUri)
+    .option('--output <dir>', 'folder of the documents; none of them may exist', parseUri, 'ncs4cvr')
+    .option('--click <column>', 'click label; guessed by name')
+    .option('--conversion <column>', 'conversion label; guessed by name')
+    .option('--keys <columns...>', 'columns that name a row; guessed by names and values')
+    .option('--json', 'print the result as one JSON object')
+    .action(async ({ sample: input, output, json, ...given }: InitOptions) => {
+      const sample = await sampleShards(input);
+      const roles = proposeRoles(sample, given);
+      const choices = proposeFeatures(sample.columns, roles);
+      const { configUri, jobUri } = await writeProposal(output, sample, roles, choices);
+      const model = joinUri(output, 'model');
+      const next = `ncs4cvr train ${quoted(configUri)} --data ${quoted(input)} --output ${quoted(model)}`;
+      const columns = choices.map(({ column, feature, reason }) => ({
+        column: column.name,
+        type: column.type,
+        use: roles.keys.includes(column) && feature === undefined ? 'key' : String(feature?.kind ?? '-'),
+        seen: reason,
+      }));
+      const { shardCount, sampledShards, sampledRows, ignored, layout, days } = sample;
+      if (json) {
+        const facts = { shardCount, sampledShards, sampledRows, ignored, layout: layout ?? null, days };
+        const { keys, areKeysUnique } = roles;
+        process.stdout.write(
+          `${JSON.stringify({ config: configUri, job: jobUri, next, ...facts, rowKeys: keys.map(({ name }) => name), areKeysUnique, columns })}\n`,
+        );
+      } else {
+        process.stdout.write(
+          `${formatTable([['column', 'type', 'use', 'seen'], ...columns.map((column) => Object.values(column))])}\n\n` +
+            `${formatCount(sampledRows)} rows of ${sampledShards} of ${formatCount(shardCount)} shards; ` +
+            `${layout === undefined ? 'no partitions' : `partitions ${layout}, ${days.length} days`}\n` +
+            `${ignored.length === 0 ? '' : `passed over: ${ignored.length} files that aren't Parquet, such as ${ignored[0]}\n`}` +
+            `row keys ${roles.keys.map(({ name }) => name).join(', ')}${roles.areKeysUnique ? '' : ' (NOT unique in the sample: name better ones with --keys)'}\n` +
+            `wrote ${configUri} and ${jobUri}: read them, then\n\n  ${next}\n`,
+        );
+      }
+      finish(EXIT_DONE);
+    });
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+/** The operators' manual has the one table of codes, what each means and what to do; it is part of the package. */
+const MANUAL = ['../../docs/operations.md', '../../../docs/operations.md'].map(
+  (path) => new URL(path, import.meta.url),
+);
+
+let remedies: ReadonlyMap<string, string> | undefined;
+
+/** What the manual says to do about an error, without its markup; undefined for codes that speak for themselves. */
+export function remedyOf(code: string): string | undefined {
+  remedies ??= readRemedies();
+  return remedies.get(code);
+}
+
+function readRemedies(): ReadonlyMap<string, string> {
+  const manual = MANUAL.find((url) => existsSync(url));
+  // Without its docs the command still works.
+  if (manual === undefined) return new Map();
+  const text = readFileSync(manual, 'utf8');
+  const rows = text.slice(text.indexOf('\n## Errors\n')).matchAll(/^\| (`.*?`) \| .* \| (.*?) \|$/gm);
+  return new Map(
+    [...rows].flatMap(([, codes, remedy]) =>
+      // Such as `see the message`: it stands just above.
+      /^(see|as) the \w+( says?)?$/.test(remedy!)
+        ? []
+        : [...codes!.matchAll(/[A-Z]+(?:_[A-Z0-9]+)+/g)].map(
+            ([code]) => [code, withoutMarkup(remedy!)] as const,
+          ),
+    ),
+  );
+}
+
+function withoutMarkup(text: string): string {
+  return text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1 (docs/operations.md)').replaceAll('`', '');
+}

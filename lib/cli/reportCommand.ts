@@ -1,0 +1,96 @@
+import { Command, Option } from 'commander';
+import { loadBundle } from '../bundle/loadBundle.ts';
+import { readPrices } from '../estimate/readPrices.ts';
+import { readPartition } from '../report/readPartition.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
+import { parseUri, wholeNumber } from './options.ts';
+import { EXIT_DONE, EXIT_USAGE, ProgressLine } from './terminal.ts';
+
+interface ReportOptions {
+  readonly scores?: string;
+  readonly partition?: string;
+  readonly prices?: string;
+  readonly model?: string;
+  readonly data?: string;
+  readonly rows: number;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+const MEASURED_ROWS = 20_000;
+
+export function reportCommand(finish: (exitCode: number) => void): Command {
+  return new Command('report')
+    .description('write a page that tells of a published partition, or of a model')
+    .option('--scores <uri>', 'output root of the published scores', parseUri)
+    .option('--partition <name>', 'such as dt=2022-05-06', parseUri)
+    .option('--prices <file>', 'what costs are counted with, instead of infra/prices.json', parseUri)
+    .addOption(
+      new Option('--model <dir>', 'model bundle: how it was trained, and what it shares')
+        .argParser(parseUri)
+        .conflicts(['scores', 'partition', 'prices']),
+    )
+    .addOption(
+      new Option(
+        '--data <uri>',
+        'with a model: labelled shards, for the importance of features, reliability and slices',
+      )
+        .argParser(parseUri)
+        .conflicts('scores'),
+    )
+    .addOption(
+      new Option('--rows <n>', 'with --data: rows that are measured, at equal distances')
+        .default(MEASURED_ROWS)
+        .argParser(wholeNumber(100, 10_000_000)),
+    )
+    .requiredOption('--output <file>', 'the page: one HTML file without scripts', parseUri)
+    .option('--json', 'print what the page is made of as one JSON object')
+    .action(async (options: ReportOptions, command: Command) => {
+      const { scores, partition, model, output, json = false } = options;
+      const hasPartition = scores !== undefined && partition !== undefined;
+      if (!hasPartition && model === undefined) {
+        command.error('error: either --scores and --partition, or --model is needed', {
+          exitCode: EXIT_USAGE,
+        });
+      }
+      if (model === undefined && options.data !== undefined) {
+        command.error('error: --data needs --model', { exitCode: EXIT_USAGE });
+      }
+      const record = hasPartition
+        ? await reportPartition(scores, partition, options)
+        : await reportModel(model!, options);
+      process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${output}\n`);
+      finish(EXIT_DONE);
+    });
+}
+
+async function reportPartition(
+  scores: string,
+  partition: string,
+  { prices, output }: ReportOptions,
+): Promise<object> {
+  const record = await readPartition(scores, partition);
+  const { partitionReport } = await import('../report/runReport.ts');
+  await writePage(output, partitionReport(record, await readPrices(prices)));
+  return record;
+}
+
+async function reportModel(uri: string, { data, rows, output }: ReportOptions): Promise<object> {
+  const [{ modelReport }, { measureModel }] = await Promise.all([
+    import('../report/modelReport.ts'),
+    import('../report/measureModel.ts'),
+  ]);
+  const bundle = await loadBundle(storageFor(uri), uri);
+  const { manifest, reference } = bundle;
+  const line = new ProgressLine();
+  const onProgress = (done: number, all: number) => line.update(`feature ${done} of ${all} measured`);
+  const measures = data === undefined ? undefined : await measureModel(bundle, data, { rows, onProgress });
+  line.clear();
+  await writePage(output, modelReport({ uri, manifest, reference, measures }));
+  return { model: uri, modelVersion: manifest.modelVersion, measures: measures ?? null };
+}
+
+/** A page, whole or not at all. */
+export async function writePage(uri: string, page: string): Promise<void> {
+  await writeWhole(uri, new TextEncoder().encode(page));
+}

@@ -1,0 +1,44 @@
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { readPrices } from '../estimate/readPrices.ts';
+import { readPartition } from '../report/readPartition.ts';
+import { type KnownState, readPartitions } from '../report/readPartitions.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { writePage } from './reportCommand.ts';
+
+export interface StatusPage {
+  /** File of the page. */
+  readonly file: string;
+  /** Output root of the scores. */
+  readonly root: string;
+  readonly states: readonly KnownState[];
+  readonly missingDays: readonly string[];
+  /** Write the report of every partition too, into `reports/` beside the page. */
+  readonly withReports: boolean;
+}
+
+const AT_A_TIME = 4;
+
+/** Writes the page of all partitions, which links the reports that lie beside it. */
+export async function writeStatusPage(page: StatusPage): Promise<void> {
+  const { file, root, states, missingDays, withReports } = page;
+  const [{ partitionsPage }, { partitionReport }] = await Promise.all([
+    import('../report/partitionsPage.ts'),
+    import('../report/runReport.ts'),
+  ]);
+  const folder = file.replace(/[^/\\]*$/, '');
+  const reportOf = (partition: string) => `reports/${partition}.html`;
+  const prices = await readPrices();
+  const linked = await mapConcurrently(states, AT_A_TIME, async ({ partition }) => {
+    const report = joinUri(folder === '' ? '.' : folder, reportOf(partition));
+    if (withReports) await writePage(report, partitionReport(await readPartition(root, partition), prices));
+    else if (!(await storageFor(report).exists(report))) return [];
+    return [partition];
+  });
+  const hasReport = new Set(linked.flat());
+  const linkOf = (partition: string) =>
+    hasReport.has(partition) ? reportOf(partition).split('/').map(encodeURIComponent).join('/') : undefined;
+  const partitions = await readPartitions(root, states);
+  const nowMillis = Date.now();
+  await writePage(file, partitionsPage({ root, partitions, missingDays, linkOf, nowMillis }));
+}

@@ -1,0 +1,171 @@
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { availableParallelism, freemem } from 'node:os';
+import { dirname } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { messageOf } from '../base/errors.ts';
+import { loadBundle } from '../bundle/loadBundle.ts';
+import { GraphBuilder } from '../onnx/graphBuilder.ts';
+import { multiply } from '../onnx/ops.ts';
+import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
+import { openShard } from '../parquet/openShard.ts';
+import { decodeBatches } from '../parquet/wasmDecoder.ts';
+import { findShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import { probeConditions } from '../storage/probeConditions.ts';
+import { absoluteUri, diskPath, uriScheme } from '../storage/uri.ts';
+
+/** What was looked at, whether it will do, and what was found. */
+export interface Finding {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'failed';
+  readonly found: string;
+}
+
+/** What is to be looked at beside the machine itself. */
+export interface ExaminedPlaces {
+  readonly model?: string | undefined;
+  readonly input?: string | undefined;
+  readonly scores?: string | undefined;
+}
+
+type Answer = Omit<Finding, 'check'>;
+
+const LEAST_NODE = [20, 19] as const;
+const LEAST_FREE_BYTES = 2 ** 30;
+/** S3 refuses requests whose time is off by a quarter of an hour. */
+const MOST_SKEW_SECONDS = 300;
+/** A worker takes about so much beside the model: decoder, row groups, JavaScript. */
+const WORKER_BYTES = 200 * 2 ** 20;
+
+/** Looks at everything that a night needs, one after the other; a check that fails is a finding, never an error. */
+export async function examine({ model, input, scores }: ExaminedPlaces): Promise<Finding[]> {
+  const checks: [string, () => Answer | Promise<Answer>][] = [
+    ['Node', checkNode],
+    ['ONNX Runtime', checkRuntime],
+    ['Parquet decoder', checkParquet],
+    ['memory', () => checkMemory(0)],
+  ];
+  if (model !== undefined) checks.push(['model', () => checkModel(model)]);
+  if (input !== undefined) checks.push(['input', () => checkInput(input)]);
+  if (scores !== undefined) checks.push(['scores', () => checkScores(scores)]);
+  const remote = [model, input, scores].find((uri) => uri !== undefined && uriScheme(uri) === 's3');
+  if (remote !== undefined) checks.push(['clock', checkClock]);
+  const findings: Finding[] = [];
+  for (const [check, look] of checks) {
+    try {
+      findings.push({ check, ...(await look()) });
+    } catch (error) {
+      findings.push({ check, state: 'failed', found: messageOf(error) });
+    }
+  }
+  return findings;
+}
+
+function checkNode(): Answer {
+  const version = process.versions.node;
+  const [major, minor] = version.split('.').map(Number) as [number, number];
+  const isNew = major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1]);
+  const found = `${version}, ${process.arch}, ${availableParallelism()} cores`;
+  return isNew
+    ? ok(found)
+    : { state: 'failed', found: `${found}; ${LEAST_NODE.join('.')} or later is needed` };
+}
+
+async function checkRuntime(): Promise<Answer> {
+  const graph = new GraphBuilder();
+  const x = graph.input('x', ['B']);
+  graph.output('square', multiply(graph, x, x));
+  const session = await createSession(graph.build({ parameters: new Map() }));
+  try {
+    const [square] = float32Data(await session.run({ x: float32Tensor(Float32Array.of(3), [1]) }), 'square');
+    return square === 9 ? ok('loads and computes') : { state: 'failed', found: `3 x 3 gave ${square}` };
+  } finally {
+    await session.release();
+  }
+}
+
+function checkParquet(): Answer {
+  const file = parquetWriteBuffer({ columnData: [{ name: 'id', data: [7], type: 'INT32' }] });
+  const [batch] = decodeBatches(new Uint8Array(file), 1);
+  const id: unknown = batch?.getChild('id')?.get(0);
+  return id === 7 ? ok('loads and decodes') : { state: 'failed', found: `a 7 came back as ${id}` };
+}
+
+/** @param modelBytes of all files of a bundle */
+function checkMemory(modelBytes: number): Answer {
+  // What a container or function may take, where it is less than the machine has.
+  const limit = process.constrainedMemory();
+  const free =
+    limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(process.availableMemory(), limit) : freemem();
+  const needed = modelBytes + availableParallelism() * WORKER_BYTES;
+  const found = `${megabytes(free)} free, about ${megabytes(needed)} needed by ${availableParallelism()} workers`;
+  return free < needed ? { state: 'warning', found: `${found}: use fewer --workers` } : ok(found);
+}
+
+async function checkModel(uri: string): Promise<Answer> {
+  const { manifest } = await loadBundle(storageFor(uri), uri);
+  const bytes = Object.values(manifest.files).reduce((sum, file) => sum + (file?.sizeBytes ?? 0), 0);
+  const memory = checkMemory(bytes);
+  return { ...memory, found: `${manifest.modelVersion} verified with its golden rows; ${memory.found}` };
+}
+
+async function checkInput(uri: string): Promise<Answer> {
+  const { shards, others } = await findShards(uri);
+  const [first] = shards;
+  const beside = others.length === 0 ? '' : `, ${others.length} other files`;
+  if (first === undefined) return { state: 'warning', found: `no shards${beside}` };
+  const file = await storageFor(first.uri).open(first.uri, first);
+  try {
+    const { rowCount } = await openShard(file);
+    return ok(`can be listed and read: ${shards.length} shards${beside}, ${rowCount} rows in the first`);
+  } finally {
+    await file.close();
+  }
+}
+
+async function checkScores(uri: string): Promise<Answer> {
+  if (uriScheme(uri) === 's3') {
+    const { multipartIfAbsent } = await probeConditions(uri);
+    const found = 'can be written, and conditional writes are kept';
+    return ok(
+      multipartIfAbsent ? found : `${found} (but not of multipart uploads, which parts can do without)`,
+    );
+  }
+  // Nothing is written: a root that was never written to is told from a mistyped one by its absence.
+  const folder = await existingFolder(diskPath(absoluteUri(uri)));
+  await access(folder, constants.W_OK);
+  if (!(await stat(folder)).isDirectory()) return { state: 'failed', found: `${folder} is a file` };
+  const { bavail, bsize } = await statfs(folder);
+  const found = `can be written, ${megabytes(bavail * bsize)} free`;
+  return bavail * bsize < LEAST_FREE_BYTES ? { state: 'warning', found } : ok(found);
+}
+
+async function existingFolder(path: string): Promise<string> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return isThere || dirname(path) === path ? path : existingFolder(dirname(path));
+}
+
+/** By the Date header of the store, which answers without credentials too. */
+async function checkClock(): Promise<Answer> {
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION = 'us-east-1' } = process.env;
+  const endpoint = AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL ?? `https://s3.${AWS_REGION}.amazonaws.com`;
+  const { headers } = await fetch(endpoint, { method: 'HEAD', signal: AbortSignal.timeout(5000) });
+  const theirs = Date.parse(headers.get('date') ?? '');
+  if (Number.isNaN(theirs)) return { state: 'warning', found: `${endpoint} tells no time` };
+  const skewSeconds = Math.round((Date.now() - theirs) / 1000);
+  const found = `${Math.abs(skewSeconds)} s ${skewSeconds < 0 ? 'behind' : 'ahead of'} ${endpoint}`;
+  return Math.abs(skewSeconds) > MOST_SKEW_SECONDS
+    ? { state: 'failed', found: `${found}: set it` }
+    : ok(found);
+}
+
+function ok(found: string): Answer {
+  return { state: 'ok', found };
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20).toLocaleString('en-US')} MB`;
+}

@@ -1,0 +1,117 @@
+import { type DataType, type RecordBatch, DataType as Types } from 'apache-arrow';
+import { columnOf } from '../base/arrowColumns.ts';
+import { isIntColumn, isNumberColumn, isStringColumn, readNumbers } from '../features/columnValues.ts';
+
+/** What a feature, a label or a row key can be made of; `other` can be none of them. */
+type ValueKind = 'integer' | 'float' | 'string' | 'integers' | 'strings' | 'time' | 'other';
+
+/** A value as it is compared here: text, or a number where it is one exactly. */
+export type SampledValue = string | number;
+
+/** What the sampled rows say of one column. */
+export interface ColumnSample {
+  readonly name: string;
+  /** As Arrow writes it, such as `Int64` or `List<Utf8>`. */
+  readonly type: string;
+  readonly kind: ValueKind;
+  /** Why no shard's column can be decoded. */
+  readonly unreadable?: string;
+  /** Of every sampled row in order; null where there is none. Of a list, its length. */
+  readonly values: readonly (SampledValue | null)[];
+  readonly nulls: number;
+  /** How often each value was seen; of lists, the values within them. */
+  readonly counts: ReadonlyMap<SampledValue, number>;
+}
+
+/** Values of a column that are told apart; more are as good as countless. */
+const MOST_DISTINCT = 200_000;
+
+/** Collects a column row by row. */
+export class ColumnSampler {
+  readonly #values: (SampledValue | null)[] = [];
+  readonly #counts = new Map<SampledValue, number>();
+  #nulls = 0;
+
+  readonly name: string;
+  readonly type: DataType;
+
+  constructor(name: string, type: DataType) {
+    this.name = name;
+    this.type = type;
+  }
+
+  /** The first `count` rows of a batch that has the column. */
+  addRows(batch: RecordBatch, count: number): void {
+    const data = columnOf(batch, this.name);
+    if (data !== undefined && kindOf(data.type) === 'float') {
+      const numbers = new Float64Array(count);
+      readNumbers(data, 0, count, numbers);
+      for (const number of numbers) this.#add(number);
+      return;
+    }
+    const vector = batch.getChild(this.name);
+    for (let row = 0; row < count; row++) this.#add(vector?.get(row));
+  }
+
+  /** Rows of shards without the column. */
+  addMissing(count: number): void {
+    for (let row = 0; row < count; row++) this.#add(null);
+  }
+
+  /** @param value as Arrow's vectors give it */
+  #add(value: unknown): void {
+    if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
+      this.#nulls++;
+      this.#values.push(null);
+    } else if (kindOf(this.type) === 'integers' || kindOf(this.type) === 'strings') {
+      const items = [...(value as Iterable<unknown>)].filter((item) => item !== null);
+      for (const item of items) this.#count(comparable(item));
+      this.#values.push(items.length);
+    } else {
+      const own = comparable(value);
+      this.#count(own);
+      this.#values.push(own);
+    }
+  }
+
+  sample(): ColumnSample {
+    return {
+      name: this.name,
+      type: String(this.type),
+      kind: kindOf(this.type),
+      values: this.#values,
+      nulls: this.#nulls,
+      counts: this.#counts,
+    };
+  }
+
+  #count(value: SampledValue): void {
+    const known = this.#counts.get(value);
+    if (known === undefined && this.#counts.size === MOST_DISTINCT) return;
+    this.#counts.set(value, (known ?? 0) + 1);
+  }
+}
+
+function comparable(value: unknown): SampledValue {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value.toString();
+  }
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  return String(value);
+}
+
+function kindOf(type: DataType): ValueKind {
+  if (Types.isDate(type) || Types.isTimestamp(type)) return 'time';
+  if (isIntColumn(type)) return 'integer';
+  if (isNumberColumn(type)) return 'float';
+  if (isStringColumn(type)) return 'string';
+  if (Types.isList(type)) {
+    const item = type.children[0]!.type as DataType;
+    if (isIntColumn(item)) return 'integers';
+    if (isStringColumn(item)) return 'strings';
+  }
+  return 'other';
+}

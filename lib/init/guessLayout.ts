@@ -1,0 +1,67 @@
+import { layOutPartition, parsePartitionLayout } from '../job/partitionLayout.ts';
+
+/** Forms of a day and an hour in a folder's value, the likeliest first. */
+const FORMS: readonly (readonly [RegExp, string])[] = [
+  [/^\d{4}-\d{2}-\d{2}$/, '%Y-%m-%d'],
+  [/^\d{8}$/, '%Y%m%d'],
+  [/^\d{4}-\d{2}-\d{2}-\d{2}$/, '%Y-%m-%d-%H'],
+  [/^\d{10}$/, '%Y%m%d%H'],
+];
+const CALENDAR = {
+  year: '%Y',
+  yyyy: '%Y',
+  month: '%m',
+  mm: '%m',
+  day: '%d',
+  dd: '%d',
+  hour: '%H',
+  hh: '%H',
+  hr: '%H',
+};
+
+/** What the folders of the shards say of how they are partitioned. */
+export interface GuessedLayout {
+  /** As in a job document; undefined without folders of the form key=value. */
+  readonly layout: string | undefined;
+  /** YYYY-MM-DD of every partition that has one, ascending, each once. */
+  readonly days: readonly string[];
+}
+
+/** @param folders of the shards below the root, such as `dt=2022-05-06/hour=07` */
+export function guessLayout(folders: readonly string[]): GuessedLayout {
+  const paths = [...new Set(folders)].map((folder) => folder.split('/').filter((piece) => piece !== ''));
+  const keys = paths[0]?.map((piece) => piece.split('=')[0]!) ?? [];
+  const isHive = (path: readonly string[]) =>
+    path.length === keys.length && path.every((piece, index) => piece.startsWith(`${keys[index]}=`));
+  const laidOut = paths.filter(isHive);
+  if (keys.length === 0 || laidOut.length === 0) return { layout: undefined, days: [] };
+  const segments = keys.map((key, index) => {
+    const values = laidOut.map((path) => path[index]!.slice(key.length + 1));
+    return `${key}=${formOf(key, values)}`;
+  });
+  const text = completeTime(segments) ? segments.join('/') : keys.map((key) => `${key}=*`).join('/');
+  const layout = parsePartitionLayout(text);
+  const days = laidOut.flatMap((path) => {
+    const partition = layOutPartition(layout, path.join('/'));
+    return typeof partition === 'string' || partition.day === undefined ? [] : [partition.day];
+  });
+  return { layout: text, days: [...new Set(days)].sort() };
+}
+
+/** What most of the values look like: folders such as `dt=test` stand beside days. */
+function formOf(key: string, values: readonly string[]): string {
+  const byName = Object.entries(CALENDAR).find(([name]) => name === key.toLowerCase())?.[1];
+  if (byName !== undefined && values.some((value) => /^\d+$/.test(value))) return byName;
+  const form = FORMS.find(
+    ([pattern]) => 2 * values.filter((value) => pattern.test(value)).length > values.length,
+  );
+  return form?.[1] ?? '*';
+}
+
+/** Days and hours only mean something together with the parts of a time above them, each named once. */
+function completeTime(segments: readonly string[]): boolean {
+  const directives = segments.join('/').match(/%[YmdH]/g) ?? [];
+  const named = new Set(directives);
+  const isDay = ['%Y', '%m', '%d'].every((each) => named.has(each));
+  return named.size === directives.length && (named.size === 0 || isDay);
+}

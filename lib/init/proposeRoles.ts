@@ -1,0 +1,143 @@
+import { Ncs4cvrError } from '../base/errors.ts';
+import type { ColumnSample } from './columnSample.ts';
+import type { ShardSample } from './sampleShards.ts';
+
+/** Columns that the user has named, which are never guessed. */
+export interface GivenRoles {
+  readonly click?: string | undefined;
+  readonly conversion?: string | undefined;
+  readonly keys?: readonly string[] | undefined;
+}
+
+/** What no feature may be: the labels, and the columns that name a row. */
+export interface ColumnRoles {
+  readonly click: ColumnSample;
+  readonly conversion: ColumnSample;
+  readonly user: ColumnSample | undefined;
+  readonly keys: readonly ColumnSample[];
+  /** Whether no two sampled rows have the same key. */
+  readonly areKeysUnique: boolean;
+}
+
+const CLICK_NAME = /^(is_?|has_?|label_?)?(click|clicked|clk|ctr_label)(_?label)?$/i;
+/** The nearest to money first. */
+const CONVERSION_NAMES = [
+  /^(is_?|has_?|label_?)?(conversion|conversions|converted|convert|conv|cvr_label)(_?label)?$/i,
+  /^(is_?|has_?|label_?)?(purchase|purchased|bought|buy|order|ordered|paid|pay|booking|booked)(_?label)?$/i,
+  /^(is_?|has_?|label_?)?(install|installed|signup|subscribed?|engage|engaged|long_?view|play_rate|cart|add_to_cart)(_?label)?$/i,
+];
+const USER_NAME = /^(user|member|customer|viewer|visitor|account|uid|device)(_?id)?$/i;
+const KEY_NAME = /^(impression|imp|request|event|log|row|record|sample|exposure)?_?(id|uuid|key)$/i;
+const PART_OF_KEY =
+  /(^|_)(user|member|customer|viewer|visitor|request|session|item|video|product|ad|campaign|creative|article|doc)(_?id)?$|(time|timestamp|ts)(_ms|_s)?$/i;
+const KEY_KINDS: ReadonlySet<string> = new Set(['integer', 'string', 'time']);
+
+/**
+ * Takes what was named and guesses the rest by names and values.
+ * @throws Ncs4cvrError INIT_NO_LABEL, INIT_NO_KEY, INIT_NO_COLUMN: each says which option names it
+ */
+export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles): ColumnRoles {
+  const named = (name: string, option: string): ColumnSample => {
+    const found = columns.find((column) => column.name === name);
+    if (found !== undefined && found.unreadable === undefined) return found;
+    throw new Ncs4cvrError('INIT_NO_COLUMN', `--${option} names no column that can be read`, {
+      file: input,
+      column: name,
+      expected: `one of ${columns.map((column) => column.name).join(', ')}`,
+      found: found?.unreadable ?? 'no such column',
+    });
+  };
+  const isLabel = (column: ColumnSample) => isBinary(column) || isShare(column);
+  const guess = (patterns: readonly RegExp[], task: string): ColumnSample => {
+    for (const pattern of patterns) {
+      const found = columns.find((column) => pattern.test(column.name) && isLabel(column));
+      if (found !== undefined) return found;
+    }
+    const candidates = columns.filter(isLabel).map(({ name }) => name);
+    throw new Ncs4cvrError(
+      'INIT_NO_LABEL',
+      `no column is known to be the ${task} label: name it with --${task}`,
+      {
+        file: input,
+        expected: 'a column of 0 and 1, such as click or purchase',
+        found:
+          candidates.length === 0
+            ? 'no column of 0 and 1 at all'
+            : `columns of 0 and 1 are ${candidates.join(', ')}`,
+      },
+    );
+  };
+  const click = given.click === undefined ? guess([CLICK_NAME], 'click') : named(given.click, 'click');
+  const conversion =
+    given.conversion === undefined
+      ? guess(CONVERSION_NAMES, 'conversion')
+      : named(given.conversion, 'conversion');
+  const keys =
+    given.keys?.map((name) => named(name, 'keys')) ?? guessKeys(columns, [click, conversion], input);
+  return {
+    click,
+    conversion,
+    user: columns.find(({ name, kind }) => USER_NAME.test(name) && (kind === 'integer' || kind === 'string')),
+    keys,
+    areKeysUnique: areUnique(keys),
+  };
+}
+
+export function isBinary({ counts, kind }: ColumnSample): boolean {
+  const isNumber = kind === 'integer' || kind === 'float';
+  return isNumber && counts.size > 0 && [...counts.keys()].every((value) => value === 0 || value === 1);
+}
+
+/** A soft label, such as the share of a video that was watched. */
+function isShare({ counts, kind }: ColumnSample): boolean {
+  return (
+    kind === 'float' &&
+    counts.size > 1 &&
+    [...counts.keys()].every((value) => Number(value) >= 0 && Number(value) <= 1)
+  );
+}
+
+/** One column that names the rows if there is one, else the fewest of those that usually do together. */
+function guessKeys(
+  columns: readonly ColumnSample[],
+  labels: readonly ColumnSample[],
+  file: string,
+): ColumnSample[] {
+  const candidates = columns.filter(
+    (column) =>
+      KEY_KINDS.has(column.kind) &&
+      column.unreadable === undefined &&
+      column.nulls === 0 &&
+      !labels.includes(column),
+  );
+  const byName = (pattern: RegExp) => candidates.filter(({ name }) => pattern.test(name));
+  const single = byName(KEY_NAME).find((column) => areUnique([column]));
+  if (single !== undefined) return [single];
+  const parts = byName(PART_OF_KEY).slice(0, 8);
+  for (const size of [1, 2, 3]) {
+    const found = combinations(parts, size).find(areUnique);
+    if (found !== undefined) return found;
+  }
+  if (parts.length > 0) return parts.slice(0, 3);
+  const unique = candidates.find((column) => areUnique([column]));
+  if (unique !== undefined) return [unique];
+  throw new Ncs4cvrError('INIT_NO_KEY', 'no columns are known to name the rows: name them with --keys', {
+    file,
+    expected: 'integer, string, date or timestamp columns without nulls, such as request_id and item_id',
+    found: candidates.map(({ name }) => name).join(', ') || 'none of such a type',
+  });
+}
+
+function areUnique(keys: readonly ColumnSample[]): boolean {
+  const rowCount = keys[0]?.values.length ?? 0;
+  const seen = new Set<string>();
+  for (let row = 0; row < rowCount; row++) seen.add(keys.map(({ values }) => values[row]).join('\u0000'));
+  return seen.size === rowCount;
+}
+
+function combinations<Item>(items: readonly Item[], size: number): Item[][] {
+  if (size === 0) return [[]];
+  return items.flatMap((item, index) =>
+    combinations(items.slice(index + 1), size - 1).map((rest) => [item, ...rest]),
+  );
+}

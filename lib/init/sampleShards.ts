@@ -1,0 +1,120 @@
+import type { Field } from 'apache-arrow';
+import { openShard } from '../parquet/openShard.ts';
+import { readRowGroup } from '../parquet/readRowGroup.ts';
+import { listShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { ListedFile } from '../storage/storage.ts';
+import { type ColumnSample, ColumnSampler } from './columnSample.ts';
+import { type GuessedLayout, guessLayout } from './guessLayout.ts';
+
+/** Rows of real shards, and what stands around them. */
+export interface ShardSample extends GuessedLayout {
+  /** Folder that the partitions lie in, or the shard itself. */
+  readonly input: string;
+  readonly shardCount: number;
+  readonly sampledShards: number;
+  readonly sampledRows: number;
+  readonly ignored: readonly string[];
+  /** In the order of the first shard. */
+  readonly columns: readonly ColumnSample[];
+}
+
+const MOST_SHARDS = 12;
+const MOST_ROWS = 60_000;
+
+/**
+ * Reads the beginning of a dozen shards, spread over all of them so that as many days as possible are seen.
+ * @throws StorageError INPUT_EMPTY; the errors of openShard and readRowGroup
+ */
+export async function sampleShards(input: string): Promise<ShardSample> {
+  const { shards, ignored } = await listShards(input);
+  const chosen = spread(shards, MOST_SHARDS);
+  const samplers = new Map<string, ColumnSampler>();
+  const unreadable = new Map<string, string>();
+  let sampledRows = 0;
+  for (const listed of chosen) {
+    const file = await storageFor(listed.uri).open(listed.uri, listed);
+    try {
+      const shard = await openShard(file);
+      for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
+      const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
+      const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
+      if (filled < 0 || fields.length === 0) continue;
+      const mostRows = Math.ceil(MOST_ROWS / chosen.length);
+      sampledRows += await sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
+    } finally {
+      await file.close();
+    }
+  }
+  const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
+  return {
+    ...guessLayout(shards.map(({ uri, relativePath }) => (uri === input ? '' : folderOf(relativePath)))),
+    input,
+    shardCount: shards.length,
+    sampledShards: chosen.length,
+    sampledRows,
+    ignored,
+    columns: [
+      ...readable.map((sampler) => sampler.sample()),
+      ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
+    ],
+  };
+}
+
+async function sampleRowGroup(
+  shard: Parameters<typeof readRowGroup>[0],
+  rowGroup: number,
+  fields: readonly Field[],
+  mostRows: number,
+  samplers: Map<string, ColumnSampler>,
+  rowsBefore: number,
+): Promise<number> {
+  const batches = await readRowGroup(
+    shard,
+    rowGroup,
+    fields.map(({ name }) => name),
+  );
+  let rows = 0;
+  for (const batch of batches) {
+    const count = Math.min(batch.numRows, mostRows - rows);
+    for (const { name, type } of fields) {
+      let sampler = samplers.get(name);
+      if (sampler === undefined) {
+        sampler = new ColumnSampler(name, type);
+        // Shards before it had no such column.
+        sampler.addMissing(rowsBefore + rows);
+        samplers.set(name, sampler);
+      }
+      sampler.addRows(batch, count);
+    }
+    rows += count;
+    if (rows === mostRows) break;
+  }
+  const names = new Set(fields.map(({ name }) => name));
+  for (const [name, sampler] of samplers) {
+    if (!names.has(name)) sampler.addMissing(rows);
+  }
+  return rows;
+}
+
+function spread(shards: readonly ListedFile[], most: number): ListedFile[] {
+  const count = Math.min(most, shards.length);
+  const last = Math.max(1, count - 1);
+  return Array.from({ length: count }, (_, i) => shards[Math.round((i * (shards.length - 1)) / last)]!);
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+function unreadableColumn(name: string, reason: string): ColumnSample {
+  return {
+    name,
+    type: 'unreadable',
+    kind: 'other',
+    unreadable: reason,
+    values: [],
+    nulls: 0,
+    counts: new Map(),
+  };
+}

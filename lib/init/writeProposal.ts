@@ -1,0 +1,119 @@
+import { Ncs4cvrError } from '../base/errors.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import type { ColumnChoice } from './proposeFeatures.ts';
+import type { ColumnRoles } from './proposeRoles.ts';
+import type { ShardSample } from './sampleShards.ts';
+
+/** Where a proposal was written. */
+export interface WrittenProposal {
+  readonly configUri: string;
+  readonly jobUri: string;
+}
+
+const CONFIG_FILE = 'training.jsonc';
+const JOB_FILE = 'job.jsonc';
+
+/**
+ * Writes a training config and a job document, each choice with what was seen beside it as a comment.
+ * @throws Ncs4cvrError INIT_EXISTS: what somebody may have edited is never overwritten
+ */
+export async function writeProposal(
+  outputUri: string,
+  sample: ShardSample,
+  roles: ColumnRoles,
+  choices: readonly ColumnChoice[],
+): Promise<WrittenProposal> {
+  const configUri = joinUri(outputUri, CONFIG_FILE);
+  const jobUri = joinUri(outputUri, JOB_FILE);
+  for (const uri of [configUri, jobUri]) {
+    if (!(await storageFor(uri).exists(uri))) continue;
+    throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already; give another folder', { file: uri });
+  }
+  const encoder = new TextEncoder();
+  await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
+  await writeWhole(jobUri, encoder.encode(jobText(sample, outputUri)));
+  return { configUri, jobUri };
+}
+
+function trainingConfigText(
+  sample: ShardSample,
+  roles: ColumnRoles,
+  choices: readonly ColumnChoice[],
+): string {
+  const { click, conversion, user, keys, areKeysUnique } = roles;
+  const features = choices.filter(({ feature }) => feature !== undefined);
+  const left = choices.filter(({ feature, column }) => feature === undefined && !keys.includes(column));
+  const lines = features.map(({ feature, reason, column }, index) => {
+    const comma = index + 1 < features.length ? ',' : '';
+    return `      ${json(feature)}${comma} // ${column.type}; ${nullsOf(column)}${reason}`;
+  });
+  return `// A proposal, made from ${sample.sampledRows} rows of ${sample.sampledShards} of ${sample.shardCount} shards below
+// ${sample.input}. Read it, and change what you know better: docs/features.md and docs/training.md explain every key.
+{
+  "contract": {
+    "contractVersion": 1,
+    // Copied to the scores, to join them by. ${areKeysUnique ? 'No two sampled rows have the same.' : 'SEVERAL sampled rows have the same: scores of such rows can not be told apart. Name better ones.'}
+    "rowKeys": ${json(keys.map(({ name }) => name))},
+    "features": [
+${lines.join('\n')}
+    ]
+    // Left out:
+${left.map(({ column, reason }) => `    //   ${column.name} (${column.type}): ${reason}`).join('\n')}
+  },
+  // Clicks: ${shareOf(click.values)} of the sampled rows. Conversions: ${shareOf(conversion.values.filter((_, row) => click.values[row] === 1))} of the clicked ones.
+  "labels": { "click": ${json(click.name)}, "conversion": ${json(conversion.name)}${user ? `, "user": ${json(user.name)}` : ''} },
+${splitText(sample)}
+  "training": { "seed": 1, "epochs": 2 }
+}
+`;
+}
+
+function splitText({ days, layout }: ShardSample): string {
+  if (days.length < 2) {
+    return `  // ${days.length === 0 ? 'No folder names a day' : 'There is one day only'}, so the last fifth of the rows in file order is for validation.
+  "split": { "by": "fraction", "validation": 0.2 },`;
+  }
+  const [validation, lastTrained] = [days.at(-1)!, days.at(-2)!];
+  return `  // ${days.length} days from ${days[0]} to ${validation}: the last one is for validation, as tomorrow is what will be scored.
+  "split": {
+    "by": "date",
+    "partitions": ${json(layout)},
+    "train": ${json({ from: days[0], to: lastTrained })},
+    "validation": ${json({ from: validation, to: validation })}
+  },`;
+}
+
+function jobText({ input, layout, days }: ShardSample, outputUri: string): string {
+  const found =
+    layout === undefined
+      ? 'No folders of the form key=value were found: runs need partitions, `score` does not.'
+      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
+  return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
+{
+  "jobVersion": 1,
+  "input": ${json(input)},
+  "scores": ${json(joinUri(outputUri, 'scores'))},
+  "model": ${json(joinUri(outputUri, 'model'))},
+  // ${found}
+  "partitions": ${json(layout ?? 'dt=%Y-%m-%d')},
+  // A partition is complete with the end of its day. Writers that leave a file last: { "kind": "marker", "file": "_SUCCESS" }.
+  "completeness": { "kind": "none" }
+}
+`;
+}
+
+/** On one line, with spaces where people put them. */
+function json(value: unknown): string {
+  return JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ').replace(/\[ /g, '[').replace(/ \]/g, ']');
+}
+
+function nullsOf({ nulls, values }: ColumnChoice['column']): string {
+  return nulls === 0 ? '' : `${((100 * nulls) / values.length).toPrecision(2)}% null; `;
+}
+
+function shareOf(values: readonly unknown[]): string {
+  const known = values.filter((value) => value !== null).map(Number);
+  const sum = known.reduce((a, b) => a + b, 0);
+  return known.length === 0 ? 'none' : `${((100 * sum) / known.length).toPrecision(3)}%`;
+}

@@ -1,0 +1,171 @@
+import { type Data, Field } from 'apache-arrow';
+import { type ChunkPage, type ChunkPages, checkPages } from './checkPages.ts';
+import { type ColumnShape, columnShape } from './columnShape.ts';
+import { FlatDecoder } from './flatDecoder.ts';
+import type { UnpackedChunk } from './indexDecoder.ts';
+import { ListDecoder } from './listDecoder.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
+import type { ReadRowGroupBytes } from './rowGroupReads.ts';
+import { type PackedBytes, unpackPages } from './unpackPages.ts';
+
+/** Encodings of pages by their numbers in parquet.thrift. */
+const PLAIN = 0;
+const PLAIN_DICTIONARY = 2;
+const RLE = 3;
+const RLE_DICTIONARY = 8;
+/** What is unpacked together: arrow-rs holds it three times. */
+const UNPACK_BYTES = 32 * 1024 * 1024;
+
+/** The rows of row groups in one column: its values, once each or nearly, and an index of them for each row or list element. */
+export interface DictionaryColumn {
+  readonly field: Field;
+  readonly data: Data;
+}
+
+/**
+ * Decodes columns whose pages hold indices of a dictionary, or plain values, without making the values of all rows: what is to
+ * be known of a value has then to be worked out once, not row by row. arrow-rs unpacks the pages; levels and indices are
+ * decoded here.
+ *
+ * @param rowGroups with the same columns
+ * @param names of the columns to decode
+ * @param memory of the indices
+ * @returns by name, the rows of one row group after the other. Columns of other types or encodings are left out, and whatever is
+ * damaged: arrow-rs knows what to say of it
+ * @throws as unpackPages
+ */
+export function decodeDictionaryColumns(
+  rowGroups: readonly ReadRowGroupBytes[],
+  names: ReadonlySet<string>,
+  memory: ReusedMemory,
+): ReadonlyMap<string, DictionaryColumn> {
+  const decoded = new Map<string, DictionaryColumn>();
+  const rowCounts = rowGroups.map(({ reads }) => reads.rowCount);
+  let waiting: FollowedColumn[] = [];
+  let waitingBytes = 0;
+  const decodeWaiting = () => {
+    const unpacked = unpackPages(
+      waiting.flatMap(({ packed }) => packed),
+      memory,
+    );
+    let at = 0;
+    for (const { shape, pages } of waiting) {
+      const chunks = pages.map((ofChunk): UnpackedChunk => {
+        const start = at;
+        at += ofChunk.length;
+        return ofChunk.map(({ page, levels }, index) => ({ page, levels, body: unpacked[start + index]! }));
+      });
+      const data = decodeIndices(shape, chunks, rowCounts, memory);
+      if (data === undefined) continue;
+      const { name, nullable } = shape.field;
+      decoded.set(name, { field: new Field(name, data.type, nullable), data });
+    }
+    [waiting, waitingBytes] = [[], 0];
+  };
+  for (const [index, { column }] of rowGroups[0]!.reads.columns.entries()) {
+    const shape = names.has(column.name) ? columnShape(column) : null;
+    const followed = shape && follow(shape, rowGroups, index);
+    if (!followed) continue;
+    if (waiting.length > 0 && waitingBytes + followed.unpackedBytes > UNPACK_BYTES) decodeWaiting();
+    waiting.push(followed);
+    waitingBytes += followed.unpackedBytes;
+  }
+  if (waiting.length > 0) decodeWaiting();
+  return decoded;
+}
+
+interface FollowedPage {
+  readonly page: ChunkPage;
+  /** Of the second version, whose levels are never packed. */
+  readonly levels: Uint8Array;
+}
+
+interface FollowedColumn {
+  readonly shape: ColumnShape;
+  /** Of each row group. */
+  readonly pages: readonly (readonly FollowedPage[])[];
+  /** What may be packed of the pages, in their order. */
+  readonly packed: readonly PackedBytes[];
+  readonly unpackedBytes: number;
+}
+
+/** Undefined when a page can't be followed, or has another encoding. */
+function follow(
+  shape: ColumnShape,
+  rowGroups: readonly ReadRowGroupBytes[],
+  index: number,
+): FollowedColumn | undefined {
+  const packed: PackedBytes[] = [];
+  const ofRowGroups: FollowedPage[][] = [];
+  let unpackedBytes = 0;
+  for (const { reads, buffer } of rowGroups) {
+    const chunk = reads.columns[index]!.chunks[0]!;
+    let found: ChunkPages;
+    try {
+      found = checkPages(buffer, chunk);
+    } catch {
+      return undefined;
+    }
+    const { pages, areWhole } = found;
+    if (!areWhole || !pages.every((page, place) => isReadable(page, place, shape))) return undefined;
+    unpackedBytes += found.unpackedBytes;
+    ofRowGroups.push(
+      pages.map((page) => {
+        const valuesStart = page.startByte + page.definitionBytes + page.repetitionBytes;
+        const valueBytes = page.unpackedBytes - page.definitionBytes - page.repetitionBytes;
+        packed.push({
+          codec: page.isCompressed && valueBytes > 0 ? chunk.codec : 'UNCOMPRESSED',
+          packed: buffer.subarray(valuesStart, page.endByte),
+          unpackedBytes: valueBytes,
+        });
+        return { page, levels: buffer.subarray(page.startByte, valuesStart) };
+      }),
+    );
+  }
+  return { shape, pages: ofRowGroups, packed, unpackedBytes };
+}
+
+function isReadable(page: ChunkPage, place: number, { isList, valueLevel }: ColumnShape): boolean {
+  const { valueCount, encoding, definitionBytes, repetitionBytes, isSecondVersion } = page;
+  const isPlain = encoding === PLAIN || encoding === PLAIN_DICTIONARY;
+  if (valueCount === undefined) return place === 0 && isPlain;
+  if (encoding !== PLAIN && encoding !== RLE_DICTIONARY && encoding !== PLAIN_DICTIONARY) return false;
+  if (isSecondVersion) return definitionBytes >= 0 && repetitionBytes >= 0;
+  return (
+    (valueLevel === 0 || page.definitionEncoding === RLE) && (!isList || page.repetitionEncoding === RLE)
+  );
+}
+
+/**
+ * Decodes the pages of a column to indices of its values: the dictionaries of all row groups one behind the other, and the values
+ * that a writer has put down plainly behind that of their row group.
+ * @param chunks of the row groups, which have `rowCounts` rows
+ * @param memory of the indices
+ * @returns a column of type Dictionary, or List of Dictionary; undefined when the pages don't hold what they should
+ */
+function decodeIndices(
+  shape: ColumnShape,
+  chunks: readonly UnpackedChunk[],
+  rowCounts: readonly number[],
+  memory: ReusedMemory,
+): Data | undefined {
+  const rows = rowCounts.reduce((sum, count) => sum + count, 0);
+  const decoder = shape.isList
+    ? new ListDecoder(shape, rows, slotsOf(chunks), memory)
+    : new FlatDecoder(shape, rows, memory);
+  for (const [index, chunk] of chunks.entries()) {
+    if (!decoder.startChunk(chunk, rowCounts[index]!)) return undefined;
+    for (const page of chunk) {
+      if (page.page.valueCount !== undefined && !decoder.decodePage(page)) return undefined;
+    }
+    if (!decoder.endChunk()) return undefined;
+  }
+  return decoder.finish();
+}
+
+/** Values, nulls and empty lists. */
+function slotsOf(chunks: readonly UnpackedChunk[]): number {
+  let slots = 0;
+  for (const chunk of chunks) for (const { page } of chunk) slots += page.valueCount ?? 0;
+  return slots;
+}

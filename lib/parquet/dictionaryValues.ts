@@ -1,0 +1,132 @@
+import { isUtf8 } from 'node:buffer';
+import { type Binary, type Data, DataType, type Int, makeData, type Utf8 } from 'apache-arrow';
+import type { ParquetType } from 'hyparquet';
+
+/** Values in Parquet's PLAIN encoding gathered from pages, one behind the other. */
+export interface DictionaryValues {
+  readonly size: number;
+  /** Appends the first `count` values of `bytes`. @returns false when they don't hold so many */
+  readonly add: (bytes: Uint8Array, count: number) => boolean;
+  /** @returns undefined where a value isn't one of the type, such as text that isn't UTF-8 */
+  readonly finish: () => Data | undefined;
+}
+
+/** Whether columns of these types can be read: integers, floating-point numbers, text and bytes. */
+export function isDictionaryType(type: DataType, stored: ParquetType): boolean {
+  if (DataType.isInt(type)) return stored === (type.bitWidth === 64 ? 'INT64' : 'INT32');
+  if (DataType.isFloat(type)) return stored === (['', 'FLOAT', 'DOUBLE'] as const)[type.precision];
+  return stored === 'BYTE_ARRAY' && (DataType.isUtf8(type) || DataType.isBinary(type));
+}
+
+/** @param type one for which `isDictionaryType` is true */
+export function dictionaryValues(type: DataType): DictionaryValues {
+  return DataType.isInt(type) || DataType.isFloat(type) ? new FixedValues(type) : new ByteValues(type);
+}
+
+class FixedValues implements DictionaryValues {
+  size = 0;
+  readonly #type: DataType;
+  readonly #valueBytes: number;
+  #bytes = new Uint8Array(0);
+
+  constructor(type: DataType) {
+    this.#type = type;
+    const isWide = DataType.isInt(type)
+      ? type.bitWidth === 64
+      : DataType.isFloat(type) && type.precision === 2;
+    this.#valueBytes = isWide ? 8 : 4;
+  }
+
+  add(bytes: Uint8Array, count: number): boolean {
+    const sizeBytes = count * this.#valueBytes;
+    if (bytes.length < sizeBytes) return false;
+    const at = this.size * this.#valueBytes;
+    this.#bytes = withRoom(this.#bytes, at, sizeBytes);
+    this.#bytes.set(bytes.subarray(0, sizeBytes), at);
+    this.size += count;
+    return true;
+  }
+
+  finish(): Data | undefined {
+    const { buffer } = this.#bytes;
+    const length = this.size;
+    if (DataType.isFloat(this.#type)) {
+      const Values = this.#valueBytes === 8 ? Float64Array : Float32Array;
+      return makeData({ type: this.#type, length, nullCount: 0, data: new Values(buffer, 0, length) });
+    }
+    const type = this.#type as Int;
+    if (type.bitWidth === 64) {
+      const Values = type.isSigned ? BigInt64Array : BigUint64Array;
+      return makeData({ type, length, nullCount: 0, data: new Values(buffer, 0, length) });
+    }
+    const stored = new Int32Array(buffer, 0, length);
+    if (type.bitWidth === 32) {
+      const data = type.isSigned ? stored : new Uint32Array(buffer, 0, length);
+      return makeData({ type, length, nullCount: 0, data });
+    }
+    const data = new (type.ArrayType as Int32ArrayConstructor)(stored);
+    // The file may say what the narrower type can't hold.
+    if (stored.some((value, index) => value !== data[index])) return undefined;
+    return makeData({ type, length, nullCount: 0, data });
+  }
+}
+
+/** Each value's length in four bytes comes before it. */
+const LENGTH_BYTES = 4;
+
+class ByteValues implements DictionaryValues {
+  size = 0;
+  readonly #type: DataType;
+  #bytes = new Uint8Array(0);
+  #ends = new Int32Array(1);
+
+  constructor(type: DataType) {
+    this.#type = type;
+  }
+
+  add(bytes: Uint8Array, count: number): boolean {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let to = this.#ends[this.size]!;
+    this.#bytes = withRoom(this.#bytes, to, bytes.length);
+    if (this.#ends.length <= this.size + count) {
+      const ends = new Int32Array(Math.max(2 * this.#ends.length, this.size + count + 1));
+      ends.set(this.#ends);
+      this.#ends = ends;
+    }
+    const into = this.#bytes;
+    const ends = this.#ends;
+    let at = 0;
+    for (let index = this.size + 1; index <= this.size + count; index++) {
+      if (at + LENGTH_BYTES > bytes.length) return false;
+      const start = at + LENGTH_BYTES;
+      at = start + view.getUint32(at, true);
+      if (at > bytes.length) return false;
+      for (let from = start; from < at; from++) into[to++] = bytes[from]!;
+      ends[index] = to;
+    }
+    this.size += count;
+    return true;
+  }
+
+  finish(): Data | undefined {
+    const type = this.#type as Utf8 | Binary;
+    const length = this.size;
+    const valueOffsets = this.#ends.subarray(0, length + 1);
+    const data = this.#bytes.subarray(0, valueOffsets[length]);
+    if (DataType.isUtf8(type)) {
+      if (!isUtf8(data)) return undefined;
+      // All together may be text where a character begins in one value and ends in the next.
+      for (const start of valueOffsets) if ((data[start] ?? 0) >> 6 === 0b10) return undefined;
+    }
+    return makeData({ type: type as Utf8, length, nullCount: 0, valueOffsets, data });
+  }
+}
+
+/** The same array, or a larger one, with room for `more` bytes behind the first `used`. */
+function withRoom(bytes: Uint8Array<ArrayBuffer>, used: number, more: number): Uint8Array<ArrayBuffer> {
+  if (used + more <= bytes.length) return bytes;
+  // Views of eight bytes fit.
+  const larger = new Uint8Array(8 * Math.ceil(Math.max(used + more, used === 0 ? 0 : 2 * bytes.length) / 8));
+  larger.set(bytes.subarray(0, used));
+  return larger;
+}

@@ -1,0 +1,104 @@
+import { type Data, Dictionary, Int32, makeData, Vector } from 'apache-arrow';
+import type { ChunkPage } from './checkPages.ts';
+import type { ColumnShape } from './columnShape.ts';
+import { type DictionaryValues, dictionaryValues } from './dictionaryValues.ts';
+import { decodeHybrid, WIDEST_BITS } from './hybridRuns.ts';
+import { areBelow, type PageSection } from './levels.ts';
+
+/** A page whose bytes have been unpacked. */
+export interface UnpackedPage {
+  readonly page: ChunkPage;
+  /** Levels of the second version; those of the first begin the body. */
+  readonly levels: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** The pages of one row group: a dictionary first, if there is one. */
+export type UnpackedChunk = readonly UnpackedPage[];
+
+const PLAIN = 0;
+
+/** Decodes the pages of a column, one after the other: what columns with and without lists have in common. */
+export abstract class IndexDecoder {
+  protected readonly shape: ColumnShape;
+  readonly #values: DictionaryValues;
+  /** Of the row group's dictionary among all values. */
+  #dictionaryStart = 0;
+  #dictionaryEnd = 0;
+
+  constructor(shape: ColumnShape) {
+    this.shape = shape;
+    this.#values = dictionaryValues(shape.valueType);
+  }
+
+  startChunk(chunk: UnpackedChunk, _rowCount: number): boolean {
+    this.#dictionaryStart = this.#values.size;
+    const first = chunk[0];
+    const hasDictionary = first !== undefined && first.page.valueCount === undefined;
+    if (hasDictionary && !this.#values.add(first.body, first.page.dictionaryCount)) return false;
+    this.#dictionaryEnd = this.#values.size;
+    return true;
+  }
+
+  abstract decodePage(page: UnpackedPage): boolean;
+  abstract endChunk(): boolean;
+  abstract finish(): Data | undefined;
+
+  /** Decodes the indices of so many values to `into` from `at` on. @returns false when they aren't there */
+  protected decodeValues(
+    { bytes: { bytes, view }, start, end }: PageSection,
+    encoding: number,
+    count: number,
+    into: Int32Array,
+    at: number,
+  ): boolean {
+    if (count === 0) return true;
+    if (encoding === PLAIN) {
+      const first = this.#values.size;
+      if (!this.#values.add(bytes.subarray(start, end), count)) return false;
+      for (let index = 0; index < count; index++) into[at + index] = first + index;
+      return true;
+    }
+    const bitWidth = bytes[start] ?? WIDEST_BITS + 1;
+    if (start >= end || bitWidth > WIDEST_BITS) return false;
+    const bits = decodeHybrid({ bytes, view }, start + 1, end, bitWidth, into, at, count);
+    const dictionaryStart = this.#dictionaryStart;
+    if (!areBelow(this.#dictionaryEnd - dictionaryStart, bits, into, at, count)) return false;
+    if (dictionaryStart > 0) {
+      for (let to = at; to < at + count; to++) into[to]! += dictionaryStart;
+    }
+    return true;
+  }
+
+  protected dictionaryData(
+    length: number,
+    indices: Int32Array,
+    nullCount: number,
+    nullBitmap: Uint8Array | undefined,
+  ): Data<Dictionary> | undefined {
+    const values = this.#values.finish();
+    // Where there is none, a null would have no index: arrow-rs may read it.
+    if (values === undefined || (values.length === 0 && length > 0)) return undefined;
+    const type = new Dictionary(this.shape.valueType, new Int32());
+    const dictionary = new Vector([values]);
+    return makeData({ type, length, nullCount, nullBitmap, data: indices, dictionary });
+  }
+}
+
+/** Which slots are null; none at first. */
+export class Validity {
+  readonly #slots: number;
+  nullCount = 0;
+  /** Undefined without nulls. */
+  bitmap: Uint8Array | undefined;
+
+  constructor(slots: number) {
+    this.#slots = slots;
+  }
+
+  setNull(slot: number): void {
+    this.bitmap ??= new Uint8Array((this.#slots + 7) >> 3).fill(255);
+    this.bitmap[slot >> 3]! &= ~(1 << (slot & 7));
+    this.nullCount++;
+  }
+}

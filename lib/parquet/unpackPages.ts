@@ -1,0 +1,107 @@
+import type { CompressionCodec } from 'hyparquet';
+import { INT32, STOP, STRUCT } from './compactReader.ts';
+import { CompactWriter } from './compactWriter.ts';
+import { encodeFooter, MAGIC } from './encodeFooter.ts';
+import { encodeSchema } from './footerSchema.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
+import { decodeBatches } from './wasmDecoder.ts';
+
+/** Bytes as a page of a column chunk holds them. */
+export interface PackedBytes {
+  readonly codec: CompressionCodec;
+  readonly packed: Uint8Array;
+  /** What they unpack to: at least one. */
+  readonly unpackedBytes: number;
+}
+
+/** One byte a value, none of them null: the values of a page of it are the page's bytes. */
+const ONE_BYTE = 'FIXED_LEN_BYTE_ARRAY';
+const byteSchema = encodeSchema([
+  {
+    name: 'bytes',
+    elements: [{ name: 'bytes', type: ONE_BYTE, type_length: 1, repetition_type: 'REQUIRED' }],
+    leaves: [],
+  },
+]);
+
+/** Enough for the header of a page. */
+const PAGE_HEADER_BYTES = 48;
+const DATA_PAGE = 0;
+const PLAIN = 0;
+const RLE = 3;
+
+/**
+ * Unpacks pages of any codec that arrow-rs reads, with one call of it for each codec: it gets them as pages of a column of single
+ * bytes. Bytes of one codec are unpacked one behind the other into the same memory; what isn't packed stays where it is.
+ * @param memory for a copy of what is packed
+ * @returns views in the order of the pages
+ * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
+ */
+export function unpackPages(pages: readonly PackedBytes[], memory: ReusedMemory): Uint8Array[] {
+  const unpacked: Uint8Array[] = pages.map(({ packed }) => packed);
+  for (const codec of new Set(pages.map((page) => page.codec))) {
+    if (codec === 'UNCOMPRESSED') continue;
+    const places = [...pages.keys()].filter((place) => pages[place]!.codec === codec);
+    const bytes = unpackBytes(
+      places.map((place) => pages[place]!),
+      codec,
+      memory,
+    );
+    let at = 0;
+    for (const place of places) {
+      const end = at + pages[place]!.unpackedBytes;
+      unpacked[place] = bytes.subarray(at, end);
+      at = end;
+    }
+  }
+  return unpacked;
+}
+
+function unpackBytes(
+  pages: readonly PackedBytes[],
+  codec: CompressionCodec,
+  memory: ReusedMemory,
+): Uint8Array {
+  const pieces: Uint8Array[] = [MAGIC];
+  let position = MAGIC.length;
+  let unpackedBytes = 0;
+  for (const page of pages) {
+    const header = pageHeader(page);
+    pieces.push(header, page.packed);
+    position += header.length + page.packed.length;
+    unpackedBytes += page.unpackedBytes;
+  }
+  const chunk = {
+    ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
+    ...{ startByte: MAGIC.length, endByte: position, dataPageOffset: 0 },
+  };
+  pieces.push(encodeFooter(byteSchema, [{ rowCount: unpackedBytes, chunks: [chunk] }]));
+  const file = memory.takeBytes(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.length;
+  }
+  const batches = decodeBatches(file, unpackedBytes);
+  const bytes = batches[0]?.data.children[0]?.values as Uint8Array | undefined;
+  if (batches.length !== 1 || bytes?.length !== unpackedBytes) {
+    throw new Error(`the pages don't unpack to the ${unpackedBytes} bytes that they say`);
+  }
+  return bytes;
+}
+
+/** PageHeader of a data page of the first version, whose values are its bytes. */
+function pageHeader({ packed, unpackedBytes }: PackedBytes): Uint8Array {
+  const writer = new CompactWriter(PAGE_HEADER_BYTES);
+  writer.writeInteger(1, INT32, DATA_PAGE);
+  writer.writeInteger(1, INT32, unpackedBytes);
+  writer.writeInteger(1, INT32, packed.length);
+  writer.writeHead(2, STRUCT);
+  writer.writeInteger(1, INT32, unpackedBytes);
+  writer.writeInteger(1, INT32, PLAIN);
+  writer.writeInteger(1, INT32, RLE);
+  writer.writeInteger(1, INT32, RLE);
+  writer.writeByte(STOP);
+  writer.writeByte(STOP);
+  return writer.finish();
+}

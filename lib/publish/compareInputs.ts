@@ -1,0 +1,74 @@
+import type { UnpublishedDay } from '../gates/judged.ts';
+import type { RepeatedSpan } from '../gates/judgeKeys.ts';
+import { type InputPartition, listInput } from '../job/jobInput.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { FileStat } from '../storage/storage.ts';
+import { cutPartition } from './cutPartition.ts';
+import type { Manifest } from './manifest.ts';
+import type { PartitionRun } from './partitionRun.ts';
+import { shardUri } from './span.ts';
+
+/** Of a larger shard the first and the last bytes are compared: the last hold the counts and bounds of every column. */
+const COMPARED_BYTES = 8 * 2 ** 20;
+const PIECE_BYTES = 2 ** 20;
+
+/**
+ * Shards of a manifest that lie byte for byte in another partition's input, too. A listing, and reads only of shards that have
+ * the same length there: of different ones, as a rule, a first piece.
+ * @throws what listing that input throws; STORAGE_FILE_CHANGED, STORAGE_NOT_FOUND when a shard was replaced meanwhile
+ */
+export async function sharedFiles(
+  { inputUri }: Pick<PartitionRun, 'inputUri'>,
+  { parts }: Manifest,
+  other: InputPartition,
+): Promise<RepeatedSpan[]> {
+  const { shards } = await listInput(other, () => true);
+  const found: RepeatedSpan[] = [];
+  const known = new Map<string, boolean>();
+  for (const { shard, version, sizeBytes, rows } of parts.flatMap(({ spans }) => spans)) {
+    // Writers leave empty shards, and all of these are alike.
+    if (rows === 0) continue;
+    const own = { uri: shardUri(inputUri, shard), sizeBytes, version };
+    let isShared = known.get(shard);
+    if (isShared === undefined) {
+      isShared = await isAmong(own, shards);
+      known.set(shard, isShared);
+    }
+    if (isShared) found.push({ shard, rows, partition: other.partition });
+  }
+  return found;
+}
+
+async function isAmong(own: VersionedFile, others: readonly VersionedFile[]): Promise<boolean> {
+  for (const other of others) {
+    if (other.sizeBytes === own.sizeBytes && (await haveSameBytes(own, other))) return true;
+  }
+  return false;
+}
+
+/** Rows of another partition's input: what its shards' footers say. @throws as cutPartition */
+export async function unpublishedDay(run: PartitionRun, other: InputPartition): Promise<UnpublishedDay> {
+  const { partition, inputUri, fileList } = other;
+  const cut = (await cutPartition({ ...run, partition, inputUri, fileList }))!;
+  return { partition, rows: cut.parts.reduce((sum, { rows }) => sum + rows, 0) };
+}
+
+type VersionedFile = FileStat & { readonly uri: string };
+
+async function haveSameBytes(a: VersionedFile, b: VersionedFile): Promise<boolean> {
+  const { sizeBytes } = a;
+  const [fileA, fileB] = await Promise.all([a, b].map((file) => storageFor(file.uri).open(file.uri, file)));
+  try {
+    // From the end on, since that is where most differ.
+    for (let end = sizeBytes; end > 0; end -= PIECE_BYTES) {
+      if (end <= sizeBytes - COMPARED_BYTES && end > COMPARED_BYTES) continue;
+      const start = Math.max(0, end - PIECE_BYTES);
+      const [pieceA, pieceB] = [0, 1].map(() => Buffer.allocUnsafe(end - start)) as [Buffer, Buffer];
+      await Promise.all([fileA!.readInto(pieceA, start), fileB!.readInto(pieceB, start)]);
+      if (!pieceA.equals(pieceB)) return false;
+    }
+    return true;
+  } finally {
+    await Promise.all([fileA, fileB].map((file) => file!.close()));
+  }
+}

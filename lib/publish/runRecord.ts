@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { messageOf } from '../base/errors.ts';
+import { encodeJson } from '../base/jsonDocument.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+import { modelIdentitySchema } from './modelIdentity.ts';
+import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, runRecordPath } from './outputLayout.ts';
+import type { Part } from './part.ts';
+import type { RunPlan } from './runPlan.ts';
+
+const seconds = z.number().min(0);
+
+const stepSchema = z.strictObject({
+  /** Of the part. */
+  partId: z.string(),
+  rows: z.int().min(0),
+  /** Since the run began. */
+  startSeconds: seconds,
+  seconds,
+  /** `done`: somebody else had done it; `dropped`: a shard of it is broken, replaced or gone, and it is cut anew. */
+  state: z.enum(['scored', 'done', 'dropped', 'failed']),
+  /** Why it was dropped or has failed. */
+  problem: z.string().nullable(),
+});
+
+const recordedPartitionSchema = z.strictObject({
+  partition: z.string(),
+  /** As planned: all of its rows and parts, and those that were done before. */
+  rows: z.int().min(0),
+  rowsDone: z.int().min(0),
+  parts: z.int().min(0),
+  partsDone: z.int().min(0),
+  /** Of its shards. */
+  sizeBytes: z.int().min(0),
+  startSeconds: seconds,
+  seconds,
+  /** As `PublishOutcome`, or `failed`. */
+  outcome: z.string(),
+  /** What stood against it, in words. */
+  problems: z.array(z.string()).readonly(),
+  /** Attempts at parts, in the order in which they ended. */
+  steps: z.array(stepSchema).readonly(),
+});
+
+const runRecordSchema = z.strictObject({
+  formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
+  codeVersion: z.string(),
+  startedAt: z.iso.datetime(),
+  seconds,
+  workers: z.int().min(1),
+  model: modelIdentitySchema,
+  modelUri: z.string(),
+  jobDigest: z.string(),
+  /** What `plan` said of it, for the state machine; null where nobody asked. */
+  estimate: z.strictObject({ minutes: z.number(), dollars: z.number() }).nullable(),
+  partitions: z.array(recordedPartitionSchema).readonly(),
+});
+
+/**
+ * When a run on one machine did what. Apart from receipts, manifests and audit documents, whose bytes follow from the work: no
+ * reader and no run needs it.
+ */
+export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
+export type RecordedPartition = RunRecord['partitions'][number];
+export type RecordedStep = RecordedPartition['steps'][number];
+
+/** Notes what a run does while it does it. */
+export class RunRecorder {
+  readonly #startedMillis = Date.now();
+  readonly #start = performance.now();
+  readonly #partitions: RecordedPartition[] = [];
+
+  get #seconds(): number {
+    return (performance.now() - this.#start) / 1000;
+  }
+
+  /** @returns to be called with how the partition ended */
+  beginPartition({ partition, parts, done, sizeBytes }: RunPlan['partitions'][number]): {
+    readonly beginPart: (part: Part) => (state: RecordedStep['state'], error?: unknown) => void;
+    readonly end: (outcome: string, problems: readonly string[]) => void;
+  } {
+    const startSeconds = this.#seconds;
+    const steps: RecordedStep[] = [];
+    const rowsOf = (some: readonly Part[]) => some.reduce((sum, { rows }) => sum + rows, 0);
+    return {
+      beginPart: ({ partId, rows }) => {
+        const begun = this.#seconds;
+        return (state, error) => {
+          const problem = error === undefined ? null : messageOf(error);
+          steps.push({ partId, rows, startSeconds: begun, seconds: this.#seconds - begun, state, problem });
+        };
+      },
+      end: (outcome, problems) => {
+        this.#partitions.push({
+          ...{ partition, rows: rowsOf(parts), parts: parts.length, partsDone: done.length, sizeBytes },
+          rowsDone: rowsOf(done.map((place) => parts[place]!)),
+          ...{ startSeconds, seconds: this.#seconds - startSeconds, outcome, problems, steps },
+        });
+      },
+    };
+  }
+
+  /** What was noted so far. */
+  record(
+    { model, modelUri, jobDigest }: RunPlan,
+    workers: number,
+    estimate: RunRecord['estimate'],
+  ): RunRecord {
+    return {
+      formatVersion: OUTPUT_FORMAT_VERSION,
+      codeVersion: CODE_VERSION,
+      startedAt: new Date(this.#startedMillis).toISOString(),
+      seconds: this.#seconds,
+      ...{ workers, model, modelUri, jobDigest, estimate },
+      partitions: [...this.#partitions],
+    };
+  }
+}
+
+/** @returns its URI. The name begins with the time: names sort as the runs began */
+export async function writeRunRecord(root: string, record: RunRecord): Promise<string> {
+  const time = record.startedAt.replace(/[:.]/g, '-');
+  const uri = below(root, runRecordPath(`${time}-${randomBytes(4).toString('hex')}`));
+  await storageFor(uri).createIfAbsent(uri, encodeJson(record));
+  return uri;
+}
+
+/** Records that are read to find those of one partition, the newest first. */
+const MOST_READ = 60;
+
+/** The newest records that have something of a partition, the last run first. @param most how many */
+export async function runRecordsOf(root: string, partition: string, most: number): Promise<RunRecord[]> {
+  const listed = await listIfAny(joinUri(root, 'run-records'));
+  const found: RunRecord[] = [];
+  for (const { uri } of listed.toReversed().slice(0, MOST_READ)) {
+    const bytes = await storageFor(uri).readWhole(uri);
+    const record = decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
+    if (record.partitions.some((each) => each.partition === partition)) found.push(record);
+    if (found.length === most) break;
+  }
+  return found;
+}

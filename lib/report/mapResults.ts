@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { decodeJson } from '../base/jsonDocument.ts';
+import { workUnitSchema } from '../publish/workUnit.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import type { ListedFile } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
+
+/** A work unit of the state machine, from the start of its item to its end: pauses and further calls are in it. */
+export interface MappedUnit {
+  /** The execution that ran the item. */
+  readonly name: string;
+  readonly rows: number;
+  readonly partIds: readonly string[];
+  /** Since 1970. */
+  readonly startMillis: number;
+  readonly endMillis: number;
+  readonly isFailed: boolean;
+  /** As Step Functions tells it; null for one that was done. */
+  readonly problem: string | null;
+}
+
+/**
+ * As Distributed Map writes what became of its items
+ * (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html).
+ */
+const resultsSchema = z.array(
+  z.object({
+    Name: z.string(),
+    Input: z.string(),
+    StartDate: z.string(),
+    StopDate: z.string(),
+    Error: z.string().optional(),
+    Cause: z.string().optional(),
+  }),
+);
+/** Enough of a unit's input to tell it from a partition's. */
+const unitInputSchema = workUnitSchema.pick({ partition: true, parts: true });
+
+const RESULT_FILE = /(?:^|\/)(SUCCEEDED|FAILED)_\d+\.json$/;
+/** Files that are read to find the units of one partition, the newest first, and bytes of any of them. */
+const MOST_FILES = 40;
+const MOST_BYTES = 32 * 2 ** 20;
+
+/**
+ * The units of a partition's last run by the state machine, in the order in which they began; none where it never ran one, or
+ * where their records have expired. Files without a unit of the partition are passed over.
+ */
+export async function mappedUnits(root: string, partition: string): Promise<MappedUnit[]> {
+  const files = (await listIfAny(joinUri(root, 'runs')))
+    .filter(({ relativePath, sizeBytes }) => RESULT_FILE.test(relativePath) && sizeBytes <= MOST_BYTES)
+    .sort((a, b) => b.modifiedMillis - a.modifiedMillis)
+    .slice(0, MOST_FILES);
+  const units: MappedUnit[] = [];
+  let run: string | undefined;
+  for (const file of files) {
+    // A map run has a folder of its own, with a file or more of each kind.
+    if (run !== undefined && runOf(file) !== run) continue;
+    const found = (await readResults(file)).filter((unit) => unit.partition === partition);
+    if (found.length > 0) run = runOf(file);
+    units.push(...found.map(({ partition: _, ...unit }) => unit));
+  }
+  return units.sort((a, b) => a.startMillis - b.startMillis);
+}
+
+function runOf({ relativePath }: ListedFile): string {
+  return relativePath.slice(0, relativePath.lastIndexOf('/'));
+}
+
+async function readResults(file: ListedFile): Promise<(MappedUnit & { readonly partition: string })[]> {
+  const bytes = await storageFor(file.uri).readWhole(file.uri);
+  const results = resultsSchema.safeParse(
+    decodeJson(bytes, { code: 'PUBLISH_DOCUMENT_INVALID', file: file.uri }),
+  );
+  // Of another map, or of another program: a report does without.
+  if (!results.success) return [];
+  const isFailed = file.relativePath.includes('FAILED_');
+  return results.data.flatMap(({ Name, Input, StartDate, StopDate, Error: error, Cause }) => {
+    const input = unitInputSchema.safeParse(parsed(Input));
+    if (!input.success) return [];
+    const { partition, parts } = input.data;
+    return [
+      {
+        ...{ partition, name: Name, isFailed, partIds: parts.map(({ partId }) => partId) },
+        rows: parts.reduce((sum, { rows }) => sum + rows, 0),
+        startMillis: Date.parse(StartDate),
+        endMillis: Date.parse(StopDate),
+        problem: isFailed ? [error, Cause].filter((text) => text !== undefined).join(': ') : null,
+      },
+    ];
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

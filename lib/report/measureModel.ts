@@ -1,0 +1,159 @@
+import { type PerTask, perTask, type Task, UNKNOWN_CLICK } from '../base/tasks.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
+import type { FeatureLayout, SingleField } from '../features/featureLayout.ts';
+import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
+import { type LabelledSample, labelledSample, SampleScorer, type SampleScores } from './labelledSample.ts';
+import { type FeatureImportance, permutationImportance } from './permutationImportance.ts';
+
+/** Rows of about equal score, and how many of them were positive. */
+export interface ReliabilityBin {
+  readonly rows: number;
+  /** Mean score, in [0, 1]. */
+  readonly predicted: number;
+  /** Share of positive labels. */
+  readonly observed: number;
+}
+
+/** The metrics of the rows that have one value of a feature. */
+interface SliceMetrics {
+  readonly value: string;
+  readonly metrics: FunnelReport;
+}
+
+/** What a model does on labelled rows that somebody has named. */
+export interface ModelMeasures {
+  readonly data: string;
+  readonly sampleRows: number;
+  readonly dataRows: number;
+  readonly metrics: FunnelReport;
+  /** Of about equally many rows each, by rising score. */
+  readonly reliability: PerTask<readonly ReliabilityBin[]>;
+  readonly importance: readonly FeatureImportance[];
+  readonly slices: readonly { readonly feature: string; readonly slices: readonly SliceMetrics[] }[];
+}
+
+export interface MeasureOptions {
+  /** Rows that are measured, at most; taken at equal distances. */
+  readonly rows: number;
+  readonly onProgress?: (done: number, all: number) => void;
+}
+
+const REPEATS = 3;
+const SEED = 1;
+const RELIABILITY_BINS = 15;
+/** Where the training config names no slices: features with so few values, and so many of them. */
+const SMALL_TABLE = 12;
+const MOST_SLICED = 3;
+
+/** @throws Ncs4cvrError of the data's shards */
+export async function measureModel(
+  bundle: ModelBundle,
+  dataUri: string,
+  { rows, onProgress }: MeasureOptions,
+): Promise<ModelMeasures> {
+  const sample = await labelledSample(bundle, dataUri, rows);
+  const scorer = await SampleScorer.create(bundle, sample);
+  try {
+    const scores = await scorer.score();
+    const importance = await permutationImportance(scorer, sample, scores, bundle.layout, {
+      ...{ repeats: REPEATS, seed: SEED },
+      ...(onProgress === undefined ? {} : { onFeature: onProgress }),
+    });
+    return {
+      ...{ data: dataUri, sampleRows: sample.rowCount, dataRows: sample.dataRows, importance },
+      metrics: metricsOf(sample, scores, () => true),
+      reliability: perTask((task) => reliabilityOf(sample, scores, task)),
+      slices: slicesOf(bundle.layout, bundle.reference, sample, scores),
+    };
+  } finally {
+    await scorer.release();
+  }
+}
+
+function metricsOf(
+  { rowCount, click, conversion }: LabelledSample,
+  { pctr, pcvr }: SampleScores,
+  isIn: (row: number) => boolean,
+): FunnelReport {
+  const rows = Int32Array.from(Array.from({ length: rowCount }, (_, row) => row).filter(isIn));
+  const metrics = new FunnelMetrics();
+  metrics.add({
+    click: Uint8Array.from(rows, (row) => click[row]!),
+    conversion: Float32Array.from(rows, (row) => conversion[row]!),
+    pctr: Float32Array.from(rows, (row) => pctr[row]!),
+    pcvr: Float32Array.from(rows, (row) => pcvr[row]!),
+  });
+  return metrics.compute();
+}
+
+function reliabilityOf(
+  { rowCount, click, conversion }: LabelledSample,
+  scores: SampleScores,
+  task: Task,
+): ReliabilityBin[] {
+  const isLabelled = (row: number) =>
+    task === 'click' ? click[row] !== UNKNOWN_CLICK : click[row] === 1 && !Number.isNaN(conversion[row]!);
+  const score = task === 'click' ? scores.pctr : scores.pcvr;
+  const label = task === 'click' ? click : conversion;
+  const rows = Array.from({ length: rowCount }, (_, row) => row)
+    .filter(isLabelled)
+    .sort((a, b) => score[a]! - score[b]!);
+  const bins = Math.min(RELIABILITY_BINS, rows.length);
+  return Array.from({ length: bins }, (_, bin) => {
+    const some = rows.slice(
+      Math.floor((bin * rows.length) / bins),
+      Math.floor(((bin + 1) * rows.length) / bins),
+    );
+    const mean = (of: ArrayLike<number>) => some.reduce((sum, row) => sum + of[row]!, 0) / some.length;
+    return { rows: some.length, predicted: mean(score), observed: mean(label) };
+  });
+}
+
+/** By the features that the reference has slices of, or else by those with few values; ids stand for values that it doesn't name. */
+function slicesOf(
+  { singles }: FeatureLayout,
+  reference: ModelReference | undefined,
+  sample: LabelledSample,
+  scores: SampleScores,
+): ModelMeasures['slices'] {
+  const named = reference?.slices ?? [];
+  const known = named.flatMap(({ name, ids, values }) => {
+    const place = singles.findIndex((single) => single.name === name);
+    return place === -1 ? [] : [{ place, ids, values }];
+  });
+  const small = [...singles.entries()]
+    .filter(([, { table }]) => table.rowCount <= SMALL_TABLE)
+    .slice(0, MOST_SLICED)
+    .map(([place, { table }]) => ({
+      place,
+      ids: Array.from({ length: table.rowCount - 1 }, (_, id) => id + 1),
+      values: [] as readonly string[],
+    }));
+  return (known.length > 0 ? known : small).map(({ place, ids, values }) => {
+    const idOf = localIds(singles[place]!, sample.rows.singleRows, singles.length, place);
+    const wanted = new Set(ids);
+    const slices = ids.map((id, index) => ({
+      value: values[index] ?? `id ${id}`,
+      metrics: metricsOf(sample, scores, (row) => idOf(row) === id),
+    }));
+    const others = {
+      value: 'all others',
+      metrics: metricsOf(sample, scores, (row) => !wanted.has(idOf(row))),
+    };
+    return {
+      feature: singles[place]!.name,
+      slices: [...slices, others].filter(({ metrics }) => metrics.rows > 0),
+    };
+  });
+}
+
+/** A row's id within the feature's own table; 0 for a missing or unseen value. */
+function localIds(
+  { table }: SingleField,
+  singleRows: Int32Array,
+  width: number,
+  place: number,
+): (row: number) => number {
+  return (row) => singleRows[row * width + place]! - table.rowStart;
+}

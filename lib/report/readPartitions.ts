@@ -1,0 +1,112 @@
+import { Ncs4cvrError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { readReference } from '../bundle/readReference.ts';
+import type { Judged } from '../gates/judged.ts';
+import type { Verdict } from '../gates/verdict.ts';
+import type { ModelReference } from '../profile/modelReference.ts';
+import { readAudit } from '../publish/audit.ts';
+import type { BlockedPartition } from '../publish/blockedPartition.ts';
+import { judgedOf } from '../publish/judged.ts';
+import { readManifest } from '../publish/manifest.ts';
+import { blockedReason, type PartitionState } from '../publish/partitionState.ts';
+import type { Pointer, Publication } from '../publish/pointer.ts';
+import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import { joinUri } from '../storage/uri.ts';
+
+/** A partition as the page of all partitions shows it. */
+export interface ListedPartition {
+  readonly partition: string;
+  /** YYYY-MM-DD; undefined where the name holds no date. */
+  readonly day: string | undefined;
+  readonly stage: PartitionState['stage'];
+  /** In words; undefined where there is nothing to say. */
+  readonly reason: string | undefined;
+  /** Null for a partition that was never published. */
+  readonly pointer: Pointer | null;
+  /** When the pointer was last flipped, milliseconds since 1970; undefined without one. */
+  readonly flippedMillis: number | undefined;
+  /** What is visible; undefined where nothing is, or where it can't be read. */
+  readonly visible: Judged | undefined;
+  readonly verdicts: readonly Verdict[];
+  /** What the visible model's scores looked like when it was trained. */
+  readonly reference: ModelReference | undefined;
+}
+
+const READS_AT_A_TIME = 8;
+
+/** What is known of partitions before their documents are read. */
+export type KnownState = Pick<PartitionState, 'partition' | 'stage' | 'reason' | 'pointer'>;
+
+/** States of what a root holds, where no job says what there should be. */
+export function statesOfRoot(
+  pointers: readonly Pointer[],
+  blocked: readonly BlockedPartition[],
+): KnownState[] {
+  const blockOf = new Map(blocked.map((each) => [each.partition, each]));
+  const published = pointers.map((pointer): KnownState => {
+    const { partition, hold } = pointer;
+    const block = blockOf.get(partition);
+    if (hold !== null) return { partition, stage: 'held', reason: hold, pointer };
+    if (block !== undefined) return { partition, stage: 'blocked', reason: blockedReason(block), pointer };
+    return { partition, stage: 'published', reason: undefined, pointer };
+  });
+  const known = new Set(pointers.map(({ partition }) => partition));
+  const never = blocked
+    .filter(({ partition }) => !known.has(partition))
+    .map((block): KnownState => {
+      return { partition: block.partition, stage: 'blocked', reason: blockedReason(block), pointer: null };
+    });
+  return [...published, ...never].sort((a, b) => (a.partition < b.partition ? -1 : 1));
+}
+
+/**
+ * Reads manifest, audit document and the model's reference of every partition; what is gone or damaged is left out.
+ * @param states by time
+ */
+export async function readPartitions(
+  root: string,
+  states: readonly KnownState[],
+): Promise<ListedPartition[]> {
+  const flipped = new Map(
+    (await listIfAny(joinUri(root, 'pointers'))).map(({ relativePath, modifiedMillis }) => [
+      relativePath.replace(/\.json$/, ''),
+      modifiedMillis,
+    ]),
+  );
+  const references = new Map<string, Promise<ModelReference | undefined>>();
+  const referenceOf = ({ modelUri }: Publication) => {
+    const known = references.get(modelUri) ?? ifThere(() => referenceAt(modelUri));
+    references.set(modelUri, known);
+    return known;
+  };
+  return mapConcurrently(states, READS_AT_A_TIME, async ({ partition, stage, reason, pointer }) => {
+    const current = pointer?.current;
+    const manifest = current && (await ifThere(() => readManifest(root, current)));
+    const audit = current && (await ifThere(() => readAudit(root, current.audit)));
+    return {
+      ...{ partition, stage, reason, pointer },
+      day: /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0],
+      flippedMillis: flipped.get(partition),
+      visible: manifest && judgedOf(manifest),
+      verdicts: audit?.verdicts ?? [],
+      reference: current && (await referenceOf(current)),
+    };
+  });
+}
+
+/** @throws as readReference */
+export async function referenceAt(modelUri: string): Promise<ModelReference | undefined> {
+  const storage = storageFor(modelUri);
+  return readReference(storage, modelUri, await readBundleManifest(storage, modelUri));
+}
+
+/** Undefined for what is gone or damaged, which a report does without; what may be there in a moment is an error. */
+export async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Ncs4cvrError && !error.retryable) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+import type { Prices } from '../estimate/readPrices.ts';
+import { dataTable, folded } from '../page/dataTable.ts';
+import { countText, dollarsText, secondsText, timeText } from '../page/formatNumbers.ts';
+import { type Html, html } from '../page/html.ts';
+import { type Fact, factList } from '../page/renderPage.ts';
+import type { RecordedPartition, RunRecord } from '../publish/runRecord.ts';
+import type { MappedUnit } from './mapResults.ts';
+import { type WaterfallBar, waterfallChart } from './waterfallChart.ts';
+
+const MIB_PER_GIB = 1024;
+
+/** When a run on one machine did what, beside what was planned. @param partitions of the run that the page is of */
+export function runSection(run: RunRecord, partitions: readonly RecordedPartition[]): Html {
+  const { estimate, workers } = run;
+  const steps = partitions.flatMap((partition) => partition.steps);
+  const scored = steps.filter(({ state }) => state === 'scored');
+  const rows = sumOf(scored, (step) => step.rows);
+  const [start, end] = [
+    Math.min(...partitions.map(({ startSeconds }) => startSeconds)),
+    Math.max(...partitions.map((each) => each.startSeconds + each.seconds)),
+  ];
+  const seconds = end - start;
+  const plannedRows = sumOf(partitions, (each) => each.rows - each.rowsDone);
+  const facts: Fact[] = [
+    { name: 'began', value: timeText(Date.parse(run.startedAt) + 1000 * start) },
+    { name: 'took', value: secondsText(seconds), detail: `${workers} scoring threads, on one machine` },
+    {
+      name: 'rows scored',
+      value: countText(rows),
+      detail: `${countText(plannedRows)} planned, ${countText(sumOf(partitions, (each) => each.rowsDone))} done before`,
+    },
+    { name: 'rows per second', value: seconds === 0 ? '—' : countText(rows / seconds) },
+  ];
+  return html`${factList(facts)}
+${dataTable({
+  caption: 'Planned and actual',
+  columns: [{ title: '' }, { title: 'planned', kind: 'number' }, { title: 'actual', kind: 'number' }],
+  rows: [
+    ['rows to score', countText(plannedRows), countText(rows)],
+    [
+      'parts to score',
+      countText(sumOf(partitions, (each) => each.parts - each.partsDone)),
+      countText(scored.length),
+    ],
+    ...(estimate === null
+      ? []
+      : [
+          [
+            'time of the whole run (planned: by the state machine)',
+            secondsText(60 * estimate.minutes),
+            secondsText(run.seconds),
+          ],
+          [
+            'cost of the whole run (planned: by the state machine)',
+            dollarsText(estimate.dollars),
+            'this machine alone',
+          ],
+        ]),
+  ],
+})}
+${waterfallChart(
+  'What ran when; pieces that ran at the same time stand below each other.',
+  partitions.flatMap((each) => barsOf(each, start)),
+)}`;
+}
+
+function barsOf(
+  { partition, startSeconds, seconds, outcome, steps }: RecordedPartition,
+  start: number,
+): WaterfallBar[] {
+  const bars = steps.map(({ partId, rows, state, ...step }): WaterfallBar => {
+    const name = `${partition}, part ${partId.slice(0, 8)}`;
+    return { name, rows, state, startSeconds: step.startSeconds - start, seconds: step.seconds };
+  });
+  const begun = Math.max(startSeconds, ...steps.map((step) => step.startSeconds + step.seconds));
+  return [
+    ...bars,
+    {
+      name: `${partition}: ${outcome}`,
+      rows: null,
+      startSeconds: begun - start,
+      seconds: startSeconds + seconds - begun,
+      state: outcome === 'failed' ? 'failed' : 'published',
+    },
+  ];
+}
+
+/** When the units of the state machine's last run began and ended, and what their time has cost. */
+export function unitSection(units: readonly MappedUnit[], prices: Prices): Html {
+  const start = Math.min(...units.map(({ startMillis }) => startMillis));
+  const end = Math.max(...units.map(({ endMillis }) => endMillis));
+  const unitSeconds = sumOf(units, ({ startMillis, endMillis }) => (endMillis - startMillis) / 1000);
+  const rows = sumOf(
+    units.filter(({ isFailed }) => !isFailed),
+    (unit) => unit.rows,
+  );
+  const dollars = unitSeconds * (prices.memoryMegabytes / MIB_PER_GIB) * prices.dollarsPerGigabyteSecond;
+  return html`${factList([
+    { name: 'began', value: timeText(start) },
+    {
+      name: 'took',
+      value: secondsText((end - start) / 1000),
+      detail: `${units.length} units of the state machine`,
+    },
+    { name: 'rows of these units', value: countText(rows) },
+    {
+      name: 'compute, at most',
+      value: dollarsText(dollars),
+      detail: `${countText(unitSeconds)} s at ${prices.memoryMegabytes} MB, pauses among them; ${prices.region}, prices of ${prices.date}`,
+    },
+  ])}
+${waterfallChart(
+  'Units of the state machine; those that ran at the same time stand below each other.',
+  units.map(({ name, rows: of, startMillis, endMillis, isFailed }) => ({
+    name: `unit ${name}`,
+    rows: of,
+    startSeconds: (startMillis - start) / 1000,
+    seconds: (endMillis - startMillis) / 1000,
+    state: isFailed ? 'failed' : 'scored',
+  })),
+)}`;
+}
+
+/** What didn't go well, of every run that is recorded, the last one first. */
+export function failureTable(
+  runs: readonly RunRecord[],
+  units: readonly MappedUnit[],
+  isOfPage: (partition: string) => boolean,
+): Html {
+  const rows = runs.flatMap(({ startedAt, partitions }) =>
+    partitions
+      .filter(({ partition }) => isOfPage(partition))
+      .flatMap(({ partition, outcome, problems, steps }) => [
+        ...steps
+          .filter(({ problem }) => problem !== null)
+          .map(({ partId, state, problem }) => [
+            timeText(Date.parse(startedAt)),
+            `${partition}, part ${partId.slice(0, 8)}`,
+            state,
+            problem!,
+          ]),
+        ...problems.map((problem) => [timeText(Date.parse(startedAt)), partition, outcome, problem]),
+      ]),
+  );
+  const failed = units
+    .filter(({ isFailed }) => isFailed)
+    .map(({ name, startMillis, problem }) => [
+      timeText(startMillis),
+      `unit ${name}`,
+      'failed',
+      problem ?? '—',
+    ]);
+  const all = [...rows, ...failed];
+  if (all.length === 0)
+    return html`<p>Nothing failed, was dropped or was refused in the runs that are recorded.</p>`;
+  return dataTable({
+    caption: 'Failures and retries',
+    columns: [{ title: 'run' }, { title: 'what' }, { title: 'became' }, { title: 'why', kind: 'long' }],
+    rows: all,
+  });
+}
+
+/** The runs that are recorded of a partition, the last one first. */
+export function runTable(partition: string, runs: readonly RunRecord[]): Html {
+  return folded(
+    `Recorded runs of ${partition} on one machine (${runs.length})`,
+    dataTable({
+      caption: 'Runs, the last one first',
+      columns: [
+        ...[{ title: 'began' }, { title: 'outcome' }, { title: 'model' }],
+        ...['took', 'parts scored', 'attempts'].map((title) => ({ title, kind: 'number' as const })),
+      ],
+      rows: runs.map(({ startedAt, model, partitions }) => {
+        const { outcome, seconds, steps } = partitions.find((each) => each.partition === partition)!;
+        const scored = steps.filter(({ state }) => state === 'scored').length;
+        return [
+          timeText(Date.parse(startedAt)),
+          outcome,
+          model.version,
+          secondsText(seconds),
+          scored,
+          steps.length,
+        ];
+      }),
+    }),
+  );
+}
+
+function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + amountOf(item), 0);
+}

@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
+
+const description = { code: 'THING_INVALID', file: 's3://b/thing.json' };
+
+describe('a document that people write', () => {
+  const decode = (text: string) => decodeCommentedJson(new TextEncoder().encode(text), description);
+
+  it('may hold comments and a comma behind the last item', () => {
+    expect(decode('// head\n{ "a": [1, 2,], /* why */ "b": "http://x", }')).toEqual({
+      a: [1, 2],
+      b: 'http://x',
+    });
+  });
+
+  it('names line and column of every fault, and the file', () => {
+    expect(() => decode('{\n "a": 1\n "b": }')).toThrow(
+      expect.objectContaining({
+        code: 'THING_INVALID',
+        location: { file: 's3://b/thing.json' },
+        problems: ['line 3, column 2: CommaExpected', 'line 3, column 7: ValueExpected'],
+      }),
+    );
+  });
+
+  it('is not empty', () => {
+    expect(() => decode('')).toThrow('ValueExpected');
+  });
+});

@@ -1,0 +1,183 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pl from 'nodejs-polars';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { guessLayout } from '../../lib/init/guessLayout.ts';
+import { runMain } from '../cli/runMain.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
+const data = join(folder, 'shop');
+const ROWS = 600;
+
+const integers = (name: string, values: readonly number[]) => pl.Series(name, [...values], pl.Int64);
+
+/** A table as nobody here would name it: rows of a shop, by day. */
+function writeDay(day: string, from: number): void {
+  const rows = Array.from({ length: ROWS }, (_, i) => from + i);
+  const isClick = rows.map((row) => Number((row * 7) % 10 < 4));
+  const isOrder = rows.map((row, i) => isClick[i]! * Number((row * 13) % 9 < 3));
+  const frame = pl.DataFrame({
+    impressionId: rows.map((row) => `i-${row}`),
+    userId: integers(
+      'userId',
+      rows.map((row) => (row * 31) % 97),
+    ),
+    session_id: rows.map((row) => `s${Math.floor(row / 3)}`),
+    price: rows.map((row) => (row % 11 === 0 ? null : ((row * 17) % 1000) / 8)),
+    constant: rows.map(() => 'x'),
+    empty: rows.map(() => null),
+    tags: rows.map((row) => [`t${row % 5}`, `t${row % 7}`]),
+    eventTime: pl
+      .Series(
+        'eventTime',
+        rows.map((row) => 1_700_000_000_000 + row),
+        pl.Int64,
+      )
+      .cast(pl.Datetime('ms')),
+    watch_time: isClick.map((click, i) => click * (1 + (i % 5))),
+    is_like: rows.map((row, i) => isClick[i]! * Number(row % 4 === 0)),
+    isClick,
+    isOrder,
+  });
+  mkdirSync(join(data, `event_date=${day}`), { recursive: true });
+  writeFileSync(join(data, `event_date=${day}`, 'part-0.parquet'), frame.writeParquet() as Buffer);
+}
+
+beforeAll(() => {
+  for (const [index, day] of ['20260301', '20260302', '20260303'].entries()) writeDay(day, index * ROWS);
+  writeFileSync(join(data, 'README.txt'), 'not a shard');
+});
+
+describe('ncs4cvr init', () => {
+  it('proposes documents that train and score a table of foreign names as they stand', async () => {
+    const output = join(folder, 'proposal');
+    const init = await runMain('init', '--sample', data, '--output', output, '--json');
+    expect(init.stderr).toBe('');
+    const found = JSON.parse(init.stdout);
+    expect(found).toMatchObject({
+      rowKeys: ['impressionId'],
+      areKeysUnique: true,
+      layout: 'event_date=%Y%m%d',
+      days: ['2026-03-01', '2026-03-02', '2026-03-03'],
+      sampledRows: 3 * ROWS,
+      ignored: [join(data, 'README.txt')],
+    });
+    const uses = Object.fromEntries(found.columns.map(({ column, use }: never) => [column, use]));
+    expect(uses).toEqual({
+      impressionId: 'key',
+      userId: 'categorical',
+      session_id: '-',
+      price: 'bucketed',
+      constant: '-',
+      empty: '-',
+      tags: 'list',
+      eventTime: '-',
+      watch_time: '-',
+      is_like: '-',
+      isClick: '-',
+      isOrder: '-',
+    });
+    const seen = Object.fromEntries(found.columns.map(({ column, seen }: never) => [column, seen]));
+    expect(seen.watch_time).toMatch(/^leaks: alone it tells isClick with an AUC of 1\.000/);
+    expect(seen.is_like).toMatch(/^leaks: where it is 1, isClick always is/);
+    expect(seen.session_id).toMatch(/tomorrow has others/);
+    expect(seen.empty).toMatch(/null in every sampled row/);
+
+    const [, ...train] = found.next.split(' ');
+    const trained = await runMain(...train);
+    expect(trained.exitCode, trained.stderr).toBe(0);
+    const model = join(output, 'model');
+    const scored = await runMain(
+      'score',
+      '--model',
+      model,
+      '--input',
+      data,
+      '--output',
+      join(output, 'files'),
+    );
+    expect(scored.exitCode, scored.stderr).toBe(0);
+    const planned = await runMain(
+      'plan',
+      '--job',
+      found.job,
+      '--json',
+      '--output',
+      join(output, 'plan.json'),
+    );
+    expect(planned.exitCode, planned.stderr).toBe(0);
+    expect(JSON.parse(readFileSync(join(output, 'plan.json'), 'utf8')).partitions).toHaveLength(1);
+  });
+
+  it('writes beside each choice, and each column left out, what was seen of it', () => {
+    const text = readFileSync(join(folder, 'proposal', 'training.jsonc'), 'utf8');
+    expect(text).toMatch(/"column": "price", "buckets": 20 .*\/\/ Float64; 9\.1% null; /);
+    expect(text).toMatch(/\/\/ {3}constant \(Utf8\): has the one value x/);
+    expect(text).toMatch(/\/\/ Clicks: 40\.0% of the sampled rows\./);
+  });
+
+  it('never overwrites a document', async () => {
+    const again = await runMain('init', '--sample', data, '--output', join(folder, 'proposal'));
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toContain('INIT_EXISTS');
+  });
+
+  it.each([
+    [['--click', 'nope'], 'INIT_NO_COLUMN'],
+    [['--conversion', 'nope'], 'INIT_NO_COLUMN'],
+    [['--keys', 'nope'], 'INIT_NO_COLUMN'],
+  ])('names the columns there are when %j is none', async (args, code) => {
+    const { exitCode, stderr } = await runMain(
+      'init',
+      '--sample',
+      data,
+      '--output',
+      join(folder, 'no'),
+      ...args,
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(code);
+    expect(stderr).toContain('userId, session_id');
+  });
+
+  it('asks for labels that no column is named like, and says which could be', async () => {
+    const file = join(folder, 'unnamed.parquet');
+    const rows = Array.from({ length: 50 }, (_, i) => i);
+    const frame = pl.DataFrame({ id: rows, target_a: rows.map((i) => i % 2), item: rows.map((i) => i % 5) });
+    writeFileSync(file, frame.writeParquet() as Buffer);
+    const { exitCode, stderr } = await runMain('init', '--sample', file, '--output', join(folder, 'unnamed'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('INIT_NO_LABEL');
+    expect(stderr).toContain('target_a');
+    expect(stderr).toContain('--click');
+  });
+
+  it('warns when no columns tell the sampled rows apart', async () => {
+    const file = join(folder, 'twice.parquet');
+    const rows = Array.from({ length: 200 }, (_, i) => i % 100);
+    const click = rows.map((_, i) => Number(i % 3 === 0));
+    const frame = pl.DataFrame({
+      user_id: integers('user_id', rows),
+      price: rows.map((i) => i / 7),
+      click,
+      purchase: click,
+    });
+    writeFileSync(file, frame.writeParquet() as Buffer);
+    const { stdout } = await runMain('init', '--sample', file, '--output', join(folder, 'twice'));
+    expect(stdout).toContain('NOT unique in the sample');
+  });
+});
+
+describe('guessLayout', () => {
+  it.each([
+    [['dt=2026-01-02', 'dt=2026-01-03', 'dt=test'], 'dt=%Y-%m-%d', ['2026-01-02', '2026-01-03']],
+    [['year=2026/month=1/day=9'], 'year=%Y/month=%m/day=%d', ['2026-01-09']],
+    [['region=us/date=20260102/hour=7'], 'region=*/date=%Y%m%d/hour=%H', ['2026-01-02']],
+    [['month=9/slot=2'], 'month=*/slot=*', []],
+    [['day_a', 'day_b'], undefined, []],
+    [[''], undefined, []],
+  ])('takes %j for %s', (folders, layout, days) => {
+    expect(guessLayout(folders)).toEqual({ layout, days });
+  });
+});

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+// The package as somebody gets it: packed, and unpacked into an empty folder that has its dependencies and nothing else.
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const folder = temporaryFolder();
+const installed = join(folder, 'node_modules', 'ncs4cvr');
+const examples = [
+  ...readFileSync(join(project, 'docs/library.md'), 'utf8').matchAll(/```js\n([\s\S]*?)```/g),
+].map(([, code]) => code!);
+
+async function call(program: string, args: readonly string[], cwd = folder) {
+  const { stdout } = await promisify(execFile)(program, args, { cwd, maxBuffer: 2 ** 26 });
+  return stdout;
+}
+
+beforeAll(async () => {
+  // dist/ is built already; preparing it again would change it under other tests.
+  await call('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], project);
+  mkdirSync(installed, { recursive: true });
+  await call('tar', ['-xzf', 'ncs4cvr-0.1.0.tgz', '-C', installed, '--strip-components=1']);
+  const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true });
+    symlinkSync(join(project, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
+  const command = join(installed, 'dist/lib/cli/main.js');
+  await call(process.execPath, [
+    command,
+    'synth',
+    '--output',
+    'data',
+    '--days',
+    '3',
+    '--rows-per-day',
+    '2000',
+  ]);
+}, 120_000);
+
+describe('the packed package', () => {
+  it('runs the examples of docs/library.md, one after the other', async () => {
+    expect(examples).toHaveLength(3);
+    const outputs: string[] = [];
+    for (const [index, code] of examples.entries()) {
+      writeFileSync(join(folder, `example${index}.js`), code);
+      outputs.push(await call(process.execPath, [`example${index}.js`]));
+    }
+    expect(outputs[0]).toMatch(/^validation AUC 0\.\d+\n2000 rows in scores\.arrow\n$/);
+    expect(outputs[1]).toContain(join(folder, 'published', 'parts', 'dt=2024-03-03'));
+    expect(outputs[2]).toMatch(/^STORAGE_NOT_FOUND no\/such\/model\/bundle\.json false\n$/);
+  }, 120_000);
+
+  it('has types under which they compile strictly', async () => {
+    examples.forEach((code, index) => {
+      writeFileSync(join(folder, `example${index}.ts`), code);
+    });
+    const flags = '--noEmit --strict --target ES2022 --module NodeNext --skipLibCheck'.split(' ');
+    symlinkSync(join(project, 'node_modules/@types'), join(folder, 'node_modules/@types'));
+    const compiler = join(project, 'node_modules/typescript/bin/tsc');
+    const files = examples.map((_, index) => `example${index}.ts`);
+    await call(process.execPath, [compiler, ...flags, '--types', 'node', ...files]);
+    writeFileSync(
+      join(folder, 'wrong.ts'),
+      "import { plan } from 'ncs4cvr';\nawait plan('not an object');\n",
+    );
+    await expect(
+      call(process.execPath, [compiler, ...flags, '--types', 'node', 'wrong.ts']),
+    ).rejects.toMatchObject({ stdout: expect.stringContaining('TS2345') });
+  }, 120_000);
+
+  it('lets nobody import what is not part of it', async () => {
+    writeFileSync(join(folder, 'inner.js'), "import 'ncs4cvr/dist/lib/onnx/ops.js';");
+    await expect(call(process.execPath, ['inner.js'])).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  it('is clean for publint', async () => {
+    const script = join(project, 'node_modules/publint/src/cli.js');
+    expect(await call(process.execPath, [script, 'run', installed, '--strict', '--pack', 'false'])).toContain(
+      'All good!',
+    );
+  }, 60_000);
+
+  it('has types that every resolution of ES modules finds, as are-the-types-wrong says', async () => {
+    const script = join(project, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const report = await call(process.execPath, [
+      script,
+      'ncs4cvr-0.1.0.tgz',
+      '--profile',
+      'esm-only',
+      '-f',
+      'json',
+    ]);
+    const { problems } = JSON.parse(report) as { problems: Record<string, unknown> };
+    expect(Object.keys(problems).filter((kind) => kind !== 'CJSResolvesToESM')).toEqual([]);
+  }, 60_000);
+
+  it('documents every function and type that it exports, without a warning of TypeDoc', async () => {
+    await call(
+      process.execPath,
+      [join(project, 'node_modules/typedoc/bin/typedoc'), '--out', join(folder, 'api')],
+      project,
+    );
+    const page = readFileSync(join(folder, 'api/modules.html'), 'utf8');
+    for (const name of [
+      'openBundle',
+      'scoreShard',
+      'trainNcs',
+      'plan',
+      'publish',
+      'publishedFiles',
+      'Ncs4cvrError',
+    ])
+      expect(page).toContain(name);
+  }, 120_000);
+});

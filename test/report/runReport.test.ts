@@ -1,0 +1,161 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
+import { type PartitionRecord, readPartition } from '../../lib/report/readPartition.ts';
+import { partitionReport, runReport } from '../../lib/report/runReport.ts';
+import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
+import { DAYS, partitionOf, type ReportScene, ROWS, reportScene, trainReportedModel } from './reportScene.ts';
+
+let bundle: ModelBundle;
+let scene: ReportScene;
+let prices: Prices;
+let records: readonly PartitionRecord[];
+
+beforeAll(async () => {
+  ({ bundle } = await trainReportedModel());
+  scene = await reportScene(bundle);
+  prices = await readPrices();
+  records = await Promise.all(DAYS.map((day) => readPartition(scene.place.root, partitionOf(day))));
+}, 120_000);
+
+const pageOf = (day: number) => partitionReport(records[day]!, prices);
+
+describe("a partition's report", () => {
+  it('says what is published: rows, parts, model, generation and how the gates have judged', () => {
+    const glance = textOf(sectionOf(pageOf(0), 'At a glance'));
+    expect(glance).toContain('published generation 1');
+    expect(glance).toContain(
+      `${ROWS.toLocaleString('en-US')} in ${records[0]!.judged!.manifest.parts.length} parts`,
+    );
+    expect(glance).toContain(bundle.manifest.modelVersion);
+    const passed = records[0]!.judged!.audit.verdicts.filter(({ verdict }) => verdict === 'pass').length;
+    expect(passed).toBeGreaterThan(5);
+    expect(glance).toContain(`${passed} pass`);
+  });
+
+  it('has when every part was scored, from the record of the run, beside what was planned', () => {
+    const section = sectionOf(pageOf(0), 'What ran when');
+    const recorded = scene.runs[0].partitions[0]!;
+    expect(recorded.steps.map(({ state }) => state)).toEqual(recorded.steps.map(() => 'scored'));
+    expect(recorded.steps.length).toBeGreaterThan(2);
+    const bars = tableOf(section, 'What ran when; pieces that ran at the same time stand below each other.');
+    expect(bars.map(([name, state]) => [name, state])).toEqual([
+      ...recorded.steps.map(({ partId }) => [`dt=2024-03-08, part ${partId.slice(0, 8)}`, 'scored']),
+      ['dt=2024-03-08: published', 'judged and published'],
+    ]);
+    expect(tableOf(section, 'Planned and actual')).toEqual([
+      ['rows to score', '1,500', '1,500'],
+      ['parts to score', String(recorded.steps.length), String(recorded.steps.length)],
+      ['time of the whole run (planned: by the state machine)', '1 min 30 s', expect.stringMatching(/ s$/)],
+      ['cost of the whole run (planned: by the state machine)', '$0.25', 'this machine alone'],
+    ]);
+  });
+
+  it('compares scores and features with the validation rows and the day before, and leaves no feature out', () => {
+    const page = pageOf(1);
+    const scores = tablesOf(sectionOf(page, 'Scores'))[0]!;
+    expect(scores.map(([of]) => of)).toEqual([
+      'dt=2024-03-09',
+      'dt=2024-03-08',
+      "the model's validation rows",
+    ]);
+    const features = tableOf(
+      sectionOf(page, 'Features'),
+      'Every feature here and among the validation rows, the one that moved most first',
+    );
+    const names = records[1]!.judged!.candidate.profile.features.map(({ name }) => name);
+    expect(features.map(([name]) => name).toSorted()).toEqual(names.toSorted());
+    const psis = features.map((row) => Number(row[5]));
+    expect(psis).toEqual(psis.toSorted((a, b) => b - a));
+  });
+
+  it('names rows that were left out: dead letters with column and reason, and broken shards', () => {
+    const section = sectionOf(pageOf(1), 'Rows left out');
+    expect(tableOf(section, 'Dead letters, the first of each part')).toEqual([
+      ['part-0.parquet', '0', '0', 'request', 'KEY_NULL'],
+      ['part-0.parquet', '0', '1', 'request', 'KEY_NULL'],
+    ]);
+    expect(tableOf(section, 'Broken shards, of which no row is scored')).toEqual([
+      ['part-1.parquet', '—', expect.stringMatching(/^SHARD_/), expect.stringContaining('part-1.parquet')],
+    ]);
+    const [letters] = records[1]!.judged!.manifest.parts.flatMap(({ deadLetters }) => deadLetters ?? []);
+    expect(textOf(section)).toContain(letters!.path);
+    expect(textOf(sectionOf(pageOf(0), 'Rows left out'))).toContain(
+      'Every row of the shards that could be read is scored',
+    );
+  });
+
+  it('is of what a gate blocks, as long as it does, with the numbers and the reason, and the nights before', () => {
+    const page = pageOf(2);
+    expect(textOf(sectionOf(page, 'At a glance'))).toContain('blocked by a gate never published');
+    const gates = sectionOf(page, 'Gates');
+    const blocks = tableOf(gates, 'Blocks and warnings').filter((row) => row[2] === 'block');
+    expect(
+      blocks.map(([gate, subject, , found, , against]) => [gate, subject, found, against]),
+    ).toContainEqual(['repeatedContent', 'rows', String(ROWS), 'dt=2024-03-08']);
+    const history = tableOf(
+      gates,
+      'The gravest verdict of each gate here and on the publications before, with the number behind it',
+    );
+    const repeated = history.find(([gate]) => gate === 'repeatedContent')!;
+    expect(repeated).toHaveLength(4);
+    expect(repeated[1]).toMatch(/^block/);
+    expect(repeated.slice(2).every((cell) => !cell!.startsWith('block'))).toBe(true);
+    const failures = tableOf(sectionOf(page, 'Failures and retries'), 'Failures and retries');
+    expect(failures.map(([, what, became]) => [what, became])).toContainEqual(['dt=2024-03-10', 'refused']);
+  });
+
+  it('does without what is gone: a bundle that was moved, runs whose records have expired', () => {
+    const page = partitionReport({ ...records[0]!, reference: undefined, runs: [] }, prices);
+    expect(textOf(sectionOf(page, 'What ran when'))).toContain('No run of this partition is recorded here');
+    expect(textOf(sectionOf(page, 'Features'))).toContain('nothing to compare with');
+    expect(tablesOf(sectionOf(page, 'Scores'))[0]!.map(([of]) => of)).not.toContain(
+      "the model's validation rows",
+    );
+  });
+
+  it('shows units of the state machine with their time, and what that has cost at most', () => {
+    const unit = (name: string, from: number, to: number, isFailed: boolean) => ({
+      ...{
+        name,
+        rows: 1000,
+        partIds: [],
+        isFailed,
+        problem: isFailed ? 'States.Timeout: it took too long' : null,
+      },
+      ...{ startMillis: from, endMillis: to },
+    });
+    const units = [unit('a', 1_000_000, 1_060_000, false), unit('b', 1_000_000, 1_030_000, true)];
+    const page = partitionReport({ ...records[0]!, runs: [], units }, prices);
+    const text = textOf(sectionOf(page, 'What ran when'));
+    expect(text).toContain('took 1 min 0 s 2 units of the state machine');
+    const dollars = 90 * (prices.memoryMegabytes / 1024) * prices.dollarsPerGigabyteSecond;
+    expect(text).toContain(`$${dollars < 0.01 ? dollars.toPrecision(2) : dollars.toFixed(2)}`);
+    expect(
+      tableOf(sectionOf(page, 'Failures and retries'), 'Failures and retries').map((row) => row[3]),
+    ).toEqual(['States.Timeout: it took too long']);
+  });
+});
+
+describe("a run's report", () => {
+  it('has what became of every partition, each with its own gates, scores and features', () => {
+    const page = runReport(scene.runs[0], records.slice(0, 2));
+    const rows = tableOf(sectionOf(page, 'Partitions'), 'What became of every partition');
+    expect(rows.map(([partition, outcome, , visible]) => [partition, outcome, visible])).toEqual([
+      ['dt=2024-03-08', 'published', '1,500'],
+      ['dt=2024-03-09', 'published', '1,498'],
+    ]);
+    for (const day of [DAYS[0], DAYS[1]]) {
+      const section = sectionOf(page, partitionOf(day));
+      expect([...section.matchAll(/<summary>(.*?)<\/summary>/g)].map(([, title]) => title)).toEqual(
+        expect.arrayContaining(['Gates', 'Scores', 'Features', 'Rows left out', 'Parts']),
+      );
+    }
+  });
+
+  it('of a single partition has its sections unfolded', () => {
+    const page = runReport(scene.runs[1], [records[2]!]);
+    expect(tableOf(sectionOf(page, 'Gates'), 'Blocks and warnings').length).toBeGreaterThan(0);
+    expect(page).toContain('<h1>Run of dt=2024-03-10</h1>');
+  });
+});
