@@ -7,12 +7,13 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { concat, gather, multiply, reduceSum, reshape, sigmoid, slice } from '../onnx/ops.ts';
 import { DENSE, LIST_ROWS, LIST_WEIGHTS, SINGLE_ROWS } from './modelInterface.ts';
 
-const EMBEDDINGS = 'embeddings';
+export const EMBEDDINGS = 'embeddings';
 
 /**
  * The whole model as one ONNX file, for others: row ids in (EncodedRows), embedding look-up and list pooling in front of the
  * one network definition, masks folded into the weights (W_t = W * M_t), outputs pctr, pcvr and pctcvr [B]. Where both
  * tasks keep the same connections of a layer, the weight is stored and computed once.
+ * @internal exported for tests: what model.onnx and what is gathered for it must equal
  * @throws Ncs4cvrError GRAPH_TOO_LARGE for embeddings that don't fit into one ONNX file
  */
 export function buildPlainGraph(
@@ -61,7 +62,10 @@ function scoringParameters(
 }
 
 /** [B, F, E] from row ids: single values looked up, lists summed with their weights (a masked mean). */
-function embedFields(graph: GraphBuilder, { layout, embeddingWidth }: NetworkShape): Value {
+export function embedFields(
+  graph: GraphBuilder,
+  { layout, embeddingWidth }: Pick<NetworkShape, 'layout' | 'embeddingWidth'>,
+): Value {
   const table = graph.parameter(EMBEDDINGS, [layout.embeddingRowCount, embeddingWidth]);
   const parts: Value[] = [];
   if (layout.singles.length > 0) {

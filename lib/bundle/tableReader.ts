@@ -6,8 +6,8 @@ import { Float16Reader, Int8Reader } from './narrowTableReaders.ts';
 /** A reader of columns [from, to). */
 export function tableReader(table: EmbeddingTable, from: number, to: number): TableReader {
   const { rows, scales, rowStart, width } = table;
-  const place = { rowStart, tableWidth: width, first: from, count: to - from };
-  if (rows instanceof Uint16Array) return new Float16Reader(rows, place);
-  if (rows instanceof Int8Array) return new Int8Reader(rows, scales!, place);
+  const columns = { rowStart, width, from, to };
+  if (rows instanceof Uint16Array) return new Float16Reader(rows, columns);
+  if (rows instanceof Int8Array) return new Int8Reader(rows, scales!, columns);
   return new Float32Reader({ rows, rowStart, width }, from, to);
 }

@@ -1,13 +1,17 @@
 import { Command, Option } from 'commander';
 import { TASKS } from '../base/tasks.ts';
+import { loadBundle } from '../bundle/loadBundle.ts';
+import { plainModel } from '../bundle/plainModel.ts';
 import type { ElementType } from '../bundle/safetensors.ts';
 import type { Accuracy } from '../quantise/accuracy.ts';
 import { exportSmaller } from '../quantise/exportSmaller.ts';
+import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatMetric } from './terminal.ts';
 
 interface ExportOptions {
   readonly output?: string;
+  readonly plain?: string;
   readonly int8?: boolean;
   readonly tables: keyof typeof TABLE_TYPES;
   readonly data?: string;
@@ -19,9 +23,12 @@ const TABLE_TYPES = { fp32: 'F32', fp16: 'F16', int8: 'I8' } as const satisfies 
 
 export function exportCommand(finish: (exitCode: number) => void): Command {
   return new Command('export')
-    .description('make a smaller, faster bundle of a bundle, unless its scores would change')
+    .description(
+      'make a smaller, faster bundle of a bundle, unless its scores would change; or one ordinary ONNX file',
+    )
     .argument('<bundle>', 'the bundle as it was trained', parseUri)
-    .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
+    .option('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
+    .option('--plain <file>', 'write the model with its embeddings as one ONNX file instead', parseUri)
     .option('--int8', 'compute the dense layers in 8-bit integers, fitted on training rows')
     .addOption(
       new Option('--tables <type>', 'numbers of the embedding tables')
@@ -32,14 +39,19 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
     .addOption(filesOption())
     .option('--json', 'print the result as one JSON object')
     .action(async (bundleUri: string, options: ExportOptions, command: Command) => {
-      const { output, int8 = false, tables, data, files, json } = options;
-      if (!int8 && tables === 'fp32') {
-        command.error('error: nothing to make smaller: give --int8, --tables or both', {
-          exitCode: EXIT_USAGE,
-        });
+      const { output, plain, int8 = false, tables, data, files, json } = options;
+      const usage = (text: string) => command.error(`error: ${text}`, { exitCode: EXIT_USAGE });
+      const isSmaller = int8 || tables !== 'fp32';
+      if (plain !== undefined) {
+        if (output !== undefined || isSmaller) usage('--plain goes without --output, --int8 and --tables');
+        await exportPlain(bundleUri, plain, json);
+        finish(EXIT_DONE);
+        return;
       }
+      if (output === undefined) return usage('either --output or --plain is needed');
+      if (!isSmaller) usage('nothing to make smaller: give --int8, --tables or both');
       const input = shardInput(command, { data, files });
-      const { bundle, accuracy } = await exportSmaller(bundleUri, input, output!, {
+      const { bundle, accuracy } = await exportSmaller(bundleUri, input, output, {
         int8,
         tables: TABLE_TYPES[tables],
       });
@@ -51,6 +63,18 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
       );
       finish(EXIT_DONE);
     });
+}
+
+async function exportPlain(bundleUri: string, file: string, json = false): Promise<void> {
+  const { model, layout, manifest } = await loadBundle(storageFor(bundleUri), bundleUri);
+  const bytes = plainModel(model, layout);
+  await writeWhole(file, bytes);
+  const { modelVersion } = manifest;
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ file, modelVersion, sizeBytes: bytes.length })}\n`
+      : `${file}: model ${modelVersion}, ${bytes.length} bytes\n`,
+  );
 }
 
 function describe(accuracy: Accuracy): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
+import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
 import { tableReader } from '../../lib/bundle/tableReader.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
@@ -65,6 +66,48 @@ describe('tableReader', () => {
       }
       const scaleBytes = elementType === 'I8' ? 4 * ROWS : 0;
       expect(found.bytes).toBeLessThanOrEqual(size * ROWS * WIDTH + scaleBytes + 192);
+    },
+  );
+
+  it.each(['F32', 'F16', 'I8'] as const)(
+    'reads blocks of %s rows of any width, each number in its place',
+    (elementType) => {
+      const wide: EmbeddingTable = {
+        ...place,
+        width: 18,
+        elementType: 'F32',
+        rows: Float32Array.from({ length: ROWS * 18 }, () => random.nextNormal()),
+      };
+      const narrow = narrowTable(wide, elementType);
+      const { rows, scales } = narrow;
+      const at = (row: number, column: number) => {
+        const stored = rows[row * 18 + column]!;
+        if (elementType === 'F16') return halfValues()[stored]!;
+        return scales === undefined ? stored : Math.fround(scales[row]! * stored);
+      };
+      const ids = Int32Array.from([103, 110, 136, 100]);
+      const weights = Float32Array.from([0.5, 0.5, 1, 0]);
+      for (let from = 0; from < 18; from++) {
+        for (let to = from + 1; to <= 18; to++) {
+          const reader = tableReader(narrow, from, to);
+          const width = to - from + 1;
+          const [single, pooled] = [new Float32Array(2 * width), new Float32Array(2 * width)];
+          reader.copier({ ids, width: 2, position: 1 }, { data: single, width, at: 1 })(2);
+          reader.pooler(
+            { ids, weights, width: 2, position: 0, length: 2 },
+            { data: pooled, width, at: 1 },
+          )(2);
+          const columns = Array.from({ length: to - from }, (_, i) => from + i);
+          expect([...single]).toEqual([
+            0,
+            ...columns.map((c) => at(10, c)),
+            0,
+            ...columns.map((c) => at(0, c)),
+          ]);
+          const mean = columns.map((c) => Math.fround(Math.fround(at(3, c) + at(10, c)) * 0.5));
+          expect([...pooled]).toEqual([0, ...mean, 0, ...columns.map((c) => at(36, c))]);
+        }
+      }
     },
   );
 

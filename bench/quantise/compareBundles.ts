@@ -1,0 +1,76 @@
+// What a row costs with bundles of one contract, such as one that was trained and what `export` made of it, and how far
+// their scores lie apart: `npm run bench:bundles -- DATA BUNDLE [BUNDLE...]`. One thread, validation rows over and over, the
+// bundles in turn; CPU time in medians of the rounds.
+import { InputGatherer } from '../../lib/bundle/inputGatherer.ts';
+import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { copyRows } from '../../lib/quantise/calibrate.ts';
+import { readExportRows } from '../../lib/quantise/readExportRows.ts';
+import { storageFor } from '../../lib/storage/openStorage.ts';
+import type { TrainingSet } from '../../lib/training/trainingSet.ts';
+
+const ROUNDS = 15;
+
+const [data, ...uris] = process.argv.slice(2);
+if (data === undefined || uris.length === 0) throw new Error('expected DATA BUNDLE [BUNDLE...]');
+const bundles = await Promise.all(uris.map((uri) => loadBundle(storageFor(uri), uri)));
+const { validation } = await readExportRows(bundles[0]!, data);
+const arms = await Promise.all(bundles.map((bundle) => armOf(bundle, validation)));
+const reference = await scoresOf(arms[0]!);
+for (let round = -1; round < ROUNDS; round++) for (const arm of arms) await measure(arm, round >= 0);
+for (const [i, arm] of arms.entries()) {
+  const scores = i === 0 ? reference : await scoresOf(arm);
+  const apart = scores.reduce((most, score, row) => Math.max(most, Math.abs(score - reference[row]!)), 0);
+  const [gather, all] = [median(arm.gatherMicros), median(arm.allMicros)];
+  console.log(
+    `${uris[i]}: gather ${gather.toFixed(2)}, session ${(all - gather).toFixed(2)}, both ${all.toFixed(2)} µs of CPU per row; ` +
+      `scores up to ${apart.toPrecision(2)} from the first's`,
+  );
+}
+
+type Arm = Awaited<ReturnType<typeof armOf>>;
+
+async function armOf({ model, layout }: ModelBundle, set: TrainingSet) {
+  const session = await ScoringSession.create(model, layout);
+  const gatherers = model.inputs.map((input) => new InputGatherer(input, layout, model.tables, session.rows));
+  return { session, gatherers, layout, set, gatherMicros: [] as number[], allMicros: [] as number[] };
+}
+
+/** One pass over the rows; gathering is measured apart, and once more within `score`. */
+async function measure(arm: Arm, counts: boolean): Promise<void> {
+  const { session, gatherers, layout, set } = arm;
+  let [gather, all, rows] = [0, 0, 0];
+  for (let start = 0; start + SCORING_BATCH_ROWS <= set.rowCount; start += SCORING_BATCH_ROWS) {
+    copyRows(layout, set.rows, start, SCORING_BATCH_ROWS, session.rows);
+    const before = process.cpuUsage();
+    for (const gatherer of gatherers) gatherer.gather(SCORING_BATCH_ROWS);
+    const between = process.cpuUsage();
+    await session.score(SCORING_BATCH_ROWS);
+    gather += microsBetween(before, between);
+    all += microsBetween(between, process.cpuUsage());
+    rows += SCORING_BATCH_ROWS;
+  }
+  if (!counts) return;
+  arm.gatherMicros.push(gather / rows);
+  arm.allMicros.push(all / rows);
+}
+
+/** pCTR, then pCVR, of all whole batches. */
+async function scoresOf({ session, layout, set }: Arm): Promise<number[]> {
+  const scores: [number[], number[]] = [[], []];
+  for (let start = 0; start + SCORING_BATCH_ROWS <= set.rowCount; start += SCORING_BATCH_ROWS) {
+    copyRows(layout, set.rows, start, SCORING_BATCH_ROWS, session.rows);
+    const { pctr, pcvr } = await session.score(SCORING_BATCH_ROWS);
+    scores[0].push(...pctr);
+    scores[1].push(...pcvr);
+  }
+  return scores.flat();
+}
+
+function microsBetween(from: NodeJS.CpuUsage, to: NodeJS.CpuUsage): number {
+  return to.user + to.system - from.user - from.system;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
