@@ -84,6 +84,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/masks',
     'lib/recipe',
   ],
+  'lib/quantise': [
+    'lib/storage',
+    'lib/features',
+    'lib/metrics',
+    'lib/onnx',
+    'lib/bundle',
+    'lib/training',
+    'lib/recipe',
+  ],
   'lib/synthesis': ['lib/storage', 'lib/metrics'],
   'lib/cli': [
     'lib/storage',
@@ -95,6 +104,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/training',
     'lib/recipe',
     'lib/comparison',
+    'lib/quantise',
     'lib/synthesis',
     'lib/gates',
     'lib/publish',

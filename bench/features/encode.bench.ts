@@ -11,9 +11,9 @@ import {
 } from 'apache-arrow';
 import { bench, describe } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import { fittedContract } from '../../test/features/fittedVocabularies.ts';
 
 /*
  * One row group shaped like kuairand-pure: 8,192 rows, 42 int64 columns, of which 4 hold ids with large
@@ -73,9 +73,9 @@ function encoderOf(table: (vocabulary: number) => object): FeatureEncoder {
     maxLength: LIST_LENGTH,
     keep: 'last',
   }));
-  return new FeatureEncoder(
-    parseContract({ contractVersion: 1, rowKeys: ['id'], features: [...singles, ...lists] }),
-  );
+  const features = [...singles, ...lists];
+  const { contract, vocabularies } = fittedContract({ contractVersion: 1, rowKeys: ['id'], features });
+  return new FeatureEncoder(contract, vocabularies);
 }
 
 const rows = batch();

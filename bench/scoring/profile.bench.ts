@@ -39,10 +39,10 @@ async function measured(name: string, work: () => unknown): Promise<void> {
   cpuSeconds.set(name, [...(cpuSeconds.get(name) ?? []), (user + system) / 1e6]);
 }
 
-async function encodeDay({ contract, layout }: ModelBundle): Promise<EncodedRows[]> {
+async function encodeDay({ contract, vocabularies, layout }: ModelBundle): Promise<EncodedRows[]> {
   const file = await localDisk.open(shardUri);
   const shard = await openShard(file);
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const encoded: EncodedRows[] = [];
   for (const index of shard.rowGroups.keys()) {
     for (const batch of await readRowGroup(shard, index, columnsToRead(shard, contract))) {

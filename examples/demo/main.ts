@@ -48,7 +48,8 @@ console.table(
 );
 console.log('6. Files');
 for (const day of DAYS) console.log(`   ${OUTPUT}/data/dt=${day}/part-0.parquet`);
-for (const file of ['bundle.json', 'model.onnx', 'golden.arrow']) console.log(`   ${OUTPUT}/bundle/${file}`);
+for (const file of ['bundle.json', 'model.onnx', 'embeddings/', 'golden.arrow'])
+  console.log(`   ${OUTPUT}/bundle/${file}`);
 console.log(`   ${scores}/part-0.arrow`);
 
 /** Labels of a shard and the probabilities that only the generator knows. */

@@ -1,84 +1,80 @@
-import { type PerTask, perTask, type Task } from '../base/tasks.ts';
-import { Network, type NetworkParameters } from '../network/network.ts';
-import type { ModelWeights } from '../network/networkShape.ts';
-import { type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
-import { applyMask, type TaskMasks } from '../network/taskMasks.ts';
-import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
-import { concat, gather, multiply, reduceSum, reshape, sigmoid, slice } from '../onnx/ops.ts';
-import { DENSE, LIST_ROWS, LIST_WEIGHTS, SINGLE_ROWS } from './modelInterface.ts';
+import { perTask } from '../base/tasks.ts';
+import { multiplyAddsPerRow } from '../network/multiplyAdds.ts';
+import { Network } from '../network/network.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import type { TaskMasks } from '../network/taskMasks.ts';
+import { GraphBuilder } from '../onnx/graphBuilder.ts';
+import { multiply, reshape, sigmoid } from '../onnx/ops.ts';
+import { GATHERED_KEY, type GatheredInput, type GatherPlan, gatheredDigest } from './gatherPlan.ts';
+import { addPrunedTrunk, type NetworkInGraph } from './prunedTrunkGraph.ts';
 
-const EMBEDDINGS = 'embeddings';
+/** model.onnx of a bundle, and what is to be gathered for it. */
+export interface ScoringGraph {
+  readonly modelBytes: Uint8Array;
+  readonly inputs: GatherPlan;
+  /** Of the matrix products for both tasks, as trained and as model.onnx computes them. */
+  readonly multiplyAddsPerRow: { readonly trained: number; readonly scored: number };
+}
 
 /**
- * model.onnx: embedding look-up and list pooling in front of the one network definition, masks folded into the
- * weights (W_t = W * M_t), outputs pctr, pcvr and pctcvr [B]. Where both tasks keep the same connections of a
- * layer, the weight is stored and computed once.
+ * Builds model.onnx: everything but the embeddings, outputs pctr, pcvr and pctcvr [B]. It differs from the training graph in
+ * rounding only. Of an NCS network it computes what a score depends on; other networks have no masks and are taken whole.
+ * @param embeddings sha256 of the tables' files, by their paths
  */
 export function buildScoringGraph(
   shape: NetworkShape,
   weights: ModelWeights,
   masks: TaskMasks | undefined,
-): Uint8Array {
-  const { layout } = shape;
+  embeddings: Readonly<Record<string, string>>,
+): ScoringGraph {
   const graph = new GraphBuilder();
-  const values = new Map(weights.parameters);
-  values.set(EMBEDDINGS, weights.embeddings);
-  const network = new Network(graph, shape, scoringParameters(graph, shape, weights, masks, values));
-  const fields = embedFields(graph, shape);
-  const dense = layout.denseWidth === 0 ? undefined : graph.input(DENSE, ['B', layout.denseWidth]);
-  const inputs = { fields, dense };
-  const probabilities: PerTask<Value> = perTask((task) =>
-    reshape(graph, sigmoid(graph, network.logits(task, inputs)), ['B']),
-  );
+  const parameters = new Map(weights.parameters);
+  const { inputs, logits, multiplyAdds } =
+    shape.config.kind === 'ncs'
+      ? addPrunedTrunk(graph, shape, weights, masks, parameters)
+      : addWholeNetwork(graph, shape);
+  const probabilities = perTask((task) => sigmoid(graph, reshape(graph, logits[task], ['B'])));
   graph.output('pctr', probabilities.click);
   graph.output('pcvr', probabilities.conversion);
   graph.output('pctcvr', multiply(graph, probabilities.click, probabilities.conversion));
-  return graph.build({ parameters: values });
+  return {
+    modelBytes: graph.build({
+      parameters,
+      metadata: { [GATHERED_KEY]: gatheredDigest(inputs, embeddings, shape.layout) },
+    }),
+    inputs,
+    multiplyAddsPerRow: { trained: multiplyAddsPerRow(shape, masks), scored: multiplyAdds },
+  };
 }
 
-function scoringParameters(
-  graph: GraphBuilder,
-  shape: NetworkShape,
-  weights: ModelWeights,
-  masks: TaskMasks | undefined,
-  values: Map<string, Float32Array>,
-): NetworkParameters {
-  const byName = new Map(shape.parameters.map((parameter) => [parameter.name, parameter]));
-  const parameters: NetworkParameters = {
-    parameter: (name) => graph.parameter(name, byName.get(name)!.shape),
+/** The one network definition behind whole fields. */
+function addWholeNetwork(graph: GraphBuilder, shape: NetworkShape): NetworkInGraph {
+  const { layout, embeddingWidth, fieldNames } = shape;
+  const count = fieldNames.length;
+  const fields: GatheredInput = {
+    name: 'fields',
+    blocks: fieldNames.map((_, field) => ({ field, from: 0, to: embeddingWidth })),
+    columns: [],
+  };
+  const dense: GatheredInput = {
+    name: 'dense',
+    blocks: [],
+    columns: Array.from({ length: layout.denseWidth }, (_, column) => column),
+  };
+  const inputs = layout.denseWidth === 0 ? [fields] : [fields, dense];
+  const shapes = new Map(shape.parameters.map((parameter) => [parameter.name, parameter.shape]));
+  const network = new Network(graph, shape, {
+    parameter: (name) => graph.parameter(name, shapes.get(name)!),
     mask: () => undefined,
+  });
+  const flat = graph.input(fields.name, ['B', count * embeddingWidth]);
+  const values = {
+    fields: reshape(graph, flat, ['B', count, embeddingWidth]),
+    dense: layout.denseWidth === 0 ? undefined : graph.input(dense.name, ['B', layout.denseWidth]),
   };
-  if (masks === undefined) return parameters;
-  const folded = (task: Task, layer: number): Value => {
-    const name = trunkWeightName(layer);
-    const isShared = Buffer.compare(masks.click[layer]!, masks.conversion[layer]!) === 0;
-    const ownName = isShared ? name : `${task}.${name}`;
-    values.set(ownName, applyMask(weights.parameters.get(name)!, masks[task][layer]!));
-    return graph.parameter(ownName, byName.get(name)!.shape);
+  return {
+    inputs,
+    logits: perTask((task) => network.logits(task, values)),
+    multiplyAdds: multiplyAddsPerRow(shape, undefined),
   };
-  return { ...parameters, foldedTrunkWeight: folded };
-}
-
-/** [B, F, E] from row ids: single values looked up, lists summed with their weights (a masked mean). */
-function embedFields(graph: GraphBuilder, { layout, embeddingWidth }: NetworkShape): Value {
-  const table = graph.parameter(EMBEDDINGS, [layout.embeddingRowCount, embeddingWidth]);
-  const parts: Value[] = [];
-  if (layout.singles.length > 0) {
-    const ids = graph.input(SINGLE_ROWS, ['B', layout.singles.length], { elementType: 'int32' });
-    parts.push(gather(graph, table, ids));
-  }
-  if (layout.listWidth > 0) {
-    const ids = graph.input(LIST_ROWS, ['B', layout.listWidth], { elementType: 'int32' });
-    const listWeights = graph.input(LIST_WEIGHTS, ['B', layout.listWidth]);
-    const weighted = multiply(
-      graph,
-      gather(graph, table, ids),
-      reshape(graph, listWeights, ['B', layout.listWidth, 1]),
-    );
-    for (const list of layout.lists) {
-      const end = list.position + list.feature.maxLength;
-      parts.push(reduceSum(graph, slice(graph, weighted, 1, list.position, end), [1]));
-    }
-  }
-  return parts.length === 1 ? parts[0]! : concat(graph, parts, 1);
 }

@@ -1,20 +1,24 @@
 import { z } from 'zod';
 import { sha256 as digestOf } from '../base/digest.ts';
-import { ContractError } from '../base/errors.ts';
-import { decodeDocument } from '../base/jsonDocument.ts';
+import { ContractError, Ncs4cvrError } from '../base/errors.ts';
+import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { type FeatureContract, featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
+import { vocabulariesOf } from '../features/vocabulary.ts';
 import { resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { gatherPlanSchema } from './gatherPlan.ts';
 
-const BUNDLE_FORMAT_VERSION = 1;
+export const BUNDLE_FORMAT_VERSION = 2;
 export const MANIFEST_FILE = 'bundle.json';
 export const MODEL_FILE = 'model.onnx';
 export const GOLDEN_FILE = 'golden.arrow';
 export const REFERENCE_FILE = 'reference.json';
+/** Where the files of embedding tables lie. */
+export const EMBEDDINGS_FOLDER = 'embeddings/';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex');
 
@@ -22,17 +26,67 @@ const aucAlone = z.number().nullable();
 
 const fileSchema = z.strictObject({ sizeBytes: z.int().min(0), sha256 });
 
+/** Size and digest of a file of a bundle. */
+export type FileFacts = Readonly<z.infer<typeof fileSchema>>;
+
+/** Relative, below the bundle; no segment is hidden, empty, `.` or `..`. */
+const filePath = z
+  .string()
+  .max(1024)
+  .regex(/^[A-Za-z0-9%][A-Za-z0-9._%-]*(\/[A-Za-z0-9%][A-Za-z0-9._%-]*)*$/, 'a relative path of plain names')
+  .refine((path) => path !== MANIFEST_FILE, 'the manifest, which holds no digest of itself');
+
+/** Every file but the manifest; model.onnx and golden.arrow are there in any bundle. */
+const filesSchema = z
+  .record(filePath, fileSchema)
+  .superRefine((files, context) => {
+    for (const name of [MODEL_FILE, GOLDEN_FILE]) {
+      if (files[name] === undefined)
+        context.addIssue({ code: 'custom', path: [name], message: 'is missing' });
+    }
+  })
+  .transform((files) => files as BundleFiles);
+
+/** Each by its path. The reference is absent from a bundle that no gate can compare a night with. */
+type BundleFiles = Record<string, FileFacts> & Record<typeof MODEL_FILE | typeof GOLDEN_FILE, FileFacts>;
+
+const count = z.int().min(0);
+
+const changeOf = <T extends z.ZodType>(value: T) => z.strictObject({ before: value, after: value });
+
+/** How far a task's scores of the validation rows moved. */
+const accuracySchema = z.strictObject({
+  auc: changeOf(z.number().nullable()),
+  mean: changeOf(z.number()),
+  largestChange: z.number(),
+});
+
+/** What a bundle in fewer bits was made of, and what that changed. */
+const exportSchema = z.strictObject({
+  from: z.strictObject({ modelVersion: z.string(), modelSha256: sha256 }),
+  /** Of the dense layers, and of the embedding tables' rows. */
+  layers: z.enum(['float32', 'int8']),
+  tables: z.enum(['F32', 'F16', 'I8']),
+  /** Training rows that the layers' integers were fitted on. */
+  calibrationRows: count,
+  accuracy: z.strictObject({ click: accuracySchema, conversion: accuracySchema }),
+  codeVersion: z.string(),
+  finishedAt: z.iso.datetime(),
+});
+
+/** How a bundle in fewer bits was made. */
+export type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
+
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
 const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
   modelVersion: z.string().min(1),
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
-  files: z.strictObject({
-    [MODEL_FILE]: fileSchema,
-    [GOLDEN_FILE]: fileSchema,
-    /** Absent from a bundle that no gate can compare a night with. */
-    [REFERENCE_FILE]: fileSchema.optional(),
-  }),
+  files: filesSchema,
+  /** What is gathered in front of model.onnx, in the order of its inputs. */
+  inputs: gatherPlanSchema,
+  /** Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. */
+  multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }),
   network: resolvedNetworkSchema,
   labels: labelColumnsSchema,
   training: z.strictObject({
@@ -83,14 +137,25 @@ const bundleManifestSchema = z.strictObject({
     finishedAt: z.iso.datetime(),
     seconds: z.number(),
   }),
+  /** Absent from a bundle as it was trained. */
+  exported: exportSchema.optional(),
   contract: featureContractSchema,
 });
 
 export type BundleManifest = z.infer<typeof bundleManifestSchema>;
 
-/** Size and sha256 of the model that scores; with the contract it decides every bit of them. */
-export function modelFileOf({ files }: BundleManifest): Readonly<z.infer<typeof fileSchema>> {
+/**
+ * Size and sha256 of model.onnx, which holds a digest of what is gathered for it: with the contract it decides every bit of
+ * the scores.
+ */
+export function modelFileOf({ files }: BundleManifest): FileFacts {
   return files[MODEL_FILE];
+}
+
+/** Of all embedding files together: what a process that scores holds in memory, once for all threads. */
+export function embeddingsBytes({ files }: BundleManifest): number {
+  const tables = Object.entries(files).filter(([path]) => path.startsWith(EMBEDDINGS_FOLDER));
+  return tables.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0);
 }
 
 /** Does a bundle begin here? What it holds isn't looked at. */
@@ -114,11 +179,40 @@ export async function bundleDigest(storage: Storage, uri: string): Promise<strin
 
 /** @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID */
 export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleManifest {
-  return decodeDocument(bytes, bundleManifestSchema, {
-    code: 'BUNDLE_MANIFEST_INVALID',
+  const code = 'BUNDLE_MANIFEST_INVALID';
+  const document = decodeJson(bytes, { code, file });
+  refuseOtherFormat(document, file);
+  return parseDocument(document, bundleManifestSchema, {
+    code,
     summary: 'the manifest is invalid',
     file,
-    crossCheck: (manifest) => crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+    crossCheck: (manifest) => [
+      ...crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+      ...(manifest === undefined ? [] : crossCheckVocabularies(manifest)),
+    ],
+  });
+}
+
+/** The contract and the list of files tell of the same vocabularies. */
+function crossCheckVocabularies({ contract, files }: BundleManifest): string[] {
+  return Array.from(vocabulariesOf(contract)).flatMap(([path, { sha256 }]) => {
+    if (files[path] === undefined) return [`files.${path}: is missing, and the contract names it`];
+    return files[path].sha256 === sha256 ? [] : [`files.${path}: has another sha256 than in the contract`];
+  });
+}
+
+/** A bundle of another format isn't damaged: its keys would be a misleading list of problems. */
+function refuseOtherFormat(document: unknown, file: string): void {
+  const found = isRecord(document) ? document.formatVersion : undefined;
+  if (typeof found !== 'number' || found === BUNDLE_FORMAT_VERSION) return;
+  const remedy =
+    found < BUNDLE_FORMAT_VERSION
+      ? 'this version of ncs4cvr has written no such bundles: train the model again'
+      : 'score it with the version of ncs4cvr that wrote it, or a later one';
+  throw new Ncs4cvrError('BUNDLE_FORMAT_UNSUPPORTED', `the bundle has another format; ${remedy}`, {
+    file,
+    expected: `formatVersion ${BUNDLE_FORMAT_VERSION}`,
+    found: String(found),
   });
 }
 

@@ -1,21 +1,28 @@
-import { sha256 } from '../base/digest.ts';
-import { ProblemsError, StorageError } from '../base/errors.ts';
+import { ContractError, messageOf, ProblemsError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { checkVocabulary } from '../features/checkVocabulary.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { contractFingerprint } from '../features/contract.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { type VocabularyFiles, vocabulariesOf } from '../features/vocabulary.ts';
+import { networkShape } from '../network/networkShape.ts';
 import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
+import { checkFile, readShared, readVerified, requestsToRead } from './bundleFiles.ts';
 import {
   type BundleManifest,
   bundleLayout,
   decodeBundleManifest,
+  EMBEDDINGS_FOLDER,
   GOLDEN_FILE,
   MANIFEST_FILE,
   MODEL_FILE,
   REFERENCE_FILE,
 } from './bundleManifest.ts';
+import { type EmbeddingTable, embeddingFile, tableOver } from './embeddingTable.ts';
+import type { ScoringModel } from './scoringSession.ts';
 import { verifyModel } from './verifyModel.ts';
 
 /** A model bundle whose files, interface and golden rows were all verified. */
@@ -24,50 +31,43 @@ export interface ModelBundle {
   readonly manifest: BundleManifest;
   readonly contract: FeatureContract;
   readonly layout: FeatureLayout;
-  readonly modelBytes: Uint8Array;
+  /** Of the contract's tables, in shared memory. */
+  readonly vocabularies: VocabularyFiles;
+  /** Its embedding tables lie in shared memory. */
+  readonly model: ScoringModel;
   /** What its rows and scores looked like when it was trained; undefined for a bundle that doesn't say. */
   readonly reference: ModelReference | undefined;
 }
 
+/** Requests that S3 gets when a bundle of these files is loaded, its manifest among them. */
+export function requestsToLoad(files: BundleManifest['files']): number {
+  const each = Object.entries(files).map(([path, facts]) => requestsToRead(facts, !isSmall(path)));
+  return each.reduce((sum, requests) => sum + requests, 1);
+}
+
+/** Is it read in one go, and not shared? */
+function isSmall(path: string): boolean {
+  return [MODEL_FILE, GOLDEN_FILE, REFERENCE_FILE].includes(path);
+}
+
+/** Files that are read at the same time. */
+const FILES_AT_A_TIME = 4;
+
 /**
- * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, the model's inputs, outputs and operators,
- * and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage needs the former.
- * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID, CONTRACT_NOT_FITTED,
- *   BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT; StorageError when a file can't be read
+ * Loads and verifies a bundle: manifest, file sizes and checksums, the reference, vocabularies and embedding tables, the model's inputs,
+ * outputs and operators, and the golden rows' scores. Everything wrong within a stage is reported at once; a later stage
+ * needs the former.
+ * @throws Ncs4cvrError BUNDLE_MANIFEST_INVALID, BUNDLE_FORMAT_UNSUPPORTED, BUNDLE_CORRUPT, BUNDLE_REFERENCE_INVALID,
+ *   BUNDLE_VOCABULARY_INVALID, CONTRACT_NOT_FITTED, BUNDLE_INTERFACE, BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT;
+ *   StorageError when a file can't be read
  */
 export async function loadBundle(storage: Storage, uri: string): Promise<ModelBundle> {
-  return (await loadBundleFiles(storage, uri)).bundle;
-}
-
-/** A verified bundle, and the bytes of its files by their names, in the order in which a copy is written. */
-export interface BundleFiles {
-  readonly bundle: ModelBundle;
-  readonly files: ReadonlyMap<string, Uint8Array>;
-}
-
-/** As `loadBundle`, for a copy: what was verified are these very bytes. */
-export async function loadBundleFiles(storage: Storage, uri: string): Promise<BundleFiles> {
   const manifestFile = joinUri(uri, MANIFEST_FILE);
-  const manifestBytes = await storage.readWhole(manifestFile);
-  const manifest = decodeBundleManifest(manifestBytes, manifestFile);
-  const { contract } = manifest;
-  const problems: string[] = [];
-  const found = contractFingerprint(contract);
-  if (found !== manifest.contractFingerprint) {
-    problems.push(`contract: expected fingerprint ${manifest.contractFingerprint}, found ${found}`);
-  }
-  const read = async (name: BundleFile) => {
-    const expected = manifest.files[name];
-    return expected && (await readVerified(storage, joinUri(uri, name), name, expected, problems));
-  };
-  const modelBytes = (await read(MODEL_FILE))!;
-  const goldenBytes = (await read(GOLDEN_FILE))!;
-  const referenceBytes = await read(REFERENCE_FILE);
-  if (problems.length > 0) {
-    throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
-  }
-
+  const manifest = decodeBundleManifest(await storage.readWhole(manifestFile), manifestFile);
+  const { contract, inputs, files } = manifest;
+  const { small, shared } = await readFiles(storage, uri, manifest);
   const layout = bundleLayout(uri, contract);
+  const referenceBytes = small.get(REFERENCE_FILE);
   const reference =
     referenceBytes &&
     decodeModelReference(referenceBytes, layout, {
@@ -75,41 +75,108 @@ export async function loadBundleFiles(storage: Storage, uri: string): Promise<Bu
       summary: 'the reference is invalid',
       file: joinUri(uri, REFERENCE_FILE),
     });
-  await verifyModel(modelBytes, goldenBytes, contract, uri);
-  return {
-    bundle: { uri, manifest, contract, layout, modelBytes, reference },
-    files: new Map([
-      [MODEL_FILE, modelBytes],
-      [GOLDEN_FILE, goldenBytes],
-      ...(referenceBytes === undefined ? [] : [[REFERENCE_FILE, referenceBytes] as const]),
-      // Last: a copy that was cut off can't be loaded.
-      [MANIFEST_FILE, manifestBytes],
-    ]),
-  };
+  const vocabularies = vocabulariesIn(shared, contract, uri);
+  const tables = tablesIn(shared, manifest, layout, uri);
+  const model = { modelBytes: small.get(MODEL_FILE)!, inputs, tables };
+  const digests = tables.map(({ name }) => [embeddingFile(name), files[embeddingFile(name)]!.sha256]);
+  await verifyModel(
+    model,
+    Object.fromEntries(digests),
+    small.get(GOLDEN_FILE)!,
+    { contract, vocabularies },
+    uri,
+  );
+  return { uri, manifest, contract, layout, vocabularies, model, reference };
 }
 
-type BundleFile = keyof BundleManifest['files'];
+/** The bytes of a bundle's files, by their paths: small ones, and vocabularies and embeddings, which may be large. */
+interface ReadFiles {
+  readonly small: ReadonlyMap<string, Uint8Array>;
+  readonly shared: ReadonlyMap<string, SharedArrayBuffer>;
+}
 
-async function readVerified(
-  storage: Storage,
+/** @throws Ncs4cvrError BUNDLE_CORRUPT; StorageError */
+async function readFiles(storage: Storage, uri: string, manifest: BundleManifest): Promise<ReadFiles> {
+  const { contract, contractFingerprint: expected, files } = manifest;
+  const found = contractFingerprint(contract);
+  const problems = found === expected ? [] : [`contract: expected fingerprint ${expected}, found ${found}`];
+  const small = new Map<string, Uint8Array>();
+  const shared = new Map<string, SharedArrayBuffer>();
+  const vocabularies = vocabulariesOf(contract);
+  // In one order, whichever that of the manifest is.
+  const paths = Object.keys(files).sort((a, b) => Number(isSmall(b)) - Number(isSmall(a)));
+  const problemsOf = await mapConcurrently(paths, FILES_AT_A_TIME, async (path) => {
+    const wrong: string[] = [];
+    const place = [storage, uri, path, files[path]!, wrong] as const;
+    if (isSmall(path)) small.set(path, await readVerified(...place));
+    else if (path.startsWith(EMBEDDINGS_FOLDER) || vocabularies.has(path)) {
+      const memory = await readShared(...place);
+      if (memory !== undefined) shared.set(path, memory);
+    } else await checkFile(...place);
+    return wrong;
+  });
+  problems.push(...problemsOf.flat());
+  if (problems.length === 0) return { small, shared };
+  throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
+}
+
+/** @throws Ncs4cvrError BUNDLE_VOCABULARY_INVALID, which names the file */
+function vocabulariesIn(
+  shared: ReadonlyMap<string, SharedArrayBuffer>,
+  contract: FeatureContract,
   uri: string,
-  name: BundleFile,
-  expected: Readonly<BundleManifest['files'][typeof MODEL_FILE]>,
-  problems: string[],
-): Promise<Uint8Array> {
-  let bytes: Uint8Array;
+): VocabularyFiles {
+  return new Map(
+    Array.from(vocabulariesOf(contract), ([path, expected]) => {
+      const bytes = new Uint8Array(shared.get(path)!);
+      try {
+        checkVocabulary(bytes, expected);
+      } catch (error) {
+        if (!(error instanceof ContractError)) throw error;
+        const { code, found } = error;
+        throw new ContractError(code, 'the vocabulary is damaged', {
+          file: joinPath(uri, path),
+          ...(found === undefined ? {} : { found }),
+          cause: error,
+        });
+      }
+      return [path, bytes];
+    }),
+  );
+}
+
+/** @throws Ncs4cvrError BUNDLE_INTERFACE when there is another table than the contract has, or one of another shape */
+function tablesIn(
+  shared: ReadonlyMap<string, SharedArrayBuffer>,
+  { network }: BundleManifest,
+  layout: FeatureLayout,
+  uri: string,
+): EmbeddingTable[] {
+  const tables: EmbeddingTable[] = [];
+  const problems: string[] = [];
+  let embeddingWidth: number;
   try {
-    bytes = await storage.readWhole(uri);
+    embeddingWidth = networkShape(network, layout).embeddingWidth;
   } catch (error) {
-    // Forbidden, or out of reach for now: that says nothing of the bundle.
-    if (!(error instanceof StorageError) || error.code !== 'STORAGE_NOT_FOUND') throw error;
-    problems.push(`${name}: ${error.message}`);
-    return new Uint8Array(0);
+    throw unfitting(uri, [messageOf(error)]);
   }
-  if (bytes.length !== expected.sizeBytes) {
-    problems.push(`${name}: expected ${expected.sizeBytes} bytes, found ${bytes.length}`);
+  for (const table of layout.tables) {
+    const path = embeddingFile(table.name);
+    const memory = shared.get(path);
+    const found =
+      memory === undefined ? 'the bundle has no such file' : tableOver(memory, table, embeddingWidth);
+    if (typeof found === 'string') problems.push(`${path}: ${found}`);
+    else tables.push(found);
   }
-  const found = sha256(bytes);
-  if (found !== expected.sha256) problems.push(`${name}: expected sha256 ${expected.sha256}, found ${found}`);
-  return bytes;
+  const known = new Set(layout.tables.map(({ name }) => embeddingFile(name)));
+  for (const path of shared.keys()) {
+    if (path.startsWith(EMBEDDINGS_FOLDER) && !known.has(path)) problems.push(`${path}: not expected`);
+  }
+  if (problems.length === 0) return tables;
+  throw unfitting(uri, problems);
+}
+
+function unfitting(file: string, problems: readonly string[]): ProblemsError {
+  const summary = "the network and its embeddings don't fit the bundle's contract";
+  return new ProblemsError('BUNDLE_INTERFACE', summary, problems, { file });
 }

@@ -1,7 +1,8 @@
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { type GatherPlan, inputWidth } from './gatherPlan.ts';
 
-/** An input or output tensor of model.onnx; null stands for the dynamic batch dimension B. */
+/** An input or output tensor of a model; null stands for the dynamic batch dimension B. */
 export interface TensorSpec {
   readonly name: string;
   readonly elementType: 'int32' | 'float32';
@@ -13,8 +14,17 @@ export const LIST_ROWS = 'list_rows';
 export const LIST_WEIGHTS = 'list_weights';
 export const DENSE = 'dense';
 
-/** Inputs of model.onnx: the arrays of EncodedRows; one of zero width is left out. */
-export function modelInputs(layout: FeatureLayout): TensorSpec[] {
+/** Inputs of a bundle's model.onnx: what is gathered for it. */
+export function gatheredInputs(plan: GatherPlan): TensorSpec[] {
+  return plan.map((input) => ({
+    name: input.name,
+    elementType: 'float32',
+    shape: [null, inputWidth(input)],
+  }));
+}
+
+/** Inputs of the plain graph: the arrays of EncodedRows; one of zero width is left out. */
+export function plainInputs(layout: FeatureLayout): TensorSpec[] {
   const specs: TensorSpec[] = [
     { name: SINGLE_ROWS, elementType: 'int32', shape: [null, layout.singles.length] },
     { name: LIST_ROWS, elementType: 'int32', shape: [null, layout.listWidth] },
@@ -24,7 +34,7 @@ export function modelInputs(layout: FeatureLayout): TensorSpec[] {
   return specs.filter((spec) => spec.shape[1] !== 0);
 }
 
-/** Outputs of model.onnx: probabilities [B], pCTCVR = pCTR x pCVR. */
+/** Outputs of either: probabilities [B], pCTCVR = pCTR x pCVR. */
 export function modelOutputs(): TensorSpec[] {
   return SCORE_NAMES.map((name) => ({ name, elementType: 'float32', shape: [null] }));
 }

@@ -1,17 +1,25 @@
 import { type RecordBatch, type Table, tableFromIPC } from 'apache-arrow';
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
-import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
+import type { FittedContract } from '../features/fitContract.ts';
 import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { checkArrowData } from './checkArrowData.ts';
-import { modelInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
-import { SCORING_BATCH_ROWS, type Scores, ScoringSession } from './scoringSession.ts';
+import { GATHERED_KEY, gatheredDigest, gatherProblems } from './gatherPlan.ts';
+import { gatheredInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
+import { SCORING_BATCH_ROWS, type Scores, type ScoringModel, ScoringSession } from './scoringSession.ts';
 import { TimeIsOverError, TimeLimit } from './timeLimit.ts';
+
+type EmbeddingDigests = Readonly<Record<string, string>>;
 
 /** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
 const GOLDEN_TOLERANCE = 1e-5;
+/**
+ * The same for a model that computes in integers: on another machine, a value in the middle between two integers may become the
+ * other one. That is rare and moves a score by up to .001; a machine that computes integers wrongly moves it by .1.
+ */
+const INTEGER_GOLDEN_TOLERANCE = 2e-3;
 /** For reading, encoding and comparing the golden rows, which takes milliseconds; the model's own time isn't counted. */
 const VERIFICATION_MILLIS = 5000;
 /** Standard operators with a graph inside, which may be run for ever. Without them, every run of a model ends. */
@@ -22,22 +30,26 @@ const CONTROL_FLOW: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'Sequen
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
  * come before a name that a column of the contract has, for apache-arrow mixes up columns of one name
  * @param limitMillis that reading, encoding and comparing the rows may take
+ * @param tolerance largest accepted difference of a score
  * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_GOLDEN_INVALID, BUNDLE_VERIFICATION_TIMEOUT
  * @internal exported for tests: with a session of known scores they check the comparison itself
  */
 export async function checkGoldenRows(
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  { contract, vocabularies }: FittedContract,
   session: ScoringSession,
   uri: string,
   limitMillis = VERIFICATION_MILLIS,
+  tolerance = GOLDEN_TOLERANCE,
 ): Promise<void> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const limit = new TimeLimit(limitMillis);
   const problems: string[] = [];
   try {
     const golden = limit.run(() => readGoldenRows(goldenBytes));
-    for (const batch of golden.batches) problems.push(...(await mismatches(batch, encoder, session, limit)));
+    for (const batch of golden.batches) {
+      problems.push(...(await mismatches(batch, encoder, session, limit, tolerance)));
+    }
   } catch (cause) {
     if (cause instanceof TimeIsOverError) throw outOfTime(uri, limitMillis);
     throw unusable(uri, messageOf(cause), cause);
@@ -47,7 +59,7 @@ export async function checkGoldenRows(
     'BUNDLE_GOLDEN_MISMATCH',
     'the model scores its golden rows differently here than where it was trained',
     problems.slice(0, 10),
-    { file: uri, expected: `differences up to ${GOLDEN_TOLERANCE}`, found: `${problems.length} larger ones` },
+    { file: uri, expected: `differences up to ${tolerance}`, found: `${problems.length} larger ones` },
   );
 }
 
@@ -93,6 +105,7 @@ async function mismatches(
   encoder: FeatureEncoder,
   session: ScoringSession,
   limit: TimeLimit,
+  tolerance: number,
 ): Promise<string[]> {
   const problems: string[] = [];
   const scoresAt = batch.numCols - SCORE_NAMES.length;
@@ -106,7 +119,7 @@ async function mismatches(
       for (let row = start; row < end; row++) {
         const found = scores[name][row - start]!;
         const wanted = expected.get(row) as number;
-        if (Math.abs(found - wanted) <= GOLDEN_TOLERANCE) continue;
+        if (Math.abs(found - wanted) <= tolerance) continue;
         problems.push(`row ${row}, ${name}: expected ${wanted}, found ${found}`);
       }
     }
@@ -115,19 +128,31 @@ async function mismatches(
 }
 
 /**
- * Checks that a model file takes the contract's encoded batch, gives the three scores with a dynamic batch, and
- * needs nothing but standard operators.
+ * Checks that a model file takes what is gathered of the contract's encoded batch, with the very embeddings that it was made
+ * for, gives the three scores with a dynamic batch, and needs nothing but standard operators.
+ * @returns largest accepted difference of its golden rows' scores
  * @throws Ncs4cvrError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
  */
-function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri: string): void {
-  const { graph, functions = [] } = decodeModel(modelBytes);
+function checkModelInterface(
+  { modelBytes, inputs, tables }: ScoringModel,
+  embeddings: EmbeddingDigests,
+  layout: FeatureLayout,
+  uri: string,
+): number {
+  const { graph, functions = [], metadataProps = [] } = decodeModel(modelBytes);
+  const operators = operatorsOf(graph);
+  const gathered = gatheredDigest(inputs, embeddings, layout);
   const problems = [
-    ...compare('input', modelInputs(layout), graph.input.map(tensorInfoOf)),
+    ...gatherProblems(inputs, layout, tables[0]?.width ?? 0),
+    ...compare('input', gatheredInputs(inputs), graph.input.map(tensorInfoOf)),
+    ...(metadataProps.some(({ key, value }) => key === GATHERED_KEY && value === gathered)
+      ? []
+      : [`inputs: the model was made for another contract, other embeddings or inputs (${GATHERED_KEY})`]),
     ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
-    ...operatorsOf(graph)
+    ...operators
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
       .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
-    ...operatorsOf(graph)
+    ...operators
       .filter(({ opType }) => CONTROL_FLOW.has(opType))
       .map(({ opType }) => `operator ${opType}: a graph within the graph, which may never end`),
     ...(functions.length === 0
@@ -142,6 +167,8 @@ function checkModelInterface(modelBytes: Uint8Array, layout: FeatureLayout, uri:
       file: uri,
     });
   }
+  const isInteger = operators.some(({ opType }) => opType === 'QuantizeLinear');
+  return isInteger ? INTEGER_GOLDEN_TOLERANCE : GOLDEN_TOLERANCE;
 }
 
 function compare(kind: string, expected: readonly TensorSpec[], found: readonly TensorInfo[]): string[] {
@@ -176,13 +203,14 @@ function describeShape(shape: readonly (number | null)[]): string {
 
 /** @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, each with the bundle */
 async function openModel(
-  modelBytes: Uint8Array,
+  model: ScoringModel,
+  embeddings: EmbeddingDigests,
   layout: FeatureLayout,
   uri: string,
-): Promise<ScoringSession> {
+): Promise<{ readonly session: ScoringSession; readonly tolerance: number }> {
   try {
-    checkModelInterface(modelBytes, layout, uri);
-    return await ScoringSession.create(modelBytes, layout);
+    const tolerance = checkModelInterface(model, embeddings, layout, uri);
+    return { session: await ScoringSession.create(model, layout), tolerance };
   } catch (error) {
     if (!(error instanceof Ncs4cvrError) || error.location.file !== undefined) throw error;
     const { code, found } = error;
@@ -196,19 +224,21 @@ async function openModel(
 
 /**
  * Checks a model as scoring will use it: inputs, outputs and operators, then the scores of its golden rows.
+ * @param embeddings sha256 of the tables' files, by their paths
  * @param uri of the bundle, for errors
  * @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, and as checkGoldenRows
  */
 export async function verifyModel(
-  modelBytes: Uint8Array,
+  model: ScoringModel,
+  embeddings: EmbeddingDigests,
   goldenBytes: Uint8Array,
-  contract: FeatureContract,
+  fitted: FittedContract,
   uri: string,
 ): Promise<void> {
-  const layout = featureLayout(contract);
-  const session = await openModel(modelBytes, layout, uri);
+  const layout = featureLayout(fitted.contract);
+  const { session, tolerance } = await openModel(model, embeddings, layout, uri);
   try {
-    await checkGoldenRows(goldenBytes, contract, session, uri);
+    await checkGoldenRows(goldenBytes, fitted, session, uri, VERIFICATION_MILLIS, tolerance);
   } finally {
     await session.release();
   }

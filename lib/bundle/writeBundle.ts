@@ -1,12 +1,14 @@
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
-import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { joinPath, joinUri } from '../storage/uri.ts';
+import { piecesOf, writePieces } from './bundleFiles.ts';
 import {
+  BUNDLE_FORMAT_VERSION,
   type BundleManifest,
   GOLDEN_FILE,
   isBundle,
@@ -14,43 +16,54 @@ import {
   MODEL_FILE,
   REFERENCE_FILE,
 } from './bundleManifest.ts';
-import type { Scores } from './scoringSession.ts';
+import { embeddingFile, tablePieces } from './embeddingTable.ts';
+import type { Scores, ScoringModel } from './scoringSession.ts';
 
 /** Everything a bundle says about itself but what follows from its files. */
 export type ManifestDraft = Omit<BundleManifest, 'files' | 'modelVersion' | 'formatVersion'> & {
   readonly modelVersion: string | undefined;
 };
 
+/** What a bundle holds beside its manifest. */
+export interface BundleContent {
+  readonly model: Pick<ScoringModel, 'modelBytes' | 'tables'>;
+  readonly vocabularies: VocabularyFiles;
+  readonly goldenBytes: Uint8Array;
+  /** Absent from a bundle that no gate can compare a night with. */
+  readonly reference?: ModelReference | undefined;
+}
+
 /**
  * Writes a bundle: the model, its golden rows and its reference first, the manifest last, so that a half-written bundle
- * can't be loaded.
+ * can't be loaded. Vocabularies and tables are written piece by piece from where they are.
  * @returns the model version
  * @throws Ncs4cvrError BUNDLE_EXISTS: a bundle is never changed
  */
 export async function writeBundle(
   uri: string,
   draft: ManifestDraft,
-  modelBytes: Uint8Array,
-  goldenBytes: Uint8Array,
-  reference?: ModelReference,
+  { model, vocabularies, goldenBytes, reference }: BundleContent,
 ): Promise<string> {
   await refuseExisting(uri);
-  const model = describeFile(modelBytes);
-  const referenceBytes = reference && encodeJson(reference);
+  const write = (path: string, pieces: Iterable<Uint8Array>) => writePieces(joinPath(uri, path), pieces);
+  const modelFacts = await write(MODEL_FILE, [model.modelBytes]);
+  const files: BundleManifest['files'] = {
+    [MODEL_FILE]: modelFacts,
+    [GOLDEN_FILE]: await write(GOLDEN_FILE, [goldenBytes]),
+  };
+  if (reference !== undefined) files[REFERENCE_FILE] = await write(REFERENCE_FILE, [encodeJson(reference)]);
+  for (const [path, bytes] of vocabularies) files[path] = await write(path, piecesOf(bytes));
+  for (const table of model.tables) {
+    const path = embeddingFile(table.name);
+    files[path] = await write(path, tablePieces(table));
+  }
   const manifest: BundleManifest = {
-    formatVersion: 1,
+    formatVersion: BUNDLE_FORMAT_VERSION,
     ...draft,
     modelVersion:
-      draft.modelVersion ?? `${draft.training.finishedAt.slice(0, 10)}-${model.sha256.slice(0, 8)}`,
-    files: {
-      [MODEL_FILE]: model,
-      [GOLDEN_FILE]: describeFile(goldenBytes),
-      ...(referenceBytes && { [REFERENCE_FILE]: describeFile(referenceBytes) }),
-    },
+      draft.modelVersion ?? `${draft.training.finishedAt.slice(0, 10)}-${modelFacts.sha256.slice(0, 8)}`,
+    files,
   };
-  await writeWhole(joinUri(uri, MODEL_FILE), modelBytes);
-  await writeWhole(joinUri(uri, GOLDEN_FILE), goldenBytes);
-  if (referenceBytes !== undefined) await writeWhole(joinUri(uri, REFERENCE_FILE), referenceBytes);
   await writeWhole(joinUri(uri, MANIFEST_FILE), new TextEncoder().encode(JSON.stringify(manifest, null, 1)));
   return manifest.modelVersion;
 }
@@ -90,8 +103,4 @@ export function encodeGoldenRows(
     children: [...rows.data.children, ...scores],
   });
   return tableToIPC(new Table([new RecordBatch(schema, data)]), 'file');
-}
-
-function describeFile(bytes: Uint8Array): { sizeBytes: number; sha256: string } {
-  return { sizeBytes: bytes.length, sha256: sha256(bytes) };
 }

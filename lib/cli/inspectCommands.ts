@@ -74,8 +74,9 @@ export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')
     .description('tell what a bundle, a shard or a prediction file is')
     .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
-    .action(async (uri: string) => {
-      process.stdout.write(`${await describeUri(uri)}\n`);
+    .option('--verify', 'load a bundle as for scoring: checksums, interface and golden rows')
+    .action(async (uri: string, options: { readonly verify?: boolean }) => {
+      process.stdout.write(`${await describeUri(uri, options)}\n`);
       finish(EXIT_DONE);
     });
 }

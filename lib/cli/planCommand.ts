@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { requestsToLoad } from '../bundle/loadBundle.ts';
 import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { functionMegabytes, refuseLargeModel } from '../estimate/modelMemory.ts';
@@ -80,7 +81,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const settings = runSettingsOf(job, model, liftHold);
       const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
-      const estimate = estimateRun(plan, prices);
+      const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
       const { skipped, missingDays } = chosen;
       const now = Date.now();

@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { compareCommand } from './compareCommand.ts';
 import { diffCommand } from './diffCommand.ts';
 import { explainCommand } from './explainCommand.ts';
+import { exportCommand } from './exportCommand.ts';
 import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
 import { planCommand } from './planCommand.ts';
 import { promoteCommand } from './promoteCommand.ts';
@@ -37,6 +38,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   for (const command of [
     trainCommand,
     compareCommand,
+    exportCommand,
     scoreCommand,
     evaluateCommand,
     inspectCommand,

@@ -41,7 +41,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       });
       line.clear();
       const { best, rowsPerSecond, seconds } = network;
-      const { modelVersion } = bundle.manifest;
+      const { modelVersion, multiplyAddsPerRow } = bundle.manifest;
       if (json) {
         const { epoch, step, metrics } = best;
         const result = {
@@ -52,6 +52,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
           seconds,
           rowsPerSecond,
           validation: metrics,
+          multiplyAddsPerRow,
           notes,
         };
         process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -60,7 +61,8 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
           `${output}: model ${modelVersion}, best at step ${best.step} (epoch ${best.epoch + 1}); ` +
             `validation click AUC ${formatMetric(best.metrics.click.auc)}, ` +
             `conversion AUC ${formatMetric(best.metrics.conversion.auc)}; ` +
-            `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s\n`,
+            `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s; ` +
+            `${multiplyAddsPerRow.scored} multiply-adds per row to score, ${multiplyAddsPerRow.trained} as trained\n`,
         );
       }
       finish(EXIT_DONE);

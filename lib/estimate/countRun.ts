@@ -29,8 +29,6 @@ const PIECE_BYTES = 64 * 2 ** 20;
 const GETS_PER_RUN = 3;
 /** The list of partitions, the results of the map over them. */
 const PUTS_PER_RUN = 3;
-/** The bundle: manifest, model, golden rows, reference. */
-const GETS_PER_COLD_START = 4;
 /** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
 const GETS_PER_PARTITION = 7;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
@@ -53,13 +51,16 @@ const TRANSITIONS_PER_RUN = 7;
 const TRANSITIONS_PER_PARTITION = 6;
 const TRANSITIONS_PER_UNIT = 4;
 
-/** @param workers score functions that start */
-export function countRun(plan: RunPlan, workers: number): RunCounts {
+/**
+ * @param bundleGets requests that load the model's bundle
+ * @param workers score functions that start, each of which loads it
+ */
+export function countRun(plan: RunPlan, bundleGets: number, workers: number): RunCounts {
   const each = plan.partitions.map((partition) => countPartition(partition, plan));
   const sum = (amountOf: (counts: RunCounts) => number) =>
     each.reduce((total, counts) => total + amountOf(counts), 0);
   return {
-    gets: GETS_PER_RUN + workers * GETS_PER_COLD_START + sum(({ gets }) => gets),
+    gets: GETS_PER_RUN + workers * bundleGets + sum(({ gets }) => gets),
     puts: PUTS_PER_RUN + sum(({ puts }) => puts),
     // One chooses the partitions.
     invocations: 1 + sum(({ invocations }) => invocations),

@@ -17,8 +17,9 @@ export interface RunEstimate {
 /**
  * What is left of a plan, in time and money, when the state machine does it. Retries, logs, storage, transfer between
  * regions and the free tier are not in it.
+ * @param bundleGets requests with which each function that starts loads the model's bundle
  */
-export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
+export function estimateRun(plan: RunPlan, bundleGets: number, prices: Prices): RunEstimate {
   const { partitions } = plan;
   const all = partitions.flatMap(({ parts }) => parts);
   const open = partitions.flatMap(openParts);
@@ -29,7 +30,7 @@ export function estimateRun(plan: RunPlan, prices: Prices): RunEstimate {
     prices,
   );
   const gigabyteSeconds = sumOf(workers, (seconds) => seconds) * (prices.memoryMegabytes / 1024);
-  const { gets, puts, invocations, transitions } = countRun(plan, workers.length);
+  const { gets, puts, invocations, transitions } = countRun(plan, bundleGets, workers.length);
   return {
     rows,
     rowsDone: rows - sumOf(open, (part) => part.rows),

@@ -123,11 +123,11 @@ async function bundleOf(
 async function scoredAgain(
   { place, batch, row }: ShardRow,
   published: Float32Array,
-  { contract, modelBytes }: ModelBundle,
+  { contract, vocabularies, model }: ModelBundle,
   why: boolean,
 ): Promise<RescoredRow> {
-  const encoder = new FeatureEncoder(contract);
-  const session = await ScoringSession.create(modelBytes, encoder.layout);
+  const encoder = new FeatureEncoder(contract, vocabularies);
+  const session = await ScoringSession.create(model, encoder.layout);
   try {
     const inputs = describeInputs(contract, encoder, batch, row, session.rows);
     const batchScores = await session.score(1);

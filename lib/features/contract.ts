@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
+import { MAX_VOCABULARY_ENTRIES } from './vocabularyFile.ts';
 
 const columnName = z.string().min(1);
 const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'letters, digits, _ . - only');
@@ -12,13 +13,22 @@ const vocabularySchema = z.strictObject({
   /** Values seen fewer times in training are treated as unseen. */
   minCount: z.int().min(1).default(1),
   /** Bound on distinct values while fitting; more is an error that asks for hashing. */
-  maxEntries: z
-    .int()
-    .min(1)
-    .max(2 ** 27)
-    .default(5_000_000),
-  /** Written by fitting: the values of ids 1, 2, ..., most frequent first. */
-  fitted: z.strictObject({ values: z.array(z.string()) }).optional(),
+  maxEntries: z.int().min(1).max(MAX_VOCABULARY_ENTRIES).default(5_000_000),
+  /** Written by fitting: how many values have an id, and the file that has them (vocabularyFile.ts). */
+  fitted: z
+    .strictObject({
+      entries: z.int().min(0).max(MAX_VOCABULARY_ENTRIES),
+      /** Path below the bundle. */
+      file: z
+        .string()
+        .regex(
+          /^vocabularies\/[A-Za-z0-9%][A-Za-z0-9._%-]*\.vocab$/,
+          'a path such as vocabularies/video.vocab',
+        ),
+      /** Of the file: with it, the contract's fingerprint covers every value and its id. */
+      sha256: z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex'),
+    })
+    .optional(),
 });
 
 const hashSchema = z.strictObject({
@@ -139,7 +149,7 @@ export function featureName(feature: {
   return feature.name ?? feature.column;
 }
 
-/** `sha256:` and the hex digest of the contract's canonical JSON, learned values included. */
+/** `sha256:` and the hex digest of the contract's canonical JSON: settings, learned numbers, digests of the vocabularies. */
 export function contractFingerprint(contract: FeatureContract): string {
   return `sha256:${sha256(canonicalJson(contract))}`;
 }

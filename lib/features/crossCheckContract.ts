@@ -15,6 +15,7 @@ export function crossCheckContract(document: unknown): string[] {
     ...rowKeys.filter(isScoreName).map((key) => `rowKeys: '${key}' is the name of a score in the output`),
     ...checkNames(features),
     ...checkTables(features, tables),
+    ...checkFiles(features, tables),
     ...features.flatMap((feature, index) => checkNumbers(feature, index)),
   ];
 }
@@ -52,20 +53,26 @@ function checkTables(
   return problems;
 }
 
+/** A vocabulary that two tables name would be written twice, the second over the first. */
+function checkFiles(
+  features: readonly Record<string, unknown>[],
+  tables: Readonly<Record<string, unknown>>,
+): string[] {
+  const all = [...Object.values(tables), ...features.map(({ table }) => table)].filter(isRecord);
+  const fitted = all.map(({ vocabulary }) => isRecord(vocabulary) && vocabulary.fitted).filter(isRecord);
+  return duplicates(strings(fitted.map(({ file }) => file))).map(
+    (file) => `two tables name the file '${file}'`,
+  );
+}
+
 function checkTable(table: unknown, path: string): string[] {
   if (!isRecord(table)) return [];
   const problems: string[] = [];
   if ((table.vocabulary === undefined) === (table.hash === undefined)) {
     problems.push(`${path}: give exactly one of 'vocabulary' and 'hash'`);
   }
-  const fitted =
-    isRecord(table.vocabulary) && isRecord(table.vocabulary.fitted) ? table.vocabulary.fitted : {};
-  const values = strings(fitted.values);
-  for (const value of duplicates(values).slice(0, MAX_LISTED)) {
-    problems.push(`${path}.vocabulary.fitted: '${value}' is listed twice`);
-  }
   if (table.type === 'int') {
-    const wrong = [...strings(table.missingValues), ...values].filter((value) => !isInt64(value));
+    const wrong = strings(table.missingValues).filter((value) => !isInt64(value));
     for (const value of wrong.slice(0, MAX_LISTED)) {
       problems.push(`${path}: '${value}' is not an int64 in plain decimal digits`);
     }
@@ -93,7 +100,7 @@ function checkNumbers(feature: Record<string, unknown>, index: number): string[]
   return problems;
 }
 
-/** Problems of one kind listed for one table: a vocabulary of the wrong type would fill the screen. */
+/** Problems of one kind listed for one table: missing values of the wrong type would fill the screen. */
 const MAX_LISTED = 10;
 
 const INT64_MIN = -(2n ** 63n);

@@ -14,6 +14,7 @@ import {
 } from './featureLayout.ts';
 import { type FeatureNumbers, featureNumbers } from './featureNumbers.ts';
 import { createIdTable, type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
+import type { VocabularyFiles } from './vocabulary.ts';
 
 /** How often a feature had no usable value; a jump between nights is the first sign of a broken shard. */
 export interface FeatureCounts {
@@ -51,8 +52,11 @@ export class FeatureEncoder {
   #ids = new Int32Array(0);
   #numbers = new Float64Array(0);
 
-  /** @throws ContractError CONTRACT_NOT_FITTED */
-  constructor(contract: FeatureContract) {
+  /**
+   * @param vocabularies of the contract's tables; none for one without
+   * @throws ContractError CONTRACT_NOT_FITTED, BUNDLE_VOCABULARY_INVALID
+   */
+  constructor(contract: FeatureContract, vocabularies: VocabularyFiles) {
     this.layout = featureLayout(contract);
     const requirements = new Map(columnRequirements(contract).map((need) => [need.column, need]));
     const tables = new Map<string, IdTable>();
@@ -66,7 +70,7 @@ export class FeatureEncoder {
         return { field, requirement, counts, table: undefined, numbers: featureNumbers(feature) };
       }
       const { name: tableName, definition } = tableOf(contract, feature);
-      const table = tables.get(tableName) ?? createIdTable(definition);
+      const table = tables.get(tableName) ?? createIdTable(definition, vocabularies);
       tables.set(tableName, table);
       return { field, requirement, counts, table, numbers: undefined };
     };

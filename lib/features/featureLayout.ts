@@ -86,7 +86,7 @@ export function featureLayout(contract: FeatureContract): FeatureLayout {
   };
   const idTableFor = (feature: CategoricalFeature | ListFeature): EmbeddingTable => {
     const { name, definition } = tableOf(contract, feature);
-    const values = definition.hash?.buckets ?? definition.vocabulary?.fitted?.values.length;
+    const values = definition.hash?.buckets ?? definition.vocabulary?.fitted?.entries;
     if (values === undefined) throw notFitted(feature.column, 'a vocabulary');
     return tableFor(name, values + 1);
   };

@@ -1,7 +1,7 @@
 import type { Data, RecordBatch } from 'apache-arrow';
+import { sha256 } from '../base/digest.ts';
 import { ContractError } from '../base/errors.ts';
 import { columnRequirements, findColumn } from './columnRequirements.ts';
-import { IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type {
   BucketedFeature,
   Feature,
@@ -11,17 +11,23 @@ import type {
 } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
 import { featureNumbers } from './featureNumbers.ts';
-import { IntIndex } from './intIndex.ts';
 import { QuantileSample } from './quantileSample.ts';
-import { StringIndex } from './stringIndex.ts';
+import type { VocabularyFiles } from './vocabulary.ts';
+import { vocabularyPath } from './vocabularyFile.ts';
+import { VocabularyLearner } from './vocabularyLearner.ts';
 
 /** Learns one feature's share of the contract from a stream of a column's batches. */
 type AddColumn = (data: Data, rowCount: number) => void;
 
+/** A contract with everything written in that fitting learns, and the vocabularies that it names. */
+export interface FittedContract {
+  readonly contract: FeatureContract;
+  readonly vocabularies: VocabularyFiles;
+}
+
 /**
- * Learns vocabularies, means and bucket boundaries in one pass over the training batches and returns the
- * contract with everything written in. Memory is bounded by `maxEntries` per vocabulary and a fixed sample per
- * bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches, and
+ * Learns vocabularies, means and bucket boundaries in one pass over the training batches. Memory is bounded by `maxEntries` per
+ * vocabulary (about 70 bytes for each value) and a fixed sample per bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches, and
  * vocabularies don't depend on the order of the rows either.
  * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE, CONTRACT_VOCABULARY_TOO_LARGE,
  *   CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8
@@ -29,7 +35,7 @@ type AddColumn = (data: Data, rowCount: number) => void;
 export async function fitContract(
   contract: FeatureContract,
   batches: AsyncIterable<RecordBatch>,
-): Promise<FeatureContract> {
+): Promise<FittedContract> {
   const fitted = structuredClone(contract);
   const vocabularies = new Map<TableDefinition, VocabularyLearner>();
   const numbers = new Map<NumericFeature | BucketedFeature, MomentsLearner | QuantileLearner>();
@@ -51,12 +57,25 @@ export async function fitContract(
   }
   if (rows === 0) throw new ContractError('CONTRACT_NO_ROWS', 'there are no rows to fit the contract on');
 
-  for (const [table, learner] of vocabularies) table.vocabulary!.fitted = { values: learner.values() };
+  // They hold the learners, whose memory the next vocabulary's file may need.
+  learners.clear();
+  const files = new Map<string, Uint8Array>();
+  for (const feature of fitted.features) {
+    if (feature.kind === 'numeric' || feature.kind === 'bucketed') continue;
+    const { name, definition } = tableOf(fitted, feature);
+    const learner = vocabularies.get(definition);
+    if (learner === undefined) continue;
+    const file = vocabularyPath(name);
+    const { entries, bytes } = learner.vocabulary();
+    files.set(file, bytes);
+    definition.vocabulary!.fitted = { entries, file, sha256: sha256(bytes) };
+    vocabularies.delete(definition);
+  }
   for (const [feature, learner] of numbers) {
     if (feature.kind === 'numeric') feature.fitted = (learner as MomentsLearner).moments();
     else feature.fitted = { boundaries: (learner as QuantileLearner).boundaries() };
   }
-  return fitted;
+  return { contract: fitted, vocabularies: files };
 }
 
 function learnerOf(
@@ -84,97 +103,6 @@ function learnerOf(
     ? (data, rowCount) => learner.addLists(data, rowCount, feature.column)
     : (data, rowCount) => learner.add(data, 0, rowCount, feature.column);
 }
-
-/** Counts exact values; ids go to the most frequent first, equal counts in order of the value. */
-class VocabularyLearner {
-  readonly #definition: TableDefinition;
-  readonly #firstColumn: string;
-  readonly #integers = new IntIndex();
-  readonly #strings = new StringIndex();
-  readonly #scratch = new IntScratch();
-  #counts = new Float64Array(1024);
-
-  constructor(definition: TableDefinition, firstColumn: string) {
-    this.#definition = definition;
-    this.#firstColumn = firstColumn;
-  }
-
-  /** Counts values [start, end). `column` is what an error calls them. */
-  add(data: Data, start: number, end: number, column: string): void {
-    if (this.#definition.type === 'int') {
-      readIntegers(data, start, end, this.#scratch);
-      const { highs, lows } = this.#scratch;
-      for (let i = 0; i < end - start; i++) {
-        if (isValid(data, start + i)) this.#count(this.#integers.findOrAdd(highs[i]!, lows[i]!), column);
-      }
-    } else {
-      const bytes = data.values as Uint8Array;
-      const offsets = data.valueOffsets as Int32Array;
-      for (let row = start; row < end; row++) {
-        if (!isValid(data, row)) continue;
-        this.#count(this.#strings.findOrAdd(bytes, offsets[row]!, offsets[row + 1]!), column);
-      }
-    }
-  }
-
-  addLists(data: Data, rowCount: number, column: string): void {
-    const offsets = data.valueOffsets as Int32Array;
-    let row = 0;
-    while (row < rowCount) {
-      // Null rows may hold stale values; the lists of a run of other rows adjoin.
-      let runEnd = row;
-      while (runEnd < rowCount && isValid(data, runEnd)) runEnd++;
-      if (runEnd > row) this.add(data.children[0]!, offsets[row]!, offsets[runEnd]!, column);
-      row = runEnd + 1;
-    }
-  }
-
-  values(): string[] {
-    const { type, vocabulary, missingValues } = this.#definition;
-    const missing = new Set(missingValues.map(String));
-    const index = type === 'int' ? this.#integers : this.#strings;
-    const counts = this.#counts;
-    const kept: number[] = [];
-    for (let at = 0; at < index.size; at++) if (counts[at]! >= vocabulary!.minCount) kept.push(at);
-    kept.sort((a, b) => counts[b]! - counts[a]! || index.compare(a, b));
-    return kept.map((at) => this.#valueAt(at)).filter((value) => !missing.has(value));
-  }
-
-  #count(index: number, column: string): void {
-    const { maxEntries } = this.#definition.vocabulary!;
-    if (index >= maxEntries) {
-      throw new ContractError('CONTRACT_VOCABULARY_TOO_LARGE', "use 'hash' or raise maxEntries", {
-        column,
-        expected: `at most ${maxEntries} distinct values`,
-        found: 'more',
-      });
-    }
-    if (index >= this.#counts.length) {
-      const larger = new Float64Array(2 * this.#counts.length);
-      larger.set(this.#counts);
-      this.#counts = larger;
-    }
-    this.#counts[index]!++;
-  }
-
-  #valueAt(index: number): string {
-    if (this.#definition.type === 'int') return String(this.#integers.valueAt(index));
-    const bytes = this.#strings.bytesAt(index);
-    try {
-      return UTF8.decode(bytes);
-    } catch (cause) {
-      throw new ContractError('CONTRACT_NOT_UTF8', "a vocabulary needs text; use 'hash' for other bytes", {
-        column: this.#firstColumn,
-        expected: 'UTF-8',
-        found: `the bytes ${Buffer.from(bytes).toString('hex')}`,
-        cause,
-      });
-    }
-  }
-}
-
-// Without ignoreBOM a value's leading U+FEFF would be dropped, and the encoder would never find the value again.
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Mean and standard deviation by Welford's update, which stays exact over billions of rows. */
 class MomentsLearner {

@@ -1,8 +1,10 @@
 import type { IntScratch } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
 import { hashBucket, hashBytes, hashInt64, type Seed64, seed64 } from './hash64.ts';
-import { createIntLookup, type IntLookup } from './intIndex.ts';
+import { createIntLookup, type IntLookup } from './intVocabulary.ts';
+import type { StringLookup } from './stringIndex.ts';
 import { StringIndex } from './stringIndex.ts';
+import { openVocabulary, type VocabularyFiles } from './vocabulary.ts';
 
 /** Local id of a null, or of a value that the table's `missingValues` lists. */
 export const MISSING_ID = -1;
@@ -12,7 +14,7 @@ export const UNSEEN_ID = 0;
 /** Turns values into local ids: MISSING_ID, UNSEEN_ID, or 1 and up. */
 export abstract class IdTable {
   readonly type: 'int' | 'string';
-  readonly #missingValues: IntLookup | StringIndex;
+  readonly #missingValues: IntLookup | StringLookup;
   readonly #hasMissingValues: boolean;
   #missingRanks = new Int32Array(0);
 
@@ -35,7 +37,7 @@ export abstract class IdTable {
     this.findStrings(bytes, offsets, from, count, ids);
     if (!this.#hasMissingValues) return;
     const ranks = this.#rankScratch(count);
-    (this.#missingValues as StringIndex).findAll(bytes, offsets, from, count, ranks);
+    (this.#missingValues as StringLookup).findAll(bytes, offsets, from, count, ranks);
     markMissing(ranks, count, ids);
   }
 
@@ -54,12 +56,18 @@ export abstract class IdTable {
   }
 }
 
-/** @param definition of a contract for which `featureLayout` found everything fitted */
-export function createIdTable(definition: TableDefinition): IdTable {
-  const { hash, vocabulary } = definition;
-  return hash === undefined
-    ? new VocabularyTable(definition, vocabulary!.fitted!.values)
-    : new HashTable(definition, hash.buckets, hash.seed);
+/**
+ * @param definition of a contract for which `featureLayout` found everything fitted
+ * @param vocabularies of that contract; probed in place, and not checked again
+ * @throws ContractError BUNDLE_VOCABULARY_INVALID
+ */
+export function createIdTable(definition: TableDefinition, vocabularies: VocabularyFiles): IdTable {
+  const { type, hash, vocabulary } = definition;
+  if (hash !== undefined) return new HashTable(definition, hash.buckets, hash.seed);
+  const { file, entries } = vocabulary!.fitted!;
+  const bytes = vocabularies.get(file);
+  if (bytes === undefined) throw new Error(`the vocabulary ${file} wasn't loaded`);
+  return new VocabularyTable(definition, openVocabulary(bytes, { type, entries }));
 }
 
 /** id = 1 + XXH64(value, seed) mod buckets: every value is seen. */
@@ -99,13 +107,13 @@ class HashTable extends IdTable {
   }
 }
 
-/** id = 1 + position among the fitted values; anything else is unseen. */
+/** The id that the vocabulary file gives a value; anything else is unseen. */
 class VocabularyTable extends IdTable {
-  readonly #values: IntLookup | StringIndex;
+  readonly #values: IntLookup | StringLookup;
 
-  constructor(definition: TableDefinition, values: readonly string[]) {
+  constructor(definition: TableDefinition, values: IntLookup | StringLookup) {
     super(definition);
-    this.#values = definition.type === 'int' ? createIntLookup(values) : indexStrings(values);
+    this.#values = values;
   }
 
   protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
@@ -119,7 +127,7 @@ class VocabularyTable extends IdTable {
     count: number,
     ids: Int32Array,
   ): void {
-    (this.#values as StringIndex).findAll(bytes, offsets, from, count, ids);
+    (this.#values as StringLookup).findAll(bytes, offsets, from, count, ids);
   }
 }
 

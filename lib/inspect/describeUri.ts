@@ -1,19 +1,35 @@
 import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
-import { StorageError } from '../base/errors.ts';
+import { ProblemsError, StorageError } from '../base/errors.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { formatFacts, formatTable } from '../base/textTable.ts';
-import { isBundle, modelFileOf } from '../bundle/bundleManifest.ts';
+import {
+  type BundleManifest,
+  bundleLayout,
+  embeddingsBytes,
+  isBundle,
+  modelFileOf,
+  readBundleManifest,
+} from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { readReference } from '../bundle/readReference.ts';
 import { featureName } from '../features/contract.ts';
 import { openShard } from '../parquet/openShard.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import type { RandomAccessFile } from '../storage/storage.ts';
+import type { RandomAccessFile, Storage } from '../storage/storage.ts';
+import { joinPath } from '../storage/uri.ts';
 
-/** Loads and verifies the bundle as scoring does, then tells what it holds. */
-async function describeBundle(uri: string): Promise<string> {
-  const { manifest, contract, layout, reference } = await loadBundle(storageFor(uri), uri);
-  const { network, training, labels } = manifest;
+/** Tells what a bundle holds by its manifest and its reference; its other files may be larger than this machine's memory. */
+async function describeBundle(uri: string, verify: boolean): Promise<string> {
+  const storage = storageFor(uri);
+  if (verify) await loadBundle(storage, uri);
+  const manifest = await readBundleManifest(storage, uri);
+  const { network, training, labels, contract } = manifest;
+  await refuseOtherSizes(storage, uri, manifest);
+  const reference = await readReference(storage, uri, manifest);
+  const layout = bundleLayout(uri, contract);
+  const { trained, scored } = manifest.multiplyAddsPerRow;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
   const facts = formatFacts({
     'model bundle': uri,
@@ -21,6 +37,8 @@ async function describeBundle(uri: string): Promise<string> {
     network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
     'embedding rows': layout.embeddingRowCount,
     'model size': `${modelFileOf(manifest).sizeBytes} bytes`,
+    'embeddings size': `${embeddingsBytes(manifest)} bytes in ${layout.tables.length} files`,
+    'multiply-adds': `${scored} per row, of ${trained} in the network as it was trained`,
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
@@ -32,7 +50,9 @@ async function describeBundle(uri: string): Promise<string> {
       reference === undefined
         ? 'none: gates have nothing to compare a first night with'
         : describeReference(reference),
-    verified: 'sizes, checksums, interface and golden rows',
+    verified: verify
+      ? 'sizes, checksums, interface and golden rows'
+      : 'sizes alone; with --verify, checksums, interface and golden rows too',
   });
   const features = formatTable([
     ['feature', 'kind', 'column', 'table', 'rows'],
@@ -48,6 +68,24 @@ async function describeBundle(uri: string): Promise<string> {
     }),
   ]);
   return `${facts}\n\n${features}`;
+}
+
+const FILES_AT_A_TIME = 16;
+
+/** Reads none of the files. @throws ProblemsError BUNDLE_CORRUPT */
+async function refuseOtherSizes(storage: Storage, uri: string, { files }: BundleManifest): Promise<void> {
+  const problems = await mapConcurrently(
+    Object.entries(files),
+    FILES_AT_A_TIME,
+    async ([path, { sizeBytes }]) => {
+      const found = (await storage.stat(joinPath(uri, path)))?.sizeBytes;
+      return found === sizeBytes ? [] : [`${path}: expected ${sizeBytes} bytes, found ${found ?? 'none'}`];
+    },
+  );
+  if (problems.flat().length === 0) return;
+  throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems.flat(), {
+    file: uri,
+  });
 }
 
 function describeReference({ rows, days, scores, slices, repeatedKeys }: ModelReference): string {
@@ -119,11 +157,12 @@ const ARROW_MAGIC = 'ARROW1';
 
 /**
  * Describes what is at a URI in readable text: a bundle by its manifest, a file by its first bytes.
+ * @param verify whether a bundle is loaded too, as for scoring
  * @throws StorageError INSPECT_UNKNOWN for anything else; the error of a damaged file
  */
-export async function describeUri(uri: string): Promise<string> {
+export async function describeUri(uri: string, { verify = false } = {}): Promise<string> {
   const storage = storageFor(uri);
-  if (await isBundle(storage, uri)) return describeBundle(uri);
+  if (await isBundle(storage, uri)) return describeBundle(uri, verify);
   const file = await storage.open(uri).catch((error: unknown) => {
     const isNoFile = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
     throw isNoFile ? unknown(uri, `${error.found} that isn't a bundle`) : error;

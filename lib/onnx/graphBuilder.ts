@@ -24,6 +24,8 @@ export interface BuildOptions {
   /** Values of parameters, by name, written into the file as constants. Names the graph doesn't use are ignored. */
   readonly parameters?: ReadonlyMap<string, Float32Array>;
   readonly graphName?: string;
+  /** Written beside the graph, key by key. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -133,7 +135,7 @@ export class GraphBuilder implements NodeEmitter {
    * The .onnx file: everything its outputs depend on; to feed are the inputs and the parameters without values.
    * Throws GRAPH_PARAMETER_SIZE, listing every parameter that doesn't fit.
    */
-  build({ parameters = new Map(), graphName = 'ncs4cvr' }: BuildOptions = {}): Uint8Array {
+  build({ parameters = new Map(), graphName = 'ncs4cvr', metadata = {} }: BuildOptions = {}): Uint8Array {
     const { nodes, used } = this.reachable();
     const usedParameters = [...this.parameterValues.values()].filter(({ name }) => used.has(name));
     checkSizes(usedParameters, parameters);
@@ -162,6 +164,7 @@ export class GraphBuilder implements NodeEmitter {
         output: [...this.outputValues.values()].map(valueInfoOf),
       },
       opsetImport: [{ domain: '', version: opsetVersion }],
+      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     });
   }
 

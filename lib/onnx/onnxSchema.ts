@@ -17,8 +17,12 @@ export const onnxSchema: INamespace = {
             producerName: { type: 'string', id: 2 },
             graph: { type: 'GraphProto', id: 7 },
             opsetImport: { rule: 'repeated', type: 'OperatorSetIdProto', id: 8 },
+            metadataProps: { rule: 'repeated', type: 'StringStringEntryProto', id: 14 },
             functions: { rule: 'repeated', type: 'bytes', id: 25 },
           },
+        },
+        StringStringEntryProto: {
+          fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } },
         },
         OperatorSetIdProto: {
           fields: { domain: { type: 'string', id: 1 }, version: { type: 'int64', id: 2 } },
@@ -92,6 +96,8 @@ export interface ModelProto {
   readonly producerName: string;
   readonly graph: GraphProto;
   readonly opsetImport: readonly { readonly domain: string; readonly version: number }[];
+  /** What a producer has to say beside the graph. */
+  readonly metadataProps?: readonly { readonly key: string; readonly value: string }[];
   /** FunctionProto messages, not decoded: operators that the model defines. This project writes none. */
   readonly functions?: readonly Uint8Array[];
 }

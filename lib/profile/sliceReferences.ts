@@ -1,6 +1,8 @@
-import type { BucketedFeature, CategoricalFeature, FeatureContract } from '../features/contract.ts';
+import type { BucketedFeature, CategoricalFeature } from '../features/contract.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import { type FeatureLayout, tableOf } from '../features/featureLayout.ts';
+import type { FittedContract } from '../features/fitContract.ts';
+import { valuesOfIds } from '../features/vocabulary.ts';
 import { MAX_SLICE_IDS, type ModelReference } from './modelReference.ts';
 import { SCORE_UNIT } from './partProfile.ts';
 import { meanOf, type TaskScores } from './scoreReferences.ts';
@@ -13,7 +15,7 @@ import { meanOf, type TaskScores } from './scoreReferences.ts';
  */
 export function sliceReferences(
   names: readonly string[],
-  contract: FeatureContract,
+  fitted: FittedContract,
   layout: FeatureLayout,
   rows: EncodedRows,
   scores: TaskScores,
@@ -34,7 +36,7 @@ export function sliceReferences(
     return {
       name,
       ids,
-      values: textOf(contract, feature, ids),
+      values: textOf(fitted, feature, ids),
       slices: slices.map(({ rows, pctr, pcvr }) => ({
         rows,
         pctr: meanOf(pctr, rows),
@@ -57,7 +59,7 @@ function mostFrequent(rowCount: number, idOf: (row: number) => number): number[]
 
 /** The values of ids; of a bucket its bounds, and none where values were hashed. */
 function textOf(
-  contract: FeatureContract,
+  { contract, vocabularies }: FittedContract,
   feature: CategoricalFeature | BucketedFeature,
   ids: readonly number[],
 ): string[] {
@@ -65,8 +67,10 @@ function textOf(
     const boundaries = feature.fitted!.boundaries;
     return ids.map((id) => bucketText(boundaries[id - 2], boundaries[id - 1]));
   }
-  const values = tableOf(contract, feature).definition.vocabulary?.fitted?.values;
-  return values === undefined ? [] : ids.map((id) => values[id - 1]!);
+  const { type, vocabulary } = tableOf(contract, feature).definition;
+  if (vocabulary === undefined) return [];
+  const { file, entries } = vocabulary.fitted!;
+  return valuesOfIds(vocabularies.get(file)!, { type, entries }, ids);
 }
 
 function bucketText(above: number | undefined, to: number | undefined): string {

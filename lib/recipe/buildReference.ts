@@ -24,7 +24,7 @@ type Predict = (set: TrainingSet, rows?: Int32Array) => Promise<TaskScores>;
 
 /** What a bundle's gates compare a night with: the data's rows, and this model's scores of them. */
 export async function buildReference(
-  { described, contract, layout, trainingSet, validationSet }: TrainingData,
+  { described, contract, vocabularies, layout, trainingSet, validationSet }: TrainingData,
   slices: readonly string[],
   predict: Predict,
 ): Promise<ModelReference> {
@@ -49,7 +49,7 @@ export async function buildReference(
     days: days.sort((a, b) => (a.day < b.day ? -1 : 1)),
     features,
     scores: scoreReferences(countScores(scores), dayScores),
-    slices: sliceReferences(slices, contract, layout, validationSet.rows, scores),
+    slices: sliceReferences(slices, { contract, vocabularies }, layout, validationSet.rows, scores),
     rates: labelRates(validationSet),
     repeatedKeys,
   };

@@ -5,7 +5,9 @@ import { columnRequirements, rowKeyRequirements } from '../features/columnRequir
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { FittedContract } from '../features/fitContract.ts';
 import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import { RepeatedKeys } from '../keys/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
 import { DayTally } from './dayTally.ts';
@@ -21,6 +23,8 @@ export interface TrainingData {
   readonly split: DataSplit;
   /** Fitted on the training rows. */
   readonly contract: FeatureContract;
+  /** Of the contract's tables. */
+  readonly vocabularies: VocabularyFiles;
   readonly layout: FeatureLayout;
   readonly trainingSet: TrainingSet;
   readonly validationSet: TrainingSet;
@@ -42,16 +46,15 @@ const GOLDEN_ROWS = 64;
 
 /**
  * Reads and encodes the training rows and the validation rows.
- * @param contract fitted
  * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES when a task has nothing to learn from
  * @throws ProblemsError TRAINING_LEAK
  */
 export async function encodeData(
   config: TrainingConfig,
   split: DataSplit,
-  contract: FeatureContract,
+  { contract, vocabularies }: FittedContract,
 ): Promise<TrainingData> {
-  const encoder = new FeatureEncoder(contract);
+  const encoder = new FeatureEncoder(contract, vocabularies);
   const keys = new RepeatedKeys(contract.rowKeys);
   const training = await encodeRows(encoder, config, split.training, split.newestDay, keys);
   const validation = await encodeRows(encoder, config, split.validation, split.newestDay, keys);
@@ -62,6 +65,7 @@ export async function encodeData(
   return {
     split,
     contract,
+    vocabularies,
     layout: encoder.layout,
     trainingSet,
     validationSet,
@@ -72,7 +76,7 @@ export async function encodeData(
     ),
     leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
-    goldenRows: await firstRows(contract, split.validation),
+    goldenRows: await firstGoldenRows(contract, split.validation),
     described: describeData(encoder.layout, training, validation, keys.largestShare()),
   };
 }
@@ -101,8 +105,11 @@ async function encodeRows(
   return { set: builder.build(), days: tally.days, labelCounts: builder.labelCounts };
 }
 
-/** Feature columns only. */
-async function firstRows(contract: FeatureContract, rows: readonly ShardRows[]): Promise<RecordBatch> {
+/** Raw rows for a bundle to prove itself on, the first ones of the validation rows: feature columns only. */
+export async function firstGoldenRows(
+  contract: FeatureContract,
+  rows: readonly ShardRows[],
+): Promise<RecordBatch> {
   for await (const { batch } of readShardRows(rows, columnRequirements(contract))) {
     const inBatch = new Set(batch.schema.fields.map(({ name }) => name));
     const columns = [...new Set(contract.features.map(({ column }) => column))];

@@ -1,5 +1,5 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
-import { buildScoringGraph } from '../bundle/buildScoringGraph.ts';
+import { buildScoringModel } from '../bundle/buildScoringModel.ts';
 import { verifyModel } from '../bundle/verifyModel.ts';
 import { encodeGoldenRows, writeBundle } from '../bundle/writeBundle.ts';
 import { contractFingerprint } from '../features/contract.ts';
@@ -35,8 +35,8 @@ export async function exportBundle(
   config: TrainingConfig,
   { shape, weights, masks, metrics, record, seconds }: ModelDraft,
 ): Promise<void> {
-  const { contract, goldenRows, split, trainingSet, validationSet } = data;
-  const modelBytes = buildScoringGraph(shape, weights, masks);
+  const { contract, vocabularies, goldenRows, split, trainingSet, validationSet } = data;
+  const { model, embeddings, multiplyAddsPerRow } = buildScoringModel(shape, weights, masks);
   const goldenSet = sliceTrainingSet(shape.layout, validationSet, 0, goldenRows.numRows);
   const forward = await ForwardPass.create(shape, masks, config.training.threads);
   const goldenBytes = encodeGoldenRows(goldenRows, await forward.predict(weights, goldenSet));
@@ -44,13 +44,15 @@ export async function exportBundle(
     forward.predict(weights, set, rows),
   );
   await forward.release();
-  await verifyModel(modelBytes, goldenBytes, contract, uri);
+  await verifyModel(model, embeddings, goldenBytes, { contract, vocabularies }, uri);
   const { contract: _contract, ...configWithoutContract } = config;
   await writeBundle(
     uri,
     {
       modelVersion: config.modelVersion,
       contractFingerprint: contractFingerprint(contract),
+      inputs: model.inputs,
+      multiplyAddsPerRow,
       network: shape.config,
       labels: config.labels,
       training: {
@@ -76,8 +78,6 @@ export async function exportBundle(
       },
       contract,
     },
-    modelBytes,
-    goldenBytes,
-    reference,
+    { model, vocabularies, goldenBytes, reference },
   );
 }

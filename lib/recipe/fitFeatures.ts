@@ -3,7 +3,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { columnRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { featureLayout } from '../features/featureLayout.ts';
-import { fitContract } from '../features/fitContract.ts';
+import { type FittedContract, fitContract } from '../features/fitContract.ts';
 import { type NetworkShape, networkShape } from '../network/networkShape.ts';
 import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import { type DataSplit, readShardRows } from './splitShards.ts';
@@ -13,10 +13,10 @@ import type { TrainingConfig } from './trainingConfig.ts';
  * The config's contract, fitted on the training rows.
  * @throws Ncs4cvrError GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
  */
-export async function fitFeatures(config: TrainingConfig, { training }: DataSplit): Promise<FeatureContract> {
-  const contract = await fitContract(config.contract, batchesOf(config.contract, training));
-  refuseTooLarge(networkShape(config.network, featureLayout(contract)));
-  return contract;
+export async function fitFeatures(config: TrainingConfig, { training }: DataSplit): Promise<FittedContract> {
+  const fitted = await fitContract(config.contract, batchesOf(config.contract, training));
+  refuseTooLarge(networkShape(config.network, featureLayout(fitted.contract)));
+  return fitted;
 }
 
 async function* batchesOf(

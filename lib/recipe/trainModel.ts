@@ -63,9 +63,9 @@ export async function trainModel(
   await refuseUnwritable(outputUri);
 
   onStage?.('fitting');
-  const contract = await fitFeatures(config, split);
+  const fitted = await fitFeatures(config, split);
   onStage?.('encoding');
-  const data = await encodeData(config, split, contract);
+  const data = await encodeData(config, split, fitted);
   for (const note of data.labelNotes) onNote?.(note);
 
   onStage?.('training');

@@ -45,6 +45,19 @@ const splitSchema = z.discriminatedUnion('by', [
 ]);
 export type SplitConfig = z.infer<typeof splitSchema>;
 
+/**
+ * The split that a bundle was trained on, from what its manifest holds of the config.
+ * @throws ProblemsError TRAINING_CONFIG_INVALID
+ */
+export function recordedSplit(config: Readonly<Record<string, unknown>>, origin: string): SplitConfig {
+  return parseDocument(config.split, splitSchema, {
+    code: 'TRAINING_CONFIG_INVALID',
+    summary: "the bundle's record of its split is invalid",
+    file: origin,
+    path: 'training.config.split',
+  });
+}
+
 /** What the authors' public configuration sets (method section 11); a config's own keys go over it. */
 const PAPER_PRESET = {
   network: NETWORK_PRESETS.paper,

@@ -33,9 +33,8 @@ export class RequestScorer {
   }
 
   static async create(setup: WorkerSetup): Promise<RequestScorer> {
-    const encoder = new FeatureEncoder(setup.contract);
-    // onnxruntime copies the model; it doesn't take shared memory.
-    const session = await ScoringSession.create(setup.modelBytes.slice(), encoder.layout);
+    const encoder = new FeatureEncoder(setup.contract, setup.vocabularies);
+    const session = await ScoringSession.create(setup.model, encoder.layout);
     return new RequestScorer(setup, encoder, session);
   }
 

@@ -1,6 +1,8 @@
 import type { SerialisedError } from '../base/workerThread.ts';
+import type { ScoringModel } from '../bundle/scoringSession.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
+import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
@@ -9,8 +11,10 @@ import type { BadRowCell } from './badCells.ts';
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
   readonly contract: FeatureContract;
-  /** model.onnx in shared memory: one copy for all workers. */
-  readonly modelBytes: Uint8Array;
+  /** Of the contract's tables, in shared memory: one copy for all workers. */
+  readonly vocabularies: VocabularyFiles;
+  /** In shared memory: one copy for all workers. */
+  readonly model: ScoringModel;
   /** Extra columns that come back with the scores (labels, users); absent ones are an error. */
   readonly extraColumns: readonly string[];
   /** How rows are counted; without it their profiles have neither bins nor slices. */

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorLocation, Ncs4cvrError } from '../base/errors.ts';
 import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
 import type { ScoredRows, ScoringRequest, WorkerReply, WorkerSetup } from './scoringProtocol.ts';
 import { takeSpareThread } from './spareThread.ts';
@@ -15,12 +16,12 @@ interface PendingRequest {
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */
 export function scoringPool(
-  { contract, modelBytes, manifest, reference }: ModelBundle,
+  { contract, vocabularies, model, manifest, reference }: ModelBundle,
   workers: number,
   extraColumns: readonly string[] = [],
 ): WorkerPool {
   return new WorkerPool(workers, {
-    ...{ contract, modelBytes, extraColumns, labels: manifest.labels },
+    ...{ contract, vocabularies, model, extraColumns, labels: manifest.labels },
     ...(reference === undefined ? {} : { bins: profileBins(reference) }),
   });
 }
@@ -40,9 +41,7 @@ export class WorkerPool {
 
   constructor(size: number, setup: WorkerSetup) {
     this.size = size;
-    const shared = new Uint8Array(new SharedArrayBuffer(setup.modelBytes.length));
-    shared.set(setup.modelBytes);
-    this.#setup = { ...setup, modelBytes: shared };
+    this.#setup = { ...setup, model: sharedModel(setup.model) };
     const spare = takeSpareThread();
     if (spare === undefined) return;
     // It opens its session while the first requests are planned.

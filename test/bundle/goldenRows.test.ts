@@ -21,6 +21,9 @@ const CONTRACT = parseContract({
   })),
 });
 
+/** As it is fitted: there is nothing to learn. */
+const FITTED = { contract: CONTRACT, vocabularies: new Map() };
+
 /** A model whose pCTR is the first dense input and whose pCVR tells whether it is missing. */
 function firstInputSession(): ScoringSession {
   const rows = allocateEncodedRows(featureLayout(CONTRACT), 512);
@@ -38,8 +41,8 @@ describe('golden rows', () => {
     const raw = batchOf({ pctr: doubles([0.25, 0.5]), price: doubles([1, 2]) });
     const golden = (first: number) =>
       encodeGoldenRows(raw, { pctr: Float32Array.of(first, 0.5), pcvr: Float32Array.of(0, 0) });
-    await checkGoldenRows(golden(0.25), CONTRACT, firstInputSession(), 'bundle');
-    await expect(checkGoldenRows(golden(0.75), CONTRACT, firstInputSession(), 'bundle')).rejects.toThrow(
+    await checkGoldenRows(golden(0.25), FITTED, firstInputSession(), 'bundle');
+    await expect(checkGoldenRows(golden(0.75), FITTED, firstInputSession(), 'bundle')).rejects.toThrow(
       'row 0, pctr: expected 0.75, found 0.25',
     );
   });
@@ -47,7 +50,7 @@ describe('golden rows', () => {
   test('a score never stands in for an optional column that the training shards lacked', async () => {
     const raw = batchOf({ price: doubles([1]) });
     const golden = encodeGoldenRows(raw, { pctr: Float32Array.of(0), pcvr: Float32Array.of(1) });
-    await checkGoldenRows(golden, CONTRACT, firstInputSession(), 'bundle');
+    await checkGoldenRows(golden, FITTED, firstInputSession(), 'bundle');
   });
 });
 
@@ -67,6 +70,7 @@ describe('damaged golden rows', () => {
       { kind: 'numeric', column: 'price', standardise: false },
     ],
   });
+  const fitted = { contract, vocabularies: new Map() };
   const count = 20;
   const rows = Array.from({ length: count }, (_, row) => row);
   const golden = encodeGoldenRows(
@@ -93,7 +97,7 @@ describe('damaged golden rows', () => {
   };
 
   test('are accepted or refused with a code, within seconds, whichever of their bytes are others', async () => {
-    await checkGoldenRows(golden, contract, zeros(), 'bundle');
+    await checkGoldenRows(golden, fitted, zeros(), 'bundle');
     const random = new RandomStream(2);
     const codes = new Map<string, number>();
     for (let trial = 0; trial < 500; trial++) {
@@ -102,7 +106,7 @@ describe('damaged golden rows', () => {
         broken[random.nextBelow(broken.length)] = random.nextBelow(4) === 0 ? 255 : random.nextBelow(256);
       }
       const started = performance.now();
-      const check = checkGoldenRows(broken, contract, zeros(), 'bundle', 300);
+      const check = checkGoldenRows(broken, fitted, zeros(), 'bundle', 300);
       const error = await check.catch((thrown: unknown) => thrown);
       expect(performance.now() - started).toBeLessThan(5000);
       if (error === undefined) continue;
@@ -122,7 +126,7 @@ describe('damaged golden rows', () => {
       for (;;);
     });
     const started = performance.now();
-    await expect(checkGoldenRows(golden, contract, endless, 'bundle', 200)).rejects.toMatchObject({
+    await expect(checkGoldenRows(golden, fitted, endless, 'bundle', 200)).rejects.toMatchObject({
       code: 'BUNDLE_VERIFICATION_TIMEOUT',
       location: { file: 'bundle' },
       expected: 'at most 200 ms',

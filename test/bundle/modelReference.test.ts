@@ -101,7 +101,7 @@ describe('a reference', () => {
     writeFileSync(file, JSON.stringify(manifest));
     const bundle = await loadBundle(localDisk, copy);
     expect(bundle.reference).toBeUndefined();
-    expect(bundle.modelBytes).toEqual(tiny.bundle.modelBytes);
+    expect(bundle.model).toEqual(tiny.bundle.model);
   });
 
   it('that is missing, cut short or changed makes the bundle corrupt', async () => {

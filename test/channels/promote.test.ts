@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../lib/base/digest.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
@@ -17,6 +17,11 @@ beforeAll(async () => {
   other = withVersion(tiny.bundleUri, 'tiny-2');
 });
 
+/** Paths below the bundle. */
+const filesOf = (bundle: string) =>
+  readdirSync(bundle, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(bundle, join(parentPath, name)));
 const digestOf = (bundle: string) => sha256(readFileSync(join(bundle, 'bundle.json')));
 const promote = (bundle: string, place: { models: string; channel: string }) =>
   promoteBundle(bundle, place, NOW);
@@ -38,7 +43,7 @@ describe('promoting a bundle', () => {
       isRolledBack: false,
       history: [],
     });
-    for (const file of readdirSync(tiny.bundleUri)) {
+    for (const file of filesOf(tiny.bundleUri)) {
       const copied = readFileSync(join(place.models, name, file));
       expect(copied.equals(readFileSync(join(tiny.bundleUri, file))), file).toBe(true);
     }
@@ -61,7 +66,9 @@ describe('promoting a bundle', () => {
     const place = freshChannel(folder);
     const { channel } = await promote(tiny.bundleUri, place);
     const there = join(place.models, channel.current.bundle);
-    for (const file of ['golden.arrow', 'reference.json', 'bundle.json']) {
+    const files = filesOf(tiny.bundleUri);
+    expect(files).toContain('embeddings/item.safetensors');
+    for (const file of files) {
       rmSync(join(there, file));
       expect(await promote(tiny.bundleUri, place)).toEqual({ kind: 'unchanged', channel });
       expect(readFileSync(join(there, file)).equals(readFileSync(join(tiny.bundleUri, file)))).toBe(true);
@@ -89,7 +96,7 @@ describe('promoting a bundle', () => {
     expect(history.map(({ model }: { model: { version: string } }) => model.version)).toEqual(expected);
   }, 60_000);
 
-  it.each(['model.onnx', 'golden.arrow', 'reference.json'])(
+  it.each(['model.onnx', 'golden.arrow', 'reference.json', 'embeddings/item.safetensors'])(
     'with a damaged %s is refused before anything is written',
     async (name) => {
       const place = freshChannel(folder);
@@ -108,10 +115,14 @@ describe('promoting a bundle', () => {
       config: { training: { seed: 4 } },
     });
     const forged = withVersion(tiny.bundleUri, 'forged');
-    cpSync(join(bundleUri, 'model.onnx'), join(forged, 'model.onnx'));
+    // The whole of the other model, with digests that are right: only the golden rows tell.
     const manifest = JSON.parse(readFileSync(join(forged, 'bundle.json'), 'utf8'));
-    const model = readFileSync(join(forged, 'model.onnx'));
-    manifest.files['model.onnx'] = { sizeBytes: model.length, sha256: sha256(model) };
+    const elsewhere = JSON.parse(readFileSync(join(bundleUri, 'bundle.json'), 'utf8'));
+    manifest.inputs = elsewhere.inputs;
+    for (const file of filesOf(bundleUri).filter((name) => /^(model|embeddings)/.test(name))) {
+      cpSync(join(bundleUri, file), join(forged, file));
+      manifest.files[file] = elsewhere.files[file];
+    }
     writeFileSync(join(forged, 'bundle.json'), JSON.stringify(manifest));
     await expect(promote(forged, place)).rejects.toMatchObject({ code: 'BUNDLE_GOLDEN_MISMATCH' });
     expect(existsSync(place.models)).toBe(false);

@@ -42,7 +42,9 @@ describe('train', () => {
     expect(result).toMatchObject({ model, modelVersion: 'tiny-1', epoch: 0 });
     expect(Object.keys(result.validation as object)).toEqual(['rows', 'click', 'conversion', 'ctcvr']);
     expect(stderr).toContain('AUC click');
-    expect(filesBelow(model)).toEqual(['bundle.json', 'golden.arrow', 'model.onnx', 'reference.json']);
+    const { files, multiplyAddsPerRow } = JSON.parse(readFileSync(join(model, 'bundle.json'), 'utf8'));
+    expect(filesBelow(model)).toEqual(['bundle.json', ...Object.keys(files)].sort());
+    expect(result.multiplyAddsPerRow).toEqual(multiplyAddsPerRow);
   });
 
   test('refuses to write over a bundle, and says everything that is wrong with a config', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { handler as scoreHandler } from '../../functions/score.ts';
-import { loadBundle } from '../../lib/bundle/loadBundle.ts';
+import { loadBundle, requestsToLoad } from '../../lib/bundle/loadBundle.ts';
 import { resolveModel } from '../../lib/channels/resolveModel.ts';
 import { countRun } from '../../lib/estimate/countRun.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
@@ -141,7 +141,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the request
     'are as many as predicted: %s',
     async (_, given) => {
       const plan = await planned(given);
-      const { gets, puts } = countRun(plan, 0);
+      const { gets, puts } = countRun(plan, 4, 0);
       expect(await counted(plan)).toEqual({ gets, puts });
     },
     60_000,
@@ -150,9 +150,10 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the request
   it('of a function that starts are as many as predicted', async () => {
     const plan = await planned({ shards: [[10]], rowGroupRows: 10, targetRows: 10 });
     s3.double!.requests.length = 0;
+    const { files } = model.bundle.manifest;
     await loadBundle(storageFor(plan.modelUri), plan.modelUri);
     expect(s3.double!.requests.map(({ method }) => method)).toEqual(
-      Array(countRun(plan, 1).gets - countRun(plan, 0).gets).fill('GET'),
+      Array(countRun(plan, requestsToLoad(files), 1).gets - countRun(plan, 4, 0).gets).fill('GET'),
     );
   });
 });
@@ -173,7 +174,7 @@ describe('the state transitions of a run', () => {
   it.each([0, 1, 3])('are those of the deployed machine: %i units', (units) => {
     const plan = planOf(Array(units).fill(100));
     const [partition] = plan.partitions;
-    const counts = countRun({ ...plan, partitions: [partition!] }, 1);
+    const counts = countRun({ ...plan, partitions: [partition!] }, 4, 1);
     const inner = machineOf(scoringRun, 'RunPartitions');
     const ended = { IsThereWork: units === 0 ? 'PublishPartition' : 'ScoreUnits' };
     const unit = path(machineOf(inner, 'ScoreUnits'), {});

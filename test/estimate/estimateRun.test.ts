@@ -47,7 +47,7 @@ function withRowGroups(plan: RunPlan, count: number): RunPlan {
 
 describe('the estimate', () => {
   it('gives the next unit to the worker that is free first: 37 and 48 seconds of two, and the run around them', () => {
-    expect(estimateRun(PLAN, FREE)).toEqual({
+    expect(estimateRun(PLAN, 4, FREE)).toEqual({
       rows: 690,
       rowsDone: 0,
       parts: 6,
@@ -58,25 +58,25 @@ describe('the estimate', () => {
   });
 
   it('leaves out what is done, but not the run and its publication', () => {
-    const left = estimateRun(planOf([200, 100, 100, 40, 50], [0, 3, 4]), FREE);
+    const left = estimateRun(planOf([200, 100, 100, 40, 50], [0, 3, 4]), 4, FREE);
     // Units of 11, 11 and 21 seconds.
     expect(left).toMatchObject({ rowsDone: 290, partsDone: 3, minutes: (30 + 5 + 11 + 21) / 60 });
     const none = planOf([200], [0]);
     const done = { ...none, partitions: none.partitions.slice(0, 1) };
-    expect(estimateRun(done, FREE)).toMatchObject({ rows: 200, rowsDone: 200, minutes: 0.5 });
+    expect(estimateRun(done, 4, FREE)).toMatchObject({ rows: 200, rowsDone: 200, minutes: 0.5 });
   });
 
   it('scores row groups on a vCPU each: a second one is of no use to a part of one row group', () => {
     const onePart = planOf([200]);
     const plan = { ...onePart, partitions: onePart.partitions.slice(0, 1) };
-    expect(estimateRun(plan, TWO_VCPUS).minutes * 60).toBeCloseTo(30 + 5 + 1 + 20, 9);
-    expect(estimateRun(withRowGroups(plan, 4), TWO_VCPUS).minutes * 60).toBeCloseTo(30 + 5 + 1 + 10, 9);
+    expect(estimateRun(plan, 4, TWO_VCPUS).minutes * 60).toBeCloseTo(30 + 5 + 1 + 20, 9);
+    expect(estimateRun(withRowGroups(plan, 4), 4, TWO_VCPUS).minutes * 60).toBeCloseTo(30 + 5 + 1 + 10, 9);
   });
 
   it('of a hundred partitions is two rounds of fifty workers, not a hundred parts one after the other', () => {
     const { partitions, ...rest } = planOf([100]);
     const plan = { ...rest, partitions: Array.from({ length: 100 }, () => partitions[0]!) };
-    const { minutes, dollars } = estimateRun(plan, {
+    const { minutes, dollars } = estimateRun(plan, 4, {
       ...FREE,
       concurrency: 50,
       dollarsPerGigabyteSecond: 0.001,
@@ -99,7 +99,7 @@ describe('the estimate', () => {
     // Seven, two partitions of seven, five units of four.
     ['dollarsPerThousandStateTransitions', 1000, 7 + 2 * 7 + 5 * 4],
   ])('charges %s', (name, price, dollars) => {
-    expect(estimateRun(PLAN, { ...FREE, [name]: price }).dollars).toBeCloseTo(dollars, 9);
+    expect(estimateRun(PLAN, 4, { ...FREE, [name]: price }).dollars).toBeCloseTo(dollars, 9);
   });
 
   it('of a billion rows with the prices that come with the project is that of a calculation by hand', async () => {
@@ -110,7 +110,7 @@ describe('the estimate', () => {
       spans: part.spans.map((span) => ({ ...span, sizeBytes: 60_000_000 })),
     }));
     const plan = { ...rest, targetRows: 1_000_000, partitions: [{ ...whole!, parts }] };
-    const { minutes, dollars } = estimateRun(plan, await readPrices());
+    const { minutes, dollars } = estimateRun(plan, 4, await readPrices());
     // 6.682 s a unit on two vCPUs; 20 a worker.
     expect(minutes).toBeCloseTo((30 + 5 + 20 * (1 + 1e6 / 176_000)) / 60, 6);
     // 6,932 s of 3,538 MB; 1,003 invocations; of each part itself, fingerprints and a receipt to write, the answers of its listings are one

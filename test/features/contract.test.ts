@@ -25,6 +25,7 @@ function withFeature(feature: object, tables: object = {}): object {
   return { ...minimal, tables, features: [feature] };
 }
 
+const fittedVocabulary = { entries: 1, file: 'vocabularies/a.vocab', sha256: 'a'.repeat(64) };
 const intTable = { type: 'int', vocabulary: {} };
 
 describe('parseContract', () => {
@@ -84,7 +85,11 @@ describe('parseContract', () => {
       ...minimal,
       extra0: 1,
       tables: {
-        shared: { type: 'int', vocabulary: { extra1: 1, fitted: { values: [], extra2: 1 } }, extra3: 1 },
+        shared: {
+          type: 'int',
+          vocabulary: { extra1: 1, fitted: { ...fittedVocabulary, extra2: 1 } },
+          extra3: 1,
+        },
       },
       features: [
         { kind: 'categorical', column: 'a', table: 'shared', extra4: 1 },
@@ -196,14 +201,10 @@ describe('parseContract', () => {
 
   it.each(['int', 'string'])('lists ten wrong values of a table of type %s and no more', (type) => {
     const twelve = Array.from({ length: 12 }, (_, i) => `x${i}`);
-    const tableOf = (missingValues: string[], values: string[]) => ({
-      kind: 'categorical',
-      column: 'a',
-      table: { type, missingValues, vocabulary: { fitted: { values } } },
-    });
-    expect(problemsOf(withFeature(tableOf(twelve, [])))).toHaveLength(type === 'int' ? 10 : 0);
-    const numbers = twelve.map((_, i) => String(i));
-    expect(problemsOf(withFeature(tableOf([], [...numbers, ...numbers])))).toHaveLength(10);
+    const table = { type, missingValues: twelve, vocabulary: {} };
+    expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toHaveLength(
+      type === 'int' ? 10 : 0,
+    );
   });
 
   it('reports bounds of the wrong type once, not also for their order', () => {
@@ -269,14 +270,11 @@ describe('parseContract', () => {
   });
 
   it.each(['x', '1.5', '07', '-0', '', '9223372036854775808', '-9223372036854775809', '1e3', ' 1'])(
-    'refuses %j as a value of an int table, missing or fitted',
+    'refuses %j as a missing value of an int table',
     (value) => {
-      const vocabulary = { fitted: { values: ['1', value] } };
-      const table = { type: 'int', missingValues: [value, -1], vocabulary };
-      const problem = `features.0.table: '${value}' is not an int64 in plain decimal digits`;
+      const table = { type: 'int', missingValues: [value, -1], vocabulary: {} };
       expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toEqual([
-        problem,
-        problem,
+        `features.0.table: '${value}' is not an int64 in plain decimal digits`,
       ]);
     },
   );
@@ -299,10 +297,39 @@ describe('parseContract', () => {
     );
   });
 
-  it.each(['int', 'string'])('refuses a fitted vocabulary of type %s that lists a value twice', (type) => {
-    const table = { type, vocabulary: { fitted: { values: ['5', '6', '5'] } } };
-    expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toEqual([
-      "features.0.table.vocabulary.fitted: '5' is listed twice",
+  it.each([
+    [{ entries: -1 }, 'entries'],
+    [{ entries: 2 ** 27 + 1 }, 'entries'],
+    [{ file: '../vocabularies/a.vocab' }, 'file'],
+    [{ file: 'vocabularies/../a.vocab' }, 'file'],
+    [{ file: 'vocabularies/.a.vocab' }, 'file'],
+    [{ file: '/vocabularies/a.vocab' }, 'file'],
+    [{ file: 'model.onnx' }, 'file'],
+    [{ sha256: 'A'.repeat(64) }, 'sha256'],
+    [{ sha256: undefined }, 'sha256'],
+  ])('refuses a fitted vocabulary with %j', (change, key) => {
+    const vocabulary = { fitted: { ...fittedVocabulary, ...change } };
+    const problems = problemsOf(
+      withFeature({ kind: 'categorical', column: 'a', table: { type: 'int', vocabulary } }),
+    );
+    expect(problems).toEqual([expect.stringContaining(`features.0.table.vocabulary.fitted.${key}: `)]);
+  });
+
+  it('refuses the values of a vocabulary within the document, as bundles of format 1 have them', () => {
+    const table = { type: 'int', vocabulary: { fitted: { values: ['1'] } } };
+    expect(problemsOf(withFeature({ kind: 'categorical', column: 'a', table }))).toHaveLength(4);
+  });
+
+  it('refuses two tables that name one vocabulary file', () => {
+    const table = { type: 'int', vocabulary: { fitted: fittedVocabulary } };
+    const features = [
+      { kind: 'categorical', column: 'a', table: 'shared' },
+      { kind: 'list', column: 'b', table: 'shared', maxLength: 1, keep: 'last' },
+    ];
+    expect(problemsOf({ ...minimal, tables: { shared: table }, features })).toEqual([]);
+    const twice = [...features, { kind: 'categorical', column: 'c', table }];
+    expect(problemsOf({ ...minimal, tables: { shared: table }, features: twice })).toEqual([
+      "two tables name the file 'vocabularies/a.vocab'",
     ]);
   });
 

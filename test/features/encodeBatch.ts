@@ -1,10 +1,12 @@
 import type { RecordBatch } from 'apache-arrow';
-import { parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import { fittedContract } from './fittedVocabularies.ts';
 
 export function encoderOf(features: readonly object[], tables: object = {}): FeatureEncoder {
-  return new FeatureEncoder(parseContract({ contractVersion: 1, rowKeys: ['id'], tables, features }));
+  const document = { contractVersion: 1, rowKeys: ['id'], tables, features };
+  const { contract, vocabularies } = fittedContract(document);
+  return new FeatureEncoder(contract, vocabularies);
 }
 
 /** Encodes a batch into memory full of garbage. */
@@ -21,4 +23,5 @@ export function encoded(encoder: FeatureEncoder, batch: RecordBatch, start = 0, 
   };
 }
 
+/** As `fittedContract` takes it. */
 export const vocabulary = (...values: string[]) => ({ vocabulary: { fitted: { values } } });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FeatureContract, parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import type { FittedContract } from '../../lib/features/fitContract.ts';
 import { batchOf, doubles, int64Lists, int64s, stringLists, strings } from './arrowBatches.ts';
+import { fittedContract } from './fittedVocabularies.ts';
 import { referenceXxh64 } from './referenceXxh64.ts';
 
 /*
@@ -42,7 +43,7 @@ const MISSING_PRICE = -9;
 const MEAN = 1.25;
 const DEVIATION = 0.75;
 
-function contractOf(settings: Settings): FeatureContract {
+function contractOf(settings: Settings): FittedContract {
   const { itemHash, townHash, buckets, seed, keep } = settings;
   const idTable = (isHash: boolean, values: readonly string[]) =>
     isHash ? { hash: { buckets, seed } } : { vocabulary: { fitted: { values } } };
@@ -50,7 +51,7 @@ function contractOf(settings: Settings): FeatureContract {
     ...(settings.clipMin === undefined ? {} : { min: settings.clipMin }),
     ...(settings.clipMax === undefined ? {} : { max: settings.clipMax }),
   };
-  return parseContract({
+  return fittedContract({
     contractVersion: 1,
     rowKeys: ['id'],
     tables: {
@@ -197,7 +198,8 @@ describe('FeatureEncoder', () => {
         fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
         (settings, batches, fractions) => {
           const below = (bound: number) => Math.min(bound - 1, Math.floor(fractions.next().value * bound));
-          const encoder = new FeatureEncoder(contractOf(settings));
+          const { contract, vocabularies } = contractOf(settings);
+          const encoder = new FeatureEncoder(contract, vocabularies);
           const { layout } = encoder;
           const into = allocateEncodedRows(layout, 45);
           for (const array of [into.singleRows, into.listRows, into.listWeights, into.dense]) array.fill(99);

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ContractError } from '../../lib/base/errors.ts';
-import { type CategoricalFeature, type FeatureContract, parseContract } from '../../lib/features/contract.ts';
+import type { CategoricalFeature, FeatureContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
 import { featureLayout, tableOf } from '../../lib/features/featureLayout.ts';
+import { fittedContract } from './fittedVocabularies.ts';
 
 function contractOf(features: readonly object[], tables: object = {}): FeatureContract {
-  return parseContract({ contractVersion: 1, rowKeys: ['id'], tables, features });
+  return fittedContract({ contractVersion: 1, rowKeys: ['id'], tables, features }).contract;
 }
 
 const mixed = contractOf(

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ContractError } from '../../lib/base/errors.ts';
 import { RandomStream } from '../../lib/base/randomStream.ts';
+import { checkVocabulary } from '../../lib/features/checkVocabulary.ts';
 import { contractFingerprint, type FeatureContract, parseContract } from '../../lib/features/contract.ts';
+import { tableOf } from '../../lib/features/featureLayout.ts';
 import { fitContract } from '../../lib/features/fitContract.ts';
 import {
   batchOf,
@@ -15,6 +17,7 @@ import {
   stringLists,
   strings,
 } from './arrowBatches.ts';
+import { valuesOfFeature } from './fittedVocabularies.ts';
 
 function contractOf(features: readonly object[], tables: object = {}): FeatureContract {
   return parseContract({ contractVersion: 1, rowKeys: ['id'], tables, features });
@@ -31,15 +34,21 @@ async function vocabularyOf(
   ...batches: RecordBatch[]
 ): Promise<string[] | undefined> {
   const fitted = await fitContract(contract, streamOf(...batches));
-  const feature = fitted.features[0]!;
+  const values = valuesOfFeature(fitted, fitted.contract.features[0]!);
+  const [bytes] = fitted.vocabularies.values();
+  checkVocabulary(bytes!, { type: tableOfFirst(fitted.contract).type, entries: values!.length });
+  return values;
+}
+
+function tableOfFirst(contract: FeatureContract) {
+  const feature = contract.features[0]!;
   if (feature.kind !== 'categorical' && feature.kind !== 'list') throw new Error('no id feature');
-  const table = typeof feature.table === 'string' ? fitted.tables[feature.table]! : feature.table;
-  return table.vocabulary?.fitted?.values;
+  return tableOf(contract, feature).definition;
 }
 
 async function fittedOf(feature: object, ...batches: RecordBatch[]): Promise<unknown> {
-  const fitted = await fitContract(contractOf([feature]), streamOf(...batches));
-  return (fitted.features[0] as { fitted?: unknown }).fitted;
+  const { contract } = await fitContract(contractOf([feature]), streamOf(...batches));
+  return (contract.features[0] as { fitted?: unknown }).fitted;
 }
 
 async function failureOf(contract: FeatureContract, ...batches: RecordBatch[]): Promise<ContractError> {
@@ -134,7 +143,7 @@ describe('fitting a vocabulary', () => {
     expect(await vocabularyOf(stringColumn(), batch)).toEqual(['\ufeffx', 'x']);
   });
 
-  it('refuses frequent bytes that are no UTF-8, since JSON can not hold them', async () => {
+  it('refuses frequent bytes that are no UTF-8, since values are shown as text', async () => {
     const bytes = columnOf(new Binary(), [
       Uint8Array.of(0xff, 0xfe),
       Uint8Array.of(0xff, 0xfe),
@@ -261,8 +270,9 @@ describe('fitContract', () => {
 
   it('gives the same vocabularies for any order of the rows', async () => {
     const tablesFittedOn = async (order: readonly number[]) => {
-      const { features } = await fitContract(whole, streamOf(batchOfRows(order)));
-      return features.flatMap((feature) => ('table' in feature ? [feature.table] : []));
+      const { contract, vocabularies } = await fitContract(whole, streamOf(batchOfRows(order)));
+      const tables = contract.features.flatMap((feature) => ('table' in feature ? [feature.table] : []));
+      return { tables, vocabularies };
     };
     const expected = await tablesFittedOn(inOrder);
     for (let round = 0; round < 5; round++) {
@@ -273,7 +283,7 @@ describe('fitContract', () => {
   });
 
   it('writes a document that JSON carries without loss', async () => {
-    const fitted = await fitContract(whole, streamOf(batchOfRows(inOrder)));
+    const { contract: fitted } = await fitContract(whole, streamOf(batchOfRows(inOrder)));
     const reread = parseContract(JSON.parse(JSON.stringify(fitted)));
     expect(reread).toEqual(fitted);
     expect(contractFingerprint(reread)).toBe(contractFingerprint(fitted));
@@ -285,7 +295,9 @@ describe('fitContract', () => {
     const first = await fitContract(whole, streamOf(batchOfRows(inOrder.slice(0, 100))));
     expect(whole).toEqual(before);
     const batch = batchOfRows(inOrder);
-    expect(await fitContract(first, streamOf(batch))).toEqual(await fitContract(whole, streamOf(batch)));
+    expect(await fitContract(first.contract, streamOf(batch))).toEqual(
+      await fitContract(whole, streamOf(batch)),
+    );
   });
 
   it('learns an empty vocabulary from an optional column that no shard has', async () => {

@@ -1,44 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createIntLookup, IntIndex } from '../../lib/features/intIndex.ts';
+import { IntIndex } from '../../lib/features/intIndex.ts';
 import { StringIndex } from '../../lib/features/stringIndex.ts';
-
-const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
-const highOf = (value: bigint) => Number(BigInt.asIntN(32, value >> 32n));
-const lowOf = (value: bigint) => Number(BigInt.asIntN(32, value));
-// Small, negative, beyond 2^53, equal in one half: whatever a lookup could mix up.
-const int64Arbitrary = fc.oneof(
-  fc.bigInt({ min: -5n, max: 40n }),
-  fc.bigInt(INT64),
-  fc.constantFrom(
-    2n ** 53n,
-    2n ** 53n + 1n,
-    1n << 32n,
-    (1n << 32n) + 1n,
-    -1n,
-    0xffffffffn,
-    INT64.min,
-    INT64.max,
-  ),
-);
+import { highOf, int64Arbitrary, lowOf, many, ranksOf } from './lookUp.ts';
 
 /** Fifty times what 100,000 values take; with one hash for all of them they take minutes. */
 const WITHOUT_WALKS_MILLIS = 15_000;
-
-/** Up to `maxLength` values: without the size, fast-check stops at about ten, and nothing grows. */
-const many = <T>(value: fc.Arbitrary<T>, maxLength: number) => fc.array(value, { maxLength, size: 'max' });
-
-function ranksOf(
-  lookup: { findAll(highs: Int32Array, lows: Int32Array, count: number, ranks: Int32Array): void },
-  values: readonly bigint[],
-): number[] {
-  // Callers keep their buffers: what lies behind the values that are asked for is none of the lookup's business.
-  const asked = [...values, values[0] ?? 0n];
-  const ranks = new Int32Array(asked.length).fill(-7);
-  lookup.findAll(Int32Array.from(asked, highOf), Int32Array.from(asked, lowOf), values.length, ranks);
-  expect(ranks.at(-1)).toBe(-7);
-  return [...ranks.subarray(0, -1)];
-}
 
 describe('IntIndex', () => {
   it('agrees with a Map of BigInts on any integers, through growth', () => {
@@ -53,7 +20,8 @@ describe('IntIndex', () => {
         expect(index.size).toBe(map.size);
         const queries = [...added, ...asked];
         expect(ranksOf(index, queries)).toEqual(queries.map((value) => (map.get(value) ?? -1) + 1));
-        expect([...map.keys()].map((_, at) => index.valueAt(at))).toEqual([...map.keys()]);
+        const held = new BigInt64Array(Int32Array.from(index.halves.subarray(0, 2 * map.size)).buffer);
+        expect([...held]).toEqual([...map.keys()]);
       }),
       { numRuns: 50 },
     );
@@ -69,64 +37,6 @@ describe('IntIndex', () => {
     },
     WITHOUT_WALKS_MILLIS,
   );
-
-  it('orders values as signed 64-bit integers', () => {
-    const sorted = [
-      INT64.min,
-      -(2n ** 32n),
-      -1n,
-      0n,
-      1n,
-      2n ** 31n,
-      2n ** 32n - 1n,
-      2n ** 53n + 1n,
-      INT64.max,
-    ];
-    const index = new IntIndex();
-    for (const value of sorted) index.findOrAdd(highOf(value), lowOf(value));
-    for (let a = 0; a < sorted.length; a++) {
-      for (let b = 0; b < sorted.length; b++) expect(Math.sign(index.compare(a, b))).toBe(Math.sign(a - b));
-    }
-  });
-});
-
-describe('createIntLookup', () => {
-  const dense = fc.uniqueArray(fc.bigInt({ min: -20n, max: 60n }));
-  const sparse = fc.uniqueArray(int64Arbitrary);
-
-  it('gives 1 + position of listed integers and 0 for all others, dense or sparse', () => {
-    fc.assert(
-      fc.property(fc.oneof(dense, sparse), fc.array(int64Arbitrary), (listed, asked) => {
-        const queries = [...listed, ...asked];
-        const expected = queries.map((value) => listed.indexOf(value) + 1);
-        expect(ranksOf(createIntLookup(listed.map(String)), queries)).toEqual(expected);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('gives few values a table of their whole range only where that is short', () => {
-    const lookupOf = (values: readonly (string | number)[]) => createIntLookup(values);
-    for (const values of [[0, 1, 2], Array.from({ length: 5_000 }, (_, i) => i - 9)]) {
-      expect(lookupOf(values)).not.toBeInstanceOf(IntIndex);
-    }
-    // As a table, the first would take 4 MiB, and the others more memory than there is.
-    for (const values of [
-      [0, 2 ** 20],
-      [-(2 ** 20), 0],
-      [String(INT64.min), String(INT64.max)],
-    ]) {
-      const lookup = lookupOf(values);
-      expect(lookup).toBeInstanceOf(IntIndex);
-      expect(ranksOf(lookup, [...values.map(BigInt), 1n])).toEqual([1, 2, 0]);
-    }
-  });
-
-  it('tells a dense value from integers that share its low half', () => {
-    const lookup = createIntLookup([0, 1, 2, -1]);
-    const asked = [1n, (1n << 32n) | 1n, (-1n << 32n) | 1n, -1n, 0xffffffffn];
-    expect(ranksOf(lookup, asked)).toEqual([2, 0, 0, 4, 0]);
-  });
 });
 
 describe('StringIndex', () => {

@@ -11,11 +11,12 @@ import type { FuzzTarget, Outcome } from './fuzzCase.ts';
 import { damagedBytes } from './mutateBytes.ts';
 import { mutateJson } from './mutateJson.ts';
 
-const [MANIFEST, MODEL, GOLDEN, REFERENCE] = [
+const [MANIFEST, MODEL, GOLDEN, REFERENCE, TABLE] = [
   'bundle.json',
   'model.onnx',
   'golden.arrow',
   'reference.json',
+  'embeddings/item.safetensors',
 ] as const;
 
 interface Manifest {
@@ -31,7 +32,7 @@ export const bundleTarget: FuzzTarget = {
     const bundle = join(folder, 'bundle');
     cpSync(bundleUri, bundle, { recursive: true });
     const files = new Map<string, Uint8Array>(
-      [MODEL, GOLDEN, REFERENCE].map((name) => [name, readFileSync(join(bundleUri, name))]),
+      [MODEL, GOLDEN, REFERENCE, TABLE].map((name) => [name, readFileSync(join(bundleUri, name))]),
     );
     const manifest = JSON.parse(readFileSync(join(bundleUri, MANIFEST), 'utf8')) as Manifest;
     const reference: unknown = JSON.parse(readFileSync(join(bundleUri, REFERENCE), 'utf8'));
@@ -41,7 +42,7 @@ export const bundleTarget: FuzzTarget = {
     };
     return (index) => {
       const random = new RandomStream(seed + index);
-      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN, REFERENCE][index % 5]!;
+      const name = [MANIFEST, MODEL, GOLDEN, GOLDEN, REFERENCE, TABLE][index % 6]!;
       const { damage, bytes } = mutate(name, random);
       const run = async (): Promise<Outcome> => {
         for (const [each, whole] of files) writeFileSync(join(bundle, each), each === name ? bytes : whole);

@@ -106,8 +106,8 @@ function asText(_key: string, value: unknown): unknown {
 }
 
 /** @param neighbour a whole shard, which stands before and behind the other: small ones are decoded together */
-async function scorerOf({ contract, modelBytes }: ModelBundle, neighbour: string): Promise<Read> {
-  const scorer = await RequestScorer.create({ contract, modelBytes, extraColumns: [] });
+async function scorerOf({ contract, vocabularies, model }: ModelBundle, neighbour: string): Promise<Read> {
+  const scorer = await RequestScorer.create({ contract, vocabularies, model, extraColumns: [] });
   return async (bytes, file) => {
     writeFileSync(file, bytes);
     const spans = await Promise.all(

@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
 import { describeUri } from '../../lib/inspect/describeUri.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -30,6 +31,14 @@ describe('describeUri', () => {
     const { manifest, contract } = model.bundle;
     expect(cells).toContainEqual(['model version', 'tiny-1']);
     expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
+    const { trained, scored } = manifest.multiplyAddsPerRow;
+    expect(cells).toContainEqual([
+      'multiply-adds',
+      `${scored} per row, of ${trained} in the network as it was trained`,
+    ]);
+    const tables = Object.entries(manifest.files).filter(([path]) => path.startsWith('embeddings/'));
+    const bytes = tables.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0);
+    expect(cells).toContainEqual(['embeddings size', `${bytes} bytes in ${tables.length} files`]);
     expect(cells).toContainEqual(['contract', manifest.contractFingerprint]);
     expect(cells).toContainEqual(['row keys', 'impression_id, request']);
     expect(cells).toContainEqual(['labels', 'click = click, conversion = conversion']);
@@ -49,6 +58,13 @@ describe('describeUri', () => {
     expect(cells).toContainEqual(['log_price', 'numeric', 'price', '-', '-']);
     expect(cells.filter(([, kind]) => /^(categorical|list|numeric|bucketed)$/.test(kind ?? ''))).toHaveLength(
       contract.features.length,
+    );
+  });
+
+  test('a bundle that is verified says so', async () => {
+    const verified = (await describeUri(model.bundleUri, { verify: true })).split('\n');
+    expect(verified).toContainEqual(
+      expect.stringMatching(/^verified +sizes, checksums, interface and golden rows$/),
     );
   });
 
@@ -146,6 +162,17 @@ describe('describeUri', () => {
     const onnx = readFileSync(join(bundle, 'model.onnx'));
     onnx[onnx.length >> 1]! ^= 1;
     writeFileSync(join(bundle, 'model.onnx'), onnx);
-    await expect(describeUri(bundle)).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
+    await expect(describeUri(bundle, { verify: true })).rejects.toMatchObject({ code: 'BUNDLE_CORRUPT' });
+    // Its bytes aren't read otherwise, and it says so; a size tells most damage.
+    expect(await cellsOf(bundle)).toContainEqual(['verified', expect.stringMatching(/^sizes alone/)]);
+    writeFileSync(join(bundle, 'model.onnx'), onnx.subarray(1));
+    rmSync(join(bundle, vocabularyPath('item')));
+    await expect(describeUri(bundle)).rejects.toMatchObject({
+      code: 'BUNDLE_CORRUPT',
+      problems: [
+        `model.onnx: expected ${onnx.length} bytes, found ${onnx.length - 1}`,
+        expect.stringMatching(/^vocabularies\/item\.vocab: expected \d+ bytes, found none$/),
+      ],
+    });
   });
 });

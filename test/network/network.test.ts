@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildScoringGraph } from '../../lib/bundle/buildScoringGraph.ts';
+import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { Network } from '../../lib/network/network.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
@@ -150,7 +150,7 @@ describe.each(cases)('with $title', ({ network, size = {}, density }) => {
   });
 
   it('model.onnx computes the same network, and pctcvr = pctr x pcvr', async () => {
-    const session = await ScoringSession.create(buildScoringGraph(shape, weights, masks), layout);
+    const session = await ScoringSession.create(buildScoringModel(shape, weights, masks).model, layout);
     for (const name of ['singleRows', 'listRows', 'listWeights', 'dense'] as const) {
       session.rows[name].set(set.rows[name]);
     }
@@ -210,7 +210,7 @@ it('a layer that both tasks keep the same connections of is stored once in model
     layout,
   );
   const weights = syntheticWeights(shape);
-  const size = (masks?: TaskMasks) => buildScoringGraph(shape, weights, masks).length;
+  const size = (masks?: TaskMasks) => buildScoringModel(shape, weights, masks).model.modelBytes.length;
   expect(size(allOnesMasks(shape))).toBe(size());
   expect(size(syntheticMasks(shape, 0.5))).toBeGreaterThan(size() + 4 * 64 * 32);
 });

@@ -48,6 +48,10 @@ const model: ModelProto = {
     { domain: '', version: 17 },
     { domain: 'com.example', version: 1 },
   ],
+  metadataProps: [
+    { key: 'made.for', value: 'été' },
+    { key: 'empty', value: '' },
+  ],
 };
 
 // Protobuf by hand, so that the judge isn't the library under test. Fields: tag = number * 8 + wire type.

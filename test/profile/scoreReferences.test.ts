@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parseContract } from '../../lib/features/contract.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { featureLayout } from '../../lib/features/featureLayout.ts';
 import { countScores, scoreReferences } from '../../lib/profile/scoreReferences.ts';
 import { sliceReferences } from '../../lib/profile/sliceReferences.ts';
+import { fittedContract } from '../features/fittedVocabularies.ts';
 
 const scores = (pctr: readonly number[], pcvr: readonly number[]) => ({
   pctr: Float32Array.from(pctr),
@@ -62,7 +62,7 @@ describe('the reference of the scores', () => {
 });
 
 describe('slices', () => {
-  const contract = parseContract({
+  const fitted = fittedContract({
     contractVersion: 1,
     rowKeys: ['key'],
     features: [
@@ -75,7 +75,7 @@ describe('slices', () => {
       { kind: 'bucketed', column: 'price', buckets: 4, fitted: { boundaries: [1, 2.5, 9] } },
     ],
   });
-  const layout = featureLayout(contract);
+  const layout = featureLayout(fitted.contract);
   const referenceOf = (name: string, ids: readonly number[], pctr: readonly number[]) => {
     const rows = allocateEncodedRows(layout, ids.length);
     const column = layout.singles.findIndex((single) => single.name === name);
@@ -88,7 +88,7 @@ describe('slices', () => {
       pctr,
       pctr.map(() => 0.5),
     );
-    return sliceReferences([name], contract, layout, rows, given)[0]!;
+    return sliceReferences([name], fitted, layout, rows, given)[0]!;
   };
 
   it('are the frequent values with their mean scores, and all others, missing ones among them', () => {

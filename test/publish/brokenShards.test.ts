@@ -109,7 +109,8 @@ describe('a broken shard', () => {
       new TextDecoder().decode(await storageFor(unitsUri).readWhole(unitsUri)),
     ) as WorkUnit[];
     const all = { ...units[0]!, parts: units.flatMap(({ parts }) => parts) };
-    const setup = { contract: model.contract, modelBytes: model.modelBytes, extraColumns: [] };
+    const { contract, vocabularies } = model;
+    const setup = { contract, vocabularies, model: model.model, extraColumns: [] };
     const pool = new WorkerPool(1, setup);
     const scored = await scoreUnit(all, model, pool, { remainingMillis: () => 900_000, reserveMillis: 0 });
     await pool.close();

@@ -6,6 +6,7 @@ import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { CheckpointStore } from '../../lib/training/checkpointStore.ts';
 import { writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig } from '../fixtures/tinyModel.ts';
+import { filesBelow } from '../scoring/filesBelow.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -59,12 +60,12 @@ describe('a training that was stopped', () => {
     const rest = await train(config(over), output);
     expect(rest).toBeLessThan(all);
     expect(model(output).equals(model(whole))).toBe(true);
-    expect(readdirSync(output).sort()).toEqual([
-      'bundle.json',
-      'golden.arrow',
-      'model.onnx',
-      'reference.json',
-    ]);
+    const files = filesBelow(output);
+    expect(files).toContain('embeddings/item.safetensors');
+    expect(files).toEqual(filesBelow(whole));
+    for (const file of files.filter((name) => name.startsWith('embeddings/'))) {
+      expect(readFileSync(join(output, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
+    }
   });
 
   it('counts rows and seconds on from where it was', async () => {

@@ -8,6 +8,7 @@ import type { TrainingConfig } from '../../lib/recipe/trainingConfig.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { valuesOfFeature } from '../features/fittedVocabularies.ts';
 import { type FunnelRow, funnelRows, funnelShard, TINY_DATES } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, tinyConfig, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -43,9 +44,7 @@ describe('the reference of a training', () => {
     const { contract } = tiny.bundle;
     const vocabulary = (column: string) => {
       const feature = contract.features.find((each) => each.column === column)!;
-      if (!('table' in feature)) throw new Error(`${column} has no table`);
-      const table = typeof feature.table === 'string' ? contract.tables[feature.table]! : feature.table;
-      return idsOf(table.vocabulary!.fitted!.values);
+      return idsOf(valuesOfFeature(tiny.bundle, feature)!);
     };
     const expectCounts = (name: string, known: readonly number[], values: number, missing: number) => {
       const found = featureOf(name);

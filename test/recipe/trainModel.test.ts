@@ -88,7 +88,7 @@ describe('a trained bundle', () => {
 
   it('measures as the report says, through the weights that were returned', async () => {
     const { bundle, config, network, dataUri } = tiny;
-    const encoder = new FeatureEncoder(bundle.contract);
+    const encoder = new FeatureEncoder(bundle.contract, bundle.vocabularies);
     const builder = new TrainingSetBuilder(encoder, config.labels);
     const uri = join(dataUri, `dt=${TINY_DATES[2]}`, 'part-0.parquet');
     const wanted = [...columnRequirements(bundle.contract), ...labelRequirements(config.labels)];
@@ -272,7 +272,7 @@ it('a click label other than 0 and 1 is an error with file and column', async ()
 it('the same config and shards give the same model.onnx, byte by byte', async () => {
   const dataUri = writeTinyFunnel(join(folder, 'again'));
   const { bundle } = await trainModel(tiny.config, dataUri, newBundle());
-  expect(Buffer.compare(bundle.modelBytes, tiny.bundle.modelBytes)).toBe(0);
+  expect(Buffer.compare(bundle.model.modelBytes, tiny.bundle.model.modelBytes)).toBe(0);
   expect(bundle.contract).toEqual(tiny.bundle.contract);
 });
 
@@ -281,7 +281,12 @@ describe('writeBundle', () => {
     const golden = readFileSync(join(tiny.bundleUri, 'golden.arrow'));
     const { files: _files, formatVersion: _format, ...manifest } = tiny.bundle.manifest;
     const write = (uri: string) =>
-      writeBundle(uri, manifest, tiny.bundle.modelBytes, golden, tiny.bundle.reference);
+      writeBundle(uri, manifest, {
+        model: tiny.bundle.model,
+        vocabularies: tiny.bundle.vocabularies,
+        goldenBytes: golden,
+        reference: tiny.bundle.reference,
+      });
     const copy = newBundle();
     cpSync(tiny.bundleUri, copy, { recursive: true });
     const before = readFileSync(join(copy, 'bundle.json'));
@@ -299,8 +304,7 @@ describe('writeBundle', () => {
     const version = await writeBundle(
       newBundle(),
       { ...manifest, modelVersion: undefined },
-      tiny.bundle.modelBytes,
-      golden,
+      { model: tiny.bundle.model, vocabularies: tiny.bundle.vocabularies, goldenBytes: golden },
     );
     expect(version).toBe(
       `${manifest.training.finishedAt.slice(0, 10)}-${files['model.onnx'].sha256.slice(0, 8)}`,

@@ -200,7 +200,7 @@ it('conversions without a click are counted and noted, and change no bit', async
   ]);
   expect(odd.bundle.manifest.training.notes).toEqual(odd.notes);
   expect(plain.notes).toEqual([]);
-  expect(Buffer.compare(plain.bundle.modelBytes, odd.bundle.modelBytes)).toBe(0);
+  expect(Buffer.compare(plain.bundle.model.modelBytes, odd.bundle.model.modelBytes)).toBe(0);
 });
 
 describe.skipIf(!hasSharedData)('days that others have lost, made or half filled', () => {

@@ -176,8 +176,8 @@ describe('the pool with real threads', () => {
 
   test('a row group of bytes that were replaced since is STORAGE_FILE_CHANGED and may be tried again', async () => {
     const shardUri = join(folder, 'good/good.parquet');
-    const { contract, modelBytes } = bundle;
-    const pool = new WorkerPool(1, { contract, modelBytes, extraColumns: [] });
+    const { contract, vocabularies, model } = bundle;
+    const pool = new WorkerPool(1, { contract, vocabularies, model, extraColumns: [] });
     await expect(pool.run(await requestOf(shardUri, [0], columns(), 'old'))).rejects.toMatchObject({
       code: 'STORAGE_FILE_CHANGED',
       retryable: true,
@@ -188,8 +188,8 @@ describe('the pool with real threads', () => {
 
   test('close lets a row group that runs finish', async () => {
     const shardUri = join(folder, 'good/good.parquet');
-    const { contract, modelBytes } = bundle;
-    const pool = new WorkerPool(1, { contract, modelBytes, extraColumns: [] });
+    const { contract, vocabularies, model } = bundle;
+    const pool = new WorkerPool(1, { contract, vocabularies, model, extraColumns: [] });
     const running = pool.run(await requestOf(shardUri, [0], columns()));
     await pool.close();
     expect((await running).rowCount).toBe(40);
@@ -198,7 +198,8 @@ describe('the pool with real threads', () => {
   test('a model that onnxruntime refuses rejects every row group, and nothing hangs', async () => {
     const pool = new WorkerPool(2, {
       contract: bundle.contract,
-      modelBytes: new Uint8Array(100),
+      vocabularies: bundle.vocabularies,
+      model: { ...bundle.model, modelBytes: new Uint8Array(100) },
       extraColumns: [],
     });
     const shardUri = join(folder, 'good/good.parquet');

@@ -29,12 +29,12 @@ const rows: readonly FunnelRow[] = funnelRows('2024-03-09', 1_300).map((row, ind
 
 beforeAll(async () => {
   const trained = await trainTinyModel(join(folder, 'model'));
-  const { contract } = trained.bundle;
   // Ends that some rows' numbers are equal to, bins that nothing falls into, features with a single bin.
   const numbersOf = (name: string) =>
-    [...new Set(rows.flatMap((row) => encodedByHand(contract, name, row).known))].sort((a, b) => a - b);
+    [...new Set(rows.flatMap((row) => encodedByHand(trained.bundle, name, row).known))].sort((a, b) => a - b);
   const [ages, prices] = [numbersOf('age'), numbersOf('log_price')];
-  const deviceOf = (device: string) => encodedByHand(contract, 'device', { ...rows[0]!, device }).known[0]!;
+  const deviceOf = (device: string) =>
+    encodedByHand(trained.bundle, 'device', { ...rows[0]!, device }).known[0]!;
   bins = {
     features: [
       ...Object.entries({
@@ -81,7 +81,7 @@ describe('the profile of scored rows', () => {
   it('is what a simple count over the columns finds, for every kind of feature, slices and labels', async () => {
     const { profile, table } = await score([funnelShard(rows, 400)], { countLabels: true });
     const [pctr, pcvr] = [floats(table, 'pctr'), floats(table, 'pcvr')];
-    const expected = profileByHand(bundle.contract, bins, rows, { pctr, pcvr });
+    const expected = profileByHand(bundle, bins, rows, { pctr, pcvr });
     expect(profile).toEqual(expected);
     expect(partProfileSchema.parse(profile)).toEqual(profile);
     // Otherwise the equality would say little.
@@ -116,7 +116,7 @@ describe('the profile of scored rows', () => {
     for (const row of [rows[0]!, rows[5]!]) {
       const { profile, table } = await score([funnelShard([row])]);
       const [pctr, pcvr] = [floats(table, 'pctr'), floats(table, 'pcvr')];
-      const { labels: _, ...expected } = profileByHand(bundle.contract, bins, [row], { pctr, pcvr });
+      const { labels: _, ...expected } = profileByHand(bundle, bins, [row], { pctr, pcvr });
       expect(profile).toEqual(expected);
     }
   });

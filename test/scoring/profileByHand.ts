@@ -1,7 +1,9 @@
-import { type Feature, type FeatureContract, featureName } from '../../lib/features/contract.ts';
+import { type Feature, featureName } from '../../lib/features/contract.ts';
+import type { FittedContract } from '../../lib/features/fitContract.ts';
 import type { ProfileBins } from '../../lib/profile/addProfiles.ts';
 import type { LabelProfile, PartProfile } from '../../lib/profile/partProfile.ts';
 import { lowestScoreOf } from '../../lib/profile/scoreHistogram.ts';
+import { valuesOfTable } from '../features/fittedVocabularies.ts';
 import { referenceXxh64 } from '../features/referenceXxh64.ts';
 import type { FunnelRow } from '../fixtures/tinyFunnel.ts';
 
@@ -19,7 +21,8 @@ const KNOWN: EncodedByHand = { values: 1, missing: 0, unseen: 0, known: [] };
 const MISSING: EncodedByHand = { ...KNOWN, missing: 1 };
 
 /** One feature of one row. */
-export function encodedByHand(contract: FeatureContract, name: string, row: FunnelRow): EncodedByHand {
+export function encodedByHand(fitted: FittedContract, name: string, row: FunnelRow): EncodedByHand {
+  const { contract, vocabularies } = fitted;
   const feature = contract.features.find((each) => featureName(each) === name)!;
   const raw: unknown = row[feature.column as keyof FunnelRow];
   if (feature.kind === 'numeric' || feature.kind === 'bucketed') {
@@ -30,8 +33,7 @@ export function encodedByHand(contract: FeatureContract, name: string, row: Funn
     if (value === null || table.missingValues.some((missing) => String(missing) === String(value))) {
       return undefined;
     }
-    if (table.hash === undefined)
-      return 1 + table.vocabulary!.fitted!.values.map(String).indexOf(String(value));
+    if (table.hash === undefined) return 1 + valuesOfTable(table, vocabularies)!.indexOf(String(value));
     const { buckets, seed } = table.hash;
     const hash = referenceXxh64(new TextEncoder().encode(String(value)), BigInt(seed));
     return 1 + Number(hash % BigInt(buckets));
@@ -63,7 +65,7 @@ function numberOf(feature: Extract<Feature, { kind: 'numeric' | 'bucketed' }>, v
 
 /** The profile of rows whose scores are known. */
 export function profileByHand(
-  contract: FeatureContract,
+  fitted: FittedContract,
   bins: ProfileBins,
   rows: readonly FunnelRow[],
   { pctr, pcvr }: { readonly pctr: Float32Array; readonly pcvr: Float32Array },
@@ -73,7 +75,7 @@ export function profileByHand(
   return {
     rows: rows.length,
     features: bins.features.map(({ name, bins: { ends } }) => {
-      const encoded = rows.map((row) => encodedByHand(contract, name, row));
+      const encoded = rows.map((row) => encodedByHand(fitted, name, row));
       const known = encoded.flatMap((each) => each.known);
       return {
         name,
@@ -87,7 +89,7 @@ export function profileByHand(
     }),
     slices: bins.slices.map(({ name, ids }) => {
       const sliceOf = rows.map((row) => {
-        const at = ids.indexOf(encodedByHand(contract, name, row).known[0] ?? 0);
+        const at = ids.indexOf(encodedByHand(fitted, name, row).known[0] ?? 0);
         return at < 0 ? ids.length : at;
       });
       return {

@@ -32,7 +32,7 @@ const folder = temporaryFolder();
 const bundle = {
   contract: {},
   layout: { singles: [{ name: 'hour' }], lists: [], numerics: [] },
-  modelBytes: Uint8Array.of(1),
+  model: { modelBytes: Uint8Array.of(1), inputs: [], tables: [] },
   manifest: {
     training: {
       trainRows: 60,

@@ -43,9 +43,9 @@ beforeAll(async () => {
   // The default network's widths: kernels for wide matrices are where the order of additions could depend on shape.
   const network = { kind: 'ncs', embeddingWidth: 16, hidden: [256, 128, 64] };
   ({ bundle } = await trainTinyModel(join(folder, 'model'), { config: { network } }));
-  const { contract, modelBytes } = bundle;
+  const { contract, vocabularies, model } = bundle;
   [oneWorker, fourWorkers] = [1, 4].map(
-    (size) => new WorkerPool(size, { contract, modelBytes, extraColumns: [] }),
+    (size) => new WorkerPool(size, { contract, vocabularies, model, extraColumns: [] }),
   ) as [WorkerPool, WorkerPool];
   expected = await score([rows]);
 });

@@ -184,8 +184,8 @@ describe('memory', () => {
   );
 
   test('a shard that fails gives its room back', async () => {
-    const { contract, modelBytes } = bundle;
-    const pool = new WorkerPool(2, { contract, modelBytes, extraColumns: [] });
+    const { contract, vocabularies, model } = bundle;
+    const pool = new WorkerPool(2, { contract, vocabularies, model, extraColumns: [] });
     const input = write('room/a.parquet', shard);
     const output = join(folder, 'room-scores/a.arrow');
     await scoreShard(input, output, bundle, pool, {

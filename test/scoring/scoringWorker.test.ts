@@ -74,8 +74,13 @@ interface Thread {
   readonly exit: Promise<number>;
 }
 
-function start({ modelBytes = bundle.modelBytes }: { modelBytes?: Uint8Array } = {}): Thread {
-  const setup: WorkerSetup = { contract: bundle.contract, modelBytes, extraColumns: [] };
+function start({ modelBytes = bundle.model.modelBytes }: { modelBytes?: Uint8Array } = {}): Thread {
+  const setup: WorkerSetup = {
+    contract: bundle.contract,
+    vocabularies: bundle.vocabularies,
+    model: { ...bundle.model, modelBytes },
+    extraColumns: [],
+  };
   const worker = new Worker(script, { workerData: setup });
   threads.push(worker);
   const replies: WorkerReply[] = [];
@@ -106,8 +111,8 @@ function start({ modelBytes = bundle.modelBytes }: { modelBytes?: Uint8Array } =
 
 const scoredRows = (rowCount: number) => ({ kind: 'scored', result: { rowCount } });
 const ownModel = () => {
-  const shared = new Uint8Array(new SharedArrayBuffer(bundle.modelBytes.length));
-  shared.set(bundle.modelBytes);
+  const shared = new Uint8Array(new SharedArrayBuffer(bundle.model.modelBytes.length));
+  shared.set(bundle.model.modelBytes);
   return shared;
 };
 
@@ -154,7 +159,7 @@ describe('a scoring thread', () => {
     expect(await next()).toMatchObject({ kind: 'failed', isRetiring: false });
     send(small);
     expect(await next()).toMatchObject({ kind: 'failed', isRetiring: false });
-    modelBytes.set(bundle.modelBytes);
+    modelBytes.set(bundle.model.modelBytes);
     send(small);
     expect(await next()).toMatchObject(scoredRows(SMALL_ROWS));
     send(null);

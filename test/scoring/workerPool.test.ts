@@ -35,14 +35,14 @@ writeFileSync(
       case 'slow':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
         return parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup } });
-      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup, threadId, model: workerData.modelBytes } });
+      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup, threadId, model: workerData.model.modelBytes } });
     }
   });`,
 );
 
 const setup = {
   contract: {},
-  modelBytes: Uint8Array.of(1, 2, 3),
+  model: { modelBytes: Uint8Array.of(1, 2, 3), inputs: [], tables: [] },
   extraColumns: [],
 } as unknown as WorkerSetup;
 const pools: WorkerPool[] = [];

@@ -25,7 +25,8 @@ it('a training set has every row once, whatever batches it came in, and slices a
     const batches = async function* () {
       for await (const { batch } of readShardRows([part], wanted)) yield batch;
     };
-    const encoder = new FeatureEncoder(await fitContract(config.contract, batches()));
+    const { contract, vocabularies } = await fitContract(config.contract, batches());
+    const encoder = new FeatureEncoder(contract, vocabularies);
     const builder = new TrainingSetBuilder(encoder, config.labels);
     for await (const { batch, ...place } of readShardRows([part], wanted)) builder.add(batch, place);
     const whole = builder.build();

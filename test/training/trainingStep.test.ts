@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Task } from '../../lib/base/tasks.ts';
-import { buildScoringGraph } from '../../lib/bundle/buildScoringGraph.ts';
+import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { type ModelWeights, networkShape } from '../../lib/network/networkShape.ts';
 import { layerSizes, type TaskMasks } from '../../lib/network/taskMasks.ts';
@@ -62,12 +62,12 @@ function relabelled(change: {
 }
 
 describe('masks', () => {
-  it('keep the bits of dead connections in training; in model.onnx a connection is 0 for the task without it', async () => {
+  it('keep the bits of dead connections in training; in the exported graph a connection is 0 for the task without it', async () => {
     const masks = syntheticMasks(shape, 0.4);
     const { weights } = await pass(rows, { masks });
     let dead = 0;
     let moved = 0;
-    const model = buildScoringGraph(shape, weights, masks);
+    const model = buildPlainGraph(shape, weights, masks);
     layerSizes(shape).forEach((size, layer) => {
       const name = `trunk.${layer}.weight`;
       const before = initial.parameters.get(name)!;

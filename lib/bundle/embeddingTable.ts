@@ -1,0 +1,139 @@
+import { messageOf } from '../base/errors.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import { tableFileName } from '../features/vocabularyFile.ts';
+import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import { PIECE_BYTES } from './bundleFiles.ts';
+import { EMBEDDINGS_FOLDER } from './bundleManifest.ts';
+import {
+  decodeHeader,
+  ELEMENT_BYTES,
+  type ElementType,
+  encodeHeader,
+  headerBytes,
+  LENGTH_BYTES,
+  type StoredTensor,
+} from './safetensors.ts';
+
+/** The embeddings of one table: plain data, which other threads get by reference where it lies in shared memory. */
+export interface EmbeddingTable {
+  readonly name: string;
+  /** First row of the table in the joint matrix that encoded rows point into. */
+  readonly rowStart: number;
+  readonly rowCount: number;
+  readonly width: number;
+  readonly elementType: ElementType;
+  /** [rowCount, width], row-major; of F16 the bits of its numbers. */
+  readonly rows: TableRows;
+  /** Of I8 only: what the integers of each row are multiplied by, [rowCount]. */
+  readonly scales?: Float32Array;
+}
+
+/** Of F32, F16, I8. */
+export type TableRows = Float32Array | Uint16Array | Int8Array;
+
+const ROWS_TENSOR = 'rows';
+/** In front of the integers, for its elements must begin at multiples of 4 bytes. */
+const SCALE_TENSOR = 'scale';
+
+/** The file of a table below the bundle. */
+export function embeddingFile(table: string): string {
+  return `${EMBEDDINGS_FOLDER}${tableFileName(table)}.safetensors`;
+}
+
+/** The tables of a network as it was trained: views, nothing is copied. */
+export function tablesOf(
+  { layout, embeddingWidth: width }: NetworkShape,
+  { embeddings }: ModelWeights,
+): EmbeddingTable[] {
+  return layout.tables.map(({ name, rowStart, rowCount }) => ({
+    ...{ name, rowStart, rowCount, width, elementType: 'F32' },
+    rows: embeddings.subarray(rowStart * width, (rowStart + rowCount) * width),
+  }));
+}
+
+/** The bytes of a table's file, piece by piece: views of the table's own memory. */
+export function* tablePieces({
+  rowCount,
+  width,
+  elementType,
+  rows,
+  scales,
+}: EmbeddingTable): Generator<Uint8Array> {
+  yield encodeHeader([
+    ...(scales === undefined ? [] : [{ name: SCALE_TENSOR, elementType: 'F32', shape: [rowCount] } as const]),
+    { name: ROWS_TENSOR, elementType, shape: [rowCount, width] },
+  ]);
+  for (const array of scales === undefined ? [rows] : [scales, rows]) {
+    for (let at = 0; at < array.byteLength; at += PIECE_BYTES) {
+      yield new Uint8Array(array.buffer, array.byteOffset + at, Math.min(PIECE_BYTES, array.byteLength - at));
+    }
+  }
+}
+
+/**
+ * A table over the bytes of its file.
+ * @param memory the whole file
+ * @param width columns that the network's embeddings have
+ * @returns what is wrong with the file instead
+ */
+export function tableOver(
+  memory: SharedArrayBuffer,
+  { name, rowStart, rowCount }: FeatureLayout['tables'][number],
+  width: number,
+): EmbeddingTable | string {
+  const tensors = tensorsIn(memory);
+  if (typeof tensors === 'string') return tensors;
+  const expected = describeTensors(expectedTensors(tensors, rowCount, width));
+  const found = describeTensors(tensors);
+  if (found !== expected) return `expected ${expected}, found ${found || 'no tensor'}`;
+  const { elementType, startByte } = tensors.at(-1)!;
+  // Typed arrays begin at multiples of their elements.
+  const unaligned = tensors.find((each) => each.startByte % ELEMENT_BYTES[each.elementType] !== 0);
+  if (unaligned !== undefined) return `its ${unaligned.name} begin at byte ${unaligned.startByte}`;
+  const [scale] = tensors;
+  return {
+    ...{ name, rowStart, rowCount, width, elementType },
+    rows: rowsOver(elementType, memory, startByte, rowCount * width),
+    ...(elementType === 'I8' ? { scales: new Float32Array(memory, scale!.startByte, rowCount) } : {}),
+  };
+}
+
+function rowsOver(
+  elementType: ElementType,
+  memory: SharedArrayBuffer,
+  startByte: number,
+  length: number,
+): TableRows {
+  if (elementType === 'F32') return new Float32Array(memory, startByte, length);
+  return elementType === 'F16'
+    ? new Uint16Array(memory, startByte, length)
+    : new Int8Array(memory, startByte, length);
+}
+
+/** What a table of the type that a file's rows have must hold; F32 if they have none. */
+function expectedTensors(
+  found: readonly StoredTensor[],
+  rowCount: number,
+  width: number,
+): Pick<StoredTensor, 'name' | 'elementType' | 'shape'>[] {
+  const elementType = found.at(-1)?.elementType ?? 'F32';
+  return [
+    ...(elementType === 'I8' ? [{ name: SCALE_TENSOR, elementType: 'F32', shape: [rowCount] } as const] : []),
+    { name: ROWS_TENSOR, elementType, shape: [rowCount, width] },
+  ];
+}
+
+function describeTensors(tensors: readonly Pick<StoredTensor, 'name' | 'elementType' | 'shape'>[]): string {
+  return tensors.map((each) => `${each.elementType} ${each.name} [${each.shape.join(', ')}]`).join('; ');
+}
+
+/** The tensors in the bytes of a table's file, in the order of their places, or what is wrong with them. */
+function tensorsIn(memory: SharedArrayBuffer): StoredTensor[] | string {
+  try {
+    const header = new Uint8Array(memory, LENGTH_BYTES, headerBytes(memory));
+    const tensors = decodeHeader(Uint8Array.from(header), memory.byteLength);
+    return tensors.sort((a, b) => a.startByte - b.startByte);
+  } catch (error) {
+    return messageOf(error);
+  }
+}

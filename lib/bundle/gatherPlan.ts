@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { canonicalJson, sha256 } from '../base/digest.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+
+/** Columns [from, to) of a field's embedding. Fields are counted from 0: single values first, then lists. */
+const blockSchema = z.strictObject({
+  field: z.int().min(0),
+  from: z.int().min(0),
+  to: z.int().min(1),
+});
+
+/** One float32 input of model.onnx, [B, width]: the blocks beside each other, then some of the dense columns. */
+const gatheredInputSchema = z.strictObject({
+  name: z.string().min(1),
+  blocks: z.array(blockSchema).readonly().default([]),
+  columns: z.array(z.int().min(0)).readonly().default([]),
+});
+
+/**
+ * What model.onnx takes, in order. A block of a list is the sum of the list's embeddings with their weights, a masked
+ * mean; a row without a value has zeros there.
+ */
+export const gatherPlanSchema = z.array(gatheredInputSchema).min(1).readonly();
+
+export type GatheredInput = Readonly<z.infer<typeof gatheredInputSchema>>;
+export type GatherPlan = readonly GatheredInput[];
+
+/** Numbers per row of an input. */
+export function inputWidth({ blocks, columns }: GatheredInput): number {
+  return blocks.reduce((sum, { from, to }) => sum + to - from, columns.length);
+}
+
+/**
+ * What of a plan doesn't fit rows of that layout, one line each.
+ * @param embeddingWidth columns of every embedding table
+ */
+export function gatherProblems(plan: GatherPlan, layout: FeatureLayout, embeddingWidth: number): string[] {
+  const fieldCount = layout.singles.length + layout.lists.length;
+  const names = new Set<string>();
+  return plan.flatMap((input) => {
+    const isTaken = names.has(input.name);
+    names.add(input.name);
+    const blocks = input.blocks.filter(
+      ({ field, from, to }) => field >= fieldCount || from >= to || to > embeddingWidth,
+    );
+    const columns = input.columns.filter((column) => column >= layout.denseWidth);
+    return [
+      ...(isTaken ? ['named twice'] : []),
+      ...(inputWidth(input) === 0 ? ['nothing to gather'] : []),
+      ...blocks.map(
+        ({ field, from, to }) =>
+          `columns ${from} to ${to} of field ${field}, of ${fieldCount} fields with ${embeddingWidth} columns`,
+      ),
+      ...columns.map((column) => `dense column ${column}, of ${layout.denseWidth}`),
+    ].map((problem) => `inputs.${input.name}: ${problem}`);
+  });
+}
+
+/** Key of model.onnx's metadata under which it holds its `gatheredDigest`. */
+export const GATHERED_KEY = 'ncs4cvr.gathered';
+
+/**
+ * Ties model.onnx to what is gathered for it: a digest of the plan, of the embedding files' digests by their paths, and of the
+ * fields and numbers that the plan counts. model.onnx holds it, so that its own digest tells a model from every other one.
+ */
+export function gatheredDigest(
+  plan: GatherPlan,
+  embeddings: Readonly<Record<string, string>>,
+  { singles, lists, numerics }: FeatureLayout,
+): string {
+  const fields = [
+    ...singles.map(({ name, table }) => [name, table.name]),
+    ...lists.map(({ name, table, feature }) => [name, table.name, feature.maxLength]),
+  ];
+  return sha256(
+    canonicalJson({ inputs: plan, embeddings, fields, numerics: numerics.map(({ name }) => name) }),
+  );
+}

@@ -1,0 +1,122 @@
+import { Ncs4cvrError } from '../base/errors.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { decodeModel, encodeModel, MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
+import type { GraphProto, NodeProto } from '../onnx/onnxSchema.ts';
+import { intAttribute } from '../onnx/opDefinition.ts';
+import { concat, gatherColumns, reshape, slice } from '../onnx/ops.ts';
+import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
+import type { EmbeddingTable } from './embeddingTable.ts';
+import { type GatheredInput, inputWidth } from './gatherPlan.ts';
+import { DENSE } from './modelInterface.ts';
+import { readerOf } from './readerOf.ts';
+import type { ScoringModel } from './scoringSession.ts';
+
+/**
+ * The whole of a bundle's model as one ordinary ONNX file: it takes row ids (EncodedRows), looks embeddings up, pools lists, and
+ * goes on as model.onnx does. Its scores differ from the bundle's in rounding only.
+ * @throws Ncs4cvrError GRAPH_TOO_LARGE for tables that don't fit into one ONNX file
+ */
+export function plainModel({ modelBytes, inputs, tables }: ScoringModel, layout: FeatureLayout): Uint8Array {
+  const embeddingWidth = tables[0]!.width;
+  refuseTooLarge(layout, embeddingWidth);
+  const graph = new GraphBuilder();
+  const fields = embedFields(graph, { layout, embeddingWidth });
+  for (const input of inputs)
+    graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout));
+  const parameters = new Map([[EMBEDDINGS, jointTable(tables, layout, embeddingWidth)]]);
+  const front = decodeModel(graph.build({ parameters }));
+  const model = decodeModel(modelBytes);
+  return encodeModel({ ...front, graph: joinGraphs(renamed(front.graph), model.graph) });
+}
+
+const gatheredName = (input: string): string => `gathered.${input}`;
+
+/** One input of model.onnx, [B, width], of the embeddings of all fields, [B, F, E], and the dense columns. */
+function gatherInput(graph: GraphBuilder, input: GatheredInput, fields: Value, layout: FeatureLayout): Value {
+  const [, fieldCount, width] = fields.shape as [string, number, number];
+  const parts = runsOf(input.blocks).map(({ chosen, from, to }) => {
+    const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
+    const rows = isAll ? fields : chooseFields(graph, fields, chosen);
+    const columns = from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
+    return reshape(graph, columns, ['B', chosen.length * (to - from)]);
+  });
+  if (input.columns.length > 0) {
+    const dense = graph.input(DENSE, ['B', layout.denseWidth]);
+    const isAll =
+      input.columns.length === layout.denseWidth && input.columns.every((column, i) => column === i);
+    parts.push(isAll ? dense : gatherColumns(graph, dense, input.columns));
+  }
+  return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), ['B', inputWidth(input)]);
+}
+
+/** Blocks that follow each other and take the same columns. */
+function runsOf(blocks: GatheredInput['blocks']): { chosen: number[]; from: number; to: number }[] {
+  const runs: { chosen: number[]; from: number; to: number }[] = [];
+  for (const { field, from, to } of blocks) {
+    const last = runs.at(-1);
+    if (last?.from === from && last.to === to) last.chosen.push(field);
+    else runs.push({ chosen: [field], from, to });
+  }
+  return runs;
+}
+
+function chooseFields(graph: GraphBuilder, fields: Value, chosen: readonly number[]): Value {
+  const [batch, , width] = fields.shape as [string, number, number];
+  return graph.node('Gather', [fields, graph.int64(chosen)], {
+    shape: [batch, chosen.length, width],
+    attributes: [intAttribute('axis', 1)],
+  });
+}
+
+/** float32 [R, E] of tables of any type. */
+function jointTable(
+  tables: readonly EmbeddingTable[],
+  { embeddingRowCount }: FeatureLayout,
+  width: number,
+): Float32Array {
+  const joint = new Float32Array(embeddingRowCount * width);
+  for (const table of tables) {
+    const { rowStart, rowCount } = table;
+    const ids = Int32Array.from({ length: rowCount }, (_, row) => rowStart + row);
+    const target = { data: joint.subarray(rowStart * width, (rowStart + rowCount) * width), width, at: 0 };
+    readerOf(table, 0, width).copier({ ids, width: 1, position: 0 }, target)(rowCount);
+  }
+  return joint;
+}
+
+/** Every tensor of the look-up under a name of its own; those that the model reads, and its inputs, keep theirs. */
+function renamed(graph: GraphProto): GraphProto {
+  const kept = new Set([...graph.input, ...graph.output].map(({ name }) => name));
+  const rename = (name: string) => (kept.has(name) ? name : `lookup.${name}`);
+  return {
+    ...graph,
+    node: graph.node.map((node) => withNames(node, rename)),
+    initializer: graph.initializer.map((tensor) => ({ ...tensor, name: rename(tensor.name) })),
+  };
+}
+
+function joinGraphs(front: GraphProto, model: GraphProto): GraphProto {
+  const inputs = new Set(model.input.map(({ name }) => name));
+  const rename = (name: string) => (inputs.has(name) ? gatheredName(name) : name);
+  return {
+    ...model,
+    input: front.input,
+    node: [...front.node, ...model.node.map((node) => withNames(node, rename))],
+    initializer: [...front.initializer, ...model.initializer],
+  };
+}
+
+function withNames(node: NodeProto, rename: (name: string) => string): NodeProto {
+  return { ...node, input: node.input.map(rename), output: node.output.map(rename), name: rename(node.name) };
+}
+
+/** Told before the memory for one large table is taken. */
+function refuseTooLarge({ embeddingRowCount }: FeatureLayout, width: number): void {
+  const sizeBytes = 4 * embeddingRowCount * width;
+  if (sizeBytes <= MAX_TENSOR_BYTES) return;
+  throw new Ncs4cvrError('GRAPH_TOO_LARGE', "the embeddings don't fit into one ONNX file", {
+    expected: `at most ${MAX_TENSOR_BYTES} bytes`,
+    found: `${sizeBytes} bytes, ${embeddingRowCount} rows of ${width}`,
+  });
+}

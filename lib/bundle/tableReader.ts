@@ -1,0 +1,202 @@
+import type { EmbeddingTable } from './embeddingTable.ts';
+
+/** Joint row ids of one field: that of row r at r * width + position. */
+export interface IdSource {
+  readonly ids: Int32Array;
+  readonly width: number;
+  readonly position: number;
+}
+
+/** Ids and weights of a list's values, which all have one weight (encodedRows.ts); 0 is a position without a value. */
+export interface ListSource extends IdSource {
+  readonly weights: Float32Array;
+  readonly length: number;
+}
+
+/** Where a block goes: row r at r * width + at. */
+export interface BlockTarget {
+  readonly data: Float32Array;
+  readonly width: number;
+  readonly at: number;
+}
+
+/** A table of float32 rows. */
+type FloatTable = Pick<EmbeddingTable, 'rowStart' | 'width'> & { readonly rows: Float32Array };
+
+/** Does its work for the first rows of a batch. */
+export type GatherStep = (rowCount: number) => void;
+
+/**
+ * Reads columns of a table's rows as float32. One class for each way in which tables are stored. All that doesn't change from
+ * batch to batch is done once: making a view of shared memory takes as long as copying a field of 200 rows.
+ */
+export interface TableReader {
+  /** Copies the row of each id. */
+  copier(source: IdSource, target: BlockTarget): GatherStep;
+  /** The mean of a list's rows: their sum in the order of its values times the weight that they all have; or 0. */
+  pooler(source: ListSource, target: BlockTarget): GatherStep;
+}
+
+/** One pass over all rows: up to eight columns from `from` of the table go to `at` of the target's rows. */
+interface Pass {
+  readonly count: number;
+  /** Where row id 0 of the joint matrix would begin in the table's memory, plus `from`. */
+  readonly first: number;
+  readonly tableWidth: number;
+  readonly at: number;
+}
+
+/*
+ * The loops are written out for up to eight columns: a loop over columns within the loop over rows takes two to three times
+ * as long (docs/performance.md).
+ */
+export class Float32Reader implements TableReader {
+  readonly #table: FloatTable;
+  readonly #from: number;
+  readonly #to: number;
+
+  constructor(table: FloatTable, from: number, to: number) {
+    this.#table = table;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  copier(source: IdSource, target: BlockTarget): GatherStep {
+    const { rows } = this.#table;
+    const inPairs = this.#inPairs(target);
+    const steps = this.#passes(target).map((pass): GatherStep => {
+      if (inPairs === undefined || pass.count % 2 === 1) {
+        return (rowCount) => copyColumns(rows, source, target, rowCount, pass);
+      }
+      const { count, first, tableWidth, at } = pass;
+      const halved = { count: count / 2, first: first / 2, tableWidth: tableWidth / 2, at: at / 2 };
+      return (rowCount) => copyPairs(inPairs.rows, source, inPairs.target, rowCount, halved);
+    });
+    return inOrder(steps);
+  }
+
+  pooler(source: ListSource, target: BlockTarget): GatherStep {
+    const { rows } = this.#table;
+    return inOrder(
+      this.#passes(target).map((pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass)),
+    );
+  }
+
+  #passes({ at }: BlockTarget): Pass[] {
+    const { rowStart, width: tableWidth } = this.#table;
+    const passes: Pass[] = [];
+    for (let from = this.#from; from < this.#to; from += 8) {
+      const place = { first: from - rowStart * tableWidth, at: at + from - this.#from };
+      passes.push({ ...place, tableWidth, count: Math.min(8, this.#to - from) });
+    }
+    return passes;
+  }
+
+  /**
+   * Table and target as float64, where everything begins at even places: two numbers are copied at a time. Finite ones keep
+   * their bits: two of them never look like a NaN of float64, whose bits might be changed.
+   */
+  #inPairs({ data, width, at }: BlockTarget) {
+    const { rows, width: tableWidth } = this.#table;
+    const isEven = [width, at, tableWidth, this.#from].every((place) => place % 2 === 0);
+    if (!isEven || rows.byteOffset % 8 !== 0) return undefined;
+    const pairsOf = ({ buffer, byteOffset, length }: Float32Array) =>
+      new Float64Array(buffer, byteOffset, Math.floor(length / 2));
+    return { rows: pairsOf(rows), target: { data: pairsOf(data), width: width / 2 } };
+  }
+}
+
+function inOrder(steps: readonly GatherStep[]): GatherStep {
+  return (rowCount) => {
+    for (const step of steps) step(rowCount);
+  };
+}
+
+function copyPairs(
+  rows: Float64Array,
+  { ids, width, position }: IdSource,
+  { data, width: dataWidth }: { readonly data: Float64Array; readonly width: number },
+  rowCount: number,
+  { count, first, tableWidth, at }: Pass,
+): void {
+  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
+    const from = ids[idAt]! * tableWidth + first;
+    data[to] = rows[from]!;
+    if (count === 1) continue;
+    data[to + 1] = rows[from + 1]!;
+    if (count === 2) continue;
+    data[to + 2] = rows[from + 2]!;
+    if (count === 4) data[to + 3] = rows[from + 3]!;
+  }
+}
+
+function copyColumns(
+  rows: Float32Array,
+  { ids, width, position }: IdSource,
+  { data, width: dataWidth }: BlockTarget,
+  rowCount: number,
+  { count, first, tableWidth, at }: Pass,
+): void {
+  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
+    const from = ids[idAt]! * tableWidth + first;
+    data[to] = rows[from]!;
+    if (count === 1) continue;
+    data[to + 1] = rows[from + 1]!;
+    if (count === 2) continue;
+    data[to + 2] = rows[from + 2]!;
+    if (count === 3) continue;
+    data[to + 3] = rows[from + 3]!;
+    if (count === 4) continue;
+    data[to + 4] = rows[from + 4]!;
+    if (count === 5) continue;
+    data[to + 5] = rows[from + 5]!;
+    if (count === 6) continue;
+    data[to + 6] = rows[from + 6]!;
+    if (count === 8) data[to + 7] = rows[from + 7]!;
+  }
+}
+
+/** Rounds to float32, so that the compiler adds in float32 rather than converting each number. */
+const float32 = Math.fround;
+
+function poolColumns(
+  rows: Float32Array,
+  { ids, weights, width, position, length }: ListSource,
+  { data, width: dataWidth }: BlockTarget,
+  rowCount: number,
+  { count, first, tableWidth, at }: Pass,
+): void {
+  for (let row = 0, to = at, begin = position; row < rowCount; row++, to += dataWidth, begin += width) {
+    let [a, b, c, d] = [float32(0), float32(0), float32(0), float32(0)];
+    let [e, f, g, h] = [float32(0), float32(0), float32(0), float32(0)];
+    let common = 0;
+    for (let value = begin, end = begin + length; value < end; value++) {
+      const weight = weights[value]!;
+      if (weight === 0) continue;
+      common = weight;
+      const from = ids[value]! * tableWidth + first;
+      a = float32(a + rows[from]!);
+      if (count === 1) continue;
+      b = float32(b + rows[from + 1]!);
+      if (count === 2) continue;
+      c = float32(c + rows[from + 2]!);
+      if (count === 3) continue;
+      d = float32(d + rows[from + 3]!);
+      if (count === 4) continue;
+      e = float32(e + rows[from + 4]!);
+      if (count === 5) continue;
+      f = float32(f + rows[from + 5]!);
+      if (count === 6) continue;
+      g = float32(g + rows[from + 6]!);
+      if (count === 8) h = float32(h + rows[from + 7]!);
+    }
+    data[to] = common * a;
+    if (count > 1) data[to + 1] = common * b;
+    if (count > 2) data[to + 2] = common * c;
+    if (count > 3) data[to + 3] = common * d;
+    if (count > 4) data[to + 4] = common * e;
+    if (count > 5) data[to + 5] = common * f;
+    if (count > 6) data[to + 6] = common * g;
+    if (count > 7) data[to + 7] = common * h;
+  }
+}

@@ -1,0 +1,87 @@
+import { ProblemsError } from '../base/errors.ts';
+import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
+import { FunnelMetrics } from '../metrics/funnelMetrics.ts';
+import type { FunnelLabels } from '../training/taskLabels.ts';
+
+/** Largest change of a task's AUC: a tenth of what two seeds of one training differ by. */
+export const MAX_AUC_CHANGE = 0.0005;
+/** Largest relative change of a task's mean score, over all rows. */
+export const MAX_MEAN_CHANGE = 0.005;
+
+/** Scores of the same rows, each float32 [rows]. */
+export interface TaskScores {
+  readonly pctr: Float32Array;
+  readonly pcvr: Float32Array;
+}
+
+/** What one task's scores of the validation rows were before and after. */
+export interface TaskAccuracy {
+  /** null where the labels are all the same or unknown. */
+  readonly auc: { readonly before: number | null; readonly after: number | null };
+  /** Over all rows, for scores are published for all. */
+  readonly mean: { readonly before: number; readonly after: number };
+  readonly largestChange: number;
+}
+
+export type Accuracy = PerTask<TaskAccuracy>;
+
+/** @throws Ncs4cvrError METRIC_SCORE_INVALID for scores outside [0, 1] */
+export function compareAccuracy(labels: FunnelLabels, before: TaskScores, after: TaskScores): Accuracy {
+  const reports = { before: measure(labels, before), after: measure(labels, after) };
+  return perTask((task) => {
+    const [was, is] = [scoresOf(before, task), scoresOf(after, task)];
+    return {
+      auc: { before: reports.before[task].auc, after: reports.after[task].auc },
+      mean: { before: meanOf(was), after: meanOf(is) },
+      largestChange: was.reduce((largest, score, row) => Math.max(largest, Math.abs(score - is[row]!)), 0),
+    };
+  });
+}
+
+/**
+ * @param file the bundle that was exported
+ * @throws ProblemsError EXPORT_ACCURACY with the numbers
+ */
+export function refuseInaccurate(accuracy: Accuracy, file: string): void {
+  const problems = TASKS.flatMap((task) => {
+    const { auc, mean } = accuracy[task];
+    const change = auc.before === null || auc.after === null ? 0 : auc.after - auc.before;
+    const shift = mean.after / mean.before - 1;
+    return [
+      ...(Math.abs(change) <= MAX_AUC_CHANGE
+        ? []
+        : [
+            `${task}: AUC ${auc.before!.toFixed(5)} becomes ${auc.after!.toFixed(5)}, may differ by ${MAX_AUC_CHANGE}`,
+          ]),
+      ...(Math.abs(shift) <= MAX_MEAN_CHANGE
+        ? []
+        : [
+            `${task}: mean score ${mean.before.toPrecision(5)} becomes ${mean.after.toPrecision(5)}, ` +
+              `${(100 * shift).toFixed(2)}%, may differ by ${100 * MAX_MEAN_CHANGE}%`,
+          ]),
+    ];
+  });
+  if (problems.length === 0) return;
+  throw new ProblemsError(
+    'EXPORT_ACCURACY',
+    'the smaller model scores the validation rows otherwise',
+    problems,
+    {
+      file,
+    },
+  );
+}
+
+function measure({ click, conversion }: FunnelLabels, { pctr, pcvr }: TaskScores) {
+  const metrics = new FunnelMetrics();
+  metrics.add({ click, conversion, pctr, pcvr });
+  return metrics.compute();
+}
+
+function scoresOf({ pctr, pcvr }: TaskScores, task: Task): Float32Array {
+  return task === 'click' ? pctr : pcvr;
+}
+
+function meanOf(scores: Float32Array): number {
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}

@@ -1,0 +1,78 @@
+import { InputGatherer } from '../bundle/inputGatherer.ts';
+import { SCORING_BATCH_ROWS, type ScoringModel } from '../bundle/scoringSession.ts';
+import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import { encodeModel } from '../onnx/modelProto.ts';
+import type { ModelProto } from '../onnx/onnxSchema.ts';
+import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
+import type { TrainingSet } from '../training/trainingSet.ts';
+import type { Activation } from './activationGrid.ts';
+import { observedName, observeTensors } from './observeTensors.ts';
+
+/**
+ * Values of tensors of a model on encoded rows, by their names. Memory: 4 bytes per row and column of all of them.
+ * @param model with `gathered.inputs` as its inputs
+ */
+export async function observeActivations(
+  model: ModelProto,
+  gathered: Pick<ScoringModel, 'inputs' | 'tables'>,
+  layout: FeatureLayout,
+  set: TrainingSet,
+  tensors: readonly string[],
+): Promise<Map<string, Activation>> {
+  const session = await createSession(encodeModel(observeTensors(model, tensors)));
+  const rows = allocateEncodedRows(layout, SCORING_BATCH_ROWS);
+  const gatherers = gathered.inputs.map(
+    (input) => [input.name, new InputGatherer(input, layout, gathered.tables, rows)] as const,
+  );
+  const pieces = new Map(tensors.map((tensor) => [tensor, [] as Float32Array[]]));
+  try {
+    for (let start = 0; start < set.rowCount; start += SCORING_BATCH_ROWS) {
+      const rowCount = Math.min(SCORING_BATCH_ROWS, set.rowCount - start);
+      copyRows(layout, set.rows, start, rowCount, rows);
+      for (const [, gatherer] of gatherers) gatherer.gather(rowCount);
+      const feeds = gatherers.map(
+        ([name, { data, width }]) => [name, float32Tensor(data, [SCORING_BATCH_ROWS, width])] as const,
+      );
+      const results = await session.run(Object.fromEntries(feeds));
+      for (const [tensor, ofTensor] of pieces) {
+        const values = float32Data(results, observedName(tensor));
+        ofTensor.push(values.slice(0, (values.length / SCORING_BATCH_ROWS) * rowCount));
+      }
+    }
+  } finally {
+    await session.release();
+  }
+  return new Map(
+    [...pieces].map(([tensor, ofTensor]) => {
+      const values = joined(ofTensor);
+      return [tensor, { columnCount: values.length / set.rowCount, values }];
+    }),
+  );
+}
+
+/** Copies rows [start, start + rowCount) of a set to the beginning of a batch. */
+export function copyRows(
+  { singles, listWidth, denseWidth }: FeatureLayout,
+  from: EncodedRows,
+  start: number,
+  rowCount: number,
+  to: EncodedRows,
+): void {
+  const copy = <T extends Int32Array | Float32Array>(source: T, target: T, width: number) =>
+    target.set(source.subarray(start * width, (start + rowCount) * width));
+  copy(from.singleRows, to.singleRows, singles.length);
+  copy(from.listRows, to.listRows, listWidth);
+  copy(from.listWeights, to.listWeights, listWidth);
+  copy(from.dense, to.dense, denseWidth);
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    result.set(piece, at);
+    at += piece.length;
+  }
+  return result;
+}

@@ -1,0 +1,121 @@
+import { CODE_VERSION } from '../base/codeVersion.ts';
+import { sha256 } from '../base/digest.ts';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { tableDigests } from '../bundle/buildScoringModel.ts';
+import { modelFileOf } from '../bundle/bundleManifest.ts';
+import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
+import type { ElementType } from '../bundle/safetensors.ts';
+import { SCORING_BATCH_ROWS, type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
+import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from '../bundle/writeBundle.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { ShardInput } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { TrainingSet } from '../training/trainingSet.ts';
+import { type Accuracy, compareAccuracy, refuseInaccurate, type TaskScores } from './accuracy.ts';
+import { copyRows } from './calibrate.ts';
+import { narrowTable } from './narrowTable.ts';
+import { quantiseModel, withGatheredDigest } from './quantiseModel.ts';
+import { readExportRows } from './readExportRows.ts';
+
+/** What is to take fewer bits. */
+export interface SmallerBundleOptions {
+  /** Dense layers in integers. */
+  readonly int8: boolean;
+  /** Of the rows of embedding tables. */
+  readonly tables: ElementType;
+}
+
+export interface SmallerBundle {
+  readonly bundle: ModelBundle;
+  /** On the validation rows. */
+  readonly accuracy: Accuracy;
+}
+
+/**
+ * Writes a bundle that scores as another one with fewer bits. The layers' integers are fitted on training rows alone; a bundle
+ * whose scores of the validation rows differ too much is not written.
+ * @param input the data that the bundle was trained on
+ * @throws Ncs4cvrError EXPORT_NOT_TRAINED for a bundle that was exported itself, EXPORT_NO_LAYERS, EXPORT_DATA_MISMATCH,
+ *   BUNDLE_EXISTS, and as loadBundle; ProblemsError EXPORT_ACCURACY
+ */
+export async function exportSmaller(
+  bundleUri: string,
+  input: ShardInput,
+  outputUri: string,
+  { int8, tables }: SmallerBundleOptions,
+): Promise<SmallerBundle> {
+  await refuseExisting(outputUri);
+  const original = await loadBundle(storageFor(bundleUri), bundleUri);
+  const { manifest, layout, model, vocabularies, reference } = original;
+  if (manifest.exported !== undefined) {
+    throw new Ncs4cvrError('EXPORT_NOT_TRAINED', 'rounding what was rounded loses twice', {
+      file: bundleUri,
+      expected: 'a bundle as it was trained',
+      found: `one that was made of ${manifest.exported.from.modelVersion}`,
+    });
+  }
+  await refuseUnwritable(outputUri);
+  const { calibration, validation, goldenRows } = await readExportRows(original, input);
+  const narrow = { ...model, tables: model.tables.map((table) => narrowTable(table, tables)) };
+  const unbound = int8 ? await quantiseModel(narrow, layout, calibration) : narrow;
+  if (unbound === undefined) {
+    throw new Ncs4cvrError('EXPORT_NO_LAYERS', 'the model has no layer that integers would make faster', {
+      file: bundleUri,
+    });
+  }
+  const smaller = withGatheredDigest(unbound, tableDigests(narrow.tables), layout);
+  const before = await scoreRows(model, layout, validation);
+  const after = await scoreRows(smaller, layout, validation);
+  const accuracy = compareAccuracy(validation, before, after);
+  refuseInaccurate(accuracy, bundleUri);
+
+  const { formatVersion: _format, files: _files, modelVersion, ...draft } = manifest;
+  const suffix = [...(int8 ? ['int8'] : []), ...(tables === 'F32' ? [] : [`tables-${tables.toLowerCase()}`])];
+  await writeBundle(
+    outputUri,
+    {
+      ...draft,
+      modelVersion: [modelVersion, ...suffix, sha256(smaller.modelBytes).slice(0, 8)].join('-'),
+      inputs: smaller.inputs,
+      exported: {
+        from: { modelVersion, modelSha256: modelFileOf(manifest).sha256 },
+        layers: int8 ? 'int8' : 'float32',
+        tables,
+        calibrationRows: int8 ? calibration.rowCount : 0,
+        accuracy,
+        codeVersion: CODE_VERSION,
+        finishedAt: new Date().toISOString(),
+      },
+    },
+    {
+      model: smaller,
+      vocabularies,
+      goldenBytes: encodeGoldenRows(goldenRows, firstOf(after, goldenRows.numRows)),
+      reference,
+    },
+  );
+  return { bundle: await loadBundle(storageFor(outputUri), outputUri), accuracy };
+}
+
+/** Scores of encoded rows, as scoring gives them. */
+async function scoreRows(model: ScoringModel, layout: FeatureLayout, set: TrainingSet): Promise<TaskScores> {
+  const session = await ScoringSession.create(model, layout);
+  const pctr = new Float32Array(set.rowCount);
+  const pcvr = new Float32Array(set.rowCount);
+  try {
+    for (let start = 0; start < set.rowCount; start += SCORING_BATCH_ROWS) {
+      const rowCount = Math.min(SCORING_BATCH_ROWS, set.rowCount - start);
+      copyRows(layout, set.rows, start, rowCount, session.rows);
+      const scores = await session.score(rowCount);
+      pctr.set(scores.pctr, start);
+      pcvr.set(scores.pcvr, start);
+    }
+  } finally {
+    await session.release();
+  }
+  return { pctr, pcvr };
+}
+
+function firstOf({ pctr, pcvr }: TaskScores, rowCount: number): TaskScores {
+  return { pctr: pctr.slice(0, rowCount), pcvr: pcvr.slice(0, rowCount) };
+}
