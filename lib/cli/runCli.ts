@@ -1,21 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
-import { compareCommand } from './compareCommand.ts';
-import { diffCommand } from './diffCommand.ts';
-import { explainCommand } from './explainCommand.ts';
-import { exportCommand } from './exportCommand.ts';
-import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
-import { planCommand } from './planCommand.ts';
-import { promoteCommand } from './promoteCommand.ts';
-import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
-import { redriveCommand } from './redriveCommand.ts';
-import { releaseCommand } from './releaseCommand.ts';
-import { runCommand } from './runCommand.ts';
-import { scoreCommand } from './scoreCommand.ts';
-import { synthCommand } from './synthCommand.ts';
+import { commandsFor } from './commands.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, reportError } from './terminal.ts';
-import { trainCommand } from './trainCommand.ts';
-import { tuneCommand } from './tuneCommand.ts';
 
 /** Runs one command line; returns the exit code, see terminal.ts. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -35,27 +21,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  for (const command of [
-    trainCommand,
-    compareCommand,
-    exportCommand,
-    scoreCommand,
-    evaluateCommand,
-    inspectCommand,
-    synthCommand,
-    promoteCommand,
-    tuneCommand,
-    planCommand,
-    runCommand,
-    redriveCommand,
-    statusCommand,
-    resolveCommand,
-    diffCommand,
-    explainCommand,
-    releaseCommand,
-    rollbackCommand,
-    gcCommand,
-  ]) {
+  for (const command of await commandsFor(args)) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }
   try {
