@@ -9,7 +9,7 @@ import numpy as np
 HEADER_BYTES = 64
 DENSE, HASHED, TEXT = 1, 2, 3
 HASHED_SLOT = np.dtype([("low", "<u4"), ("high", "<i4"), ("id", "<i4")])
-TEXT_SLOT = np.dtype([("hash", "<i4"), ("id", "<i4"), ("start", "<u8")])
+TEXT_SLOT = np.dtype([("hash", "<i4"), ("start", "<i4"), ("id", "<i4")])
 
 
 def vocabulary_values(definition, bundle):

@@ -1,22 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { CODE_VERSION } from '../base/codeVersion.ts';
-import { compareCommand } from './compareCommand.ts';
-import { completionCommand } from './completionCommand.ts';
-import { diffCommand } from './diffCommand.ts';
-import { doctorCommand } from './doctorCommand.ts';
-import { explainCommand } from './explainCommand.ts';
-import { exportCommand } from './exportCommand.ts';
-import { initCommand } from './initCommand.ts';
-import { evaluateCommand, inspectCommand } from './inspectCommands.ts';
-import { planCommand } from './planCommand.ts';
-import { promoteCommand } from './promoteCommand.ts';
-import { gcCommand, resolveCommand, rollbackCommand, statusCommand } from './publicationCommands.ts';
-import { redriveCommand } from './redriveCommand.ts';
-import { releaseCommand } from './releaseCommand.ts';
-import { reportCommand } from './reportCommand.ts';
-import { runCommand } from './runCommand.ts';
-import { scoreCommand } from './scoreCommand.ts';
-import { synthCommand } from './synthCommand.ts';
+import { commandsFor } from './commands.ts';
 import {
   EXIT_DONE,
   EXIT_FAILED,
@@ -26,8 +10,6 @@ import {
   reportError,
   stderrManners,
 } from './terminal.ts';
-import { trainCommand } from './trainCommand.ts';
-import { tuneCommand } from './tuneCommand.ts';
 import { refuseUnknownOptions } from './unknownOptions.ts';
 
 /** Runs one command line; returns the exit code, see terminal.ts. */
@@ -49,31 +31,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  for (const command of [
-    initCommand,
-    trainCommand,
-    compareCommand,
-    exportCommand,
-    scoreCommand,
-    evaluateCommand,
-    inspectCommand,
-    synthCommand,
-    promoteCommand,
-    tuneCommand,
-    planCommand,
-    runCommand,
-    redriveCommand,
-    statusCommand,
-    resolveCommand,
-    diffCommand,
-    explainCommand,
-    reportCommand,
-    releaseCommand,
-    rollbackCommand,
-    gcCommand,
-    doctorCommand,
-    completionCommand,
-  ]) {
+  for (const command of await commandsFor(args)) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
   }
   const isJson = args.includes('--json');
