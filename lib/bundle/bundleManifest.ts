@@ -75,7 +75,7 @@ const exportSchema = z.strictObject({
 });
 
 /** How a bundle in fewer bits was made. */
-export type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
+type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
 
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
 const bundleManifestSchema = z.strictObject({

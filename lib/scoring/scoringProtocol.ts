@@ -26,7 +26,7 @@ export interface WorkerSetup {
 }
 
 /** Rows `[start, end)` of a row group. */
-export interface RowRange {
+interface RowRange {
   readonly start: number;
   readonly end: number;
 }
