@@ -74,9 +74,6 @@ const exportSchema = z.strictObject({
   finishedAt: z.iso.datetime(),
 });
 
-/** How a bundle in fewer bits was made. */
-export type ExportRecord = Readonly<z.infer<typeof exportSchema>>;
-
 /** `bundle.json`: everything needed to score with the model and to tell where it came from. */
 const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),

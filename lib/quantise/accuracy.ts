@@ -4,9 +4,9 @@ import { FunnelMetrics } from '../metrics/funnelMetrics.ts';
 import type { FunnelLabels } from '../training/taskLabels.ts';
 
 /** Largest change of a task's AUC: a tenth of what two seeds of one training differ by. */
-export const MAX_AUC_CHANGE = 0.0005;
+const MAX_AUC_CHANGE = 0.0005;
 /** Largest relative change of a task's mean score, over all rows. */
-export const MAX_MEAN_CHANGE = 0.005;
+const MAX_MEAN_CHANGE = 0.005;
 
 /** Scores of the same rows, each float32 [rows]. */
 export interface TaskScores {
@@ -15,7 +15,7 @@ export interface TaskScores {
 }
 
 /** What one task's scores of the validation rows were before and after. */
-export interface TaskAccuracy {
+interface TaskAccuracy {
   /** null where the labels are all the same or unknown. */
   readonly auc: { readonly before: number | null; readonly after: number | null };
   /** Over all rows, for scores are published for all. */

@@ -5,7 +5,7 @@ import type { DenseLayer } from './denseLayers.ts';
  * Largest magnitude of an integer weight. Processors with AVX2 but without VNNI add two products of an unsigned and a signed byte
  * in 16 bits, which hold at most 32,767: 2 x 255 x 64 = 32,640 fits, 2 x 255 x 65 doesn't and would be cut off without a word.
  */
-export const LARGEST_WEIGHT = 64;
+const LARGEST_WEIGHT = 64;
 /** So that a bias, which is added in 32 bits, leaves as much room to the sum. */
 const LARGEST_BIAS = 2 ** 30;
 

@@ -10,7 +10,7 @@ interface GatheredModel {
 }
 
 /** What the input of an input's numbers is called. */
-export const numbersName = (input: string): string => `${input}.numbers`;
+const numbersName = (input: string): string => `${input}.numbers`;
 
 /**
  * The same model with an input of its own for the numeric columns that are gathered behind embeddings. Numbers reach ten times
