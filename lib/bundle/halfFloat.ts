@@ -2,8 +2,8 @@
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
-/** The largest magnitude that a half holds. */
-const LARGEST_HALF = 65_504;
+/** The largest magnitude that a half holds. @internal exported for tests */
+export const LARGEST_HALF = 65_504;
 
 /** Bits of the half next to a number, of two the even one; a magnitude above LARGEST_HALF becomes LARGEST_HALF. */
 export function toHalf(value: number): number {

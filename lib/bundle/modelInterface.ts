@@ -23,7 +23,7 @@ export function gatheredInputs(plan: GatherPlan): TensorSpec[] {
   }));
 }
 
-/** Inputs of the plain graph: the arrays of EncodedRows; one of zero width is left out. */
+/** Inputs of the plain graph: the arrays of EncodedRows; one of zero width is left out. @internal exported for tests */
 export function plainInputs(layout: FeatureLayout): TensorSpec[] {
   const specs: TensorSpec[] = [
     { name: SINGLE_ROWS, elementType: 'int32', shape: [null, layout.singles.length] },

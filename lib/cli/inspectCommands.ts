@@ -39,7 +39,7 @@ const ROWS = [
 
 /**
  * The metrics as people read them, with what is not exact or not there said below.
- * @internal exported for tests: no test has data above the exact limit
+ * Exported for tests: none has data above the exact limit.
  */
 export function evaluationTable(report: FunnelReport): string {
   const names = ['auc', 'gauc', 'logLoss', 'calibration', 'ece'] as const;

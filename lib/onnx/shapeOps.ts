@@ -147,7 +147,7 @@ export const shapeOps = {
   } satisfies OpDefinition<Binary, NoAttributes>,
 };
 
-/** @internal exported for the declarations of the op table */
+/** Exported for the declarations of the op table. */
 export interface SliceAttributes {
   readonly axis: number;
   readonly begin: number;

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
+import { verifyModel } from '../../lib/bundle/verifyModel.ts';
+import { encodeGoldenRows } from '../../lib/bundle/writeBundle.ts';
 import type { compareAccuracy } from '../../lib/quantise/accuracy.ts';
 import { exportSmaller } from '../../lib/quantise/exportSmaller.ts';
 import { spreadRows } from '../../lib/quantise/readExportRows.ts';
@@ -51,6 +55,29 @@ describe('exportSmaller', () => {
     expect(bundle.reference).toEqual(original.reference);
     expect(filesBelow(output)).toEqual(filesBelow(trained));
     expect(new Set(bundle.model.tables.map(({ elementType }) => elementType))).toEqual(new Set(['I8']));
+  });
+
+  it.each([
+    ['bundle', 9e-6, 2e-5],
+    ['int8', 1.9e-3, 2.5e-3],
+  ])('%s proves itself by golden rows that are %f off, but not %f', async (name, passes, fails) => {
+    const uri = join(folder, name);
+    const { model, manifest, contract, vocabularies } = await loadBundle(localDisk, uri);
+    const golden = tableFromIPC(readFileSync(join(uri, 'golden.arrow')));
+    const [batch] = golden.batches;
+    const raw = batch!.selectAt([...Array(batch!.numCols - 3).keys()]);
+    const scores = [3, 2].map((back) => batch!.getChildAt(batch!.numCols - back)!.toArray() as Float32Array);
+    const embeddings = Object.fromEntries(
+      Object.entries(manifest.files).flatMap(([path, { sha256 }]) =>
+        path.startsWith('embeddings/') ? [[path, sha256]] : [],
+      ),
+    );
+    const verify = (shift: number) => {
+      const shifted = encodeGoldenRows(raw, { pctr: scores[0]!.map((p) => p + shift), pcvr: scores[1]! });
+      return verifyModel(model, embeddings, shifted, { contract, vocabularies }, uri);
+    };
+    await verify(passes);
+    await expect(verify(fails)).rejects.toThrow('BUNDLE_GOLDEN_MISMATCH');
   });
 
   it('writes the same bytes again from the same bundle and data', async () => {
