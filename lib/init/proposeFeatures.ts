@@ -23,6 +23,7 @@ const ID_NAME =
 /** One of them lasts a page or a visit. */
 const PASSING_NAME = /^(request|session|trace|event|impression|query|page_?view|visit)_?(id|uuid)$/i;
 const MOMENT_NAME = /(^|_)(time|timestamp|ts|datetime|date)(_ms|_s|_us)?$/i;
+const SCORE_NAME = /(^|_)(pctr|pcvr|pctcvr|ctr|cvr|score|prob|probability|prediction)$/i;
 const OUTCOME_NAME =
   /^(is_?|has_?)?(click|clicked|like|liked|follow|followed|comment|commented|forward|forwarded|share|shared|hate|favou?rite|collect|convert|converted|conversion|purchase|purchased|bought|order|ordered|pay|paid|long_?view|engage|engaged)$|(^|_)(play|watch|stay|dwell|view)_?(time|duration|seconds|rate)(_ms)?$/i;
 
@@ -59,6 +60,7 @@ function choose(column: ColumnSample, roles: ColumnRoles): Omit<ColumnChoice, 'c
     }
     if (isPartOf) return no(`leaks: where it is 1, ${label.name} always is, so it comes after it`);
   }
+  if (SCORE_NAME.test(name)) return no("by its name it is another model's word, or the truth");
   if (OUTCOME_NAME.test(name)) return no('by its name it is known only after the impression');
   return featureOf(column, isKey);
 }

@@ -87,7 +87,8 @@ describe('a list of files', () => {
       score('--files', wrong),
     ]);
     expect(refused.stderr).toMatch(/^error: INPUT_IS_TABLE: /);
-    expect(incomplete).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(incomplete.exitCode).toBe(1);
+    expect(JSON.parse(incomplete.stdout)).toMatchObject({ error: { code: 'INPUT_LIST_INVALID' } });
     expect(incomplete.stderr).toMatch(/^error: INPUT_LIST_INVALID: .*gone-1.*gone-2/s);
     expect(filesBelow(output)).toEqual([]);
     const { exitCode, stdout } = await score('--files', live);
@@ -161,12 +162,14 @@ describe('score', () => {
     const blocks = plain!.stderr.split('\n').filter((line) => line !== '' && !line.includes(' rows/s '));
     expect(blocks).toEqual([
       expect.stringMatching(/^error: SHARD_TRUNCATED: .*b\.parquet: /),
+      'what to do: write the shard again',
       expect.stringMatching(/^error: SHARD_\w+: .*c\.parquet: /),
+      'what to do: write the shard again',
     ]);
     expect(plain!.stdout).toContain('note: 1 files that are no Parquet shards were left out');
     expect(plain!.stdout).toMatch(/200 rows in 2 shards scored .*, 2 shards failed\n$/);
     expect(verbose!.exitCode).toBe(1);
-    expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m);
+    expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nwhat to do: .*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m);
 
     expect(json!.exitCode).toBe(1);
     expect(json!.stdout.trimEnd().split('\n')).toHaveLength(1);
@@ -207,7 +210,7 @@ describe('score', () => {
     expect(stdout).not.toContain("'hour'");
   });
 
-  test('an input, a model or a storage that is not there: exit code 1, one line without a stack', async () => {
+  test('an input, a model or a storage that is not there: exit code 1, no stack', async () => {
     const run = (input: string, bundle: string) =>
       runMain('score', '--model', bundle, '--input', input, '--output', join(folder, 'nothing'));
     const [noInput, noModel, noStorage] = await Promise.all([
@@ -221,7 +224,7 @@ describe('score', () => {
       [noStorage, 'STORAGE_SCHEME_UNSUPPORTED'],
     ] as const) {
       expect(found).toMatchObject({ exitCode: 1, stdout: '' });
-      expect(found.stderr).toMatch(new RegExp(`^error: ${code}: .*\\n$`));
+      expect(found.stderr).toMatch(new RegExp(`^error: ${code}: .*\\n(what to do: .*\\n)?$`));
     }
     expect(filesBelow(join(folder, 'nothing'))).toEqual([]);
   });
@@ -263,7 +266,8 @@ describe('evaluate', () => {
   test('fails on the first broken shard, without metrics of the rest', async () => {
     const input = writeShards('unlabelled', { 'a.parquet': good, 'b.parquet': Buffer.from('no shard') });
     const found = await runMain('evaluate', '--model', model, '--input', input, '--json');
-    expect(found).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(found.exitCode).toBe(1);
+    expect(Object.keys(JSON.parse(found.stdout))).toEqual(['error']);
     expect(found.stderr).toMatch(/^error: SHARD_\w+: .*b\.parquet/);
   });
 });

@@ -179,7 +179,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect((await run('--wait')).exitCode).toBe(0);
     const again = await run('--wait');
     expect(again).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: arn:.*; plan again \(found SUCCEEDED\)\n$/);
+    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: arn:.*; plan again \(found SUCCEEDED\)\nwhat to do: /);
     await planFor('dt=2024-03-09');
     expect((await run('--wait')).exitCode).toBe(0);
     expect(sfn.executions.size).toBe(2);
@@ -237,7 +237,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     await planFor('dt=2024-03-09', join(folder, 'disk'));
     const { exitCode, stderr } = await run();
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^error: PLAN_NOT_IN_S3: .*plan\.json.*\n {2}- \/.*disk\n$/s);
+    expect(stderr).toMatch(/^error: PLAN_NOT_IN_S3: .*plan\.json.*\n {2}- \/.*disk\nwhat to do: /s);
     expect(sfn.calls).toEqual([]);
   });
 
@@ -307,7 +307,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     only().stopDate! -= 15 * 86_400;
     const late = await redrive();
     expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\n$/);
+    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\nwhat to do: /);
     isBroken = false;
     const { exitCode, stdout } = await run('--wait');
     expect(exitCode).toBe(0);

@@ -343,12 +343,13 @@ describe('a collector that meets a run of the same model', () => {
   it('that was killed after its claim blocks nobody for long, and the next one finishes its work', async () => {
     const killed = async () => {
       const place = copy();
-      vi.spyOn(localDisk, 'remove').mockRejectedValue(new Error('killed'));
+      const remove = vi.spyOn(localDisk, 'remove').mockRejectedValue(new Error('killed'));
       await expect(collect(place.root, 4)).rejects.toThrow('killed');
+      // All of them: one that comes to its removal later would really remove.
       await vi.waitFor(async () => {
-        for (const { uri } of await localDisk.list(join(place.root, 'receipts'))) {
-          expect(readFileSync(uri, 'utf8')).toContain('claimed');
-        }
+        const receipts = await localDisk.list(join(place.root, 'receipts'));
+        for (const { uri } of receipts) expect(readFileSync(uri, 'utf8')).toContain('claimed');
+        expect(remove).toHaveBeenCalledTimes(receipts.length);
       });
       vi.restoreAllMocks();
       return place;
