@@ -5,6 +5,8 @@ const { isMainThread, Worker } = require('node:worker_threads');
 
 const SETTLED_MILLIS = 1000;
 const file = process.argv[2];
+// As on Lambda, where a function starts some of its work while it is loaded.
+process.env.AWS_LAMBDA_FUNCTION_NAME ??= basename(dirname(file));
 if (isMainThread && basename(file) === 'worker.js') new Worker(__filename, { argv: [file] });
 else {
   const { loadScript, compiledFile } = require(join(dirname(file), 'loadCompiled.cjs'));

@@ -169,7 +169,9 @@ describe('score', () => {
     expect(plain!.stdout).toContain('note: 1 files that are no Parquet shards were left out');
     expect(plain!.stdout).toMatch(/200 rows in 2 shards scored .*, 2 shards failed\n$/);
     expect(verbose!.exitCode).toBe(1);
-    expect(verbose!.stderr).toMatch(/^error: SHARD_TRUNCATED.*\nwhat to do: .*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m);
+    expect(verbose!.stderr).toMatch(
+      /^error: SHARD_TRUNCATED.*\nwhat to do: .*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m,
+    );
 
     expect(json!.exitCode).toBe(1);
     expect(json!.stdout.trimEnd().split('\n')).toHaveLength(1);

@@ -179,7 +179,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect((await run('--wait')).exitCode).toBe(0);
     const again = await run('--wait');
     expect(again).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: arn:.*; plan again \(found SUCCEEDED\)\nwhat to do: /);
+    expect(again.stderr).toMatch(
+      /^error: RUN_ALREADY_ENDED: arn:.*; plan again \(found SUCCEEDED\)\nwhat to do: /,
+    );
     await planFor('dt=2024-03-09');
     expect((await run('--wait')).exitCode).toBe(0);
     expect(sfn.executions.size).toBe(2);
@@ -307,7 +309,9 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     only().stopDate! -= 15 * 86_400;
     const late = await redrive();
     expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\nwhat to do: /);
+    expect(late.stderr).toMatch(
+      /^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\nwhat to do: /,
+    );
     isBroken = false;
     const { exitCode, stdout } = await run('--wait');
     expect(exitCode).toBe(0);
