@@ -96,11 +96,11 @@ describe('operators', () => {
     };
     expect((await planAt({ ...dear, secondsPerRun: 300, secondsPerColdStart: 0 })).stdout).toMatch(
       // Of the run seven transitions, of its partition seven, of its unit four.
-      / about 5\.0 minutes and \$1\.80 \(arm64 in eu-south-2, prices of 2027-01-31\)\n$/,
+      / about 5\.0 minutes and \$1\.80 \(arm64 in eu-south-2, prices of 2027-01-31\)\nthe model takes about \d+ MB of a score function's [\d,]+ MB\n$/,
     );
     const wrong = await planAt({ ...given, memory: 1 });
     expect(wrong.exitCode).toBe(1);
-    expect(wrong.stderr).toMatch(/^error: PRICES_INVALID: .*\n {2}- document: Unrecognized key: "memory"\n$/);
+    expect(wrong.stderr).toMatch(/^error: PRICES_INVALID: .*\n {2}- document: Unrecognized key: "memory"\nwhat to do: edit it\n$/);
   });
 
   it('see what a second plan skips and why, and that running it changes nothing', async () => {
@@ -112,8 +112,8 @@ describe('operators', () => {
       'dt=2024-03-08: published, 3 parts scored, 500 rows of tiny-1, generation 1\n' +
         'dt=2024-03-09: unchanged, 0 parts scored, 650 rows of tiny-1, generation 1\n',
     );
-    // Three parts with their fingerprints and receipts, a manifest, its audit document and a pointer.
-    expect(filesBelow(scores).length).toBe(before + 12);
+    // Three parts with their fingerprints and receipts, a manifest, its audit document and a pointer; and the run's record.
+    expect(filesBelow(scores).length).toBe(before + 13);
   });
 
   it('are told by `resolve --verify` and `status --verify` of a part with other bytes than were published', async () => {
@@ -133,12 +133,12 @@ describe('operators', () => {
     const { exitCode, stdout, stderr } = await runMain(...args, '--verify');
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(
-      /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\n$/s,
+      /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\nwhat to do: delete the named parts .*\n$/s,
     );
     const found = await runMain(...status);
     expect(found).toMatchObject({ exitCode: 1, stdout: states.stdout });
     expect(found.stderr).toMatch(
-      /^error: PUBLISH_PART_DAMAGED: .*1 of 2 partitions .*\n {2}- parts\/dt=2024-03-09\/\S+: expected sha256 .*\n$/s,
+      /^error: PUBLISH_PART_DAMAGED: .*1 of 2 partitions .*\n {2}- parts\/dt=2024-03-09\/\S+: expected sha256 .*\nwhat to do: delete the named parts .*\n$/s,
     );
     writeFileSync(part, whole);
   });
@@ -149,7 +149,7 @@ describe('operators', () => {
     const { exitCode, stderr } = await run();
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /^error: PLAN_STALE: .*plan\.json.*\n {2}- .*b\.parquet: planned for version \S+, found \S+\n$/s,
+      /^error: PLAN_STALE: .*plan\.json.*\n {2}- .*b\.parquet: planned for version \S+, found \S+\nwhat to do: plan again.*\n$/s,
     );
   });
 
@@ -199,9 +199,9 @@ describe('operators', () => {
     age(all, 5);
     const listed = await gc();
     expect(listed.stderr).toMatch(/ bytes would be deleted; 2 parts may be deleted a day later\n$/);
-    // Audit documents of states that no history names.
+    // Audit documents of states that no history names, and records of runs.
     const audits = listed.stdout.trim().split('\n');
-    for (const uri of audits) expect(uri).toContain('/audits/');
+    for (const uri of audits) expect(uri).toMatch(/\/(audits|run-records)\//);
     expect(filesBelow(scores)).toEqual(all);
     expect((await gc('--apply')).stdout).toBe(listed.stdout);
     // A part outlives its mark by a day, whatever its own age.
@@ -257,7 +257,7 @@ describe('operators', () => {
       stdout: 'nothing is published\n',
     });
     expect((await runMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
-      /^error: PUBLISH_DOCUMENT_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+$/,
+      /^error: PUBLISH_DOCUMENT_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+what to do: roll back.*\n$/,
     );
   });
 
