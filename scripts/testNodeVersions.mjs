@@ -74,7 +74,9 @@ function runEveryStep(node, main) {
   const files = new Map([['evaluate --json', Buffer.from(report)]]);
   for (const name of readdirSync(output, { recursive: true }).sort()) {
     // They say when.
-    const isDated = name === 'bundle/bundle.json' || name.startsWith('scores/pointers/');
+    const isDated =
+      name === 'bundle/bundle.json' ||
+      ['scores/pointers/', 'scores/run-records/'].some((folder) => name.startsWith(folder));
     if (!isDated && statSync(join(output, name)).isFile()) files.set(name, readFileSync(join(output, name)));
   }
   for (const name of ['bundle/model.onnx', 'local/part-0.arrow', 'data/truth.json', 'plan.json']) {

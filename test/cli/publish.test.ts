@@ -100,7 +100,9 @@ describe('operators', () => {
     );
     const wrong = await planAt({ ...given, memory: 1 });
     expect(wrong.exitCode).toBe(1);
-    expect(wrong.stderr).toMatch(/^error: PRICES_INVALID: .*\n {2}- document: Unrecognized key: "memory"\nwhat to do: edit it\n$/);
+    expect(wrong.stderr).toMatch(
+      /^error: PRICES_INVALID: .*\n {2}- document: Unrecognized key: "memory"\nwhat to do: edit it\n$/,
+    );
   });
 
   it('see what a second plan skips and why, and that running it changes nothing', async () => {
