@@ -1,40 +1,32 @@
-import type { BlockTarget, GatherStep, IdSource, ListSource, TableReader } from './gatherStep.ts';
-
-/** A table of float32 numbers. */
-interface Float32Rows {
-  readonly rowStart: number;
-  readonly width: number;
-  readonly rows: Float32Array;
-}
-
-/** One pass over all rows: up to eight columns from `from` of the table go to `at` of the target's rows. */
-interface Pass {
-  readonly count: number;
-  /** Where row id 0 of the joint matrix would begin in the table's memory, plus `from`. */
-  readonly first: number;
-  readonly tableWidth: number;
-  readonly at: number;
-}
+import {
+  type BlockTarget,
+  type GatherStep,
+  type IdSource,
+  inOrder,
+  type ListSource,
+  type Pass,
+  passesOf,
+  type TableColumns,
+  type TableReader,
+} from './gatherStep.ts';
 
 /*
  * The loops are written out for up to eight columns: a loop over columns within the loop over rows takes two to three times
  * as long (docs/performance.md).
  */
 export class Float32Reader implements TableReader {
-  readonly #table: Float32Rows;
-  readonly #from: number;
-  readonly #to: number;
+  readonly #rows: Float32Array;
+  readonly #columns: TableColumns;
 
-  constructor(table: Float32Rows, from: number, to: number) {
-    this.#table = table;
-    this.#from = from;
-    this.#to = to;
+  constructor(rows: Float32Array, columns: TableColumns) {
+    this.#rows = rows;
+    this.#columns = columns;
   }
 
   copier(source: IdSource, target: BlockTarget): GatherStep {
-    const { rows } = this.#table;
+    const rows = this.#rows;
     const inPairs = this.#inPairs(target);
-    const steps = this.#passes(target).map((pass): GatherStep => {
+    const steps = passesOf(this.#columns, target.at).map((pass): GatherStep => {
       if (inPairs === undefined || pass.count % 2 === 1) {
         return (rowCount) => copyColumns(rows, source, target, rowCount, pass);
       }
@@ -46,20 +38,12 @@ export class Float32Reader implements TableReader {
   }
 
   pooler(source: ListSource, target: BlockTarget): GatherStep {
-    const { rows } = this.#table;
+    const rows = this.#rows;
     return inOrder(
-      this.#passes(target).map((pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass)),
+      passesOf(this.#columns, target.at).map(
+        (pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass),
+      ),
     );
-  }
-
-  #passes({ at }: BlockTarget): Pass[] {
-    const { rowStart, width: tableWidth } = this.#table;
-    const passes: Pass[] = [];
-    for (let from = this.#from; from < this.#to; from += 8) {
-      const place = { first: from - rowStart * tableWidth, at: at + from - this.#from };
-      passes.push({ ...place, tableWidth, count: Math.min(8, this.#to - from) });
-    }
-    return passes;
   }
 
   /**
@@ -67,19 +51,14 @@ export class Float32Reader implements TableReader {
    * their bits: two of them never look like a NaN of float64, whose bits might be changed.
    */
   #inPairs({ data, width, at }: BlockTarget) {
-    const { rows, width: tableWidth } = this.#table;
-    const isEven = [width, at, tableWidth, this.#from].every((place) => place % 2 === 0);
+    const rows = this.#rows;
+    const { width: tableWidth, from } = this.#columns;
+    const isEven = [width, at, tableWidth, from].every((place) => place % 2 === 0);
     if (!isEven || rows.byteOffset % 8 !== 0) return undefined;
     const pairsOf = ({ buffer, byteOffset, length }: Float32Array) =>
       new Float64Array(buffer, byteOffset, Math.floor(length / 2));
     return { rows: pairsOf(rows), target: { data: pairsOf(data), width: width / 2 } };
   }
-}
-
-function inOrder(steps: readonly GatherStep[]): GatherStep {
-  return (rowCount) => {
-    for (const step of steps) step(rowCount);
-  };
 }
 
 function copyPairs(
@@ -126,7 +105,7 @@ function copyColumns(
   }
 }
 
-/** Rounds to float32, so that the compiler adds in float32 rather than converting each number. */
+/** Rounds to float32, so that the compiler computes in float32 rather than converting each number. */
 const float32 = Math.fround;
 
 function poolColumns(

@@ -31,3 +31,36 @@ export interface TableReader {
   /** The mean of a list's rows: their sum in the order of its values times the weight that they all have; or 0. */
   pooler(source: ListSource, target: BlockTarget): GatherStep;
 }
+
+/** Columns [from, to) of rows that are `width` long, the first of them row `rowStart` of the joint matrix. */
+export interface TableColumns {
+  readonly rowStart: number;
+  readonly width: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One pass over all rows: up to eight columns of the table go to `at` of the target's rows. */
+export interface Pass {
+  readonly count: number;
+  /** Where row id 0 of the joint matrix would begin in the table's memory, plus the first column. */
+  readonly first: number;
+  readonly tableWidth: number;
+  readonly at: number;
+}
+
+/** The columns by eights, which is what the readers' loops are written out for. @param at of the first one in the target's rows */
+export function passesOf({ rowStart, width, from, to }: TableColumns, at: number): Pass[] {
+  return Array.from({ length: Math.ceil((to - from) / 8) }, (_, pass) => ({
+    first: from + 8 * pass - rowStart * width,
+    tableWidth: width,
+    count: Math.min(8, to - from - 8 * pass),
+    at: at + 8 * pass,
+  }));
+}
+
+export function inOrder(steps: readonly GatherStep[]): GatherStep {
+  return (rowCount) => {
+    for (const step of steps) step(rowCount);
+  };
+}

@@ -1,13 +1,14 @@
-import type { BlockTarget, GatherStep, IdSource, ListSource, TableReader } from './gatherStep.ts';
+import {
+  type BlockTarget,
+  type GatherStep,
+  type IdSource,
+  inOrder,
+  type ListSource,
+  passesOf,
+  type TableColumns,
+  type TableReader,
+} from './gatherStep.ts';
 import { halfValues } from './halfFloat.ts';
-
-/** Columns [from, to) of rows that are `width` long, the first of them row `rowStart` of the joint matrix. */
-interface Columns {
-  readonly rowStart: number;
-  readonly width: number;
-  readonly from: number;
-  readonly to: number;
-}
 
 /*
  * As in Float32Reader, loops are written out for up to eight columns, and every class has its own: a loop that meets several
@@ -20,9 +21,9 @@ const float32 = Math.fround;
 /** Rows of half floats, looked up in a table of all of them: a third faster than shifting bits. */
 export class Float16Reader implements TableReader {
   readonly #rows: Uint16Array;
-  readonly #columns: Columns;
+  readonly #columns: TableColumns;
 
-  constructor(rows: Uint16Array, columns: Columns) {
+  constructor(rows: Uint16Array, columns: TableColumns) {
     this.#rows = rows;
     this.#columns = columns;
   }
@@ -113,9 +114,9 @@ export class Float16Reader implements TableReader {
 export class Int8Reader implements TableReader {
   readonly #rows: Int8Array;
   readonly #scales: Float32Array;
-  readonly #columns: Columns;
+  readonly #columns: TableColumns;
 
-  constructor(rows: Int8Array, scales: Float32Array, columns: Columns) {
+  constructor(rows: Int8Array, scales: Float32Array, columns: TableColumns) {
     this.#rows = rows;
     this.#scales = scales;
     this.#columns = columns;
@@ -205,20 +206,4 @@ export class Int8Reader implements TableReader {
     );
     return inOrder(steps);
   }
-}
-
-/** Up to eight columns each; `first` is where row id 0 of the joint matrix would begin in the table's memory, plus the first column. */
-function passesOf({ rowStart, width, from, to }: Columns, at: number) {
-  return Array.from({ length: Math.ceil((to - from) / 8) }, (_, pass) => ({
-    first: from + 8 * pass - rowStart * width,
-    tableWidth: width,
-    count: Math.min(8, to - from - 8 * pass),
-    at: at + 8 * pass,
-  }));
-}
-
-function inOrder(steps: readonly GatherStep[]): GatherStep {
-  return (rowCount) => {
-    for (const step of steps) step(rowCount);
-  };
 }

@@ -9,5 +9,5 @@ export function tableReader(table: EmbeddingTable, from: number, to: number): Ta
   const columns = { rowStart, width, from, to };
   if (rows instanceof Uint16Array) return new Float16Reader(rows, columns);
   if (rows instanceof Int8Array) return new Int8Reader(rows, scales!, columns);
-  return new Float32Reader({ rows, rowStart, width }, from, to);
+  return new Float32Reader(rows, columns);
 }
