@@ -91,6 +91,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/quantise': [
     'lib/storage',
     'lib/features',
+    'lib/profile',
     'lib/metrics',
     'lib/onnx',
     'lib/bundle',

@@ -4,7 +4,7 @@
 import { InputGatherer } from '../../lib/bundle/inputGatherer.ts';
 import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
-import { copyRows } from '../../lib/quantise/calibrate.ts';
+import { copyEncodedRows } from '../../lib/features/encodedRows.ts';
 import { readExportRows } from '../../lib/quantise/readExportRows.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
@@ -41,7 +41,7 @@ async function measure(arm: Arm, counts: boolean): Promise<void> {
   const { session, gatherers, layout, set } = arm;
   let [gather, all, rows] = [0, 0, 0];
   for (let start = 0; start + SCORING_BATCH_ROWS <= set.rowCount; start += SCORING_BATCH_ROWS) {
-    copyRows(layout, set.rows, start, SCORING_BATCH_ROWS, session.rows);
+    copyEncodedRows(layout, set.rows, start, start + SCORING_BATCH_ROWS, session.rows);
     const before = process.cpuUsage();
     for (const gatherer of gatherers) gatherer.gather(SCORING_BATCH_ROWS);
     const between = process.cpuUsage();
@@ -59,7 +59,7 @@ async function measure(arm: Arm, counts: boolean): Promise<void> {
 async function scoresOf({ session, layout, set }: Arm): Promise<number[]> {
   const scores: [number[], number[]] = [[], []];
   for (let start = 0; start + SCORING_BATCH_ROWS <= set.rowCount; start += SCORING_BATCH_ROWS) {
-    copyRows(layout, set.rows, start, SCORING_BATCH_ROWS, session.rows);
+    copyEncodedRows(layout, set.rows, start, start + SCORING_BATCH_ROWS, session.rows);
     const { pctr, pcvr } = await session.score(SCORING_BATCH_ROWS);
     scores[0].push(...pctr);
     scores[1].push(...pcvr);

@@ -1,5 +1,5 @@
 import { loadBundle } from '../bundle/loadBundle.ts';
-import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { NcsNetworkConfig } from '../network/networkConfig.ts';
 import type { TrainingData } from '../recipe/encodeData.ts';
 import { exportBundle } from '../recipe/exportBundle.ts';
@@ -41,13 +41,12 @@ export async function runArm(
     for (const { error } of report.failures) throw error;
   }
   const scores = await readReportScores(folder, data.split.report);
-  const metrics = new FunnelMetrics();
   const { click, conversion, users } = labels;
-  metrics.add({ ...scores, click, conversion, ...(users && { users }) });
+  const report = funnelReport({ ...scores, click, conversion, ...(users && { users }) });
   const record: ArmRunRecord = {
     arm: name,
     seed,
-    metrics: tableMetrics(metrics.compute()),
+    metrics: tableMetrics(report),
     validationScore,
     trainingSeconds: seconds,
     ...description,

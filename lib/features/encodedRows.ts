@@ -43,3 +43,18 @@ export function sliceEncodedRows(
     dense: slice(rows.dense, layout.denseWidth),
   };
 }
+
+/** Copies rows [start, end) to the beginning of a batch. */
+export function copyEncodedRows(
+  layout: FeatureLayout,
+  from: EncodedRows,
+  start: number,
+  end: number,
+  to: EncodedRows,
+): void {
+  const some = sliceEncodedRows(layout, from, start, end);
+  to.singleRows.set(some.singleRows);
+  to.listRows.set(some.listRows);
+  to.listWeights.set(some.listWeights);
+  to.dense.set(some.dense);
+}

@@ -110,3 +110,10 @@ function invalidClick(found: number): Ncs4cvrError {
     found: String(found),
   });
 }
+
+/** Exact metrics of rows that are in memory, all at once. @throws as FunnelMetrics.add */
+export function funnelReport(rows: FunnelBatch): FunnelReport {
+  const metrics = new FunnelMetrics();
+  metrics.add(rows);
+  return metrics.compute();
+}

@@ -1,18 +1,13 @@
 import { ProblemsError } from '../base/errors.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
-import { FunnelMetrics } from '../metrics/funnelMetrics.ts';
+import { funnelReport } from '../metrics/funnelMetrics.ts';
+import type { TaskScores } from '../profile/scoreReferences.ts';
 import type { FunnelLabels } from '../training/taskLabels.ts';
 
 /** Largest change of a task's AUC: a tenth of what two seeds of one training differ by. */
 const MAX_AUC_CHANGE = 0.0005;
 /** Largest relative change of a task's mean score, over all rows. */
 const MAX_MEAN_CHANGE = 0.005;
-
-/** Scores of the same rows, each float32 [rows]. */
-export interface TaskScores {
-  readonly pctr: Float32Array;
-  readonly pcvr: Float32Array;
-}
 
 /** What one task's scores of the validation rows were before and after. */
 interface TaskAccuracy {
@@ -27,7 +22,11 @@ export type Accuracy = PerTask<TaskAccuracy>;
 
 /** @throws Ncs4cvrError METRIC_SCORE_INVALID for scores outside [0, 1] */
 export function compareAccuracy(labels: FunnelLabels, before: TaskScores, after: TaskScores): Accuracy {
-  const reports = { before: measure(labels, before), after: measure(labels, after) };
+  const { click, conversion } = labels;
+  const reports = {
+    before: funnelReport({ click, conversion, ...before }),
+    after: funnelReport({ click, conversion, ...after }),
+  };
   return perTask((task) => {
     const [was, is] = [scoresOf(before, task), scoresOf(after, task)];
     return {
@@ -70,12 +69,6 @@ export function refuseInaccurate(accuracy: Accuracy, file: string): void {
       file,
     },
   );
-}
-
-function measure({ click, conversion }: FunnelLabels, { pctr, pcvr }: TaskScores) {
-  const metrics = new FunnelMetrics();
-  metrics.add({ click, conversion, pctr, pcvr });
-  return metrics.compute();
 }
 
 function scoresOf({ pctr, pcvr }: TaskScores, task: Task): Float32Array {

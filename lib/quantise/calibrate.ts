@@ -1,6 +1,6 @@
 import { InputGatherer } from '../bundle/inputGatherer.ts';
 import { SCORING_BATCH_ROWS, type ScoringModel } from '../bundle/scoringSession.ts';
-import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
+import { allocateEncodedRows, copyEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { encodeModel } from '../onnx/modelProto.ts';
 import type { ModelProto } from '../onnx/onnxSchema.ts';
@@ -29,7 +29,7 @@ export async function observeActivations(
   try {
     for (let start = 0; start < set.rowCount; start += SCORING_BATCH_ROWS) {
       const rowCount = Math.min(SCORING_BATCH_ROWS, set.rowCount - start);
-      copyRows(layout, set.rows, start, rowCount, rows);
+      copyEncodedRows(layout, set.rows, start, start + rowCount, rows);
       for (const [, gatherer] of gatherers) gatherer.gather(rowCount);
       const feeds = gatherers.map(
         ([name, { data, width }]) => [name, float32Tensor(data, [SCORING_BATCH_ROWS, width])] as const,
@@ -49,22 +49,6 @@ export async function observeActivations(
       return [tensor, { columnCount: values.length / set.rowCount, values }];
     }),
   );
-}
-
-/** Copies rows [start, start + rowCount) of a set to the beginning of a batch. */
-export function copyRows(
-  { singles, listWidth, denseWidth }: FeatureLayout,
-  from: EncodedRows,
-  start: number,
-  rowCount: number,
-  to: EncodedRows,
-): void {
-  const copy = <T extends Int32Array | Float32Array>(source: T, target: T, width: number) =>
-    target.set(source.subarray(start * width, (start + rowCount) * width));
-  copy(from.singleRows, to.singleRows, singles.length);
-  copy(from.listRows, to.listRows, listWidth);
-  copy(from.listWeights, to.listWeights, listWidth);
-  copy(from.dense, to.dense, denseWidth);
 }
 
 function joined(pieces: readonly Float32Array[]): Float32Array {

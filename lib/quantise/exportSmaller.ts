@@ -5,14 +5,15 @@ import { tableDigests } from '../bundle/buildScoringModel.ts';
 import { modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
 import type { ElementType } from '../bundle/safetensors.ts';
-import { SCORING_BATCH_ROWS, type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
+import { scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
+import { type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
 import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from '../bundle/writeBundle.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { TaskScores } from '../profile/scoreReferences.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
-import { type Accuracy, compareAccuracy, refuseInaccurate, type TaskScores } from './accuracy.ts';
-import { copyRows } from './calibrate.ts';
+import { type Accuracy, compareAccuracy, refuseInaccurate } from './accuracy.ts';
 import { narrowTable } from './narrowTable.ts';
 import { quantiseModel, withGatheredDigest } from './quantiseModel.ts';
 import { readExportRows } from './readExportRows.ts';
@@ -97,23 +98,13 @@ export async function exportSmaller(
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), accuracy };
 }
 
-/** Scores of encoded rows, as scoring gives them. */
 async function scoreRows(model: ScoringModel, layout: FeatureLayout, set: TrainingSet): Promise<TaskScores> {
   const session = await ScoringSession.create(model, layout);
-  const pctr = new Float32Array(set.rowCount);
-  const pcvr = new Float32Array(set.rowCount);
   try {
-    for (let start = 0; start < set.rowCount; start += SCORING_BATCH_ROWS) {
-      const rowCount = Math.min(SCORING_BATCH_ROWS, set.rowCount - start);
-      copyRows(layout, set.rows, start, rowCount, session.rows);
-      const scores = await session.score(rowCount);
-      pctr.set(scores.pctr, start);
-      pcvr.set(scores.pcvr, start);
-    }
+    return await scoreEncodedRows(session, layout, set.rows, set.rowCount);
   } finally {
     await session.release();
   }
-  return { pctr, pcvr };
 }
 
 function firstOf({ pctr, pcvr }: TaskScores, rowCount: number): TaskScores {

@@ -1,10 +1,12 @@
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
+import { type ChangeRows, scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
+import { ScoringSession } from '../bundle/scoringSession.ts';
 import { columnRequirements } from '../features/columnRequirements.ts';
-import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../features/encodedRows.ts';
+import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { labelRequirements, readLabels } from '../features/readLabels.ts';
 import { openShard } from '../parquet/openShard.ts';
+import type { TaskScores } from '../profile/scoreReferences.ts';
 import { readShardRows } from '../recipe/splitShards.ts';
 import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -63,19 +65,10 @@ function rowAt(place: number, rowCount: number, dataRows: number): number {
 async function rowCountOf(uri: string): Promise<number> {
   const file = await storageFor(uri).open(uri);
   try {
-    return (await openShard(file)).rowGroups.reduce((sum, { rowCount }) => sum + rowCount, 0);
+    return (await openShard(file)).rowCount;
   } finally {
     await file.close();
   }
-}
-
-/** Changes some of the rows that are about to be scored. @param at place of their first one in the sample */
-export type ChangeRows = (rows: EncodedRows, at: number, count: number) => void;
-
-/** The two scores of every row of a sample, float32 [rowCount]. */
-export interface SampleScores {
-  readonly pctr: Float32Array;
-  readonly pcvr: Float32Array;
 }
 
 /** Scores a sample as often as somebody asks, with rows as they are or changed. */
@@ -94,23 +87,9 @@ export class SampleScorer {
     return new SampleScorer(await ScoringSession.create(bundle.model, bundle.layout), bundle, sample);
   }
 
-  async score(change: ChangeRows = () => {}): Promise<SampleScores> {
+  score(change?: ChangeRows): Promise<TaskScores> {
     const { rowCount, rows } = this.#sample;
-    const into = this.#session.rows;
-    const scores = { pctr: new Float32Array(rowCount), pcvr: new Float32Array(rowCount) };
-    for (let at = 0; at < rowCount; at += SCORING_BATCH_ROWS) {
-      const count = Math.min(SCORING_BATCH_ROWS, rowCount - at);
-      const from = sliceEncodedRows(this.#bundle.layout, rows, at, at + count);
-      into.singleRows.set(from.singleRows);
-      into.listRows.set(from.listRows);
-      into.listWeights.set(from.listWeights);
-      into.dense.set(from.dense);
-      change(into, at, count);
-      const { pctr, pcvr } = await this.#session.score(count);
-      scores.pctr.set(pctr, at);
-      scores.pcvr.set(pcvr, at);
-    }
-    return scores;
+    return scoreEncodedRows(this.#session, this.#bundle.layout, rows, rowCount, change);
   }
 
   async release(): Promise<void> {

@@ -1,9 +1,10 @@
 import { type PerTask, perTask, type Task, UNKNOWN_CLICK } from '../base/tasks.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { FeatureLayout, SingleField } from '../features/featureLayout.ts';
-import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
-import { type LabelledSample, labelledSample, SampleScorer, type SampleScores } from './labelledSample.ts';
+import type { TaskScores } from '../profile/scoreReferences.ts';
+import { type LabelledSample, labelledSample, SampleScorer } from './labelledSample.ts';
 import { type FeatureImportance, permutationImportance } from './permutationImportance.ts';
 
 /** Rows of about equal score, and how many of them were positive. */
@@ -73,23 +74,21 @@ export async function measureModel(
 
 function metricsOf(
   { rowCount, click, conversion }: LabelledSample,
-  { pctr, pcvr }: SampleScores,
+  { pctr, pcvr }: TaskScores,
   isIn: (row: number) => boolean,
 ): FunnelReport {
   const rows = Int32Array.from(Array.from({ length: rowCount }, (_, row) => row).filter(isIn));
-  const metrics = new FunnelMetrics();
-  metrics.add({
+  return funnelReport({
     click: Uint8Array.from(rows, (row) => click[row]!),
     conversion: Float32Array.from(rows, (row) => conversion[row]!),
     pctr: Float32Array.from(rows, (row) => pctr[row]!),
     pcvr: Float32Array.from(rows, (row) => pcvr[row]!),
   });
-  return metrics.compute();
 }
 
 function reliabilityOf(
   { rowCount, click, conversion }: LabelledSample,
-  scores: SampleScores,
+  scores: TaskScores,
   task: Task,
 ): ReliabilityBin[] {
   const isLabelled = (row: number) =>
@@ -115,7 +114,7 @@ function slicesOf(
   { singles }: FeatureLayout,
   reference: ModelReference | undefined,
   sample: LabelledSample,
-  scores: SampleScores,
+  scores: TaskScores,
 ): ModelMeasures['slices'] {
   const named = reference?.slices ?? [];
   const known = named.flatMap(({ name, ids, values }) => {

@@ -2,8 +2,9 @@ import { RandomStream } from '../base/randomStream.ts';
 import { type PerTask, perTask } from '../base/tasks.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { FunnelMetrics } from '../metrics/funnelMetrics.ts';
-import type { LabelledSample, SampleScorer, SampleScores } from './labelledSample.ts';
+import { funnelReport } from '../metrics/funnelMetrics.ts';
+import type { TaskScores } from '../profile/scoreReferences.ts';
+import type { LabelledSample, SampleScorer } from './labelledSample.ts';
 
 /** How much worse a task's AUC is when one feature's values are dealt out at random; below 0 where that helped, by chance. */
 interface AucLoss {
@@ -32,7 +33,7 @@ type CopyFeature = (into: EncodedRows, row: number, from: EncodedRows, source: n
 export async function permutationImportance(
   scorer: SampleScorer,
   sample: LabelledSample,
-  scores: SampleScores,
+  scores: TaskScores,
   layout: FeatureLayout,
   {
     repeats,
@@ -75,10 +76,8 @@ function summary(losses: readonly number[]): AucLoss | null {
   return { mean, low: Math.min(...losses), high: Math.max(...losses) };
 }
 
-function aucsOf({ click, conversion }: LabelledSample, scores: SampleScores): PerTask<number | null> {
-  const metrics = new FunnelMetrics();
-  metrics.add({ ...scores, click, conversion });
-  const report = metrics.compute();
+function aucsOf({ click, conversion }: LabelledSample, scores: TaskScores): PerTask<number | null> {
+  const report = funnelReport({ ...scores, click, conversion });
   return { click: report.click.auc, conversion: report.conversion.auc };
 }
 

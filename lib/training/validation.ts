@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask, Task } from '../base/tasks.ts';
-import { FunnelMetrics, type FunnelReport } from '../metrics/funnelMetrics.ts';
+import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { Predictions } from './forwardPass.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
@@ -18,9 +18,7 @@ export interface Validation {
 
 /** All metrics of predictions on labelled rows. */
 export function measure(predictions: Predictions, set: TrainingSet): FunnelReport {
-  const metrics = new FunnelMetrics();
-  metrics.add({ ...predictions, click: set.click, conversion: set.conversion });
-  return metrics.compute();
+  return funnelReport({ ...predictions, click: set.click, conversion: set.conversion });
 }
 
 /** Mean AUC of the tasks; one without both classes among the validation rows doesn't count, at least one has them. */

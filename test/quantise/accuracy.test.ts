@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { compareAccuracy, refuseInaccurate, type TaskScores } from '../../lib/quantise/accuracy.ts';
+import type { TaskScores } from '../../lib/profile/scoreReferences.ts';
+import { compareAccuracy, refuseInaccurate } from '../../lib/quantise/accuracy.ts';
 
 const ROWS = 20_000;
 const random = new RandomStream(11);
