@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { messageOf } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
@@ -34,8 +35,6 @@ const LEAST_NODE = [20, 19] as const;
 const LEAST_FREE_BYTES = 2 ** 30;
 /** S3 refuses requests whose time is off by a quarter of an hour. */
 const MOST_SKEW_SECONDS = 300;
-/** A worker takes about so much beside the model: decoder, row groups, JavaScript. */
-const WORKER_BYTES = 200 * 2 ** 20;
 
 /** Looks at everything that a night needs, one after the other; a check that fails is a finding, never an error. */
 export async function examine({ model, input, scores }: ExaminedPlaces): Promise<Finding[]> {
@@ -43,7 +42,7 @@ export async function examine({ model, input, scores }: ExaminedPlaces): Promise
     ['Node', checkNode],
     ['ONNX Runtime', checkRuntime],
     ['Parquet decoder', checkParquet],
-    ['memory', () => checkMemory(0)],
+    ['memory', () => checkMemory({})],
   ];
   if (model !== undefined) checks.push(['model', () => checkModel(model)]);
   if (input !== undefined) checks.push(['input', () => checkInput(input)]);
@@ -91,21 +90,20 @@ function checkParquet(): Answer {
   return id === 7 ? ok('loads and decodes') : { state: 'failed', found: `a 7 came back as ${id}` };
 }
 
-/** @param modelBytes of all files of a bundle */
-function checkMemory(modelBytes: number): Answer {
+/** @param files of a bundle; none for what is needed whatever the model */
+function checkMemory(files: BundleFileSizes): Answer {
   // What a container or function may take, where it is less than the machine has.
   const limit = process.constrainedMemory();
   const free =
     limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(process.availableMemory(), limit) : freemem();
-  const needed = modelBytes + availableParallelism() * WORKER_BYTES;
+  const needed = modelMemoryBytes(files, availableParallelism());
   const found = `${megabytes(free)} free, about ${megabytes(needed)} needed by ${availableParallelism()} workers`;
   return free < needed ? { state: 'warning', found: `${found}: use fewer --workers` } : ok(found);
 }
 
 async function checkModel(uri: string): Promise<Answer> {
   const { manifest } = await loadBundle(storageFor(uri), uri);
-  const bytes = Object.values(manifest.files).reduce((sum, file) => sum + (file?.sizeBytes ?? 0), 0);
-  const memory = checkMemory(bytes);
+  const memory = checkMemory(manifest.files);
   return { ...memory, found: `${manifest.modelVersion} verified with its golden rows; ${memory.found}` };
 }
 

@@ -18,7 +18,6 @@ const SHARED_COPIES = 1.1;
  * Bytes of memory that scoring takes, as far as the sizes of a bundle's files tell: an upper bound for row groups of up to a
  * hundred thousand rows. `ncs4cvr tune` measures.
  * @param threads that score
- * @internal exported for tests
  */
 export function modelMemoryBytes(files: BundleFileSizes, threads: number): number {
   const modelBytes = files[MODEL_FILE]?.sizeBytes ?? 0;

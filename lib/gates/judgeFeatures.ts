@@ -4,7 +4,7 @@ import type { FeatureProfile } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { chanceShare, chanceStability } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
-import type { Measurement } from './verdict.ts';
+import { type Measurement, percent } from './verdict.ts';
 
 interface Pair {
   readonly counted: FeatureProfile;
@@ -98,8 +98,4 @@ export function judgeFeatureDistributions(
     const { name: subject } = counted;
     return [{ subject, found: index, bound, isWithin: index <= bound, against: VALIDATION, reason }];
   });
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }

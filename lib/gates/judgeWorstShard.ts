@@ -3,7 +3,7 @@ import type { FeatureReference, ModelReference } from '../profile/modelReference
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { leastShare } from '../profile/worstSpans.ts';
 import { type Candidate, type Earlier, type Judged, VALIDATION, type WorstShard } from './judged.ts';
-import type { Measurement } from './verdict.ts';
+import { type Measurement, percent } from './verdict.ts';
 
 /** How the values of a feature can be no use. */
 const LOSSES = [
@@ -105,8 +105,4 @@ function earlierBound(
   const bound = between(least, lost);
   // Where a shard was out of bounds already, shards are like that: one of as large a share is no news, however many rows it has.
   return { bound: least > usualBound ? Math.max(bound, worst.count / worst.of) : bound, against };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }

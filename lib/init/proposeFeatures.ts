@@ -1,3 +1,4 @@
+import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
 import type { ColumnSample } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
 import { isBinary } from './proposeRoles.ts';
@@ -12,8 +13,6 @@ export interface ColumnChoice {
   readonly reason: string;
 }
 
-/** Above it, training refuses a feature unless the config allows it; see refuseLeaks. */
-const LEAK_AUC = 0.9;
 /** Integers of so many values at most are categories whatever they are called. */
 const MOST_CATEGORIES = 200;
 const BUCKETS = 20;
@@ -55,7 +54,7 @@ function choose(column: ColumnSample, roles: ColumnRoles): Omit<ColumnChoice, 'c
     return no('a moment, which never comes again');
   for (const label of [click, conversion]) {
     const { auc, isPartOf } = tellsLabel(column, label.values);
-    if (auc !== null && Math.max(auc, 1 - auc) > LEAK_AUC) {
+    if (auc !== null && Math.max(auc, 1 - auc) > LEAK_BOUND) {
       return no(`leaks: alone it tells ${label.name} with an AUC of ${auc.toFixed(3)}`);
     }
     if (isPartOf) return no(`leaks: where it is 1, ${label.name} always is, so it comes after it`);

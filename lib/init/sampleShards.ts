@@ -1,5 +1,5 @@
 import type { Field } from 'apache-arrow';
-import { openShard } from '../parquet/openShard.ts';
+import { openShard, type ParquetShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import { listShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -62,7 +62,7 @@ export async function sampleShards(input: string): Promise<ShardSample> {
 }
 
 async function sampleRowGroup(
-  shard: Parameters<typeof readRowGroup>[0],
+  shard: ParquetShard,
   rowGroup: number,
   fields: readonly Field[],
   mostRows: number,

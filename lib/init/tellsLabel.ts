@@ -1,3 +1,4 @@
+import { rankAuc } from '../metrics/rankAuc.ts';
 import type { ColumnSample, SampledValue } from './columnSample.ts';
 
 /** What a column tells of a label alone. */
@@ -32,11 +33,10 @@ export function tellsLabel(column: ColumnSample, label: readonly (SampledValue |
     const { rows, positive } = sums.get(group) ?? { rows: 0, positive: 0 };
     return (positive + 10 * mean) / (rows + 10);
   };
-  const scored: (readonly [number, number])[] = [];
-  for (let row = 1; row < label.length; row += 2) {
-    if (label[row] !== null) scored.push([scoreOf(groups[row]!), Number(label[row])]);
-  }
-  return { auc: aucOf(scored), isPartOf: isPartOf(column, label) };
+  const judged = label.flatMap((value, row) => (row % 2 === 1 && value !== null ? [row] : []));
+  const scores = Float32Array.from(judged, (row) => scoreOf(groups[row]!));
+  const labels = Float32Array.from(judged, (row) => Number(label[row]));
+  return { auc: rankAuc(scores, labels), isPartOf: isPartOf(column, label) };
 }
 
 /** Numbers of many values by their quantiles, everything else by its value. */
@@ -65,24 +65,4 @@ function isPartOf({ values, counts }: ColumnSample, label: readonly (SampledValu
     } else if (is === 0) others++;
   });
   return rows >= FEWEST_ROWS && Number.isFinite(others) && others > 0;
-}
-
-/** Rank statistic with ties at their mean rank. */
-function aucOf(scored: (readonly [number, number])[]): number | null {
-  const sorted = scored.sort(([a], [b]) => a - b);
-  let rankSum = 0;
-  let positives = 0;
-  for (let from = 0; from < sorted.length; ) {
-    let to = from;
-    while (to < sorted.length && sorted[to]![0] === sorted[from]![0]) to++;
-    for (let i = from; i < to; i++) {
-      if (sorted[i]![1] !== 1) continue;
-      positives++;
-      rankSum += (from + to + 1) / 2;
-    }
-    from = to;
-  }
-  const negatives = sorted.length - positives;
-  if (positives === 0 || negatives === 0) return null;
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }

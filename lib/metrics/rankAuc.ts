@@ -91,3 +91,8 @@ export function sortedAuc(
   }
   return ranked.auc;
 }
+
+/** AUC of rows in any order; see `sortedAuc`. */
+export function rankAuc(scores: Float32Array, labels: Float32Array): number | null {
+  return sortedAuc(scoreOrder(scores), 0, scores.length, scores, labels);
+}

@@ -2,7 +2,7 @@ import { type PerTask, perTask, type Task } from '../base/tasks.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { bucketOf } from '../features/featureNumbers.ts';
 import { QuantileSample } from '../features/quantileSample.ts';
-import { scoreOrder, sortedAuc } from '../metrics/rankAuc.ts';
+import { rankAuc } from '../metrics/rankAuc.ts';
 import { rowsOfTask } from './taskLabels.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
@@ -68,7 +68,7 @@ export function aucsAlone(
     const aucOf = (task: Task): number | null => {
       const { training, validation, highest } = tasks[task];
       if (highest === null) return null;
-      const auc = aucOfScores(scoresAlone(feature, training, validation), validation.labels)!;
+      const auc = rankAuc(scoresAlone(feature, training, validation), validation.labels)!;
       return 0.5 + (auc - 0.5) / (2 * highest - 1);
     };
     return { feature: feature.name, aucs: perTask(aucOf) };
@@ -89,12 +89,8 @@ function labelledRows(set: TrainingSet, task: Task): LabelledRows {
 function highestAuc({ labels }: LabelledRows): number | null {
   const positives = labels.reduce((sum, label) => sum + label, 0);
   if (Math.min(positives, labels.length - positives) < MIN_CLASS_ROWS) return null;
-  const highest = aucOfScores(labels, labels)!;
+  const highest = rankAuc(labels, labels)!;
   return highest > 0.5 ? highest : null;
-}
-
-function aucOfScores(scores: Float32Array, labels: Float32Array): number | null {
-  return sortedAuc(scoreOrder(scores), 0, scores.length, scores, labels);
 }
 
 function scoresAlone(
