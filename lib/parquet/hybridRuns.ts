@@ -67,28 +67,7 @@ export function decodeHybrid(
     const next = position + size * bitWidth;
     const groupsEnd = to + (values & ~7);
     const valuesEnd = to + values;
-    if (bitWidth <= 4) {
-      for (; to < groupsEnd && position < readable; to += 8, position += bitWidth) {
-        const eight = view.getInt32(position, true);
-        const a = eight & mask;
-        const b = (eight >>> bitWidth) & mask;
-        const c = (eight >>> (2 * bitWidth)) & mask;
-        const d = (eight >>> (3 * bitWidth)) & mask;
-        const e = (eight >>> (4 * bitWidth)) & mask;
-        const f = (eight >>> (5 * bitWidth)) & mask;
-        const g = (eight >>> (6 * bitWidth)) & mask;
-        const h = (eight >>> (7 * bitWidth)) & mask;
-        into[to] = a;
-        into[to + 1] = b;
-        into[to + 2] = c;
-        into[to + 3] = d;
-        into[to + 4] = e;
-        into[to + 5] = f;
-        into[to + 6] = g;
-        into[to + 7] = h;
-        bits |= a | b | c | d | e | f | g | h;
-      }
-    } else if (bitWidth <= 8) {
+    if (bitWidth <= 8) {
       const half = (4 * bitWidth) >> 3;
       const halfBit = (4 * bitWidth) & 7;
       for (; to < groupsEnd && position < readable; to += 8, position += bitWidth) {
