@@ -5,7 +5,7 @@ import type { ComparisonDocument, MetricName, MetricSummary } from '../compariso
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, formatSeconds, ProgressLine } from './terminal.ts';
+import { EXIT_DONE, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 import { readConfigDocument } from './trainCommand.ts';
 
 interface CompareOptions {
@@ -57,7 +57,8 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      process.stdout.write(json ? `${JSON.stringify(comparison)}\n` : summarise(comparison, output));
+      if (json) printJson(comparison);
+      else process.stdout.write(summarise(comparison, output));
       finish(EXIT_DONE);
     });
 }

@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander';
-import { EXIT_DONE } from './terminal.ts';
+import { EXIT_DONE, printJson } from './terminal.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
@@ -26,7 +26,8 @@ export function completionCommand(finish: (exitCode: number) => void): Command {
     )
     .action((shell: Shell, { json }: { readonly json?: boolean }, command: Command) => {
       const commands = completedCommands(command.parent!);
-      process.stdout.write(json ? `${JSON.stringify({ commands })}\n` : SCRIPTS[shell](commands));
+      if (json) printJson({ commands });
+      else process.stdout.write(SCRIPTS[shell](commands));
       finish(EXIT_DONE);
     });
 }

@@ -5,7 +5,7 @@ import { diffPage, diffText } from '../diff/renderDiff.ts';
 import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE } from './terminal.ts';
+import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface DiffCommandOptions {
   readonly scores: string;
@@ -81,7 +81,8 @@ export function diffCommand(finish: (exitCode: number) => void): Command {
         ...{ rankBy, top, movers },
       });
       if (options.html !== undefined) await writeWhole(options.html, Buffer.from(diffPage(diff)));
-      process.stdout.write(options.json ? `${JSON.stringify(diff)}\n` : diffText(diff));
+      if (options.json) printJson(diff);
+      else process.stdout.write(diffText(diff));
       finish(EXIT_DONE);
     });
 }

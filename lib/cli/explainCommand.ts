@@ -4,7 +4,7 @@ import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
 import { parseUri } from './options.ts';
-import { EXIT_DONE, EXIT_FAILED } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
 interface ExplainCommandOptions {
   readonly scores: string;
@@ -36,7 +36,8 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
         why,
         ...(model === undefined ? {} : { modelUri: model }),
       });
-      process.stdout.write(json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
+      if (json) printJson(explanation);
+      else process.stdout.write(explanationText(explanation));
       const { source } = explanation;
       finish('isSame' in source && !source.isSame ? EXIT_FAILED : EXIT_DONE);
     });

@@ -7,7 +7,7 @@ import type { Accuracy } from '../quantise/accuracy.ts';
 import { exportSmaller } from '../quantise/exportSmaller.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatMetric } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, formatMetric, printJson } from './terminal.ts';
 
 interface ExportOptions {
   readonly output?: string;
@@ -56,11 +56,11 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
         tables: TABLE_TYPES[tables],
       });
       const { modelVersion } = bundle.manifest;
-      process.stdout.write(
-        json
-          ? `${JSON.stringify({ model: output, modelVersion, accuracy })}\n`
-          : `${output}: model ${modelVersion}; on the validation rows ${describe(accuracy)}\n`,
-      );
+      if (json) printJson({ model: output, modelVersion, accuracy });
+      else
+        process.stdout.write(
+          `${output}: model ${modelVersion}; on the validation rows ${describe(accuracy)}\n`,
+        );
       finish(EXIT_DONE);
     });
 }
@@ -70,11 +70,8 @@ async function exportPlain(bundleUri: string, file: string, json = false): Promi
   const bytes = plainModel(model, layout);
   await writeWhole(file, bytes);
   const { modelVersion } = manifest;
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ file, modelVersion, sizeBytes: bytes.length })}\n`
-      : `${file}: model ${modelVersion}, ${bytes.length} bytes\n`,
-  );
+  if (json) printJson({ file, modelVersion, sizeBytes: bytes.length });
+  else process.stdout.write(`${file}: model ${modelVersion}, ${bytes.length} bytes\n`);
 }
 
 function describe(accuracy: Accuracy): string {

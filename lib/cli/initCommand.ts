@@ -6,7 +6,7 @@ import { sampleShards } from '../init/sampleShards.ts';
 import { writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
-import { EXIT_DONE, formatCount } from './terminal.ts';
+import { EXIT_DONE, formatCount, printJson } from './terminal.ts';
 
 interface InitOptions {
   readonly sample: string;
@@ -43,9 +43,15 @@ export function initCommand(finish: (exitCode: number) => void): Command {
       if (json) {
         const facts = { shardCount, sampledShards, sampledRows, ignored, layout: layout ?? null, days };
         const { keys, areKeysUnique } = roles;
-        process.stdout.write(
-          `${JSON.stringify({ config: configUri, job: jobUri, next, ...facts, rowKeys: keys.map(({ name }) => name), areKeysUnique, columns })}\n`,
-        );
+        printJson({
+          config: configUri,
+          job: jobUri,
+          next,
+          ...facts,
+          rowKeys: keys.map(({ name }) => name),
+          areKeysUnique,
+          columns,
+        });
       } else {
         process.stdout.write(
           `${formatTable([['column', 'type', 'use', 'seen'], ...columns.map((column) => Object.values(column))])}\n\n` +

@@ -25,7 +25,8 @@ export function evaluateCommand(finish: (exitCode: number) => void): Command {
     .action(async ({ model, input, workers, json }: EvaluateOptions) => {
       const bundle = await loadBundle(storageFor(model), model);
       const report = await evaluateInput(input, bundle, workers);
-      process.stdout.write(json ? `${JSON.stringify(report)}\n` : evaluationTable(report));
+      if (json) printJson(report);
+      else process.stdout.write(evaluationTable(report));
       finish(EXIT_DONE);
     });
 }

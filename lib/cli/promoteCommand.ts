@@ -9,7 +9,7 @@ import {
 import { CHANNEL_NAME } from '../job/jobDocument.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface PromoteOptions {
   readonly models: string;
@@ -45,11 +45,8 @@ export function promoteCommand(finish: (exitCode: number) => void): Command {
         bundle === undefined
           ? await rollBackChannel(place, { nowMillis, ...(to === undefined ? {} : { to }) })
           : await promoteBundle(absoluteUri(bundle), place, nowMillis);
-      process.stdout.write(
-        json
-          ? `${JSON.stringify({ outcome: outcome.kind, ...outcome.channel })}\n`
-          : summarise(outcome, back),
-      );
+      if (json) printJson({ outcome: outcome.kind, ...outcome.channel });
+      else process.stdout.write(summarise(outcome, back));
       finish(EXIT_DONE);
     });
 }

@@ -81,7 +81,8 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
           const page = { file: html, root: document.scores, states, missingDays };
           await writeStatusPage({ ...page, withReports: reports });
         }
-        process.stdout.write(json ? `${JSON.stringify(found)}\n` : statesText(found));
+        if (json) printJson(found);
+        else process.stdout.write(statesText(found));
       } else if (scores !== undefined) {
         const pointers = await publicationStatus(scores);
         const blocked = await blockedPartitions(scores);
@@ -92,7 +93,8 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
         const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
         const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
-        process.stdout.write(json ? `${JSON.stringify({ pointers, blocked })}\n` : `${head}${text}${lines}`);
+        if (json) printJson({ pointers, blocked });
+        else process.stdout.write(`${head}${text}${lines}`);
         if (verify) await verifyPublished(scores, pointers);
       } else {
         command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
@@ -169,7 +171,8 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
         manifest,
         audit: await readAudit(scores, pointer.current.audit),
       });
-      process.stdout.write(json ? `${JSON.stringify(await whole())}\n` : uris);
+      if (json) printJson(await whole());
+      else process.stdout.write(uris);
       finish(EXIT_DONE);
     });
 }

@@ -4,7 +4,7 @@ import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachin
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
-import { EXIT_DONE, EXIT_USAGE } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface RedriveOptions {
   readonly execution?: string;
@@ -35,11 +35,8 @@ export function redriveCommand(finish: (exitCode: number) => void): Command {
       const execution = await findRun(sfn, options);
       process.stderr.write(summarise(execution));
       const redriveDate = await redriveRun(sfn, execution);
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify({ executionArn: execution.arn, redriveDate })}\n`
-          : `${execution.arn}\n`,
-      );
+      if (options.json) printJson({ executionArn: execution.arn, redriveDate });
+      else process.stdout.write(`${execution.arn}\n`);
       if (options.wait) await waitForExecution(sfn, execution.arn, execution.redriveCount + 1);
       finish(EXIT_DONE);
     });

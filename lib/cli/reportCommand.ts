@@ -4,7 +4,7 @@ import { readPrices } from '../estimate/readPrices.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, ProgressLine } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
 
 interface ReportOptions {
   readonly scores?: string;
@@ -59,7 +59,8 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
       const record = hasPartition
         ? await reportPartition(scores, partition, options)
         : await reportModel(model!, options);
-      process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${output}\n`);
+      if (json) printJson(record);
+      else process.stdout.write(`${output}\n`);
       finish(EXIT_DONE);
     });
 }

@@ -30,6 +30,7 @@ import {
   EXIT_USAGE,
   formatCount,
   ProgressLine,
+  printJson,
 } from './terminal.ts';
 
 /** Partitions whose documents are read at a time, for a report. */
@@ -136,11 +137,11 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       );
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
-        process.stdout.write(
-          json ? `${JSON.stringify({ outcomes, ...report.json })}\n` : [...outcomes, report.text].join(''),
-        );
+        if (json) printJson({ outcomes, ...report.json });
+        else process.stdout.write([...outcomes, report.text].join(''));
       } else {
-        process.stdout.write(json ? `${JSON.stringify(outcomes)}\n` : outcomes.join(''));
+        if (json) printJson(outcomes);
+        else process.stdout.write(outcomes.join(''));
       }
       finish(exitCodeOf(executed));
     });

@@ -6,7 +6,7 @@ import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { describePointer } from './publicationCommands.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(
@@ -52,7 +52,7 @@ export async function runInStateMachine(
   if (!json) process.stdout.write(`${executionArn}\n`);
   process.stderr.write(`runs since ${startDate.toISOString()} with ${written.uri}\n`);
   if (!wait) {
-    if (json) process.stdout.write(`${JSON.stringify({ ...started, planUri: written.uri })}\n`);
+    if (json) printJson({ ...started, planUri: written.uri });
     process.stderr.write(
       'the same command with --wait follows it; ' +
         `\`ncs4cvr status --scores ${plan.root}\` shows what is published\n`,

@@ -6,7 +6,15 @@ import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
 import { writePage } from './reportCommand.ts';
-import { EXIT_DONE, EXIT_FAILED, formatCount, formatSeconds, ProgressLine, reportError } from './terminal.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  formatCount,
+  formatSeconds,
+  ProgressLine,
+  printJson,
+  reportError,
+} from './terminal.ts';
 
 /** Points of a chart lie at least so small a share of the time apart: a few hundred, however long a call takes. */
 const MOST_POINTS = 100;
@@ -62,7 +70,8 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
         await writePage(options.report, scoreReport(page));
       }
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
-      process.stdout.write(options.json ? `${JSON.stringify(toJson(report))}\n` : summarise(report));
+      if (options.json) printJson(toJson(report));
+      else process.stdout.write(summarise(report));
       finish(report.failures.length + report.notStarted.length === 0 ? EXIT_DONE : EXIT_FAILED);
     });
 }

@@ -8,7 +8,7 @@ import {
 } from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
 import { parseUri } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount, formatMetric } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, formatCount, formatMetric, printJson } from './terminal.ts';
 
 type SynthOptions = Readonly<Record<string, unknown>> & {
   readonly output: string;
@@ -50,15 +50,15 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
     .action(async ({ output, conflict, json, verbose: _verbose, ...given }: SynthOptions) => {
       const options = readOptions(command, { ...(conflict && CONFLICTS[conflict]), ...given });
       const realised = await synthesise(options, output);
-      process.stdout.write(
-        json
-          ? `${JSON.stringify({ output, options, ...realised })}\n`
-          : `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
-              `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
-              `best possible AUC on the days to report on${options.selectionBias > 0 ? ', the hidden cause known' : ''}: click ${formatMetric(realised.bestClickAuc)}, ` +
-              `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
-              `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
-      );
+      if (json) printJson({ output, options, ...realised });
+      else
+        process.stdout.write(
+          `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
+            `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
+            `best possible AUC on the days to report on${options.selectionBias > 0 ? ', the hidden cause known' : ''}: click ${formatMetric(realised.bestClickAuc)}, ` +
+            `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
+            `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
+        );
       finish(EXIT_DONE);
     });
 }

@@ -6,7 +6,7 @@ import { trainModel } from '../recipe/trainModel.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
-import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine } from './terminal.ts';
+import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 interface TrainOptions {
   readonly data?: string;
@@ -56,7 +56,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
           multiplyAddsPerRow,
           notes,
         };
-        process.stdout.write(`${JSON.stringify(result)}\n`);
+        printJson(result);
       } else {
         process.stdout.write(
           `${output}: model ${modelVersion}, best at step ${best.step} (epoch ${best.epoch + 1}); ` +
