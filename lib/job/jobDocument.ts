@@ -63,7 +63,7 @@ export const jobDocumentSchema = z
     scores: uri,
     /** What scores unless a run names another bundle. */
     model: modelChoiceSchema,
-    /** Keys of the input's folders in order, see PartitionLayout. */
+    /** Keys of the input's folders in order, or `none`; see PartitionLayout. */
     partitions: layoutSchema.prefault(DEFAULT_LAYOUT),
     /** Whose clock says when a day is over. */
     timeZone: timeZoneSchema.default('UTC'),
@@ -92,6 +92,15 @@ export const jobDocumentSchema = z
     badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */
     gates: gateSettingsSchema.prefault({}),
+  })
+  .superRefine(({ input, scores, partitions: { keys } }, context) => {
+    // Such an input is all that lies below it: dead letters are Parquet files, too.
+    if (keys.length > 0 || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['scores'],
+      message: 'expected a folder outside of the input, which has no partitions',
+    });
   })
   .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
 
