@@ -60,7 +60,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/stateMachine': ['lib/publish'],
   'lib/doctor': ['lib/storage', 'lib/parquet', 'lib/onnx', 'lib/bundle', 'lib/estimate'],
   'lib/init': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/features', 'lib/metrics', 'lib/recipe'],
-  'lib/inspect': ['lib/storage', 'lib/parquet', 'lib/features', 'lib/profile', 'lib/bundle', 'lib/arrow'],
+  'lib/inspect': [
+    'lib/storage',
+    'lib/parquet',
+    'lib/features',
+    'lib/profile',
+    'lib/bundle',
+    'lib/arrow',
+    'lib/onnx',
+  ],
   'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],
   'lib/masks': ['lib/network', 'lib/training'],
   'lib/recipe': [

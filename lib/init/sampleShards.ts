@@ -1,7 +1,7 @@
 import type { Field } from 'apache-arrow';
 import { openShard, type ParquetShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
-import { listShards } from '../storage/listShards.ts';
+import { listShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -33,7 +33,7 @@ const MOST_ROWS = 60_000;
  */
 export async function sampleShards(input: string): Promise<ShardSample> {
   const { shards, ignored } = await listShards(input);
-  const chosen = spread(shards, MOST_SHARDS);
+  const chosen = spreadShards(shards, MOST_SHARDS);
   const samplers = new Map<string, ColumnSampler>();
   const unreadable = new Map<string, string>();
   let sampledRows = 0;
@@ -110,12 +110,6 @@ async function sampleRowGroup(
     if (!names.has(name)) sampler.addMissing(rows);
   }
   return rows;
-}
-
-function spread(shards: readonly ListedFile[], most: number): ListedFile[] {
-  const count = Math.min(most, shards.length);
-  const last = Math.max(1, count - 1);
-  return Array.from({ length: count }, (_, i) => shards[Math.round((i * (shards.length - 1)) / last)]!);
 }
 
 function folderOf(path: string): string {
