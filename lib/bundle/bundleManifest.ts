@@ -74,19 +74,28 @@ const exportSchema = z.strictObject({
   finishedAt: z.iso.datetime(),
 });
 
-/** `bundle.json`: everything needed to score with the model and to tell where it came from. */
-const bundleManifestSchema = z.strictObject({
+/**
+ * `bundle.json`: everything needed to score with the model and to tell where it came from.
+ * @internal exported for the reference of documents
+ */
+export const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
+  /** What prediction files call the model. */
   modelVersion: z.string().min(1),
+  /** Of the fitted contract. */
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Every other file of the bundle, by its path. */
   files: filesSchema,
   /** What is gathered in front of model.onnx, in the order of its inputs. */
   inputs: gatherPlanSchema,
   /** Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. */
   multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }),
+  /** As it was trained. */
   network: resolvedNetworkSchema,
+  /** Columns of the labels. */
   labels: labelColumnsSchema,
   training: z.strictObject({
+    /** Folder or list of the shards. */
     data: z.string(),
     trainRows: z.int(),
     validationRows: z.int(),
@@ -96,6 +105,7 @@ const bundleManifestSchema = z.strictObject({
     seed: z.int(),
     /** The training config as it was given, contract left out. */
     config: z.record(z.string(), z.unknown()),
+    /** On the validation rows. */
     metrics: z.record(z.string(), z.unknown()),
     /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
     features: z.array(
@@ -136,6 +146,7 @@ const bundleManifestSchema = z.strictObject({
   }),
   /** Absent from a bundle as it was trained. */
   exported: exportSchema.optional(),
+  /** Fitted. */
   contract: featureContractSchema,
 });
 

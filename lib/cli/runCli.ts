@@ -16,25 +16,9 @@ import { refuseUnknownOptions } from './unknownOptions.ts';
 /** Runs one command line; returns the exit code, see terminal.ts. */
 export async function runCli(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT_DONE;
-  const program = new Command('ncs4cvr')
-    .description('Trains NCS4CVR models and scores Parquet shards into Arrow files with pCTR and pCVR.')
-    .version(CODE_VERSION)
-    .option('--verbose', 'print stack traces of errors')
-    .option('--quiet', 'print no progress and no notes, only errors')
-    .showHelpAfterError('(add --help for the options)')
-    // Of every command too, with the options that all of them take.
-    .configureHelp({ showGlobalOptions: true })
-    .addHelpText(
-      'afterAll',
-      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage;\nof `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
-    )
-    .exitOverride();
-  const finish = (code: number) => {
+  const program = await commandLine(args, (code) => {
     exitCode = code;
-  };
-  for (const command of await commandsFor(args)) {
-    program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
-  }
+  });
   const isJson = args.includes('--json');
   stderrManners.isQuiet = args.includes('--quiet');
   try {
@@ -52,4 +36,32 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (isJson) printJson(errorToJson(error));
     return EXIT_FAILED;
   }
+}
+
+/**
+ * The program with the command that a command line names, or with all of them where it names none.
+ * @param finish gets the command's exit code
+ * @internal exported for the reference of commands
+ */
+export async function commandLine(
+  args: readonly string[],
+  finish: (exitCode: number) => void,
+): Promise<Command> {
+  const program = new Command('ncs4cvr')
+    .description('Trains NCS4CVR models and scores Parquet shards into Arrow files with pCTR and pCVR.')
+    .version(CODE_VERSION)
+    .option('--verbose', 'print stack traces of errors')
+    .option('--quiet', 'print no progress and no notes, only errors')
+    .showHelpAfterError('(add --help for the options)')
+    // Of every command too, with the options that all of them take.
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'afterAll',
+      '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage;\nof `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
+    )
+    .exitOverride();
+  for (const command of await commandsFor(args)) {
+    program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));
+  }
+  return program;
 }

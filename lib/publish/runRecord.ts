@@ -44,17 +44,23 @@ const recordedPartitionSchema = z.strictObject({
   steps: z.array(stepSchema).readonly(),
 });
 
-const runRecordSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const runRecordSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   codeVersion: z.string(),
   startedAt: z.iso.datetime(),
+  /** Of the whole run. */
   seconds,
+  /** Scoring threads. */
   workers: z.int().min(1),
   model: modelIdentitySchema,
+  /** URI of the bundle. */
   modelUri: z.string(),
+  /** Of the job document. */
   jobDigest: z.string(),
   /** What `plan` said of it, for the state machine; null where nobody asked. */
   estimate: z.strictObject({ minutes: z.number(), dollars: z.number() }).nullable(),
+  /** In the order in which they ended. */
   partitions: z.array(recordedPartitionSchema).readonly(),
 });
 
