@@ -15,7 +15,7 @@ import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
-import { type RunRecord, RunRecorder, writeRunRecord } from '../publish/runRecord.ts';
+import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publish/runRecord.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
@@ -171,8 +171,9 @@ async function keepRecord(root: string, record: RunRecord): Promise<void> {
 
 async function writeRunReport(file: string, { root, partitions }: RunPlan, record: RunRecord): Promise<void> {
   const { runReport } = await import('../report/runReport.ts');
+  const kept = new RunRecords(root);
   const records = await mapConcurrently(partitions, READS_AT_A_TIME, ({ partition }) =>
-    readPartition(root, partition),
+    readPartition(root, partition, kept),
   );
   await writePage(file, runReport(record, records));
 }
