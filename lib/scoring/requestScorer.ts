@@ -14,6 +14,7 @@ import { SpanTally } from '../profile/spanTally.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { type BadRowCell, countBadRows, withoutBadRows } from './badCells.ts';
 import { withoutDictionary } from './gatherRows.ts';
+import { joinBatches } from './joinBatches.ts';
 import type {
   DecodedColumns,
   DecodedRowGroup,
@@ -98,7 +99,7 @@ export class RequestScorer {
     const labels = isAsked && this.#labels ? countLabels(batches, this.#labels, scores) : undefined;
     return {
       ...scores,
-      columnsIpc: encodeColumns(batches, this.#passedOn),
+      columnsIpc: encodeColumns(batches, this.#passedOn, rowGroups.length),
       profile: labels === undefined ? profile : { ...profile, labels },
       spans: tally.found,
       badCells,
@@ -220,8 +221,15 @@ function rowsOfSpans(rowGroups: readonly RequestedRowGroup[], badCells: readonly
   return spans;
 }
 
-/** Shards may differ in whether a column may be null, and a stream has one schema: the caller knows the right one. */
-function encodeColumns(batches: readonly RecordBatch[], columns: readonly string[]): Uint8Array {
+/**
+ * Of several row groups in one batch. Shards may differ in whether a column may be null, and a stream has one schema: the caller
+ * knows the right one.
+ */
+function encodeColumns(
+  batches: readonly RecordBatch[],
+  columns: readonly string[],
+  rowGroups: number,
+): Uint8Array {
   const fields = columns.map((column) => fieldOf(batches[0]!, column));
   const schema = new Schema(fields);
   const type = new Struct(fields);
@@ -229,7 +237,7 @@ function encodeColumns(batches: readonly RecordBatch[], columns: readonly string
     const children = columns.map((column) => withoutDictionary(columnOf(batch, column)!));
     return new RecordBatch(schema, makeData({ type, length: batch.numRows, nullCount: 0, children }));
   });
-  return tableToIPC(new Table(selected), 'stream');
+  return tableToIPC(new Table(rowGroups > 1 ? [joinBatches(selected)] : selected), 'stream');
 }
 
 function fieldOf({ schema }: RecordBatch, column: string): Field {
