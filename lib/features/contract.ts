@@ -87,7 +87,11 @@ const numericSchema = z.strictObject({
   /** (x - mean) / standard deviation of the training shards, after clip and log1p. */
   standardise: z.boolean().default(true),
   fitted: z
-    .strictObject({ mean: z.number(), standardDeviation: z.number().positive(), rows: z.int().min(0) })
+    .strictObject({
+      mean: z.number(),
+      standardDeviation: z.number().positive(),
+      rows: z.int().min(0).default(0),
+    })
     .optional(),
 });
 

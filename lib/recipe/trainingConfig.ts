@@ -24,7 +24,8 @@ function isLayoutOfDays({ value, issues }: z.core.ParsePayload<string>): void {
   if (problem !== undefined) issues.push({ code: 'custom', message: problem, input: value });
 }
 
-const splitSchema = z.discriminatedUnion('by', [
+/** Which rows are for what. */
+export const splitSchema = z.discriminatedUnion('by', [
   /** Whole partitions by their days, both ends inclusive. */
   z.strictObject({
     by: z.literal('date'),

@@ -33,7 +33,7 @@ describe('describeUri', () => {
     const { manifest, contract } = model.bundle;
     expect(cells).toContainEqual(['model version', 'tiny-1']);
     expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
-    const { trained, scored } = manifest.multiplyAddsPerRow;
+    const { trained, scored } = manifest.multiplyAddsPerRow!;
     expect(cells).toContainEqual([
       'multiply-adds',
       `${scored} per row, of ${trained} in the network as it was trained`,
