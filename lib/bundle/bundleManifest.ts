@@ -74,38 +74,49 @@ const exportSchema = z.strictObject({
   finishedAt: z.iso.datetime(),
 });
 
-/** An ONNX file that was made elsewhere. Of what it computes nothing is known but what its inputs and outputs are. */
+/** An ONNX file that was made elsewhere. */
 const ownNetworkSchema = z.strictObject({
+  /** An ONNX file that was made elsewhere: of what it computes nothing is known. */
   kind: z.literal('own'),
-  /** Name of the file, and what it says of its making. */
+  /** Its name. */
   file: z.string(),
+  /** What it says of its making. */
   producer: z.string(),
   /** Version of the standard operators. */
   opset: z.int(),
-  /** Of the file as it was given. */
+  /** As it was given. */
   sizeBytes: count,
+  /** As it was given. */
   sha256,
 });
 export type OwnNetwork = Readonly<z.infer<typeof ownNetworkSchema>>;
 
-/** `bundle.json`: everything needed to score with the model and to tell where it came from. */
-const bundleManifestSchema = z.strictObject({
+/**
+ * `bundle.json`: everything needed to score with the model and to tell where it came from.
+ * @internal exported for the reference of documents
+ */
+export const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
+  /** What prediction files call the model. */
   modelVersion: z.string().min(1),
+  /** Of the fitted contract. */
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Every other file of the bundle, by its path. */
   files: filesSchema,
-  /** What is gathered in front of model.onnx, in the order of its inputs, or what an own model takes of encoded rows. */
+  /** What is gathered in front of model.onnx, in the order of its inputs; what an own model takes of encoded rows. */
   inputs: inputPlanSchema,
   /**
-   * Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. Absent from an own
-   * model's bundle.
+   * Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. Absent for an own
+   * model.
    */
   multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }).optional(),
+  /** As it was trained; `own` for an ONNX file that was made elsewhere. */
   network: z.union([resolvedNetworkSchema, ownNetworkSchema]),
-  /** Absent where nobody has named any: an own model's bundle may be made without labels. */
+  /** Columns of the labels; absent where nobody has named any. */
   labels: labelColumnsSchema.optional(),
-  /** Of an own model `train` rows are those that the reference's bins were fitted on: what it was trained on isn't known. */
+  /** Of an own model: which rows the reference tells of. */
   training: z.strictObject({
+    /** Folder or list of the shards. */
     data: z.string(),
     trainRows: z.int(),
     validationRows: z.int(),
@@ -115,6 +126,7 @@ const bundleManifestSchema = z.strictObject({
     seed: z.int(),
     /** The training config as it was given, contract left out. */
     config: z.record(z.string(), z.unknown()),
+    /** On the validation rows. */
     metrics: z.record(z.string(), z.unknown()),
     /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
     features: z.array(
@@ -155,6 +167,7 @@ const bundleManifestSchema = z.strictObject({
   }),
   /** Absent from a bundle as it was trained. */
   exported: exportSchema.optional(),
+  /** Fitted. */
   contract: featureContractSchema,
 });
 

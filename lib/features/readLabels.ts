@@ -10,12 +10,12 @@ export const labelColumnsSchema = z.strictObject({
   click: z.string().min(1),
   /** Column with the label of P(conversion | click), in [0, 1]; only used where click is 1, null there for unknown. */
   conversion: z.string().min(1),
-  /** How long a conversion may take, such as `3d`: those of younger days are unknown, see `maturity`. */
+  /** How long a conversion may take, such as `3d`: those of younger days are unknown. Needs a split by date. */
   matureAfter: z
     .string()
     .regex(/^[1-9]\d{0,3}d$/, 'a number of days, such as 3d')
     .optional(),
-  /** Column that groups rows by user, for GAUC. */
+  /** Column that groups rows by user, for the GAUC of `evaluate` and `compare`. */
   user: z.string().min(1).optional(),
 });
 

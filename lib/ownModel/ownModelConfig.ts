@@ -6,18 +6,20 @@ import { labelColumnsSchema } from '../features/readLabels.ts';
 import { splitSchema } from '../recipe/trainingConfig.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
-const ownModelConfigSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const ownModelConfigSchema = z.strictObject({
   /** Goes into the bundle and every prediction file; a date and checksum by default. */
   modelVersion: z.string().min(1).optional(),
   /**
-   * Which values each of the model's inputs takes, beside each other, in order: features by their names, `NAME.missing`,
-   * `NAME.weights`. An input that isn't listed takes the feature that it is named after.
+   * What each of the model's inputs takes, beside each other, in order: features by their names, `FEATURE.missing`,
+   * `FEATURE.weights`. An input that isn't listed takes what it is named after.
    */
   inputs: z.record(z.string(), z.array(z.string().min(1)).min(1).readonly()).default({}),
+  /** Columns of the labels, if the shards have any: metrics and rates are measured then. */
   labels: labelColumnsSchema.optional(),
-  /** Categorical or bucketed features by whose values the bundle's reference splits the mean scores. */
+  /** Categorical or bucketed features by whose values the reference splits the mean scores. */
   slices: z.array(z.string()).max(10).default([]),
-  /** Which rows the reference is made of; see describeRows. */
+  /** Which rows the bins are fitted on (`train`) and which are compared with; the newest day, or the last fifth of the rows, by default. */
   split: splitSchema.optional(),
 });
 
