@@ -116,7 +116,7 @@ const numericSchema = z.strictObject({
       /** After clip and log1p. */
       standardDeviation: z.number().positive(),
       /** That had a value. */
-      rows: z.int().min(0),
+      rows: z.int().min(0).default(0),
     })
     .optional(),
 });

@@ -107,7 +107,7 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** One spelling per value ('7', not '07'), so that comparing text compares values. */
-function isInt64(text: string): boolean {
+export function isInt64(text: string): boolean {
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
   const integer = BigInt(text);
   return integer >= INT64_MIN && integer <= INT64_MAX;

@@ -6,7 +6,7 @@ import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
-import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
+import { type LabelColumns, type LabelCounts, labelRequirements } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import { RepeatedKeys } from '../keys/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
@@ -81,9 +81,10 @@ export async function encodeData(
   };
 }
 
-async function encodeRows(
+/** Reads and encodes rows of one side. @param keys that are counted on; `labels` is undefined where there are none */
+export async function encodeRows(
   encoder: FeatureEncoder,
-  { contract, labels }: TrainingConfig,
+  { contract, labels }: Pick<TrainingConfig, 'contract'> & { readonly labels?: LabelColumns | undefined },
   rows: readonly ShardRows[],
   newestDay: string | undefined,
   keys: RepeatedKeys,
@@ -92,7 +93,7 @@ async function encodeRows(
   const wanted = [
     ...columnRequirements(contract),
     ...rowKeyRequirements(contract),
-    ...labelRequirements(labels),
+    ...(labels === undefined ? [] : labelRequirements(labels)),
   ];
   const builder = new TrainingSetBuilder(encoder, labels);
   const tally = new DayTally(encoder);

@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -21,14 +22,15 @@ export interface TrainingSet extends FunnelLabels {
 /** Collects encoded batches into growing arrays. */
 export class TrainingSetBuilder {
   readonly #encoder: FeatureEncoder;
-  readonly #labels: LabelColumns;
+  readonly #labels: LabelColumns | undefined;
   #rowCount = 0;
   #rows: EncodedRows;
   #click = new Uint8Array(0);
   #conversion = new Float32Array(0);
   #labelCounts = NO_LABELS;
 
-  constructor(encoder: FeatureEncoder, labels: LabelColumns) {
+  /** @param labels undefined where there are none: clicks are UNKNOWN_CLICK then */
+  constructor(encoder: FeatureEncoder, labels: LabelColumns | undefined) {
     this.#encoder = encoder;
     this.#labels = labels;
     this.#rows = allocateEncodedRows(encoder.layout, 0);
@@ -47,10 +49,13 @@ export class TrainingSetBuilder {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));
     this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount);
-    const labels = readLabels(batch, this.#labels, place, isMature);
-    this.#labelCounts = addLabelCounts(this.#labelCounts, labels.counts);
-    this.#click.set(labels.click, this.#rowCount);
-    this.#conversion.set(labels.conversion, this.#rowCount);
+    if (this.#labels === undefined) this.#click.fill(UNKNOWN_CLICK, this.#rowCount, end);
+    else {
+      const labels = readLabels(batch, this.#labels, place, isMature);
+      this.#labelCounts = addLabelCounts(this.#labelCounts, labels.counts);
+      this.#click.set(labels.click, this.#rowCount);
+      this.#conversion.set(labels.conversion, this.#rowCount);
+    }
     this.#rowCount = end;
   }
 
