@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
+import { momentSchema } from './momentParts.ts';
 import { MAX_VOCABULARY_ENTRIES } from './vocabularyFile.ts';
 
 const columnName = z.string().min(1);
@@ -57,15 +58,20 @@ const commonShape = {
   required: z.boolean().default(true),
 };
 
+/** Bytes read as the text of their hexadecimal digits. Like `precision`, without a default. */
+const hexSchema = z.literal('hex');
+
 const categoricalSchema = z.strictObject({
   kind: z.literal('categorical'),
   ...commonShape,
+  from: z.union([hexSchema, momentSchema]).optional(),
   table: tableReference,
 });
 
 const listSchema = z.strictObject({
   kind: z.literal('list'),
   ...commonShape,
+  from: hexSchema.optional(),
   table: tableReference,
   /** At most this many values per row; nulls don't count. */
   maxLength: z.int().min(1).max(1000),
@@ -79,6 +85,7 @@ const precision = z.literal('float64').optional();
 const numericSchema = z.strictObject({
   kind: z.literal('numeric'),
   ...commonShape,
+  from: momentSchema.optional(),
   precision,
   missingValues: z.array(z.number()).default([]),
   clip: z.strictObject({ min: z.number().optional(), max: z.number().optional() }).optional(),
@@ -94,6 +101,7 @@ const numericSchema = z.strictObject({
 const bucketedSchema = z.strictObject({
   kind: z.literal('bucketed'),
   ...commonShape,
+  from: momentSchema.optional(),
   precision,
   missingValues: z.array(z.number()).default([]),
   /** Number of quantile buckets; fewer when the data has fewer distinct quantiles. */
