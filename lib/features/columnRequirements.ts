@@ -7,6 +7,7 @@ import {
   ROW_KEY_TYPES,
   withAdvice,
 } from '../base/arrowColumns.ts';
+import { dayOfPath } from '../base/dayOfPath.ts';
 import { ContractError } from '../base/errors.ts';
 import { isIdColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
@@ -125,10 +126,27 @@ export function dayRequirement({ from, required }: Feature): ColumnRequirement |
 
 /** Whether features count ages up to the date in the shard's path. */
 export function needsDayOfPath({ features }: FeatureContract): boolean {
-  return features.some(({ from }) => {
-    if (from === undefined || from === 'hex') return false;
-    const { part, at } = momentSettings(from);
-    return part === 'ageDays' && at === undefined;
+  return features.some(countsUpToPath);
+}
+
+function countsUpToPath({ from }: Feature): boolean {
+  if (from === undefined || from === 'hex') return false;
+  const { part, at } = momentSettings(from);
+  return part === 'ageDays' && at === undefined;
+}
+
+/** @throws ContractError SHARD_DAY_UNKNOWN for a shard whose path has no date that a feature needs */
+export function refuseWithoutDay({ features }: FeatureContract, uri: string): void {
+  const needing = features.find(countsUpToPath);
+  if (needing !== undefined && dayOfPath(uri) === undefined) throw dayUnknown(needing.column, uri);
+}
+
+export function dayUnknown(column: string, file?: string): ContractError {
+  return new ContractError('SHARD_DAY_UNKNOWN', 'an age in days needs the day of the rows', {
+    ...(file === undefined ? {} : { file }),
+    column,
+    expected: "a date in the shard's path, such as dt=2022-05-06, or a column with it, as 'at' of 'from'",
+    found: 'none',
   });
 }
 

@@ -1,10 +1,9 @@
 import { Data, DataType, Dictionary, Field, Int32, List, type RecordBatch, Vector } from 'apache-arrow';
 import { type ColumnRequirement, dictionaryOf } from '../base/arrowColumns.ts';
 import { dayOfBatch } from '../base/dayOfPath.ts';
-import { ContractError } from '../base/errors.ts';
-import { dayRequirement, findColumn, requirementOf } from './columnRequirements.ts';
+import { dayRequirement, dayUnknown, findColumn, requirementOf } from './columnRequirements.ts';
 import { isIntColumn, isStringColumn, isValid } from './columnValues.ts';
-import { type Feature, type FeatureContract, featureName } from './contract.ts';
+import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
 import { ages, hoursOrWeekdays, type MomentSettings, momentSettings } from './momentParts.ts';
 import { type Conversion, fixedText, hexText, NONE, type PlainValues, wholeNumbers } from './plainValues.ts';
@@ -17,7 +16,6 @@ import { UnreadableValueError } from './unreadableValue.ts';
 export class FeatureColumn {
   readonly #requirement: ColumnRequirement;
   readonly #dayRequirement: ColumnRequirement | undefined;
-  readonly #name: string;
   readonly #conversionOf: (type: DataType) => Conversion | undefined;
   readonly #moment: MomentSettings | undefined;
   readonly #columns = new WeakMap<Data, Data>();
@@ -28,7 +26,6 @@ export class FeatureColumn {
   /** @param requirement of the column; of this feature alone by default */
   constructor(contract: FeatureContract, feature: Feature, requirement = requirementOf(contract, feature)) {
     this.#requirement = requirement;
-    this.#name = featureName(feature);
     this.#conversionOf = conversions(contract, feature);
     const { from } = feature;
     this.#moment = from === undefined || from === 'hex' ? undefined : momentSettings(from);
@@ -66,11 +63,7 @@ export class FeatureColumn {
       if (column === undefined) return undefined;
       today = { column };
     } else if (day === undefined) {
-      throw new ContractError('SHARD_DAY_UNKNOWN', `feature '${this.#name}' needs the day of the rows`, {
-        column: this.#requirement.column,
-        expected: "a date in the shard's path, such as dt=2022-05-06, or a column of it, as 'at' of 'from'",
-        found: 'none',
-      });
+      throw dayUnknown(this.#requirement.column);
     } else today = { day };
     const made = ages(data, today, moment);
     this.#ages = { data, day, ages: made };

@@ -1,5 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { columnRequirements } from '../features/columnRequirements.ts';
+import { columnRequirements, refuseWithoutDay } from '../features/columnRequirements.ts';
 import { featureLayout } from '../features/featureLayout.ts';
 import { type FittedContract, fitContract } from '../features/fitContract.ts';
 import type { BatchPlace } from '../features/readLabels.ts';
@@ -11,9 +11,13 @@ import type { TrainingConfig } from './trainingConfig.ts';
 
 /**
  * The config's contract, fitted on the training rows.
- * @throws Ncs4cvrError GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
+ * @throws Ncs4cvrError SHARD_DAY_UNKNOWN; GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
  */
-export async function fitFeatures(config: TrainingConfig, { training }: DataSplit): Promise<FittedContract> {
+export async function fitFeatures(
+  config: TrainingConfig,
+  { training, validation, report }: DataSplit,
+): Promise<FittedContract> {
+  for (const { uri } of [...training, ...validation, ...report]) refuseWithoutDay(config.contract, uri);
   let place: BatchPlace | undefined;
   const batches = async function* () {
     for await (const { batch, ...read } of readShardRows(training, columnRequirements(config.contract))) {
