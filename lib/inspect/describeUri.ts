@@ -14,6 +14,7 @@ import {
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { readReference } from '../bundle/readReference.ts';
 import { featureName } from '../features/contract.ts';
+import { labelText } from '../features/labelValues.ts';
 import { openShard } from '../parquet/openShard.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -57,7 +58,7 @@ async function describeBundle(uri: string, verify: boolean): Promise<Description
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
-    labels: `click = ${labels.click}, conversion = ${labels.conversion}`,
+    labels: `click = ${labelText(labels.click)}, conversion = ${labelText(labels.conversion)}`,
     'trained on': `${training.data}, ${training.trainSplit} (${training.trainRows} rows)`,
     'chosen on': `${training.validationSplit} (${training.validationRows} rows)`,
     finished: `${training.finishedAt}, seed ${training.seed}, code ${training.codeVersion}`,

@@ -1,5 +1,6 @@
 import { TASKS, type Task } from '../base/tasks.ts';
 import type { BundleManifest } from '../bundle/bundleManifest.ts';
+import { labelText } from '../features/labelValues.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { countText, decimalText, secondsText, shareText, signedText } from '../page/formatNumbers.ts';
@@ -47,7 +48,7 @@ export function modelReport(model: ReportedModel): string {
     title: `model ${modelVersion}`,
     heading: `Model ${modelVersion}`,
     lead: html`<p>Trained on ${training.trainSplit}, chosen on ${training.validationSplit} of <code>${training.data}</code>; the
-conversion is <code>${manifest.labels.conversion}</code>. Bundle <code>${uri}</code>.</p>
+conversion is <code>${labelText(manifest.labels.conversion)}</code>. Bundle <code>${uri}</code>.</p>
 ${measures === undefined && html`<p class="note">Importance, reliability and slices are measured on labelled rows: give <code>report --data</code>.</p>`}`,
     sections,
   });

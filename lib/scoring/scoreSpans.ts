@@ -1,5 +1,6 @@
 import { type PredictionBatch, PredictionWriter } from '../arrow/predictionWriter.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { labelColumn } from '../features/labelValues.ts';
 import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import { hasLabels } from '../profile/countLabels.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
@@ -105,7 +106,11 @@ export async function scoreSpans(
       check.shard(span);
       const { labels } = bundle.manifest;
       const isCounted = countLabels && hasLabels(span.shard.schema, labels);
-      return columnsToRead(span.shard, bundle.contract, isCounted ? [labels.click, labels.conversion] : []);
+      return columnsToRead(
+        span.shard,
+        bundle.contract,
+        isCounted ? [labels.click, labels.conversion].map(labelColumn) : [],
+      );
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import pl from 'nodejs-polars';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { refuseLabelColumns } from '../../lib/recipe/refuseLeaks.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { placeOfRow } from '../../lib/scoring/badCells.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
@@ -238,4 +239,32 @@ test('fields of structs are features, labels and row keys by their paths, with t
       join(folder, 'none'),
     ),
   ).rejects.toThrow(/column 'user'.*such as 'user\.id'/);
+});
+
+test('labels by the values of a column of text train the model of the labels as numbers', async () => {
+  const named = (frame: pl.DataFrame) => {
+    const [clicks, orders] = ['click', 'conversion'].map((name) => frame.getColumn(name).toArray());
+    const events = clicks!.map((click, row) =>
+      click === 0 ? 'view' : orders![row] === 1 ? 'order' : 'click',
+    );
+    return frame.drop('click', 'conversion').withColumn(pl.Series('event', events));
+  };
+  const data = join(folder, 'events');
+  for (const date of TINY_DATES) rewritten(date, join(data, `dt=${date}`, 'part-0.parquet'), named);
+  const labels = {
+    click: { column: 'event', values: { view: 0, click: 1, order: 1 } },
+    conversion: { column: 'event', values: { click: 0, order: 1 } },
+    user: 'user_id',
+  } as const;
+  const { manifest } = (await trainModel({ ...tinyConfig(), labels }, data, join(folder, 'of-events')))
+    .bundle;
+  expect(manifest.labels).toEqual(labels);
+  expect(manifest.training.metrics).toEqual(bundle.manifest.training.metrics);
+  expect(manifest.training.labels).toEqual(bundle.manifest.training.labels);
+  const feature = { kind: 'categorical', column: 'event', table: { type: 'string', hash: { buckets: 9 } } };
+  const { features } = tinyConfig().contract;
+  const { contract } = tinyConfig({ contract: { features: [...features, feature] } });
+  expect(() => refuseLabelColumns({ contract, labels }, data)).toThrow(
+    /feature 'event' is the label of clicks/,
+  );
 });
