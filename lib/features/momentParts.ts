@@ -52,7 +52,7 @@ export function hoursOrWeekdays(column: Data, { part, timeZone }: MomentSettings
 }
 
 /** Days from 1970-01-01 to the day of each value. @param column as above */
-export function dayNumbers(column: Data, { timeZone }: Pick<MomentSettings, 'timeZone'>): Float64Array {
+function dayNumbers(column: Data, { timeZone }: Pick<MomentSettings, 'timeZone'>): Float64Array {
   return localHours(column, timeZone).map((hour) => Math.floor(hour / DAY_HOURS));
 }
 
