@@ -4,7 +4,7 @@ runPage.py PAGE EXPECTED.json PARTITION [--only HEADING]... [--without HEADING].
 
 A block that is followed by a block of text has to print that. One that leaves a table in `scores` has to have the rows of
 EXPECTED.json, which holds for each partition `id: [pctr, pcvr, pctcvr]` as another reader found them: all of PARTITION, or of
-every partition where the table has a column `dt`. A block that does neither has to be used by a later one.
+every partition where the table has a column `dt`. A block that does neither only has to run.
 """
 
 import argparse
