@@ -36,6 +36,7 @@ async function publish(run: PartitionRun): Promise<PublishedItem> {
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
   countVerdicts(outcome, partition);
+  countDrift(outcome);
   if ('deadLetters' in outcome && outcome.deadLetters.rows > 0) {
     metrics.addMetric('rowsDeadLettered', 'Count', outcome.deadLetters.rows);
   }
@@ -57,6 +58,24 @@ function countVerdicts(outcome: PublishOutcome, partition: string): void {
       partition,
       ...verdict,
     });
+  }
+}
+
+/** What is counted of a gate's measurements, whatever follows from them: the largest, of all features or scores. */
+const DRIFTS = [
+  ['scoreDistributions', 'scoreDrift'],
+  ['featureDistributions', 'featureDrift'],
+  ['unseenValues', 'unseenGrowth'],
+  ['missingValues', 'missingGrowth'],
+] as const;
+
+function countDrift(outcome: PublishOutcome): void {
+  const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+  for (const [gate, name] of DRIFTS) {
+    const found = verdicts.flatMap((verdict) =>
+      verdict.gate === gate && verdict.found !== null ? verdict.found : [],
+    );
+    if (found.length > 0) metrics.addMetric(name, 'None', Math.max(...found));
   }
 }
 

@@ -17,6 +17,7 @@ export function crossCheckContract(document: unknown): string[] {
     ...checkTables(features, tables),
     ...checkFiles(features, tables),
     ...features.flatMap((feature, index) => checkNumbers(feature, index)),
+    ...features.flatMap((feature, index) => checkDerived(feature, index, tables)),
   ];
 }
 
@@ -96,6 +97,27 @@ function checkNumbers(feature: Record<string, unknown>, index: number): string[]
     if (boundaries.some((value, i) => i > 0 && value <= boundaries[i - 1]!)) {
       problems.push(`features.${index}.fitted.boundaries: must ascend`);
     }
+  }
+  return problems;
+}
+
+/** What is made of a column by `from` must be what the feature's table takes. */
+function checkDerived(
+  { from, table }: Record<string, unknown>,
+  index: number,
+  tables: Readonly<Record<string, unknown>>,
+): string[] {
+  if (from === undefined) return [];
+  const path = `features.${index}.from`;
+  const problems: string[] = [];
+  const definition = typeof table === 'string' ? tables[table] : table;
+  const type = from === 'hex' ? 'string' : 'int';
+  if (isRecord(definition) && definition.type !== type) {
+    const made = from === 'hex' ? 'text' : 'integers';
+    problems.push(`${path}: makes ${made}, so the table must be of type '${type}'`);
+  }
+  if (isRecord(from) && from.at !== undefined && from.part !== 'ageDays') {
+    problems.push(`${path}.at: only ageDays counts up to another column's day`);
   }
   return problems;
 }

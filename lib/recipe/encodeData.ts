@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask } from '../base/tasks.ts';
-import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
+import { columnRequirements, featureColumns, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -113,7 +113,7 @@ export async function firstGoldenRows(
 ): Promise<RecordBatch> {
   for await (const { batch } of readShardRows(rows, columnRequirements(contract))) {
     const inBatch = new Set(batch.schema.fields.map(({ name }) => name));
-    const columns = [...new Set(contract.features.map(({ column }) => column))];
+    const columns = featureColumns(contract);
     return batch.select(columns.filter((name) => inBatch.has(name))).slice(0, GOLDEN_ROWS);
   }
   throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');

@@ -7,7 +7,7 @@ import { checkColumns } from '../parquet/checkColumns.ts';
 import { listShards } from '../storage/listShards.ts';
 import { type OpenSpan, openSpans } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
+import { type ScoredRowGroup, scoredRequests, splitRowGroups } from './scoredRequests.ts';
 import { scoringPool } from './workerPool.ts';
 
 /**
@@ -50,7 +50,8 @@ export async function evaluateInput(
     for (const { uri } of shards) {
       // A shard at a time: a request's rows have one schema, and shards may differ in the types of their labels.
       for await (const request of scoredRequests(planRequests(openSpans([{ uri }]), columnsOf), pool)) {
-        for (const scored of request.rowGroups) metrics.merge(measureRowGroup(scored, labels, exactRows));
+        for (const scored of splitRowGroups(request))
+          metrics.merge(measureRowGroup(scored, labels, exactRows));
       }
     }
   } finally {

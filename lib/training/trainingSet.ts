@@ -11,6 +11,7 @@ import {
   NO_LABELS,
   readLabels,
 } from '../features/readLabels.ts';
+import { placed } from '../features/unreadableValue.ts';
 import type { FunnelLabels } from './taskLabels.ts';
 
 /** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes per row. */
@@ -43,12 +44,12 @@ export class TrainingSetBuilder {
 
   /**
    * @param isMature false for rows that are too young for their conversions to be known
-   * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1]
+   * @throws Ncs4cvrError SHARD_ID_INVALID for an id that is no whole number; SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1]
    */
   add(batch: RecordBatch, place: BatchPlace, isMature = true): void {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));
-    this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount);
+    placed(place, () => this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount));
     if (this.#labels === undefined) this.#click.fill(UNKNOWN_CLICK, this.#rowCount, end);
     else {
       const labels = readLabels(batch, this.#labels, place, isMature);

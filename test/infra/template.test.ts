@@ -106,12 +106,13 @@ describe('alarms', () => {
     }
   });
 
-  it('have a section each in the runbook, which names no other ones, and tell it with its first command', () => {
+  it('have a section each in the runbook, which names no other ones, and tell it with its first command', async () => {
     const described = new Map<string, string>();
     for (const params of [[], ['--param=input=s3://their-features']]) {
       const template = resolveTemplate(packagedTemplate('prod', ...params));
       const found = ofType<{ AlarmDescription: string }>(template, 'AWS::CloudWatch::Alarm');
       for (const [name, { AlarmDescription }] of found) described.set(name, AlarmDescription!);
+      await setImmediate();
     }
     const runbook = page('runbook.md');
     const sections = new Map(
@@ -137,6 +138,32 @@ describe('alarms', () => {
       // CloudWatch takes no more.
       expect(description.length).toBeLessThanOrEqual(1024);
     }
+  });
+
+  it('stand on a dashboard with the numbers behind them, at the list price of the stage', async () => {
+    const body = String(property('Dashboard', 'DashboardBody'));
+    const shown = ['newestPublishedAgeHours', 'rowsScored', 'gateBlocked', 'scoreDrift', 'unseenGrowth'];
+    for (const name of [...shown, 'gigabyteSeconds', 'p95', 'ApproximateAgeOfOldestMessage'])
+      expect(body).toContain(`"${name}${name === 'gateBlocked' ? '\\' : ''}"`);
+    for (const [file, params] of [
+      ['prices.json', []],
+      ['pricesX64.json', ['--param=arch=x64', '--param=lambdaArchitecture=x86_64']],
+    ] as const) {
+      const prices = readFileSync(new URL(`../../infra/${file}`, import.meta.url), 'utf8');
+      const { dollarsPerGigabyteSecond } = JSON.parse(prices) as { dollarsPerGigabyteSecond: number };
+      const template = resolveTemplate(packagedTemplate('prod', ...params));
+      const [, factor] = /seconds \* ([0-9.e-]+)"/.exec(
+        String(propertyOf(template, 'Dashboard', 'DashboardBody')),
+      )!;
+      expect(Number(factor)).toBe(dollarsPerGigabyteSecond);
+      await setImmediate();
+    }
+    expect(
+      ofType(
+        resolveTemplate(packagedTemplate('prod', '--param=dashboard=DISABLED')),
+        'AWS::CloudWatch::Dashboard',
+      ),
+    ).toEqual([]);
   });
 
   it('and the manual name queues of dead letters that are there', () => {
