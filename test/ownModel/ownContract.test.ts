@@ -107,6 +107,12 @@ describe('values of a table', () => {
     expect(valuesOfIds(bytes, { type: 'string', entries: 50 }, ids)).toEqual(ids.map((id) => data[id - 1]!));
   });
 
+  it('may be floats that are whole, as pandas writes integers', async () => {
+    const uri = parquet('floats', [{ name: 'value', data: [7, -2, 5], type: 'DOUBLE' }]);
+    const { bytes } = await ownVocabulary(uri, definition('int'), uri);
+    expect(valuesOfIds(bytes, { type: 'int', entries: 3 }, [1, 2, 3])).toEqual(['7', '-2', '5']);
+  });
+
   it.each<[string, 'int' | 'string', unknown, RegExp]>([
     ['a value twice', 'int', [1, 2, 1], /expected every value once, found 2 different ones in 3 rows/],
     ['a string among integers', 'int', [1, 'x'], /expected 64-bit integers.* found "x" at place 1/],
@@ -136,6 +142,11 @@ describe('values of a table', () => {
       'another type',
       [{ name: 'value', data: ['a'], type: 'STRING' }],
       /a column 'value' of integers, found value: Utf8/,
+    ],
+    [
+      'half a number',
+      [{ name: 'value', data: [7, 0.5], type: 'DOUBLE' }],
+      /expected a whole number between .*, found 0\.5/,
     ],
     [
       'two columns, none of them `value`',
