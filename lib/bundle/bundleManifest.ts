@@ -236,11 +236,22 @@ export function decodeBundleManifest(bytes: Uint8Array, file: string): BundleMan
     summary: 'the manifest is invalid',
     file,
     crossCheck: (manifest) => {
-      const problems = crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`);
+      const problems = [
+        ...missingOf(document),
+        ...crossCheckContract(manifest?.contract).map((problem) => `contract.${problem}`),
+      ];
       // Only a contract whose references hold says which vocabularies it has.
       return manifest === undefined || problems.length > 0 ? problems : crossCheckVocabularies(manifest);
     },
   });
+}
+
+/** What only the bundle of an own model may lack. */
+function missingOf(document: unknown): string[] {
+  if (!isRecord(document) || (isRecord(document.network) && document.network.kind === 'own')) return [];
+  return ['labels', 'multiplyAddsPerRow'].flatMap((key) =>
+    document[key] === undefined ? [`${key}: is missing`] : [],
+  );
 }
 
 /** The contract and the list of files tell of the same vocabularies. */

@@ -1,10 +1,14 @@
 import { type Data, Int64, Utf8, vectorFromArray } from 'apache-arrow';
+import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord } from '../base/jsonDocument.ts';
-import { isIntColumn, isStringColumn, isValid, readNumbers } from '../features/columnValues.ts';
-import type { TableDefinition } from '../features/contract.ts';
+import { requirementOf } from '../features/columnRequirements.ts';
+import { isIntColumn, isValid, readNumbers } from '../features/columnValues.ts';
+import type { FeatureContract, TableDefinition } from '../features/contract.ts';
 import { isInt64 } from '../features/crossCheckContract.ts';
+import { FeatureColumn } from '../features/featureColumn.ts';
 import { places } from '../features/sortByKey.ts';
+import { UnreadableValueError } from '../features/unreadableValue.ts';
 import { VocabularyLearner } from '../features/vocabularyLearner.ts';
 import { openShard } from '../parquet/openShard.ts';
 import { readRecordBatches } from '../parquet/readRecordBatches.ts';
@@ -36,7 +40,7 @@ export async function ownVocabulary(
   const learner = new VocabularyLearner(definition, VALUE_COLUMN);
   const ids: Float64Array[] = [];
   let rows = 0;
-  for await (const { values, ids: some } of listed(source, definition.type, origin)) {
+  for await (const { values, ids: some } of listed(source, definition, origin)) {
     for (let row = 0; row < values.length; row++) {
       if (!isValid(values, row)) throw invalid(origin, 'a value in every row', `none in row ${rows + row}`);
     }
@@ -52,11 +56,13 @@ export async function ownVocabulary(
 
 function listed(
   source: unknown,
-  type: TableDefinition['type'],
+  definition: TableDefinition,
   origin: string,
 ): AsyncIterable<ListedValues> | Iterable<ListedValues> {
-  if (typeof source !== 'string') return [jsonValues(source, type, origin)];
-  return source.toLowerCase().endsWith('.json') ? jsonFile(source, type) : parquetFile(source, type);
+  if (typeof source !== 'string') return [jsonValues(source, definition.type, origin)];
+  return source.toLowerCase().endsWith('.json')
+    ? jsonFile(source, definition.type)
+    : parquetFile(source, definition);
 }
 
 async function* jsonFile(uri: string, type: TableDefinition['type']): AsyncGenerator<ListedValues> {
@@ -97,32 +103,43 @@ function isIntegerText(value: unknown): boolean {
   );
 }
 
-async function* parquetFile(uri: string, type: TableDefinition['type']): AsyncGenerator<ListedValues> {
+async function* parquetFile(uri: string, definition: TableDefinition): AsyncGenerator<ListedValues> {
   const file = await storageFor(uri).open(uri);
   try {
     const shard = await openShard(file);
     const fields = new Map(shard.schema.fields.map((field) => [field.name, field]));
     const others = [...fields.keys()].filter((name) => name !== ID_COLUMN);
     const name = fields.has(VALUE_COLUMN) ? VALUE_COLUMN : others.length === 1 ? others[0]! : undefined;
-    const accepts = type === 'int' ? isIntColumn : isStringColumn;
-    if (name === undefined || !accepts(fields.get(name)!.type)) {
+    const feature = valueFeature(name ?? VALUE_COLUMN, definition);
+    if (name === undefined || !requirementOf(feature, feature.features[0]!).accepts(fields.get(name)!.type)) {
       const found = shard.schema.fields.map((field) => `${field.name}: ${field.type}`).join(', ');
-      throw invalid(uri, `a column '${VALUE_COLUMN}' of ${type === 'int' ? 'integers' : 'strings'}`, found);
+      const expected = definition.type === 'int' ? 'integers' : 'strings';
+      throw invalid(uri, `a column '${VALUE_COLUMN}' of ${expected}`, found);
     }
+    const column = new FeatureColumn(feature, feature.features[0]!);
     const idType = fields.get(ID_COLUMN)?.type;
     if (idType !== undefined && !isIntColumn(idType)) {
       throw invalid(uri, `a column '${ID_COLUMN}' of integers`, String(idType));
     }
     const columns = idType === undefined ? [name] : [name, ID_COLUMN];
     for await (const { batch } of readRecordBatches(shard, columns)) {
-      const [values, idData] = columns.map((column) => batch.getChild(column)!.data[0]!);
-      const ids = idData && new Float64Array(batch.numRows);
+      const idData = columnOf(batch, ID_COLUMN);
+      const ids = idType === undefined ? undefined : new Float64Array(batch.numRows);
       if (ids !== undefined) readNumbers(idData!, 0, batch.numRows, ids);
-      yield { values: values!, ids };
+      yield { values: column.of(batch)!, ids };
     }
+  } catch (error) {
+    if (!(error instanceof UnreadableValueError)) throw error;
+    throw invalid(uri, error.expected ?? 'values that can be read', error.found ?? error.message);
   } finally {
     await file.close();
   }
+}
+
+/** A contract of one feature: a list's values may have the types that a shard's may. */
+function valueFeature(column: string, table: TableDefinition): FeatureContract {
+  const feature = { kind: 'categorical', column, required: true, table } as const;
+  return { contractVersion: 1, rowKeys: [], tables: {}, features: [feature] };
 }
 
 /** Rows by their ids. @throws Ncs4cvrError MODEL_VALUES_INVALID when the ids aren't 1 to their number */

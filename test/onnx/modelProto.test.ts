@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import {
+  appendMetadata,
   decodeModel,
   encodeModel,
+  externalTensorsOf,
   operatorsOf,
   tensorInfoOf,
   valueInfoOf,
@@ -73,15 +75,18 @@ describe('model files', () => {
       ...model,
       graph: { ...graph, node: graph.node.map((node) => ({ ...node, attribute: [] })), initializer: [] },
     });
-    expect(others(decoded)).toEqual({ ...others(model), functions: [] });
+    const { graph, ...rest } = others(model);
+    expect(others(decoded)).toEqual({ ...rest, graph: { ...graph, sparseInitializer: [] }, functions: [] });
     expect(tensors(decoded)).toEqual(tensors(model));
     const none = {
       f: 0,
       i: 0,
       s: expect.objectContaining({ length: 0 }),
+      t: null,
       g: null,
       floats: [],
       ints: [],
+      tensors: [],
       graphs: [],
     };
     const [node] = model.graph.node;
@@ -126,16 +131,27 @@ describe('model files', () => {
     const innerNode = bytes(1, [...text(4, 'FusedGemm'), ...text(7, 'com.microsoft')]);
     const branch = [...text(1, 'then_branch'), ...bytes(6, innerNode), ...varint20(5)];
     const other = [...text(1, 'odd'), ...bytes(5, []), ...varint20(4)];
+    const far = bytes(5, [...text(8, 'far'), ...varint(14, 1)]);
+    const deep = bytes(6, bytes(1, [...text(4, 'Constant'), ...bytes(5, [...text(1, 'value'), ...far])]));
+    const list = bytes(10, [...text(8, 'listed'), ...varint(14, 1)]);
     const open = bytes(
       2,
       bytes(1, [...varint(1, 1), ...bytes(2, [...bytes(1, []), ...bytes(1, varint(1, 2))])]),
     );
     const graph = [
-      ...bytes(1, [...text(1, 'c'), ...text(4, 'If'), ...bytes(5, branch), ...bytes(5, other)]),
+      ...bytes(1, [
+        ...text(1, 'c'),
+        ...text(4, 'If'),
+        ...bytes(5, branch),
+        ...bytes(5, other),
+        ...bytes(5, deep),
+        ...bytes(5, list),
+      ]),
       ...bytes(5, [...varint(1, 2), ...varint(2, 1), ...text(8, 'w'), ...varint(14, 1)]),
       ...bytes(5, [...varint(2, 99), ...text(8, 'v')]),
       ...bytes(11, text(1, 'untyped')),
       ...bytes(11, [...text(1, 'open'), ...open]),
+      ...bytes(15, [1, 2, 3]),
       ...bytes(13, text(1, 'value_info is not read')),
     ];
     const decoded = decodeModel(
@@ -144,7 +160,10 @@ describe('model files', () => {
     expect(operatorsOf(decoded)).toEqual([
       { domain: '', opType: 'If' },
       { domain: 'com.microsoft', opType: 'FusedGemm' },
+      { domain: '', opType: 'Constant' },
     ]);
+    expect(externalTensorsOf(decoded)).toEqual(['w', 'far', 'listed']);
+    expect(decoded.sparseInitializer).toHaveLength(1);
     expect(decoded.node[0]!.attribute[1]).toMatchObject({ name: 'odd', type: 4 });
     expect(decoded.initializer).toMatchObject([
       { name: 'w', dims: [2], dataLocation: 1 },
@@ -155,6 +174,18 @@ describe('model files', () => {
       { name: 'untyped', elementType: 'undefined', shape: [] },
       { name: 'open', elementType: 'float32', shape: ['?', 2] },
     ]);
+  });
+
+  it('take a further entry of metadata behind whatever they hold', () => {
+    const unknown = varint(99, 1);
+    const original = Uint8Array.from([...encodeModel(model), ...unknown]);
+    const longer = appendMetadata(original, 'made.of', 'Ünïcode');
+    expect(Buffer.from(longer.subarray(0, original.length)).equals(original)).toBe(true);
+    expect(decodeModel(longer).metadataProps).toEqual([
+      ...(model.metadataProps ?? []),
+      { key: 'made.of', value: 'Ünïcode' },
+    ]);
+    expect(decodeModel(longer).graph).toEqual(decodeModel(original).graph);
   });
 
   it('that are cut, empty or something else are refused with a code', () => {

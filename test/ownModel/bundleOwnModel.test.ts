@@ -123,6 +123,7 @@ describe('a bundle of an ONNX file', () => {
       days: TINY_DATES.map((day) => ({ day, rows: 1500 })),
     });
     expect(bundle.reference!.rates).toBeUndefined();
+    await expect(evaluateInput(newest, bundle, 1)).rejects.toThrow('BUNDLE_NO_LABELS');
     expect(notes).toEqual([]);
   });
 

@@ -1,8 +1,14 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, test } from 'vitest';
+import { featureLayout } from '../../lib/features/featureLayout.ts';
 import { openVocabulary, valuesOfIds, vocabulariesOf } from '../../lib/features/vocabulary.ts';
+import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
+import { decodeModel } from '../../lib/onnx/modelProto.ts';
+import { add, sigmoid, slice } from '../../lib/onnx/ops.ts';
+import { directPlan } from '../../lib/ownModel/directPlan.ts';
 import { readOwnContract } from '../../lib/ownModel/ownContract.ts';
+import { parseOwnModelConfig } from '../../lib/ownModel/ownModelConfig.ts';
 import { ownVocabulary } from '../../lib/ownModel/ownVocabulary.ts';
 import { OWN_CONTRACT, OWN_VALUES, writeOwnContract } from '../fixtures/ownContract.ts';
 import { writeShard } from '../parquet/sampleShards.ts';
@@ -101,6 +107,12 @@ describe('values of a table', () => {
     expect(valuesOfIds(bytes, { type: 'string', entries: 50 }, ids)).toEqual(ids.map((id) => data[id - 1]!));
   });
 
+  it('may be floats that are whole, as pandas writes integers', async () => {
+    const uri = parquet('floats', [{ name: 'value', data: [7, -2, 5], type: 'DOUBLE' }]);
+    const { bytes } = await ownVocabulary(uri, definition('int'), uri);
+    expect(valuesOfIds(bytes, { type: 'int', entries: 3 }, [1, 2, 3])).toEqual(['7', '-2', '5']);
+  });
+
   it.each<[string, 'int' | 'string', unknown, RegExp]>([
     ['a value twice', 'int', [1, 2, 1], /expected every value once, found 2 different ones in 3 rows/],
     ['a string among integers', 'int', [1, 'x'], /expected 64-bit integers.* found "x" at place 1/],
@@ -132,6 +144,11 @@ describe('values of a table', () => {
       /a column 'value' of integers, found value: Utf8/,
     ],
     [
+      'half a number',
+      [{ name: 'value', data: [7, 0.5], type: 'DOUBLE' }],
+      /expected a whole number between .*, found 0\.5/,
+    ],
+    [
       'two columns, none of them `value`',
       [
         { name: 'a', data: [1n], type: 'INT64' },
@@ -150,4 +167,29 @@ describe('values of a table', () => {
       'CONTRACT_VOCABULARY_TOO_LARGE',
     );
   });
+});
+
+test('the contract and the config that docs/own-model.md shows are valid, and fit each other', async () => {
+  const page = readFileSync(new URL('../../docs/own-model.md', import.meta.url), 'utf8');
+  const [document, config] = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json]) => json!);
+  const shown = join(folder, 'shown');
+  mkdirSync(shown);
+  writeFileSync(join(shown, 'items.parquet'), writeShard([{ name: 'value', data: [7n, 5n], type: 'INT64' }]));
+  writeFileSync(join(shown, 'contract.json'), document!);
+  const { contract } = await readOwnContract(join(shown, 'contract.json'));
+  const parsed = parseOwnModelConfig(JSON.parse(config!), contract, undefined);
+  const layout = featureLayout(contract);
+  const graph = new GraphBuilder();
+  const ids = graph.node('Cast', [graph.input('ids', ['B', 3], { elementType: 'int32' })], {
+    shape: ['B', 3],
+    attributes: [{ name: 'to', type: 2, i: 1 }],
+  });
+  const numbers = sigmoid(graph, add(graph, ids, graph.input('numbers', ['B', 3])));
+  graph.output('pctr', slice(graph, numbers, 1, 0, 1));
+  graph.output('pcvr', slice(graph, numbers, 1, 1, 2));
+  const plan = directPlan(decodeModel(graph.build()), layout, parsed, 'model.onnx');
+  expect(plan.map(({ values }) => values.map(({ feature, as }) => `${feature} ${as}`))).toEqual([
+    ['item_id id', 'city id', 'hour id'],
+    ['age number', 'age missing', 'price number'],
+  ]);
 });
