@@ -1,3 +1,4 @@
+import { invokeAuditFunction } from '../lib/gates/invokeAuditFunction.ts';
 import { describeVerdict } from '../lib/gates/verdict.ts';
 import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
 import { describeLeftOut, type LeftOutRows } from '../lib/publish/deadLetters.ts';
@@ -28,7 +29,7 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Publis
 async function publish(run: PartitionRun): Promise<PublishedItem> {
   const { partition, model } = run;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
-    const ended = await publishPartition(run);
+    const ended = await publishPartition(run, { auditors: { function: invokeAuditFunction } });
     await announceOutcome(run, ended);
     annotate('outcome', ended.kind);
     return ended;

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   redrive: async () => (await import('./redriveCommand.ts')).redriveCommand,
   status: async () => (await import('./publicationCommands.ts')).statusCommand,
   resolve: async () => (await import('./publicationCommands.ts')).resolveCommand,
+  'export-scores': async () => (await import('./exportScoresCommand.ts')).exportScoresCommand,
   diff: async () => (await import('./diffCommand.ts')).diffCommand,
   explain: async () => (await import('./explainCommand.ts')).explainCommand,
   report: async () => (await import('./reportCommand.ts')).reportCommand,

@@ -50,6 +50,9 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
       }
       if (output === undefined) return usage('either --output or --plain is needed');
       if (!isSmaller) usage('nothing to make smaller: give --int8, --tables or both');
+      if (data === undefined && files === undefined) {
+        usage('--int8 and --tables need the rows the bundle was trained on: give --data or --files');
+      }
       const input = shardInput(command, { data, files });
       const { bundle, accuracy } = await exportSmaller(bundleUri, input, output, {
         int8,

@@ -9,6 +9,7 @@ import {
   printJson,
   reportError,
   stderrManners,
+  usageToJson,
 } from './terminal.ts';
 import { refuseUnknownOptions } from './unknownOptions.ts';
 
@@ -28,7 +29,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       // Help and version end here too, with exit code 0; commander has printed everything.
       if (error.exitCode === 0) return EXIT_DONE;
-      if (isJson) printJson({ error: { code: 'USAGE', message: error.message.replace(/^error: /, '') } });
+      if (isJson) printJson(usageToJson(error.message));
       return EXIT_USAGE;
     }
     reportError(error, args.includes('--verbose'));

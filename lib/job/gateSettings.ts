@@ -18,10 +18,38 @@ const boundOf = (kind: z.ZodNumber, floor: number, times: number) => ({
   factor: factor.default(times),
 });
 
+/** Of an audit, unless it says otherwise. */
+const AUDIT_SECONDS = 600;
+/** Of an audit by a function: the one that asks has 900 s in all, which publishing needs a part of. */
+const LONGEST_FUNCTION_SECONDS = 600;
+
+const auditCommandSchema = z.strictObject({
+  ...gated,
+  /** Program and arguments; the URIs of the manifest and of the scores root are added. */
+  command: z.array(z.string().min(1)).min(1).readonly(),
+  /** Longer is a failure. */
+  timeoutSeconds: z.number().positive().max(86_400).default(AUDIT_SECONDS),
+});
+export type AuditCommand = Readonly<z.infer<typeof auditCommandSchema>>;
+
+const auditFunctionSchema = z.strictObject({
+  ...gated,
+  /** Name or ARN, with an alias or a version if wanted. */
+  function: z
+    .string()
+    .regex(
+      /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{1,64}(:[\w$-]{1,128})?$/,
+      'expected the name or ARN of a Lambda function',
+    ),
+  /** Longer is a failure. */
+  timeoutSeconds: z.number().positive().max(LONGEST_FUNCTION_SECONDS).default(AUDIT_SECONDS),
+});
+export type AuditFunction = Readonly<z.infer<typeof auditFunctionSchema>>;
+
 /**
  * What has to hold of scores before they are published. A bound that has a `floor` and a `factor` is the larger of the floor
  * and the factor times how far the training days were apart, and is widened by what chance does to few rows. All gates block
- * unless the job says otherwise, but for those that need more than a job has by itself: labels, and a command.
+ * unless the job says otherwise, but for those that need more than a job has by itself: labels, and a user's own audit.
  */
 export const gateSettingsSchema = z.strictObject({
   /** Rows over those of the publication before, and of the same weekday. */
@@ -105,19 +133,14 @@ export const gateSettingsSchema = z.strictObject({
       leastLabels: z.int().min(1).default(200),
     })
     .prefault({}),
-  /** A program that looks at the manifest: exit code 0 passes. Runs on the command line only, and only where it is allowed. */
-  audit: z
-    .strictObject({
-      ...gated,
-      /** Program and arguments; the URIs of the manifest and of the scores root are added. */
-      command: z.array(z.string().min(1)).min(1).readonly(),
-      /** Longer is a failure. */
-      timeoutSeconds: z.number().positive().max(86_400).default(600),
-    })
-    .optional(),
+  /**
+   * A user's own look at the manifest: a command (exit code 0 passes), which runs on the command line only, or a Lambda function.
+   * On the command line either runs only where it is allowed.
+   */
+  audit: z.union([auditCommandSchema, auditFunctionSchema]).optional(),
 });
 export type GateSettings = Readonly<z.infer<typeof gateSettingsSchema>>;
-export type AuditCommand = NonNullable<GateSettings['audit']>;
+export type OwnAudit = NonNullable<GateSettings['audit']>;
 
 /**
  * All gates with their defaults.

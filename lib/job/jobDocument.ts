@@ -86,7 +86,7 @@ export const jobDocumentSchema = z
     /**
      * Keys of the input's folders in order, such as `region=/date=%Y%m%d/hour=%H`. A value is a time of `%Y %m %d %H`, an integer
      * `%i`, or anything `*`. Without a value, `dt`, `date`, `year`, `month`, `day` and `hour` mean what they say, and any other key
-     * anything.
+     * anything. `none` for an input without partitions: everything below it is one partition named `all`, which "newest" takes.
      */
     partitions: layoutSchema.prefault(DEFAULT_LAYOUT),
     /** Whose clock says when a day is over. */
@@ -123,6 +123,15 @@ export const jobDocumentSchema = z
     badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */
     gates: gateSettingsSchema.prefault({}),
+  })
+  .superRefine(({ input, scores, partitions: { keys } }, context) => {
+    // Such an input is all that lies below it: dead letters are Parquet files, too.
+    if (keys.length > 0 || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['scores'],
+      message: 'expected a folder outside of the input, which has no partitions',
+    });
   })
   .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
 

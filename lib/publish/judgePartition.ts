@@ -3,8 +3,8 @@ import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
 import type { RepeatedSpan } from '../gates/judgeKeys.ts';
 import { judgePublication } from '../gates/judgePublication.ts';
-import type { RunAudit } from '../gates/runAuditCommand.ts';
-import { type GateName, skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
+import { type Auditors, ownVerdict } from '../gates/ownAudit.ts';
+import { type GateName, skipped, type Verdict } from '../gates/verdict.ts';
 import { isLooking } from '../job/gateSettings.ts';
 import type { InputPartition } from '../job/jobInput.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
@@ -28,21 +28,14 @@ export async function judgePartition(
   run: PartitionRun,
   manifest: Manifest,
   written: Pick<Publication, 'manifest'>,
-  runAudit: RunAudit | undefined,
+  auditors: Auditors,
 ): Promise<Verdict[]> {
   const { root, partition, gates } = run;
   const { audit } = gates;
-  const verdicts = isLooking(gates)
-    ? await builtInVerdicts(run, manifest, below(root, written.manifest))
-    : [];
+  const manifestUri = below(root, written.manifest);
+  const verdicts = isLooking(gates) ? await builtInVerdicts(run, manifest, manifestUri) : [];
   if (audit === undefined || audit.action === 'off') return verdicts;
-  if (runAudit !== undefined) {
-    const manifestUri = below(root, written.manifest);
-    return [...verdicts, await runAudit(audit, { root, partition, manifestUri })];
-  }
-  const reason = 'the audit is a command, and commands run on the command line only';
-  const unknown = { subject: '', found: Number.NaN, bound: 0, isWithin: false, against: '', reason };
-  return [...verdicts, verdictOf('audit', audit.action, unknown)];
+  return [...verdicts, await ownVerdict(audit, { root, partition, manifestUri }, auditors)];
 }
 
 async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: string): Promise<Verdict[]> {

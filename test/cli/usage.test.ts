@@ -207,7 +207,11 @@ describe('--json', () => {
     const { exitCode, stdout } = await runHere('score', '--modle', 'm', '--json');
     expect(exitCode).toBe(2);
     expect(JSON.parse(stdout)).toEqual({
-      error: { code: 'USAGE', message: "unknown option '--modle'\n(Did you mean --model?)" },
+      error: {
+        code: 'USAGE',
+        message: "unknown option '--modle'\n(Did you mean --model?)",
+        retryable: false,
+      },
     });
   });
 

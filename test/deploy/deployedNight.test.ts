@@ -119,6 +119,31 @@ describe('with the rights of the deployed roles alone', () => {
     expect(await deployed.arrivals()).toEqual(Array(4).fill('SUCCEEDED'));
   });
 
+  it("the stage's audit function is asked by the publish function, and what it says no to stays unpublished", async () => {
+    const partition = 'dt=2024-03-03';
+    const local = await land(partition, { 'a.parquet': 50 });
+    const asked: unknown[] = [];
+    const request = JSON.stringify({ partitions: { kind: 'one', partition } });
+    deployed.audit = (event) => {
+      asked.push(event);
+      return { passes: false, reason: 'shares moved' };
+    };
+    try {
+      expect(await deployed.run(request)).toMatchObject({ status: 'FAILED' });
+    } finally {
+      deployed.audit = () => ({ passes: true });
+    }
+    const manifestUri = expect.stringMatching(`^${scoresUri()}/manifests/${partition}/`);
+    expect(asked).toEqual([{ root: scoresUri(), partition, manifestUri }]);
+    expect(deployed.door.used).toContainEqual({
+      ...{ caller: 'publish', action: 'lambda:InvokeFunction', isGranted: true },
+      resource: expect.stringMatching(/:function:scores-audit$/),
+    });
+    expect([...(await deployed.published()).keys()]).not.toContain(`pointers/${partition}.json`);
+    expect(await deployed.run(request)).toMatchObject({ status: 'SUCCEEDED' });
+    await expectScores(partition, local);
+  });
+
   it('what is pending when a round ends is published by the next run, which the plan function starts', async () => {
     const stateMachineArn = await deployed.createMachine();
     const partition = 'dt=2024-03-04';

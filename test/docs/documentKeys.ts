@@ -6,7 +6,7 @@ import type { KeyTypes } from './keyTypes.ts';
 export interface DocumentKey {
   /** Such as `features[].clip.min`. */
   readonly key: string;
-  /** Values of the kind, or the like, of the objects that have it; empty if all have it. */
+  /** Values of the kind, or the like, of the objects that have it, or the key that only they have; empty if all have it. */
   readonly of: readonly string[];
   readonly type: string;
   readonly isRequired: boolean;
@@ -81,7 +81,13 @@ export function documentKeys(
     const tag = Object.keys(objects[0]!.properties!).find((name) =>
       objects.every((each) => constantOf(each, name) !== undefined),
     );
-    if (tag === undefined) throw new Error(`${path}: nothing tells the objects of a union apart`);
+    if (tag === undefined)
+      return mergedKeys(
+        objects.map((each) => ({
+          value: keyOfItsOwn(each, objects, path),
+          keys: ownKeys(each, path, at),
+        })),
+      );
     const variants = objects.map((each) => {
       const value = constantOf(each, tag)!;
       return { value, keys: ownKeys(each, path, keyTypes.withConstant(at, tag, value)) };
@@ -91,27 +97,43 @@ export function documentKeys(
       const { meaning } = keys.find(({ key }) => key === tagKey)!;
       return meaning === '' ? [] : [`\`${value}\`: ${meaning}`];
     });
-    const merged = new Map<string, DocumentKey>();
-    for (const { value, keys } of variants) {
-      for (const key of keys) {
-        if (key.key === tagKey) continue;
-        const id = JSON.stringify(key);
-        merged.set(id, { ...key, of: [...(merged.get(id)?.of ?? []), value] });
-      }
-    }
     const first = variants[0]!.keys.find(({ key }) => key === tagKey)!;
     const tagRow = {
       ...first,
       type: choice(variants.map(({ value }) => JSON.stringify(value))),
       meaning: meanings.join(' '),
     };
-    const shared = [...merged.values()].map((key) =>
-      key.of.length === variants.length ? { ...key, of: [] } : key,
-    );
-    return [tagRow, ...shared];
+    const others = variants.map(({ value, keys }) => ({
+      value,
+      keys: keys.filter(({ key }) => key !== tagKey),
+    }));
+    return [tagRow, ...mergedKeys(others)];
   };
 
   return keysOf(root, '', types);
+}
+
+/** Keys of all variants; what all have stands once. */
+function mergedKeys(
+  variants: readonly { readonly value: string; readonly keys: readonly DocumentKey[] }[],
+): DocumentKey[] {
+  const merged = new Map<string, DocumentKey>();
+  for (const { value, keys } of variants) {
+    for (const key of keys) {
+      const id = JSON.stringify(key);
+      merged.set(id, { ...key, of: [...(merged.get(id)?.of ?? []), value] });
+    }
+  }
+  return [...merged.values()].map((key) => (key.of.length === variants.length ? { ...key, of: [] } : key));
+}
+
+/** The required key that tells an object of a union from the others. */
+function keyOfItsOwn(node: Node, all: readonly Node[], path: string): string {
+  const own = node.required?.find((name) =>
+    all.every((each) => each === node || !(name in each.properties!)),
+  );
+  if (own === undefined) throw new Error(`${path}: nothing tells the objects of a union apart`);
+  return own;
 }
 
 function alternativesOf(node: Node): readonly Node[] {
