@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   init: async () => (await import('./initCommand.ts')).initCommand,
   train: async () => (await import('./trainCommand.ts')).trainCommand,
   compare: async () => (await import('./compareCommand.ts')).compareCommand,
+  bundle: async () => (await import('./bundleCommand.ts')).bundleCommand,
   export: async () => (await import('./exportCommand.ts')).exportCommand,
   score: async () => (await import('./scoreCommand.ts')).scoreCommand,
   evaluate: async () => (await import('./inspectCommands.ts')).evaluateCommand,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
+import { momentSchema } from './momentParts.ts';
 import { MAX_VOCABULARY_ENTRIES } from './vocabularyFile.ts';
 
 const columnName = z.string().min(1);
@@ -64,10 +65,15 @@ const commonShape = {
   required: z.boolean().default(true),
 };
 
+/** Bytes read as the text of their hexadecimal digits. Like `precision`, without a default. */
+const hexSchema = z.literal('hex');
+
 const categoricalSchema = z.strictObject({
   /** One id. */
   kind: z.literal('categorical'),
   ...commonShape,
+  /** `hex`: a column of bytes, each value as its hexadecimal digits. Or a moment of a date or timestamp. */
+  from: z.union([hexSchema, momentSchema]).optional(),
   /** Where its embeddings are: the name of a shared table, or one of its own, with the keys of `tables.NAME`. */
   table: tableReference,
 });
@@ -76,6 +82,8 @@ const listSchema = z.strictObject({
   /** A list of ids, whose embeddings are averaged. */
   kind: z.literal('list'),
   ...commonShape,
+  /** `hex`: lists of bytes, each value as its hexadecimal digits. */
+  from: hexSchema.optional(),
   /** Where its embeddings are: the name of a shared table, or one of its own, with the keys of `tables.NAME`. */
   table: tableReference,
   /** At most this many values per row; nulls don't count. */
@@ -94,6 +102,8 @@ const numericSchema = z.strictObject({
   /** A number that the network sees as it is. */
   kind: z.literal('numeric'),
   ...commonShape,
+  /** Read a date or timestamp as a number: its hour, its weekday, or its age. */
+  from: momentSchema.optional(),
   ...precision,
   /** Numbers that mean "missing". */
   missingValues: z.array(z.number()).default([]),
@@ -116,7 +126,7 @@ const numericSchema = z.strictObject({
       /** After clip and log1p. */
       standardDeviation: z.number().positive(),
       /** That had a value. */
-      rows: z.int().min(0),
+      rows: z.int().min(0).default(0),
     })
     .optional(),
 });
@@ -125,6 +135,8 @@ const bucketedSchema = z.strictObject({
   /** A number as the id of its quantile. */
   kind: z.literal('bucketed'),
   ...commonShape,
+  /** Read a date or timestamp as a number: its hour, its weekday, or its age. */
+  from: momentSchema.optional(),
   ...precision,
   /** Numbers that mean "missing". */
   missingValues: z.array(z.number()).default([]),

@@ -9,6 +9,7 @@ import {
   isBundle,
   modelFileOf,
   readBundleManifest,
+  trainedNetwork,
 } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { readReference } from '../bundle/readReference.ts';
@@ -26,26 +27,28 @@ async function describeBundle(uri: string, verify: boolean): Promise<Description
   const storage = storageFor(uri);
   if (verify) await loadBundle(storage, uri);
   const manifest = await readBundleManifest(storage, uri);
-  const { network, training, labels, contract } = manifest;
+  const { labels, contract, multiplyAddsPerRow } = manifest;
   await refuseOtherSizes(storage, uri, manifest);
   const reference = await readReference(storage, uri, manifest);
   const layout = bundleLayout(uri, contract);
-  const { trained, scored } = manifest.multiplyAddsPerRow;
+  const isOwn = trainedNetwork(manifest) === undefined;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
   const facts = {
     'model version': manifest.modelVersion,
-    network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
-    'embedding rows': layout.embeddingRowCount,
+    network: networkText(manifest),
+    ...(isOwn ? {} : { 'embedding rows': layout.embeddingRowCount }),
     'model size': `${modelFileOf(manifest).sizeBytes} bytes`,
-    'embeddings size': `${embeddingsBytes(manifest)} bytes in ${layout.tables.length} files`,
-    'multiply-adds': `${scored} per row, of ${trained} in the network as it was trained`,
+    ...(!isOwn && {
+      'embeddings size': `${embeddingsBytes(manifest)} bytes in ${layout.tables.length} files`,
+    }),
+    ...(multiplyAddsPerRow && {
+      'multiply-adds': `${multiplyAddsPerRow.scored} per row, of ${multiplyAddsPerRow.trained} in the network as it was trained`,
+    }),
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
-    labels: `click = ${labels.click}, conversion = ${labels.conversion}`,
-    'trained on': `${training.data}, ${training.trainSplit} (${training.trainRows} rows)`,
-    'chosen on': `${training.validationSplit} (${training.validationRows} rows)`,
-    finished: `${training.finishedAt}, seed ${training.seed}, code ${training.codeVersion}`,
+    labels: labels === undefined ? 'none' : `click = ${labels.click}, conversion = ${labels.conversion}`,
+    ...originOf(manifest),
     reference:
       reference === undefined
         ? 'none: gates have nothing to compare a first night with'
@@ -68,6 +71,22 @@ async function describeBundle(uri: string, verify: boolean): Promise<Description
     }),
   ];
   return { kind: 'model bundle', uri, facts, tables: { features } };
+}
+
+function networkText({ network }: BundleManifest): string {
+  if (network.kind === 'own') return `own, ${network.file} by ${network.producer}, opset ${network.opset}`;
+  return network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind;
+}
+
+/** Which rows made the model; of an own one, which rows its reference tells of. */
+function originOf({ network, training }: BundleManifest): Description['facts'] {
+  const { data, trainSplit, trainRows, validationSplit, validationRows, finishedAt, seed } = training;
+  const isOwn = network.kind === 'own';
+  return {
+    [isOwn ? 'bins from' : 'trained on']: `${data}, ${trainSplit} (${trainRows} rows)`,
+    [isOwn ? 'compared with' : 'chosen on']: `${validationSplit} (${validationRows} rows)`,
+    finished: `${finishedAt}, ${isOwn ? '' : `seed ${seed}, `}code ${training.codeVersion}`,
+  };
 }
 
 const FILES_AT_A_TIME = 16;

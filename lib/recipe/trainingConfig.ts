@@ -29,7 +29,8 @@ function isLayoutOfDays({ value, issues }: z.core.ParsePayload<string>): void {
   if (problem !== undefined) issues.push({ code: 'custom', message: problem, input: value });
 }
 
-const splitSchema = z.discriminatedUnion('by', [
+/** Which rows are for what. */
+export const splitSchema = z.discriminatedUnion('by', [
   z.strictObject({
     /** Whole partitions by their days. */
     by: z.literal('date'),

@@ -1,3 +1,4 @@
+import { labelsOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import { type LabelColumns, labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
@@ -6,7 +7,7 @@ import { checkColumns } from '../parquet/checkColumns.ts';
 import { listShards } from '../storage/listShards.ts';
 import { type OpenSpan, openSpans } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
+import { type ScoredRowGroup, scoredRequests, splitRowGroups } from './scoredRequests.ts';
 import { scoringPool } from './workerPool.ts';
 
 /**
@@ -31,7 +32,7 @@ export async function evaluateInput(
   exactRows: number = EXACT_ROWS,
 ): Promise<FunnelReport> {
   const { contract, manifest } = bundle;
-  const { labels } = manifest;
+  const labels = labelsOf(bundle.uri, manifest);
   const { shards } = await listShards(inputUri);
   const extraColumns = labelRequirements(labels).map(({ column }) => column);
   const requirements = [
@@ -49,7 +50,8 @@ export async function evaluateInput(
     for (const { uri } of shards) {
       // A shard at a time: a request's rows have one schema, and shards may differ in the types of their labels.
       for await (const request of scoredRequests(planRequests(openSpans([{ uri }]), columnsOf), pool)) {
-        for (const scored of request.rowGroups) metrics.merge(measureRowGroup(scored, labels, exactRows));
+        for (const scored of splitRowGroups(request))
+          metrics.merge(measureRowGroup(scored, labels, exactRows));
       }
     }
   } finally {

@@ -8,7 +8,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { type GoOn, type ScoredRowGroup, scoredRequests } from './scoredRequests.ts';
+import { type GoOn, type ScoredRequest, scoredRequests } from './scoredRequests.ts';
 import { requestedRows } from './scoringProtocol.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
@@ -71,11 +71,11 @@ export interface ScoredFile {
 
 /**
  * The whole path of some row groups of shards: storage -> parquet -> features -> session -> arrow -> storage. This thread reads
- * footers and small shards; the pool reads, encodes and scores. The rows are written in the order of the spans, a record
- * batch never holds rows of two row groups, and the file appears under its name whole or not at all.
+ * footers and small shards; the pool reads, encodes and scores. The rows are written in the order of the spans, those of a
+ * request in one record batch, or in batches of 65,536, and the file appears under its name whole or not at all.
  *
- * The bytes follow from the metadata, the row groups and the model alone, so files that each start where the one before
- * stopped can be joined to what one call would have written: `concatenatePredictions`.
+ * The bytes follow from the metadata, the row groups and the model alone, and a request begins wherever scoring has stopped: files
+ * that each start where the one before stopped can be joined to what one call would have written: `concatenatePredictions`.
  *
  * @param spans one at least
  * @throws StorageError STORAGE_FILE_CHANGED when a shard is another version than the known one; Ncs4cvrError
@@ -104,8 +104,8 @@ export async function scoreSpans(
     const columnsOf = (span: OpenSpan) => {
       check.shard(span);
       const { labels } = bundle.manifest;
-      const isCounted = countLabels && hasLabels(span.shard.schema, labels);
-      return columnsToRead(span.shard, bundle.contract, isCounted ? [labels.click, labels.conversion] : []);
+      const counted = countLabels && labels !== undefined && hasLabels(span.shard.schema, labels);
+      return columnsToRead(span.shard, bundle.contract, counted ? [labels.click, labels.conversion] : []);
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {
@@ -136,13 +136,13 @@ export async function scoreSpans(
         mayGoOn: goesOn,
       });
       for await (const request of scored) {
-        for (const { rowGroup, batches, badCells } of request.rowGroups) {
+        for (const { rowGroup, badCells } of request.rowGroups) {
           const { span, reads } = rowGroup;
           const placed = badCells.map((cell) => ({ ...cell, span, rowGroup: reads.rowGroup }));
           if (placed.length > 0) onBadCells?.(placed);
-          for (const batch of batches) check.nulls(batch, rowGroup);
         }
-        await writer.write(...request.rowGroups.flatMap(predictionBatches));
+        check.nulls(request);
+        await writer.write(...predictionBatches(request));
         for (const { rowGroup } of request.rowGroups) {
           const rows = requestedRows(rowGroup);
           rowsSoFar += rows;
@@ -167,7 +167,7 @@ export async function scoreSpans(
   }
 }
 
-function predictionBatches({ batches, pctr, pcvr, pctcvr }: ScoredRowGroup): PredictionBatch[] {
+function predictionBatches({ batches, pctr, pcvr, pctcvr }: ScoredRequest): PredictionBatch[] {
   let at = 0;
   return batches.map((keys) => {
     const start = at;

@@ -8,20 +8,26 @@ import { type DecodedRowGroup, requestedRows, type ScoredRows } from './scoringP
 import { sliceBatches } from './sliceBatches.ts';
 import type { WorkerPool } from './workerPool.ts';
 
-/** A scored row group: all rows in input order, but for those that were left out. */
-export interface ScoredRowGroup {
-  readonly rowGroup: PlannedRowGroup;
+/** Rows in input order, but for those that were left out. */
+interface ScoredBatches {
   /** Row keys and extra columns. */
   readonly batches: readonly RecordBatch[];
   readonly pctr: Float32Array;
   readonly pcvr: Float32Array;
   readonly pctcvr: Float32Array;
-  /** Why rows were left out, sorted by row. */
-  readonly badCells: readonly BadRowCell[];
 }
 
-export interface ScoredRequest {
-  readonly rowGroups: readonly ScoredRowGroup[];
+export interface ScoredRowGroup extends ScoredBatches {
+  readonly rowGroup: PlannedRowGroup;
+}
+
+/** A request's rows: those of several row groups are in one batch, whatever shards they come from. */
+export interface ScoredRequest extends ScoredBatches {
+  readonly rowGroups: readonly {
+    readonly rowGroup: PlannedRowGroup;
+    /** Why rows were left out, sorted by row. */
+    readonly badCells: readonly BadRowCell[];
+  }[];
   /** Of all of them. */
   readonly profile: PartProfile;
   /** Of their spans, in order. */
@@ -88,7 +94,7 @@ export async function* scoredRequests(
       if (split === undefined) return pool.run({ rowGroups, ...options });
       return pool.run({ rowGroups, ...options, decoded: await decodedOnce(split) });
     };
-    const scored = run().then((found) => splitRows(request, found));
+    const scored = run().then((found) => received(request, found));
     return { rowCount: request.rowCount, scored };
   };
   try {
@@ -145,11 +151,15 @@ async function decodeSplit(
   };
 }
 
-function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): ScoredRequest {
-  const { batches } = tableFromIPC(rows.columnsIpc);
+function received({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): ScoredRequest {
+  const { columnsIpc, pctr, pcvr, pctcvr, profile, spans, badCells } = rows;
+  const batches = tableFromIPC(columnsIpc).batches.filter(({ numRows }) => numRows > 0);
   const found = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-  const cellsOf = rowGroups.map((_, index) => rows.badCells.filter(({ rowGroup }) => rowGroup === index));
-  const badRows = cellsOf.reduce((sum, cells) => sum + countBadRows(cells), 0);
+  const scored = rowGroups.map((rowGroup, index) => ({
+    rowGroup,
+    badCells: badCells.length === 0 ? [] : badCells.filter((cell) => cell.rowGroup === index),
+  }));
+  const badRows = scored.reduce((sum, of) => sum + countBadRows(of.badCells), 0);
   if (found + badRows !== rowCount || rows.rowCount !== found) {
     throw new Ncs4cvrError('SHARD_ROW_COUNT_MISMATCH', 'not every row was scored', {
       file: rowGroups[0]!.uri,
@@ -157,17 +167,19 @@ function splitRows({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): S
       found: `${found + badRows} rows`,
     });
   }
-  let at = 0;
-  const split = rowGroups.map((rowGroup, index) => {
-    const badCells = cellsOf[index]!;
-    const end = at + requestedRows(rowGroup) - countBadRows(badCells);
-    const [pctr, pcvr, pctcvr] = [rows.pctr, rows.pcvr, rows.pctcvr].map((scores) =>
-      scores.subarray(at, end),
-    );
-    const own =
-      rowGroups.length === 1 ? batches.filter(({ numRows }) => numRows > 0) : sliceBatches(batches, at, end);
-    at = end;
-    return { rowGroup, batches: own, pctr: pctr!, pcvr: pcvr!, pctcvr: pctcvr!, badCells };
+  return { rowGroups: scored, batches, pctr, pcvr, pctcvr, profile, spans };
+}
+
+/** Tells the rows of a request apart by row group. */
+export function splitRowGroups({ rowGroups, batches, pctr, pcvr, pctcvr }: ScoredRequest): ScoredRowGroup[] {
+  let end = 0;
+  return rowGroups.map(({ rowGroup, badCells }) => {
+    const at = end;
+    end += requestedRows(rowGroup) - countBadRows(badCells);
+    const own = (scores: Float32Array) => scores.subarray(at, end);
+    return {
+      ...{ rowGroup, batches: sliceBatches(batches, at, end) },
+      ...{ pctr: own(pctr), pcvr: own(pcvr), pctcvr: own(pctcvr) },
+    };
   });
-  return { rowGroups: split, profile: rows.profile, spans: rows.spans };
 }

@@ -4,6 +4,7 @@ import { channelSchema } from '../../lib/channels/channelDocument.ts';
 import { pricesSchema } from '../../lib/estimate/readPrices.ts';
 import { featureContractSchema } from '../../lib/features/contract.ts';
 import { jobDocumentSchema } from '../../lib/job/jobDocument.ts';
+import { ownModelConfigSchema } from '../../lib/ownModel/ownModelConfig.ts';
 import { auditSchema } from '../../lib/publish/audit.ts';
 import { manifestSchema } from '../../lib/publish/manifest.ts';
 import { pointerSchema } from '../../lib/publish/pointer.ts';
@@ -49,6 +50,14 @@ const SECTIONS: readonly Section[] = [
     text: 'The key `contract` of a training config, and, fitted, of `bundle.json` ([features](../features.md)).',
   },
   {
+    title: 'Config of an own model',
+    file: 'lib/ownModel/ownModelConfig.ts',
+    name: 'ownModelConfigSchema',
+    schema: ownModelConfigSchema,
+    isWritten: true,
+    text: '`bundle --config` ([models of your own](../own-model.md)).',
+  },
+  {
     title: 'Prices',
     file: 'lib/estimate/readPrices.ts',
     name: 'pricesSchema',
@@ -62,7 +71,7 @@ const SECTIONS: readonly Section[] = [
     name: 'bundleManifestSchema',
     schema: bundleManifestSchema,
     isWritten: false,
-    text: 'The manifest of a bundle, which `train` and `export` write.',
+    text: 'The manifest of a bundle, which `train`, `export` and `bundle` write.',
   },
   {
     title: 'Channel',

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
+import { gatheredModel } from '../../lib/bundle/scoringSession.ts';
 import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
 import { describeUri } from '../../lib/inspect/describeUri.ts';
 import { descriptionText } from '../../lib/inspect/description.ts';
@@ -35,7 +36,7 @@ describe('describeUri', () => {
     const { manifest, contract } = model.bundle;
     expect(cells).toContainEqual(['model version', 'tiny-1']);
     expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
-    const { trained, scored } = manifest.multiplyAddsPerRow;
+    const { trained, scored } = manifest.multiplyAddsPerRow!;
     expect(cells).toContainEqual([
       'multiply-adds',
       `${scored} per row, of ${trained} in the network as it was trained`,
@@ -213,7 +214,7 @@ describe('a folder of shards', () => {
 
 test('an ONNX file: its inputs and outputs, without a session', async () => {
   const file = join(folder, 'plain.ONNX');
-  writeFileSync(file, plainModel(model.bundle.model, model.bundle.layout));
+  writeFileSync(file, plainModel(gatheredModel(model.bundle.model, model.bundleUri), model.bundle.layout));
   const { kind, tables } = await describeUri(file);
   expect(kind).toBe('ONNX model');
   const [, ...rows] = tables.tensors!;

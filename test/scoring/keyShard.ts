@@ -43,13 +43,21 @@ export function keyRows(rowCount: number, first = 0): KeyRow[] {
   });
 }
 
-/** A shard of keys only. */
-export function keyShard(rows: readonly KeyRow[], rowGroupSize: number | number[]): Uint8Array {
+/** A shard of keys only. @param hasMore one more column, which nobody reads */
+export function keyShard(
+  rows: readonly KeyRow[],
+  rowGroupSize: number | number[],
+  hasMore = false,
+): Uint8Array {
+  const more: SchemaElement[] = hasMore ? [{ name: 'more', type: 'INT32', repetition_type: 'REQUIRED' }] : [];
   return writeShard(
-    KEY_NAMES.map((name) => ({ name, data: rows.map((row) => row[name]) })),
+    [
+      ...KEY_NAMES.map((name) => ({ name, data: rows.map((row) => row[name]) })),
+      ...more.map(({ name }) => ({ name, data: rows.map((_, row) => row) })),
+    ],
     {
       rowGroupSize,
-      schema: [{ name: 'root', num_children: COLUMNS.length }, ...COLUMNS],
+      schema: [{ name: 'root', num_children: COLUMNS.length + more.length }, ...COLUMNS, ...more],
     } as Parameters<typeof writeShard>[1],
   );
 }

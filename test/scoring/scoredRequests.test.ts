@@ -1,7 +1,7 @@
 import { Int32, RecordBatch, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { PlannedRequest } from '../../lib/scoring/planRequests.ts';
-import { type GoOn, scoredRequests } from '../../lib/scoring/scoredRequests.ts';
+import { type GoOn, scoredRequests, splitRowGroups } from '../../lib/scoring/scoredRequests.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
 
@@ -226,12 +226,12 @@ describe('scoredRequests', () => {
   });
 
   test.each([[[10]], [[3, 4, 3]], [[1, 9]]])(
-    'gives each row group its own rows and scores, also when they come in batches of %j',
+    'tells the rows and scores of each row group apart, also when they come in batches of %j',
     async (batchRows) => {
       const pool = { heldRequests: 0, hasRoom: false, run: async () => rowsOf(10, batchRows) };
       const scored = scoredRequests(yielding(requestsOf([2, 1, 7])), pool as unknown as WorkerPool);
       const { value } = await scored.next();
-      const found = value!.rowGroups.map(({ batches, pctr, pcvr, pctcvr }) => {
+      const found = splitRowGroups(value!).map(({ batches, pctr, pcvr, pctcvr }) => {
         const keys = batches.flatMap((batch) => [...(batch.getChild('key')!.toArray() as Int32Array)]);
         expect([[...pctr], [...pcvr], [...pctcvr]]).toEqual([keys, keys, keys]);
         return keys;

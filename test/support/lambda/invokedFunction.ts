@@ -10,7 +10,7 @@ interface LambdaAnswer {
 }
 
 /** An invocation as Lambda gets it. */
-export interface SentInvocation {
+interface SentInvocation {
   /** Name or ARN. */
   readonly function: string;
   /** That the request is signed for. */
