@@ -18,6 +18,7 @@ const partSchema = z.enum(['hour', 'weekday', 'ageDays']);
 export const momentSchema = z.union([
   partSchema,
   z.strictObject({
+    /** What of the moment is read. */
     part: partSchema,
     /** In which hours and days are told; UTC by default. Dates have none. */
     timeZone: z.string().refine(isTimeZone, "not a time zone, such as 'Europe/Berlin'").optional(),
