@@ -1,3 +1,4 @@
+import { invokeAuditFunction } from '../lib/gates/invokeAuditFunction.ts';
 import { describeVerdict } from '../lib/gates/verdict.ts';
 import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
 import { describeLeftOut, type LeftOutRows } from '../lib/publish/deadLetters.ts';
@@ -28,13 +29,14 @@ export function handler(event: unknown, invocation?: Invocation): Promise<Publis
 async function publish(run: PartitionRun): Promise<PublishedItem> {
   const { partition, model } = run;
   const outcome = await traced('publish partition', { partition, model: model.version }, async () => {
-    const ended = await publishPartition(run);
+    const ended = await publishPartition(run, { auditors: { function: invokeAuditFunction } });
     await announceOutcome(run, ended);
     annotate('outcome', ended.kind);
     return ended;
   });
   metrics.addMetric(outcome.kind, 'Count', 1);
   countVerdicts(outcome, partition);
+  countDrift(outcome);
   if ('deadLetters' in outcome && outcome.deadLetters.rows > 0) {
     metrics.addMetric('rowsDeadLettered', 'Count', outcome.deadLetters.rows);
   }
@@ -56,6 +58,24 @@ function countVerdicts(outcome: PublishOutcome, partition: string): void {
       partition,
       ...verdict,
     });
+  }
+}
+
+/** What is counted of a gate's measurements, whatever follows from them: the largest, of all features or scores. */
+const DRIFTS = [
+  ['scoreDistributions', 'scoreDrift'],
+  ['featureDistributions', 'featureDrift'],
+  ['unseenValues', 'unseenGrowth'],
+  ['missingValues', 'missingGrowth'],
+] as const;
+
+function countDrift(outcome: PublishOutcome): void {
+  const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+  for (const [gate, name] of DRIFTS) {
+    const found = verdicts.flatMap((verdict) =>
+      verdict.gate === gate && verdict.found !== null ? verdict.found : [],
+    );
+    if (found.length > 0) metrics.addMetric(name, 'None', Math.max(...found));
   }
 }
 

@@ -2,7 +2,8 @@
 import './startEarly.ts';
 import type { Context } from 'aws-lambda';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
-import { type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';
+import { type UnitUsage, type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';
+import { type CallClock, startCallClock, usageWith } from './callUsage.ts';
 import { parseEvent } from './events.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
@@ -13,12 +14,19 @@ type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 /** Kept for reporting. */
 const RESERVE_MILLIS = 10_000;
 
+/** A unit that was scored, or as much of it as there was time for. */
+type MeasuredUnit = ScoredUnit & {
+  /** Of all calls until now; the rest hands it on. */
+  readonly usage?: UnitUsage;
+};
+
 /** One unit of the state machine's map. What can't be done in time comes back as the rest, for another call. */
-export function handler(event: unknown, context: TimedInvocation): Promise<ScoredUnit> {
-  return observed(context, () => score(parseEvent(workUnitSchema, event), context));
+export function handler(event: unknown, context: TimedInvocation): Promise<MeasuredUnit> {
+  const clock = startCallClock();
+  return observed(context, () => score(parseEvent(workUnitSchema, event), context, clock));
 }
 
-function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
+function score(unit: WorkUnit, context: TimedInvocation, clock: CallClock): Promise<MeasuredUnit> {
   const { partition, model } = unit;
   return traced('score unit', { partition, model: model.version }, async () => {
     const startMillis = performance.now();
@@ -30,7 +38,16 @@ function score(unit: WorkUnit, context: TimedInvocation): Promise<ScoredUnit> {
     const { rest, ...counts } = scored;
     metrics.addMetric('rowsScored', 'Count', counts.rowsScored);
     metrics.addMetric('unitMillis', 'Milliseconds', performance.now() - startMillis);
+    const usage = usageWith(unit.usage, clock.billedMillis());
+    if (usage !== undefined) {
+      metrics.addMetric(
+        'gigabyteSeconds',
+        'Count',
+        usage.gigabyteSeconds - (unit.usage?.gigabyteSeconds ?? 0),
+      );
+    }
     logger.info(`scored parts of ${partition}`, { ...counts, handedOn: rest?.parts.length ?? 0 });
-    return scored;
+    if (usage === undefined) return scored;
+    return { ...counts, rest: rest === undefined ? undefined : { ...rest, usage }, usage };
   });
 }

@@ -11,6 +11,8 @@ const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 /** A list of files, as the job document tells it from a folder. */
 const LIST = /^(?!\.{0,2}\/)[\w!.'()=+@:, -]+(\/(?!\.{0,2}\/)[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
 const STATES = ['ENABLED', 'DISABLED'];
+/** A Lambda function, by its ARN or its name in this account and region, with an alias or a version if wanted. */
+const FUNCTION = /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{1,64}(:[\w$-]{1,128})?$/;
 
 module.exports = async ({ resolveVariable }) => {
   const param = async (name) => String(await resolveVariable(`param:${name}`)).trim();
@@ -34,8 +36,47 @@ module.exports = async ({ resolveVariable }) => {
   const keys = keyArns.length === 0 ? 'none' : writtenKeyArns.length === 0 ? 'read' : 'written';
   const scoreConcurrency = reserved(await param('scoreConcurrency'));
   const jobInput = jobInputOf(entries[0][1], await param('inputList'), events);
-  return { ...Object.fromEntries(entries), jobInput, keys, keyArns, writtenKeyArns, scoreConcurrency };
+  const audit = auditOf(await param('auditFunction'), await param('gates'));
+  return {
+    ...Object.fromEntries(entries),
+    jobInput,
+    keys,
+    keyArns,
+    writtenKeyArns,
+    scoreConcurrency,
+    ...audit,
+  };
 };
+
+/**
+ * jobGates: of the job document, JSON; audit: is a function asked before anything is published?; auditArn: what may be invoked, a
+ * part of a `!Sub`.
+ */
+function auditOf(name, gatesJson) {
+  let gates;
+  try {
+    gates = JSON.parse(gatesJson);
+  } catch {}
+  if (typeof gates !== 'object' || gates === null || Array.isArray(gates)) {
+    throw new Error(`param gates: expected a JSON object, found ${gatesJson}`);
+  }
+  const { audit } = gates;
+  // The right to invoke it comes with the param.
+  if (audit !== undefined && ('function' in audit || 'command' in audit || name === '')) {
+    throw new Error(
+      'param gates: an audit needs --param="auditFunction=...", and has no function or command here',
+    );
+  }
+  if (name === '') return { audit: 'none', auditArn: '', jobGates: JSON.stringify(gates) };
+  if (!FUNCTION.test(name)) {
+    throw new Error(`param auditFunction: expected the name or ARN of a function, found ${name}`);
+  }
+  const auditArn = name.startsWith('arn:')
+    ? name
+    : `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`;
+  const jobGates = JSON.stringify({ ...gates, audit: { ...audit, function: name } });
+  return { audit: 'given', auditArn, jobGates };
+}
 
 /**
  * kind: whose bucket it is; uri: a value, for Join; bucket: its name; objects: ARN that objects' keys are appended to;

@@ -3,7 +3,7 @@
 // bundles in turn; CPU time in medians of the rounds.
 import { InputGatherer } from '../../lib/bundle/inputGatherer.ts';
 import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { gatheredModel, SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { copyEncodedRows } from '../../lib/features/encodedRows.ts';
 import { readExportRows } from '../../lib/quantise/readExportRows.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
@@ -30,7 +30,8 @@ for (const [i, arm] of arms.entries()) {
 
 type Arm = Awaited<ReturnType<typeof armOf>>;
 
-async function armOf({ model, layout }: ModelBundle, set: TrainingSet) {
+async function armOf({ uri, layout, ...bundle }: ModelBundle, set: TrainingSet) {
+  const model = gatheredModel(bundle.model, uri);
   const session = await ScoringSession.create(model, layout);
   const gatherers = model.inputs.map((input) => new InputGatherer(input, layout, model.tables, session.rows));
   return { session, gatherers, layout, set, gatherMicros: [] as number[], allMicros: [] as number[] };

@@ -4,6 +4,7 @@
 
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
+import { trainedNetwork } from '../../lib/bundle/bundleManifest.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { columnRequirements } from '../../lib/features/columnRequirements.ts';
@@ -24,7 +25,7 @@ const ARRAYS = ['singleRows', 'listRows', 'listWeights', 'dense'] as const;
 const [bundleUri, shard] = process.argv.slice(2);
 if (bundleUri === undefined || shard === undefined) throw new Error('expected a bundle and a shard');
 const { contract, layout, manifest, vocabularies } = await loadBundle(storageFor(bundleUri), bundleUri);
-const shape = networkShape(manifest.network, layout);
+const shape = networkShape(trainedNetwork(manifest)!, layout);
 const batches = await readBatches(shard);
 
 for (const density of DENSITIES) {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolveModel } from '../channels/resolveModel.ts';
+import { copyState, type StateCopy } from '../copy/copyState.ts';
 import { choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
 import { parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
@@ -50,4 +51,14 @@ export async function publish(
 export async function publishedFiles(scoresUri: string, partition: string): Promise<string[]> {
   const { manifest } = await resolvePartition(scoresUri, partition);
   return manifest.parts.map(({ path }) => below(absoluteUri(scoresUri), path));
+}
+
+/**
+ * Copies the published scores of a partition to Parquet, as `ncs4cvr export-scores` does: below `outputUri`, in a folder named
+ * like the partition, one file per part and `_SUCCESS` last. It may be killed and repeated.
+ * @param outputUri a folder on disk or `s3://bucket/prefix`
+ * @throws Ncs4cvrError PUBLISH_NOTHING, PUBLISH_PART_DAMAGED, EXPORT_OTHER_STATE, EXPORT_FOREIGN_FILES
+ */
+export function exportScores(scoresUri: string, partition: string, outputUri: string): Promise<StateCopy> {
+  return copyState(scoresUri, partition, outputUri);
 }

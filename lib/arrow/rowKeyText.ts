@@ -11,12 +11,23 @@ export function keyTexts(bytes: Uint8Array, types: readonly DataType[]): (string
     if (tag === BYTES) {
       const start = at + 4;
       at = start + view.getUint32(at, true);
-      return textOrHex(bytes.subarray(start, at));
+      return isUuid(type) ? uuidText(bytes.subarray(start, at)) : textOrHex(bytes.subarray(start, at));
     }
     const value = tag === NEGATIVE ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
     at += 8;
     return DataType.isInt(type) ? String(value) : timeText(value, type);
   });
+}
+
+/** As features read bytes of this length. */
+function isUuid(type: DataType): boolean {
+  return DataType.isFixedSizeBinary(type) && type.byteWidth === 16;
+}
+
+function uuidText(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 function textOrHex(bytes: Uint8Array): string {
@@ -57,13 +68,16 @@ function unitsOf(type: DataType): [millisPerUnit: bigint, unitsPerMilli: bigint]
 
 /**
  * The bytes of a value that is written as `keyTexts` writes it; a date or timestamp also as its column's whole number, and
- * as other text that Date takes, in UTC unless it says otherwise. In a column of bytes, what begins with 0x is read as hexadecimal digits.
+ * as other text that Date takes, in UTC unless it says otherwise. In a column of bytes, what begins with 0x is read as hexadecimal digits,
+ * and in one of 16 bytes each, a UUID is.
  * @returns undefined for text that no value of the type has
  */
 export function keyBytesOf(text: string, type: DataType): Uint8Array | undefined {
   if (isBytes(type)) {
     const isHex = !DataType.isUtf8(type) && /^0x([0-9a-f]{2})*$/i.test(text);
-    const value = isHex ? Buffer.from(text.slice(2), 'hex') : Buffer.from(text);
+    const isUuidText = isUuid(type) && /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(text);
+    const digits = isUuidText ? text.replaceAll('-', '') : isHex ? text.slice(2) : undefined;
+    const value = digits === undefined ? Buffer.from(text) : Buffer.from(digits, 'hex');
     const bytes = Buffer.alloc(5 + value.length);
     bytes[0] = BYTES;
     bytes.writeUInt32LE(value.length, 1);

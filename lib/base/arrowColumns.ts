@@ -8,6 +8,13 @@ export interface ColumnRequirement {
   readonly accepts: (type: DataType) => boolean;
   /** The accepted types in words, for errors. */
   readonly expected: string;
+  /** What may be done about a type that isn't accepted. */
+  readonly advice?: (type: DataType) => string | undefined;
+}
+
+/** A summary with what may be done, if that is known. */
+export function withAdvice(summary: string, advice: string | undefined): string {
+  return advice === undefined ? summary : `${summary}: ${advice}`;
 }
 
 /** The data of a batch's column, undefined when it has none of that name: `getChild` would make a vector of it. */

@@ -18,7 +18,7 @@ export interface ErrorDetails extends ErrorLocation {
 /**
  * Every error this project throws on purpose. `code` is stable: scripts and alarms may match it, and its first word says
  * what the error is about (STORAGE, SHARD, CONTRACT, BUNDLE, GRAPH, MASKS, TRAINING, COMPARISON, PREDICTION, METRIC, PLAN, TUNE,
- * PUBLISH, RUN, DIFF, EXPLAIN, EXPORT). The message says where, what was expected and what was found. Only what callers tell apart by its kind
+ * PUBLISH, RUN, DIFF, EXPLAIN, EXPORT, MODEL). The message says where, what was expected and what was found. Only what callers tell apart by its kind
  * has a class of its own.
  */
 export class Ncs4cvrError extends Error {

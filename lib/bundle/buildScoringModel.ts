@@ -3,12 +3,12 @@ import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import { buildScoringGraph, type ScoringGraph } from './buildScoringGraph.ts';
 import { type EmbeddingTable, embeddingFile, tablePieces, tablesOf } from './embeddingTable.ts';
-import type { ScoringModel } from './scoringSession.ts';
+import type { GatheredModel } from './scoringSession.ts';
 
 /** A model to score with, and what its bundle says of it. */
 export interface BuiltModel extends Pick<ScoringGraph, 'multiplyAddsPerRow'> {
   /** Its tables are views of the weights. */
-  readonly model: ScoringModel;
+  readonly model: GatheredModel;
   /** sha256 of the tables' files, by their paths. */
   readonly embeddings: Readonly<Record<string, string>>;
 }

@@ -5,12 +5,12 @@ import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { type FeatureContract, featureContractSchema } from '../features/contract.ts';
 import { crossCheckContract } from '../features/crossCheckContract.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
-import { labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
+import { type LabelColumns, labelColumnsSchema, labelCountsSchema } from '../features/readLabels.ts';
 import { vocabulariesOf } from '../features/vocabulary.ts';
-import { resolvedNetworkSchema } from '../network/networkConfig.ts';
+import { type NetworkConfig, resolvedNetworkSchema } from '../network/networkConfig.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { gatherPlanSchema } from './gatherPlan.ts';
+import { inputPlanSchema } from './gatherPlan.ts';
 
 export const BUNDLE_FORMAT_VERSION = 2;
 export const MANIFEST_FILE = 'bundle.json';
@@ -74,19 +74,49 @@ const exportSchema = z.strictObject({
   finishedAt: z.iso.datetime(),
 });
 
-/** `bundle.json`: everything needed to score with the model and to tell where it came from. */
-const bundleManifestSchema = z.strictObject({
+/** An ONNX file that was made elsewhere. */
+const ownNetworkSchema = z.strictObject({
+  /** An ONNX file that was made elsewhere: of what it computes nothing is known. */
+  kind: z.literal('own'),
+  /** Its name. */
+  file: z.string(),
+  /** What it says of its making. */
+  producer: z.string(),
+  /** Version of the standard operators. */
+  opset: z.int(),
+  /** As it was given. */
+  sizeBytes: count,
+  /** As it was given. */
+  sha256,
+});
+export type OwnNetwork = Readonly<z.infer<typeof ownNetworkSchema>>;
+
+/**
+ * `bundle.json`: everything needed to score with the model and to tell where it came from.
+ * @internal exported for the reference of documents
+ */
+export const bundleManifestSchema = z.strictObject({
   formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
+  /** What prediction files call the model. */
   modelVersion: z.string().min(1),
+  /** Of the fitted contract. */
   contractFingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Every other file of the bundle, by its path. */
   files: filesSchema,
-  /** What is gathered in front of model.onnx, in the order of its inputs. */
-  inputs: gatherPlanSchema,
-  /** Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. */
-  multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }),
-  network: resolvedNetworkSchema,
-  labels: labelColumnsSchema,
+  /** What is gathered in front of model.onnx, in the order of its inputs; what an own model takes of encoded rows. */
+  inputs: inputPlanSchema,
+  /**
+   * Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. Absent for an own
+   * model.
+   */
+  multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }).optional(),
+  /** As it was trained; `own` for an ONNX file that was made elsewhere. */
+  network: z.union([resolvedNetworkSchema, ownNetworkSchema]),
+  /** Columns of the labels; absent where nobody has named any. */
+  labels: labelColumnsSchema.optional(),
+  /** Of an own model: which rows the reference tells of. */
   training: z.strictObject({
+    /** Folder or list of the shards. */
     data: z.string(),
     trainRows: z.int(),
     validationRows: z.int(),
@@ -96,6 +126,7 @@ const bundleManifestSchema = z.strictObject({
     seed: z.int(),
     /** The training config as it was given, contract left out. */
     config: z.record(z.string(), z.unknown()),
+    /** On the validation rows. */
     metrics: z.record(z.string(), z.unknown()),
     /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
     features: z.array(
@@ -136,6 +167,7 @@ const bundleManifestSchema = z.strictObject({
   }),
   /** Absent from a bundle as it was trained. */
   exported: exportSchema.optional(),
+  /** Fitted. */
   contract: featureContractSchema,
 });
 
@@ -164,6 +196,26 @@ export function isBundle(storage: Storage, uri: string): Promise<boolean> {
 export async function readBundleManifest(storage: Storage, uri: string): Promise<BundleManifest> {
   const file = joinUri(uri, MANIFEST_FILE);
   return decodeBundleManifest(await storage.readWhole(file), file);
+}
+
+/** The network of a model that was trained here; undefined for an own model, which is one ONNX file. */
+export function trainedNetwork({ network }: Pick<BundleManifest, 'network'>): NetworkConfig | undefined {
+  return network.kind === 'own' ? undefined : network;
+}
+
+/**
+ * The labels that a bundle's manifest names.
+ * @throws Ncs4cvrError BUNDLE_NO_LABELS
+ */
+export function labelsOf(bundleUri: string, { labels }: Pick<BundleManifest, 'labels'>): LabelColumns {
+  if (labels !== undefined) return labels;
+  throw new Ncs4cvrError(
+    'BUNDLE_NO_LABELS',
+    'the bundle names no label columns, so nothing can be measured',
+    {
+      file: joinUri(bundleUri, MANIFEST_FILE),
+    },
+  );
 }
 
 /**

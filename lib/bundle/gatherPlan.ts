@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { type DirectInput, directInputSchema, directProblems, isDirect } from './directInput.ts';
 
 /** Columns [from, to) of a field's embedding. Fields are counted from 0: single values first, then lists. */
 const blockSchema = z.strictObject({
@@ -20,10 +21,19 @@ const gatheredInputSchema = z.strictObject({
  * What model.onnx takes, in order. A block of a list is the sum of the list's embeddings with their weights, a masked
  * mean; a row without a value has zeros there.
  */
-export const gatherPlanSchema = z.array(gatheredInputSchema).min(1).readonly();
+const gatherPlanSchema = z.array(gatheredInputSchema).min(1).readonly();
+
+/** Of a model that was trained here, what is gathered for it; of an own one, what it takes of encoded rows as they are. */
+export const inputPlanSchema = z.union([gatherPlanSchema, z.array(directInputSchema).min(1).readonly()]);
 
 export type GatheredInput = Readonly<z.infer<typeof gatheredInputSchema>>;
 export type GatherPlan = readonly GatheredInput[];
+export type InputPlan = GatherPlan | readonly DirectInput[];
+
+/** Is it the plan of an own model? */
+export function isDirectPlan(plan: InputPlan): plan is readonly DirectInput[] {
+  return plan.some(isDirect);
+}
 
 /** Numbers per row of an input. */
 export function inputWidth({ blocks, columns }: GatheredInput): number {
@@ -34,26 +44,34 @@ export function inputWidth({ blocks, columns }: GatheredInput): number {
  * What of a plan doesn't fit rows of that layout, one line each.
  * @param embeddingWidth columns of every embedding table
  */
-export function gatherProblems(plan: GatherPlan, layout: FeatureLayout, embeddingWidth: number): string[] {
-  const fieldCount = layout.singles.length + layout.lists.length;
+export function inputProblems(plan: InputPlan, layout: FeatureLayout, embeddingWidth: number): string[] {
   const names = new Set<string>();
   return plan.flatMap((input) => {
     const isTaken = names.has(input.name);
     names.add(input.name);
-    const blocks = input.blocks.filter(
-      ({ field, from, to }) => field >= fieldCount || from >= to || to > embeddingWidth,
+    const problems = isDirect(input)
+      ? directProblems(input, layout)
+      : gatherProblems(input, layout, embeddingWidth);
+    return [...(isTaken ? ['named twice'] : []), ...problems].map(
+      (problem) => `inputs.${input.name}: ${problem}`,
     );
-    const columns = input.columns.filter((column) => column >= layout.denseWidth);
-    return [
-      ...(isTaken ? ['named twice'] : []),
-      ...(inputWidth(input) === 0 ? ['nothing to gather'] : []),
-      ...blocks.map(
-        ({ field, from, to }) =>
-          `columns ${from} to ${to} of field ${field}, of ${fieldCount} fields with ${embeddingWidth} columns`,
-      ),
-      ...columns.map((column) => `dense column ${column}, of ${layout.denseWidth}`),
-    ].map((problem) => `inputs.${input.name}: ${problem}`);
   });
+}
+
+function gatherProblems(input: GatheredInput, layout: FeatureLayout, embeddingWidth: number): string[] {
+  const fieldCount = layout.singles.length + layout.lists.length;
+  const blocks = input.blocks.filter(
+    ({ field, from, to }) => field >= fieldCount || from >= to || to > embeddingWidth,
+  );
+  const columns = input.columns.filter((column) => column >= layout.denseWidth);
+  return [
+    ...(inputWidth(input) === 0 ? ['nothing to gather'] : []),
+    ...blocks.map(
+      ({ field, from, to }) =>
+        `columns ${from} to ${to} of field ${field}, of ${fieldCount} fields with ${embeddingWidth} columns`,
+    ),
+    ...columns.map((column) => `dense column ${column}, of ${layout.denseWidth}`),
+  ];
 }
 
 /** Key of model.onnx's metadata under which it holds its `gatheredDigest`. */
@@ -64,7 +82,7 @@ export const GATHERED_KEY = 'ncs4cvr.gathered';
  * fields and numbers that the plan counts. model.onnx holds it, so that its own digest tells a model from every other one.
  */
 export function gatheredDigest(
-  plan: GatherPlan,
+  plan: InputPlan,
   embeddings: Readonly<Record<string, string>>,
   { singles, lists, numerics }: FeatureLayout,
 ): string {

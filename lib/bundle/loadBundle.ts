@@ -20,8 +20,10 @@ import {
   MANIFEST_FILE,
   MODEL_FILE,
   REFERENCE_FILE,
+  trainedNetwork,
 } from './bundleManifest.ts';
 import { type EmbeddingTable, embeddingFile, tableOver } from './embeddingTable.ts';
+import { isDirectPlan } from './gatherPlan.ts';
 import type { ScoringModel } from './scoringSession.ts';
 import { verifyModel } from './verifyModel.ts';
 
@@ -145,22 +147,27 @@ function vocabulariesIn(
   );
 }
 
-/** @throws Ncs4cvrError BUNDLE_INTERFACE when there is another table than the contract has, or one of another shape */
+/** An own model has none. @throws Ncs4cvrError BUNDLE_INTERFACE when there is another table than the contract has, or one of another shape */
 function tablesIn(
   shared: ReadonlyMap<string, SharedArrayBuffer>,
-  { network }: BundleManifest,
+  manifest: BundleManifest,
   layout: FeatureLayout,
   uri: string,
 ): EmbeddingTable[] {
   const tables: EmbeddingTable[] = [];
   const problems: string[] = [];
-  let embeddingWidth: number;
+  const network = trainedNetwork(manifest);
+  let embeddingWidth = 0;
   try {
-    embeddingWidth = networkShape(network, layout).embeddingWidth;
+    if (network !== undefined) embeddingWidth = networkShape(network, layout).embeddingWidth;
   } catch (error) {
     throw unfitting(uri, [messageOf(error)]);
   }
-  for (const table of layout.tables) {
+  if ((network === undefined) !== isDirectPlan(manifest.inputs)) {
+    problems.push("inputs: an own model's for another network, or the reverse");
+  }
+  const embedded = network === undefined ? [] : layout.tables;
+  for (const table of embedded) {
     const path = embeddingFile(table.name);
     const memory = shared.get(path);
     const found =
@@ -168,7 +175,7 @@ function tablesIn(
     if (typeof found === 'string') problems.push(`${path}: ${found}`);
     else tables.push(found);
   }
-  const known = new Set(layout.tables.map(({ name }) => embeddingFile(name)));
+  const known = new Set(embedded.map(({ name }) => embeddingFile(name)));
   for (const path of shared.keys()) {
     if (path.startsWith(EMBEDDINGS_FOLDER) && !known.has(path)) problems.push(`${path}: not expected`);
   }

@@ -9,7 +9,7 @@ import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, inputWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
-import type { ScoringModel } from './scoringSession.ts';
+import type { GatheredModel } from './scoringSession.ts';
 import { tableReader } from './tableReader.ts';
 
 /**
@@ -17,7 +17,7 @@ import { tableReader } from './tableReader.ts';
  * goes on as model.onnx does. Its scores differ from the bundle's in rounding only.
  * @throws Ncs4cvrError GRAPH_TOO_LARGE for tables that don't fit into one ONNX file
  */
-export function plainModel({ modelBytes, inputs, tables }: ScoringModel, layout: FeatureLayout): Uint8Array {
+export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout: FeatureLayout): Uint8Array {
   const embeddingWidth = tables[0]!.width;
   refuseTooLarge(layout, embeddingWidth);
   const graph = new GraphBuilder();

@@ -1,11 +1,15 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { Tensor } from 'onnxruntime-node';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { SCORE_NAMES } from '../base/tasks.ts';
 import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { createSession } from '../onnx/session.ts';
+import { DirectFeed, isDirect } from './directInput.ts';
 import type { EmbeddingTable, TableRows } from './embeddingTable.ts';
-import type { GatherPlan } from './gatherPlan.ts';
+import { type GatherPlan, type InputPlan, isDirectPlan } from './gatherPlan.ts';
 import { InputGatherer } from './inputGatherer.ts';
+import { OWN_OUTPUTS } from './modelInterface.ts';
 
 /**
  * Rows of every session run. Always the same shape, so that a row's score has the same bits whatever rows stand
@@ -15,12 +19,34 @@ export const SCORING_BATCH_ROWS = 512;
 
 /** All that a session scores with, as plain data: where its arrays lie in shared memory, other threads get no copy. */
 export interface ScoringModel {
-  /** model.onnx: everything but the embeddings. */
+  /** model.onnx: everything but the embeddings; of an own model, everything. */
   readonly modelBytes: Uint8Array;
   /** What is gathered in front of it. */
-  readonly inputs: GatherPlan;
-  /** Those of the contract's layout, in its order. */
+  readonly inputs: InputPlan;
+  /** Those of the contract's layout, in its order; an own model has none. */
   readonly tables: readonly EmbeddingTable[];
+}
+
+/** A model that was trained here: embeddings are gathered for it. */
+export interface GatheredModel extends ScoringModel {
+  readonly inputs: GatherPlan;
+}
+
+/**
+ * The model of a bundle that was trained here.
+ * @throws Ncs4cvrError EXPORT_NOT_TRAINED for an own model, which is one ONNX file already
+ */
+export function gatheredModel({ inputs, ...model }: ScoringModel, bundleUri: string): GatheredModel {
+  if (!isDirectPlan(inputs)) return { ...model, inputs };
+  throw new Ncs4cvrError(
+    'EXPORT_NOT_TRAINED',
+    'a model that was made elsewhere is exported where it was made',
+    {
+      file: bundleUri,
+      expected: 'a bundle as it was trained',
+      found: 'one that was made of an ONNX file',
+    },
+  );
 }
 
 /** The model with all of its arrays in shared memory; those that are there already stay. */
@@ -60,19 +86,26 @@ export class ScoringSession {
   /** Encode up to SCORING_BATCH_ROWS rows here, then call `score`. */
   readonly rows: EncodedRows;
   readonly #session: InferenceSession;
-  readonly #gatherers: readonly InputGatherer[];
+  readonly #feeders: readonly { gather(rowCount: number): void }[];
   readonly #feeds: Readonly<Record<string, Tensor>>;
+  /** pCTCVR of an own model, which doesn't say it. */
+  readonly #product: Float32Array | undefined;
 
   private constructor(session: InferenceSession, { inputs, tables }: ScoringModel, layout: FeatureLayout) {
     this.#session = session;
     this.rows = allocateEncodedRows(layout, SCORING_BATCH_ROWS);
-    this.#gatherers = inputs.map((input) => new InputGatherer(input, layout, tables, this.rows));
-    this.#feeds = Object.fromEntries(
-      this.#gatherers.map(({ data, width }, i) => [
-        inputs[i]!.name,
-        new Tensor('float32', data, [SCORING_BATCH_ROWS, width]),
-      ]),
-    );
+    const feeders = inputs.map((input) => {
+      if (isDirect(input)) {
+        const feed = new DirectFeed(input, layout, this.rows);
+        return { feed, name: input.name, tensor: new Tensor(input.elementType, feed.data, feed.dims) };
+      }
+      const feed = new InputGatherer(input, layout, tables, this.rows);
+      const tensor = new Tensor('float32', feed.data, [SCORING_BATCH_ROWS, feed.width]);
+      return { feed, name: input.name, tensor };
+    });
+    this.#feeders = feeders.map(({ feed }) => feed);
+    this.#feeds = Object.fromEntries(feeders.map(({ name, tensor }) => [name, tensor]));
+    this.#product = isDirectPlan(inputs) ? new Float32Array(SCORING_BATCH_ROWS) : undefined;
   }
 
   /**
@@ -85,15 +118,37 @@ export class ScoringSession {
     return new ScoringSession(session, model, layout);
   }
 
-  /** Scores the first `rowCount` rows of `rows`; the rest of the batch is padding. */
+  /**
+   * Scores the first `rowCount` rows of `rows`; the rest of the batch is padding.
+   * @throws Ncs4cvrError METRIC_SCORE_INVALID when an own model gives anything but probabilities
+   */
   async score(rowCount: number): Promise<Scores> {
-    for (const gatherer of this.#gatherers) gatherer.gather(rowCount);
-    const outputs = await this.#session.run(this.#feeds);
+    for (const feeder of this.#feeders) feeder.gather(rowCount);
+    const product = this.#product;
+    const outputs = await this.#session.run(this.#feeds, product === undefined ? SCORE_NAMES : OWN_OUTPUTS);
     const take = (name: string) => (outputs[name]!.data as Float32Array).subarray(0, rowCount);
-    return { pctr: take('pctr'), pcvr: take('pcvr'), pctcvr: take('pctcvr') };
+    const pctr = take('pctr');
+    const pcvr = take('pcvr');
+    if (product === undefined) return { pctr, pcvr, pctcvr: take('pctcvr') };
+    for (const name of OWN_OUTPUTS) refuseOthers(name, outputs[name]!, rowCount);
+    for (let row = 0; row < rowCount; row++) product[row] = pctr[row]! * pcvr[row]!;
+    return { pctr, pcvr, pctcvr: product.subarray(0, rowCount) };
   }
 
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** Of an own model nothing but its file is known. @throws Ncs4cvrError METRIC_SCORE_INVALID */
+function refuseOthers(name: string, { data, type }: Tensor, rowCount: number): void {
+  const found =
+    !(data instanceof Float32Array) || data.length !== SCORING_BATCH_ROWS
+      ? `${data.length} of ${type}`
+      : data.subarray(0, rowCount).find((score) => !(score >= 0 && score <= 1));
+  if (found === undefined) return;
+  throw new Ncs4cvrError('METRIC_SCORE_INVALID', `the model's output '${name}' is no probability`, {
+    expected: `${SCORING_BATCH_ROWS} float32 from 0 to 1`,
+    found: String(found),
+  });
 }

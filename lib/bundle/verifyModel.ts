@@ -4,27 +4,13 @@ import { SCORE_NAMES } from '../base/tasks.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { type FeatureLayout, featureLayout } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
-import { decodeModel, operatorsOf, type TensorInfo, tensorInfoOf } from '../onnx/modelProto.ts';
 import { checkArrowData } from './checkArrowData.ts';
-import { GATHERED_KEY, gatheredDigest, gatherProblems } from './gatherPlan.ts';
-import { gatheredInputs, modelOutputs, type TensorSpec } from './modelInterface.ts';
+import { checkModelInterface, type EmbeddingDigests, GOLDEN_TOLERANCE } from './checkModelInterface.ts';
 import { SCORING_BATCH_ROWS, type Scores, type ScoringModel, ScoringSession } from './scoringSession.ts';
 import { TimeIsOverError, TimeLimit } from './timeLimit.ts';
 
-type EmbeddingDigests = Readonly<Record<string, string>>;
-
-/** Largest accepted difference of a golden row's score: machines differ in the last bits of float32. */
-const GOLDEN_TOLERANCE = 1e-5;
-/**
- * The same for a model that computes in integers: on another machine, a value in the middle between two integers may become the
- * other one. That is rare and moves a score by up to .001; a machine that computes integers wrongly moves it by .1.
- */
-const INTEGER_GOLDEN_TOLERANCE = 2e-3;
 /** For reading, encoding and comparing the golden rows, which takes milliseconds; the model's own time isn't counted. */
 const VERIFICATION_MILLIS = 5000;
-/** Standard operators with a graph inside, which may be run for ever. Without them, every run of a model ends. */
-const CONTROL_FLOW: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
-
 /**
  * Re-scores the raw golden rows that the bundle carries, through the same encoder as production.
  * @param goldenBytes Arrow IPC: the contract's columns, then pctr, pcvr, pctcvr as the trainer scored them; underscores
@@ -125,80 +111,6 @@ async function mismatches(
     }
   }
   return problems;
-}
-
-/**
- * Checks that a model file takes what is gathered of the contract's encoded batch, with the very embeddings that it was made
- * for, gives the three scores with a dynamic batch, and needs nothing but standard operators.
- * @returns largest accepted difference of its golden rows' scores
- * @throws Ncs4cvrError GRAPH_UNREADABLE for bytes that are no ONNX model; ProblemsError BUNDLE_INTERFACE with all differences
- */
-function checkModelInterface(
-  { modelBytes, inputs, tables }: ScoringModel,
-  embeddings: EmbeddingDigests,
-  layout: FeatureLayout,
-  uri: string,
-): number {
-  const { graph, functions = [], metadataProps = [] } = decodeModel(modelBytes);
-  const operators = operatorsOf(graph);
-  const gathered = gatheredDigest(inputs, embeddings, layout);
-  const problems = [
-    ...gatherProblems(inputs, layout, tables[0]?.width ?? 0),
-    ...compare('input', gatheredInputs(inputs), graph.input.map(tensorInfoOf)),
-    ...(metadataProps.some(({ key, value }) => key === GATHERED_KEY && value === gathered)
-      ? []
-      : [`inputs: the model was made for another contract, other embeddings or inputs (${GATHERED_KEY})`]),
-    ...compare('output', modelOutputs(), graph.output.map(tensorInfoOf)),
-    ...operators
-      .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
-      .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
-    ...operators
-      .filter(({ opType }) => CONTROL_FLOW.has(opType))
-      .map(({ opType }) => `operator ${opType}: a graph within the graph, which may never end`),
-    ...(functions.length === 0
-      ? []
-      : [`${functions.length} functions of the model's own: not standard ONNX operators`]),
-    ...graph.initializer
-      .filter(({ dataLocation }) => dataLocation !== 0)
-      .map(({ name }) => `tensor ${name}: its data lies in another file`),
-  ];
-  if (problems.length > 0) {
-    throw new ProblemsError('BUNDLE_INTERFACE', "the model doesn't fit the bundle's contract", problems, {
-      file: uri,
-    });
-  }
-  const isInteger = operators.some(({ opType }) => opType === 'QuantizeLinear');
-  return isInteger ? INTEGER_GOLDEN_TOLERANCE : GOLDEN_TOLERANCE;
-}
-
-function compare(kind: string, expected: readonly TensorSpec[], found: readonly TensorInfo[]): string[] {
-  const problems: string[] = [];
-  for (const spec of expected) {
-    const tensor = found.find(({ name }) => name === spec.name);
-    const wanted = `${spec.elementType} ${describeShape(spec.shape)}`;
-    if (tensor === undefined) {
-      problems.push(`${kind} ${spec.name}: expected ${wanted}, found none`);
-      continue;
-    }
-    const isSame =
-      tensor.elementType === spec.elementType &&
-      tensor.shape.length === spec.shape.length &&
-      spec.shape.every((size, axis) =>
-        size === null ? typeof tensor.shape[axis] === 'string' : tensor.shape[axis] === size,
-      );
-    if (!isSame) {
-      const actual = `${tensor.elementType} [${tensor.shape.join(', ')}]`;
-      problems.push(`${kind} ${spec.name}: expected ${wanted}, found ${actual}`);
-    }
-  }
-  for (const { name } of found) {
-    if (!expected.some((spec) => spec.name === name)) problems.push(`${kind} ${name}: not expected`);
-  }
-  return problems;
-}
-
-function describeShape(shape: readonly (number | null)[]): string {
-  return `[${shape.map((size) => size ?? 'B').join(', ')}]`;
 }
 
 /** @throws Ncs4cvrError BUNDLE_INTERFACE, GRAPH_UNREADABLE, GRAPH_INVALID, each with the bundle */

@@ -92,10 +92,8 @@ export function encodeGoldenRows(
   const scores = [pctr, pcvr, pctcvr].map((data) => makeData({ type: new Float32(), data }));
   const taken = new Set(rows.schema.fields.map(({ name }) => name));
   const freeName = (name: string): string => (taken.has(name) ? freeName(`_${name}`) : name);
-  const schema = new Schema([
-    ...rows.schema.fields,
-    ...SCORE_NAMES.map((name) => new Field(freeName(name), new Float32(), false)),
-  ]);
+  const scoreFields = SCORE_NAMES.map((name) => new Field(freeName(name), new Float32(), false));
+  const schema = new Schema([...rows.schema.fields, ...scoreFields], rows.schema.metadata);
   const data = makeData({
     type: new Struct(schema.fields),
     length: rows.numRows,

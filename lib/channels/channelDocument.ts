@@ -19,11 +19,13 @@ export type Promotion = Readonly<z.infer<typeof promotionSchema>>;
 /** How many earlier bundles a channel names: so far one can roll back. */
 const HISTORY_LENGTH = 20;
 
-const channelSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const channelSchema = z.strictObject({
   formatVersion: z.literal(1),
   channel: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
+  /** What runs score with. */
   current: promotionSchema,
   /** Was the last flip a roll-back? Then a step back, repeated, doesn't return to what was left. */
   isRolledBack: z.boolean(),

@@ -32,7 +32,7 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
     .option('--arms <names>', 'arms by name, separated by commas; all by default', (text) => text.split(','))
     .addOption(
       new Option('--processes <n>', 'trainings at a time')
-        .default(availableParallelism())
+        .default(availableParallelism(), 'one per core')
         .argParser(wholeNumber(1, 100)),
     )
     .option('--conversion <column>', "conversion label, instead of the config's own")

@@ -3,6 +3,7 @@ import { TASKS } from '../base/tasks.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { plainModel } from '../bundle/plainModel.ts';
 import type { ElementType } from '../bundle/safetensors.ts';
+import { gatheredModel } from '../bundle/scoringSession.ts';
 import type { Accuracy } from '../quantise/accuracy.ts';
 import { exportSmaller } from '../quantise/exportSmaller.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
@@ -50,6 +51,9 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
       }
       if (output === undefined) return usage('either --output or --plain is needed');
       if (!isSmaller) usage('nothing to make smaller: give --int8, --tables or both');
+      if (data === undefined && files === undefined) {
+        usage('--int8 and --tables need the rows the bundle was trained on: give --data or --files');
+      }
       const input = shardInput(command, { data, files });
       const { bundle, accuracy } = await exportSmaller(bundleUri, input, output, {
         int8,
@@ -67,7 +71,7 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
 
 async function exportPlain(bundleUri: string, file: string, json = false): Promise<void> {
   const { model, layout, manifest } = await loadBundle(storageFor(bundleUri), bundleUri);
-  const bytes = plainModel(model, layout);
+  const bytes = plainModel(gatheredModel(model, bundleUri), layout);
   await writeWhole(file, bytes);
   const { modelVersion } = manifest;
   if (json) printJson({ file, modelVersion, sizeBytes: bytes.length });

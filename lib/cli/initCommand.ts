@@ -6,7 +6,7 @@ import { sampleShards } from '../init/sampleShards.ts';
 import { writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
-import { EXIT_DONE, formatCount, printJson } from './terminal.ts';
+import { counted, EXIT_DONE, printJson } from './terminal.ts';
 
 interface InitOptions {
   readonly sample: string;
@@ -55,9 +55,9 @@ export function initCommand(finish: (exitCode: number) => void): Command {
       } else {
         process.stdout.write(
           `${formatTable([['column', 'type', 'use', 'seen'], ...columns.map((column) => Object.values(column))])}\n\n` +
-            `${formatCount(sampledRows)} rows of ${sampledShards} of ${formatCount(shardCount)} shards; ` +
-            `${layout === undefined ? 'no partitions' : `partitions ${layout}, ${days.length} days`}\n` +
-            `${ignored.length === 0 ? '' : `passed over: ${ignored.length} files that aren't Parquet, such as ${ignored[0]}\n`}` +
+            `${counted(sampledRows, 'row')} of ${sampledShards} of ${counted(shardCount, 'shard')}; ` +
+            `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
+            `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
             `row keys ${roles.keys.map(({ name }) => name).join(', ')}${roles.areKeysUnique ? '' : ' (NOT unique in the sample: name better ones with --keys)'}\n` +
             `wrote ${configUri} and ${jobUri}: read them, then\n\n  ${next}\n`,
         );

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
-import { describeUri, descriptionText } from '../inspect/describeUri.ts';
+import { describeUri } from '../inspect/describeUri.ts';
+import { descriptionText } from '../inspect/description.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -73,8 +74,12 @@ function roundedUp(bound: number): string {
 
 export function inspectCommand(finish: (exitCode: number) => void): Command {
   return new Command('inspect')
-    .description('tell what a bundle, a shard or a prediction file is')
-    .argument('<uri>', 'bundle folder, Parquet shard or Arrow prediction file', parseUri)
+    .description('tell what a bundle, a shard, a folder of shards, a prediction file or an ONNX model is')
+    .argument(
+      '<uri>',
+      'bundle, folder of shards, Parquet shard, Arrow file of scores or .onnx file',
+      parseUri,
+    )
     .option('--verify', 'load a bundle as for scoring: checksums, interface and golden rows')
     .option('--json', 'print it as one JSON object')
     .action(async (uri: string, { json, verify }: { readonly json?: boolean; readonly verify?: boolean }) => {

@@ -37,7 +37,7 @@ export function positiveNumber(text: string): number {
 /** `--workers N`: scoring threads, one per core by default. */
 export function workersOption(): Option {
   return new Option('--workers <n>', 'scoring threads')
-    .default(availableParallelism())
+    .default(availableParallelism(), 'one per core')
     .argParser(wholeNumber(1, 256));
 }
 

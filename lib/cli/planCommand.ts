@@ -20,7 +20,7 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
+import { counted, EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface PlanOptions {
   readonly job?: string;
@@ -60,7 +60,11 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--lift-hold', 'publish partitions that were rolled back, too')
     .option('--output <file>', 'write the plan, for `run --plan`', parseUri)
-    .option('--prices <file>', 'what the estimate is made with, instead of infra/prices.json', parseUri)
+    .option(
+      '--prices <file>',
+      'what the estimate is made with, instead of the prices that come along',
+      parseUri,
+    )
     .addOption(
       new Option(
         '--memory <megabytes>',
@@ -154,11 +158,12 @@ function summarise(
     const skips =
       done.length === 0 ? '' : `, ${done.length} done already for the same input, model and contract`;
     return (
-      `${partition}  ${shardCount} shards${broken.length === 0 ? '' : `, ${broken.length} of them broken,`}  ` +
-      `${formatCount(rows)} rows  ${formatCount(sizeBytes)} bytes  ${parts.length} parts${skips}; ${states[index]!.stage}`
+      `${partition}  ${counted(shardCount, 'shard')}${broken.length === 0 ? '' : `, ${broken.length} of them broken,`}  ` +
+      `${counted(rows, 'row')}  ${counted(sizeBytes, 'byte')}  ${counted(parts.length, 'part')}${skips}; ${standing(states[index]!)}`
     );
   });
   const { rows, rowsDone, minutes, dollars } = estimate;
+  if (rows === rowsDone) return [...lines, 'nothing to score'].join('\n');
   const chosenBy =
     channel === undefined ? '' : ` (channel ${channel.name}, generation ${channel.generation})`;
   return [
@@ -167,6 +172,11 @@ function summarise(
       `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${prices.architecture} in ${prices.region}, ` +
       `prices of ${prices.date})`,
   ].join('\n');
+}
+
+function standing({ stage, reason }: PartitionState): string {
+  const said = reason === undefined ? '' : ` (${reason})`;
+  return stage === 'held' ? `held${said}: only published with --lift-hold` : `${stage}${said}`;
 }
 
 /** Names that are shown of a list. */

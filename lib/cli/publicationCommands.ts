@@ -87,7 +87,7 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const pointers = await publicationStatus(scores);
         const blocked = await blockedPartitions(scores);
         if (html !== undefined) {
-          const states = statesOfRoot(pointers, blocked);
+          const states = statesOfRoot(scores, pointers, blocked);
           await writeStatusPage({ file: html, root: scores, states, missingDays: [], withReports: reports });
         }
         const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';

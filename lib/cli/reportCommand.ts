@@ -24,7 +24,7 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
     .description('write a page that tells of a published partition, or of a model')
     .option('--scores <uri>', 'output root of the published scores', parseUri)
     .option('--partition <name>', 'such as dt=2022-05-06', parseUri)
-    .option('--prices <file>', 'what costs are counted with, instead of infra/prices.json', parseUri)
+    .option('--prices <file>', 'what costs are counted with, instead of the prices that come along', parseUri)
     .addOption(
       new Option('--model <dir>', 'model bundle: how it was trained, and what it shares')
         .argParser(parseUri)

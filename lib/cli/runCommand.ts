@@ -6,14 +6,16 @@ import { resolveModel } from '../channels/resolveModel.ts';
 import { makeShadowPlan } from '../diff/shadowRun.ts';
 import { estimateRun } from '../estimate/estimateRun.ts';
 import { readPrices } from '../estimate/readPrices.ts';
+import { invokeAuditFunction } from '../gates/invokeAuditFunction.ts';
 import { warningVerdicts } from '../gates/judgePublication.ts';
+import type { Auditors } from '../gates/ownAudit.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
-import { type RunRecord, RunRecorder, writeRunRecord } from '../publish/runRecord.ts';
+import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publish/runRecord.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
@@ -35,6 +37,8 @@ import {
 
 /** Partitions whose documents are read at a time, for a report. */
 const READS_AT_A_TIME = 4;
+
+const AUDITORS: Auditors = { command: runAuditCommand, function: invokeAuditFunction };
 
 interface RunOptions {
   readonly plan: string;
@@ -78,7 +82,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       parseUri,
     )
     .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
-    .option('--allow-audit', "run the command that the plan's job audits with (gates.audit)")
+    .option('--allow-audit', "run the command, or invoke the function, that the plan's job audits with")
     .addOption(
       new Option('--report <file>', 'write a page that tells of the run')
         .argParser(parseUri)
@@ -99,10 +103,13 @@ export function runCommand(finish: (exitCode: number) => void): Command {
         return;
       }
       const { audit } = plan.gates;
-      // A plan may come from anywhere: nobody runs a program of it without having said so.
+      // A plan may come from anywhere: nobody runs a program or function of it without having said so.
       if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
-        const line = audit.command.join(' ');
-        command.error(`error: the plan audits with the command \`${line}\`, which needs --allow-audit`, {
+        const auditor =
+          'command' in audit
+            ? `the command \`${audit.command.join(' ')}\``
+            : `the function ${audit.function}`;
+        command.error(`error: the plan audits with ${auditor}, which needs --allow-audit`, {
           exitCode: EXIT_USAGE,
         });
       }
@@ -122,7 +129,7 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       let rows = 0;
       const executed = await executePlan(carriedOut, bundle, {
         ...{ workers: options.workers, recorder },
-        ...(options.allowAudit === true ? { runAudit: runAuditCommand } : {}),
+        ...(options.allowAudit === true ? { auditors: AUDITORS } : {}),
         onPart: (partition, count) => {
           rows += count;
           line.update(`${partition}  ${formatCount(rows)} rows scored`);
@@ -164,8 +171,9 @@ async function keepRecord(root: string, record: RunRecord): Promise<void> {
 
 async function writeRunReport(file: string, { root, partitions }: RunPlan, record: RunRecord): Promise<void> {
   const { runReport } = await import('../report/runReport.ts');
+  const kept = new RunRecords(root);
   const records = await mapConcurrently(partitions, READS_AT_A_TIME, ({ partition }) =>
-    readPartition(root, partition),
+    readPartition(root, partition, kept),
   );
   await writePage(file, runReport(record, records));
 }

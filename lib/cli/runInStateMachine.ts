@@ -1,10 +1,18 @@
+import { messageOf } from '../base/errors.ts';
+import { readBundleManifest } from '../bundle/bundleManifest.ts';
+import { requestsToLoad } from '../bundle/loadBundle.ts';
+import { estimateRun } from '../estimate/estimateRun.ts';
+import { readPrices } from '../estimate/readPrices.ts';
+import { NOT_COUNTED, type UnitCost, unitCost } from '../estimate/unitCost.ts';
 import { type VisibleState, visibleStates } from '../publish/publishedState.ts';
 import { refuseLocalPlan, refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, writeRunPlan } from '../publish/runPlan.ts';
+import { unitsOfRun } from '../report/mapResults.ts';
 import type { Execution } from '../stateMachine/execution.ts';
 import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
+import { storageFor } from '../storage/openStorage.ts';
 import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
@@ -60,15 +68,57 @@ export async function runInStateMachine(
     return EXIT_DONE;
   }
   await waitForExecution(sfn, executionArn);
-  const states = await visibleStates(plan);
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ ...started, planUri: written.uri, partitions: states })}\n`
-      : states.map(summarise).join(''),
-  );
+  const [states, cost] = await Promise.all([
+    visibleStates(plan),
+    costOf(plan, nameOfExecution(executionArn)),
+  ]);
+  if (json) printJson({ ...started, planUri: written.uri, partitions: states, cost });
+  else process.stdout.write(states.map(summarise).join(''));
+  if (cost?.actual != null) {
+    const { dollars, gigabyteSeconds, calls, counted, units } = cost.actual;
+    process.stderr.write(
+      `cost: $${dollars.toFixed(4)}, planned $${cost.planned.dollars.toFixed(4)}; ${gigabyteSeconds.toFixed(1)} GB-s in ` +
+        `${calls} calls of ${counted} of ${units} units; ${NOT_COUNTED}\n`,
+    );
+  }
   const others = states.filter(({ isAsPlanned }) => !isAsPlanned);
   if (others.length === 0) return EXIT_DONE;
   return others.every(({ pointer }) => pointer !== null) ? EXIT_HELD : EXIT_FAILED;
+}
+
+/** A run's cost as it was planned, all of it, and what its units say that they have taken; null where none says so. */
+interface RunCost {
+  readonly planned: { readonly minutes: number; readonly dollars: number };
+  readonly actual: UnitCost | null;
+}
+
+/** Null where it can't be told: the run is what it is all the same. @param name of the execution */
+async function costOf(plan: RunPlan, name: string): Promise<RunCost | null> {
+  try {
+    return await readCost(plan, name);
+  } catch (error) {
+    process.stderr.write(`note: what the run has cost could not be read: ${messageOf(error)}\n`);
+    return null;
+  }
+}
+
+/** With the prices that come with the project. */
+async function readCost(plan: RunPlan, name: string): Promise<RunCost> {
+  const [prices, manifest, units = []] = await Promise.all([
+    readPrices(),
+    readBundleManifest(storageFor(plan.modelUri), plan.modelUri),
+    unitsOfRun(plan.root, name),
+  ]);
+  const { minutes, dollars } = estimateRun(plan, requestsToLoad(manifest.files), prices);
+  const actual = unitCost(
+    units.map(({ usage }) => usage),
+    prices,
+  );
+  return { planned: { minutes, dollars }, actual: actual.counted === 0 ? null : actual };
+}
+
+function nameOfExecution(arn: string): string {
+  return arn.slice(arn.lastIndexOf(':') + 1);
 }
 
 function summarise({ partition, pointer, isAsPlanned }: VisibleState): string {

@@ -7,6 +7,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
 import { writePage } from './reportCommand.ts';
 import {
+  counted,
   EXIT_DONE,
   EXIT_FAILED,
   formatCount,
@@ -71,7 +72,7 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
       }
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
       if (options.json) printJson(toJson(report));
-      else process.stdout.write(summarise(report));
+      else process.stdout.write(summarise(report, options.output));
       finish(report.failures.length + report.notStarted.length === 0 ? EXIT_DONE : EXIT_FAILED);
     });
 }
@@ -83,7 +84,10 @@ function notePoint(points: [number, number][], seconds: number, rows: number): v
   points.push([seconds, rows]);
 }
 
-function summarise({ rows, seconds, shards, failures, notStarted, ignored, drift }: ScoringReport): string {
+function summarise(
+  { rows, seconds, shards, failures, notStarted, ignored, drift }: ScoringReport,
+  output: string,
+): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   const lines = drift.map(
     ({ name, missing, missingInTraining, unseen, unseenInTraining }) =>
@@ -91,14 +95,23 @@ function summarise({ rows, seconds, shards, failures, notStarted, ignored, drift
       `${percent(unseen)} of values unseen (${percent(unseenInTraining)})`,
   );
   if (ignored.length > 0)
-    lines.push(`note: ${ignored.length} files that are no Parquet shards were left out`);
-  const failed = failures.length === 0 ? '' : `, ${failures.length} shards failed`;
+    lines.push(
+      `note: ${counted(ignored.length, 'file')} left out, which ${ignored.length === 1 ? 'is no Parquet shard' : 'are no Parquet shards'}`,
+    );
+  const failed = failures.length === 0 ? '' : `, ${counted(failures.length, 'shard')} failed`;
   const rest = notStarted.length === 0 ? '' : `, ${notStarted.length} were not started: the disk is full`;
   lines.push(
-    `${formatCount(rows)} rows in ${shards.length} shards scored in ${seconds.toFixed(1)} s ` +
-      `(${formatCount(rows / seconds)} rows/s)${failed}${rest}`,
+    shards.length === 0
+      ? `nothing scored${failed}${rest}`
+      : `${counted(rows, 'row')} in ${counted(shards.length, 'shard')} scored in ${seconds.toFixed(1)} s ` +
+          `(${formatCount(rows / seconds)} rows/s)${failed}${rest}; written to ${writtenTo(output, shards)}`,
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** The file where there is one, else the folder of all. */
+function writtenTo(output: string, shards: ScoringReport['shards']): string {
+  return shards.length === 1 ? shards[0]!.outputUri : output;
 }
 
 function toJson({

@@ -1,5 +1,6 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readPrices } from '../estimate/readPrices.ts';
+import { RunRecords } from '../publish/runRecord.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { type KnownState, readPartitions } from '../report/readPartitions.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -29,10 +30,12 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
   const folder = file.replace(/[^/\\]*$/, '');
   const reportOf = (partition: string) => `reports/${partition}.html`;
   const prices = await readPrices();
+  const records = new RunRecords(root);
   const linked = await mapConcurrently(states, AT_A_TIME, async ({ partition }) => {
     const report = joinUri(folder === '' ? '.' : folder, reportOf(partition));
-    if (withReports) await writePage(report, partitionReport(await readPartition(root, partition), prices));
-    else if (!(await storageFor(report).exists(report))) return [];
+    if (withReports) {
+      await writePage(report, partitionReport(await readPartition(root, partition, records), prices));
+    } else if (!(await storageFor(report).exists(report))) return [];
     return [partition];
   });
   const hasReport = new Set(linked.flat());

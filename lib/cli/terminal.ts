@@ -79,6 +79,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
+/** `counted(1, 'shard')` -> "1 shard"; 2,000 of them are "2,000 shards". @param noun that takes an s */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A metric with four decimals, or "-" when it is undefined. */
 export function formatMetric(value: number | null): string {
   return value === null ? '-' : value.toFixed(4);
@@ -122,6 +127,11 @@ export function errorToJson(error: unknown): object {
       ...(remedy !== undefined && { remedy }),
     },
   };
+}
+
+/** As `errorToJson`, of a command line that is wrong. @param text what commander says of it */
+export function usageToJson(text: string): object {
+  return { error: { code: 'USAGE', message: text.replace(/^error: /, ''), retryable: false } };
 }
 
 /** One object on one line of stdout. */

@@ -63,7 +63,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
             `validation click AUC ${formatMetric(best.metrics.click.auc)}, ` +
             `conversion AUC ${formatMetric(best.metrics.conversion.auc)}; ` +
             `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s; ` +
-            `${multiplyAddsPerRow.scored} multiply-adds per row to score, ${multiplyAddsPerRow.trained} as trained\n`,
+            `${multiplyAddsPerRow!.scored} multiply-adds per row to score, ${multiplyAddsPerRow!.trained} as trained\n`,
         );
       }
       finish(EXIT_DONE);

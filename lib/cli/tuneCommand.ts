@@ -53,7 +53,11 @@ export function tuneCommand(finish: (exitCode: number) => void): Command {
     .addOption(
       number('--speed <factor>', 'of a vCPU of Lambda beside a core of this machine', positiveNumber, 1),
     )
-    .option('--prices <file>', 'what the cost is worked out with, instead of infra/prices.json', parseUri)
+    .option(
+      '--prices <file>',
+      'what the cost is worked out with, instead of the prices that come along',
+      parseUri,
+    )
     .option('--json', 'print the result as one JSON object')
     .action(async (options: TuneOptions) => {
       const { deadline: deadlineMinutes, budget: budgetDollars, sampleRows } = options;
@@ -63,7 +67,14 @@ export function tuneCommand(finish: (exitCode: number) => void): Command {
       const shortSample = await chooseSample(input, Math.ceil(sampleRows * SHORT_SHARE));
       const measured = await measureSamples(absoluteUri(options.model), sample, shortSample);
       const inputRows = options.rows ?? sample.inputRows;
-      const night = { inputRows, deadlineMinutes, budgetDollars, mostConcurrency: options.concurrency };
+      const isEstimate = options.rows === undefined && !sample.isWhole;
+      const night = {
+        inputRows,
+        isEstimate,
+        deadlineMinutes,
+        budgetDollars,
+        mostConcurrency: options.concurrency,
+      };
       const recommended = recommendFunction({ ...measured, ...night, relativeSpeed: options.speed }, prices);
       const text = options.json
         ? JSON.stringify({ sampleRows: sample.rows, ...night, measured, recommended })
@@ -109,13 +120,15 @@ function measuredLines({ short, one, two }: Measured): string {
 
 interface Night {
   readonly inputRows: number;
+  /** Not every shard was opened to count its rows. */
+  readonly isEstimate: boolean;
   readonly deadlineMinutes: number;
   readonly budgetDollars: number | undefined;
 }
 
 function recommendedLines(
   { memoryMegabytes, threads, concurrency, targetRows, minutes, dollars, ...meets }: Recommendation,
-  { inputRows, deadlineMinutes, budgetDollars }: Night,
+  { inputRows, isEstimate, deadlineMinutes, budgetDollars }: Night,
   { architecture, region, date }: Prices,
 ): string[] {
   const misses = [
@@ -123,7 +136,7 @@ function recommendedLines(
     ...(meets.meetsBudget ? [] : [`nothing that is done in time costs less than $${budgetDollars}`]),
   ];
   return [
-    `for ${formatCount(inputRows)} rows: memory ${formatCount(memoryMegabytes)} MB (${threads} threads), ` +
+    `for ${isEstimate ? 'about ' : ''}${formatCount(inputRows)} rows${isEstimate ? ', by the size of the shards outside the sample' : ''}: memory ${formatCount(memoryMegabytes)} MB (${threads} threads), ` +
       `concurrency ${formatCount(concurrency)}, targetRows ${formatCount(targetRows)}`,
     `about ${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${architecture} in ${region}, prices of ${date}; ` +
       'as if a vCPU there were as fast as a core here, unless --speed says otherwise)',

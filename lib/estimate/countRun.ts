@@ -49,7 +49,9 @@ const GETS_PER_YARDSTICK = 2;
 // State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
 const TRANSITIONS_PER_RUN = 7;
 const TRANSITIONS_PER_PARTITION = 6;
-const TRANSITIONS_PER_UNIT = 4;
+export const TRANSITIONS_PER_UNIT = 4;
+/** Of what one call has left to another. */
+export const TRANSITIONS_PER_FURTHER_CALL = 3;
 
 /**
  * @param bundleGets requests that load the model's bundle

@@ -5,22 +5,31 @@ import { storageFor } from '../storage/openStorage.ts';
 
 const amount = z.number().min(0);
 
-const pricesSchema = z.strictObject({
-  /** What the prices are of. */
+/** @internal exported for the reference of documents */
+export const pricesSchema = z.strictObject({
+  /** That the prices are of. */
   region: z.string(),
+  /** That the prices are of. */
   architecture: z.enum(['arm64', 'x86_64']),
+  /** Of the prices. */
   date: z.iso.date(),
+  /** Where they were read. */
   sources: z.array(z.string()).min(1),
+  /** Of functions of Lambda. */
   dollarsPerGigabyteSecond: amount,
+  /** Of functions of Lambda. */
   dollarsPerMillionInvocations: amount,
+  /** Of S3; lists count as puts. */
   dollarsPerThousandPuts: amount,
+  /** Of S3. */
   dollarsPerThousandGets: amount,
+  /** Of Step Functions. */
   dollarsPerThousandStateTransitions: amount,
   /** Of one score function; Lambda gives a vCPU for every 1,769 MB. */
   memoryMegabytes: z.int().min(128).max(10_240),
   /** Score functions that the state machine runs at a time. */
   concurrency: z.int().min(1),
-  /** Reading and writing included. */
+  /** What a vCPU scores, reading and writing included. */
   rowsPerSecondPerVcpu: z.number().positive(),
   /** What a part takes besides its rows: opening, committing, reading back. */
   secondsPerPart: amount,

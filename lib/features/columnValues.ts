@@ -5,6 +5,11 @@ export function isIntColumn(type: DataType): boolean {
   return DataType.isInt(type) || DataType.isBool(type) || DataType.isNull(type);
 }
 
+/** Whether a column may hold integers, written as other numbers too: pandas makes floats of integers with nulls, warehouses decimals. */
+export function isIdColumn(type: DataType): boolean {
+  return isIntColumn(type) || DataType.isFloat(type) || (DataType.isDecimal(type) && type.scale === 0);
+}
+
 /** Whether a column holds UTF-8 text or untyped bytes (old writers leave text unmarked), or only nulls. */
 export function isStringColumn(type: DataType): boolean {
   return DataType.isUtf8(type) || DataType.isBinary(type) || DataType.isNull(type);

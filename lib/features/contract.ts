@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
 import { crossCheckContract } from './crossCheckContract.ts';
+import { momentSchema } from './momentParts.ts';
 import { MAX_VOCABULARY_ENTRIES } from './vocabularyFile.ts';
 
 const columnName = z.string().min(1);
@@ -12,13 +13,14 @@ const idValue = z.union([z.string(), z.int()]);
 const vocabularySchema = z.strictObject({
   /** Values seen fewer times in training are treated as unseen. */
   minCount: z.int().min(1).default(1),
-  /** Bound on distinct values while fitting; more is an error that asks for hashing. */
+  /** More distinct values than this while fitting is an error (`CONTRACT_VOCABULARY_TOO_LARGE`). */
   maxEntries: z.int().min(1).max(MAX_VOCABULARY_ENTRIES).default(5_000_000),
-  /** Written by fitting: how many values have an id, and the file that has them (vocabularyFile.ts). */
+  /** Written by fitting. */
   fitted: z
     .strictObject({
+      /** How many values have an id. */
       entries: z.int().min(0).max(MAX_VOCABULARY_ENTRIES),
-      /** Path below the bundle. */
+      /** The file that has them: a path below the bundle. */
       file: z
         .string()
         .regex(
@@ -32,40 +34,57 @@ const vocabularySchema = z.strictObject({
 });
 
 const hashSchema = z.strictObject({
+  /** Different values may share a bucket. */
   buckets: z
     .int()
     .min(1)
     .max(2 ** 30),
+  /** Of the hash. */
   seed: z.int().min(0).default(0),
 });
 
 const tableSchema = z.strictObject({
+  /** Of the values. */
   type: z.enum(['int', 'string']),
+  /** An id for every value that training has seen. Either this or `hash`. */
   vocabulary: vocabularySchema.optional(),
+  /** Ids by hashing. */
   hash: hashSchema.optional(),
-  /** Values that mean "missing" in this id space, such as -1. */
+  /** Values that mean "missing", such as -1 or ""; integers beyond 2^53 as text. */
   missingValues: z.array(idValue).default([]),
 });
 
 const tableReference = z.union([identifier, tableSchema]);
 
 const commonShape = {
-  /** Unique among the features; the column's name by default. */
+  /** Unique; letters, digits, `_ . -`, no digit first. The column's name by default. */
   name: identifier.optional(),
+  /** The shard's column; several features may read the same one. */
   column: columnName,
-  /** A shard without this column: an error (true), or every value is missing (false). */
+  /** Is a shard without this column an error? Every value is missing otherwise. */
   required: z.boolean().default(true),
 };
 
+/** Bytes read as the text of their hexadecimal digits. Like `precision`, without a default. */
+const hexSchema = z.literal('hex');
+
 const categoricalSchema = z.strictObject({
+  /** One id. */
   kind: z.literal('categorical'),
   ...commonShape,
+  /** `hex`: a column of bytes, each value as its hexadecimal digits. Or a moment of a date or timestamp. */
+  from: z.union([hexSchema, momentSchema]).optional(),
+  /** Where its embeddings are: the name of a shared table, or one of its own, with the keys of `tables.NAME`. */
   table: tableReference,
 });
 
 const listSchema = z.strictObject({
+  /** A list of ids, whose embeddings are averaged. */
   kind: z.literal('list'),
   ...commonShape,
+  /** `hex`: lists of bytes, each value as its hexadecimal digits. */
+  from: hexSchema.optional(),
+  /** Where its embeddings are: the name of a shared table, or one of its own, with the keys of `tables.NAME`. */
   table: tableReference,
   /** At most this many values per row; nulls don't count. */
   maxLength: z.int().min(1).max(1000),
@@ -73,33 +92,62 @@ const listSchema = z.strictObject({
   keep: z.enum(['first', 'last']),
 });
 
-/** Float and decimal columns are read as float32 unless this says float64. No default, which would enter the fingerprint. */
-const precision = z.literal('float64').optional();
+// No default, which would enter the fingerprint.
+const precision = {
+  /** Float and decimal columns are read as float32 without this. */
+  precision: z.literal('float64').optional(),
+};
 
 const numericSchema = z.strictObject({
+  /** A number that the network sees as it is. */
   kind: z.literal('numeric'),
   ...commonShape,
-  precision,
+  /** Read a date or timestamp as a number: its hour, its weekday, or its age. */
+  from: momentSchema.optional(),
+  ...precision,
+  /** Numbers that mean "missing". */
   missingValues: z.array(z.number()).default([]),
-  clip: z.strictObject({ min: z.number().optional(), max: z.number().optional() }).optional(),
+  clip: z
+    .strictObject({
+      /** Lower numbers become this one. */
+      min: z.number().optional(),
+      /** Higher numbers become this one. */
+      max: z.number().optional(),
+    })
+    .optional(),
   /** sign(x) ln(1 + |x|), after clipping. */
   log1p: z.boolean().default(false),
   /** (x - mean) / standard deviation of the training shards, after clip and log1p. */
   standardise: z.boolean().default(true),
   fitted: z
-    .strictObject({ mean: z.number(), standardDeviation: z.number().positive(), rows: z.int().min(0) })
+    .strictObject({
+      /** After clip and log1p. */
+      mean: z.number(),
+      /** After clip and log1p. */
+      standardDeviation: z.number().positive(),
+      /** That had a value. */
+      rows: z.int().min(0).default(0),
+    })
     .optional(),
 });
 
 const bucketedSchema = z.strictObject({
+  /** A number as the id of its quantile. */
   kind: z.literal('bucketed'),
   ...commonShape,
-  precision,
+  /** Read a date or timestamp as a number: its hour, its weekday, or its age. */
+  from: momentSchema.optional(),
+  ...precision,
+  /** Numbers that mean "missing". */
   missingValues: z.array(z.number()).default([]),
-  /** Number of quantile buckets; fewer when the data has fewer distinct quantiles. */
+  /** Groups of equal size that the training values are cut into; fewer when there are fewer distinct values. */
   buckets: z.int().min(2).max(10_000),
-  /** Written by fitting: ascending upper ends (inclusive) of all buckets but the last. */
-  fitted: z.strictObject({ boundaries: z.array(z.number()) }).optional(),
+  fitted: z
+    .strictObject({
+      /** Written by fitting: ascending upper ends (inclusive) of all buckets but the last. */
+      boundaries: z.array(z.number()),
+    })
+    .optional(),
 });
 
 const featureSchema = z.discriminatedUnion('kind', [
@@ -110,11 +158,13 @@ const featureSchema = z.discriminatedUnion('kind', [
 ]);
 
 export const featureContractSchema = z.strictObject({
+  /** Of this format. */
   contractVersion: z.literal(1),
-  /** Columns copied to the output untouched. */
+  /** Columns that name a row, copied to the output unchanged. */
   rowKeys: z.array(columnName).min(1),
-  /** Embedding tables that several features share. */
+  /** Embedding tables that several features share, by name; every one must be used. */
   tables: z.record(identifier, tableSchema).default({}),
+  /** Their order is the order of the model's inputs. */
   features: z.array(featureSchema).min(1),
 });
 

@@ -17,6 +17,7 @@ export function crossCheckContract(document: unknown): string[] {
     ...checkTables(features, tables),
     ...checkFiles(features, tables),
     ...features.flatMap((feature, index) => checkNumbers(feature, index)),
+    ...features.flatMap((feature, index) => checkDerived(feature, index, tables)),
   ];
 }
 
@@ -100,6 +101,27 @@ function checkNumbers(feature: Record<string, unknown>, index: number): string[]
   return problems;
 }
 
+/** What is made of a column by `from` must be what the feature's table takes. */
+function checkDerived(
+  { from, table }: Record<string, unknown>,
+  index: number,
+  tables: Readonly<Record<string, unknown>>,
+): string[] {
+  if (from === undefined) return [];
+  const path = `features.${index}.from`;
+  const problems: string[] = [];
+  const definition = typeof table === 'string' ? tables[table] : table;
+  const type = from === 'hex' ? 'string' : 'int';
+  if (isRecord(definition) && definition.type !== type) {
+    const made = from === 'hex' ? 'text' : 'integers';
+    problems.push(`${path}: makes ${made}, so the table must be of type '${type}'`);
+  }
+  if (isRecord(from) && from.at !== undefined && from.part !== 'ageDays') {
+    problems.push(`${path}.at: only ageDays counts up to another column's day`);
+  }
+  return problems;
+}
+
 /** Problems of one kind listed for one table: missing values of the wrong type would fill the screen. */
 const MAX_LISTED = 10;
 
@@ -107,7 +129,7 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** One spelling per value ('7', not '07'), so that comparing text compares values. */
-function isInt64(text: string): boolean {
+export function isInt64(text: string): boolean {
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
   const integer = BigInt(text);
   return integer >= INT64_MIN && integer <= INT64_MAX;

@@ -1,9 +1,10 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { type ColumnRequirement, dictionaryOf } from '../base/arrowColumns.ts';
-import { columnRequirements, findColumn } from './columnRequirements.ts';
+import { dictionaryOf } from '../base/arrowColumns.ts';
+import { columnRequirements } from './columnRequirements.ts';
 import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
 import type { FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';
+import { FeatureColumn } from './featureColumn.ts';
 import {
   type FeatureLayout,
   featureLayout,
@@ -30,7 +31,7 @@ export interface FeatureCounts {
 /** A field with everything that encoding it needs. */
 interface EncodableField<Field> {
   readonly field: Field;
-  readonly requirement: ColumnRequirement;
+  readonly column: FeatureColumn;
   readonly counts: FeatureCounts;
   /** Absent for bucketed and numeric features. */
   readonly table: IdTable | undefined;
@@ -84,16 +85,16 @@ export class FeatureEncoder {
       field: Field,
     ): EncodableField<Field> => {
       const { feature, name } = field;
-      const requirement = requirements.get(feature.column)!;
+      const column = new FeatureColumn(contract, feature, requirements.get(feature.column));
       const counts = { name, values: 0, missing: 0, unseen: 0 };
       const known = { values: undefined, ids: new Int32Array(0), inputs: new Float64Array(0) };
       if (feature.kind === 'bucketed' || feature.kind === 'numeric') {
-        return { field, requirement, counts, known, table: undefined, numbers: featureNumbers(feature) };
+        return { field, column, counts, known, table: undefined, numbers: featureNumbers(feature) };
       }
       const { name: tableName, definition } = tableOf(contract, feature);
       const table = tables.get(tableName) ?? createIdTable(definition, vocabularies);
       tables.set(tableName, table);
-      return { field, requirement, counts, known, table, numbers: undefined };
+      return { field, column, counts, known, table, numbers: undefined };
     };
     this.#singles = this.layout.singles.map(encodableOf);
     this.#lists = this.layout.lists.map(encodableOf);
@@ -104,23 +105,24 @@ export class FeatureEncoder {
   /**
    * Writes rows [start, end) of `batch` to rows [at, at + end - start) of `into`. Columns that the contract
    * doesn't require may be absent.
-   * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE
+   * @param day as in FeatureColumn.of
+   * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE, SHARD_DAY_UNKNOWN; UnreadableValueError
    * @throws RangeError when the rows aren't in the batch or don't fit: typed arrays would drop them silently
    */
-  encode(batch: RecordBatch, start: number, end: number, into: EncodedRows, at: number): void {
+  encode(batch: RecordBatch, start: number, end: number, into: EncodedRows, at: number, day?: number): void {
     if (start < 0 || start > end || end > batch.numRows || at < 0 || at + end - start > into.rowCapacity) {
       throw new RangeError(
         `rows [${start}, ${end}) of ${batch.numRows} to row ${at} on of ${into.rowCapacity} encoded rows`,
       );
     }
     this.#singles.forEach((single, index) => {
-      this.#encodeSingle(single, index, findColumn(batch, single.requirement), start, end, into, at);
+      this.#encodeSingle(single, index, single.column.of(batch, day), start, end, into, at);
     });
     for (const list of this.#lists) {
-      this.#encodeList(list, findColumn(batch, list.requirement), start, end, into, at);
+      this.#encodeList(list, list.column.of(batch, day), start, end, into, at);
     }
     this.#numerics.forEach((numeric, index) => {
-      this.#encodeNumeric(numeric, index, findColumn(batch, numeric.requirement), start, end, into, at);
+      this.#encodeNumeric(numeric, index, numeric.column.of(batch, day), start, end, into, at);
     });
   }
 

@@ -1,7 +1,6 @@
 import type { Data, RecordBatch } from 'apache-arrow';
 import { sha256 } from '../base/digest.ts';
 import { ContractError } from '../base/errors.ts';
-import { columnRequirements, findColumn } from './columnRequirements.ts';
 import type {
   BucketedFeature,
   Feature,
@@ -9,6 +8,7 @@ import type {
   NumericFeature,
   TableDefinition,
 } from './contract.ts';
+import { FeatureColumn } from './featureColumn.ts';
 import { tableOf } from './featureLayout.ts';
 import { featureNumbers } from './featureNumbers.ts';
 import { QuantileSample } from './quantileSample.ts';
@@ -30,7 +30,7 @@ export interface FittedContract {
  * vocabulary (about 70 bytes for each value) and a fixed sample per bucketed feature, not by the number of rows. The result doesn't depend on how rows are cut into batches, and
  * vocabularies don't depend on the order of the rows either.
  * @throws ContractError CONTRACT_COLUMN_MISSING, CONTRACT_COLUMN_TYPE, CONTRACT_VOCABULARY_TOO_LARGE,
- *   CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8
+ *   CONTRACT_NO_ROWS, CONTRACT_NOT_UTF8, SHARD_DAY_UNKNOWN; UnreadableValueError
  */
 export async function fitContract(
   contract: FeatureContract,
@@ -39,26 +39,24 @@ export async function fitContract(
   const fitted = structuredClone(contract);
   const vocabularies = new Map<TableDefinition, VocabularyLearner>();
   const numbers = new Map<NumericFeature | BucketedFeature, MomentsLearner | QuantileLearner>();
-  const requirements = columnRequirements(fitted);
-  const learners = new Map<string, AddColumn[]>(requirements.map(({ column }) => [column, []]));
+  const learners: { readonly column: FeatureColumn; readonly add: AddColumn | undefined }[] = [];
   for (const feature of fitted.features) {
-    const learner = learnerOf(fitted, feature, vocabularies, numbers);
-    if (learner !== undefined) learners.get(feature.column)!.push(learner);
+    const add = learnerOf(fitted, feature, vocabularies, numbers);
+    learners.push({ column: new FeatureColumn(fitted, feature), add });
   }
 
   let rows = 0;
   for await (const batch of batches) {
     rows += batch.numRows;
-    for (const requirement of requirements) {
-      const data = findColumn(batch, requirement);
-      if (data === undefined) continue;
-      for (const add of learners.get(requirement.column)!) add(data, batch.numRows);
+    for (const { column, add } of learners) {
+      const data = column.of(batch);
+      if (data !== undefined) add?.(data, batch.numRows);
     }
   }
   if (rows === 0) throw new ContractError('CONTRACT_NO_ROWS', 'there are no rows to fit the contract on');
 
   // They hold the learners, whose memory the next vocabulary's file may need.
-  learners.clear();
+  learners.length = 0;
   const files = new Map<string, Uint8Array>();
   for (const feature of fitted.features) {
     if (feature.kind === 'numeric' || feature.kind === 'bucketed') continue;

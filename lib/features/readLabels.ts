@@ -1,21 +1,21 @@
-import type { DataType, RecordBatch } from 'apache-arrow';
+import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
 import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import { isIntColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
+import { isIdColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 
 export const labelColumnsSchema = z.strictObject({
   /** Column with the label of P(click | impression): 0 or 1; null where it is unknown. */
   click: z.string().min(1),
   /** Column with the label of P(conversion | click), in [0, 1]; only used where click is 1, null there for unknown. */
   conversion: z.string().min(1),
-  /** How long a conversion may take, such as `3d`: those of younger days are unknown, see `maturity`. */
+  /** How long a conversion may take, such as `3d`: those of younger days are unknown. Needs a split by date. */
   matureAfter: z
     .string()
     .regex(/^[1-9]\d{0,3}d$/, 'a number of days, such as 3d')
     .optional(),
-  /** Column that groups rows by user, for GAUC. */
+  /** Column that groups rows by user, for the GAUC of `evaluate` and `compare`. */
   user: z.string().min(1).optional(),
 });
 
@@ -75,7 +75,7 @@ export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
   const number = { required: true, accepts: isNumberColumn, expected: 'a number column (label)' };
   const user = {
     required: true,
-    accepts: (type: DataType) => isIntColumn(type) || isStringColumn(type),
+    accepts: (type: DataType) => isIdColumn(type) || isStringColumn(type) || DataType.isFixedSizeBinary(type),
     expected: 'an integer or string column (user)',
   };
   return [
@@ -133,8 +133,16 @@ export function readUsers(batch: RecordBatch, column: string): (string | number 
   return Array.from({ length: batch.numRows }, (_, row) => {
     if (data === undefined || !isValid(data, row)) return null;
     const value: unknown = vector?.get(row);
-    return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : (value as string | bigint);
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
+    if (ArrayBuffer.isView(value)) return String(numberAt(data, row));
+    return Number.isNaN(value) ? null : (value as string | number | bigint);
   });
+}
+
+function numberAt(data: Data, row: number): number {
+  const number = new Float64Array(1);
+  readNumbers(data, row, row + 1, number);
+  return number[0]!;
 }
 
 function numbersOf(batch: RecordBatch, column: string, file: string): Float64Array {

@@ -73,12 +73,27 @@ export class VocabularyLearner {
     if (this.#definition.type === 'int') {
       const { halves } = this.#integers;
       const order = byFallingCount(sortByInteger(kept, halves), this.#counts);
-      return { entries: order.length, bytes: encodeIntVocabulary(halves, order) };
+      return { entries: order.length, bytes: this.vocabularyIn(order) };
     }
     sortByBytes(kept, this.#strings);
     const order = byFallingCount(kept, this.#counts);
+    return { entries: order.length, bytes: this.vocabularyIn(order) };
+  }
+
+  /** How many distinct values there are. */
+  get size(): number {
+    return (this.#definition.type === 'int' ? this.#integers : this.#strings).size;
+  }
+
+  /**
+   * The vocabulary file of values whose ids somebody has given: missing and rare ones are no exception.
+   * @param order of all values by their ids: how many other values came before each
+   * @throws ContractError CONTRACT_NOT_UTF8
+   */
+  vocabularyIn(order: Uint32Array): Uint8Array {
+    if (this.#definition.type === 'int') return encodeIntVocabulary(this.#integers.halves, order);
     for (const at of order) if (!isUtf8(this.#strings.bytesAt(at))) this.#refuseBytes(at);
-    return { entries: order.length, bytes: encodeStringVocabulary(this.#strings, order) };
+    return encodeStringVocabulary(this.#strings, order);
   }
 
   /** Indices of values with an id. */

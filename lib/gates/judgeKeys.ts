@@ -84,6 +84,7 @@ const REPEATED = {
   rows: 'rows were published there already',
   keys: 'keys were published there already',
   files: 'rows are in the same files there, byte for byte',
+  inputKeys: 'rows have the keys of all rows there, in other files',
 };
 
 /** Of every other date that has spans in common with this one: how many rows those have. None is within bounds. */

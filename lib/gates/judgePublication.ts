@@ -31,6 +31,8 @@ export interface RepeatedContent {
   /** Of the same run's days of which nothing is published: partitions that were looked at, and spans of files that lie there, too. */
   readonly unpublished: readonly string[];
   readonly files: readonly RepeatedSpan[];
+  /** Of the same days, the spans whose keys are those of all rows there, in files that are others. */
+  readonly inputKeys: readonly RepeatedSpan[];
 }
 
 /** All that gates know of a partition. */
@@ -84,7 +86,10 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   ];
   judge('repeatedContent', action, content, dates, alone);
   const others = () =>
-    judgeRepeatedContent(repeatedContent.keys, compared, 'keys').filter(({ isWithin }) => !isWithin);
+    [
+      ...judgeRepeatedContent(repeatedContent.keys, compared, 'keys'),
+      ...judgeRepeatedContent(repeatedContent.inputKeys, repeatedContent.unpublished, 'inputKeys'),
+    ].filter(({ isWithin }) => !isWithin);
   if (action !== 'off' && sameKeys !== 'off') {
     verdicts.push(...others().map((each) => verdictOf('repeatedContent', sameKeys, each)));
   }

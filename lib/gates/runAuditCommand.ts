@@ -1,18 +1,8 @@
 import { spawn } from 'node:child_process';
 import { messageOf } from '../base/errors.ts';
 import type { AuditCommand } from '../job/gateSettings.ts';
+import type { AuditedManifest } from './ownAudit.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
-
-/** What a user's own audit is to look at. */
-interface AuditedManifest {
-  /** Output root. */
-  readonly root: string;
-  readonly partition: string;
-  readonly manifestUri: string;
-}
-
-/** Carries a user's own audit out. */
-export type RunAudit = (command: AuditCommand, audited: AuditedManifest) => Promise<Verdict>;
 
 /** Characters of its output that end up in the verdict. */
 const TOLD = 500;
@@ -22,10 +12,10 @@ const TOLD = 500;
  * partition as NCS4CVR_MANIFEST, NCS4CVR_ROOT and NCS4CVR_PARTITION: exit code 0 passes. Any other, a signal, a command that
  * can't be started or that takes too long blocks, with the end of what it has printed as the reason.
  */
-export const runAuditCommand: RunAudit = async (
-  { command: [program, ...args], action, timeoutSeconds },
-  { root, partition, manifestUri },
-) => {
+export async function runAuditCommand(
+  { command: [program, ...args], action, timeoutSeconds }: AuditCommand,
+  { root, partition, manifestUri }: AuditedManifest,
+): Promise<Verdict> {
   const startMillis = performance.now();
   const ended = await new Promise<{ readonly found: number; readonly reason: string }>((resolve) => {
     const child = spawn(program!, [...args, manifestUri, root], {
@@ -66,4 +56,4 @@ export const runAuditCommand: RunAudit = async (
   const { found, reason } = ended;
   const isWithin = found === 0;
   return verdictOf('audit', action, { subject: program!, found, bound: 0, isWithin, against: '', reason });
-};
+}

@@ -5,12 +5,14 @@ import type { GateAction, GateSettings } from '../job/gateSettings.ts';
 export type GateName = keyof GateSettings;
 
 export const verdictSchema = z.strictObject({
+  /** Its key in the job document. */
   gate: z.string(),
   /** A feature, score or slice; empty where the partition as a whole is meant. */
   subject: z.string(),
   verdict: z.enum(['pass', 'warn', 'block', 'skipped']),
   /** Null where nothing was measured. */
   found: z.number().nullable(),
+  /** That it may reach; null where there is none. */
   bound: z.number().nullable(),
   /** What it was compared with, such as `dt=2022-05-05` or `the model's validation rows`. */
   against: z.string(),

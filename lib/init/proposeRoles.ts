@@ -26,7 +26,8 @@ const CONVERSION_NAMES = [
   /^(is_?|has_?|label_?)?(purchase|purchased|bought|buy|order|ordered|paid|pay|booking|booked)(_?label)?$/i,
   /^(is_?|has_?|label_?)?(install|installed|signup|subscribed?|engage|engaged|long_?view|play_rate|cart|add_to_cart)(_?label)?$/i,
 ];
-const USER_NAME = /^(user|member|customer|viewer|visitor|account|uid|device)(_?id)?$/i;
+const USER_NAME =
+  /^(hashed_?|anon(ymous)?_?)?(user|member|customer|viewer|visitor|account|uid|device)(_?(id|hash|key|uuid))?$/i;
 const KEY_NAME = /^(impression|imp|request|event|log|row|record|sample|exposure)?_?(id|uuid|key)$/i;
 const PART_OF_KEY =
   /(^|_)(user|member|customer|viewer|visitor|request|session|item|video|product|ad|campaign|creative|article|doc)(_?id)?$|(time|timestamp|ts)(_ms|_s)?$/i;

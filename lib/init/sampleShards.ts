@@ -1,9 +1,10 @@
 import type { Field } from 'apache-arrow';
 import { openShard, type ParquetShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
-import { listShards } from '../storage/listShards.ts';
+import { listShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
+import { joinUri } from '../storage/uri.ts';
 import { type ColumnSample, ColumnSampler } from './columnSample.ts';
 import { type GuessedLayout, guessLayout } from './guessLayout.ts';
 
@@ -15,10 +16,14 @@ export interface ShardSample extends GuessedLayout {
   readonly sampledShards: number;
   readonly sampledRows: number;
   readonly ignored: readonly string[];
+  /** Which of the folders that the sampled shards lie in have a MARKER_FILE. */
+  readonly markers: 'all' | 'some' | 'none';
   /** In the order of the first shard. */
   readonly columns: readonly ColumnSample[];
 }
 
+/** What Spark and Hadoop leave in a folder that they have written whole. */
+export const MARKER_FILE = '_SUCCESS';
 const MOST_SHARDS = 12;
 const MOST_ROWS = 60_000;
 
@@ -28,7 +33,7 @@ const MOST_ROWS = 60_000;
  */
 export async function sampleShards(input: string): Promise<ShardSample> {
   const { shards, ignored } = await listShards(input);
-  const chosen = spread(shards, MOST_SHARDS);
+  const chosen = spreadShards(shards, MOST_SHARDS);
   const samplers = new Map<string, ColumnSampler>();
   const unreadable = new Map<string, string>();
   let sampledRows = 0;
@@ -54,11 +59,21 @@ export async function sampleShards(input: string): Promise<ShardSample> {
     sampledShards: chosen.length,
     sampledRows,
     ignored,
+    markers: await markersBeside(chosen),
     columns: [
       ...readable.map((sampler) => sampler.sample()),
       ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
     ],
   };
+}
+
+async function markersBeside(shards: readonly ListedFile[]): Promise<ShardSample['markers']> {
+  const folders = [...new Set(shards.map(({ uri }) => folderOf(uri)))];
+  const found = await Promise.all(
+    folders.map((folder) => storageFor(folder).exists(joinUri(folder, MARKER_FILE))),
+  );
+  if (found.every((isThere) => isThere)) return 'all';
+  return found.some((isThere) => isThere) ? 'some' : 'none';
 }
 
 async function sampleRowGroup(
@@ -95,12 +110,6 @@ async function sampleRowGroup(
     if (!names.has(name)) sampler.addMissing(rows);
   }
   return rows;
-}
-
-function spread(shards: readonly ListedFile[], most: number): ListedFile[] {
-  const count = Math.min(most, shards.length);
-  const last = Math.max(1, count - 1);
-  return Array.from({ length: count }, (_, i) => shards[Math.round((i * (shards.length - 1)) / last)]!);
 }
 
 function folderOf(path: string): string {

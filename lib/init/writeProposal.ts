@@ -1,9 +1,10 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { NO_LAYOUT } from '../job/partitionLayout.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
-import type { ShardSample } from './sampleShards.ts';
+import { MARKER_FILE, type ShardSample } from './sampleShards.ts';
 
 /** Where a proposal was written. */
 export interface WrittenProposal {
@@ -84,10 +85,29 @@ function splitText({ days, layout }: ShardSample): string {
   },`;
 }
 
-function jobText({ input, layout, days }: ShardSample, outputUri: string): string {
+/** What the writers of the sampled shards leave when they are done. */
+function proposeCompleteness({ markers, layout }: ShardSample) {
+  if (markers === 'all') {
+    const found = `Every sampled folder has a ${MARKER_FILE}: a partition without one is still landing.`;
+    return { found, setting: { kind: 'marker', file: MARKER_FILE } };
+  }
+  const seen = markers === 'some' ? ` Some sampled folders have a ${MARKER_FILE}, others have none.` : '';
+  const when =
+    layout === undefined
+      ? 'The input is always complete.'
+      : 'A partition is complete with the end of its day.';
+  return {
+    found: `${when}${seen} Writers that leave a file last: { "kind": "marker", "file": "_SUCCESS" }.`,
+    setting: { kind: 'none' },
+  };
+}
+
+function jobText(sample: ShardSample, outputUri: string): string {
+  const { input, layout, days } = sample;
+  const completeness = proposeCompleteness(sample);
   const found =
     layout === undefined
-      ? 'No folders of the form key=value were found: runs need partitions, `score` does not.'
+      ? 'No folders of the form key=value were found: all of the input is one partition, named all.'
       : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {
@@ -96,9 +116,9 @@ function jobText({ input, layout, days }: ShardSample, outputUri: string): strin
   "scores": ${json(joinUri(outputUri, 'scores'))},
   "model": ${json(joinUri(outputUri, 'model'))},
   // ${found}
-  "partitions": ${json(layout ?? 'dt=%Y-%m-%d')},
-  // A partition is complete with the end of its day. Writers that leave a file last: { "kind": "marker", "file": "_SUCCESS" }.
-  "completeness": { "kind": "none" }
+  "partitions": ${json(layout ?? NO_LAYOUT)},
+  // ${completeness.found}
+  "completeness": ${json(completeness.setting)}
 }
 `;
 }

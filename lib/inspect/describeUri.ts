@@ -2,7 +2,6 @@ import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { formatFacts, formatTable } from '../base/textTable.ts';
 import {
   type BundleManifest,
   bundleLayout,
@@ -10,57 +9,46 @@ import {
   isBundle,
   modelFileOf,
   readBundleManifest,
+  trainedNetwork,
 } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { readReference } from '../bundle/readReference.ts';
 import { featureName } from '../features/contract.ts';
-import { openShard } from '../parquet/openShard.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile, Storage } from '../storage/storage.ts';
 import { joinPath } from '../storage/uri.ts';
-
-/** What is at a URI: facts by their names, then tables, each with a head. */
-export interface Description {
-  readonly kind: 'model bundle' | 'parquet shard' | 'prediction file';
-  readonly uri: string;
-  readonly facts: Readonly<Record<string, string | number>>;
-  readonly tables: Readonly<Record<string, readonly (readonly string[])[]>>;
-}
-
-/** As people read it. */
-export function descriptionText({ kind, uri, facts, tables }: Description): string {
-  return [
-    formatFacts({ [kind]: uri, ...facts }),
-    ...Object.values(tables).map((rows) => formatTable(rows)),
-  ].join('\n\n');
-}
+import { describeOnnx } from './describeOnnx.ts';
+import { describeShard, describeShardFolder } from './describeShards.ts';
+import type { Description } from './description.ts';
 
 /** Tells what a bundle holds by its manifest and its reference; its other files may be larger than this machine's memory. */
 async function describeBundle(uri: string, verify: boolean): Promise<Description> {
   const storage = storageFor(uri);
   if (verify) await loadBundle(storage, uri);
   const manifest = await readBundleManifest(storage, uri);
-  const { network, training, labels, contract } = manifest;
+  const { labels, contract, multiplyAddsPerRow } = manifest;
   await refuseOtherSizes(storage, uri, manifest);
   const reference = await readReference(storage, uri, manifest);
   const layout = bundleLayout(uri, contract);
-  const { trained, scored } = manifest.multiplyAddsPerRow;
+  const isOwn = trainedNetwork(manifest) === undefined;
   const rowsOf = new Map(layout.tables.map((table) => [table.name, table.rowCount]));
   const facts = {
     'model version': manifest.modelVersion,
-    network: network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind,
-    'embedding rows': layout.embeddingRowCount,
+    network: networkText(manifest),
+    ...(isOwn ? {} : { 'embedding rows': layout.embeddingRowCount }),
     'model size': `${modelFileOf(manifest).sizeBytes} bytes`,
-    'embeddings size': `${embeddingsBytes(manifest)} bytes in ${layout.tables.length} files`,
-    'multiply-adds': `${scored} per row, of ${trained} in the network as it was trained`,
+    ...(!isOwn && {
+      'embeddings size': `${embeddingsBytes(manifest)} bytes in ${layout.tables.length} files`,
+    }),
+    ...(multiplyAddsPerRow && {
+      'multiply-adds': `${multiplyAddsPerRow.scored} per row, of ${multiplyAddsPerRow.trained} in the network as it was trained`,
+    }),
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
-    labels: `click = ${labels.click}, conversion = ${labels.conversion}`,
-    'trained on': `${training.data}, ${training.trainSplit} (${training.trainRows} rows)`,
-    'chosen on': `${training.validationSplit} (${training.validationRows} rows)`,
-    finished: `${training.finishedAt}, seed ${training.seed}, code ${training.codeVersion}`,
+    labels: labels === undefined ? 'none' : `click = ${labels.click}, conversion = ${labels.conversion}`,
+    ...originOf(manifest),
     reference:
       reference === undefined
         ? 'none: gates have nothing to compare a first night with'
@@ -83,6 +71,22 @@ async function describeBundle(uri: string, verify: boolean): Promise<Description
     }),
   ];
   return { kind: 'model bundle', uri, facts, tables: { features } };
+}
+
+function networkText({ network }: BundleManifest): string {
+  if (network.kind === 'own') return `own, ${network.file} by ${network.producer}, opset ${network.opset}`;
+  return network.kind === 'ncs' ? `ncs, ${network.hidden.join('-')}` : network.kind;
+}
+
+/** Which rows made the model; of an own one, which rows its reference tells of. */
+function originOf({ network, training }: BundleManifest): Description['facts'] {
+  const { data, trainSplit, trainRows, validationSplit, validationRows, finishedAt, seed } = training;
+  const isOwn = network.kind === 'own';
+  return {
+    [isOwn ? 'bins from' : 'trained on']: `${data}, ${trainSplit} (${trainRows} rows)`,
+    [isOwn ? 'compared with' : 'chosen on']: `${validationSplit} (${validationRows} rows)`,
+    finished: `${finishedAt}, ${isOwn ? '' : `seed ${seed}, `}code ${training.codeVersion}`,
+  };
 }
 
 const FILES_AT_A_TIME = 16;
@@ -111,25 +115,6 @@ function describeReference({ rows, days, scores, slices, repeatedKeys }: ModelRe
     `up to ${(100 * repeatedKeys).toPrecision(3)}% of a day's rows with a repeated key`,
   ];
   return facts.join('; ');
-}
-
-/** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
-async function describeShard(file: RandomAccessFile): Promise<Description> {
-  const shard = await openShard(file);
-  const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
-  const facts = {
-    rows: shard.rowCount,
-    'row groups':
-      sizes.length === 0 ? 0 : `${sizes.length} of ${Math.min(...sizes)} to ${Math.max(...sizes)} rows`,
-    size: `${shard.sizeBytes} bytes`,
-    version: shard.version,
-  };
-  const columns = [
-    ['column', 'type'],
-    ...shard.schema.fields.map(({ name, type }) => [name, String(type)]),
-    ...[...shard.unreadableColumns].map(([name, reason]) => [name, `unreadable: ${reason}`]),
-  ];
-  return { kind: 'parquet shard', uri: shard.uri, facts, tables: { columns } };
 }
 
 const SHOWN_ROWS = 5;
@@ -165,11 +150,12 @@ function showValue(value: unknown, type: DataType): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(6);
 }
 
+const FOLDER_CODES: ReadonlySet<string> = new Set(['STORAGE_NOT_A_FILE', 'STORAGE_NOT_FOUND']);
 const PARQUET_MAGIC = 'PAR1';
 const ARROW_MAGIC = 'ARROW1';
 
 /**
- * Describes what is at a URI: a bundle by its manifest, a file by its first bytes.
+ * Describes what is at a URI: a bundle by its manifest, a folder by its shards, a file by its first bytes, an ONNX model by its name.
  * @param verify whether a bundle is loaded too, as for scoring
  * @throws StorageError INSPECT_UNKNOWN for anything else; the error of a damaged file
  */
@@ -177,25 +163,38 @@ export async function describeUri(uri: string, { verify = false } = {}): Promise
   const storage = storageFor(uri);
   if (await isBundle(storage, uri)) return describeBundle(uri, verify);
   const file = await storage.open(uri).catch((error: unknown) => {
-    const isNoFile = error instanceof StorageError && error.code === 'STORAGE_NOT_A_FILE';
-    throw isNoFile ? unknown(uri, `${error.found} that isn't a bundle`) : error;
+    // A folder is no object of S3.
+    if (error instanceof StorageError && FOLDER_CODES.has(error.code)) return error;
+    throw error;
   });
+  if (file instanceof StorageError) return describeFolder(uri, file);
   try {
     const head = new Uint8Array(Math.min(ARROW_MAGIC.length, file.sizeBytes));
     await file.readInto(head, 0);
     const magic = Buffer.from(head).toString('latin1');
     if (magic.startsWith(PARQUET_MAGIC)) return await describeShard(file);
     if (magic === ARROW_MAGIC) return await describePredictions(file);
+    if (uri.toLowerCase().endsWith('.onnx')) return await describeOnnx(file);
     throw unknown(uri, head.length === 0 ? 'an empty file' : JSON.stringify(magic));
   } finally {
     await file.close();
   }
 }
 
+/** @param error of who has tried to open it as a file */
+async function describeFolder(uri: string, { code, found }: StorageError): Promise<Description> {
+  if (code === 'STORAGE_NOT_A_FILE' && found !== 'a folder') {
+    throw unknown(uri, `${found} that is no bundle`);
+  }
+  const folder = await describeShardFolder(uri);
+  if (folder === undefined) throw unknown(uri, 'a folder that is no bundle and has no shard');
+  return folder;
+}
+
 function unknown(uri: string, found: string): StorageError {
-  return new StorageError('INSPECT_UNKNOWN', 'neither a bundle, a shard nor a prediction file', {
+  return new StorageError('INSPECT_UNKNOWN', 'neither a bundle, a shard, a prediction file nor a model', {
     file: uri,
-    expected: `a model bundle, or a file beginning with ${PARQUET_MAGIC} or ${ARROW_MAGIC}`,
+    expected: `a model bundle, a folder of shards, or a file that begins with ${PARQUET_MAGIC} or ${ARROW_MAGIC} or ends in .onnx`,
     found,
   });
 }

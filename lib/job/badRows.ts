@@ -6,9 +6,9 @@ const DEFAULT_MAX_SHARE = 0.001;
 const DEFAULT_MAX_ROWS = 10_000;
 
 const budgetSchema = z.strictObject({
-  /** Of a partition's rows, inclusive. */
+  /** Share of a partition's rows that may be left out, inclusive. */
   maxShare: z.number().min(0).max(1).default(DEFAULT_MAX_SHARE),
-  /** Of a partition, inclusive. */
+  /** Rows of a partition that may be left out, inclusive. */
   maxRows: z.int().min(1).default(DEFAULT_MAX_ROWS),
 });
 
@@ -21,7 +21,10 @@ export type DeadLetterBudget = Readonly<z.infer<typeof budgetSchema>>;
  */
 export const badRowsSchema = z.union([
   z.literal('fail'),
-  z.strictObject({ deadLetter: budgetSchema.prefault({}) }),
+  z.strictObject({
+    /** Such rows are left out of the scores and written to a file, within a budget. */
+    deadLetter: budgetSchema.prefault({}),
+  }),
 ]);
 export type BadRows = Readonly<z.infer<typeof badRowsSchema>>;
 

@@ -1,8 +1,14 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { nearestName } from '../base/nearestName.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, type JobInput, openJobInput } from './jobInput.ts';
 import { type DayRange, dayRange, type SkippedFolder } from './listPartitions.ts';
-import { layOutPartition, type PartitionLayout } from './partitionLayout.ts';
+import {
+  type LaidOutPartition,
+  layOutPartition,
+  type PartitionLayout,
+  WHOLE_INPUT,
+} from './partitionLayout.ts';
 import { dayIn, whyNotReady } from './readiness.ts';
 
 /** Which partitions of an input root a run takes. */
@@ -41,6 +47,7 @@ export async function choosePartitions(
 ): Promise<ChosenPartitions> {
   const input = openInput ?? (await openJobInput(job));
   if (choice.kind === 'one') return chooseOne(job, input, choice.partition);
+  if (choice.kind === 'newest' && job.layout.keys.length === 0) return chooseWhole(job, input, nowMillis);
   if (!job.layout.hasDay) {
     throw noPartition(job, 'a layout whose keys name a day', `the layout ${job.layout.text}`);
   }
@@ -56,7 +63,8 @@ export function partitionOf(
   const prefix = `${inputRoot.replace(/\/+$/, '')}/`;
   if (!uri.startsWith(prefix)) return { reason: `outside of ${inputRoot}` };
   const folders = uri.slice(prefix.length).split('/').slice(0, -1);
-  const laidOut = layOutPartition(layout, folders.slice(0, layout.keys.length).join('/'));
+  const name = folders.slice(0, layout.keys.length).join('/');
+  const laidOut = layOutPartition(layout, layout.keys.length === 0 ? WHOLE_INPUT : name);
   return typeof laidOut === 'string' ? { reason: laidOut } : { partition: laidOut.partition };
 }
 
@@ -67,7 +75,28 @@ async function chooseOne(job: Job, input: JobInput, partition: string): Promise<
   if (await input.has(partition)) {
     return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [] };
   }
-  throw noPartition(job, partition, 'no such folder');
+  const near = await nearPartition(input, laidOut);
+  const meant = near === undefined ? '' : `; did you mean ${near}?`;
+  throw noPartition(job, partition, `no such folder${meant}`);
+}
+
+/** One of the same time, such as `day=5` of `day=05`, or else of a name that differs little. */
+async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise<string | undefined> {
+  const { partition, day, hour, others } = wanted;
+  const { partitions } = await input.listPartitions(day === undefined ? undefined : dayRange(day, day));
+  const same = partitions.find(
+    (each) => each.day === day && each.hour === hour && each.others.join('/') === others.join('/'),
+  );
+  const names = partitions.map((each) => each.partition);
+  return same?.partition ?? nearestName(partition, names);
+}
+
+/** All of an input that has no partitions. */
+async function chooseWhole(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
+  const { partitions } = await input.listPartitions();
+  const reason = await whyNotReady(job, input, partitions, nowMillis);
+  if (reason !== undefined) throw noPartition(job, 'an input that is complete', reason);
+  return chooseOne(job, input, WHOLE_INPUT);
 }
 
 async function chooseDays(job: Job, input: JobInput, range: DayRange): Promise<ChosenPartitions> {

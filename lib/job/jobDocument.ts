@@ -18,7 +18,9 @@ export const CHANNEL_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const modelChoiceSchema = z.union([
   uri,
   z.strictObject({
+    /** Models root, to which `promote` copies bundles. */
     models: uri,
+    /** Of that root, such as `live`; it is read when a run is planned. */
     channel: z.string().regex(CHANNEL_NAME, 'expected a name of a-z, 0-9, dots, dashes and underscores'),
   }),
 ]);
@@ -43,55 +45,93 @@ const timeZoneSchema = z.string().refine((timeZone) => {
 
 /** What tells a partition that is complete from one that is still landing. */
 const completenessSchema = z.discriminatedUnion('kind', [
-  /** A partition is complete with the end of its day. */
-  z.strictObject({ kind: z.literal('none') }),
-  /** An empty file that its writer leaves last. */
-  z.strictObject({ kind: z.literal('marker'), file: z.string().min(1).default('_SUCCESS') }),
-  /** At least so many shards. */
-  z.strictObject({ kind: z.literal('shards'), count: z.int().min(1) }),
-  /** Nothing has landed for so long. */
-  z.strictObject({ kind: z.literal('quiet'), minutes: z.number().positive() }),
+  z.strictObject({
+    /** The end of the day is all that it takes. */
+    kind: z.literal('none'),
+  }),
+  z.strictObject({
+    /** Its writer leaves a file last. */
+    kind: z.literal('marker'),
+    /** Name of that file. */
+    file: z.string().min(1).default('_SUCCESS'),
+  }),
+  z.strictObject({
+    /** It has a number of shards. */
+    kind: z.literal('shards'),
+    /** At least so many. */
+    count: z.int().min(1),
+  }),
+  z.strictObject({
+    /** Nothing has landed for some time. */
+    kind: z.literal('quiet'),
+    /** At least so long. */
+    minutes: z.number().positive(),
+  }),
 ]);
 export type Completeness = Readonly<z.infer<typeof completenessSchema>>;
 
 export const jobDocumentSchema = z
   .strictObject({
+    /** Of this format. */
     jobVersion: z.literal(1).default(1),
-    /** Root of the partitions to score. */
+    /**
+     * Root of the partitions to score. Or a list of files, whose name ends with `.txt`, `.json` or `.manifest`: tables of Delta,
+     * Iceberg and Hudi are refused as folders, since they hold more than their rows.
+     */
     input: uri,
     /** Output root of the published scores. */
     scores: uri,
-    /** What scores unless a run names another bundle. */
+    /** What scores unless a run names another bundle (`plan --model`): a bundle, or a channel of a models root. */
     model: modelChoiceSchema,
-    /** Keys of the input's folders in order, see PartitionLayout. */
+    /**
+     * Keys of the input's folders in order, such as `region=/date=%Y%m%d/hour=%H`. A value is a time of `%Y %m %d %H`, an integer
+     * `%i`, or anything `*`. Without a value, `dt`, `date`, `year`, `month`, `day` and `hour` mean what they say, and any other key
+     * anything. `none` for an input without partitions: everything below it is one partition named `all`, which "newest" takes.
+     */
     partitions: layoutSchema.prefault(DEFAULT_LAYOUT),
     /** Whose clock says when a day is over. */
     timeZone: timeZoneSchema.default('UTC'),
     newest: z
       .strictObject({
-        /** Days before today that "newest" looks at; all by default. */
+        /** How many days before today "newest" looks at; all by default. */
         lookBackDays: z.int().min(0).optional(),
         /** Take days that the clock hasn't reached. */
         allowFuture: z.boolean().default(false),
       })
       .prefault({}),
+    /** What each partition of a day needs before "newest" takes the day. */
     completeness: completenessSchema.default({ kind: 'none' }),
-    /** Names of the shards that count, as paths below their partition: `*` is anything but a slash, `**` anything. */
+    /**
+     * Names of the shards that count, as paths below their partition, such as `part-*`: `*` is anything but a slash, `**` anything.
+     * Others are passed over and named. All count by default.
+     */
     shardPattern: z.string().min(1).optional(),
-    /** Rows of an output file, on average. */
+    /** Rows of a part, which is one output file, on average. */
     targetRows: z.int().min(1).default(DEFAULT_TARGET_ROWS),
     tolerated: z
       .strictObject({
-        /** Shards of a partition that may be left out when they can't be read; the run isn't green then, either. */
+        /** Shards of a partition without which it may be published, when they can't be read. The run fails all the same. */
         brokenShards: z.int().min(0).default(0),
       })
       .prefault({}),
-    /** Of a function that scores: a plan for a model that doesn't fit into it is refused. Not asked by default. */
+    /**
+     * Of a function that scores: a plan for a model that doesn't fit into it is refused. Not asked by default; `plan` always says
+     * what the model takes.
+     */
     memoryMegabytes: z.int().min(128).max(10_240).optional(),
-    /** What becomes of rows that can't be encoded or have a null key. */
+    /** What becomes of rows that can't be encoded or have a null key: `"fail"` gives up their shard. */
     badRows: badRowsSchema.default('fail'),
     /** What has to hold before scores are published. */
     gates: gateSettingsSchema.prefault({}),
+  })
+  .superRefine(({ input, scores, partitions: { keys } }, context) => {
+    // Such an input is all that lies below it: dead letters are Parquet files, too.
+    if (keys.length > 0 || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['scores'],
+      message: 'expected a folder outside of the input, which has no partitions',
+    });
   })
   .transform(({ partitions: layout, ...job }) => ({ ...job, layout }));
 

@@ -12,6 +12,7 @@ import {
   type PartitionFiles,
   readPartitionFiles,
 } from './partitionFiles.ts';
+import { WHOLE_INPUT } from './partitionLayout.ts';
 
 /** A partition of a job's input, and where its shards are. */
 export interface InputPartition {
@@ -40,7 +41,7 @@ export function isFileList(input: string): boolean {
 
 /** A partition of an input that is a folder. */
 export function folderPartition(inputRoot: string, partition: string): InputPartition {
-  return { partition, inputUri: joinPath(inputRoot, partition) };
+  return { partition, inputUri: partition === WHOLE_INPUT ? inputRoot : joinPath(inputRoot, partition) };
 }
 
 /** @throws ProblemsError INPUT_LIST_INVALID; StorageError INPUT_EMPTY for a list without files */
@@ -176,6 +177,7 @@ export async function currentInput<P extends InputPartition>(input: P): Promise<
 }
 
 function keyNamesOf(partition: string): string[] {
+  if (partition === WHOLE_INPUT) return [];
   return partition.split('/').map((folder) => folder.slice(0, folder.indexOf('=')));
 }
 

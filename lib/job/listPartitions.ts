@@ -7,7 +7,9 @@ import {
   dayOf,
   type KeyValues,
   type LaidOutPartition,
+  layOutPartition,
   type PartitionLayout,
+  WHOLE_INPUT,
 } from './partitionLayout.ts';
 
 /** Days YYYY-MM-DD, both inclusive. */
@@ -45,6 +47,10 @@ export async function listPartitions(
   layout: PartitionLayout,
   range?: DayRange,
 ): Promise<PartitionListing> {
+  if (layout.keys.length === 0) {
+    await refuseTable(inputRoot, await storageFor(inputRoot).listFolders(inputRoot));
+    return { partitions: [layOutPartition(layout, WHOLE_INPUT) as LaidOutPartition], skipped: [] };
+  }
   const partitions: LaidOutPartition[] = [];
   const skipped: SkippedFolder[] = [];
   const descend = async (path: readonly string[], values: KeyValues): Promise<void> => {

@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { type ListEntry, readListEntries } from '../storage/readFileList.ts';
 import { fileKey, uriScheme } from '../storage/uri.ts';
 import { byTime, type DayRange, type PartitionListing, type SkippedFolder } from './listPartitions.ts';
-import { type LaidOutPartition, layOutPartition, type PartitionLayout } from './partitionLayout.ts';
+import {
+  type LaidOutPartition,
+  layOutPartition,
+  type PartitionLayout,
+  WHOLE_INPUT,
+} from './partitionLayout.ts';
 
 export const fileListSchema = z.strictObject({
   uri: z.string().min(1),
@@ -31,7 +36,7 @@ export interface PartitionFiles {
 /**
  * Reads a list, whose files aren't looked at. A file's partition are the deepest folders of its path that have the names of
  * all keys, one in the other: `s3://b/dt=1/table/dt=2/a.parquet` lies in `dt=2`, since tables stand in dated folders.
- * @param keyNames of the partition layout
+ * @param keyNames of the partition layout; without any, all files lie in the one partition
  * @throws ProblemsError INPUT_LIST_INVALID; StorageError INPUT_EMPTY, STORAGE_URI_INVALID
  */
 export async function readPartitionFiles(
@@ -67,6 +72,7 @@ function partitionFolder(
   folders: readonly string[],
   keyNames: readonly string[],
 ): { readonly partition: string; readonly folder: string } | undefined {
+  if (keyNames.length === 0) return { partition: WHOLE_INPUT, folder: folders.join('/') };
   for (let end = folders.length; end >= keyNames.length; end--) {
     const some = folders.slice(end - keyNames.length, end);
     if (some.every((folder, index) => folder.startsWith(`${keyNames[index]}=`))) {

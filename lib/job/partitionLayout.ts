@@ -5,6 +5,7 @@ import { isHidden } from '../storage/storage.ts';
  * How an input root is cut into partitions: the keys of its folders in order, such as `dt=%Y-%m-%d`,
  * `date=%Y%m%d/hour=%H`, `year=/month=/day=` or `region=/dt=`. The value of a key is a time (directives %Y %m %d %H), an
  * integer (`%i`), or anything (`*`). A key without a value means what its name says: see VALUE_OF_NAME; else anything.
+ * The layout `none` has no keys: all of the input is one partition, named WHOLE_INPUT.
  */
 export interface PartitionLayout {
   readonly text: string;
@@ -42,6 +43,9 @@ export interface KeyValues {
 type Directive = 'Y' | 'm' | 'd' | 'H';
 
 export const DEFAULT_LAYOUT = 'dt=%Y-%m-%d';
+export const NO_LAYOUT = 'none';
+/** Name of the one partition of an input without partitions; no partition of a layout with keys has it. */
+export const WHOLE_INPUT = 'all';
 
 const VALUE_OF_NAME: Readonly<Record<string, string>> = {
   dt: '%Y-%m-%d',
@@ -56,6 +60,7 @@ const DIGITS: Readonly<Record<Directive, number>> = { Y: 4, m: 2, d: 2, H: 2 };
 
 /** @throws Ncs4cvrError JOB_LAYOUT_INVALID */
 export function parsePartitionLayout(text: string): PartitionLayout {
+  if (text === NO_LAYOUT) return { text, keys: [], hasDay: false };
   const keys = text.split('/').map((segment) => parseKey(segment, text));
   const directives = keys.flatMap((key) => key.directives);
   const repeated =
@@ -92,7 +97,7 @@ function parseKey(segment: string, layout: string): PartitionKey {
 function invalid(layout: string, found: string): Ncs4cvrError {
   return new Ncs4cvrError('JOB_LAYOUT_INVALID', `'${layout}' is no partition layout`, {
     expected:
-      'keys such as dt=%Y-%m-%d, date=%Y%m%d/hour=%H, year=/month=/day= or region=/dt=, with %Y %m %d (and %H), %i or *',
+      'keys such as dt=%Y-%m-%d, date=%Y%m%d/hour=%H, year=/month=/day= or region=/dt=, with %Y %m %d (and %H), %i or *; or none',
     found,
   });
 }
@@ -129,6 +134,9 @@ export function dayOf({ Y, m, d }: KeyValues['time']): string | undefined {
 
 /** The partition that a path of folders below the input root is, or why it is none. */
 export function layOutPartition({ keys }: PartitionLayout, partition: string): LaidOutPartition | string {
+  if (keys.length === 0 && partition === WHOLE_INPUT) {
+    return { partition, day: undefined, hour: undefined, others: [] };
+  }
   const folders = partition.split('/');
   if (folders.length !== keys.length) return `${folders.length} folders, where the layout has ${keys.length}`;
   let values: KeyValues = { time: {}, others: [] };

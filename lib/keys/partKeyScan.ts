@@ -1,6 +1,7 @@
 import type { RecordBatch, Schema } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { addWord, type Halves, KeyFingerprints } from './keyFingerprints.ts';
+import { ROWS_PER_SUM, Sum64 } from './keySum.ts';
 import type { PartKeys } from './partKeys.ts';
 import { countRepeats, sortFingerprints } from './sortFingerprints.ts';
 
@@ -9,9 +10,6 @@ export interface ScannedKeys extends Omit<PartKeys, 'fingerprints'> {
   /** Of all rows, sorted, as little-endian 64-bit integers. */
   readonly fingerprintBytes: Uint8Array;
 }
-
-/** So many numbers below 2^32 have an exact sum as float64. */
-const ROWS_PER_SUM = 2 ** 20;
 
 /** Takes the batches of a part in their order. Holds 8 bytes per row, and twice that at its end. */
 export class PartKeyScan {
@@ -105,18 +103,4 @@ export class PartKeyScan {
 function bitsOf(batch: RecordBatch, name: string): Int32Array {
   const { buffer, byteOffset, length } = columnOf(batch, name)!.values as Float32Array;
   return new Int32Array(buffer, byteOffset, length);
-}
-
-/** A sum modulo 2^64. */
-class Sum64 {
-  #sum = 0n;
-
-  /** @param low sum of lower halves, below 2^53; @param high of upper ones */
-  add(low: number, high: number): void {
-    this.#sum = BigInt.asUintN(64, this.#sum + BigInt(low) + (BigInt(high) << 32n));
-  }
-
-  get hex(): string {
-    return this.#sum.toString(16).padStart(16, '0');
-  }
 }

@@ -1,3 +1,4 @@
+import { addDigests } from './keySum.ts';
 import type { PartKeys } from './partKeys.ts';
 
 /** As much of a receipt as says what its part's rows are. */
@@ -58,14 +59,9 @@ export function repeatedContent(
 /** As a single span of all rows would be named: its digests are sums over rows. */
 function wholeOf(parts: readonly DigestedPart[]) {
   const rows = parts.flatMap(({ spans }) => spans).reduce((total, span) => total + span.rows, 0);
-  const sum = (digests: readonly string[]) =>
-    BigInt.asUintN(
-      64,
-      digests.reduce((total, digest) => total + BigInt(`0x${digest}`), 0n),
-    ).toString(16);
   return {
-    rows: `rows ${rows} ${sum(parts.flatMap(({ keys }) => keys.spans))}`,
-    keys: `keys ${rows} ${sum(parts.flatMap(({ keys }) => keys.keySpans))}`,
+    rows: `rows ${rows} ${addDigests(parts.flatMap(({ keys }) => keys.spans))}`,
+    keys: `keys ${rows} ${addDigests(parts.flatMap(({ keys }) => keys.keySpans))}`,
   };
 }
 

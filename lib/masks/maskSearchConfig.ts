@@ -3,8 +3,9 @@ import { MASK_ESTIMATORS } from '../training/maskLearning.ts';
 
 /** Iterative magnitude pruning for each task before the joint training (method section 6). */
 const magnitudeSearchSchema = z.strictObject({
+  /** Iterative magnitude pruning for each task before the joint training. */
   method: z.literal('imp'),
-  /** T: prunings per task; the search trains each task T + 1 times, and both jointly once for every round. */
+  /** Prunings per task, T; the search trains each task T + 1 times, and both jointly once for every round. */
   rounds: z.int().min(1).max(30).default(4),
   /** Share of the trunk's connections left after the last round. */
   finalDensity: z.number().gt(0).max(1).default(0.2),
@@ -17,10 +18,19 @@ const densityShare = z.number().gt(0).max(1);
 
 /** Both tasks' masks learned in one joint run (method, appendix C). */
 const learnedMasksSchema = z.strictObject({
+  /** Both tasks' masks learned in one joint run. */
   method: z.literal('learned'),
   /** Share of the trunk's connections that each task keeps: the same for both, or one for each. */
   density: z
-    .union([densityShare, z.strictObject({ click: densityShare, conversion: densityShare })])
+    .union([
+      densityShare,
+      z.strictObject({
+        /** Share that the clicks keep. */
+        click: densityShare,
+        /** Share that the conversions keep. */
+        conversion: densityShare,
+      }),
+    ])
     .default(0.3),
   /**
    * How a mask gets a gradient. `topD`: the highest scores are kept, the gradient goes straight through.

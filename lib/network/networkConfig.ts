@@ -11,14 +11,16 @@ const crossSchema = z.strictObject({
 const layerWidth = z.int().min(1).max(8192);
 
 const inputSchema = z.strictObject({
-  /** E: width of every embedding. */
+  /** Numbers of an embedding that a task sees. */
   embeddingWidth: z.int().min(1).max(256).default(16),
+  /** Dot products between the embeddings of fields. */
   cross: crossSchema.prefault({}),
 });
 
 const ncsSchema = inputSchema.extend({
+  /** One trunk whose single connections are shared or private. */
   kind: z.literal('ncs'),
-  /** P: of the `embeddingWidth` columns that a task sees of an id, those that are its own; the others are shared. */
+  /** Of these numbers, those that are a task's own; the others are shared. */
   privateEmbeddingWidth: z.int().min(0).max(256).default(0),
   /** Widths of the trunk's fully connected layers. */
   hidden: z.array(layerWidth).min(1).max(8).default([256, 128, 64]),
@@ -29,6 +31,7 @@ const ncsSchema = inputSchema.extend({
  * task a softmax gate over the experts it sees (none over a single one), and private layers behind it.
  */
 const expertsSchema = inputSchema.extend({
+  /** Whole networks shared: experts, gates and towers (shared-bottom, MMoE, PLE). Masks don't apply. */
   kind: z.literal('experts'),
   /** Widths of an expert's fully connected layers. */
   hidden: z.array(layerWidth).min(1).max(8).default([256, 128, 64]),
@@ -44,6 +47,7 @@ const expertsSchema = inputSchema.extend({
 
 /** One weight per id and task, no trunk: the baseline that every network has to beat. */
 const logisticSchema = z.strictObject({
+  /** One weight for each id and task, no trunk. */
   kind: z.literal('logistic'),
   /** Adagrad's learning rate of the weights; a convex model wants a larger one than embeddings do. */
   learningRate: z.number().positive().default(0.05),

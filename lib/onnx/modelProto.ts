@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs/light.js';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
-import type { ElementType, GraphProto, ModelProto, ValueInfoProto } from './onnxSchema.ts';
+import type { ElementType, GraphProto, ModelProto, TensorProto, ValueInfoProto } from './onnxSchema.ts';
 import { elementTypeCode, elementTypeOf, onnxSchema } from './onnxSchema.ts';
 import type { Shape } from './shapes.ts';
 
@@ -21,18 +21,18 @@ export function encodeModel(model: ModelProto): Uint8Array {
   return asPlainBytes(modelType.encode(model).finish());
 }
 
-/** Reads an .onnx file. Throws GRAPH_UNREADABLE when the bytes are no ONNX model. */
-export function decodeModel(bytes: Uint8Array): ModelProto {
+/** Reads an .onnx file. Throws GRAPH_UNREADABLE when the bytes are no ONNX model. @param file what the error calls it */
+export function decodeModel(bytes: Uint8Array, file?: string): ModelProto {
   let model: Omit<ModelProto, 'graph'> & { readonly graph: GraphProto | null };
   try {
     // `defaults` fills absent fields, so that the schema's interfaces are honest.
     const message = modelType.decode(asPlainBytes(bytes));
     model = modelType.toObject(message, { longs: Number, defaults: true }) as typeof model;
   } catch (cause) {
-    throw unreadable(messageOf(cause), cause);
+    throw unreadable(messageOf(cause), file, cause);
   }
   const { graph } = model;
-  if (graph === null) throw unreadable('no graph');
+  if (graph === null) throw unreadable('no graph', file);
   return { ...model, graph };
 }
 
@@ -62,6 +62,33 @@ export function tensorInfoOf({ name, type }: ValueInfoProto): TensorInfo {
   };
 }
 
+/**
+ * The same file with one more entry of its metadata. What a model of others holds beyond `onnxSchema` would be lost by reading
+ * and writing it: the entry is appended, as a protobuf message may be.
+ */
+export function appendMetadata(bytes: Uint8Array, key: string, value: string): Uint8Array {
+  const entry = modelType.encode({ metadataProps: [{ key, value }] }).finish();
+  const longer = new Uint8Array(bytes.length + entry.length);
+  longer.set(bytes);
+  longer.set(entry, bytes.length);
+  return longer;
+}
+
+/** Names of the tensors of a graph, those of attributes and subgraphs included, whose data lies in another file. */
+export function externalTensorsOf(graph: GraphProto): string[] {
+  const ofNodes = graph.node.flatMap(({ attribute }) =>
+    attribute.flatMap(({ t, tensors = [], g, graphs = [] }) => [
+      ...[...(t ? [t] : []), ...tensors].filter(isExternal).map(({ name }) => name),
+      ...[...(g ? [g] : []), ...graphs].flatMap(externalTensorsOf),
+    ]),
+  );
+  return [...graph.initializer.filter(isExternal).map(({ name }) => name), ...ofNodes];
+}
+
+function isExternal({ dataLocation }: TensorProto): boolean {
+  return dataLocation !== 0;
+}
+
 /** Every (domain, operator) that a graph uses, once each, those of subgraphs included. */
 export function operatorsOf(graph: GraphProto): { readonly domain: string; readonly opType: string }[] {
   const found = new Map<string, { domain: string; opType: string }>();
@@ -75,8 +102,11 @@ export function operatorsOf(graph: GraphProto): { readonly domain: string; reado
   return [...found.values()];
 }
 
-function unreadable(found: string, cause?: unknown): Ncs4cvrError {
-  return new Ncs4cvrError('GRAPH_UNREADABLE', 'not an ONNX model', { found, cause });
+function unreadable(found: string, file: string | undefined, cause?: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('GRAPH_UNREADABLE', 'not an ONNX model', {
+    ...{ found, cause },
+    ...(file === undefined ? {} : { file }),
+  });
 }
 
 /** The same memory without Buffer's methods: Buffer.slice shares memory where Uint8Array.slice copies. */

@@ -32,6 +32,7 @@ export const onnxSchema: INamespace = {
             node: { rule: 'repeated', type: 'NodeProto', id: 1 },
             name: { type: 'string', id: 2 },
             initializer: { rule: 'repeated', type: 'TensorProto', id: 5 },
+            sparseInitializer: { rule: 'repeated', type: 'bytes', id: 15 },
             input: { rule: 'repeated', type: 'ValueInfoProto', id: 11 },
             output: { rule: 'repeated', type: 'ValueInfoProto', id: 12 },
           },
@@ -52,9 +53,11 @@ export const onnxSchema: INamespace = {
             f: { type: 'float', id: 2 },
             i: { type: 'int64', id: 3 },
             s: { type: 'bytes', id: 4 },
+            t: { type: 'TensorProto', id: 5 },
             g: { type: 'GraphProto', id: 6 },
             floats: { rule: 'repeated', type: 'float', id: 7 },
             ints: { rule: 'repeated', type: 'int64', id: 8 },
+            tensors: { rule: 'repeated', type: 'TensorProto', id: 10 },
             graphs: { rule: 'repeated', type: 'GraphProto', id: 11 },
             type: { type: 'int32', id: 20 },
           },
@@ -106,6 +109,8 @@ export interface GraphProto {
   readonly name: string;
   readonly node: readonly NodeProto[];
   readonly initializer: readonly TensorProto[];
+  /** SparseTensorProto messages, not decoded. This project writes none. */
+  readonly sparseInitializer?: readonly Uint8Array[];
   readonly input: readonly ValueInfoProto[];
   readonly output: readonly ValueInfoProto[];
 }
@@ -120,7 +125,7 @@ export interface NodeProto {
   readonly attribute: readonly AttributeProto[];
 }
 
-/** `type` says which of the values counts. `g` and `graphs` are subgraphs (If, Loop). */
+/** `type` says which of the values counts. `t` and `tensors` are constants, `g` and `graphs` subgraphs (If, Loop). */
 export interface AttributeProto {
   readonly name: string;
   /** AttributeProto.AttributeType of onnx.proto3, such as `attributeType.int`. */
@@ -128,9 +133,11 @@ export interface AttributeProto {
   readonly f?: number;
   readonly i?: number;
   readonly s?: Uint8Array;
+  readonly t?: TensorProto | null;
   readonly g?: GraphProto | null;
   readonly floats?: readonly number[];
   readonly ints?: readonly number[];
+  readonly tensors?: readonly TensorProto[];
   readonly graphs?: readonly GraphProto[];
 }
 export const attributeType = { int: 2, ints: 7 } as const;

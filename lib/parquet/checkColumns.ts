@@ -1,5 +1,5 @@
 import type { DataType } from 'apache-arrow';
-import type { ColumnRequirement } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, withAdvice } from '../base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import type { ParquetShard } from './openShard.ts';
 
@@ -21,14 +21,14 @@ export function checkColumns(
   const absent = new Set<string>();
   const problems: Problem[] = [];
   const names = [...types.keys(), ...shard.unreadableColumns.keys()];
-  for (const { column, required, accepts, expected } of wanted) {
+  for (const { column, required, accepts, expected, advice } of wanted) {
     const type = types.get(column);
     const unreadable = shard.unreadableColumns.get(column);
     if (type !== undefined) {
       if (!accepts(type)) {
         problems.push({
           code: 'SHARD_COLUMN_TYPE',
-          summary: 'wrong type',
+          summary: withAdvice('wrong type', advice?.(type)),
           column,
           expected,
           found: String(type),

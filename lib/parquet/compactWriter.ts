@@ -1,4 +1,4 @@
-import { LIST } from './compactReader.ts';
+import { BINARY, LIST } from './compactReader.ts';
 
 /** A longer list's size follows its head. */
 const LARGEST_SHORT_LIST = 14;
@@ -35,6 +35,13 @@ export class CompactWriter {
     const isShort = size <= LARGEST_SHORT_LIST;
     this.writeByte(((isShort ? size : 15) << 4) | elementType);
     if (!isShort) this.#varint(size);
+  }
+
+  /** A field with bytes, such as text in UTF-8. */
+  writeBinary(step: number, bytes: Uint8Array): void {
+    this.writeHead(step, BINARY);
+    this.#varint(bytes.length);
+    this.writeBytes(bytes);
   }
 
   writeByte(byte: number): void {

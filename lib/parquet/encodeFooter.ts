@@ -28,17 +28,29 @@ export interface PlacedRowGroup {
 const FILE_BYTES = 48;
 const ROW_GROUP_BYTES = 48;
 const CHUNK_BYTES = 88;
+/** Beside a key and its value. */
+const ENTRY_BYTES = 16;
 
 /**
  * The end of a Parquet file with the given schema and row groups: footer, its length, magic.
- * Statistics, indexes, bloom filters and key-value metadata are left out. Without the ARROW:schema entry a reader
+ * Statistics, indexes and bloom filters are left out. Without the ARROW:schema entry a reader
  * derives Arrow types from the Parquet types alone, so no writer's choice of dictionaries, views or large strings comes through.
  * @param schemaBytes as `encodeSchema` or `parseFooter` gives them
+ * @param metadata keys and values of the file
  */
-export function encodeFooter(schemaBytes: Uint8Array, rowGroups: readonly PlacedRowGroup[]): Uint8Array {
+export function encodeFooter(
+  schemaBytes: Uint8Array,
+  rowGroups: readonly PlacedRowGroup[],
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array {
   const chunkCount = rowGroups.reduce((sum, { chunks }) => sum + chunks.length, 0);
+  const entries = [...metadata].map((entry) => entry.map((text) => Buffer.from(text)));
   const writer = new CompactWriter(
-    FILE_BYTES + schemaBytes.length + rowGroups.length * ROW_GROUP_BYTES + chunkCount * CHUNK_BYTES,
+    FILE_BYTES +
+      schemaBytes.length +
+      rowGroups.length * ROW_GROUP_BYTES +
+      chunkCount * CHUNK_BYTES +
+      entries.flat().reduce((sum, { length }) => sum + ENTRY_BYTES + length, 0),
   );
   writer.writeInteger(1, INT32, 2);
   writer.writeHead(1, LIST);
@@ -47,6 +59,11 @@ export function encodeFooter(schemaBytes: Uint8Array, rowGroups: readonly Placed
   writer.writeInteger(1, INT64, rowCount);
   writer.writeListHead(1, STRUCT, rowGroups.length);
   for (const rowGroup of rowGroups) writeRowGroup(writer, rowGroup);
+  if (entries.length > 0) writer.writeListHead(1, STRUCT, entries.length);
+  for (const texts of entries) {
+    for (const text of texts) writer.writeBinary(1, text);
+    writer.writeByte(STOP);
+  }
   writer.writeByte(STOP);
   const footerBytes = writer.at;
   for (let shift = 0; shift < 32; shift += 8) writer.writeByte((footerBytes >> shift) & 255);

@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { withDayOfPath } from '../base/dayOfPath.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { decodeRowGroups } from './decodeRowGroups.ts';
 import type { ParquetShard } from './openShard.ts';
@@ -18,7 +19,7 @@ export interface ReadOptions {
  * decoded batches (both garbage collected), and WASM memory for about 32 MiB of columns or the largest column.
  *
  * @param columns at least one; the batches have them in this order
- * @returns batches in row order, none for an empty row group; a null slot's value is undefined, read the validity bitmap
+ * @returns batches in row order, with the date in the shard's path, none for an empty row group; a null slot's value is undefined, read the validity bitmap
  * @throws Ncs4cvrError with codes of rowGroupReads and decodeRowGroups; StorageError of the file
  */
 export async function readRowGroup(
@@ -35,10 +36,11 @@ export async function readRowGroup(
   if (reads.rowCount === 0) return [];
   const buffer = await readRanges(shard.file, reads);
   const onCell = onBadCell && ((_: unknown, cell: BadCell) => onBadCell(cell));
-  return decodeRowGroups([{ uri: shard.uri, reads, buffer }], {
+  const batches = decodeRowGroups([{ uri: shard.uri, reads, buffer }], {
     ...(batchRows === undefined ? {} : { batchRows }),
     ...(onCell === undefined ? {} : { onBadCell: onCell }),
   });
+  return batches.map((batch) => withDayOfPath(batch, shard.uri));
 }
 
 /** Reads what `rowGroupReads` worked out. @param memory of the bytes; their own by default @throws StorageError of the file */

@@ -68,8 +68,8 @@ export const modelReferenceSchema = z.strictObject({
     pctcvr: scoreReferenceSchema,
   }),
   slices: z.array(sliceReferenceSchema).readonly(),
-  /** Of validation: share of positive labels, of clicks and of conversions among clicks. */
-  rates: z.strictObject({ click: share, conversion: share }),
+  /** Of validation: share of positive labels, of clicks and of conversions among clicks. Absent where nothing is labelled. */
+  rates: z.strictObject({ click: share, conversion: share }).optional(),
   /** Rows whose key had been there before, as a share of a day's rows: the largest one of all days (of all rows without days). */
   repeatedKeys: share,
 });

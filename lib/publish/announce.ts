@@ -45,6 +45,8 @@ interface BlockedEvent extends ManifestEvent {
   /** Why, in words; the first ones, since an event has an end. */
   readonly problems: readonly string[];
   readonly problemCount: number;
+  /** Command line that publishes exactly this, once REASON is put in; where a gate is right, the input is to be repaired. */
+  readonly releaseCommand: string;
 }
 
 /** Names of the events, as rules match them. */
@@ -97,8 +99,19 @@ export function announceBlocked(
     auditUri: below(root, audit),
     problems: problems.slice(0, TOLD_PROBLEMS).map((problem) => problem.slice(0, TOLD_CHARACTERS)),
     problemCount: problems.length,
+    releaseCommand: releaseCommand(root, partition),
   };
   return announcer.send({ type: 'Scores Blocked', detail });
+}
+
+function releaseCommand(root: string, partition: string): string {
+  const words = ['--scores', root, '--partition', partition].map(shellWord);
+  return `npx ncs4cvr release ${words.join(' ')} --override 'REASON'`;
+}
+
+/** As any shell of POSIX takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {

@@ -23,22 +23,30 @@ export type Override = Readonly<z.infer<typeof overrideSchema>>;
 /**
  * Who has published a manifest or been kept from it, and why: what isn't part of the manifest, whose bytes follow from its
  * parts. The pointer names it, or the note of a blocked partition; no reader of scores needs it.
+ * @internal exported for the reference of documents
  */
-const auditSchema = z.strictObject({
+export const auditSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   partition: z.string(),
+  /** Of what was published or blocked. */
   manifestSha256: z.string(),
+  /** Folder of the shards. */
   inputUri: z.string(),
   /** That named the shards when the run was planned. */
   fileList: fileListSchema.optional(),
+  /** Of the job document. */
   jobDigest: z.string(),
+  /** That planned the publication. */
   codeVersion: z.string(),
   /** Pointer's generation when the run was planned. */
   basedOnGeneration: z.int().min(0),
+  /** Rows of a part, on average. */
   targetRows: z.int().min(1),
+  /** As the job says. */
   toleratedBrokenShards: z.int().min(0),
   /** `fail` without it. */
   badRows: badRowsSchema.optional(),
+  /** Whether a hold was to be lifted. */
   liftHold: z.boolean(),
   /** What the gates compared with. */
   earlier: earlierPublicationsSchema,

@@ -18,6 +18,7 @@ export const brokenShardSchema = z.strictObject({
   rows: z.int().min(0).nullable(),
   /** Of the error. */
   code: z.string(),
+  /** Of the error. */
   message: z.string(),
 });
 export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;

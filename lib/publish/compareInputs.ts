@@ -1,6 +1,9 @@
 import type { UnpublishedDay } from '../gates/judged.ts';
 import type { RepeatedSpan } from '../gates/judgeKeys.ts';
 import { type InputPartition, listInput } from '../job/jobInput.ts';
+import { addDigests, KeySum } from '../keys/keySum.ts';
+import { openShard } from '../parquet/openShard.ts';
+import { readRecordBatches } from '../parquet/readRecordBatches.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
 import { cutPartition } from './cutPartition.ts';
@@ -48,9 +51,54 @@ async function isAmong(own: VersionedFile, others: readonly VersionedFile[]): Pr
 
 /** Rows of another partition's input: what its shards' footers say. @throws as cutPartition */
 export async function unpublishedDay(run: PartitionRun, other: InputPartition): Promise<UnpublishedDay> {
-  const { partition, inputUri, fileList } = other;
-  const cut = (await cutPartition({ ...run, partition, inputUri, fileList }))!;
-  return { partition, rows: cut.parts.reduce((sum, { rows }) => sum + rows, 0) };
+  const { rows } = await cutOther(run, other);
+  return { partition: other.partition, rows };
+}
+
+async function cutOther(run: PartitionRun, { partition, inputUri, fileList }: InputPartition) {
+  const { parts } = (await cutPartition({ ...run, partition, inputUri, fileList }))!;
+  return {
+    spans: parts.flatMap(({ spans }) => spans),
+    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+  };
+}
+
+/** Of another day's rows, whose keys are read where it has as many as this one: that takes a second for each million or so. */
+const MOST_KEYS_READ = 20_000_000;
+
+/**
+ * The spans of a manifest, all of them, whose rows have the very keys of the rows in another partition's input, in whatever order,
+ * shards and encoding: a copy that was written anew, or rows that are there every day. The footers of the other's shards, and its
+ * key columns where it has as many rows as the manifest.
+ * @returns undefined where that would be more rows than it reads
+ * @throws as cutPartition and readRowGroup; STORAGE_FILE_CHANGED, STORAGE_NOT_FOUND when a shard was replaced meanwhile
+ */
+export async function sharedKeys(
+  run: PartitionRun,
+  { parts, rows }: Manifest,
+  other: InputPartition,
+): Promise<RepeatedSpan[] | undefined> {
+  const names = parts[0]?.keys.types.map(({ name }) => name) ?? [];
+  const there = await cutOther(run, other);
+  if (rows === 0 || there.rows !== rows) return [];
+  if (rows > MOST_KEYS_READ) return undefined;
+  const sum = new KeySum(names);
+  for (const span of there.spans) {
+    const uri = shardUri(other.inputUri, span.shard);
+    const file = await storageFor(uri).open(uri, span);
+    try {
+      const shard = await openShard(file);
+      const rowGroups = [...shard.rowGroups.keys()].slice(span.firstRowGroup, span.endRowGroup);
+      for await (const { batch } of readRecordBatches(shard, names, { rowGroups })) sum.add(batch);
+    } finally {
+      await file.close();
+    }
+  }
+  if (sum.digest !== addDigests(parts.flatMap(({ keys }) => keys.keySpans))) return [];
+  const { partition } = other;
+  return parts.flatMap(({ spans }) =>
+    spans.map((span) => ({ shard: span.shard, rows: span.rows, partition })),
+  );
 }
 
 type VersionedFile = FileStat & { readonly uri: string };

@@ -1,7 +1,7 @@
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { RunAudit } from '../gates/runAuditCommand.ts';
+import type { Auditors } from '../gates/ownAudit.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
 import { cutPartition } from './cutPartition.ts';
 import { planOfCut } from './makeRunPlan.ts';
@@ -24,8 +24,8 @@ export interface ExecutedPartition {
 
 export interface ExecuteOptions {
   readonly workers: number;
-  /** The user's own audit, where it may run. */
-  readonly runAudit?: RunAudit;
+  /** Carry the user's own audit out, where it may run. */
+  readonly auditors?: Auditors;
   /** Called after every part that was scored. */
   readonly onPart?: (partition: string, rows: number) => void;
   /** Notes when what was done. */
@@ -45,7 +45,7 @@ const ATTEMPTS = 3;
 export async function executePlan(
   plan: RunPlan,
   bundle: ModelBundle,
-  { workers, runAudit, onPart, recorder = new RunRecorder() }: ExecuteOptions,
+  { workers, auditors = {}, onPart, recorder = new RunRecorder() }: ExecuteOptions,
 ): Promise<ExecutedPartition[]> {
   refuseOtherModel(bundle.uri, modelIdentity(bundle), plan.model);
   const pool = scoringPool(bundle, workers);
@@ -65,7 +65,7 @@ export async function executePlan(
       };
       const planned = plan.partitions[index]!;
       const recording = recorder.beginPartition(planned);
-      const options = { workers, runAudit, recording, onScored };
+      const options = { workers, auditors, recording, onScored };
       const outcome = await executePartition(run, openParts(planned), bundle, pool, options).catch(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
@@ -102,7 +102,7 @@ function problemsOf(outcome: ExecutedPartition['outcome']): readonly string[] {
 
 interface PartitionOptions {
   readonly workers: number;
-  readonly runAudit: RunAudit | undefined;
+  readonly auditors: Auditors;
   readonly recording: PartitionRecorder;
   readonly onScored: (rows: number) => void;
 }
@@ -112,7 +112,7 @@ async function executePartition(
   planned: readonly Part[],
   bundle: ModelBundle,
   pool: WorkerPool,
-  { workers, runAudit, recording, onScored }: PartitionOptions,
+  { workers, auditors, recording, onScored }: PartitionOptions,
 ): Promise<PublishOutcome> {
   // Before the work: what can't be published isn't scored.
   const { pointer } = await readPointer(run.root, run.partition);
@@ -141,7 +141,7 @@ async function executePartition(
       }
     });
     if (failures.length > 0) throw failures[0];
-    const outcome = await publishPartition(run, runAudit === undefined ? {} : { runAudit });
+    const outcome = await publishPartition(run, { auditors });
     if (outcome.kind !== 'incomplete' || dropped === 0 || attempt === ATTEMPTS) return outcome;
     const cut = (await cutPartition(run))!;
     open = openParts(await planOfCut(run, cut));

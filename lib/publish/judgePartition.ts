@@ -3,13 +3,13 @@ import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
 import type { RepeatedSpan } from '../gates/judgeKeys.ts';
 import { judgePublication } from '../gates/judgePublication.ts';
-import type { RunAudit } from '../gates/runAuditCommand.ts';
-import { type GateName, skipped, type Verdict, verdictOf } from '../gates/verdict.ts';
+import { type Auditors, ownVerdict } from '../gates/ownAudit.ts';
+import { type GateName, skipped, type Verdict } from '../gates/verdict.ts';
 import { isLooking } from '../job/gateSettings.ts';
 import type { InputPartition } from '../job/jobInput.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { sharedFiles, unpublishedDay } from './compareInputs.ts';
+import { sharedFiles, sharedKeys, unpublishedDay } from './compareInputs.ts';
 import { compareContent, countRepeatedKeys } from './comparePublications.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import { candidateOf, judgedOf } from './judged.ts';
@@ -28,21 +28,14 @@ export async function judgePartition(
   run: PartitionRun,
   manifest: Manifest,
   written: Pick<Publication, 'manifest'>,
-  runAudit: RunAudit | undefined,
+  auditors: Auditors,
 ): Promise<Verdict[]> {
   const { root, partition, gates } = run;
   const { audit } = gates;
-  const verdicts = isLooking(gates)
-    ? await builtInVerdicts(run, manifest, below(root, written.manifest))
-    : [];
+  const manifestUri = below(root, written.manifest);
+  const verdicts = isLooking(gates) ? await builtInVerdicts(run, manifest, manifestUri) : [];
   if (audit === undefined || audit.action === 'off') return verdicts;
-  if (runAudit !== undefined) {
-    const manifestUri = below(root, written.manifest);
-    return [...verdicts, await runAudit(audit, { root, partition, manifestUri })];
-  }
-  const reason = 'the audit is a command, and commands run on the command line only';
-  const unknown = { subject: '', found: Number.NaN, bound: 0, isWithin: false, against: '', reason };
-  return [...verdicts, verdictOf('audit', audit.action, unknown)];
+  return [...verdicts, await ownVerdict(audit, { root, partition, manifestUri }, auditors)];
 }
 
 async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: string): Promise<Verdict[]> {
@@ -74,12 +67,24 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
   const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
   const unpublished: string[] = [];
   const files: RepeatedSpan[] = [];
-  for (const other of gates.repeatedContent.action === 'off' ? [] : (earlier.unpublished ?? [])) {
+  const inputKeys: RepeatedSpan[] = [];
+  const { action, sameKeys } = gates.repeatedContent;
+  for (const other of action === 'off' ? [] : (earlier.unpublished ?? [])) {
     const { partition } = other;
-    const found = await ifReadable('repeatedContent', partition, () => sharedFiles(run, manifest, other));
+    const compare = async () => {
+      const inFiles = await sharedFiles(run, manifest, other);
+      const isAsked = inFiles.length === 0 && sameKeys !== 'off';
+      return { inFiles, byKeys: isAsked ? await sharedKeys(run, manifest, other) : [] };
+    };
+    const found = await ifReadable('repeatedContent', partition, compare);
     if (found === undefined) continue;
     unpublished.push(partition);
-    files.push(...found);
+    files.push(...found.inFiles);
+    inputKeys.push(...(found.byKeys ?? []));
+    if (found.byKeys === undefined) {
+      const reason = 'it has as many rows, too many to read their keys';
+      unread.push(skipped('repeatedContent', 'inputKeys', partition, reason));
+    }
   }
   const published = await compareContent(manifest, gates.repeatedContent, earlier.near, read);
   const verdicts = judgePublication(
@@ -93,7 +98,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       },
       reference: await referenceOf(run),
       repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
-      repeatedContent: { ...published, unpublished, files },
+      repeatedContent: { ...published, unpublished, files, inputKeys },
     },
     gates,
   );

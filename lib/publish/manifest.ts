@@ -10,7 +10,8 @@ import { below, decodeOutputDocument, manifestPath, OUTPUT_FORMAT_VERSION } from
 import type { Publication } from './pointer.ts';
 import { type Receipt, receiptSchema } from './receipt.ts';
 
-const manifestSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const manifestSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   partition: z.string(),
   /** Of what was to be published: input versions, spans and model. The same work has the same id. */

@@ -5,9 +5,11 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 
 /** What tells a model from every other one; scores depend on the two digests alone. */
 export const modelIdentitySchema = z.strictObject({
+  /** The bundle's `modelVersion`. */
   version: z.string(),
   /** Of model.onnx. */
   sha256: z.string(),
+  /** Of the fitted contract. */
   contractFingerprint: z.string(),
 });
 export type ModelIdentity = Readonly<z.infer<typeof modelIdentitySchema>>;

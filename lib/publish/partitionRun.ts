@@ -18,10 +18,13 @@ import { type Pointer, readPointer } from './pointer.ts';
 export const PLAN_FORMAT_VERSION = 5;
 
 export const runSettingsSchema = z.strictObject({
+  /** URI of the bundle. */
   modelUri: z.string().min(1),
+  /** What it was when the plan was made. */
   model: modelIdentitySchema,
   /** Output root of the scores. */
   root: z.string().min(1),
+  /** Rows of a part, on average. */
   targetRows: z.int().min(1),
   /** Shards of a partition that may be left out of what is published. */
   toleratedBrokenShards: z.int().min(0),

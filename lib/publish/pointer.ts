@@ -18,6 +18,7 @@ export const publicationSchema = z.strictObject({
    * the work.
    */
   modelUri: z.string(),
+  /** That readers find. */
   rows: z.int(),
   /** Path of the audit document below the output root. */
   audit: pathSchema,
@@ -26,13 +27,15 @@ export const publicationSchema = z.strictObject({
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
 
-const pointerSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const pointerSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   partition: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
   /** Of the flip that chose the current model: a run's or a roll-back's. Those since have published other shards of it. */
   modelSince: z.int().min(1),
+  /** What readers see. */
   current: publicationSchema,
   /** What was current before, the last one first. */
   history: z.array(publicationSchema).readonly(),

@@ -2,7 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { blockingVerdicts } from '../gates/judgePublication.ts';
-import type { RunAudit } from '../gates/runAuditCommand.ts';
+import type { Auditors } from '../gates/ownAudit.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { deadLetterBudget } from '../job/badRows.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
@@ -103,8 +103,8 @@ export const FRESH_MILLIS = 6 * 3_600_000;
 const READS_AT_A_TIME = 32;
 
 export interface PublishOptions {
-  /** Carries the user's own audit out, where it may run. */
-  readonly runAudit?: RunAudit;
+  /** Carry the user's own audit out, where it may run. */
+  readonly auditors?: Auditors;
   /** @internal for tests: refusals that no input gives */
   readonly inputChecks?: readonly InputCheck[];
 }
@@ -115,7 +115,7 @@ export interface PublishOptions {
  */
 export async function publishPartition(
   run: PartitionRun,
-  { runAudit, inputChecks = INPUT_CHECKS }: PublishOptions = {},
+  { auditors = {}, inputChecks = INPUT_CHECKS }: PublishOptions = {},
 ): Promise<PublishOutcome> {
   const { root, partition, model, liftHold, basedOnGeneration } = run;
   for (let attempt = 1; ; attempt++) {
@@ -158,7 +158,7 @@ export async function publishPartition(
       return { kind: 'unchanged', pointer, broken, deadLetters, verdicts: [] };
     }
     // What readers have already is theirs, whoever let it pass.
-    const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, runAudit);
+    const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, auditors);
     const auditDocument = auditOf(run, written.sha256, verdicts);
     const audit = await writeAudit(root, auditDocument);
     const publication: Publication = {

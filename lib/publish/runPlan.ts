@@ -15,7 +15,9 @@ import {
 } from './partitionRun.ts';
 
 const plannedPartitionSchema = partitionInputSchema.extend({
+  /** Of the input. */
   shardCount: z.int().min(0),
+  /** Of its shards. */
   sizeBytes: z.int().min(0),
   /** All parts of the partition, in order. */
   parts: z.array(partSchema),
@@ -26,10 +28,12 @@ const plannedPartitionSchema = partitionInputSchema.extend({
 });
 export type PlannedPartition = Readonly<z.infer<typeof plannedPartitionSchema>>;
 
-const runPlanSchema = runSettingsSchema.extend({
+/** @internal exported for the reference of documents */
+export const runPlanSchema = runSettingsSchema.extend({
   formatVersion: z.literal(PLAN_FORMAT_VERSION),
   /** That made the plan; other code may carry it out. */
   codeVersion: z.string(),
+  /** What the run is for, one by one. */
   partitions: z.array(plannedPartitionSchema),
 });
 

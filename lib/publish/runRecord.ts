@@ -44,17 +44,23 @@ const recordedPartitionSchema = z.strictObject({
   steps: z.array(stepSchema).readonly(),
 });
 
-const runRecordSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const runRecordSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   codeVersion: z.string(),
   startedAt: z.iso.datetime(),
+  /** Of the whole run. */
   seconds,
+  /** Scoring threads. */
   workers: z.int().min(1),
   model: modelIdentitySchema,
+  /** URI of the bundle. */
   modelUri: z.string(),
+  /** Of the job document. */
   jobDigest: z.string(),
   /** What `plan` said of it, for the state machine; null where nobody asked. */
   estimate: z.strictObject({ minutes: z.number(), dollars: z.number() }).nullable(),
+  /** In the order in which they ended. */
   partitions: z.array(recordedPartitionSchema).readonly(),
 });
 
@@ -127,18 +133,44 @@ export async function writeRunRecord(root: string, record: RunRecord): Promise<s
   return uri;
 }
 
-/** Records that are read to find those of one partition, the newest first. */
+/** Records that are read to find those of a partition, the newest first. */
 const MOST_READ = 60;
 
-/** The newest records that have something of a partition, the last run first. @param most how many */
-export async function runRecordsOf(root: string, partition: string, most: number): Promise<RunRecord[]> {
-  const listed = await listIfAny(joinUri(root, 'run-records'));
-  const found: RunRecord[] = [];
-  for (const { uri } of listed.toReversed().slice(0, MOST_READ)) {
-    const bytes = await storageFor(uri).readWhole(uri);
-    const record = decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
-    if (record.partitions.some((each) => each.partition === partition)) found.push(record);
-    if (found.length === most) break;
+/** Of an output root. However many partitions are asked for, each record is read once, and none before it is needed. */
+export class RunRecords {
+  readonly #root: string;
+  #newest: Promise<string[]> | undefined;
+  readonly #read = new Map<string, Promise<RunRecord>>();
+
+  constructor(root: string) {
+    this.#root = root;
   }
-  return found;
+
+  /** The newest that have something of a partition, the last run first. @param most how many */
+  async of(partition: string, most: number): Promise<RunRecord[]> {
+    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
+      listed
+        .map(({ uri }) => uri)
+        .toReversed()
+        .slice(0, MOST_READ),
+    );
+    const found: RunRecord[] = [];
+    for (const uri of await this.#newest) {
+      const record = await this.#record(uri);
+      if (record.partitions.some((each) => each.partition === partition)) found.push(record);
+      if (found.length === most) break;
+    }
+    return found;
+  }
+
+  #record(uri: string): Promise<RunRecord> {
+    const known = this.#read.get(uri) ?? readRunRecord(uri);
+    this.#read.set(uri, known);
+    return known;
+  }
+}
+
+async function readRunRecord(uri: string): Promise<RunRecord> {
+  const bytes = await storageFor(uri).readWhole(uri);
+  return decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
 }

@@ -9,6 +9,7 @@ export const spanSchema = z.strictObject({
   /** ETag in S3. */
   version: z.string(),
   sizeBytes: z.int().min(0),
+  /** From 0. */
   firstRowGroup: z.int().min(0),
   /** Exclusive. */
   endRowGroup: z.int().min(0),

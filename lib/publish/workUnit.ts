@@ -24,6 +24,14 @@ const progressSchema = z.strictObject({
 });
 export type PartProgress = Readonly<z.infer<typeof progressSchema>>;
 
+/** What calls of a score function have taken of a unit so far; those that failed are not in it. */
+export const unitUsageSchema = z.strictObject({
+  /** By the function's own clock, the start of its process included. */
+  gigabyteSeconds: z.number().min(0),
+  calls: z.int().min(1),
+});
+export type UnitUsage = Readonly<z.infer<typeof unitUsageSchema>>;
+
 /** What one worker is asked to do at a time: parts of one partition. Small enough for an item of a map. */
 export const workUnitSchema = partitionRunSchema
   .pick({
@@ -42,6 +50,8 @@ export const workUnitSchema = partitionRunSchema
       .min(1)
       .readonly(),
     progress: progressSchema.optional(),
+    /** Of calls before, where this is the rest that they left. */
+    usage: unitUsageSchema.optional(),
   });
 export type WorkUnit = Readonly<z.infer<typeof workUnitSchema>>;
 export type UnitPart = WorkUnit['parts'][number];

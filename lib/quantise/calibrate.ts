@@ -1,5 +1,5 @@
 import { InputGatherer } from '../bundle/inputGatherer.ts';
-import { SCORING_BATCH_ROWS, type ScoringModel } from '../bundle/scoringSession.ts';
+import { type GatheredModel, SCORING_BATCH_ROWS } from '../bundle/scoringSession.ts';
 import { allocateEncodedRows, copyEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { encodeModel } from '../onnx/modelProto.ts';
@@ -15,7 +15,7 @@ import { observedName, observeTensors } from './observeTensors.ts';
  */
 export async function observeActivations(
   model: ModelProto,
-  gathered: Pick<ScoringModel, 'inputs' | 'tables'>,
+  gathered: Pick<GatheredModel, 'inputs' | 'tables'>,
   layout: FeatureLayout,
   set: TrainingSet,
   tensors: readonly string[],

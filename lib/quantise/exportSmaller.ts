@@ -6,7 +6,7 @@ import { modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
 import type { ElementType } from '../bundle/safetensors.ts';
 import { scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
-import { type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
+import { gatheredModel, type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
 import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from '../bundle/writeBundle.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
@@ -47,7 +47,8 @@ export async function exportSmaller(
 ): Promise<SmallerBundle> {
   await refuseExisting(outputUri);
   const original = await loadBundle(storageFor(bundleUri), bundleUri);
-  const { manifest, layout, model, reference } = original;
+  const { manifest, layout, reference } = original;
+  const model = gatheredModel(original.model, bundleUri);
   if (manifest.exported !== undefined) {
     throw new Ncs4cvrError('EXPORT_NOT_TRAINED', 'rounding what was rounded loses twice', {
       file: bundleUri,

@@ -1,5 +1,5 @@
 import { GATHERED_KEY, gatheredDigest } from '../bundle/gatherPlan.ts';
-import type { ScoringModel } from '../bundle/scoringSession.ts';
+import type { GatheredModel } from '../bundle/scoringSession.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { decodeModel, encodeModel } from '../onnx/modelProto.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
@@ -17,10 +17,10 @@ const SET_FLAG = 1;
  * @returns undefined for a model without a layer that is worth it
  */
 export async function quantiseModel(
-  { modelBytes, inputs, tables }: ScoringModel,
+  { modelBytes, inputs, tables }: GatheredModel,
   layout: FeatureLayout,
   calibration: TrainingSet,
-): Promise<ScoringModel | undefined> {
+): Promise<GatheredModel | undefined> {
   const separated = separateNumbers({ model: decodeModel(modelBytes), inputs });
   const layers = findDenseLayers(separated.model.graph);
   if (layers.length === 0) return undefined;
@@ -36,10 +36,10 @@ export async function quantiseModel(
 
 /** The model with the digest of what is gathered for it, in place of another one. */
 export function withGatheredDigest(
-  model: ScoringModel,
+  model: GatheredModel,
   embeddings: Readonly<Record<string, string>>,
   layout: FeatureLayout,
-): ScoringModel {
+): GatheredModel {
   const decoded = decodeModel(model.modelBytes);
   const others = (decoded.metadataProps ?? []).filter(({ key }) => key !== GATHERED_KEY);
   const value = gatheredDigest(model.inputs, embeddings, layout);

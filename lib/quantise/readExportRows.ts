@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { labelsOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -34,7 +35,8 @@ export async function readExportRows(
   { uri, manifest, contract, vocabularies }: ModelBundle,
   input: ShardInput,
 ): Promise<ExportRows> {
-  const { training, labels } = manifest;
+  const { training } = manifest;
+  const labels = labelsOf(uri, manifest);
   const split = await splitShards(input, recordedSplit(training.config, uri));
   const sides = {
     training: [training.trainSplit, training.trainRows, split.trainingText, countRows(split.training)],

@@ -1,4 +1,4 @@
-import { perTask } from '../base/tasks.ts';
+import { perTask, UNKNOWN_CLICK } from '../base/tasks.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
 import {
@@ -22,9 +22,14 @@ const SCORED_DAY_ROWS = 5000;
 /** The trainer's scores of chosen rows of a set, of all by default. */
 type Predict = (set: TrainingSet, rows?: Int32Array) => Promise<TaskScores>;
 
+type DescribedRows = Pick<
+  TrainingData,
+  'described' | 'contract' | 'vocabularies' | 'layout' | 'trainingSet' | 'validationSet'
+>;
+
 /** What a bundle's gates compare a night with: the data's rows, and this model's scores of them. */
 export async function buildReference(
-  { described, contract, vocabularies, layout, trainingSet, validationSet }: TrainingData,
+  { described, contract, vocabularies, layout, trainingSet, validationSet }: DescribedRows,
   slices: readonly string[],
   predict: Predict,
 ): Promise<ModelReference> {
@@ -40,6 +45,7 @@ export async function buildReference(
     const pick = (all: Float32Array) => Float32Array.from(rows, (row) => all[row]!);
     dayScores.push(countScores({ pctr: pick(scores.pctr), pcvr: pick(scores.pcvr) }));
   }
+  const rates = labelRates(validationSet);
   const days = [...trainingDays, ...validationDays].flatMap(({ day, rows }) =>
     day === undefined ? [] : [{ day, rows }],
   );
@@ -50,7 +56,7 @@ export async function buildReference(
     features,
     scores: scoreReferences(countScores(scores), dayScores),
     slices: sliceReferences(slices, { contract, vocabularies }, layout, validationSet.rows, scores),
-    rates: labelRates(validationSet),
+    ...(rates === undefined ? {} : { rates }),
     repeatedKeys,
   };
 }
@@ -72,8 +78,9 @@ function chosenRows({ rows, ranges }: DayRows): Int32Array {
   return chosen;
 }
 
-/** Shares of positive labels among those that are known. */
+/** Shares of positive labels among those that are known; undefined where none is. */
 function labelRates(set: TrainingSet): ModelReference['rates'] {
+  if (set.click.every((click) => click === UNKNOWN_CLICK)) return undefined;
   return perTask((task) => {
     const rows = rowsOfTask(set, task);
     // Soft labels are summed in whole units too, so that the order of the rows can't change the sum.

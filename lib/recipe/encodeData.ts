@@ -1,12 +1,12 @@
 import type { RecordBatch } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask } from '../base/tasks.ts';
-import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
+import { columnRequirements, featureColumns, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
-import { type LabelCounts, labelRequirements } from '../features/readLabels.ts';
+import { type LabelColumns, type LabelCounts, labelRequirements } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import { RepeatedKeys } from '../keys/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
@@ -81,9 +81,10 @@ export async function encodeData(
   };
 }
 
-async function encodeRows(
+/** Reads and encodes rows of one side. @param keys that are counted on; `labels` is undefined where there are none */
+export async function encodeRows(
   encoder: FeatureEncoder,
-  { contract, labels }: TrainingConfig,
+  { contract, labels }: Pick<TrainingConfig, 'contract'> & { readonly labels?: LabelColumns | undefined },
   rows: readonly ShardRows[],
   newestDay: string | undefined,
   keys: RepeatedKeys,
@@ -92,7 +93,7 @@ async function encodeRows(
   const wanted = [
     ...columnRequirements(contract),
     ...rowKeyRequirements(contract),
-    ...labelRequirements(labels),
+    ...(labels === undefined ? [] : labelRequirements(labels)),
   ];
   const builder = new TrainingSetBuilder(encoder, labels);
   const tally = new DayTally(encoder);
@@ -112,7 +113,7 @@ export async function firstGoldenRows(
 ): Promise<RecordBatch> {
   for await (const { batch } of readShardRows(rows, columnRequirements(contract))) {
     const inBatch = new Set(batch.schema.fields.map(({ name }) => name));
-    const columns = [...new Set(contract.features.map(({ column }) => column))];
+    const columns = featureColumns(contract);
     return batch.select(columns.filter((name) => inBatch.has(name))).slice(0, GOLDEN_ROWS);
   }
   throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');

@@ -1,9 +1,9 @@
-import type { RecordBatch } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { columnRequirements } from '../features/columnRequirements.ts';
-import type { FeatureContract } from '../features/contract.ts';
+import { columnRequirements, refuseWithoutDay } from '../features/columnRequirements.ts';
 import { featureLayout } from '../features/featureLayout.ts';
 import { type FittedContract, fitContract } from '../features/fitContract.ts';
+import type { BatchPlace } from '../features/readLabels.ts';
+import { UnreadableValueError } from '../features/unreadableValue.ts';
 import { type NetworkShape, networkShape } from '../network/networkShape.ts';
 import { MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import { type DataSplit, readShardRows } from './splitShards.ts';
@@ -11,19 +11,25 @@ import type { TrainingConfig } from './trainingConfig.ts';
 
 /**
  * The config's contract, fitted on the training rows.
- * @throws Ncs4cvrError GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
+ * @throws Ncs4cvrError SHARD_DAY_UNKNOWN; GRAPH_TOO_LARGE when the network on it wouldn't fit into one file, NETWORK_INVALID
  */
-export async function fitFeatures(config: TrainingConfig, { training }: DataSplit): Promise<FittedContract> {
-  const fitted = await fitContract(config.contract, batchesOf(config.contract, training));
+export async function fitFeatures(
+  config: TrainingConfig,
+  { training, validation, report }: DataSplit,
+): Promise<FittedContract> {
+  for (const { uri } of [...training, ...validation, ...report]) refuseWithoutDay(config.contract, uri);
+  let place: BatchPlace | undefined;
+  const batches = async function* () {
+    for await (const { batch, ...read } of readShardRows(training, columnRequirements(config.contract))) {
+      place = read;
+      yield batch;
+    }
+  };
+  const fitted = await fitContract(config.contract, batches()).catch((error: unknown) => {
+    throw error instanceof UnreadableValueError && place !== undefined ? error.placed(place) : error;
+  });
   refuseTooLarge(networkShape(config.network, featureLayout(fitted.contract)));
   return fitted;
-}
-
-async function* batchesOf(
-  contract: FeatureContract,
-  rows: DataSplit['training'],
-): AsyncGenerator<RecordBatch> {
-  for await (const { batch } of readShardRows(rows, columnRequirements(contract))) yield batch;
 }
 
 /** Told before the hours of training, and before the memory for its weights is taken. */

@@ -10,9 +10,10 @@ const DAY_MILLIS = 86_400_000;
  * @returns always true without `matureAfter`
  */
 export function maturity(
-  { matureAfter }: LabelColumns,
+  labels: LabelColumns | undefined,
   newestDay: string | undefined,
 ): (day: string | undefined) => boolean {
+  const matureAfter = labels?.matureAfter;
   if (matureAfter === undefined) return () => true;
   const newestMillis = Date.parse(newestDay ?? '');
   const waitMillis = Number(matureAfter.slice(0, -1)) * DAY_MILLIS;

@@ -12,7 +12,12 @@ import { crossCheckSettings, trainingSettingsSchema } from '../training/training
 import { refuseLabelColumns } from './refuseLeaks.ts';
 
 const isoDate = z.iso.date();
-const dateRange = z.strictObject({ from: isoDate, to: isoDate });
+const dateRange = z.strictObject({
+  /** The first day. */
+  from: isoDate,
+  /** The last day. */
+  to: isoDate,
+});
 
 function isLayoutOfDays({ value, issues }: z.core.ParsePayload<string>): void {
   let problem: string | undefined;
@@ -24,22 +29,26 @@ function isLayoutOfDays({ value, issues }: z.core.ParsePayload<string>): void {
   if (problem !== undefined) issues.push({ code: 'custom', message: problem, input: value });
 }
 
-const splitSchema = z.discriminatedUnion('by', [
-  /** Whole partitions by their days, both ends inclusive. */
+/** Which rows are for what. */
+export const splitSchema = z.discriminatedUnion('by', [
   z.strictObject({
+    /** Whole partitions by their days. */
     by: z.literal('date'),
-    /** Keys of the data's folders in order, see PartitionLayout; as in a job document. `dt=%Y-%m-%d` by default. */
+    /** Keys of the data's folders in order, as in a job document; `dt=%Y-%m-%d` by default. */
     partitions: z.string().check(isLayoutOfDays).optional(),
+    /** Days to train on. */
     train: dateRange,
+    /** Days to choose by, after those. */
     validation: dateRange,
-    /** What a comparison is reported on. */
+    /** Days that `compare` reports on, after both; nothing is trained or chosen on them. */
     report: dateRange.optional(),
   }),
-  /** The last share of the rows, in file order, is for validation. */
   z.strictObject({
+    /** Shares of the rows, in the order of the files. */
     by: z.literal('fraction'),
+    /** The last share of the rows is what is chosen by. */
     validation: z.number().gt(0).lt(1),
-    /** A further share behind it, that a comparison is reported on. */
+    /** A further share behind it, that `compare` reports on. */
     report: z.number().gt(0).lt(1).optional(),
   }),
 ]);
@@ -71,20 +80,25 @@ const PAPER_PRESET = {
   masks: { method: 'imp' },
 } as const;
 
-const trainingConfigSchema = z.strictObject({
+/** @internal exported for the reference of documents */
+export const trainingConfigSchema = z.strictObject({
+  /** `paper`: the authors' network, losses, task weights, optimiser, batch and mask search; the config's own keys go over it. */
   preset: z.enum(['default', 'paper']).default('default'),
-  /** Goes into the bundle and every prediction file; a date and checksum by default. */
+  /** What the bundle and prediction files call the model; a date and checksum by default. */
   modelVersion: z.string().min(1).optional(),
+  /** What the model reads, not yet fitted. */
   contract: featureContractSchema,
   labels: labelColumnsSchema,
-  /** Categorical or bucketed features by whose values a bundle's reference splits the mean scores. */
+  /** Categorical or bucketed features, ten at most, by whose values a bundle's reference splits the mean scores. */
   slices: z.array(z.string()).max(10).default([]),
   /** Names of features that may hold or tell a label; without them a training with such a feature is refused. */
   allowLeak: z.array(z.string().min(1)).optional(),
+  /** Which rows train and which choose. */
   split: splitSchema,
+  /** A network by its name (`default`: trunk of 256, 128 and 64; `paper`: 512, 256 and 128; `logistic`), or spelt out. */
   network: networkConfigSchema.default(() => networkConfigSchema.parse('default')),
   training: trainingSettingsSchema.prefault({}),
-  /** Absent: every connection is shared. */
+  /** How each task's mask is found; every connection is shared without it. */
   masks: maskSearchSchema.optional(),
   /** By arm of `compare`: training settings that go over the config's own, such as an arm's own tuned gain. */
   arms: z.record(z.string(), z.looseObject({})).optional(),

@@ -1,3 +1,4 @@
+import { labelsOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { type ChangeRows, scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
 import { ScoringSession } from '../bundle/scoringSession.ts';
@@ -28,11 +29,11 @@ export interface LabelledSample {
  * @throws Ncs4cvrError of a shard that can't be read or encoded, or whose labels can't be used
  */
 export async function labelledSample(
-  { contract, vocabularies, layout, manifest }: ModelBundle,
+  { uri: bundleUri, contract, vocabularies, layout, manifest }: ModelBundle,
   dataUri: string,
   mostRows: number,
 ): Promise<LabelledSample> {
-  const { labels } = manifest;
+  const labels = labelsOf(bundleUri, manifest);
   const { shards } = await listShards(dataUri);
   let dataRows = 0;
   for (const { uri } of shards) dataRows += await rowCountOf(uri);

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { decodeJson } from '../base/jsonDocument.ts';
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { type UnitUsage, unitUsageSchema } from '../publish/workUnit.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -16,6 +18,8 @@ export interface MappedUnit {
   readonly isFailed: boolean;
   /** As Step Functions tells it; null for one that was done. */
   readonly problem: string | null;
+  /** What its calls have taken; null for one that failed, and for those of earlier versions. */
+  readonly usage: UnitUsage | null;
 }
 
 /**
@@ -28,6 +32,7 @@ const resultsSchema = z.array(
     Input: z.string(),
     StartDate: z.string(),
     StopDate: z.string(),
+    Output: z.string().optional(),
     Error: z.string().optional(),
     Cause: z.string().optional(),
   }),
@@ -38,10 +43,14 @@ const unitInputSchema = z.object({
   parts: z.array(z.object({ partId: z.string(), rows: z.int().min(0) })),
 });
 
+/** As much of what `score` returns as a report needs. */
+const unitOutputSchema = z.object({ usage: unitUsageSchema });
+
 const RESULT_FILE = /(?:^|\/)(SUCCEEDED|FAILED)_\d+\.json$/;
 /** Files that are read to find the units of one partition, the newest first, and bytes of any of them. */
 const MOST_FILES = 40;
 const MOST_BYTES = 32 * 2 ** 20;
+const READS_AT_A_TIME = 4;
 
 /**
  * The units of a partition's last run by the state machine, in the order in which they began; none where it never ran one, or
@@ -64,6 +73,23 @@ export async function mappedUnits(root: string, partition: string): Promise<Mapp
   return units.sort((a, b) => a.startMillis - b.startMillis);
 }
 
+/** Result files of one run that are read. */
+const MOST_FILES_OF_RUN = 1000;
+
+/**
+ * The units of a run by the state machine, of all its partitions.
+ * @param name of the execution
+ * @returns undefined where there are more than can be read here
+ */
+export async function unitsOfRun(root: string, name: string): Promise<MappedUnit[] | undefined> {
+  const listed = await listIfAny(joinUri(root, 'runs', name));
+  const files = listed.filter(({ relativePath }) => RESULT_FILE.test(relativePath));
+  if (files.length > MOST_FILES_OF_RUN || files.some(({ sizeBytes }) => sizeBytes > MOST_BYTES))
+    return undefined;
+  const units = await mapConcurrently(files, READS_AT_A_TIME, readResults);
+  return units.flat().map(({ partition: _, ...unit }) => unit);
+}
+
 function runOf({ relativePath }: ListedFile): string {
   return relativePath.slice(0, relativePath.lastIndexOf('/'));
 }
@@ -76,7 +102,7 @@ async function readResults(file: ListedFile): Promise<(MappedUnit & { readonly p
   // Of another map, or of another program: a report does without.
   if (!results.success) return [];
   const isFailed = file.relativePath.includes('FAILED_');
-  return results.data.flatMap(({ Name, Input, StartDate, StopDate, Error: error, Cause }) => {
+  return results.data.flatMap(({ Name, Input, Output, StartDate, StopDate, Error: error, Cause }) => {
     const input = unitInputSchema.safeParse(parsed(Input));
     if (!input.success) return [];
     const { partition, parts } = input.data;
@@ -86,6 +112,7 @@ async function readResults(file: ListedFile): Promise<(MappedUnit & { readonly p
         rows: parts.reduce((sum, { rows }) => sum + rows, 0),
         startMillis: Date.parse(StartDate),
         endMillis: Date.parse(StopDate),
+        usage: unitOutputSchema.safeParse(parsed(Output ?? '')).data?.usage ?? null,
         problem: isFailed ? [error, Cause].filter((text) => text !== undefined).join(': ') : null,
       },
     ];

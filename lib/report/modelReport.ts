@@ -1,5 +1,5 @@
 import { TASKS, type Task } from '../base/tasks.ts';
-import type { BundleManifest } from '../bundle/bundleManifest.ts';
+import { type BundleManifest, trainedNetwork } from '../bundle/bundleManifest.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { countText, decimalText, secondsText, shareText, signedText } from '../page/formatNumbers.ts';
@@ -25,11 +25,12 @@ export interface ReportedModel {
 /** A model as its bundle tells of its training, and as labelled rows tell of it where there are any. */
 export function modelReport(model: ReportedModel): string {
   const { uri, manifest, reference, measures } = model;
-  const { training, modelVersion } = manifest;
+  const { training, modelVersion, labels } = manifest;
+  const isOwn = trainedNetwork(manifest) === undefined;
   const { curve, bestStep, map } = trainingRecord(manifest);
   const sections: PageSection[] = [
     { title: 'At a glance', body: glance(model) },
-    { title: 'Learning curves', body: learningCurves(curve, bestStep) },
+    ...(isOwn ? [] : [{ title: 'Learning curves', body: learningCurves(curve, bestStep) }]),
     ...(map === undefined ? [] : [{ title: 'Which connections are shared', body: maskSection(map) }]),
     ...(measures === undefined ? [] : measuredSections(measures)),
     { title: 'Features', body: featureTable(manifest, reference) },
@@ -41,13 +42,16 @@ export function modelReport(model: ReportedModel): string {
             body: scoreSection([{ name: 'validation rows', scores: reference.scores }], undefined),
           },
         ]),
-    { title: 'Training', body: trainingTable(manifest) },
+    { title: isOwn ? 'Origin' : 'Training', body: trainingTable(manifest) },
   ];
   return renderPage({
     title: `model ${modelVersion}`,
     heading: `Model ${modelVersion}`,
-    lead: html`<p>Trained on ${training.trainSplit}, chosen on ${training.validationSplit} of <code>${training.data}</code>; the
-conversion is <code>${manifest.labels.conversion}</code>. Bundle <code>${uri}</code>.</p>
+    lead: html`<p>${
+      isOwn
+        ? html`Made elsewhere; described by ${training.validationSplit} of <code>${training.data}</code>`
+        : html`Trained on ${training.trainSplit}, chosen on ${training.validationSplit} of <code>${training.data}</code>`
+    }; ${labels === undefined ? 'no labels' : html`the\nconversion is <code>${labels.conversion}</code>`}. Bundle <code>${uri}</code>.</p>
 ${measures === undefined && html`<p class="note">Importance, reliability and slices are measured on labelled rows: give <code>report --data</code>.</p>`}`,
     sections,
   });
@@ -57,7 +61,9 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
   const { training } = manifest;
   const best = trainingRecord(manifest).curve?.find(({ step }) => step === trainingRecord(manifest).bestStep);
   return html`${factList([
-    { name: 'training rows', value: countText(training.trainRows) },
+    ...(trainedNetwork(manifest) === undefined
+      ? []
+      : [{ name: 'training rows', value: countText(training.trainRows) }]),
     { name: 'validation rows', value: countText(training.validationRows) },
     ...(best === undefined
       ? []
@@ -69,7 +75,7 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
             detail: 'of clicked rows',
           },
         ]),
-    ...(reference === undefined
+    ...(reference?.rates === undefined
       ? []
       : [
           { name: 'clicks', value: shareText(reference.rates.click, 2), detail: 'of validation rows' },
@@ -77,7 +83,7 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
         ]),
     { name: 'network', value: manifest.network.kind },
     {
-      name: 'trained in',
+      name: trainedNetwork(manifest) === undefined ? 'bundled in' : 'trained in',
       value: secondsText(training.seconds),
       detail: training.finishedAt.slice(0, 16).replace('T', ' '),
     },
@@ -257,7 +263,7 @@ ${dataTable({
 })}`;
 }
 
-function trainingTable({ training, contractFingerprint, files }: BundleManifest): Html {
+function trainingTable({ training, network, contractFingerprint, files }: BundleManifest): Html {
   const labels = training.labels?.training;
   const notes = training.notes ?? [];
   return html`${dataTable({
@@ -265,7 +271,14 @@ function trainingTable({ training, contractFingerprint, files }: BundleManifest)
     columns: [{ title: 'what' }, { title: 'value', kind: 'long' }],
     rows: [
       ['code', training.codeVersion],
-      ['seed', training.seed],
+      ...(network.kind === 'own'
+        ? [
+            [
+              'made by',
+              `${network.producer}, ${network.file}, opset ${network.opset}, sha256 ${network.sha256}`,
+            ],
+          ]
+        : [['seed', training.seed]]),
       ['contract', contractFingerprint],
       [
         'files',

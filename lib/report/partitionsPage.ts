@@ -5,6 +5,7 @@ import { type Html, html } from '../page/html.ts';
 import { lineChart } from '../page/lineChart.ts';
 import { badge, factList, renderPage, type Tone } from '../page/renderPage.ts';
 import { populationStability } from '../profile/populationStability.ts';
+import { isShadowRoot } from '../publish/outputLayout.ts';
 import { countVerdicts } from './gateSection.ts';
 import type { ListedPartition } from './readPartitions.ts';
 
@@ -59,16 +60,18 @@ export function partitionsPage(page: PartitionsPage): string {
     .sort()
     .at(-1);
   const last = Math.max(...published.map(({ flippedMillis }) => flippedMillis ?? 0));
+  const isShadow = isShadowRoot(root);
+  const what = isShadow ? 'What shadow runs have left, and no reader sees,' : 'What readers find';
   return renderPage({
     title: 'partitions',
-    heading: 'Published partitions',
-    lead: html`<p>What readers find below <code>${root}</code>, as of ${timeText(nowMillis)}.</p>`,
+    heading: isShadow ? 'Partitions of shadow runs' : 'Published partitions',
+    lead: html`<p>${what} below <code>${root}</code>, as of ${timeText(nowMillis)}.</p>`,
     sections: [
       {
         title: 'At a glance',
         body: factList([
           {
-            name: 'published',
+            name: isShadow ? 'in the shadow' : 'published',
             value: countText(published.length),
             detail: `of ${partitions.length} partitions`,
           },
@@ -78,7 +81,7 @@ export function partitionsPage(page: PartitionsPage): string {
           { name: 'not published yet', value: countText(count('complete') + count('landing')) },
           { name: 'days without a partition', value: countText(missingDays.length) },
           {
-            name: 'newest published day',
+            name: isShadow ? 'newest day' : 'newest published day',
             value: newest ?? '—',
             detail: newest === undefined ? undefined : ageText(nowMillis - Date.parse(newest) - DAY_MILLIS),
           },

@@ -8,7 +8,7 @@ import { type Manifest, readManifest } from '../publish/manifest.ts';
 import { below, manifestPath } from '../publish/outputLayout.ts';
 import { type Pointer, type Publication, readPointer } from '../publish/pointer.ts';
 import { refuseNoRoot } from '../publish/publishedState.ts';
-import { type RunRecord, runRecordsOf } from '../publish/runRecord.ts';
+import { type RunRecord, RunRecords } from '../publish/runRecord.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type MappedUnit, mappedUnits } from './mapResults.ts';
@@ -59,16 +59,21 @@ const MOST_RUNS = 5;
 /**
  * Reads what the documents below an output root say of a partition. What only a report needs and isn't there any more, such as
  * an audit document that was collected or a bundle that was moved, is left out.
+ * @param records of the root: one object for all partitions that are read
  * @throws Ncs4cvrError PUBLISH_NO_ROOT; PUBLISH_MANIFEST_DAMAGED, PUBLISH_DOCUMENT_INVALID
  */
-export async function readPartition(root: string, partition: string): Promise<PartitionRecord> {
+export async function readPartition(
+  root: string,
+  partition: string,
+  records = new RunRecords(root),
+): Promise<PartitionRecord> {
   await refuseNoRoot(root);
   const { pointer = null } = await readPointer(root, partition);
   const blocked = await blockedNow(root, partition, pointer?.generation ?? 0);
   const publication = blocked?.publication ?? pointer?.current;
   const base = {
     ...{ root, partition, pointer, blocked },
-    runs: await runRecordsOf(root, partition, MOST_RUNS),
+    runs: await records.of(partition, MOST_RUNS),
     units: await mappedUnits(root, partition),
   };
   if (publication === undefined) {

@@ -9,6 +9,7 @@ import { readAudit } from '../publish/audit.ts';
 import type { BlockedPartition } from '../publish/blockedPartition.ts';
 import { judgedOf } from '../publish/judged.ts';
 import { readManifest } from '../publish/manifest.ts';
+import { isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, type PartitionState } from '../publish/partitionState.ts';
 import type { Pointer, Publication } from '../publish/pointer.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
@@ -38,18 +39,20 @@ const READS_AT_A_TIME = 8;
 /** What is known of partitions before their documents are read. */
 export type KnownState = Pick<PartitionState, 'partition' | 'stage' | 'reason' | 'pointer'>;
 
-/** States of what a root holds, where no job says what there should be. */
+/** States of what a root holds, where no job says what there should be: of that of shadow runs, nothing is published. */
 export function statesOfRoot(
+  root: string,
   pointers: readonly Pointer[],
   blocked: readonly BlockedPartition[],
 ): KnownState[] {
+  const visible = isShadowRoot(root) ? 'shadowed' : 'published';
   const blockOf = new Map(blocked.map((each) => [each.partition, each]));
   const published = pointers.map((pointer): KnownState => {
     const { partition, hold } = pointer;
     const block = blockOf.get(partition);
     if (hold !== null) return { partition, stage: 'held', reason: hold, pointer };
     if (block !== undefined) return { partition, stage: 'blocked', reason: blockedReason(block), pointer };
-    return { partition, stage: 'published', reason: undefined, pointer };
+    return { partition, stage: visible, reason: undefined, pointer };
   });
   const known = new Set(pointers.map(({ partition }) => partition));
   const never = blocked

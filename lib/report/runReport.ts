@@ -5,6 +5,7 @@ import { type Html, html } from '../page/html.ts';
 import { badge, factList, type PageSection, renderPage, type Tone } from '../page/renderPage.ts';
 import { leftOutRows } from '../publish/deadLetters.ts';
 import { judgedOf } from '../publish/judged.ts';
+import { isShadowRoot } from '../publish/outputLayout.ts';
 import type { RunRecord } from '../publish/runRecord.ts';
 import { featureSection } from './featureSection.ts';
 import { countVerdicts, gateSection } from './gateSection.ts';
@@ -92,7 +93,7 @@ ${runs.length > 1 && runTable(partition, runs)}`;
 }
 
 /** What state a partition is in, and the numbers of it. */
-function glance({ pointer, blocked, judged }: PartitionRecord): Html {
+function glance({ root, pointer, blocked, judged }: PartitionRecord): Html {
   if (judged === undefined)
     return html`<p>${badge('neutral', 'nothing published')} No run has published anything yet.</p>`;
   const { manifest, audit } = judged;
@@ -101,7 +102,9 @@ function glance({ pointer, blocked, judged }: PartitionRecord): Html {
       ? badge('bad', 'blocked by a gate')
       : pointer !== null && pointer.hold !== null
         ? badge('warn', 'held')
-        : badge('good', 'published');
+        : isShadowRoot(root)
+          ? badge('neutral', 'in the shadow')
+          : badge('good', 'published');
   const parts = manifest.parts;
   const shards = new Set(parts.flatMap(({ spans }) => spans.map(({ shard }) => shard)));
   const { override } = audit;

@@ -1,4 +1,5 @@
 import type { Prices } from '../estimate/readPrices.ts';
+import { NOT_COUNTED, unitCost } from '../estimate/unitCost.ts';
 import { dataTable, folded } from '../page/dataTable.ts';
 import { countText, dollarsText, secondsText, timeText } from '../page/formatNumbers.ts';
 import { type Html, html } from '../page/html.ts';
@@ -94,7 +95,25 @@ export function unitSection(units: readonly MappedUnit[], prices: Prices): Html 
     units.filter(({ isFailed }) => !isFailed),
     (unit) => unit.rows,
   );
-  const dollars = unitSeconds * (prices.memoryMegabytes / MIB_PER_GIB) * prices.dollarsPerGigabyteSecond;
+  const cost = unitCost(
+    units.map(({ usage }) => usage),
+    prices,
+  );
+  const ofPrices = `${prices.region}, prices of ${prices.date}`;
+  const compute: Fact =
+    cost.counted > 0
+      ? {
+          name: 'cost, by the functions\u2019 clocks',
+          value: dollarsText(cost.dollars),
+          detail: `${countText(cost.gigabyteSeconds)} GB-s in ${cost.calls} calls of ${cost.counted} of ${cost.units} units; ${ofPrices}; ${NOT_COUNTED}`,
+        }
+      : {
+          name: 'compute, at most',
+          value: dollarsText(
+            unitSeconds * (prices.memoryMegabytes / MIB_PER_GIB) * prices.dollarsPerGigabyteSecond,
+          ),
+          detail: `${countText(unitSeconds)} s at ${prices.memoryMegabytes} MB, pauses among them; ${ofPrices}`,
+        };
   return html`${factList([
     { name: 'began', value: timeText(start) },
     {
@@ -103,11 +122,7 @@ export function unitSection(units: readonly MappedUnit[], prices: Prices): Html 
       detail: `${units.length} units of the state machine`,
     },
     { name: 'rows of these units', value: countText(rows) },
-    {
-      name: 'compute, at most',
-      value: dollarsText(dollars),
-      detail: `${countText(unitSeconds)} s at ${prices.memoryMegabytes} MB, pauses among them; ${prices.region}, prices of ${prices.date}`,
-    },
+    compute,
   ])}
 ${waterfallChart(
   'Units of the state machine; those that ran at the same time stand below each other.',

@@ -90,6 +90,31 @@ function startsOf(rowCounts: readonly number[]): number[] {
   });
 }
 
+/**
+ * Where a row of those that are left stands in its row group.
+ * @param rowGroups of a request; the rows of each that it asks for
+ * @param badCells of rows that were left out, sorted
+ */
+export function placeOfRow(
+  row: number,
+  rowGroups: readonly { readonly start: number; readonly end: number }[],
+  badCells: readonly BadRowCell[],
+): { readonly rowGroup: number; readonly row: number } {
+  let left = row;
+  for (const [rowGroup, { start, end }] of rowGroups.entries()) {
+    const bad = badCells.filter((cell) => cell.rowGroup === rowGroup);
+    const goodRows = end - start - countBadRows(bad);
+    if (left >= goodRows) {
+      left -= goodRows;
+      continue;
+    }
+    let found = start + left;
+    for (const badRow of new Set(bad.map((cell) => cell.row))) if (badRow <= found) found++;
+    return { rowGroup, row: found };
+  }
+  throw new RangeError(`row ${row} is none of the request's`);
+}
+
 /** Rows that have a bad value, in cells of one row group that are sorted by row. */
 export function countBadRows(cells: readonly Pick<BadRowCell, 'row'>[]): number {
   return cells.filter(({ row }, index) => row !== cells[index - 1]?.row).length;

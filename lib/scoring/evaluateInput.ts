@@ -1,3 +1,4 @@
+import { labelsOf } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
 import { type LabelColumns, labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
@@ -31,7 +32,7 @@ export async function evaluateInput(
   exactRows: number = EXACT_ROWS,
 ): Promise<FunnelReport> {
   const { contract, manifest } = bundle;
-  const { labels } = manifest;
+  const labels = labelsOf(bundle.uri, manifest);
   const { shards } = await listShards(inputUri);
   const extraColumns = labelRequirements(labels).map(({ column }) => column);
   const requirements = [

@@ -1,3 +1,4 @@
+import { featureColumns } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
@@ -130,12 +131,12 @@ function* splitRequests(
  */
 export function columnsToRead(
   { schema }: ParquetShard,
-  { rowKeys, features }: FeatureContract,
+  contract: FeatureContract,
   extraColumns: readonly string[] = [],
 ): string[] {
   const inShard = new Set(schema.fields.map(({ name }) => name));
-  const ofFeatures = features.map(({ column }) => column).filter((name) => inShard.has(name));
-  return [...new Set([...rowKeys, ...extraColumns, ...ofFeatures])];
+  const ofFeatures = featureColumns(contract).filter((name) => inShard.has(name));
+  return [...new Set([...contract.rowKeys, ...extraColumns, ...ofFeatures])];
 }
 
 /** Rows of a span. */

@@ -1,7 +1,11 @@
 import { DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
+import { dayOfPath } from '../base/dayOfPath.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
+import { needsDayOfPath } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
+import type { BatchPlace } from '../features/readLabels.ts';
+import { UnreadableValueError } from '../features/unreadableValue.ts';
 import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
@@ -12,7 +16,7 @@ import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { SpanTally } from '../profile/spanTally.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { type BadRowCell, countBadRows, withoutBadRows } from './badCells.ts';
+import { type BadRowCell, countBadRows, placeOfRow, withoutBadRows } from './badCells.ts';
 import { withoutDictionary } from './gatherRows.ts';
 import { joinBatches } from './joinBatches.ts';
 import type {
@@ -36,6 +40,7 @@ export class RequestScorer {
   readonly #passedOn: readonly string[];
   readonly #labels: WorkerSetup['labels'];
   readonly #rowKeys: readonly string[];
+  readonly #needsDay: boolean;
   /** Columns of features and row keys, that nothing reads as labels. */
   readonly #dictionaries: ReadonlySet<string>;
   /** The row group that was scored in part last: more of its rows are likely to follow. */
@@ -51,6 +56,7 @@ export class RequestScorer {
     this.#passedOn = [...new Set([...contract.rowKeys, ...extraColumns])];
     this.#labels = labels;
     this.#rowKeys = contract.rowKeys;
+    this.#needsDay = needsDayOfPath(contract);
     const read = [...contract.rowKeys, ...contract.features.map(({ column }) => column)];
     const asTheyAre = [...extraColumns, labels?.click, labels?.conversion];
     this.#dictionaries = new Set(read.filter((column) => !asTheyAre.includes(column)));
@@ -94,7 +100,8 @@ export class RequestScorer {
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
     this.#counter.reset();
     const tally = new SpanTally(this.#encoder.counts, rowsOfSpans(rowGroups, badCells));
-    const scores = await this.#scoreBatches(batches, tally);
+    const placeOf = (row: number) => placeInRequest(row, rowGroups, badCells);
+    const scores = await this.#scoreBatches(batches, tally, placeOf);
     const profile = this.#counter.profile(this.#encoder.counts);
     const labels = isAsked && this.#labels ? countLabels(batches, this.#labels, scores) : undefined;
     return {
@@ -140,7 +147,11 @@ export class RequestScorer {
   }
 
   /** Fills the session's batch across the bounds of batches, row groups and shards: only the last one is padded. */
-  async #scoreBatches(batches: readonly RecordBatch[], tally: SpanTally) {
+  async #scoreBatches(
+    batches: readonly RecordBatch[],
+    tally: SpanTally,
+    placeOf: (row: number) => BatchPlace,
+  ) {
     const rowCount = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const [pctr, pcvr, pctcvr] = [0, 1, 2].map(() => new Float32Array(rowCount)) as [
       Float32Array<ArrayBuffer>,
@@ -161,7 +172,15 @@ export class RequestScorer {
     for (const batch of batches) {
       for (let start = 0; start < batch.numRows; ) {
         const end = Math.min(batch.numRows, start + SCORING_BATCH_ROWS - filledRows, start + tally.rowsLeft);
-        this.#encoder.encode(batch, start, end, this.#session.rows, filledRows);
+        const firstRow = scoredRows + filledRows;
+        const day = this.#needsDay ? dayOfPath(placeOf(firstRow).file) : undefined;
+        try {
+          this.#encoder.encode(batch, start, end, this.#session.rows, filledRows, day);
+        } catch (error) {
+          if (!(error instanceof UnreadableValueError)) throw error;
+          const place = placeOf(firstRow - start + error.row);
+          throw error.placed({ ...place, rowStart: place.rowStart - error.row }, 'the row group');
+        }
         tally.encoded(end - start);
         filledRows += end - start;
         start = end;
@@ -186,6 +205,18 @@ function wholeBatch(
   });
   const type = new Struct(fields);
   return new RecordBatch(new Schema(fields), makeData({ type, length: rowCount, nullCount: 0, children }));
+}
+
+/** @param row among those of the request that are scored @returns with the row's place in the row group as `rowStart` */
+function placeInRequest(
+  row: number,
+  rowGroups: readonly RequestedRowGroup[],
+  badCells: readonly BadRowCell[],
+): BatchPlace {
+  const asked = rowGroups.map(({ reads, rows }) => rows ?? { start: 0, end: reads.rowCount });
+  const place = placeOfRow(row, asked, badCells);
+  const { uri, reads } = rowGroups[place.rowGroup]!;
+  return { file: uri, rowGroup: reads.rowGroup, rowStart: place.row };
 }
 
 /** All at a time: a request holds few and small row groups, or one. */

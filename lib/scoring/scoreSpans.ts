@@ -104,8 +104,8 @@ export async function scoreSpans(
     const columnsOf = (span: OpenSpan) => {
       check.shard(span);
       const { labels } = bundle.manifest;
-      const isCounted = countLabels && hasLabels(span.shard.schema, labels);
-      return columnsToRead(span.shard, bundle.contract, isCounted ? [labels.click, labels.conversion] : []);
+      const counted = countLabels && labels !== undefined && hasLabels(span.shard.schema, labels);
+      return columnsToRead(span.shard, bundle.contract, counted ? [labels.click, labels.conversion] : []);
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {

@@ -1,7 +1,7 @@
 import { type Field, type RecordBatch, util } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { columnRequirements, rowKeyRequirements } from '../features/columnRequirements.ts';
+import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import type { OpenSpan } from './openSpans.ts';
@@ -11,7 +11,7 @@ import { type ScoredRequest, splitRowGroups } from './scoredRequests.ts';
 export interface SpanCheck {
   /** The row keys of the file: with the types, and with or without nulls, as in the first shard. */
   readonly keyFields: readonly Field[];
-  /** @throws Ncs4cvrError PART_KEYS_DIFFER, and as checkColumns */
+  /** @throws Ncs4cvrError PART_KEYS_DIFFER, SHARD_DAY_UNKNOWN, and as checkColumns */
   readonly shard: (span: OpenSpan) => void;
   /** @throws Ncs4cvrError PART_KEYS_DIFFER for nulls that the first shard's schema rules out */
   readonly nulls: (request: ScoredRequest) => void;
@@ -20,6 +20,7 @@ export interface SpanCheck {
 /** @throws as checkColumns, of the first shard */
 export function spanCheck({ shard: firstShard }: OpenSpan, contract: FeatureContract): SpanCheck {
   const requirements = [...rowKeyRequirements(contract), ...columnRequirements(contract)];
+  refuseWithoutDay(contract, firstShard.uri);
   checkColumns(firstShard, requirements);
   const fieldsOf = ({ schema }: OpenSpan['shard']) =>
     contract.rowKeys.map((key) => schema.fields.find(({ name }) => name === key)!);
@@ -29,6 +30,7 @@ export function spanCheck({ shard: firstShard }: OpenSpan, contract: FeatureCont
   return {
     keyFields,
     shard: ({ shard }) => {
+      refuseWithoutDay(contract, shard.uri);
       if (shard.columns === lastGood) return;
       checkColumns(shard, requirements);
       for (const [index, { name, type }] of fieldsOf(shard).entries()) {

@@ -31,7 +31,8 @@ export function scoringPool(
   extraColumns: readonly string[] = [],
 ): WorkerPool {
   return new WorkerPool(workers, {
-    ...{ contract, vocabularies, model, extraColumns, labels: manifest.labels },
+    ...{ contract, vocabularies, model, extraColumns },
+    ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
     ...(reference === undefined ? {} : { bins: profileBins(reference) }),
   });
 }

@@ -26,7 +26,8 @@ export function diskError(
   const [code, summary] = CODES[errno] ?? [fallback, failed];
   return new StorageError(code, summary, {
     file: uri,
-    found: messageOf(thrown),
+    // Nothing more is known of what isn't there.
+    ...(errno !== 'ENOENT' && { found: messageOf(thrown) }),
     retryable: RETRYABLE.has(errno),
     cause: thrown,
   });

@@ -137,3 +137,10 @@ export async function refuseTable(uri: string, folders: readonly string[]): Prom
     },
   );
 }
+
+/** Some shards that stand for all: the first, the last, and evenly between them. @param most of them */
+export function spreadShards(shards: readonly ListedFile[], most: number): ListedFile[] {
+  const count = Math.min(most, shards.length);
+  const last = Math.max(1, count - 1);
+  return Array.from({ length: count }, (_, i) => shards[Math.round((i * (shards.length - 1)) / last)]!);
+}

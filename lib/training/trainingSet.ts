@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -10,6 +11,7 @@ import {
   NO_LABELS,
   readLabels,
 } from '../features/readLabels.ts';
+import { placed } from '../features/unreadableValue.ts';
 import type { FunnelLabels } from './taskLabels.ts';
 
 /** Encoded rows with labels, held in memory: about 4 (C + 2L + 2N) + 5 bytes per row. */
@@ -21,14 +23,15 @@ export interface TrainingSet extends FunnelLabels {
 /** Collects encoded batches into growing arrays. */
 export class TrainingSetBuilder {
   readonly #encoder: FeatureEncoder;
-  readonly #labels: LabelColumns;
+  readonly #labels: LabelColumns | undefined;
   #rowCount = 0;
   #rows: EncodedRows;
   #click = new Uint8Array(0);
   #conversion = new Float32Array(0);
   #labelCounts = NO_LABELS;
 
-  constructor(encoder: FeatureEncoder, labels: LabelColumns) {
+  /** @param labels undefined where there are none: clicks are UNKNOWN_CLICK then */
+  constructor(encoder: FeatureEncoder, labels: LabelColumns | undefined) {
     this.#encoder = encoder;
     this.#labels = labels;
     this.#rows = allocateEncodedRows(encoder.layout, 0);
@@ -41,16 +44,19 @@ export class TrainingSetBuilder {
 
   /**
    * @param isMature false for rows that are too young for their conversions to be known
-   * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1]
+   * @throws Ncs4cvrError SHARD_ID_INVALID for an id that is no whole number; SHARD_LABEL_INVALID for a click that isn't 0 or 1, or a conversion outside [0, 1]
    */
   add(batch: RecordBatch, place: BatchPlace, isMature = true): void {
     const end = this.#rowCount + batch.numRows;
     if (end > this.#click.length) this.#grow(Math.max(end, 2 * this.#click.length));
-    this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount);
-    const labels = readLabels(batch, this.#labels, place, isMature);
-    this.#labelCounts = addLabelCounts(this.#labelCounts, labels.counts);
-    this.#click.set(labels.click, this.#rowCount);
-    this.#conversion.set(labels.conversion, this.#rowCount);
+    placed(place, () => this.#encoder.encode(batch, 0, batch.numRows, this.#rows, this.#rowCount));
+    if (this.#labels === undefined) this.#click.fill(UNKNOWN_CLICK, this.#rowCount, end);
+    else {
+      const labels = readLabels(batch, this.#labels, place, isMature);
+      this.#labelCounts = addLabelCounts(this.#labelCounts, labels.counts);
+      this.#click.set(labels.click, this.#rowCount);
+      this.#conversion.set(labels.conversion, this.#rowCount);
+    }
     this.#rowCount = end;
   }
 

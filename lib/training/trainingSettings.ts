@@ -1,19 +1,29 @@
 import { z } from 'zod';
 
 const lossSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('bce') }),
   z.strictObject({
+    /** Binary cross-entropy. */
+    kind: z.literal('bce'),
+  }),
+  z.strictObject({
+    /** Focal loss, whose scores aren't calibrated probabilities. */
     kind: z.literal('focal'),
+    /** Weight of positive rows; negative ones have 1 less this. */
     alpha: z.number().min(0).max(1).default(0.75),
+    /** How strongly rows that are right already are damped. */
     gamma: z.number().min(0).default(2),
   }),
-  /** Squared error of the probability; for ratio labels such as play rate. */
-  z.strictObject({ kind: z.literal('maskedMse') }),
+  z.strictObject({
+    /** Squared error of the probability, for shares such as a play rate; of conversions, of rows with a label above 0 alone. */
+    kind: z.literal('maskedMse'),
+  }),
 ]);
 export type LossConfig = z.infer<typeof lossSchema>;
 
 const embeddingsSchema = z.strictObject({
+  /** Both are lazy: only rows that a batch uses are touched. */
   optimiser: z.enum(['adagrad', 'adam']).default('adagrad'),
+  /** Of that optimiser. */
   learningRate: z.number().positive().default(0.01),
   /** Standard deviation of the initial values; larger ones cost AUC on real data. */
   initialStandardDeviation: z.number().positive().default(0.01),
@@ -22,6 +32,7 @@ const embeddingsSchema = z.strictObject({
 });
 
 const trunkSchema = z.strictObject({
+  /** Of the trunk's weights, truncated at two standard deviations. */
   initialisation: z.enum(['xavier_normal', 'he_normal']).default('xavier_normal'),
   /** Factor on the initial weights of the trunk. */
   gain: z.number().positive().default(1),
@@ -41,8 +52,11 @@ const entireSpaceSchema = z.strictObject({
 export type EntireSpaceConfig = z.infer<typeof entireSpaceSchema>;
 
 export const trainingSettingsSchema = z.strictObject({
+  /** The same seed gives the same weights bit for bit on one machine with one thread. */
   seed: z.int().min(0).default(1),
+  /** Passes over the training rows. */
   epochs: z.int().min(1).max(1000).default(1),
+  /** Rows of a step. */
   batchRows: z.int().min(1).max(65_536).default(1024),
   embeddings: embeddingsSchema.prefault({}),
   trunk: trunkSchema.prefault({}),
@@ -50,19 +64,27 @@ export const trainingSettingsSchema = z.strictObject({
   steps: z.enum(['joint', 'alternating']).default('joint'),
   losses: z
     .strictObject({
+      /** Of the clicks, over all rows. */
       click: lossSchema.default({ kind: 'bce' }),
+      /** Of the conversions, over clicked rows. */
       conversion: lossSchema.default({ kind: 'bce' }),
     })
     .prefault({}),
   taskWeights: z
-    .strictObject({ click: z.number().min(0).default(1), conversion: z.number().min(0).default(1) })
+    .strictObject({
+      /** Factor on the loss of the clicks. */
+      click: z.number().min(0).default(1),
+      /** Factor on the loss of the conversions. */
+      conversion: z.number().min(0).default(1),
+    })
     .prefault({}),
-  /** Absent: the conversion loss sees clicked rows only. Needs joint steps. */
+  /** Learns conversions from all impressions; without it the loss sees clicked rows only. Needs joint steps. */
   entireSpace: entireSpaceSchema.optional(),
+  /** How often the model is measured on the validation rows. */
   validationsPerEpoch: z.int().min(1).max(100).default(4),
   /** Stop after this many validations without a better one. */
   patience: z.int().min(1).default(8),
-  /** Threads of onnxruntime. More than one may change the last bits of the weights. */
+  /** Threads of ONNX Runtime. More than one may change the last bits of the weights. */
   threads: z.int().min(1).max(64).default(1),
 });
 export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;

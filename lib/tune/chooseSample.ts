@@ -10,7 +10,8 @@ export interface Sample {
   readonly rows: number;
   /** Rows of the whole input, by its bytes: shards outside the sample aren't opened. */
   readonly inputRows: number;
-  readonly inputShards: number;
+  /** Whether every shard was opened, so that `inputRows` is counted. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -43,6 +44,6 @@ export async function chooseSample(input: ShardInput, sampleRows: number): Promi
     spans,
     rows,
     inputRows: Math.round((seenRows * inputBytes) / seenBytes),
-    inputShards: shards.length,
+    isWhole: seenBytes === inputBytes,
   };
 }

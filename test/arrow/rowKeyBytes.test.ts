@@ -123,6 +123,8 @@ describe('row keys as bytes', () => {
     const bytes = [Uint8Array.of(104, 105), Uint8Array.of(255, 0)];
     expect(textsOf(new Binary(), bytes)).toEqual(['hi', '0xff00']);
     expect(textsOf(new FixedSizeBinary(2), bytes)).toEqual(['hi', '0xff00']);
+    const uuid = Uint8Array.from({ length: 16 }, (_, index) => 0x61 + index);
+    expect(textsOf(new FixedSizeBinary(16), [uuid])).toEqual(['61626364-6566-6768-696a-6b6c6d6e6f70']);
   });
 
   it('are of one kind for all integers, and for text and bytes, and of another for each unit of time', () => {
@@ -140,6 +142,7 @@ describe('row keys as bytes', () => {
       [new Uint64(), [2n ** 64n - 1n]],
       [new Utf8(), ['', 'é', '0x00', '12']],
       [new Binary(), [Uint8Array.of(255, 0), Uint8Array.of(104)]],
+      [new FixedSizeBinary(16), [new Uint8Array(16).fill(0xfe), new Uint8Array(16).fill(0x41)]],
       [new DateDay(), [new Date(day)]],
       [new DateMillisecond(), [new Date(day)]],
       [new TimestampSecond(), [day]],

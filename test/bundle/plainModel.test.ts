@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { plainInputs } from '../../lib/bundle/modelInterface.ts';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
-import { SCORING_BATCH_ROWS, type ScoringModel, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { type GatheredModel, SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import { decodeModel, tensorInfoOf } from '../../lib/onnx/modelProto.ts';
@@ -20,13 +20,13 @@ const layout = syntheticLayout({ singles: 6, lists: [5, 3], numerics: 3, buckets
 const ncs = { kind: 'ncs', embeddingWidth: 8, hidden: [24, 12] };
 const { rows } = syntheticRows(layout, SCORING_BATCH_ROWS, { seed: 3 });
 
-function modelOf(network: unknown, density?: number): ScoringModel {
+function modelOf(network: unknown, density?: number): GatheredModel {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
   const masks = density === undefined ? undefined : syntheticMasks(shape, density, 5);
   return buildScoringModel(shape, syntheticWeights(shape), masks).model;
 }
 
-async function differenceOf(model: ScoringModel): Promise<number> {
+async function differenceOf(model: GatheredModel): Promise<number> {
   const session = await ScoringSession.create(model, layout);
   for (const name of ['singleRows', 'listRows', 'listWeights', 'dense'] as const) {
     session.rows[name].set(rows[name]);

@@ -4,9 +4,11 @@ import { beforeAll, expect, it } from 'vitest';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { testLambda } from '../support/lambda/invokedFunction.ts';
 import { runMain } from './runMain.ts';
 
 // What operators read and type when a gate has blocked a partition.
+const lambda = testLambda();
 const folder = temporaryFolder();
 const scores = join(folder, 'scores');
 const plan = join(folder, 'plan.json');
@@ -51,6 +53,28 @@ it("a plan's command is not run, and nothing else is done, unless the operator a
   // That the program is a file of that name shows that it does run when it may.
   expect((await runPlanned('--allow-audit')).exitCode).toBe(4);
   expect(existsSync(ran)).toBe(true);
+}, 60_000);
+
+it("a plan's function is not invoked unless the operator allows it, and then its word counts", async () => {
+  writeJob({
+    missingValues: { action: 'off' },
+    scoreDistributions: { action: 'off' },
+    audit: { function: 'check' },
+  });
+  await planOf();
+  lambda.answer = { body: '{"passes":false,"reason":"shares moved"}' };
+  const { exitCode, stdout, stderr } = await runPlanned();
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toContain('the plan audits with the function check, which needs --allow-audit');
+  expect(lambda.invocations).toEqual([]);
+  const allowed = await runPlanned('--allow-audit');
+  expect(allowed.stdout).toContain('PUBLISH_GATE_BLOCKED: audit of check: shares moved\n');
+  expect(allowed.exitCode).toBe(4);
+  expect(lambda.invocations).toMatchObject([
+    { function: 'check', payload: { root: scores, partition: TODAY } },
+  ]);
+  const { manifestUri } = lambda.invocations[0]!.payload as { manifestUri: string };
+  expect(existsSync(manifestUri)).toBe(true);
 }, 60_000);
 
 it('a blocked partition is told from published ones by `run` and by `status`, with what blocks it', async () => {

@@ -138,7 +138,9 @@ describe('score', () => {
     const args = ['--model', model, '--input', `${lastDay}/`, '--output', output, '--workers', '2'];
     const { exitCode, stdout } = await runMain('score', ...args);
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^1,500 rows in 1 shards scored in \d+\.\d s \([\d,]+ rows\/s\)\n$/);
+    const [line, file] = stdout.split('; written to ');
+    expect(line).toMatch(/^1,500 rows in 1 shard scored in \d+\.\d s \([\d,]+ rows\/s\)$/);
+    expect(file).toBe(`${join(output, 'part-0.arrow')}\n`);
     expect(readTable(join(output, 'part-0.arrow')).numRows).toBe(1500);
   });
 
@@ -166,8 +168,10 @@ describe('score', () => {
       expect.stringMatching(/^error: SHARD_\w+: .*c\.parquet: /),
       'what to do: write the shard again',
     ]);
-    expect(plain!.stdout).toContain('note: 1 files that are no Parquet shards were left out');
-    expect(plain!.stdout).toMatch(/200 rows in 2 shards scored .*, 2 shards failed\n$/);
+    expect(plain!.stdout).toContain('note: 1 file left out, which is no Parquet shard');
+    expect(plain!.stdout).toMatch(
+      /200 rows in 2 shards scored .*, 2 shards failed; written to .*partly-0\n$/,
+    );
     expect(verbose!.exitCode).toBe(1);
     expect(verbose!.stderr).toMatch(
       /^error: SHARD_TRUNCATED.*\nwhat to do: .*\nNcs4cvrError: SHARD_TRUNCATED.*\n\s+at /m,

@@ -42,7 +42,7 @@ describe('export', () => {
     ['nothing to do', ['--output', 'x', '--data', 'y'], 'nothing to make smaller'],
     ['no place', ['--int8', '--data', 'y'], 'either --output or --plain is needed'],
     ['two places', ['--output', 'x', '--plain', 'y'], '--plain goes without'],
-    ['no data', ['--output', 'x', '--int8'], 'either --data or --files is needed'],
+    ['no data', ['--output', 'x', '--int8'], 'give --data or --files'],
     ['an unknown type', ['--output', 'x', '--tables', 'int4', '--data', 'y'], 'Allowed choices are'],
   ])('given %s, it is wrong usage', async (_title, args, message) => {
     const { exitCode, stderr } = await runMain('export', tiny.bundleUri, ...args);

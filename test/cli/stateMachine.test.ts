@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
+import { readPrices } from '../../lib/estimate/readPrices.ts';
+import { type UnitCost, unitCost } from '../../lib/estimate/unitCost.ts';
+import type { UnitUsage } from '../../lib/publish/workUnit.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
 import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -117,6 +120,30 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     expect(executionArn).toMatch(new RegExp(`:plan-${digest}$`));
     const status = await runMain('status', '--scores', uri('scores'));
     expect(status.stdout).not.toContain('dt=2024-03-10');
+  });
+
+  it('tells what its units have cost beside what was planned, and what of it is not counted', async () => {
+    land('dt=2024-03-09', 60);
+    await planFor('dt=2024-03-09');
+    vi.stubEnv('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '2048');
+    const { exitCode, stdout, stderr } = await run('--wait', '--json').finally(() => vi.unstubAllEnvs());
+    expect(exitCode, stderr).toBe(0);
+    const { cost } = JSON.parse(stdout) as {
+      cost: { planned: { dollars: number }; actual: UnitCost };
+    };
+    const results = s3.double!.buckets.get(s3.bucket)!;
+    const units = results
+      .keys(`${root}/scores/runs/`, '')
+      .filter((key) => key.endsWith('SUCCEEDED_0.json'))
+      .flatMap((key) => JSON.parse(results.get(key)!.bytes.toString()) as { Output: string }[])
+      .flatMap(({ Output }) => (JSON.parse(Output) as { usage?: UnitUsage }).usage ?? []);
+    expect(units.length).toBeGreaterThan(0);
+    expect(cost.actual).toEqual(unitCost(units, await readPrices()));
+    expect(cost.actual.counted).toBe(units.length);
+    expect(cost.planned.dollars).toBeGreaterThan(0);
+    const { dollars } = cost.actual;
+    expect(stderr).toContain(`cost: $${dollars.toFixed(4)}, planned $${cost.planned.dollars.toFixed(4)}; `);
+    expect(stderr).toContain('failed calls, S3 requests');
   });
 
   it('is refused before anything starts when an input has changed since', async () => {

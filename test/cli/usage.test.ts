@@ -153,7 +153,8 @@ describe('help', () => {
     expect(stdout).toContain('--json');
     expect(stdout).toContain('--quiet');
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
-    if (command === 'score' || command === 'evaluate') expect(stdout).toMatch(/--workers <n> .*default: \d+/);
+    if (command === 'score' || command === 'evaluate')
+      expect(stdout).toMatch(/--workers <n> .*default: one per core/);
   });
 
   test.each(COMMANDS)('%s stands in README.md or docs/operations.md', (command) => {
@@ -206,7 +207,11 @@ describe('--json', () => {
     const { exitCode, stdout } = await runHere('score', '--modle', 'm', '--json');
     expect(exitCode).toBe(2);
     expect(JSON.parse(stdout)).toEqual({
-      error: { code: 'USAGE', message: "unknown option '--modle'\n(Did you mean --model?)" },
+      error: {
+        code: 'USAGE',
+        message: "unknown option '--modle'\n(Did you mean --model?)",
+        retryable: false,
+      },
     });
   });
 

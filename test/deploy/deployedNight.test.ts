@@ -25,7 +25,8 @@ import { Deployment, STATE_MACHINE } from './deployment.ts';
 //   within the map (motoDefinition.ts). Its manifest names no result files.
 // - It sends no status change of an execution to EventBridge's rules: test/functions/eventPath.test.ts has that way.
 // - DescribeMapRun has the names of the API, `mapRunArn` and `itemCounts.succeeded`, where Step Functions has `MapRunArn` and
-//   `ItemCounts.Succeeded`: parameter and ResultSelector are translated (motoDefinition.ts). The counts are moto's own.
+//   `ItemCounts.Succeeded`: parameter and ResultSelector are translated (motoDefinition.ts). The counts are moto's own; items
+//   that end in a state of type Fail are among the succeeded ones.
 // - Functions are invoked by Docker or not at all, and a queue's mapping invokes while a message is sent: the mapping is read and
 //   disabled, and the test polls by it; Invoke is answered at the front door (frontDoor.ts) by the packaged function. A
 //   function has one environment, so its concurrency is one; there are no batching windows.
@@ -117,6 +118,31 @@ describe('with the rights of the deployed roles alone', () => {
     expect((await resolve(partition)).pointer.generation).toBe(2);
     // Two of them for the events of the shards that the nightly run had published already.
     expect(await deployed.arrivals()).toEqual(Array(4).fill('SUCCEEDED'));
+  });
+
+  it("the stage's audit function is asked by the publish function, and what it says no to stays unpublished", async () => {
+    const partition = 'dt=2024-03-03';
+    const local = await land(partition, { 'a.parquet': 50 });
+    const asked: unknown[] = [];
+    const request = JSON.stringify({ partitions: { kind: 'one', partition } });
+    deployed.audit = (event) => {
+      asked.push(event);
+      return { passes: false, reason: 'shares moved' };
+    };
+    try {
+      await deployed.run(request);
+    } finally {
+      deployed.audit = () => ({ passes: true });
+    }
+    const manifestUri = expect.stringMatching(`^${scoresUri()}/manifests/${partition}/`);
+    expect(asked).toEqual([{ root: scoresUri(), partition, manifestUri }]);
+    expect(deployed.door.used).toContainEqual({
+      ...{ caller: 'publish', action: 'lambda:InvokeFunction', isGranted: true },
+      resource: expect.stringMatching(/:function:scores-audit$/),
+    });
+    expect([...(await deployed.published()).keys()]).not.toContain(`pointers/${partition}.json`);
+    expect(await deployed.run(request)).toMatchObject({ status: 'SUCCEEDED' });
+    await expectScores(partition, local);
   });
 
   it('what is pending when a round ends is published by the next run, which the plan function starts', async () => {

@@ -13,9 +13,13 @@ const python = (tool: string) => join(project, 'build/moto/bin', tool);
 /** The package and moto's log. */
 const WORK = join(project, 'build/deploy');
 /** Small parts, so that a partition has several units. */
-const PARAMS = ['arch=x64', 'lambdaArchitecture=x86_64', 'targetRows=100', 'arrivalWaitSeconds=1'].map(
-  (each) => `--param=${each}`,
-);
+const PARAMS = [
+  'arch=x64',
+  'lambdaArchitecture=x86_64',
+  'targetRows=100',
+  'arrivalWaitSeconds=1',
+  'auditFunction=scores-audit',
+].map((each) => `--param=${each}`);
 const START_MILLIS = 60_000;
 
 /** What deployStack.py prints: the stack as moto describes it. Keys are logical names. */

@@ -40,7 +40,13 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
   const operation = String(headers['x-amz-target'] ?? '').split('.')[1];
   if (service === 'lambda') {
     const [, name] = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(url.pathname) ?? [];
-    if (name !== undefined) return [{ action: 'lambda:InvokeFunction', resource: decodeURIComponent(name) }];
+    if (name !== undefined) {
+      const given = decodeURIComponent(name);
+      const arn = given.startsWith('arn:')
+        ? given
+        : `arn:aws:lambda:eu-central-1:123456789012:function:${given}`;
+      return [{ action: 'lambda:InvokeFunction', resource: arn }];
+    }
   }
   if (service === 'states' && operation === 'DescribeMapRun') {
     return [{ action: 'states:DescribeMapRun', resource: JSON.parse(body.toString()).mapRunArn }];

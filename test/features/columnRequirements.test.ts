@@ -51,12 +51,22 @@ const named = (types: readonly DataType[]) => [...types, new Null()].map(String)
 describe('columnRequirements', () => {
   it('accepts each Arrow type for the features that can read it, and an all-null column for any', () => {
     const single = { kind: 'categorical', column: 'a' };
-    expect(accepted({ ...single, table: table('int') })).toEqual(named(ints));
-    expect(accepted({ ...single, table: table('string') })).toEqual(named(texts));
+    const floats = [new Float16(), new Float64()];
+    expect(accepted({ ...single, table: table('int') })).toEqual(named([...ints, ...floats]));
+    expect(accepted({ ...single, table: table('string') })).toEqual(named([...texts, fixedBytes]));
+    expect(accepted({ ...single, from: 'hex', table: table('string') })).toEqual(
+      named([new Binary(), fixedBytes]),
+    );
+    for (const kind of [{ kind: 'numeric' }, { kind: 'bucketed', buckets: 2 }]) {
+      expect(accepted({ ...kind, column: 'a', from: 'weekday' })).toEqual(named(times));
+      expect(accepted({ ...kind, column: 'a', from: 'hour' })).toEqual(named(times.slice(1)));
+    }
     expect(accepted({ kind: 'numeric', column: 'a' })).toEqual(named([...ints, ...fractions]));
     expect(accepted({ kind: 'bucketed', column: 'a', buckets: 2 })).toEqual(named([...ints, ...fractions]));
     const list = { kind: 'list', column: 'a', maxLength: 1, keep: 'last' };
-    expect(accepted({ ...list, table: table('int') })).toEqual(named(ints.map((type) => listOf(type))));
+    expect(accepted({ ...list, table: table('int') })).toEqual(
+      named([...ints, ...floats].map((type) => listOf(type))),
+    );
     expect(accepted({ ...list, table: table('string') })).toEqual(named(texts.map((type) => listOf(type))));
   });
 
@@ -83,14 +93,15 @@ describe('columnRequirements', () => {
       { kind: 'categorical', name: 'b', column: 'a', table: table('int') },
     );
     expect(more).toEqual([]);
+    const both = [...ints, new Float16(), new Float64()];
     expect(requirement).toMatchObject({ required: true, expected: 'a number column and an integer column' });
-    expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(named(ints));
+    expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(named(both));
     const [turned] = requirementsOf(
       { kind: 'categorical', name: 'b', column: 'a', table: table('int') },
       { kind: 'numeric', column: 'a', required: false },
     );
     expect(turned).toMatchObject({ required: true, expected: 'an integer column and a number column' });
-    expect(all.filter((type) => turned!.accepts(type)).map(String)).toEqual(named(ints));
+    expect(all.filter((type) => turned!.accepts(type)).map(String)).toEqual(named(both));
   });
 
   it('says once what two features of one column expect alike', () => {
@@ -108,5 +119,19 @@ describe('rowKeyRequirements', () => {
     expect(all.filter((type) => requirement!.accepts(type)).map(String)).toEqual(keys.map(String));
     expect(requirement!.required).toBe(true);
     expect(requirement!.expected).toBe('an integer, string, bytes, date or timestamp column (row key)');
+  });
+
+  it('says what to do about a key of floats or decimals, and nothing of other types', () => {
+    const [requirement] = rowKeyRequirements(
+      parseContract({
+        contractVersion: 1,
+        rowKeys: ['order.id'],
+        features: [{ kind: 'numeric', column: 'a' }],
+      }),
+    );
+    for (const type of fractions) {
+      expect(requirement!.advice!(type)).toMatch(/CAST\(id AS BIGINT\) or CAST\(id AS VARCHAR\)$/);
+    }
+    expect(requirement!.advice!(new Bool())).toBeUndefined();
   });
 });

@@ -313,7 +313,7 @@ describe('fitContract', () => {
     ]);
     const missing = await failureOf(hashed, batchOf({ b: int64s([1]) }));
     expect([missing.code, missing.location.column]).toEqual(['CONTRACT_COLUMN_MISSING', 'a']);
-    const wrong = await failureOf(intColumn(), batchOf({ a: doubles([1]) }));
+    const wrong = await failureOf(intColumn(), batchOf({ a: strings(['1']) }));
     expect([wrong.code, wrong.location.column]).toEqual(['CONTRACT_COLUMN_TYPE', 'a']);
   });
 

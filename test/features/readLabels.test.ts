@@ -1,4 +1,4 @@
-import { Binary, Bool, type DataType, Float32, Int8, Utf8 } from 'apache-arrow';
+import { Binary, Bool, type DataType, Decimal, Float32, Float64, Int8, makeData, Utf8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { UNKNOWN_CLICK } from '../../lib/base/tasks.ts';
@@ -112,6 +112,14 @@ describe('readUsers', () => {
     expect(readUsers(batchOf({ user: bytes }), 'user')).toEqual(['\u00ffA', null, '\u00feA']);
   });
 
+  it('gives numbers for users in a column of floats or decimals, and null for NaN', () => {
+    const floats = columnOf(new Float64(), [7, null, Number.NaN, 2 ** 53 - 1]);
+    expect(readUsers(batchOf({ user: floats }), 'user')).toEqual([7, null, null, 2 ** 53 - 1]);
+    const words = Uint32Array.of(7, 0, 0, 0, 8, 0, 0, 0);
+    const decimals = makeData({ type: new Decimal(0, 38, 128), length: 2, nullCount: 0, data: words });
+    expect(readUsers(batchOf({ user: decimals }), 'user')).toEqual(['7', '8']);
+  });
+
   it('gives null for every row of a shard without the column', () => {
     expect(readUsers(batchOf({ other: int64s([1, 2]) }), 'user')).toEqual([null, null]);
   });
@@ -129,7 +137,7 @@ describe('labelRequirements', () => {
     expect(requirements.map(({ accepts }) => types.filter(accepts).map(String))).toEqual([
       ['Bool', 'Int8', 'Float32'],
       ['Bool', 'Int8', 'Float32'],
-      ['Bool', 'Int8', 'Utf8', 'Binary'],
+      ['Bool', 'Int8', 'Float32', 'Utf8', 'Binary'],
     ]);
     expect(labelRequirements(columns).map(({ column }) => column)).toEqual(['click', 'play_rate']);
   });

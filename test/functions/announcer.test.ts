@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as publishHandler } from '../../functions/publish.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { runCli } from '../../lib/cli/runCli.ts';
 import { gateSettingsSchema } from '../../lib/job/gateSettings.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
@@ -28,6 +30,7 @@ beforeEach(() => {
   process.env.EVENT_BUS_NAME = 'scores';
 });
 afterAll(() => {
+  vi.restoreAllMocks();
   delete process.env.EVENT_BUS_NAME;
 });
 
@@ -102,5 +105,23 @@ describe('publish', () => {
     expect(bus.double.events).toMatchObject([
       { partition: PARTITION, generation: 1, rows: 0, problemCount: 1 },
     ]);
+  });
+
+  it('tells operators the command that releases what is blocked, and which does so', async () => {
+    const place = await flipped();
+    await put(place, 'a.parquet', []);
+    await run(place, bundle, { gates: gateSettingsSchema.parse({}) });
+    await publishHandler(runOf(place, bundle, { gates: gateSettingsSchema.parse({}) }));
+    const { releaseCommand } = bus.double.events[0] as unknown as { releaseCommand: string };
+    expect(releaseCommand).toBe(
+      `npx ncs4cvr release --scores ${place.root} --partition ${PARTITION} --override 'REASON'`,
+    );
+    const print = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const args = releaseCommand.replace("'REASON'", 'better-than-nothing').split(' ').slice(2);
+    const exitCode = await runCli(args).finally(() => print.mockRestore());
+    expect(exitCode).toBe(0);
+    expect((await readPointer(place.root, PARTITION)).pointer?.current).toMatchObject({
+      ...{ rows: 0, isReleased: true },
+    });
   });
 });

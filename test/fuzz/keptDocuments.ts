@@ -112,7 +112,7 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
       earlier: { own, previous: own, weekday: undefined },
       reference: REFERENCE,
       repeatedKeys: undefined,
-      repeatedContent: { ...content, unpublished: [], files: [] },
+      repeatedContent: { ...content, unpublished: [], files: [], inputKeys: [] },
     },
     gates,
   );

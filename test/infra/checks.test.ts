@@ -114,6 +114,57 @@ describe('the check of roles, where locations have prefixes and keys,', () => {
   });
 });
 
+describe('the check of roles, where a function audits,', () => {
+  const params = ['--param=auditFunction=scores-audit:live'];
+  const audit = 'PublishAudit/Properties/PolicyDocument/Statement/0';
+  const other = 'arn:aws:lambda:eu-central-1:123456789012:function:other';
+  const ofOperator = 'OperatorAuditPolicy/Properties/PolicyDocument/Statement/0';
+
+  it('passes what is deployed', () => {
+    const template = resolveTemplate(packagedTemplate('prod', ...params));
+    expect(roles(template, calls)).toEqual([]);
+    expect(operators(template, ofOperators)).toEqual([]);
+  });
+
+  it.each([
+    ['PublishAudit', undefined, 'PublishRole: may not lambda:InvokeFunction, which is called'],
+    [`${audit}/Resource`, [other], `PublishRole: may lambda:InvokeFunction on ${other}`],
+    [`${audit}/Resource`, '*', 'PublishRole: may lambda:InvokeFunction on everything'],
+    [
+      `${audit}/Resource`,
+      { 'Fn::GetAtt': ['ScoreLambdaFunction', 'Arn'] },
+      'PublishRole: may lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:ncs4cvr-prod-score',
+    ],
+    [
+      'PublishAudit/Properties/Roles',
+      [{ Ref: 'PublishRole' }, { Ref: 'ScoreRole' }],
+      'ScoreRole: may lambda:InvokeFunction, which nothing calls',
+    ],
+  ])('finds %s = %j', (path, value, found) => {
+    expect(roles(mutated([path, value], ...params), calls)).toContain(found);
+  });
+
+  it.each([
+    ['OperatorAuditPolicy', undefined, '1 policies for operators'],
+    [`${ofOperator}/Resource`, [other], `OperatorAuditPolicy: may lambda:InvokeFunction on ${other}`],
+    [
+      `${ofOperator}/Action`,
+      ['lambda:InvokeFunction', 's3:GetObject'],
+      'OperatorAuditPolicy: may s3:GetObject, which nothing calls',
+    ],
+  ])("finds %s = %j, of operators'", (path, value, found) => {
+    expect(operators(mutated([path, value], ...params), ofOperators)).toContain(found);
+  });
+
+  it('finds the right where no function audits', () => {
+    const without = structuredClone(packagedTemplate('prod', ...params));
+    const plain = packagedTemplate('prod');
+    const { PublishAudit } = without;
+    const added = resolveTemplate({ ...plain, PublishAudit: PublishAudit! });
+    expect(roles(added, calls)).toContain('PublishRole: may lambda:InvokeFunction, which nothing calls');
+  });
+});
+
 it('a name that nothing has is refused before any check', () => {
   expect(() => mutated(['RunFailedAlarm/Properties/AlarmActions', [{ Ref: 'Gone' }]])).toThrow(
     'the template has no Gone',

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
+import { gateSettingsSchema } from '../../lib/job/gateSettings.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
@@ -95,9 +96,11 @@ describe('functions', () => {
       badRows: '{"deadLetter":{"maxRows":7}}',
       channel: 'next',
       targetRows: '5000',
+      gates: '{"rows":{"lowest":0.5},"audit":{"action":"warn","timeoutSeconds":60}}',
+      auditFunction: 'scores-audit:live',
     };
     const given = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
-    const { channel, ...keys } = params;
+    const { channel, auditFunction, ...keys } = params;
     expect(jobOf('Plan', resolveTemplate(packagedTemplate('prod', ...given)))).toEqual(
       parseJob({
         ...buckets,
@@ -108,6 +111,10 @@ describe('functions', () => {
         tolerated: { brokenShards: 2 },
         badRows: { deadLetter: { maxRows: 7 } },
         targetRows: 5000,
+        gates: {
+          rows: { lowest: 0.5 },
+          audit: { action: 'warn', timeoutSeconds: 60, function: auditFunction },
+        },
       }),
     );
   });
@@ -115,6 +122,13 @@ describe('functions', () => {
   it('that read every footer of a first plan have all the time that Lambda gives, as the scorers have', () => {
     expect(property('PlanLambdaFunction', 'Timeout')).toBe(900);
     expect(property('ScoreLambdaFunction', 'Timeout')).toBe(900);
+  });
+
+  it('that publish have time for the longest audit by a function, and for their own work', () => {
+    const audit = (timeoutSeconds: number) => ({ audit: { function: 'scores-audit', timeoutSeconds } });
+    expect(gateSettingsSchema.safeParse(audit(600)).success).toBe(true);
+    expect(gateSettingsSchema.safeParse(audit(601)).success).toBe(false);
+    expect(property('PublishLambdaFunction', 'Timeout')).toBe(900);
   });
 
   it('reserve nothing unless asked to: the first quota of an account is ten at a time, all of them unreserved', () => {

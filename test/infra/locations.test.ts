@@ -65,9 +65,14 @@ describe('an input of the account', () => {
     ['inputList=../tonight.txt', 'param inputList: expected a path below the input that ends with .txt'],
     ['inputList=lists/tonight', 'param inputList: expected a path below the input that ends with .txt'],
     ['inputList=lists/tonight.txt', 'param inputList: a list of files needs --param="events=DISABLED"'],
+    ['gates=[]', 'param gates: expected a JSON object, found []'],
+    ['gates={', 'param gates: expected a JSON object, found {'],
+    ['gates={"audit":{"action":"warn"}}', 'param gates: an audit needs --param="auditFunction=..."'],
+    ['gates={"audit":{"function":"f"}}', 'param gates: an audit needs --param="auditFunction=..."'],
+    ['auditFunction=a b', 'param auditFunction: expected the name or ARN of a function, found a b'],
     ['scoreConcurrency=0', 'param scoreConcurrency: expected none or a number, found 0'],
   ])('is refused with %s', async (param, message) => {
-    const [name, value] = param.split('=') as [string, string];
+    const [name, value] = param.split(/=(.*)/s) as [string, string];
     const given: Readonly<Record<string, string>> = {
       ...{ input: 's3://our-data/raw/features', models: '', scores: '' },
       ...{
@@ -77,6 +82,8 @@ describe('an input of the account', () => {
         events: 'ENABLED',
         inputList: '',
         scoreConcurrency: 'none',
+        gates: '{}',
+        auditFunction: '',
       },
       [name]: value,
     };

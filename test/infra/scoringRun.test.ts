@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest';
 import type { PartitionStep } from '../../functions/partitionStep.ts';
 import { handler as planHandler } from '../../functions/plan.ts';
 import type { ChosenRun } from '../../functions/planRun.ts';
+import { readAudit } from '../../lib/publish/audit.ts';
+import { readBlocked } from '../../lib/publish/blockedPartition.ts';
 import { publicationStatus } from '../../lib/publish/publishedState.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
+import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
 import { changeJob, currentJob } from '../support/functions/jobVariable.ts';
+import { testLambda } from '../support/lambda/invokedFunction.ts';
 import {
   type Definition,
   RunFailed,
@@ -18,6 +22,7 @@ import { ALL, scoringRunScene } from './scoringRunScene.ts';
 
 // The state machine as it is deployed, with the functions in this process.
 const scene = scoringRunScene();
+const lambda = testLambda();
 /** Begins as Parquet does, and does not end like it. */
 const BROKEN_SHARD = Buffer.from('PAR1 and nothing more');
 
@@ -251,6 +256,38 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     await scene.run(ALL);
     expect(scene.tries.size).toBe(0);
     expect(await scene.published()).toEqual(partitions.map((partition) => [partition, 40]));
+  });
+
+  it("asks the job's function before anything is published, and keeps back what it says no to, on record", async () => {
+    scene.land('dt=2024-03-08', 40);
+    scene.land('dt=2024-03-09', 60);
+    const audit = { function: 'scores-audit', timeoutSeconds: 5 };
+    changeJob({ gates: { ...GATES_OFF_DOCUMENT, audit } });
+    const passed = '{"passes":true,"found":1}';
+    lambda.next.push({ body: passed }, { body: '{"passes":false,"reason":"shares moved"}' });
+    await expect(scene.run(ALL)).rejects.toThrow('of 2 partitions, 1 failed');
+    const asked = lambda.invocations.map(({ payload }) => payload as { root: string; partition: string });
+    const { scores: root } = currentJob();
+    expect(asked).toMatchObject([{ root }, { root }]);
+    const [[published]] = (await scene.published()) as [[string, number]];
+    expect(asked[0]!.partition).toBe(published);
+    const held = asked[1]!.partition;
+    expect(await scene.failures()).toEqual([
+      [
+        'PartitionRefused',
+        `${held} is blocked by a gate: PUBLISH_GATE_BLOCKED: audit of scores-audit: shares moved`,
+      ],
+    ]);
+    const { blocked } = await readBlocked(root, held);
+    const { verdicts } = await readAudit(root, blocked!.publication.audit);
+    expect(verdicts).toEqual([
+      expect.objectContaining({ gate: 'audit', verdict: 'block', reason: 'shares moved' }),
+    ]);
+    lambda.answer = { body: passed };
+    await scene.run(ALL);
+    expect((await scene.published()).map(([partition]) => partition)).toContain(held);
+    // What was published already isn't asked about again.
+    expect(lambda.invocations).toHaveLength(3);
   });
 
   it('cuts a partition anew whose input changes while it is scored, and publishes what is there then', async () => {

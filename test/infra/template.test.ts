@@ -29,6 +29,7 @@ beforeAll(async () => {
 // Packaging takes seconds without a pause, in which this process doesn't answer the one that runs it.
 beforeEach(() => setImmediate());
 
+const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const property = (name: string, ...path: readonly string[]): unknown => propertyOf(resources, name, ...path);
 
 describe.each([
@@ -105,20 +106,68 @@ describe('alarms', () => {
     }
   });
 
-  it('are in the manual, which says what to do about each, and names no other ones', () => {
-    const named = new Set<string>();
+  it('have a section each in the runbook, which names no other ones, and tell it with its first command', async () => {
+    const described = new Map<string, string>();
     for (const params of [[], ['--param=input=s3://their-features']]) {
       const template = resolveTemplate(packagedTemplate('prod', ...params));
-      for (const [name] of ofType(template, 'AWS::CloudWatch::Alarm')) named.add(name);
+      const found = ofType<{ AlarmDescription: string }>(template, 'AWS::CloudWatch::Alarm');
+      for (const [name, { AlarmDescription }] of found) described.set(name, AlarmDescription!);
+      await setImmediate();
     }
-    const manual = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
-    const [, section = ''] = manual.split('\n## Alarms\n');
-    const rows = section
-      .split('\n## ')[0]!
-      .split('\n')
-      .filter((line) => line.startsWith('| `'));
-    const explained = rows.flatMap((row) => row.split(' | ')[0]!.match(/\w+Alarm\b/g) ?? []);
-    expect(explained.sort()).toEqual([...named].sort());
+    const runbook = page('runbook.md');
+    const sections = new Map(
+      runbook
+        .split('\n## ')
+        .slice(1)
+        .map((section) => [section.slice(0, section.indexOf('\n')), section]),
+    );
+    expect([...sections.keys()].filter((name) => name.endsWith('Alarm')).sort()).toEqual(
+      [...described.keys()].sort(),
+    );
+    for (const [name, description] of described) {
+      const section = sections.get(name)!;
+      const leads = [...section.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, lead]) => lead);
+      expect(leads, name).toEqual(['Means:', 'First look:', 'Likely causes:', 'Do:', 'Wait?']);
+      const [, command] = /```sh\n(.*)\n```/.exec(section)!;
+      const first = command!
+        .replaceAll('$STAGE', 'prod')
+        .replaceAll('$ARN', String(property('NightlySchedule', 'Target', 'Arn')))
+        .replaceAll('$SCORES', 's3://ScoresBucket');
+      expect(description).toContain(`. First: ${first}. Then `);
+      expect(description).toMatch(new RegExp(`docs/runbook\\.md#${name.toLowerCase()}$`));
+      // CloudWatch takes no more.
+      expect(description.length).toBeLessThanOrEqual(1024);
+    }
+  });
+
+  it('stand on a dashboard with the numbers behind them, at the list price of the stage', async () => {
+    const body = String(property('Dashboard', 'DashboardBody'));
+    const shown = ['newestPublishedAgeHours', 'rowsScored', 'gateBlocked', 'scoreDrift', 'unseenGrowth'];
+    for (const name of [...shown, 'gigabyteSeconds', 'p95', 'ApproximateAgeOfOldestMessage'])
+      expect(body).toContain(`"${name}${name === 'gateBlocked' ? '\\' : ''}"`);
+    for (const [file, params] of [
+      ['prices.json', []],
+      ['pricesX64.json', ['--param=arch=x64', '--param=lambdaArchitecture=x86_64']],
+    ] as const) {
+      const prices = readFileSync(new URL(`../../infra/${file}`, import.meta.url), 'utf8');
+      const { dollarsPerGigabyteSecond } = JSON.parse(prices) as { dollarsPerGigabyteSecond: number };
+      const template = resolveTemplate(packagedTemplate('prod', ...params));
+      const [, factor] = /seconds \* ([0-9.e-]+)"/.exec(
+        String(propertyOf(template, 'Dashboard', 'DashboardBody')),
+      )!;
+      expect(Number(factor)).toBe(dollarsPerGigabyteSecond);
+      await setImmediate();
+    }
+    expect(
+      ofType(
+        resolveTemplate(packagedTemplate('prod', '--param=dashboard=DISABLED')),
+        'AWS::CloudWatch::Dashboard',
+      ),
+    ).toEqual([]);
+  });
+
+  it('and the manual name queues of dead letters that are there', () => {
+    const manual = page('operations.md') + page('runbook.md');
     const queues = ofType(resources, 'AWS::SQS::Queue').map(([name]) => name);
     const letters = new Set(manual.match(/\b\w+DeadLetters\b/g));
     expect([...letters].filter((name) => !queues.includes(name))).toEqual([]);

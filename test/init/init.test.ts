@@ -110,6 +110,34 @@ describe('ncs4cvr init', () => {
     expect(JSON.parse(readFileSync(join(output, 'plan.json'), 'utf8')).partitions).toHaveLength(1);
   });
 
+  it('takes a table without partitions for one, and its marker for what completes it, up to published scores', async () => {
+    const table = join(folder, 'whole');
+    mkdirSync(table);
+    writeFileSync(join(table, 'part-0'), readFileSync(join(data, 'event_date=20260301', 'part-0.parquet')));
+    writeFileSync(join(table, '_SUCCESS'), '');
+    const output = join(folder, 'whole-proposal');
+    const init = await runMain('init', '--sample', table, '--output', output);
+    expect(init.stdout).toContain(
+      '600 rows of 1 of 1 shard; no partitions: all of the input is one, named all',
+    );
+    const job = join(output, 'job.jsonc');
+    const text = readFileSync(job, 'utf8');
+    expect(text).toContain('"partitions": "none"');
+    expect(text).toContain('"completeness": { "kind": "marker", "file": "_SUCCESS" }');
+    const done = async (...args: readonly string[]) => {
+      const { exitCode, stdout, stderr } = await runMain(...args);
+      expect(exitCode, stderr).toBe(0);
+      return stdout;
+    };
+    await done('train', join(output, 'training.jsonc'), '--data', table, '--output', join(output, 'model'));
+    const plan = join(output, 'plan.json');
+    expect(await done('plan', '--job', job, '--output', plan)).toMatch(/^all {2}1 shard {2}600 rows/);
+    await done('run', '--plan', plan);
+    const published = JSON.parse(await done('status', '--job', job, '--json'));
+    expect(published.states).toMatchObject([{ partition: 'all', stage: 'published' }]);
+    expect(await done('plan', '--job', job)).toMatch(/; published\nnothing to score\n/);
+  });
+
   it('writes beside each choice, and each column left out, what was seen of it', () => {
     const text = readFileSync(join(folder, 'proposal', 'training.jsonc'), 'utf8');
     expect(text).toMatch(/"column": "price", "buckets": 20 .*\/\/ Float64; 9\.1% null; /);

@@ -1,8 +1,11 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { plainModel } from '../../lib/bundle/plainModel.ts';
+import { gatheredModel } from '../../lib/bundle/scoringSession.ts';
 import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
-import { describeUri, descriptionText } from '../../lib/inspect/describeUri.ts';
+import { describeUri } from '../../lib/inspect/describeUri.ts';
+import { descriptionText } from '../../lib/inspect/description.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -33,7 +36,7 @@ describe('describeUri', () => {
     const { manifest, contract } = model.bundle;
     expect(cells).toContainEqual(['model version', 'tiny-1']);
     expect(cells).toContainEqual(['model sha256', manifest.files['model.onnx'].sha256]);
-    const { trained, scored } = manifest.multiplyAddsPerRow;
+    const { trained, scored } = manifest.multiplyAddsPerRow!;
     expect(cells).toContainEqual([
       'multiply-adds',
       `${scored} per row, of ${trained} in the network as it was trained`,
@@ -131,8 +134,8 @@ describe('describeUri', () => {
     for (const [uri, found] of [
       [text, '"hello"'],
       [empty, 'an empty file'],
-      [plain, "a folder that isn't a bundle"],
-      ['/dev/null', "a device or pipe that isn't a bundle"],
+      [plain, 'a folder that is no bundle and has no shard'],
+      ['/dev/null', 'a device or pipe that is no bundle'],
     ] as const) {
       await expect(describeUri(uri)).rejects.toMatchObject({
         code: 'INSPECT_UNKNOWN',
@@ -177,4 +180,53 @@ describe('describeUri', () => {
       ],
     });
   });
+});
+
+describe('a folder of shards', () => {
+  const shards = join(folder, 'shards');
+
+  test('how many, how large, and the columns of them', async () => {
+    for (const day of ['2024-03-04', '2024-03-05']) {
+      mkdirSync(join(shards, `dt=${day}`), { recursive: true });
+      writeFileSync(join(shards, `dt=${day}`, 'part-0'), funnelShard(funnelRows(day, 100), 40));
+    }
+    writeFileSync(join(shards, 'README.md'), 'no shard');
+    const { kind, facts, tables } = await describeUri(shards);
+    expect({ kind, facts }).toMatchObject({
+      kind: 'folder of shards',
+      facts: {
+        shards: 2,
+        rows: 200,
+        'from, to': 'dt=2024-03-04/part-0, dt=2024-03-05/part-0',
+        columns: 'the same in each shard that was looked at',
+        'no shards': '1, such as README.md',
+      },
+    });
+    expect(tables).toEqual((await describeUri(join(shards, 'dt=2024-03-04/part-0'))).tables);
+  });
+
+  test('names a shard whose columns are others', async () => {
+    writeFileSync(join(shards, 'z.parquet'), keyShard(keyRows(3), 3));
+    const { facts } = await describeUri(shards);
+    expect(facts.columns).toBe('those of dt=2024-03-04/part-0; others in 1 of 3, such as z.parquet');
+  });
+});
+
+test('an ONNX file: its inputs and outputs, without a session', async () => {
+  const file = join(folder, 'plain.ONNX');
+  writeFileSync(file, plainModel(gatheredModel(model.bundle.model, model.bundleUri), model.bundle.layout));
+  const { kind, tables } = await describeUri(file);
+  expect(kind).toBe('ONNX model');
+  const [, ...rows] = tables.tensors!;
+  expect(rows.map(([what, name]) => `${what} ${name}`).sort()).toEqual([
+    'input dense',
+    'input list_rows',
+    'input list_weights',
+    'input single_rows',
+    'output pctcvr',
+    'output pctr',
+    'output pcvr',
+  ]);
+  writeFileSync(file, 'no model');
+  await expect(describeUri(file)).rejects.toThrow('GRAPH_UNREADABLE');
 });

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { choosePartitions, type PartitionChoice, partitionOf } from '../../lib/job/choosePartitions.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
+import { listInput } from '../../lib/job/jobInput.ts';
 import { parsePartitionLayout } from '../../lib/job/partitionLayout.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -32,6 +33,79 @@ async function choose(input: string, job: object, choice: PartitionChoice, nowMi
 }
 const newest = async (files: readonly string[], job: object = {}, nowMillis = NOON) =>
   choose(inputOf(...files), job, { kind: 'newest' }, nowMillis);
+
+describe('the layout none', () => {
+  const job = { partitions: 'none' };
+  const files = ['a.parquet', 'deep/er/b.parquet', 'dt=2024-03-04/c.parquet'];
+
+  it('makes the whole input one partition, whatever its folders are called', async () => {
+    const input = inputOf(...files);
+    const all = { chosen: ['all'], skipped: [], missingDays: [] };
+    expect(await choose(input, job, { kind: 'newest' })).toEqual(all);
+    expect(await choose(input, job, { kind: 'one', partition: 'all' })).toEqual(all);
+    const document = parseJob({ input, scores: 's', model: 'm', ...job });
+    const { partitions } = await choosePartitions(document, { kind: 'newest' }, NOON);
+    const { shards } = await listInput(partitions[0]!);
+    expect(shards.map(({ relativePath }) => relativePath)).toEqual(files);
+    expect(partitionOf(input, document.layout, join(input, 'deep/er/b.parquet'))).toEqual({
+      partition: 'all',
+    });
+  });
+
+  it('takes a list of files as one partition, too', async () => {
+    const input = inputOf(...files.slice(0, 1));
+    const list = join(folder, 'whole.txt');
+    writeFileSync(list, `${join(input, 'a.parquet')}\n`);
+    const document = parseJob({ input: list, scores: 's', model: 'm', ...job });
+    const { partitions } = await choosePartitions(document, { kind: 'newest' }, NOON);
+    expect(partitions).toMatchObject([{ partition: 'all', inputUri: input }]);
+    expect((await listInput(partitions[0]!)).shards.map(({ uri }) => uri)).toEqual([
+      join(input, 'a.parquet'),
+    ]);
+  });
+
+  it('waits for a marker, has no days and no other partition', async () => {
+    const input = inputOf(...files);
+    const marked = { ...job, completeness: { kind: 'marker' } };
+    await expect(choose(input, marked, { kind: 'newest' })).rejects.toThrow('found all: no _SUCCESS');
+    writeFileSync(join(input, '_SUCCESS'), '');
+    expect((await choose(input, marked, { kind: 'newest' })).chosen).toEqual(['all']);
+    await expect(choose(input, job, { kind: 'dates', from: '2024-03-01', to: '2024-03-09' })).rejects.toThrow(
+      /PLAN_NO_PARTITION.*a layout whose keys name a day/,
+    );
+    await expect(choose(input, job, { kind: 'one', partition: 'dt=2024-03-04' })).rejects.toThrow(
+      'PLAN_NO_PARTITION',
+    );
+  });
+
+  it('refuses scores that would be input', () => {
+    const scored = (scores: string) => () => parseJob({ input: 's3://b/in', scores, model: 'm', ...job });
+    expect(scored('s3://b/in/scores')).toThrow(/scores: .*outside of the input/);
+    expect(scored('s3://b/in')).toThrow('JOB_INVALID');
+    expect(scored('s3://b/input')).not.toThrow();
+  });
+});
+
+describe('a partition that is not there', () => {
+  test.each([
+    ['dt=2024-03-5', ['dt=2024-03-05'], { partitions: 'dt=' }, undefined],
+    [
+      'year=2024/month=3/day=05',
+      ['year=2024/month=03/day=5'],
+      { partitions: 'year=/month=/day=' },
+      'year=2024/month=03/day=5',
+    ],
+    ['region=su', ['region=us', 'region=elsewhere'], { partitions: 'region=*' }, 'region=us'],
+    ['dt=2024-03-05', ['dt=2024-03-06'], { partitions: 'dt=' }, undefined],
+  ])('%s beside %s', async (partition, there, job, meant) => {
+    const error = await choose(inputOf(...shardsIn(...there)), job, { kind: 'one', partition }).catch(
+      (e) => e,
+    );
+    expect(error.code).toBe('PLAN_NO_PARTITION');
+    if (meant === undefined) expect(error.message).not.toContain('did you mean');
+    else expect(error.message).toContain(`did you mean ${meant}?`);
+  });
+});
 
 describe('newest', () => {
   test.each<[string, readonly string[], object, readonly string[]]>([

@@ -187,11 +187,11 @@ describe('days of one run of which nothing is published', () => {
   const days = [8, 9, 10].map((day) => `2024-03-${String(day).padStart(2, '0')}`) as [string, string, string];
 
   /** By day, whatever the order in which they are carried out. */
-  async function firstLoad(place: Place, order: readonly number[]) {
+  async function firstLoad(place: Place, order: readonly number[], gates: GateSettings = DEFAULT_GATES) {
     const inputs = days.map((day) => {
       return { partition: partitionOf(day), inputUri: joinUri(place.inputUri, partitionOf(day)) };
     });
-    const settings = { ...settingsOf(place, bundle), targetRows: 600, gates: DEFAULT_GATES };
+    const settings = { ...settingsOf(place, bundle), targetRows: 600, gates };
     const { plan } = await makeRunPlan(settings, inputs);
     const partitions = order.map((index) => plan.partitions[index]!);
     const executed = await executePlan({ ...plan, partitions }, bundle, { workers: 2 });
@@ -231,6 +231,70 @@ describe('days of one run of which nothing is published', () => {
         >;
         expect(problems).toEqual([expect.stringContaining(`against ${partitionOf(days[0])}`)]);
       }
+    },
+    LIMIT,
+  );
+
+  const byKeys = (outcome: PublishOutcome) =>
+    ('verdicts' in outcome ? outcome.verdicts : []).filter(({ subject }) => subject === 'inputKeys');
+  /** Of yesterday, in another order, other files and another encoding. */
+  async function rewritten(place: Place): Promise<void> {
+    const other = yesterday.toReversed().map((row, index) => ({ ...row, hour: index % 24 }));
+    await put(place, days[1], 'b.parquet', other.slice(0, 700));
+    await put(place, days[1], 'c.parquet', other.slice(700));
+  }
+
+  it(
+    'warn of the keys of the day before, written anew, in whichever order they are carried out, or block where the job says so',
+    async () => {
+      for (const order of [
+        [0, 1, 2],
+        [2, 1, 0],
+      ]) {
+        const place = freshPlace(folder);
+        await put(place, days[0], 'a.parquet', yesterday);
+        await rewritten(place);
+        await put(place, days[2], 'a.parquet', funnelRows(days[2], ROWS));
+        const outcomes = await firstLoad(place, order);
+        const found = days.map((day) => byKeys(outcomes.get(partitionOf(day))!));
+        expect(found).toEqual([
+          [],
+          [expect.objectContaining({ verdict: 'warn', found: ROWS, bound: 0 })],
+          [],
+        ]);
+        expect(found[1]![0]).toMatchObject({
+          gate: 'repeatedContent',
+          against: partitionOf(days[0]),
+          reason: `${ROWS} rows have the keys of all rows there, in other files, of b.parquet, c.parquet`,
+        });
+      }
+      const place = freshPlace(folder);
+      await put(place, days[0], 'a.parquet', yesterday);
+      await rewritten(place);
+      await put(place, days[2], 'a.parquet', funnelRows(days[2], ROWS));
+      const outcomes = await firstLoad(
+        place,
+        [1, 0, 2],
+        gateSettingsSchema.parse({ repeatedContent: { sameKeys: 'block' } }),
+      );
+      expect(days.map((day) => outcomes.get(partitionOf(day))!.kind)).toEqual([
+        'published',
+        'refused',
+        'published',
+      ]);
+    },
+    LIMIT,
+  );
+
+  it(
+    'are not told from the day before by their number of rows, nor by all keys but one',
+    async () => {
+      const place = freshPlace(folder);
+      await put(place, days[0], 'a.parquet', yesterday);
+      await put(place, days[1], 'a.parquet', [...yesterday.slice(1), today[0]!].toReversed());
+      await put(place, days[2], 'a.parquet', funnelRows(days[2], ROWS));
+      const outcomes = await firstLoad(place, [0, 1, 2]);
+      expect([...outcomes.values()].flatMap(byKeys)).toEqual([]);
     },
     LIMIT,
   );

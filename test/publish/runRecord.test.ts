@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
-import { RunRecorder, runRecordsOf, writeRunRecord } from '../../lib/publish/runRecord.ts';
+import { RunRecorder, RunRecords, writeRunRecord } from '../../lib/publish/runRecord.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { first, folder, freshPlace, PARTITION, put, settingsOf } from './partitionUnderTest.ts';
@@ -59,9 +60,21 @@ describe('the record of a run', () => {
     const later = { ...record, startedAt: '2099-01-01T00:00:00.000Z' };
     const other = { ...later, startedAt: '2099-01-02T00:00:00.000Z', partitions: [] };
     for (const each of [later, record, other]) await writeRunRecord(place.root, each);
-    expect(await runRecordsOf(place.root, PARTITION, 5)).toEqual([later, record]);
-    expect(await runRecordsOf(place.root, PARTITION, 1)).toEqual([later]);
-    expect(await runRecordsOf(place.root, 'dt=1999-01-01', 5)).toEqual([]);
-    expect(await runRecordsOf(join(place.root, 'none'), PARTITION, 5)).toEqual([]);
+    const records = new RunRecords(place.root);
+    expect(await records.of(PARTITION, 1)).toEqual([later]);
+    expect(await records.of(PARTITION, 5)).toEqual([later, record]);
+    expect(await records.of('dt=1999-01-01', 5)).toEqual([]);
+    expect(await new RunRecords(join(place.root, 'none')).of(PARTITION, 5)).toEqual([]);
+  });
+
+  it('is read once for all partitions that ask', async () => {
+    const { place, record } = await recordedRun(false);
+    await writeRunRecord(place.root, record);
+    const records = new RunRecords(place.root);
+    const [once, again] = await Promise.all([records.of(PARTITION, 5), records.of(PARTITION, 5)]);
+    expect(once).toEqual([record]);
+    rmSync(join(place.root, 'run-records'), { recursive: true });
+    expect(again[0]).toBe(once[0]);
+    expect((await records.of(PARTITION, 5))[0]).toBe(once[0]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
-import { SCORING_BATCH_ROWS, type ScoringModel, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { type GatheredModel, SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { networkShape } from '../../lib/network/networkShape.ts';
 import { decodeModel } from '../../lib/onnx/modelProto.ts';
@@ -18,7 +18,7 @@ const ncs = { kind: 'ncs', embeddingWidth: 8, hidden: [48, 32] };
 const calibration = syntheticRows(layout, 2048, { seed: 3 });
 const others = syntheticRows(layout, SCORING_BATCH_ROWS, { seed: 4 });
 
-function modelOf(network: unknown, density?: number): ScoringModel {
+function modelOf(network: unknown, density?: number): GatheredModel {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
   const { embeddings, parameters } = syntheticWeights(shape);
   // As trained weights are: scores that spread.
@@ -32,7 +32,7 @@ function modelOf(network: unknown, density?: number): ScoringModel {
 }
 
 /** Scores of rows behind each other, from place `at` of the batch. */
-async function scoresOf(model: ScoringModel, { rows }: TrainingSet, order?: readonly number[]) {
+async function scoresOf(model: GatheredModel, { rows }: TrainingSet, order?: readonly number[]) {
   const session = await ScoringSession.create(model, layout);
   const widths = {
     singleRows: layout.singles.length,

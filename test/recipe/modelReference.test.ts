@@ -151,8 +151,8 @@ describe('the reference of a training', () => {
 
   it('has the rates of the labels and no repeated key', () => {
     const clicked = validation.filter(({ click }) => click === 1);
-    expect(reference.rates.click).toBe(clicked.length / 1500);
-    expect(reference.rates.conversion).toBeCloseTo(
+    expect(reference.rates!.click).toBe(clicked.length / 1500);
+    expect(reference.rates!.conversion).toBeCloseTo(
       clicked.filter(({ conversion }) => conversion === 1).length / clicked.length,
       12,
     );

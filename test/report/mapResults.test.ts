@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mappedUnits } from '../../lib/report/mapResults.ts';
+import { mappedUnits, unitsOfRun } from '../../lib/report/mapResults.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -53,15 +53,48 @@ describe('units of the state machine', () => {
           partIds: ['part-0'],
           isFailed: true,
           problem: 'States.Timeout: too long',
+          usage: null,
         },
         ...{ startMillis: Date.parse('2024-03-09T02:00:00Z'), endMillis: Date.parse('2024-03-09T02:00:02Z') },
       },
       {
-        ...{ name: 'second', rows: 30, partIds: ['part-0', 'part-1'], isFailed: false, problem: null },
+        ...{
+          name: 'second',
+          rows: 30,
+          partIds: ['part-0', 'part-1'],
+          isFailed: false,
+          problem: null,
+          usage: null,
+        },
         ...{ startMillis: Date.parse('2024-03-09T02:00:05Z'), endMillis: Date.parse('2024-03-09T02:01:05Z') },
       },
     ]);
     expect((await mappedUnits(root, 'dt=b')).map(({ name }) => name)).toEqual(['other']);
+  });
+
+  it('of a run are those of all its partitions, with what their calls have taken where they say so', async () => {
+    const root = join(folder, 'run');
+    const usage = { gigabyteSeconds: 1.5, calls: 2 };
+    const Output = JSON.stringify({ rowsScored: 5, usage });
+    await write(root, 'mine/map-1/SUCCEEDED_0.json', [
+      result('a', unit('dt=a', 5), '01:00:00', '01:00:09', { Output }),
+    ]);
+    await write(root, 'mine/map-2/SUCCEEDED_0.json', [
+      result('b', unit('dt=b', 6), '01:00:00', '01:00:09'),
+      result('c', unit('dt=b', 6), '01:00:00', '01:00:09', { Output: '{"usage":{"calls":"two"}}' }),
+    ]);
+    await write(root, 'theirs/map/SUCCEEDED_0.json', [
+      result('d', unit('dt=a', 5), '01:00:00', '01:00:09', { Output }),
+    ]);
+    const units = (await unitsOfRun(root, 'mine'))!.map(({ name, usage: of }) => [name, of] as const);
+    expect(new Map(units)).toEqual(
+      new Map([
+        ['a', usage],
+        ['b', null],
+        ['c', null],
+      ]),
+    );
+    expect(await unitsOfRun(root, 'nobody')).toEqual([]);
   });
 
   it('are none where there was no such run, and files of other maps or programs are passed over', async () => {

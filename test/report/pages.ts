@@ -21,7 +21,7 @@ export async function everyPage(): Promise<ReadonlyMap<string, string>> {
   const { root } = place;
   const records = await Promise.all(DAYS.map((day) => readPartition(root, partitionOf(day))));
   const prices = await readPrices();
-  const states = statesOfRoot(await publicationStatus(root), await blockedPartitions(root));
+  const states = statesOfRoot(root, await publicationStatus(root), await blockedPartitions(root));
   const partitions = await readPartitions(root, states);
   const measures = await measureModel(bundle, `${dataUri}/dt=2024-03-03`, { rows: 1_000 });
   const { uri, manifest, reference } = bundle;

@@ -126,6 +126,7 @@ describe('the page of all partitions', () => {
 it('states of a root are those of its pointers and blocks, by name; a hold is told before a block', () => {
   const block = (partition: string) => ({ partition, problems: ['too few rows'] }) as never;
   const states = statesOfRoot(
+    's3://b/scores',
     [pointerOf('dt=b', 1), pointerOf('dt=c', 1, 'wrong prices'), pointerOf('dt=d', 1)],
     [block('dt=a'), block('dt=c'), block('dt=d')],
   );
@@ -135,4 +136,16 @@ it('states of a root are those of its pointers and blocks, by name; a hold is to
     ['dt=c', 'held', 'wrong prices'],
     ['dt=d', 'blocked', 'too few rows'],
   ]);
+});
+
+it('nothing below the root of shadow runs is called published: neither its states nor its page', () => {
+  const root = 's3://b/scores/_shadow/v8';
+  const [state] = statesOfRoot(root, [pointerOf('dt=2024-02-28', 1)], []);
+  expect(state!.stage).toBe('shadowed');
+  const partitions = [listed('2024-02-28', state!.stage, 1)];
+  const page = textOf(
+    partitionsPage({ root, partitions, missingDays: [], nowMillis: NOW, linkOf: () => undefined }),
+  );
+  expect(page).toContain('What shadow runs have left, and no reader sees,');
+  expect(page).not.toMatch(/Published partitions|newest published/);
 });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
+import { unitCost } from '../../lib/estimate/unitCost.ts';
 import { type PartitionRecord, readPartition } from '../../lib/report/readPartition.ts';
 import { partitionReport, runReport } from '../../lib/report/runReport.ts';
 import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
@@ -122,6 +123,7 @@ describe("a partition's report", () => {
         partIds: [],
         isFailed,
         problem: isFailed ? 'States.Timeout: it took too long' : null,
+        usage: null,
       },
       ...{ startMillis: from, endMillis: to },
     });
@@ -134,6 +136,15 @@ describe("a partition's report", () => {
     expect(
       tableOf(sectionOf(page, 'Failures and retries'), 'Failures and retries').map((row) => row[3]),
     ).toEqual(['States.Timeout: it took too long']);
+    const usage = { gigabyteSeconds: 1000, calls: 3 };
+    const counted = partitionReport(
+      { ...records[0]!, runs: [], units: [{ ...units[0]!, usage }, units[1]!] },
+      prices,
+    );
+    const told = textOf(sectionOf(counted, 'What ran when'));
+    const { dollars: cost } = unitCost([usage], prices);
+    expect(told).toContain(`$${cost.toFixed(2)} 1,000 GB-s in 3 calls of 1 of 2 units`);
+    expect(told).toContain('failed calls, S3 requests');
   });
 });
 

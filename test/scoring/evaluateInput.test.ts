@@ -121,7 +121,7 @@ test('past the limit exchanges kept rows for bins as they stream in, and says ho
 
 test('measures without users when the model was trained without them', async () => {
   const { manifest } = model.bundle;
-  const { user: _, ...labels } = manifest.labels;
+  const { user: _, ...labels } = manifest.labels!;
   const bundle = { ...model.bundle, manifest: { ...manifest, labels } };
   const report = await evaluateInput(join(model.dataUri, 'dt=2024-03-03'), bundle, 1);
   expect(report.click.gauc).toBeNull();

@@ -235,8 +235,8 @@ it('rows that a model was validated on have the profile that its reference says'
     }
   }
   const { click, conversion } = profile.labels!;
-  expect(click.positives / click.rows).toBeCloseTo(reference.rates.click, 12);
-  expect(conversion.positives / conversion.rows).toBeCloseTo(reference.rates.conversion, 12);
+  expect(click.positives / click.rows).toBeCloseTo(reference.rates!.click, 12);
+  expect(conversion.positives / conversion.rows).toBeCloseTo(reference.rates!.conversion, 12);
 });
 
 describe('labels', () => {

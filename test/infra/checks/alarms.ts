@@ -61,9 +61,12 @@ export function alarms(resources: Resources, calls: Readonly<Record<string, Code
   ]);
   const ofDashboards = ofType<Dashboard>(resources, 'AWS::CloudWatch::Dashboard').flatMap(
     ([name, dashboard]) =>
-      dashboardMetrics(dashboard.DashboardBody!).flatMap((metric) =>
-        isEmitted(metric) ? [] : [`${name}: nobody emits ${nameOf(metric)}`],
-      ),
+      widgetsOf(dashboard.DashboardBody!).flatMap((widget) => [
+        ...widgetMetrics(widget).flatMap((metric) =>
+          isEmitted(metric) ? [] : [`${name}: nobody emits ${nameOf(metric)}`],
+        ),
+        ...widgetProblems(widget, isEmitted).map((problem) => `${name}: ${problem}`),
+      ]),
   );
   return [...ofAlarms, ...ofDashboards];
 }
@@ -122,21 +125,53 @@ function nameOf({ Namespace, MetricName, Dimensions = [] }: Partial<Metric>): st
   return [Namespace, MetricName, ...Dimensions.map(({ Name, Value }) => `${Name}=${Value}`)].join(' ');
 }
 
-/** A widget writes `.` for what stands at that place in the metric before, and `...` for all before the last. */
-function dashboardMetrics(body: string): Metric[] {
+type Widget = readonly (readonly unknown[])[];
+
+function widgetsOf(body: string): Widget[] {
   const { widgets } = JSON.parse(body) as { widgets: { properties: { metrics: unknown[][] } }[] };
-  return widgets.flatMap(({ properties }) => {
-    let former: string[] = [];
-    return properties.metrics.map((written) => {
-      const words = written.filter((word) => typeof word === 'string');
-      const spread =
-        words[0] === '...' ? [...former.slice(0, -(words.length - 1)), ...words.slice(1)] : words;
-      former = spread.map((word, index) => (word === '.' ? former[index]! : word));
-      const [Namespace, MetricName, ...dimensions] = former as [string, string, ...string[]];
-      const Dimensions = dimensions.flatMap((Name, index) =>
-        index % 2 === 0 ? [{ Name, Value: dimensions[index + 1]! }] : [],
-      );
-      return { Namespace, MetricName, Dimensions };
-    });
+  return widgets.map(({ properties }) => properties.metrics);
+}
+
+/** A widget writes `.` for what stands at that place in the metric before, and `...` for all before the last words. */
+function widgetMetrics(widget: Widget): Metric[] {
+  let former: string[] = [];
+  return widget.flatMap((written) => {
+    const words = written.filter((word) => typeof word === 'string');
+    if (words.length === 0) return [];
+    const rest = words.slice(1);
+    const spread = words[0] === '...' ? [...former.slice(0, former.length - rest.length), ...rest] : words;
+    former = spread.map((word, index) => (word === '.' ? former[index]! : word));
+    const [Namespace, MetricName, ...dimensions] = former as [string, string, ...string[]];
+    const Dimensions = dimensions.flatMap((Name, index) =>
+      index % 2 === 0 ? [{ Name, Value: dimensions[index + 1]! }] : [],
+    );
+    return [{ Namespace, MetricName, Dimensions }];
+  });
+}
+
+const SEARCH = /^SEARCH\('\{([\w/-]+)((?:,\w+)*)\} MetricName="(\w+)"', '\w+', \d+\)$/;
+
+/** A widget's expressions: a search for a metric that is emitted with the service as a dimension, or maths with metrics beside it. */
+function widgetProblems(widget: Widget, isEmitted: (metric: Partial<Metric>) => boolean): string[] {
+  const options = widget.flatMap((written) => written.filter((word) => typeof word === 'object')) as {
+    readonly id?: string;
+    readonly expression?: string;
+  }[];
+  const ids = options.flatMap(({ id }) => id ?? []);
+  return options.flatMap(({ expression }) => {
+    if (expression === undefined) return [];
+    const search = SEARCH.exec(expression);
+    if (search === null) {
+      const names = expression.match(/\b[a-z]\w*/g) ?? [];
+      return names
+        .filter((name) => !ids.includes(name))
+        .map((name) => `${name} of its expression is no metric`);
+    }
+    const [, Namespace, dimensions, MetricName] = search;
+    const Dimensions = [{ Name: 'service', Value: 'ncs4cvr' }];
+    const isKnown =
+      dimensions!.includes(',service') &&
+      isEmitted({ Namespace: Namespace!, MetricName: MetricName!, Dimensions });
+    return isKnown ? [] : [`nobody emits what it searches for: ${Namespace} ${MetricName}`];
   });
 }

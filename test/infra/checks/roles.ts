@@ -53,6 +53,7 @@ const OF_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ListMapRunsCommand: ['states:ListMapRuns'],
   DescribeMapRunCommand: ['states:DescribeMapRun'],
   PutEventsCommand: ['events:PutEvents'],
+  InvokeCommand: ['lambda:InvokeFunction'],
 };
 /** Actions that a state needs by its `Resource`, or that of its reader or writer. */
 const OF_STATES: Readonly<Record<string, readonly string[]>> = {
@@ -87,6 +88,8 @@ interface Duty {
   readonly actions: ReadonlySet<string>;
   /** The log group that it may write to. */
   readonly logGroup?: string;
+  /** The function that it may invoke; one of the template's for all others. */
+  readonly invoked?: string | undefined;
 }
 
 /**
@@ -119,18 +122,42 @@ export function roles(
 /** The policy for operators allows what their commands call and nothing else, and is nobody's before somebody takes it. */
 export function operators(resources: Resources, { commands }: CodeCalls, keys: Keys = {}): string[] {
   const locations = locationsIn(resources, keys);
+  const invoked = auditFunctionOf(resources);
   const policies = ofType<Policy>(resources, 'AWS::IAM::ManagedPolicy');
-  if (policies.length !== 1) return [`${policies.length} policies for operators`];
+  // What invokes the job's own audit is a policy of its own, for those who want it.
+  const expected = invoked === undefined ? ['OperatorPolicy'] : ['OperatorAuditPolicy', 'OperatorPolicy'];
+  if (
+    policies
+      .map(([name]) => name)
+      .sort()
+      .join() !== expected.join()
+  ) {
+    return [`${policies.length} policies for operators`];
+  }
   return policies.flatMap(([name, policy]) => {
     const allowed = statementsOf(policy.PolicyDocument);
     const attached = [policy.Roles, policy.Users, policy.Groups].flatMap(listed);
+    const called = commands.filter((each) => (each === AUDIT_COMMAND) === (name === 'OperatorAuditPolicy'));
     return [
       ...(attached.length === 0 ? [] : [`is attached to ${attached.join()}`]),
-      ...actionProblems(allowed, new Set(commands.flatMap(actionsOfCommand))),
-      ...allowed.flatMap((statement) => scopeProblems(statement, resources, locations, {})),
-      ...keyProblems(allowed, locations),
+      ...actionProblems(allowed, new Set(called.flatMap(actionsOfCommand))),
+      ...allowed.flatMap((statement) => scopeProblems(statement, resources, locations, { invoked })),
+      ...(name === 'OperatorAuditPolicy' ? [] : keyProblems(allowed, locations)),
     ].map((problem) => `${name}: ${problem}`);
   });
+}
+
+const AUDIT_COMMAND = 'InvokeCommand';
+
+/** ARN of the function that the job audits by, as the deployed functions are told of it. */
+function auditFunctionOf(resources: Resources): string | undefined {
+  const [job] = ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').flatMap(
+    ([, { Environment }]) => Environment?.Variables.JOB ?? [],
+  );
+  const { gates } = JSON.parse(job ?? '{}') as { gates?: { audit?: { function: string } } };
+  const name = gates?.audit?.function;
+  if (name === undefined || name.startsWith('arn:')) return name;
+  return `arn:aws:lambda:eu-central-1:123456789012:function:${name}`;
 }
 
 const actionsOfCommand = (command: string) => OF_COMMANDS[command] ?? [`${command}?`];
@@ -152,9 +179,13 @@ function actionProblems(allowed: readonly Statement[], needed: ReadonlySet<strin
 
 function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls>>): Duty[] {
   const sources = ofType<EventSource>(resources, 'AWS::Lambda::EventSourceMapping');
+  const invoked = auditFunctionOf(resources);
   const ofFunctions = ofType<LambdaFunction>(resources, 'AWS::Lambda::Function').map(
     ([, { FunctionName = '', Role = '', TracingConfig }]): Duty => {
-      const commands = calls[FunctionName.split('-').at(-1)!]?.commands ?? [];
+      // Nobody's audit is asked unless the job has one.
+      const commands = (calls[FunctionName.split('-').at(-1)!]?.commands ?? []).filter(
+        (each) => each !== AUDIT_COMMAND || invoked !== undefined,
+      );
       const isConsumer = sources.some(([, source]) => nameIn(source.FunctionName!) === FunctionName);
       return {
         role: nameIn(Role),
@@ -166,6 +197,7 @@ function dutiesIn(resources: Resources, calls: Readonly<Record<string, CodeCalls
           ...(TracingConfig?.Mode === 'Active' ? TRACES : []),
         ]),
         logGroup: `/aws/lambda/${FunctionName}`,
+        invoked: invoked ?? 'none',
       };
     },
   );
@@ -241,7 +273,7 @@ function scopeProblems(
   statement: Statement,
   resources: Resources,
   locations: readonly Location[],
-  { logGroup }: Pick<Duty, 'logGroup'>,
+  duty: Pick<Duty, 'logGroup' | 'invoked'>,
 ): string[] {
   const { Effect, Action, Resource, Condition } = statement;
   if (Effect !== 'Allow' || Action === undefined || Resource === undefined) {
@@ -262,7 +294,7 @@ function scopeProblems(
         .filter((action) =>
           /^(s3|kms):/.test(action)
             ? !isInLocation(action, resource, Condition, locations)
-            : !isOurs(action, resource, resources, logGroup),
+            : !isOurs(action, resource, resources, duty),
         )
         .map((action) => `may ${action} on ${resource}`);
     }),
@@ -274,10 +306,11 @@ function isOurs(
   action: string,
   resource: string,
   resources: Resources,
-  logGroup: string | undefined,
+  { logGroup, invoked }: Pick<Duty, 'logGroup' | 'invoked'>,
 ): boolean {
   const isOfType = (name: string, type: string) => resources[name]?.Type === type;
   const [service] = action.split(':') as [string];
+  if (service === 'lambda' && invoked !== undefined) return resource === invoked;
   const inAccount = `arn:aws:${service}:eu-central-1:123456789012:`;
   if (!resource.startsWith(inAccount)) return false;
   const rest = resource.slice(inAccount.length);

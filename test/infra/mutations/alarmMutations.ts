@@ -3,6 +3,8 @@ import type { SpoiltProperty } from '../checks/resources.ts';
 const WIDGETS = 'Dashboard/Properties/DashboardBody/Fn::Sub';
 const dashboard = (...metric: readonly string[]) =>
   JSON.stringify({ widgets: [{ properties: { metrics: [metric] } }] });
+const expressions = (expression: string) =>
+  JSON.stringify({ widgets: [{ properties: { metrics: [[{ expression }]] } }] });
 
 export const ALARM_MUTATIONS: readonly SpoiltProperty[] = [
   ['RunFailedAlarm/Properties/AlarmActions', [], 'RunFailedAlarm: tells nobody'],
@@ -58,4 +60,15 @@ export const ALARM_MUTATIONS: readonly SpoiltProperty[] = [
     dashboard('ncs4cvr-prod', 'rowsScored', 'function', 'ncs4cvr'),
     'Dashboard: nobody emits ncs4cvr-prod rowsScored function=ncs4cvr',
   ],
+  [
+    WIDGETS,
+    expressions("SEARCH('{ncs4cvr-prod,gate,service} MetricName=\"gateHalted\"', 'Sum', 3600)"),
+    'Dashboard: nobody emits what it searches for: ncs4cvr-prod gateHalted',
+  ],
+  [
+    WIDGETS,
+    expressions("SEARCH('{ncs4cvr-dev,gate,service} MetricName=\"gateBlocked\"', 'Sum', 3600)"),
+    'Dashboard: nobody emits what it searches for: ncs4cvr-dev gateBlocked',
+  ],
+  [WIDGETS, expressions('hours * 0.1'), 'Dashboard: hours of its expression is no metric'],
 ];

@@ -218,14 +218,21 @@ async function runMap(state: DistributedMap, input: unknown, services: Services)
   const lane = async () => {
     for (const item of queue) {
       const Input = JSON.stringify(item);
+      const Name = randomUUID();
+      const StartDate = new Date().toISOString();
       try {
         const output = await runStateMachine({ StartAt, States }, item, ofChildren);
         counts.succeeded++;
-        succeeded.push({ Status: 'SUCCEEDED', Input, Output: JSON.stringify(output) });
+        const Output = JSON.stringify(output);
+        const StopDate = new Date().toISOString();
+        succeeded.push({ Name, Status: 'SUCCEEDED', StartDate, StopDate, Input, Output });
       } catch (error) {
         counts.failed++;
         failed.push({
+          Name,
           Status: 'FAILED',
+          StartDate,
+          StopDate: new Date().toISOString(),
           Input,
           Error: (error as Error).name,
           Cause: (error as Error).message,

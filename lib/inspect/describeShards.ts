@@ -1,0 +1,70 @@
+import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { openShard, type ParquetShard } from '../parquet/openShard.ts';
+import { findShards, spreadShards } from '../storage/listShards.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { RandomAccessFile } from '../storage/storage.ts';
+import type { Description } from './description.ts';
+
+/** A shard's footer: rows, row groups, columns with their types. Reads no column data. */
+export async function describeShard(file: RandomAccessFile): Promise<Description> {
+  const shard = await openShard(file);
+  const sizes = shard.rowGroups.map((rowGroup) => rowGroup.rowCount);
+  const facts = {
+    rows: shard.rowCount,
+    'row groups':
+      sizes.length === 0 ? 0 : `${sizes.length} of ${Math.min(...sizes)} to ${Math.max(...sizes)} rows`,
+    size: `${shard.sizeBytes} bytes`,
+    version: shard.version,
+  };
+  return { kind: 'parquet shard', uri: shard.uri, facts, tables: { columns: columnsOf(shard) } };
+}
+
+function columnsOf({ schema, unreadableColumns }: ParquetShard): string[][] {
+  return [
+    ['column', 'type'],
+    ...schema.fields.map(({ name, type }) => [name, String(type)]),
+    ...[...unreadableColumns].map(([name, reason]) => [name, `unreadable: ${reason}`]),
+  ];
+}
+
+/** Shards whose footers are read of a folder: others are only counted. */
+const MOST_FOOTERS = 64;
+const FOOTERS_AT_A_TIME = 8;
+
+/**
+ * The shards below a folder, and how alike they are by their footers.
+ * @returns undefined for a folder without a shard
+ * @throws StorageError INPUT_IS_TABLE; the error of a damaged shard
+ */
+export async function describeShardFolder(uri: string): Promise<Description | undefined> {
+  const { shards, others } = await findShards(uri);
+  if (shards.length === 0) return undefined;
+  const read = spreadShards(shards, MOST_FOOTERS);
+  const opened = await mapConcurrently(read, FOOTERS_AT_A_TIME, async (listed) => {
+    const file = await storageFor(listed.uri).open(listed.uri, listed);
+    try {
+      const shard = await openShard(file);
+      return { path: listed.relativePath, rows: shard.rowCount, columns: columnsOf(shard) };
+    } finally {
+      await file.close();
+    }
+  });
+  const { columns } = opened[0]!;
+  const schema = JSON.stringify(columns);
+  const unlike = opened.filter((shard) => JSON.stringify(shard.columns) !== schema);
+  const rows = opened.reduce((sum, shard) => sum + shard.rows, 0);
+  const facts = {
+    shards: shards.length,
+    size: `${shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)} bytes`,
+    rows: read.length === shards.length ? rows : `${rows} in ${read.length} shards that were looked at`,
+    'from, to': `${shards[0]!.relativePath}, ${shards.at(-1)!.relativePath}`,
+    columns:
+      unlike.length === 0
+        ? 'the same in each shard that was looked at'
+        : `those of ${opened[0]!.path}; others in ${unlike.length} of ${read.length}, such as ${unlike[0]!.path}`,
+    ...(others.length > 0 && {
+      'no shards': `${others.length}, such as ${others[0]!.relativePath}`,
+    }),
+  };
+  return { kind: 'folder of shards', uri, facts, tables: { columns } };
+}
