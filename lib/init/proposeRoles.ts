@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearestName.ts';
 import type { ColumnSample } from './columnSample.ts';
 import type { ShardSample } from './sampleShards.ts';
 
@@ -40,10 +41,12 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
   const named = (name: string, option: string): ColumnSample => {
     const found = columns.find((column) => column.name === name);
     if (found !== undefined && found.unreadable === undefined) return found;
-    throw new Ncs4cvrError('INIT_NO_COLUMN', `--${option} names no column that can be read`, {
+    const names = columns.map((column) => column.name);
+    const summary = `--${option} names no column that can be read${didYouMean(name, names)}`;
+    throw new Ncs4cvrError('INIT_NO_COLUMN', summary, {
       file: input,
       column: name,
-      expected: `one of ${columns.map((column) => column.name).join(', ')}`,
+      expected: `one of ${names.join(', ')}`,
       found: found?.unreadable ?? 'no such column',
     });
   };
