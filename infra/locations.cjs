@@ -49,8 +49,8 @@ module.exports = async ({ resolveVariable }) => {
 };
 
 /**
- * jobGates: of the job document, JSON; audit: is a function asked before anything is published?; auditArn: what may be invoked, a
- * part of a `!Sub`.
+ * jobGates: of the job document, JSON; audit: is a function asked before anything is published?; auditArn: what may be
+ * invoked.
  */
 function auditOf(name, gatesJson) {
   let gates;
@@ -73,7 +73,7 @@ function auditOf(name, gatesJson) {
   }
   const auditArn = name.startsWith('arn:')
     ? name
-    : `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`;
+    : { 'Fn::Sub': `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}` };
   const jobGates = JSON.stringify({ ...gates, audit: { ...audit, function: name } });
   return { audit: 'given', auditArn, jobGates };
 }

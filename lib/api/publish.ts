@@ -32,7 +32,7 @@ export async function plan(job: object, choice: PartitionChoice = { kind: 'newes
 
 /**
  * Scores what is open of a plan and publishes its partitions, each with one atomic flip, as `ncs4cvr run` does. It may be
- * killed, repeated and raced. A job's audit command is never run from here.
+ * killed, repeated and raced. A job's own audit (`gates.audit`) is never carried out from here, and so blocks or warns.
  * @returns for each partition how it ended: only `published` and `unchanged` are good ends
  * @throws Ncs4cvrError PLAN_STALE when the input has changed since, PLAN_OTHER_MODEL, BUNDLE_*
  */

@@ -14,11 +14,26 @@ export function decodeCommentedJson(
 ): unknown {
   const text = new TextDecoder().decode(source);
   const errors: ParseError[] = [];
-  const document: unknown = parse(text, errors, { allowTrailingComma: true });
+  const document: unknown = parsed(text, errors, description);
   if (errors.length === 0) return document;
   const faults = errors.map(({ error, offset }) => {
     const before = text.slice(0, offset).split('\n');
     return `line ${before.length}, column ${before.at(-1)!.length + 1}: ${printParseErrorCode(error)}`;
   });
   throw new ProblemsError(description.code, 'not JSON', faults, placeOf(description));
+}
+
+/** The parser calls itself for what lies within, and runs out of stack before memory. */
+function parsed(
+  text: string,
+  errors: ParseError[],
+  description: Pick<DocumentDescription, 'code' | 'file'>,
+): unknown {
+  try {
+    return parse(text, errors, { allowTrailingComma: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const faults = ['lists or objects lie too deep in one another'];
+    throw new ProblemsError(description.code, 'not JSON', faults, placeOf(description));
+  }
 }

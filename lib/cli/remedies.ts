@@ -32,5 +32,10 @@ function readRemedies(): ReadonlyMap<string, string> {
 }
 
 function withoutMarkup(text: string): string {
-  return text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1 (docs/operations.md)').replaceAll('`', '');
+  return text
+    .replace(
+      /\[([^\]]+)\]\(([^)#]*)[^)]*\)/g,
+      (_, words: string, page: string) => `${words} (docs/${page === '' ? 'operations.md' : page})`,
+    )
+    .replaceAll('`', '');
 }

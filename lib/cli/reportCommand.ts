@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { readPrices } from '../estimate/readPrices.ts';
+import { below, pointerPath } from '../publish/outputLayout.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
@@ -71,6 +73,15 @@ async function reportPartition(
   { prices, output }: ReportOptions,
 ): Promise<object> {
   const record = await readPartition(scores, partition);
+  if (record.judged === undefined && record.runs.length + record.units.length === 0) {
+    throw new Ncs4cvrError(
+      'PUBLISH_NOTHING',
+      'nothing was ever published for this partition, and no run of it is known',
+      {
+        file: below(scores, pointerPath(partition)),
+      },
+    );
+  }
   const { partitionReport } = await import('../report/runReport.ts');
   await writePage(output, partitionReport(record, await readPrices(prices)));
   return record;

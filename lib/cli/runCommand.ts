@@ -25,6 +25,7 @@ import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
 import {
+  counted,
   EXIT_DONE,
   EXIT_FAILED,
   EXIT_HELD,
@@ -183,7 +184,7 @@ function summarise(
   { partition, partsScored, outcome }: ExecutedPartition,
   isShadow: boolean,
 ): string {
-  const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : `${partsScored} parts`;
+  const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : counted(partsScored, 'part');
   const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
   const told = isBlocked ? 'blocked' : outcome.kind;
   // Nothing is: no reader sees it.

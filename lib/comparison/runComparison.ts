@@ -1,6 +1,7 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { labelText } from '../features/labelValues.ts';
 import { listVersions, type ShardVersion, splitShards } from '../recipe/splitShards.ts';
 import { armSettings, parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
@@ -93,7 +94,7 @@ export async function runComparison(
   const comparison = await collectComparison({
     dataUri,
     split,
-    conversionLabel: config.labels.conversion,
+    conversionLabel: labelText(config.labels.conversion),
     labels,
     output,
     names,

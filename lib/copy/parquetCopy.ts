@@ -1,4 +1,5 @@
 import type { RecordBatch, Schema } from 'apache-arrow';
+import type { ColumnChunk } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { columnOf } from '../base/arrowColumns.ts';
 import { encodeFooter, MAGIC } from '../parquet/encodeFooter.ts';
@@ -66,7 +67,10 @@ export class ParquetCopy {
   /** In several row groups, if a single batch has more rows than one. */
   async #writeRowGroup(): Promise<void> {
     const columnData = this.#columns.map(({ name }, index) => ({ name, data: this.#values[index]! }));
+    const { row_groups: rowGroups } = this.#writer;
+    const before = rowGroups.length;
     await this.#writer.write({ columnData, rowGroupSize: ROW_GROUP_ROWS });
+    for (const { columns } of rowGroups.slice(before)) columns.forEach(detachStatistics);
     this.#startRowGroup();
   }
 
@@ -74,6 +78,15 @@ export class ParquetCopy {
     this.#values = this.#columns.map(() => []);
     this.#rowCount = 0;
   }
+}
+
+/** Until the footer is written, bounds that are views of a batch's memory would keep all of a part's bytes. */
+function detachStatistics({ meta_data }: ColumnChunk): void {
+  const { statistics } = meta_data!;
+  if (statistics?.min_value instanceof Uint8Array)
+    statistics.min_value = Uint8Array.from(statistics.min_value);
+  if (statistics?.max_value instanceof Uint8Array)
+    statistics.max_value = Uint8Array.from(statistics.max_value);
 }
 
 /** Passes on to a file what a Parquet writer has written, row group by row group. */

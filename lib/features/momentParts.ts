@@ -18,6 +18,7 @@ const partSchema = z.enum(['hour', 'weekday', 'ageDays']);
 export const momentSchema = z.union([
   partSchema,
   z.strictObject({
+    /** What of the moment is read. */
     part: partSchema,
     /** In which hours and days are told; UTC by default. Dates have none. */
     timeZone: z.string().refine(isTimeZone, "not a time zone, such as 'Europe/Berlin'").optional(),
@@ -52,7 +53,7 @@ export function hoursOrWeekdays(column: Data, { part, timeZone }: MomentSettings
 }
 
 /** Days from 1970-01-01 to the day of each value. @param column as above */
-export function dayNumbers(column: Data, { timeZone }: Pick<MomentSettings, 'timeZone'>): Float64Array {
+function dayNumbers(column: Data, { timeZone }: Pick<MomentSettings, 'timeZone'>): Float64Array {
   return localHours(column, timeZone).map((hour) => Math.floor(hour / DAY_HOURS));
 }
 

@@ -3,13 +3,22 @@ import { z } from 'zod';
 import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import { isIdColumn, isNumberColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
+import { isIdColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
+import {
+  clickLabelSchema,
+  conversionLabelSchema,
+  isLabelColumn,
+  type Label,
+  type LabelNumbers,
+  labelColumn,
+  readLabel,
+} from './labelValues.ts';
 
 export const labelColumnsSchema = z.strictObject({
   /** Column with the label of P(click | impression): 0 or 1; null where it is unknown. */
-  click: z.string().min(1),
+  click: clickLabelSchema,
   /** Column with the label of P(conversion | click), in [0, 1]; only used where click is 1, null there for unknown. */
-  conversion: z.string().min(1),
+  conversion: conversionLabelSchema,
   /** How long a conversion may take, such as `3d`: those of younger days are unknown. Needs a split by date. */
   matureAfter: z
     .string()
@@ -72,15 +81,24 @@ export interface BatchPlace {
 }
 
 export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
-  const number = { required: true, accepts: isNumberColumn, expected: 'a number column (label)' };
+  const ofLabel = (label: Label): ColumnRequirement => ({
+    column: labelColumn(label),
+    required: true,
+    accepts: (type) => isLabelColumn(type, label),
+    expected: `${typeof label === 'string' ? 'a number' : 'an integer or string'} column (label)`,
+    advice: (type) =>
+      isStringColumn(type)
+        ? 'text becomes a label by {"column": ..., "values": {"click": 1, "view": 0}}'
+        : undefined,
+  });
   const user = {
     required: true,
     accepts: (type: DataType) => isIdColumn(type) || isStringColumn(type) || DataType.isFixedSizeBinary(type),
     expected: 'an integer or string column (user)',
   };
   return [
-    { column: labels.click, ...number },
-    { column: labels.conversion, ...number },
+    ofLabel(labels.click),
+    ofLabel(labels.conversion),
     ...(labels.user === undefined ? [] : [{ column: labels.user, ...user }]),
   ];
 }
@@ -88,7 +106,8 @@ export function labelRequirements(labels: LabelColumns): ColumnRequirement[] {
 /**
  * Reads the labels of a batch; a conversion is only taken where the row was clicked. Null and NaN are unknown labels.
  * @param isMature false for rows whose conversions may yet come: all of them are unknown then
- * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click other than 0 or 1, or a clicked row's conversion outside [0, 1]
+ * @throws Ncs4cvrError SHARD_LABEL_INVALID for a click other than 0 or 1, a clicked row's conversion outside [0, 1], or a
+ * value that the config gives no label
  */
 export function readLabels(
   batch: RecordBatch,
@@ -97,8 +116,9 @@ export function readLabels(
   isMature = true,
 ): Labels {
   const rowCount = batch.numRows;
-  const clicks = numbersOf(batch, labels.click, place.file);
-  const conversions = numbersOf(batch, labels.conversion, place.file);
+  const readClicks = labelsOf(batch, labels.click, place.file);
+  const readConversions = labelsOf(batch, labels.conversion, place.file);
+  const [clicks, conversions] = [readClicks.numbers, readConversions.numbers];
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
   const counts = { ...NO_LABELS, rows: rowCount };
@@ -106,18 +126,22 @@ export function readLabels(
     const clicked = clicks[row]!;
     const value = conversions[row]!;
     if (Number.isNaN(clicked)) {
+      refuseUnlisted(readClicks, row, labels.click, place);
       click[row] = UNKNOWN_CLICK;
       counts.unknownClicks++;
       continue;
     }
-    if (clicked !== 0 && clicked !== 1) throw invalidLabel(place, labels.click, row, '0 or 1', clicked);
+    if (clicked !== 0 && clicked !== 1)
+      throw invalidLabel(place, labelColumn(labels.click), row, '0 or 1', clicked);
     click[row] = clicked;
     if (clicked === 0) {
       if (value > 0) counts.conversionsWithoutClick++;
       continue;
     }
     counts.clicks++;
-    if (value < 0 || value > 1) throw invalidLabel(place, labels.conversion, row, '0 to 1', value);
+    if (Number.isNaN(value)) refuseUnlisted(readConversions, row, labels.conversion, place);
+    if (value < 0 || value > 1)
+      throw invalidLabel(place, labelColumn(labels.conversion), row, '0 to 1', value);
     conversion[row] = isMature ? value : Number.NaN;
     if (!isMature) counts.immatureConversions++;
     else if (Number.isNaN(value)) counts.unknownConversions++;
@@ -145,14 +169,39 @@ function numberAt(data: Data, row: number): number {
   return number[0]!;
 }
 
-function numbersOf(batch: RecordBatch, column: string, file: string): Float64Array {
-  const data = columnOf(batch, column);
-  if (data === undefined) {
-    throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'the label is missing', { file, column });
+function labelsOf(batch: RecordBatch, label: Label, file: string): LabelNumbers {
+  const found = readLabel(batch, label);
+  if (found !== undefined) return found;
+  throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'the label is missing', {
+    file,
+    column: labelColumn(label),
+  });
+}
+
+/** Values that an error names. */
+const MOST_VALUES = 10;
+
+/** @throws Ncs4cvrError SHARD_LABEL_INVALID with the values from this row on that the config gives no label */
+function refuseUnlisted(
+  { numbers, valueWithout }: LabelNumbers,
+  row: number,
+  label: Label,
+  place: BatchPlace,
+): void {
+  if (typeof label === 'string' || valueWithout(row) === undefined) return;
+  const values = new Set<string>();
+  for (let each = row; each < numbers.length && values.size <= MOST_VALUES; each++) {
+    const value = valueWithout(each);
+    if (value !== undefined) values.add(JSON.stringify(value));
   }
-  const numbers = new Float64Array(batch.numRows);
-  readNumbers(data, 0, batch.numRows, numbers);
-  return numbers;
+  const listed = [...values].slice(0, MOST_VALUES).join(', ');
+  throw invalidLabel(
+    ...([place, label.column, row] as const),
+    `one of ${Object.keys(label.values)
+      .map((value) => JSON.stringify(value))
+      .join(', ')}`,
+    values.size > MOST_VALUES ? `${listed} and more` : listed,
+  );
 }
 
 function invalidLabel(
@@ -160,7 +209,7 @@ function invalidLabel(
   column: string,
   row: number,
   expected: string,
-  found: number,
+  found: number | string,
 ): Ncs4cvrError {
   return new Ncs4cvrError('SHARD_LABEL_INVALID', `row ${rowStart + row} of the shard has no usable label`, {
     file,

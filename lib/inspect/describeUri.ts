@@ -14,6 +14,7 @@ import {
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { readReference } from '../bundle/readReference.ts';
 import { featureName } from '../features/contract.ts';
+import { labelText } from '../features/labelValues.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile, Storage } from '../storage/storage.ts';
@@ -47,7 +48,10 @@ async function describeBundle(uri: string, verify: boolean): Promise<Description
     'model sha256': modelFileOf(manifest).sha256,
     contract: manifest.contractFingerprint,
     'row keys': contract.rowKeys.join(', '),
-    labels: labels === undefined ? 'none' : `click = ${labels.click}, conversion = ${labels.conversion}`,
+    labels:
+      labels === undefined
+        ? 'none'
+        : `click = ${labelText(labels.click)}, conversion = ${labelText(labels.conversion)}`,
     ...originOf(manifest),
     reference:
       reference === undefined

@@ -30,7 +30,7 @@ interface KnownColumn {
   readonly shape: ColumnShape | null;
 }
 
-/** Null for a column that only arrow-rs reads: neither integers, floating-point numbers, text or bytes, nor lists of these. */
+/** Null for a column that only arrow-rs reads: neither integers, floating-point numbers, text or bytes, nor lists of these; or within structs. */
 export function columnShape(column: ShardColumn): ColumnShape | null {
   return known(column).shape;
 }
@@ -41,7 +41,7 @@ export function arrowField(column: ShardColumn): Field | undefined {
 }
 
 function known(column: ShardColumn): KnownColumn {
-  const schema = JSON.stringify(column.elements);
+  const schema = JSON.stringify([column.elements, column.structDepth]);
   let found = knownColumns.get(schema);
   if (found === undefined) {
     const field = readArrowSchema([column]).schema.fields[0];
@@ -52,9 +52,9 @@ function known(column: ShardColumn): KnownColumn {
   return found;
 }
 
-function workOut({ elements, leaves }: ShardColumn, field: Field): ColumnShape | null {
+function workOut({ elements, leaves, structDepth = 0 }: ShardColumn, field: Field): ColumnShape | null {
   const leaf = leaves[0]?.element;
-  if (leaves.length !== 1 || leaf?.type === undefined) return null;
+  if (structDepth > 0 || leaves.length !== 1 || leaf?.type === undefined) return null;
   if (leaf.repetition_type === 'REPEATED') return null;
   const levelOf = (index: number) => (elements[index]!.repetition_type === 'OPTIONAL' ? 1 : 0);
   const type = field.type as DataType;

@@ -8,9 +8,9 @@ export class CompactWriter {
   readonly #bytes: Uint8Array;
   #at = 0;
 
-  /** @param mostBytes at least as many as will be written */
-  constructor(mostBytes: number) {
-    this.#bytes = new Uint8Array(mostBytes);
+  /** @param bytes to write into, or how many: at least as many as will be written */
+  constructor(bytes: Uint8Array | number) {
+    this.#bytes = typeof bytes === 'number' ? new Uint8Array(bytes) : bytes;
   }
 
   /** Bytes written. */

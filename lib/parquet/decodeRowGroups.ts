@@ -11,6 +11,7 @@ import { ReusedMemory } from './reusedMemory.ts';
 import type { ReadColumn, ReadRowGroupBytes } from './rowGroupReads.ts';
 import { type BadCell, withoutText, withText } from './textColumns.ts';
 import { DecoderPanic, decodeBatches } from './wasmDecoder.ts';
+import { withoutStructs } from './withoutStructs.ts';
 
 type OnBadCell = (rowGroup: ReadRowGroupBytes, cell: BadCell) => void;
 
@@ -258,7 +259,10 @@ function decodeTogether(
 ): RecordBatch[] {
   const asRead: (read: ReadColumn) => ReadColumn =
     onBadCell === undefined ? withoutInt96 : (read) => withoutText(withoutInt96(read));
-  const batches = decodeBatches(assembleFile(rowGroups, columns, asRead), batchRows);
+  const batches = withoutStructs(
+    decodeBatches(assembleFile(rowGroups, columns, asRead), batchRows),
+    columns.map(({ column }) => column),
+  );
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const wanted = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
   if (rows !== wanted) throw new RowCountError(rows);

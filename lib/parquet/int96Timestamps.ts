@@ -41,20 +41,21 @@ function dayText(julianDay: number): string {
 /**
  * The column as arrow-rs is to read it. Its own conversion of an INT96 to nanoseconds wraps without an error, so it gets the
  * same pages as columns of 12 bytes (the encodings of both are the same), which `withTimestamps` converts. An INT96 within a
- * list or struct stays what it is: neither features nor row keys can be of these types.
+ * list stays what it is: neither features nor row keys can be of this type.
  */
 export function withoutInt96(read: ReadColumn): ReadColumn {
   if (!isInt96(read)) return read;
   const type = 'FIXED_LEN_BYTE_ARRAY';
-  const [element] = read.column.elements;
+  const elements = [...read.column.elements];
+  const element = elements.pop()!;
   return {
-    column: { ...read.column, elements: [{ ...element!, type, type_length: INT96_BYTES }] },
+    column: { ...read.column, elements: [...elements, { ...element, type, type_length: INT96_BYTES }] },
     chunks: read.chunks.map((chunk): PlacedChunk => ({ ...chunk, type })),
   };
 }
 
-function isInt96({ column: { elements } }: ReadColumn): boolean {
-  return elements.length === 1 && elements[0]!.type === 'INT96';
+function isInt96({ column: { elements, structDepth = 0 } }: ReadColumn): boolean {
+  return elements.length === structDepth + 1 && elements[structDepth]!.type === 'INT96';
 }
 
 /**

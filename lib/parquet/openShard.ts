@@ -23,12 +23,12 @@ export interface ParquetShard {
   readonly version: string;
   readonly rowCount: number;
   readonly rowGroups: readonly RowGroupRows[];
-  /** Arrow types of the readable top-level columns, in file order. */
+  /** Arrow types of the readable columns, in the order of `columns`. */
   readonly schema: Schema;
-  /** Top-level columns that cannot be read, with the reason. */
+  /** Columns that cannot be read, with the reason. */
   readonly unreadableColumns: ReadonlyMap<string, string>;
   readonly file: RandomAccessFile;
-  /** For rowGroupReads. Shards of one schema mostly share these objects. */
+  /** Top-level columns in file order, then fields of structs; for rowGroupReads. Shards of one schema mostly share these objects. */
   readonly columns: readonly ShardColumn[];
   /** Of each row group, one per leaf of the columns; not checked. */
   readonly chunks: readonly (readonly FooterChunk[])[];
@@ -107,7 +107,8 @@ function schemaOf(bytes: Uint8Array, elements: SchemaElement[] | undefined): Kno
 }
 
 function rowGroupRows(footer: Footer, columns: readonly ShardColumn[]): RowGroupRows[] {
-  const leafCount = columns.reduce((sum, column) => sum + column.leaves.length, 0);
+  const topLevel = columns.filter(({ structDepth }) => structDepth === undefined);
+  const leafCount = topLevel.reduce((sum, { leaves }) => sum + leaves.length, 0);
   let rowStart = 0;
   const rowGroups = footer.rowGroups.map(({ chunks, rowCount = Number.NaN }, index) => {
     if (chunks.length !== leafCount) {

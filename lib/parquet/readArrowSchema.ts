@@ -4,6 +4,7 @@ import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import type { ShardColumn } from './shardColumns.ts';
 import { DecoderPanic, decodeSchema } from './wasmDecoder.ts';
+import { innerField } from './withoutStructs.ts';
 
 export interface ArrowSchema {
   /** The readable columns in file order. */
@@ -44,5 +45,6 @@ export function readArrowSchema(columns: readonly ShardColumn[]): ArrowSchema {
 
 function fieldsOf(columns: readonly ShardColumn[]): Field[] {
   if (columns.length === 0) return [];
-  return decodeSchema(Buffer.concat([MAGIC, encodeFooter(encodeSchema(columns), [])])).fields;
+  const { fields } = decodeSchema(Buffer.concat([MAGIC, encodeFooter(encodeSchema(columns), [])]));
+  return columns.map((column, index) => innerField(column, fields[index]!));
 }

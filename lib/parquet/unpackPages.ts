@@ -24,8 +24,10 @@ const byteSchema = encodeSchema([
   },
 ]);
 
-/** Enough for the header of a page. */
+/** Enough for the header of a page, */
 const PAGE_HEADER_BYTES = 48;
+/** and for the footer, with room to spare: it has one row group of one column. */
+const FOOTER_BYTES = 512;
 const DATA_PAGE = 0;
 const PLAIN = 0;
 const RLE = 3;
@@ -62,26 +64,25 @@ function unpackBytes(
   codec: CompressionCodec,
   memory: ReusedMemory,
 ): Uint8Array {
-  const pieces: Uint8Array[] = [MAGIC];
-  let position = MAGIC.length;
+  let packedBytes = 0;
   let unpackedBytes = 0;
   for (const page of pages) {
-    const header = pageHeader(page);
-    pieces.push(header, page.packed);
-    position += header.length + page.packed.length;
+    packedBytes += page.packed.length;
     unpackedBytes += page.unpackedBytes;
+  }
+  const pagesBytes = packedBytes + PAGE_HEADER_BYTES * pages.length;
+  const writer = new CompactWriter(memory.takeBytes(MAGIC.length + pagesBytes + FOOTER_BYTES));
+  writer.writeBytes(MAGIC);
+  for (const page of pages) {
+    writePageHeader(writer, page);
+    writer.writeBytes(page.packed);
   }
   const chunk = {
     ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
-    ...{ startByte: MAGIC.length, endByte: position, dataPageOffset: 0 },
+    ...{ startByte: MAGIC.length, endByte: writer.at, dataPageOffset: 0 },
   };
-  pieces.push(encodeFooter(byteSchema, [{ rowCount: unpackedBytes, chunks: [chunk] }]));
-  const file = memory.takeBytes(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    file.set(piece, at);
-    at += piece.length;
-  }
+  writer.writeBytes(encodeFooter(byteSchema, [{ rowCount: unpackedBytes, chunks: [chunk] }]));
+  const file = writer.finish();
   const batches = decodeBatches(file, unpackedBytes);
   const bytes = batches[0]?.data.children[0]?.values as Uint8Array | undefined;
   if (batches.length !== 1 || bytes?.length !== unpackedBytes) {
@@ -91,8 +92,7 @@ function unpackBytes(
 }
 
 /** PageHeader of a data page of the first version, whose values are its bytes. */
-function pageHeader({ packed, unpackedBytes }: PackedBytes): Uint8Array {
-  const writer = new CompactWriter(PAGE_HEADER_BYTES);
+function writePageHeader(writer: CompactWriter, { packed, unpackedBytes }: PackedBytes): void {
   writer.writeInteger(1, INT32, DATA_PAGE);
   writer.writeInteger(1, INT32, unpackedBytes);
   writer.writeInteger(1, INT32, packed.length);
@@ -103,5 +103,4 @@ function pageHeader({ packed, unpackedBytes }: PackedBytes): Uint8Array {
   writer.writeInteger(1, INT32, RLE);
   writer.writeByte(STOP);
   writer.writeByte(STOP);
-  return writer.finish();
 }

@@ -1,6 +1,5 @@
 import type { RecordBatch, Schema } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
-import { isNumberColumn, readNumbers } from '../features/columnValues.ts';
+import { isLabelColumn, labelColumn, readLabel } from '../features/labelValues.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import { emptyLabels } from './addProfiles.ts';
 import { type LabelProfile, type PartProfile, scoreUnits } from './partProfile.ts';
@@ -15,8 +14,8 @@ type MutableLabels = {
 
 /** Whether both labels can be read. Columns of other types are none: scoring doesn't fail for the sake of labels. */
 export function hasLabels({ fields }: Schema, { click, conversion }: LabelsOfTasks): boolean {
-  return [click, conversion].every((column) =>
-    fields.some(({ name, type }) => name === column && isNumberColumn(type)),
+  return [click, conversion].every((label) =>
+    fields.some(({ name, type }) => name === labelColumn(label) && isLabelColumn(type, label)),
   );
 }
 
@@ -37,8 +36,8 @@ export function countLabels(
     const end = start + batch.numRows;
     if (hasLabels(batch.schema, labels)) {
       counted ??= { click: copied(emptyLabels()), conversion: copied(emptyLabels()) };
-      const clicks = labelsOf(batch, labels.click);
-      const conversions = labelsOf(batch, labels.conversion).map((label, row) =>
+      const clicks = readLabel(batch, labels.click)!.numbers;
+      const conversions = readLabel(batch, labels.conversion)!.numbers.map((label, row) =>
         clicks[row] === 1 ? label : Number.NaN,
       );
       addLabels(counted.click, clicks, scores.pctr.subarray(start, end));
@@ -65,12 +64,6 @@ function addLabels(into: MutableLabels, labels: Float64Array, scores: Float32Arr
     into.rowCounts[bin]!++;
     into.positiveCounts[bin]! += label;
   }
-}
-
-function labelsOf(batch: RecordBatch, column: string): Float64Array {
-  const numbers = new Float64Array(batch.numRows);
-  readNumbers(columnOf(batch, column)!, 0, batch.numRows, numbers);
-  return numbers;
 }
 
 function copied(labels: LabelProfile): MutableLabels {

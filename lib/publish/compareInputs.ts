@@ -63,25 +63,27 @@ async function cutOther(run: PartitionRun, { partition, inputUri, fileList }: In
   };
 }
 
-/** Of another day's rows, whose keys are read where it has as many as this one: that takes a second for each million or so. */
+/** Of another day's rows, whose keys are read where it has as many as this one. */
 const MOST_KEYS_READ = 20_000_000;
 
 /**
  * The spans of a manifest, all of them, whose rows have the very keys of the rows in another partition's input, in whatever order,
  * shards and encoding: a copy that was written anew, or rows that are there every day. The footers of the other's shards, and its
  * key columns where it has as many rows as the manifest.
- * @returns undefined where that would be more rows than it reads
+ * @param mostRows whose keys it reads
+ * @returns undefined where there are more
  * @throws as cutPartition and readRowGroup; STORAGE_FILE_CHANGED, STORAGE_NOT_FOUND when a shard was replaced meanwhile
  */
 export async function sharedKeys(
   run: PartitionRun,
   { parts, rows }: Manifest,
   other: InputPartition,
+  mostRows = MOST_KEYS_READ,
 ): Promise<RepeatedSpan[] | undefined> {
   const names = parts[0]?.keys.types.map(({ name }) => name) ?? [];
   const there = await cutOther(run, other);
   if (rows === 0 || there.rows !== rows) return [];
-  if (rows > MOST_KEYS_READ) return undefined;
+  if (rows > mostRows) return undefined;
   const sum = new KeySum(names);
   for (const span of there.spans) {
     const uri = shardUri(other.inputUri, span.shard);

@@ -2,6 +2,7 @@ import { ProblemsError } from '../base/errors.ts';
 import { TASKS } from '../base/tasks.ts';
 import { type FeatureContract, featureName } from '../features/contract.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { labelColumn } from '../features/labelValues.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import { type AucAlone, aucsAlone } from '../training/aucAlone.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
@@ -42,7 +43,7 @@ export function refuseLabelColumns(
   file: string,
 ): void {
   const problems = contract.features.flatMap((feature) => {
-    const task = TASKS.find((each) => labels[each] === feature.column);
+    const task = TASKS.find((each) => labelColumn(labels[each]) === feature.column);
     const name = featureName(feature);
     return task === undefined || allowLeak.includes(name)
       ? []

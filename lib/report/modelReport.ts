@@ -1,5 +1,6 @@
 import { TASKS, type Task } from '../base/tasks.ts';
 import { type BundleManifest, trainedNetwork } from '../bundle/bundleManifest.ts';
+import { labelText } from '../features/labelValues.ts';
 import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { countText, decimalText, secondsText, shareText, signedText } from '../page/formatNumbers.ts';
@@ -51,7 +52,7 @@ export function modelReport(model: ReportedModel): string {
       isOwn
         ? html`Made elsewhere; described by ${training.validationSplit} of <code>${training.data}</code>`
         : html`Trained on ${training.trainSplit}, chosen on ${training.validationSplit} of <code>${training.data}</code>`
-    }; ${labels === undefined ? 'no labels' : html`the\nconversion is <code>${labels.conversion}</code>`}. Bundle <code>${uri}</code>.</p>
+    }; ${labels === undefined ? 'no labels' : html`the\nconversion is <code>${labelText(labels.conversion)}</code>`}. Bundle <code>${uri}</code>.</p>
 ${measures === undefined && html`<p class="note">Importance, reliability and slices are measured on labelled rows: give <code>report --data</code>.</p>`}`,
     sections,
   });

@@ -4,6 +4,7 @@ import { dayOfPath } from '../base/dayOfPath.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { needsDayOfPath } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
+import { labelColumn } from '../features/labelValues.ts';
 import type { BatchPlace } from '../features/readLabels.ts';
 import { UnreadableValueError } from '../features/unreadableValue.ts';
 import { arrowField } from '../parquet/columnShape.ts';
@@ -58,7 +59,10 @@ export class RequestScorer {
     this.#rowKeys = contract.rowKeys;
     this.#needsDay = needsDayOfPath(contract);
     const read = [...contract.rowKeys, ...contract.features.map(({ column }) => column)];
-    const asTheyAre = [...extraColumns, labels?.click, labels?.conversion];
+    const asTheyAre = [
+      ...extraColumns,
+      ...(labels === undefined ? [] : [labels.click, labels.conversion].map(labelColumn)),
+    ];
     this.#dictionaries = new Set(read.filter((column) => !asTheyAre.includes(column)));
     this.#encoder = encoder;
     this.#counter = new ProfileCounter(encoder.layout, bins);

@@ -1,5 +1,6 @@
 import { type PredictionBatch, PredictionWriter } from '../arrow/predictionWriter.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
+import { labelColumn } from '../features/labelValues.ts';
 import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import { hasLabels } from '../profile/countLabels.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
@@ -104,8 +105,9 @@ export async function scoreSpans(
     const columnsOf = (span: OpenSpan) => {
       check.shard(span);
       const { labels } = bundle.manifest;
-      const counted = countLabels && labels !== undefined && hasLabels(span.shard.schema, labels);
-      return columnsToRead(span.shard, bundle.contract, counted ? [labels.click, labels.conversion] : []);
+      const isCounted = countLabels && labels !== undefined && hasLabels(span.shard.schema, labels);
+      const labelColumns = isCounted ? [labels.click, labels.conversion].map(labelColumn) : [];
+      return columnsToRead(span.shard, bundle.contract, labelColumns);
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {

@@ -92,6 +92,7 @@ async function lock(path: string, uri: string): Promise<HeldLock> {
   return retry(() => lockNow(path, uri), LOCK_LAW);
 }
 
+/** @throws StorageError STORAGE_LOCKED, retryable, while a process that lives holds it */
 async function lockNow(path: string, uri: string): Promise<HeldLock> {
   const lockPath = join(dirname(path), `.${basename(path)}.lock`);
   const token = `${process.pid} ${await startOf(process.pid)} ${randomUUID()}`;
@@ -113,6 +114,8 @@ async function lockNow(path: string, uri: string): Promise<HeldLock> {
   const [owner, started] = (await readFile(lockPath, 'utf8').catch(() => '')).split(' ');
   if (owner !== undefined && /^\d+$/.test(owner) && !(await isAlive(Number(owner), started!))) {
     await rm(lockPath, { force: true });
+    // At once, however much time this took: nobody held it.
+    return lockNow(path, uri);
   }
   throw new StorageError('STORAGE_LOCKED', 'another writer holds the lock', {
     file: uri,

@@ -23,6 +23,18 @@ describe('a document that people write', () => {
     );
   });
 
+  it('that lies too deep in itself is refused by its code and file', () => {
+    for (const text of ['['.repeat(200_000), '{"a":'.repeat(200_000)]) {
+      expect(() => decode(text)).toThrow(
+        expect.objectContaining({
+          code: 'THING_INVALID',
+          location: { file: 's3://b/thing.json' },
+          problems: ['lists or objects lie too deep in one another'],
+        }),
+      );
+    }
+  });
+
   it('is not empty', () => {
     expect(() => decode('')).toThrow('ValueExpected');
   });

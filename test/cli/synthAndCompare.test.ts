@@ -27,6 +27,9 @@ it('synth writes a funnel that compare takes with the config it comes with', asy
   expect(Object.keys(arms)).toEqual(['ncs', 'shared-bottom']);
   expect(Object.keys(paired)).toEqual(['shared-bottom']);
   expect(existsSync(join(output, 'report.html'))).toBe(true);
+  // Nothing is trained again.
+  const again = await runMain('compare', join(data, 'config.json'), ...args, '--json');
+  expect(JSON.parse(again.stdout)).toMatchObject({ arms, paired });
 
   const train = ['train', join(data, 'config.json'), '--data', data, '--output', join(folder, 'bundle')];
   const potential = await runMain(...train, '--conversion', 'potential_conversion', '--json');

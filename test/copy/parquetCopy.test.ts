@@ -7,6 +7,7 @@ import {
   Struct,
   TimestampSecond,
   tableFromIPC,
+  Utf8,
   vectorFromArray,
 } from 'apache-arrow';
 import { parquetMetadata } from 'hyparquet';
@@ -52,21 +53,25 @@ async function arrowAndParquet(bounds: readonly number[]) {
   return { arrow: file.bytes(), parquet: output.bytes() };
 }
 
-/** A copy of columns of one batch, as arrow-rs reads it. */
-async function copied(field: Field, batches: readonly (readonly unknown[])[]) {
+/** Batches of one row key, and a copy that takes them. */
+function copyOf(field: Field) {
   const schema = predictionSchema([field], new Map());
   const file = memoryAtomicFile();
   const copy = new ParquetCopy(file, schema, { 'ncs4cvr.partition': 'dt=2024-03-09' });
-  for (const values of batches) {
+  const batchOf = (values: readonly unknown[]) => {
     const { length } = values;
     const scores = [0, 1, 2].map(() =>
       makeData({ type: new Float32(), length, data: new Float32Array(length) }),
     );
     const children = [vectorFromArray(values, field.type).data[0]!, ...scores];
-    await copy.write(
-      new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, children })),
-    );
-  }
+    return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, children }));
+  };
+  return { file, copy, batchOf };
+}
+
+async function copied(field: Field, batches: readonly (readonly unknown[])[]) {
+  const { file, copy, batchOf } = copyOf(field);
+  for (const values of batches) await copy.write(batchOf(values));
   await copy.finish();
   return file;
 }
@@ -145,5 +150,18 @@ describe('row groups', () => {
     const ids = readByArrowRs(bytes).getChild('id')!.toArray() as BigInt64Array;
     expect(ids).toHaveLength(280_001);
     expect(ids.findIndex((id, row) => id !== BigInt(row))).toBe(-1);
+  });
+
+  it('that are written keep nothing of the memory of their batches, which may be as long as a part', async () => {
+    const { file, copy, batchOf } = copyOf(new Field('request', new Utf8(), true));
+    const texts = Array.from({ length: 131_072 }, (_, row) => `request ${row}`);
+    const first = batchOf(texts);
+    await copy.write(first);
+    await copy.write(batchOf(['last']));
+    (first.data.children[0]!.values as Uint8Array).fill(0x78);
+    await copy.finish();
+    const { row_groups } = parquetMetadata(new Uint8Array(file.bytes()).buffer);
+    const { min_value, max_value } = row_groups[0]!.columns[0]!.meta_data!.statistics!;
+    expect([min_value, max_value]).toEqual(['request 0', 'request 99999']);
   });
 });

@@ -30,7 +30,7 @@ const SECTIONS: readonly Section[] = [
     name: 'jobDocumentSchema',
     schema: jobDocumentSchema,
     isWritten: true,
-    text: '`plan --job`, and the variable `JOB` of the functions ([operations](../operations.md#the-job-document)). What each gate measures: [gates](../operations.md#gates).',
+    text: '`plan --job`, and the variable `JOB` of the functions ([operations](../operations.md#the-job-document)). What each gate measures: [gates](../gates.md).',
   },
   {
     title: 'Training config',
@@ -63,7 +63,7 @@ const SECTIONS: readonly Section[] = [
     name: 'pricesSchema',
     schema: pricesSchema,
     isWritten: true,
-    text: '`plan --prices` and `tune --prices` ([operations](../operations.md#prices)).',
+    text: '`plan --prices` and `tune --prices` ([costs](../costs.md#prices)).',
   },
   {
     title: 'bundle.json',

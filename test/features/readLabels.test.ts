@@ -100,6 +100,94 @@ describe('readLabels', () => {
   });
 });
 
+describe('labels of the values of a column', () => {
+  const event = {
+    click: { column: 'event', values: { view: 0, click: 1, order: 1, bot: null } },
+    conversion: { column: 'event', values: { click: 0, order: 1, cart: 0.5 } },
+  } as const;
+  const read = (values: readonly (string | null)[], labels: Parameters<typeof readLabels>[1] = event) =>
+    readLabels(batchOf({ event: strings(values) }), labels, place);
+
+  it('are those that the config gives them; null, and what it gives null, is unknown', () => {
+    const { click, conversion, counts } = read(['view', 'click', 'order', null, 'bot', 'order']);
+    expect([...click]).toEqual([0, 1, 1, UNKNOWN_CLICK, UNKNOWN_CLICK, 1]);
+    expect([...conversion]).toEqual([0, 0, 1, 0, 0, 1]);
+    expect(counts).toMatchObject({ clicks: 3, unknownClicks: 2, conversions: 2, unknownConversions: 0 });
+  });
+
+  it('are refused where the config gives them none, with all such values, and the row of the first', () => {
+    expect(() => read(['view', 'click', 'swipe', 'order', 'Click', 'swipe'])).toThrow(
+      `SHARD_LABEL_INVALID: part-0.parquet, row group 2, column 'event': row 42 of the shard has no usable label (expected one of "view", "click", "order", "bot", found "swipe", "Click")`,
+    );
+    const many = Array.from({ length: 30 }, (_, row) => `v${row}`);
+    expect(() => read(many)).toThrow(/found "v0", .*"v9" and more\)$/);
+  });
+
+  it('of conversions are looked at only in clicked rows', () => {
+    const labels = { ...event, conversion: { column: 'event', values: { order: 1 } } };
+    expect([...read(['view', 'order'], labels).conversion]).toEqual([0, 1]);
+    expect(() => read(['view', 'order', 'click'], labels)).toThrow(/row 42 .*found "click"/);
+  });
+
+  it('may be integers, booleans, bytes, and floats as they are written', () => {
+    const click = { column: 'event', values: { '1': 0, '2': 1 } } as const;
+    const labels = { click, conversion: 'order' };
+    const order = doubles([0, 1]);
+    for (const column of [
+      int64s([1, 2]),
+      doubles([1, 2]),
+      columnOf(new Binary(), [Buffer.from('1'), Buffer.from('2')]),
+    ]) {
+      expect([...readLabels(batchOf({ event: column, order }), labels, place).click]).toEqual([0, 1]);
+    }
+    const flags = columnOf(new Bool(), [false, true]);
+    expect([
+      ...readLabels(
+        batchOf({ event: flags, order }),
+        { ...labels, click: { ...click, values: { 0: 0, 1: 1 } } },
+        place,
+      ).click,
+    ]).toEqual([0, 1]);
+    const sliced = batchOf({ event: strings(['1', '2', '1']), order: doubles([0, 1, 1]) }).slice(1, 3);
+    expect([...readLabels(sliced, labels, place).click]).toEqual([1, 0]);
+  });
+
+  it('are never those of a whole number beyond 2^53, whose neighbours are the same float', () => {
+    const labels = {
+      click: { column: 'event', values: { '9007199254740992': 1 } },
+      conversion: 'order',
+    } as const;
+    const batch = batchOf({ event: int64s([2n ** 53n + 1n]), order: doubles([0]) });
+    expect(() => readLabels(batch, labels, place)).toThrow(/found "about 9007199254740992"/);
+  });
+
+  it('ask for a column of integers or text, and say what to do about text where none are given', () => {
+    const [click, conversion] = labelRequirements({ ...event, conversion: 'order' });
+    expect([click!.column, click!.expected]).toEqual(['event', 'an integer or string column (label)']);
+    expect([new Utf8(), new Int8(), new Float64()].map((type) => click!.accepts(type))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(click!.accepts(new Float32())).toBe(true);
+    expect(conversion!.accepts(new Utf8())).toBe(false);
+    expect(conversion!.advice!(new Utf8())).toContain('"values": {"click": 1, "view": 0}');
+    expect(conversion!.advice!(new Float64())).toBeUndefined();
+  });
+
+  it('are 0, 1 or unknown for clicks, up to 1 for conversions, and 1 for one value at least', () => {
+    const isValid = (label: object, key = 'click') =>
+      labelColumnsSchema.safeParse({ ...columns, [key]: label }).success;
+    expect(isValid({ column: 'a', values: { x: 1, y: 0, z: null } })).toBe(true);
+    expect(isValid({ column: 'a', values: { x: 1, y: 0.5 } }, 'conversion')).toBe(true);
+    for (const values of [{}, { x: 0 }, { x: 1, y: 0.5 }, { x: 1, y: 2 }, { x: 1, y: 'no' }, undefined]) {
+      expect(isValid({ column: 'a', values })).toBe(false);
+    }
+    expect(isValid({ column: 'a', values: { x: 1, y: 1.5 } }, 'conversion')).toBe(false);
+    expect(isValid({ column: '', values: { x: 1 } })).toBe(false);
+  });
+});
+
 describe('readUsers', () => {
   it('tells users beyond 2^53 apart and gives null for none', () => {
     const users = readUsers(batchOf({ user: int64s([2n ** 53n, null, 2n ** 53n + 1n], 5n) }), 'user');

@@ -1,6 +1,6 @@
 // Tries mutants in processes of their own, so that one that hangs or takes the memory is found too: `npm run test:fuzz`.
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,14 @@ import { shardTarget } from './shardTarget.ts';
 const TARGETS: readonly FuzzTarget[] = [shardTarget, documentTarget, bundleTarget];
 /** After a panic, scoring starts a new thread; a process here is good for a few. */
 const PANICS_PER_PROCESS = 1;
-/** Preparation trains a model; the rest of the limit is for a machine under load. */
+/** After so long a case is looked at: has it had its time of the processor? */
 const PATIENCE_MILLIS = 3 * LONGEST_MILLIS;
+/** Looks after which it is ended even so; where nobody knows its time, as without /proc, after the first. */
+const MOST_LOOKS = 20;
+/** Training a model takes seconds, and on a machine under load minutes. */
+const PREPARATION_MILLIS = 600_000;
+/** Of the counts in /proc. */
+const TICK_MILLIS = 10;
 
 /** What a child says before its first case. */
 const PREPARED = 'prepared';
@@ -74,18 +80,21 @@ function runInChild(range: Range, tally: Tally): Promise<number> {
   let next = range.from;
   let isPrepared = false;
   return new Promise((resolve, reject) => {
-    let timer = patience(child);
+    const preparation = setTimeout(() => child.kill('SIGKILL'), PREPARATION_MILLIS);
+    let stopLooking = () => {};
     child.on('message', (tried: TriedCase | typeof PREPARED) => {
-      clearTimeout(timer);
-      timer = patience(child);
+      clearTimeout(preparation);
+      stopLooking();
+      stopLooking = endWhenHung(child);
       isPrepared = true;
       if (tried === PREPARED) return;
       tally.add(tried);
       next = tried.index + 1;
     });
     child.on('exit', (code, signal) => {
-      clearTimeout(timer);
-      if (code !== 0 && signal === null && !isPrepared) {
+      clearTimeout(preparation);
+      stopLooking();
+      if (code !== 0 && !isPrepared) {
         reject(new Error(`${range.target} can't be prepared`));
         return;
       }
@@ -105,8 +114,28 @@ function runInChild(range: Range, tally: Tally): Promise<number> {
   });
 }
 
-function patience(child: ChildProcess): NodeJS.Timeout {
-  return setTimeout(() => child.kill('SIGKILL'), PATIENCE_MILLIS);
+/** @returns stops it: the case has ended */
+function endWhenHung(child: ChildProcess): () => void {
+  const startedMillis = processorMillis(child);
+  let looks = 0;
+  const timer = setInterval(() => {
+    const millis = processorMillis(child) - startedMillis;
+    if (millis < LONGEST_MILLIS && ++looks < MOST_LOOKS) return;
+    child.kill('SIGKILL');
+  }, PATIENCE_MILLIS);
+  return () => clearInterval(timer);
+}
+
+/** Of all its threads, as far as the system says; endless where it doesn't. */
+function processorMillis({ pid }: ChildProcess): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The 14th and the 15th field; the second one, a name in brackets, may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return TICK_MILLIS * (Number(fields[11]) + Number(fields[12]));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 async function runRange({ target, seed, from, end }: Range, save: string | undefined): Promise<void> {

@@ -130,7 +130,7 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
     ...planned,
     root,
     modelUri: join(folder, 'bundle'),
-    gates,
+    gates: { ...gates, audit: { action: 'block', function: 'scores-audit:live', timeoutSeconds: 5 } },
     countLabels: true,
     partitions: planned.partitions.map((partition) => ({ ...partition, earlier: EARLIER })),
   };

@@ -55,6 +55,7 @@ describe('the packed package', () => {
     }
     expect(outputs[0]).toMatch(/^validation AUC 0\.\d+\n2000 rows in scores\.arrow\n$/);
     expect(outputs[1]).toContain(join(folder, 'published', 'parts', 'dt=2024-03-03'));
+    expect(outputs[1]).toMatch(/\n2000 rows as Parquet in copy\/dt=2024-03-03\n$/);
     expect(outputs[2]).toMatch(/^STORAGE_NOT_FOUND no\/such\/model\/bundle\.json false\n$/);
   }, 120_000);
 

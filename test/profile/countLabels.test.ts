@@ -56,6 +56,19 @@ describe('labels beside scores', () => {
     expect(conversion).toEqual(emptyLabels());
   });
 
+  it('are those that the config gives the values of a column; a value without one is not known', () => {
+    const labels = {
+      click: { column: 'event', values: { view: 0, click: 1, order: 1 } },
+      conversion: { column: 'event', values: { click: 0, order: 1 } },
+    } as const;
+    const batch = batchOf({ event: ['order', 'view', 'click', null, 'swipe', 'view'] });
+    expect(hasLabels(batch.schema, labels)).toBe(true);
+    expect(hasLabels(batch.schema, { ...labels, conversion: 'event' })).toBe(false);
+    const { click, conversion } = countLabels([batch], labels, { pctr, pcvr })!;
+    expect(click).toMatchObject({ rows: 4, positives: 2, score: units(0.5, 0.25, 0.125, 0) });
+    expect(conversion).toMatchObject({ rows: 2, positives: 1, score: units(0.0625, 1) });
+  });
+
   it('count soft labels apart, and nothing else of their rows', () => {
     const batch = batchOf({ clicked: [1, 1, 1, 0, 1, 1], bought: [0.5, 0.999, 1, 0.5, 0, null] });
     const { conversion } = countLabels([batch], LABELS, { pctr, pcvr })!;

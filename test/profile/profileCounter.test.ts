@@ -76,6 +76,35 @@ describe('a profile counter', () => {
     for (const { bins: found } of features) expect(Math.min(...found)).toBeGreaterThan(0);
   });
 
+  it.each([1, 3, 4, 6, 512])(
+    'counts the bins of a table whose ids are all looked up, of %i rows',
+    (rowCount) => {
+      const small = syntheticLayout({ singles: 2, lists: [3], numerics: 0, buckets: 50 });
+      const ends = [3, 20];
+      const features = ['s0', 's1', 'l0'].map((name) => ({ name, bins: { kind: 'ids' as const, ends } }));
+      const { rows: encoded } = syntheticRows(small, 512, { seed: 6 });
+      const counter = new ProfileCounter(small, { features, slices: [] });
+      counter.add(encoded, rowCount, { pctr: new Float32Array(512), pcvr: new Float32Array(512) });
+      const noCounts = emptyProfile(small).features.map(({ bins: _, ...counts }) => counts);
+      const [first, second, list] = [...small.singles, ...small.lists].map(({ table }) => table.rowStart);
+      const idsOf = (all: Int32Array, rowStart: number) =>
+        [...all].filter((row) => row > rowStart).map((row) => row - rowStart);
+      const column = (field: number) =>
+        encoded.singleRows.subarray(0, 2 * rowCount).filter((_, at) => at % 2 === field);
+      const ids = [
+        idsOf(column(0), first!),
+        idsOf(column(1), second!),
+        idsOf(encoded.listRows.subarray(0, small.listWidth * rowCount), list!),
+      ];
+      const binned = ids.map((some) => [
+        some.filter((id) => id <= 3).length,
+        some.filter((id) => id > 3 && id <= 20).length,
+        some.filter((id) => id > 20).length,
+      ]);
+      expect(counter.profile(noCounts).features.map(({ bins: found }) => found)).toEqual(binned);
+    },
+  );
+
   it('sums rows and scores of each slice, in the order of its ids, and of all others', () => {
     const { slices } = count(0, ROWS);
     const sums = [0, 1, 2].map(() => ({ rows: 0, pctr: 0, pcvr: 0 }));

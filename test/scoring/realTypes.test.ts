@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import pl from 'nodejs-polars';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { refuseLabelColumns } from '../../lib/recipe/refuseLeaks.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { placeOfRow } from '../../lib/scoring/badCells.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
@@ -10,7 +11,7 @@ import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { type FunnelRow, funnelRows, funnelShard, TINY_DATES } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { scoreBits } from './readScores.ts';
+import { readTable, scoreBits } from './readScores.ts';
 
 const folder = temporaryFolder();
 let dataUri: string;
@@ -176,4 +177,94 @@ test('row keys of floats are refused with a way out, wherever a shard is read', 
   const data = join(folder, 'float-keys');
   for (const date of TINY_DATES) rewritten(date, join(data, `dt=${date}`, 'part-0.parquet'), asFloat);
   await expect(trainModel(tinyConfig(), data, join(folder, 'none'))).rejects.toMatchObject(refusal);
+});
+
+test('fields of structs are features, labels and row keys by their paths, with the scores of flat columns', async () => {
+  const nested = (frame: pl.DataFrame) => {
+    const struct = (name: string, columns: Readonly<Record<string, string>>) =>
+      frame
+        .select(...Object.keys(columns))
+        .rename(columns)
+        .toStruct(name);
+    const device = pl.DataFrame([struct('device', { device: 'kind' })]);
+    const users = pl.DataFrame([frame.getColumn('user_id').rename('id')]).hstack(device);
+    return frame
+      .drop('user_id', 'device', 'click', 'conversion', 'request')
+      .withColumns(
+        users.toStruct('user'),
+        struct('outcome', { click: 'click', conversion: 'order' }),
+        struct('ids', { request: 'request' }),
+      );
+  };
+  const data = join(folder, 'nested');
+  for (const date of TINY_DATES) rewritten(date, join(data, `dt=${date}`, 'part-0.parquet'), nested);
+  const paths: Readonly<Record<string, string>> = { user_id: 'user.id', device: 'user.device.kind' };
+  const { features } = tinyConfig().contract;
+  const config = tinyConfig({
+    contract: {
+      rowKeys: ['impression_id', 'ids.request'],
+      features: features.map((feature) => ({
+        ...feature,
+        name: feature.name ?? feature.column,
+        column: paths[feature.column] ?? feature.column,
+      })),
+    },
+    labels: { click: 'outcome.click', conversion: 'outcome.order', user: 'user.id' },
+  });
+  const trained = await trainModel(config, data, join(folder, 'of-nested'));
+  const ofNested = scoringPool(trained.bundle, 1);
+  const shard = join(data, 'dt=2024-03-03', 'part-0.parquet');
+  try {
+    await scoreShard(shard, join(folder, 'nested.arrow'), trained.bundle, ofNested);
+  } finally {
+    await ofNested.close();
+  }
+  expect(scoreBits(join(folder, 'nested.arrow'))).toEqual(scoreBits(join(folder, 'integers.arrow')));
+  const keys = (name: string) => [...readTable(join(folder, name)).getChildAt(1)!];
+  expect(keys('nested.arrow')).toEqual(keys('integers.arrow'));
+  expect(readTable(join(folder, 'nested.arrow')).schema.names.slice(0, 2)).toEqual([
+    'impression_id',
+    'ids.request',
+  ]);
+  const labels = { ...config.labels, conversion: 'outcome.orders' };
+  await expect(trainModel({ ...config, labels }, data, join(folder, 'none'))).rejects.toMatchObject({
+    code: 'SHARD_COLUMN_MISSING',
+    location: { column: 'outcome.orders' },
+  });
+  const whole = { ...config.contract.features[0]!, column: 'user' };
+  await expect(
+    trainModel(
+      tinyConfig({ contract: { features: [...features.slice(1), whole] } }),
+      data,
+      join(folder, 'none'),
+    ),
+  ).rejects.toThrow(/column 'user'.*such as 'user\.id'/);
+});
+
+test('labels by the values of a column of text train the model of the labels as numbers', async () => {
+  const named = (frame: pl.DataFrame) => {
+    const [clicks, orders] = ['click', 'conversion'].map((name) => frame.getColumn(name).toArray());
+    const events = clicks!.map((click, row) =>
+      click === 0 ? 'view' : orders![row] === 1 ? 'order' : 'click',
+    );
+    return frame.drop('click', 'conversion').withColumn(pl.Series('event', events));
+  };
+  const data = join(folder, 'events');
+  for (const date of TINY_DATES) rewritten(date, join(data, `dt=${date}`, 'part-0.parquet'), named);
+  const labels = {
+    click: { column: 'event', values: { view: 0, click: 1, order: 1 } },
+    conversion: { column: 'event', values: { click: 0, order: 1 } },
+    user: 'user_id',
+  } as const;
+  const { manifest } = (await trainModel({ ...tinyConfig(), labels }, data, join(folder, 'of-events')))
+    .bundle;
+  expect(manifest.labels).toEqual(labels);
+  expect(manifest.training.metrics).toEqual(bundle.manifest.training.metrics);
+  expect(manifest.training.labels).toEqual(bundle.manifest.training.labels);
+  const feature = { kind: 'categorical', column: 'event', table: { type: 'string', hash: { buckets: 9 } } };
+  const { features } = tinyConfig().contract;
+  const { contract } = tinyConfig({ contract: { features: [...features, feature] } });
+  expect(() => refuseLabelColumns({ contract, labels }, data)).toThrow(
+    /feature 'event' is the label of clicks/,
+  );
 });
