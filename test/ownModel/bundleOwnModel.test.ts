@@ -256,7 +256,7 @@ describe('a file that can not be scored with', () => {
     ],
     [
       'a table that lacks the last id, which no row has',
-      like({ missingRows: 1 }),
+      like({ shortTable: 'device' }),
       /^MODEL_RUN_FAILED: .*the model can't score rows that the contract allows .*indices element out of data bounds/,
     ],
     [
