@@ -53,7 +53,9 @@ export class KeyTypes {
     types: readonly ts.Type[],
     key: string,
   ): { readonly types: readonly ts.Type[]; readonly comment: string } {
-    const symbols = types.flatMap((type) => this.#checker.getPropertyOfType(type, key) ?? []);
+    // Text has properties too, such as `at`.
+    const objects = types.filter((type) => (type.flags & ts.TypeFlags.Object) !== 0);
+    const symbols = objects.flatMap((type) => this.#checker.getPropertyOfType(type, key) ?? []);
     const comments = symbols.map((symbol) =>
       ts.displayPartsToString(symbol.getDocumentationComment(this.#checker)).replace(/\s+/g, ' ').trim(),
     );
