@@ -5,7 +5,14 @@ import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { syntheticLayout, syntheticRows } from '../fixtures/syntheticModel.ts';
 
-const layout = syntheticLayout({ singles: 2, lists: [3, 2], numerics: 2, buckets: 9 });
+const synthetic = syntheticLayout({ singles: 2, lists: [3, 2], numerics: 2, buckets: 9 });
+/** The second list has ids in a table that isn't the first one of the joint matrix. */
+const layout = {
+  ...synthetic,
+  lists: synthetic.lists.map((each, at) =>
+    at === 0 ? each : { ...each, table: { ...each.table, rowStart: 100 } },
+  ),
+};
 const [first, second] = layout.singles;
 const [, list] = layout.lists;
 const number = layout.numerics[1]!;
@@ -24,6 +31,7 @@ describe('DirectFeed', () => {
         { feature: second!.name, as: 'id' },
         { feature: list!.name, as: 'id' },
         { feature: first!.name, as: 'row' },
+        { feature: list!.name, as: 'row' },
       ] as const;
       const feed = new DirectFeed(input(values, { elementType }), layout, rows);
       feed.gather(4);
@@ -34,9 +42,10 @@ describe('DirectFeed', () => {
           return rows.listWeights[place]! > 0 ? rows.listRows[place]! - list!.table.rowStart : 0;
         }),
         rows.singleRows[row * 2]!,
+        ...[0, 1].map((at) => rows.listRows[row * layout.listWidth + list!.position + at]!),
       ]);
       expect([...feed.data].map(Number)).toEqual(expected);
-      expect(feed.dims).toEqual([4, 4]);
+      expect(feed.dims).toEqual([4, 6]);
       expect(expected.filter((id) => id > 0).length).toBeGreaterThan(8);
     },
   );
@@ -101,6 +110,20 @@ describe('the session of an own model', () => {
     session.rows.dense.set(rows.dense);
     return session.score(numbers.length);
   };
+
+  it('looks at no score of the padding, which is none of a row', async () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', ['B']);
+    for (const name of ['pctr', 'pcvr']) graph.output(name, graph.node('Div', [x, x], x));
+    const inputs = [
+      input([{ feature: number.name, as: 'number' }], { elementType: 'float32', isFlat: true }),
+    ];
+    const own = await ScoringSession.create({ modelBytes: graph.build(), inputs, tables: [] }, layout);
+    own.rows.dense[2] = 0.5;
+    expect([...(await own.score(1)).pctr]).toEqual([1]);
+    await expect(own.score(2)).rejects.toThrow("output 'pctr' is no probability");
+    await own.release();
+  });
 
   it('multiplies both scores in float32', async () => {
     const { pctr, pcvr, pctcvr } = await score(0.25, 1, 0.3, 0);
