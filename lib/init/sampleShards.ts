@@ -12,6 +12,8 @@ import { type GuessedLayout, guessLayout } from './guessLayout.ts';
 export interface ShardSample extends GuessedLayout {
   /** Folder that the partitions lie in, or the shard itself. */
   readonly input: string;
+  /** The input is one shard. */
+  readonly isFile: boolean;
   readonly shardCount: number;
   readonly sampledShards: number;
   readonly sampledRows: number;
@@ -53,8 +55,9 @@ export async function sampleShards(input: string): Promise<ShardSample> {
   }
   const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
   return {
-    ...guessLayout(shards.map(({ uri, relativePath }) => (uri === input ? '' : folderOf(relativePath)))),
+    ...guessLayout(shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath)))),
     input,
+    isFile: shards.length === 1 && shards[0]!.uri === input,
     shardCount: shards.length,
     sampledShards: chosen.length,
     sampledRows,
@@ -112,8 +115,9 @@ async function sampleRowGroup(
   return rows;
 }
 
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+/** Of a path or URI; `.` of a name alone. */
+export function folderOf(path: string): string {
+  return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.';
 }
 
 function unreadableColumn(name: string, reason: string): ColumnSample {

@@ -4,7 +4,7 @@ import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
-import { MARKER_FILE, type ShardSample } from './sampleShards.ts';
+import { folderOf, MARKER_FILE, type ShardSample } from './sampleShards.ts';
 
 /** Where a proposal was written. */
 export interface WrittenProposal {
@@ -103,7 +103,7 @@ function proposeCompleteness({ markers, layout }: ShardSample) {
 }
 
 function jobText(sample: ShardSample, outputUri: string): string {
-  const { input, layout, days } = sample;
+  const { input, isFile, layout, days } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
     layout === undefined
@@ -112,7 +112,7 @@ function jobText(sample: ShardSample, outputUri: string): string {
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {
   "jobVersion": 1,
-  "input": ${json(input)},
+  "input": ${json(isFile ? folderOf(input) : input)},${isFile ? `\n  "shardPattern": ${json(input.slice(input.lastIndexOf('/') + 1))},` : ''}
   "scores": ${json(joinUri(outputUri, 'scores'))},
   "model": ${json(joinUri(outputUri, 'model'))},
   // ${found}

@@ -1,7 +1,8 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
+import { storageFor } from '../storage/openStorage.ts';
 import type { JobDocument } from './jobDocument.ts';
-import { type InputPartition, type JobInput, openJobInput } from './jobInput.ts';
+import { type InputPartition, isFileList, type JobInput, openJobInput } from './jobInput.ts';
 import { type DayRange, dayRange, type SkippedFolder } from './listPartitions.ts';
 import {
   type LaidOutPartition,
@@ -93,6 +94,9 @@ async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise
 
 /** All of an input that has no partitions. */
 async function chooseWhole(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
+  if ((await storageFor(job.input).stat(job.input)) !== undefined && !isFileList(job.input)) {
+    throw noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
+  }
   const { partitions } = await input.listPartitions();
   const reason = await whyNotReady(job, input, partitions, nowMillis);
   if (reason !== undefined) throw noPartition(job, 'an input that is complete', reason);

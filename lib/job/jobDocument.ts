@@ -124,9 +124,10 @@ export const jobDocumentSchema = z
     /** What has to hold before scores are published. */
     gates: gateSettingsSchema.prefault({}),
   })
-  .superRefine(({ input, scores, partitions: { keys } }, context) => {
-    // Such an input is all that lies below it: dead letters are Parquet files, too.
-    if (keys.length > 0 || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
+  .superRefine(({ input, scores, shardPattern, partitions: { keys } }, context) => {
+    // Such an input is all that lies below it, unless a pattern says what: dead letters are Parquet files, too.
+    const isAll = keys.length === 0 && (shardPattern === undefined || shardPattern.includes('**'));
+    if (!isAll || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
     context.addIssue({
       code: 'custom',
       path: ['scores'],

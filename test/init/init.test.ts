@@ -139,6 +139,23 @@ describe('ncs4cvr init', () => {
     expect(await done('plan', '--job', job)).toMatch(/; published\nnothing to score\n/);
   });
 
+  it('makes a job of one file by its folder and its name', async () => {
+    const output = join(folder, 'one-proposal');
+    const file = join(data, 'event_date=20260301', 'part-0.parquet');
+    expect((await runMain('init', '--sample', file, '--output', output)).exitCode).toBe(0);
+    const text = readFileSync(join(output, 'job.jsonc'), 'utf8');
+    expect(text).toContain(`"input": "${join(data, 'event_date=20260301')}"`);
+    expect(text).toContain('"shardPattern": "part-0.parquet"');
+    expect(text).toContain('"partitions": "none"');
+    const model = join(output, 'model');
+    const train = await runMain('train', join(output, 'training.jsonc'), '--data', file, '--output', model);
+    expect(train.exitCode, train.stderr).toBe(0);
+    const plan = join(output, 'plan.json');
+    const planned = await runMain('plan', '--job', join(output, 'job.jsonc'), '--output', plan);
+    expect(planned.stdout, planned.stderr).toMatch(/^all {2}1 shard {2}600 rows/);
+    expect((await runMain('run', '--plan', plan)).stdout).toMatch(/^all: published, 1 part scored, 600 rows/);
+  }, 60_000);
+
   it('writes beside each choice, and each column left out, what was seen of it', () => {
     const text = readFileSync(join(folder, 'proposal', 'training.jsonc'), 'utf8');
     expect(text).toMatch(/"column": "price", "buckets": 20 .*\/\/ Float64; 9\.1% null; /);

@@ -78,11 +78,22 @@ describe('the layout none', () => {
     );
   });
 
+  it('refuses a file, whose folder and name a job can give', async () => {
+    const file = join(inputOf('a.parquet'), 'a.parquet');
+    await expect(choose(file, job, { kind: 'newest' })).rejects.toThrow(
+      /PLAN_NO_PARTITION.*the file as the shardPattern/,
+    );
+  });
+
   it('refuses scores that would be input', () => {
     const scored = (scores: string) => () => parseJob({ input: 's3://b/in', scores, model: 'm', ...job });
     expect(scored('s3://b/in/scores')).toThrow(/scores: .*outside of the input/);
     expect(scored('s3://b/in')).toThrow('JOB_INVALID');
     expect(scored('s3://b/input')).not.toThrow();
+    const only = (shardPattern: string) => () =>
+      parseJob({ input: 's3://b/in', scores: 's3://b/in/scores', model: 'm', ...job, shardPattern });
+    expect(only('part-*')).not.toThrow();
+    expect(only('**.parquet')).toThrow('JOB_INVALID');
   });
 });
 
