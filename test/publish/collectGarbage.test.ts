@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -235,18 +236,21 @@ const OPERATIONS = ['list', 'stat', 'readVersioned', 'createIfAbsent', 'replaceI
  * @returns whether there was such a call
  */
 async function interrupted(at: number, work: () => Promise<unknown>, other: () => Promise<unknown>) {
+  const inside = new AsyncLocalStorage<true>();
   let calls = 0;
-  let isInside = false;
   let wasReached = false;
+  // Calls of the work that are under way wait, too: with a clock that is days ahead, it would take the other's files for old ones.
+  let meeting: Promise<unknown> = Promise.resolve();
   vi.spyOn(systemClock, 'sleep').mockResolvedValue();
   for (const name of OPERATIONS) {
     const real = localDisk[name] as (...args: unknown[]) => Promise<unknown>;
     vi.spyOn(localDisk, name).mockImplementation((async (...args: unknown[]) => {
-      if (!isInside && calls++ === at) {
-        isInside = true;
-        wasReached = true;
-        await other();
-        isInside = false;
+      if (inside.getStore() === undefined) {
+        if (calls++ === at) {
+          wasReached = true;
+          meeting = inside.run(true, other);
+        }
+        await meeting;
       }
       return real(...args);
     }) as never);
