@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { codeVersion } from './scripts/codeVersion.mjs';
 
 const LEAST_BYTES = 2 ** 30;
@@ -18,14 +19,25 @@ function fastFolder(): string {
   }
 }
 
+const LONGEST_FIRST = ['crashMatrix.s3', 'crashMatrix.disk', 'realKills', 'races', 'workerDeaths'];
+
+/** Vitest's pool starts no second process for the last file in the queue: it would wait for the longest one, beside an idle core. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) =>
+      LONGEST_FIRST.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+    return files.toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 /** Every case of the crash matrix, for `npm run test:crash`; the other tests run a small part of it. */
 export default defineConfig({
   define: { BUILT_CODE_VERSION: JSON.stringify(codeVersion(import.meta.dirname)) },
   test: {
     include: ['test/crash/**/*.test.ts'],
     pool: 'forks',
-    // The longest files together with the others, a core each.
     poolOptions: { forks: { maxForks: 2 } },
+    sequence: { sequencer: LongestFirst },
     env: {
       NCS4CVR_CRASH: 'all',
       TMPDIR: fastFolder(),

@@ -118,10 +118,13 @@ export const bundleManifestSchema = z.strictObject({
   training: z.strictObject({
     /** Folder or list of the shards. */
     data: z.string(),
+    /** Rows that it was trained on. */
     trainRows: z.int(),
+    /** Rows that it was chosen by. */
     validationRows: z.int(),
     /** First and last partition, or how the rows were split. */
     trainSplit: z.string(),
+    /** The same of the validation rows. */
     validationSplit: z.string(),
     seed: z.int(),
     /** The training config as it was given, contract left out. */
@@ -163,6 +166,7 @@ export const bundleManifestSchema = z.strictObject({
     masks: z.record(z.string(), z.unknown()).optional(),
     codeVersion: z.string(),
     finishedAt: z.iso.datetime(),
+    /** That the training took. */
     seconds: z.number(),
   }),
   /** Absent from a bundle as it was trained. */

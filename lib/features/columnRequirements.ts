@@ -9,6 +9,7 @@ import {
 } from '../base/arrowColumns.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
 import { ContractError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearestName.ts';
 import { isIdColumn, isNumberColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
@@ -70,10 +71,12 @@ export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): 
   const data = columnOf(batch, column);
   if (data === undefined) {
     if (!required) return undefined;
-    throw new ContractError('CONTRACT_COLUMN_MISSING', 'the batch lacks a required column', {
+    const names = batch.schema.fields.map(({ name }) => name);
+    const summary = `the batch lacks a required column${didYouMean(column, names)}`;
+    throw new ContractError('CONTRACT_COLUMN_MISSING', summary, {
       column,
       expected,
-      found: `the columns ${batch.schema.fields.map(({ name }) => name).join(', ')}`,
+      found: `the columns ${names.join(', ')}`,
     });
   }
   if (!accepts(dictionaryOf(data)?.type ?? data.type)) {

@@ -1,4 +1,5 @@
 import { isRecord } from '../base/jsonDocument.ts';
+import { didYouMean } from '../base/nearestName.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 
 /**
@@ -39,7 +40,9 @@ function checkTables(
       used.add(table);
       if (!names.has(table)) {
         const known = names.size === 0 ? 'none' : [...names].join(', ');
-        problems.push(`features.${index}.table: no table '${table}' (tables: ${known})`);
+        problems.push(
+          `features.${index}.table: no table '${table}' (tables: ${known})${didYouMean(table, [...names])}`,
+        );
       }
       return;
     }

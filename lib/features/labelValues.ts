@@ -16,6 +16,7 @@ function labelSchema(value: z.ZodType<number>) {
   return z.union([
     columnName,
     z.strictObject({
+      /** The column whose values become labels. */
       column: columnName,
       /** The label of each value that the column has, as text; null for an unknown label. */
       values: z

@@ -2,6 +2,7 @@ import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
 import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearestName.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { isIdColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
 import {
@@ -172,7 +173,9 @@ function numberAt(data: Data, row: number): number {
 function labelsOf(batch: RecordBatch, label: Label, file: string): LabelNumbers {
   const found = readLabel(batch, label);
   if (found !== undefined) return found;
-  throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'the label is missing', {
+  const names = batch.schema.fields.map(({ name }) => name);
+  const summary = `the label is missing${didYouMean(labelColumn(label), names)}`;
+  throw new Ncs4cvrError('SHARD_COLUMN_MISSING', summary, {
     file,
     column: labelColumn(label),
   });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type DataType, type RecordBatch, DataType as Types } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, readNumbers } from '../features/columnValues.ts';
@@ -21,6 +22,11 @@ export interface ColumnSample {
   readonly nulls: number;
   /** How often each value was seen; of lists, the values within them. */
   readonly counts: ReadonlyMap<SampledValue, number>;
+}
+
+/** Its name without the structs around it. */
+export function ownName({ name }: Pick<ColumnSample, 'name'>): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }
 
 /** Values of a column that are told apart; more are as good as countless. */
@@ -99,7 +105,8 @@ function comparable(value: unknown): SampledValue {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value.toString();
   }
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  // Bytes that are no text are told apart in this way, too.
+  if (value instanceof Uint8Array) return Buffer.from(value).toString(isUtf8(value) ? 'utf8' : 'hex');
   return String(value);
 }
 
@@ -107,11 +114,11 @@ function kindOf(type: DataType): ValueKind {
   if (Types.isDate(type) || Types.isTimestamp(type)) return 'time';
   if (isIntColumn(type)) return 'integer';
   if (isNumberColumn(type)) return 'float';
-  if (isStringColumn(type)) return 'string';
+  if (isStringColumn(type) || Types.isFixedSizeBinary(type)) return 'string';
   if (Types.isList(type)) {
     const item = type.children[0]!.type as DataType;
     if (isIntColumn(item)) return 'integers';
-    if (isStringColumn(item)) return 'strings';
+    if (isStringColumn(item) || Types.isFixedSizeBinary(item)) return 'strings';
   }
   return 'other';
 }

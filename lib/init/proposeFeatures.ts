@@ -1,10 +1,11 @@
 import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
-import type { ColumnSample } from './columnSample.ts';
+import { type ColumnSample, ownName } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
-import { isBinary } from './proposeRoles.ts';
+import { isBinary, isIds } from './proposeRoles.ts';
+import type { ShardSample } from './sampleShards.ts';
 import { tellsLabel } from './tellsLabel.ts';
 
-/** What becomes of a column, with what was seen of it. */
+/** What becomes of a column, or of a part of its moments, with what was seen of it. */
 export interface ColumnChoice {
   readonly column: ColumnSample;
   /** As in a contract; undefined for a column that is no feature. */
@@ -22,49 +23,94 @@ const ID_NAME =
 /** One of them lasts a page or a visit. */
 const PASSING_NAME = /^(request|session|trace|event|impression|query|page_?view|visit)_?(id|uuid)$/i;
 const MOMENT_NAME = /(^|_)(time|timestamp|ts|datetime|date)(_ms|_s|_us)?$/i;
+const PAST_NAME =
+  /(^|_)(publish|creat|upload|releas|launch|list|sign_?up|regist|join|birth|born|install|first|since|start)/i;
+/** Days of data in which each weekday comes twice. */
+const FEWEST_DAYS = 14;
 const SCORE_NAME = /(^|_)(pctr|pcvr|pctcvr|ctr|cvr|score|prob|probability|prediction)$/i;
 const OUTCOME_NAME =
   /^(is_?|has_?)?(click|clicked|like|liked|follow|followed|comment|commented|forward|forwarded|share|shared|hate|favou?rite|collect|convert|converted|conversion|purchase|purchased|bought|order|ordered|pay|paid|long_?view|engage|engaged)$|(^|_)(play|watch|stay|dwell|view)_?(time|duration|seconds|rate)(_ms)?$/i;
 
-/** One choice per column, in the shard's order. */
-export function proposeFeatures(columns: readonly ColumnSample[], roles: ColumnRoles): ColumnChoice[] {
-  return columns.map((column) => ({ column, ...choose(column, roles) }));
+/** In the shard's order; one choice per column, but for one of dates or timestamps, which may have several. */
+export function proposeFeatures(
+  { columns, days }: Pick<ShardSample, 'columns' | 'days'>,
+  roles: ColumnRoles,
+): ColumnChoice[] {
+  return columns.flatMap((column) => {
+    const choice = choose(column, roles);
+    const choices = choice === 'moment' ? momentFeatures(column, days) : [choice];
+    return choices.map((each) => ({ column, ...each }));
+  });
 }
 
-function choose(column: ColumnSample, roles: ColumnRoles): Omit<ColumnChoice, 'column'> {
+type Choice = Omit<ColumnChoice, 'column'>;
+
+const no = (reason: string): Choice => ({ feature: undefined, reason });
+
+function choose(column: ColumnSample, roles: ColumnRoles): Choice | 'moment' {
   const { click, conversion, keys } = roles;
-  const no = (reason: string) => ({ feature: undefined, reason });
-  const { name, counts, values, nulls, kind } = column;
+  const { counts, values, nulls, kind } = column;
+  const name = ownName(column);
   if (column.unreadable !== undefined) return no(`can't be read: ${column.unreadable}`);
-  if (column === click) return no('label: click');
-  if (column === conversion) return no('label: conversion');
+  const tasks = Object.entries({ click, conversion }).filter(([, role]) => role.column === column);
+  if (tasks.length > 0) return no(`label: ${tasks.map(([task]) => task).join(' and ')}`);
   const known = values.length - nulls;
   if (known === 0) return no('null in every sampled row');
+  if (column.type.startsWith('Struct')) return no('its fields are columns, by their paths');
   if (kind === 'other') return no(`${column.type} is no type that a feature can have`);
-  if (kind === 'time') return no('a moment never comes again; its hour or weekday, as integers, would do');
   const isKey = keys.includes(column);
   if (isKey && keys.length === 1) return no('row key: names the row, so no other row has it');
   if (counts.size === 1) return no(`has the one value ${show([...counts.keys()][0]!)}`);
   const share = counts.size / known;
   const isList = kind === 'integers' || kind === 'strings';
   if (PASSING_NAME.test(name)) return no('lasts a visit: tomorrow has others');
-  if (!isList && kind !== 'float' && known > 100 && share > 0.9)
+  if (!isList && kind !== 'float' && kind !== 'time' && known > 100 && share > 0.9)
     return no('nearly every row has a value of its own');
   if (kind === 'integer' && MOMENT_NAME.test(name) && share > 0.2)
     return no('a moment, which never comes again');
   for (const label of [click, conversion]) {
     const { auc, isPartOf } = tellsLabel(column, label.values);
     if (auc !== null && Math.max(auc, 1 - auc) > LEAK_BOUND) {
-      return no(`leaks: alone it tells ${label.name} with an AUC of ${auc.toFixed(3)}`);
+      return no(`leaks: alone it tells ${label.column.name} with an AUC of ${auc.toFixed(3)}`);
     }
-    if (isPartOf) return no(`leaks: where it is 1, ${label.name} always is, so it comes after it`);
+    if (isPartOf) return no(`leaks: where it is 1, ${label.column.name} always is, so it comes after it`);
   }
   if (SCORE_NAME.test(name)) return no("by its name it is another model's word, or the truth");
   if (OUTCOME_NAME.test(name)) return no('by its name it is known only after the impression');
-  return featureOf(column, isKey);
+  return kind === 'time' ? 'moment' : featureOf(column, isKey);
 }
 
-function featureOf(column: ColumnSample, isKey: boolean): Omit<ColumnChoice, 'column'> {
+/** An hour repeats every day, a weekday in data of two weeks; what was made before the row has an age. */
+function momentFeatures(column: ColumnSample, days: readonly string[]): Choice[] {
+  const { name, type, values } = column;
+  const millis = values.flatMap((value) => (typeof value === 'number' ? [value] : []));
+  if (PAST_NAME.test(ownName(column)) && days.length > 0) {
+    const feature = {
+      kind: 'bucketed',
+      name: `${name}_age`,
+      column: name,
+      buckets: BUCKETS,
+      from: 'ageDays',
+    };
+    return [{ feature, reason: 'days up to the day of its folder' }];
+  }
+  const choices = (['hour', 'weekday'] as const).flatMap((part): Choice[] => {
+    const isTold = part === 'hour' ? type.startsWith('Timestamp') : days.length >= FEWEST_DAYS;
+    const seen = new Set(millis.map((each) => partOf(new Date(each), part)));
+    if (!isTold || seen.size < 2) return [];
+    const feature = { ...categorical(name, 'int'), name: `${name}_${part}`, from: part };
+    return [{ feature, reason: `${seen.size} values, in UTC; "from" takes a time zone` }];
+  });
+  return choices.length > 0
+    ? choices
+    : [no('a moment never comes again, and no hour or weekday of it does here')];
+}
+
+function partOf(time: Date, part: 'hour' | 'weekday'): number {
+  return part === 'hour' ? time.getUTCHours() : time.getUTCDay();
+}
+
+function featureOf(column: ColumnSample, isKey: boolean): Choice {
   const { name, counts, kind, values } = column;
   const alsoKey = isKey ? ', row key too' : '';
   const distinct = `${counts.size} values${alsoKey}`;
@@ -86,9 +132,12 @@ function featureOf(column: ColumnSample, isKey: boolean): Omit<ColumnChoice, 'co
     };
   }
   if (kind === 'string') return { feature: categorical(name, 'string'), reason: distinct };
-  const isCategory =
-    kind === 'integer' && (isBinary(column) || counts.size <= MOST_CATEGORIES || ID_NAME.test(name));
+  const isNamedId = ID_NAME.test(ownName(column));
+  const isCategory = kind === 'integer' && (isBinary(column) || counts.size <= MOST_CATEGORIES || isNamedId);
   if (isCategory) return { feature: categorical(name, 'int'), reason: distinct };
+  if (isNamedId && isIds(column)) {
+    return { feature: categorical(name, 'int'), reason: `${distinct}, all of them whole numbers` };
+  }
   const numbers = [...counts.keys()].map(Number);
   return {
     feature: { kind: 'bucketed', column: name, buckets: Math.min(BUCKETS, Math.max(2, counts.size)) },

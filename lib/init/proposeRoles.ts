@@ -1,5 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { ColumnSample } from './columnSample.ts';
+import { didYouMean } from '../base/nearestName.ts';
+import type { Label } from '../features/labelValues.ts';
+import { type ColumnSample, ownName } from './columnSample.ts';
 import type { ShardSample } from './sampleShards.ts';
 
 /** Columns that the user has named, which are never guessed. */
@@ -11,12 +13,21 @@ export interface GivenRoles {
 
 /** What no feature may be: the labels, and the columns that name a row. */
 export interface ColumnRoles {
-  readonly click: ColumnSample;
-  readonly conversion: ColumnSample;
+  readonly click: LabelRole;
+  readonly conversion: LabelRole;
   readonly user: ColumnSample | undefined;
   readonly keys: readonly ColumnSample[];
   /** Whether no two sampled rows have the same key. */
   readonly areKeysUnique: boolean;
+}
+
+/** A column that says what happened to a row. */
+export interface LabelRole {
+  readonly column: ColumnSample;
+  /** 0, 1, a share or null of every sampled row. */
+  readonly values: ColumnSample['values'];
+  /** As in a training config. */
+  readonly label: Label;
 }
 
 const CLICK_NAME = /^(is_?|has_?|label_?)?(click|clicked|clk|ctr_label)(_?label)?$/i;
@@ -26,6 +37,8 @@ const CONVERSION_NAMES = [
   /^(is_?|has_?|label_?)?(purchase|purchased|bought|buy|order|ordered|paid|pay|booking|booked)(_?label)?$/i,
   /^(is_?|has_?|label_?)?(install|installed|signup|subscribed?|engage|engaged|long_?view|play_rate|cart|add_to_cart)(_?label)?$/i,
 ];
+/** A column of more values tells more than what happened. */
+const MOST_EVENTS = 30;
 const USER_NAME =
   /^(hashed_?|anon(ymous)?_?)?(user|member|customer|viewer|visitor|account|uid|device)(_?(id|hash|key|uuid))?$/i;
 const KEY_NAME = /^(impression|imp|request|event|log|row|record|sample|exposure)?_?(id|uuid|key)$/i;
@@ -41,19 +54,23 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
   const named = (name: string, option: string): ColumnSample => {
     const found = columns.find((column) => column.name === name);
     if (found !== undefined && found.unreadable === undefined) return found;
-    throw new Ncs4cvrError('INIT_NO_COLUMN', `--${option} names no column that can be read`, {
+    const names = columns.map((column) => column.name);
+    const summary = `--${option} names no column that can be read${didYouMean(name, names)}`;
+    throw new Ncs4cvrError('INIT_NO_COLUMN', summary, {
       file: input,
       column: name,
-      expected: `one of ${columns.map((column) => column.name).join(', ')}`,
+      expected: `one of ${names.join(', ')}`,
       found: found?.unreadable ?? 'no such column',
     });
   };
   const isLabel = (column: ColumnSample) => isBinary(column) || isShare(column);
-  const guess = (patterns: readonly RegExp[], task: string): ColumnSample => {
+  const guess = (patterns: readonly RegExp[], task: 'click' | 'conversion'): LabelRole => {
     for (const pattern of patterns) {
-      const found = columns.find((column) => pattern.test(column.name) && isLabel(column));
-      if (found !== undefined) return found;
+      const found = columns.find((column) => pattern.test(ownName(column)) && isLabel(column));
+      if (found !== undefined) return roleOf(found);
     }
+    const byValues = columns.map((column) => eventRole(column, task)).find((role) => role !== undefined);
+    if (byValues !== undefined) return byValues;
     const candidates = columns.filter(isLabel).map(({ name }) => name);
     throw new Ncs4cvrError(
       'INIT_NO_LABEL',
@@ -68,20 +85,66 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
       },
     );
   };
-  const click = given.click === undefined ? guess([CLICK_NAME], 'click') : named(given.click, 'click');
+  const labelled = (name: string, task: 'click' | 'conversion'): LabelRole => {
+    const column = named(name, task);
+    return (isLabel(column) ? undefined : eventRole(column, task)) ?? roleOf(column);
+  };
+  const click = given.click === undefined ? guess([CLICK_NAME], 'click') : labelled(given.click, 'click');
   const conversion =
     given.conversion === undefined
       ? guess(CONVERSION_NAMES, 'conversion')
-      : named(given.conversion, 'conversion');
+      : labelled(given.conversion, 'conversion');
   const keys =
-    given.keys?.map((name) => named(name, 'keys')) ?? guessKeys(columns, [click, conversion], input);
+    given.keys?.map((name) => refuseFloat(named(name, 'keys'), input)) ??
+    guessKeys(columns, [click.column, conversion.column], input);
   return {
     click,
     conversion,
-    user: columns.find(({ name, kind }) => USER_NAME.test(name) && (kind === 'integer' || kind === 'string')),
+    user: columns.find(
+      (column) => USER_NAME.test(ownName(column)) && (isIds(column) || column.kind === 'string'),
+    ),
     keys,
     areKeysUnique: areUnique(keys),
   };
+}
+
+function roleOf(column: ColumnSample): LabelRole {
+  return { column, values: column.values, label: column.name };
+}
+
+/** A column of text whose values name a click, or a conversion and what else may come of a click; undefined for any other. */
+function eventRole(column: ColumnSample, task: 'click' | 'conversion'): LabelRole | undefined {
+  const { kind, counts, values, name } = column;
+  if (kind !== 'string' || counts.size < 2 || counts.size > MOST_EVENTS) return undefined;
+  const events = [...counts.keys()].map(String).sort();
+  const clicks = events.filter((event) => CLICK_NAME.test(event));
+  const named = CONVERSION_NAMES.map((pattern) => events.filter((event) => pattern.test(event)));
+  const converted = named.find((found) => found.length > 0) ?? [];
+  // What is bought was clicked, whichever word the row has for it.
+  const positive = task === 'click' ? [...clicks, ...named.flat()] : converted;
+  if (clicks.length === 0 || positive.length === 0) return undefined;
+  const label = Object.fromEntries(events.map((event) => [event, positive.includes(event) ? 1 : 0]));
+  const mapped = values.map((value) => (value === null ? null : label[String(value)]!));
+  if (new Set(mapped.filter((value) => value !== null)).size < 2) return undefined;
+  return { column, values: mapped, label: { column: name, values: label } as Label };
+}
+
+/** @throws Ncs4cvrError INIT_NO_KEY */
+function refuseFloat(column: ColumnSample, file: string): ColumnSample {
+  if (column.kind !== 'float') return column;
+  const cast = `CAST(${ownName(column)} AS BIGINT) or CAST(${ownName(column)} AS VARCHAR)`;
+  throw new Ncs4cvrError('INIT_NO_KEY', `floats and decimals are no keys to join scores by: write ${cast}`, {
+    ...{ file, column: column.name, found: column.type },
+    expected: 'an integer, string, date or timestamp column',
+  });
+}
+
+/** Integers, or whole numbers that pandas or a warehouse has put down in another way. */
+export function isIds({ kind, counts }: ColumnSample): boolean {
+  if (kind === 'integer') return true;
+  return (
+    kind === 'float' && counts.size > 0 && [...counts.keys()].every((value) => Number.isSafeInteger(value))
+  );
 }
 
 export function isBinary({ counts, kind }: ColumnSample): boolean {
@@ -111,7 +174,7 @@ function guessKeys(
       column.nulls === 0 &&
       !labels.includes(column),
   );
-  const byName = (pattern: RegExp) => candidates.filter(({ name }) => pattern.test(name));
+  const byName = (pattern: RegExp) => candidates.filter((column) => pattern.test(ownName(column)));
   const single = byName(KEY_NAME).find((column) => areUnique([column]));
   if (single !== undefined) return [single];
   const parts = byName(PART_OF_KEY).slice(0, 8);

@@ -63,7 +63,7 @@ ${lines.join('\n')}
 ${left.map(({ column, reason }) => `    //   ${column.name} (${column.type}): ${reason}`).join('\n')}
   },
   // Clicks: ${shareOf(click.values)} of the sampled rows. Conversions: ${shareOf(conversion.values.filter((_, row) => click.values[row] === 1))} of the clicked ones.
-  "labels": { "click": ${json(click.name)}, "conversion": ${json(conversion.name)}${user ? `, "user": ${json(user.name)}` : ''} },
+  "labels": { "click": ${json(click.label)}, "conversion": ${json(conversion.label)}${user ? `, "user": ${json(user.name)}` : ''} },
 ${splitText(sample)}
   "training": { "seed": 1, "epochs": 2 }
 }

@@ -1,6 +1,7 @@
 import type { DataType } from 'apache-arrow';
 import { type ColumnRequirement, withAdvice } from '../base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
+import { didYouMean, plainName } from '../base/nearestName.ts';
 import type { ParquetShard } from './openShard.ts';
 
 /** How many of a shard's columns an error lists. */
@@ -43,7 +44,12 @@ export function checkColumns(
         found: unreadable,
       });
     } else if (required) {
-      problems.push({ code: 'SHARD_COLUMN_MISSING', summary: 'no such column', column, expected });
+      problems.push({
+        code: 'SHARD_COLUMN_MISSING',
+        summary: `no such column${didYouMean(column, names)}`,
+        column,
+        expected,
+      });
     } else {
       absent.add(column);
     }
@@ -82,8 +88,7 @@ function report(file: string, problems: readonly Problem[], names: readonly stri
 /** The shard's column names, shortened; names that differ from `wanted` only in case or punctuation come first. */
 function listColumns(names: readonly string[], wanted: string): string {
   if (names.length === 0) return 'no columns';
-  const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
-  const alike = names.filter((name) => plain(name) === plain(wanted));
+  const alike = names.filter((name) => plainName(name) === plainName(wanted));
   const listed = [...alike, ...names.filter((name) => !alike.includes(name))].slice(0, LISTED_COLUMNS);
   const rest = names.length - listed.length;
   return `${listed.map((name) => `'${name}'`).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;

@@ -88,7 +88,7 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
     const { checksum, pageBytes } = header;
     const pageEnd = reader.at + pageBytes;
     try {
-      checkSizes(header, bytes.subarray(reader.at, pageEnd), codec);
+      checkSizes(header, bytes, reader.at, codec);
     } catch (error) {
       throw new Error(`page ${page} of the chunk makes no sense: ${messageOf(error)}`);
     }
@@ -115,19 +115,26 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
   return { pages, unpackedBytes, areWhole: values === valueCount && at <= bytes.length };
 }
 
-function checkSizes(header: PageHeader, body: Uint8Array, codec: CompressionCodec): void {
+/** @param pageStart in the chunk's bytes */
+function checkSizes(header: PageHeader, bytes: Uint8Array, pageStart: number, codec: CompressionCodec): void {
   const { unpackedBytes, pageBytes, valueCount = 0, dictionaryCount, isCompressed } = header;
   const levelBytes = header.definitionBytes + header.repetitionBytes;
-  for (const size of [unpackedBytes, pageBytes, valueCount, dictionaryCount, levelBytes]) {
-    if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
-  }
+  checkSize(unpackedBytes);
+  checkSize(pageBytes);
+  checkSize(valueCount);
+  checkSize(dictionaryCount);
+  checkSize(levelBytes);
   // Each takes a byte at least; the decoder makes room for all before it reads the first.
   if (dictionaryCount > unpackedBytes) {
     throw new Error(`a dictionary of ${dictionaryCount} values in ${unpackedBytes} bytes`);
   }
   if (levelBytes > pageBytes) throw new Error(`levels of ${levelBytes} bytes in ${pageBytes}`);
-  const packed = body.subarray(Math.min(levelBytes, body.length));
+  const packed = bytes.subarray(pageStart + levelBytes, pageStart + pageBytes);
   checkUnpacking(isCompressed ? codec : 'UNCOMPRESSED', packed, unpackedBytes - levelBytes);
+}
+
+function checkSize(size: number): void {
+  if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
 }
 
 function tryReadHeader(reader: CompactReader): PageHeader | undefined {

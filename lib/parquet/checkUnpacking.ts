@@ -87,33 +87,35 @@ function lengthUpTo(claimedBytes: number, unpack: (maxOutputLength: number) => U
  * https://www.rfc-editor.org/rfc/rfc8878 (3.1.1)
  */
 function zstdBytes(packed: Uint8Array): number {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   let bytes = 0;
-  try {
-    for (let at = 0; at < packed.length; ) {
-      const magic = view.getUint32(at, true);
-      if (magic >>> 4 === 0x184d2a5) {
-        at += 8 + view.getUint32(at + 4, true);
-        continue;
-      }
-      if (magic !== 0xfd2fb528) break;
-      const descriptor = view.getUint8(at + 4);
-      const isSingleSegment = (descriptor & 32) !== 0;
-      const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-      at += 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeBytes;
-      for (let isLast = false; !isLast; ) {
-        const head = view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
-        isLast = (head & 1) !== 0;
-        const kind = (head >> 1) & 3;
-        const size = head >> 3;
-        // Raw, one byte repeated, compressed.
-        bytes += kind === 2 ? ZSTD_BLOCK_BYTES : size;
-        at += 3 + (kind === 1 ? 1 : size);
-      }
-      if ((descriptor & 4) !== 0) at += 4;
+  for (let at = 0; at + 4 < packed.length; ) {
+    const magic = uint32At(packed, at);
+    if (magic >>> 4 === 0x184d2a5) {
+      at += 8 + uint32At(packed, at + 4);
+      continue;
     }
-  } catch {
-    // It ends too early, which the decoder refuses.
+    if (magic !== 0xfd2fb528) break;
+    const descriptor = packed[at + 4]!;
+    const isSingleSegment = (descriptor & 32) !== 0;
+    const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
+    at += 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeBytes;
+    for (let isLast = false; !isLast; ) {
+      // It ends too early, which the decoder refuses.
+      if (at + 3 > packed.length) return bytes;
+      const head = packed[at]! | (packed[at + 1]! << 8) | (packed[at + 2]! << 16);
+      isLast = (head & 1) !== 0;
+      const kind = (head >> 1) & 3;
+      const size = head >> 3;
+      // Raw, one byte repeated, compressed.
+      bytes += kind === 2 ? ZSTD_BLOCK_BYTES : size;
+      at += 3 + (kind === 1 ? 1 : size);
+    }
+    if ((descriptor & 4) !== 0) at += 4;
   }
   return bytes;
+}
+
+/** Pages are too small and too many for a view of each. */
+function uint32At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }

@@ -16,6 +16,9 @@ const RLE_DICTIONARY = 8;
 /** What is unpacked together: arrow-rs holds it three times. */
 const UNPACK_BYTES = 16 * 1024 * 1024;
 
+/** Of pages of the first version, which have them in their body. */
+const NO_LEVELS = new Uint8Array(0);
+
 /** The rows of row groups in one column: its values, once each or nearly, and an index of them for each row or list element. */
 export interface DictionaryColumn {
   readonly field: Field;
@@ -118,7 +121,10 @@ function follow(
           packed: buffer.subarray(valuesStart, page.endByte),
           unpackedBytes: valueBytes,
         });
-        return { page, levels: buffer.subarray(page.startByte, valuesStart) };
+        return {
+          page,
+          levels: page.isSecondVersion ? buffer.subarray(page.startByte, valuesStart) : NO_LEVELS,
+        };
       }),
     );
   }

@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { type Binary, type Data, DataType, type Int, makeData, type Utf8 } from 'apache-arrow';
 import type { ParquetType } from 'hyparquet';
+import type { PageSection } from './levels.ts';
 
 /** Values in Parquet's PLAIN encoding gathered from pages, one behind the other. */
 export interface DictionaryValues {
   readonly size: number;
-  /** Appends the first `count` values of `bytes`. @returns false when they don't hold so many */
-  readonly add: (bytes: Uint8Array, count: number) => boolean;
+  /** Appends the first `count` values of a section. @returns false when it doesn't hold so many */
+  readonly add: (section: PageSection, count: number) => boolean;
   /** @returns undefined where a value isn't one of the type, such as text that isn't UTF-8 */
   readonly finish: () => Data | undefined;
 }
@@ -37,12 +38,12 @@ class FixedValues implements DictionaryValues {
     this.#valueBytes = isWide ? 8 : 4;
   }
 
-  add(bytes: Uint8Array, count: number): boolean {
+  add({ bytes: { bytes }, start, end }: PageSection, count: number): boolean {
     const sizeBytes = count * this.#valueBytes;
-    if (bytes.length < sizeBytes) return false;
+    if (end - start < sizeBytes) return false;
     const at = this.size * this.#valueBytes;
     this.#bytes = withRoom(this.#bytes, at, sizeBytes);
-    this.#bytes.set(bytes.subarray(0, sizeBytes), at);
+    this.#bytes.set(bytes.subarray(start, start + sizeBytes), at);
     this.size += count;
     return true;
   }
@@ -84,10 +85,9 @@ class ByteValues implements DictionaryValues {
     this.#type = type;
   }
 
-  add(bytes: Uint8Array, count: number): boolean {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  add({ bytes: { bytes, view }, start: first, end }: PageSection, count: number): boolean {
     let to = this.#ends[this.size]!;
-    this.#bytes = withRoom(this.#bytes, to, bytes.length);
+    this.#bytes = withRoom(this.#bytes, to, end - first);
     if (this.#ends.length <= this.size + count) {
       const ends = new Int32Array(Math.max(2 * this.#ends.length, this.size + count + 1));
       ends.set(this.#ends);
@@ -95,12 +95,12 @@ class ByteValues implements DictionaryValues {
     }
     const into = this.#bytes;
     const ends = this.#ends;
-    let at = 0;
+    let at = first;
     for (let index = this.size + 1; index <= this.size + count; index++) {
-      if (at + LENGTH_BYTES > bytes.length) return false;
+      if (at + LENGTH_BYTES > end) return false;
       const start = at + LENGTH_BYTES;
       at = start + view.getUint32(at, true);
-      if (at > bytes.length) return false;
+      if (at > end) return false;
       for (let from = start; from < at; from++) into[to++] = bytes[from]!;
       ends[index] = to;
     }

@@ -34,19 +34,18 @@ export class FlatDecoder extends IndexDecoder {
     if (first + count > this.#rowEnd) return false;
     this.#rows += count;
     const { valueLevel } = this.shape;
-    const bytes = viewed(body);
-    let start = 0;
+    let values = body;
     if (valueLevel > 0) {
       const definitions = page.isSecondVersion
         ? { bytes: viewed(levels), start: page.repetitionBytes, end: levels.length }
-        : sizedLevels(bytes, 0);
+        : sizedLevels(body);
       if (definitions === undefined) return false;
-      if (!page.isSecondVersion) start = definitions.end;
+      if (!page.isSecondVersion) values = { ...body, start: definitions.end };
       if (onlyRun(definitions.bytes, definitions.start, definitions.end, count) !== valueLevel) {
-        return this.#decodeWithNulls(page, definitions, { bytes, start, end: body.length }, first);
+        return this.#decodeWithNulls(page, definitions, values, first);
       }
     }
-    return this.decodeValues({ bytes, start, end: body.length }, page.encoding, count, this.#indices, first);
+    return this.decodeValues(values, page.encoding, count, this.#indices, first);
   }
 
   #decodeWithNulls(page: ChunkPage, definitions: PageSection, values: PageSection, first: number): boolean {

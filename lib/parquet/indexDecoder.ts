@@ -10,7 +10,7 @@ export interface UnpackedPage {
   readonly page: ChunkPage;
   /** Levels of the second version; those of the first begin the body. */
   readonly levels: Uint8Array;
-  readonly body: Uint8Array;
+  readonly body: PageSection;
 }
 
 /** The pages of one row group: a dictionary first, if there is one. */
@@ -46,7 +46,7 @@ export abstract class IndexDecoder {
 
   /** Decodes the indices of so many values to `into` from `at` on. @returns false when they aren't there */
   protected decodeValues(
-    { bytes: { bytes, view }, start, end }: PageSection,
+    section: PageSection,
     encoding: number,
     count: number,
     into: Int32Array,
@@ -55,13 +55,14 @@ export abstract class IndexDecoder {
     if (count === 0) return true;
     if (encoding === PLAIN) {
       const first = this.#values.size;
-      if (!this.#values.add(bytes.subarray(start, end), count)) return false;
+      if (!this.#values.add(section, count)) return false;
       for (let index = 0; index < count; index++) into[at + index] = first + index;
       return true;
     }
-    const bitWidth = bytes[start] ?? WIDEST_BITS + 1;
+    const { bytes, start, end } = section;
+    const bitWidth = bytes.bytes[start] ?? WIDEST_BITS + 1;
     if (start >= end || bitWidth > WIDEST_BITS) return false;
-    const bits = decodeHybrid({ bytes, view }, start + 1, end, bitWidth, into, at, count);
+    const bits = decodeHybrid(bytes, start + 1, end, bitWidth, into, at, count);
     const dictionaryStart = this.#dictionaryStart;
     if (!areBelow(this.#dictionaryEnd - dictionaryStart, bits, into, at, count)) return false;
     if (dictionaryStart > 0) {

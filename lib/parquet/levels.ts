@@ -3,19 +3,19 @@ import { decodeHybrid, type ViewedBytes } from './hybridRuns.ts';
 /** The levels of the first version begin with their size. */
 const SIZE_BYTES = 4;
 
-/** Bytes `[start, end)` of a page. */
+/** Bytes `[start, end)` of a page, or of several that were unpacked together: views of each would take longer than small pages do. */
 export interface PageSection {
   readonly bytes: ViewedBytes;
   readonly start: number;
   readonly end: number;
 }
 
-/** Levels that begin with their size. @returns undefined when they reach beyond the bytes */
-export function sizedLevels({ bytes, view }: ViewedBytes, at: number): PageSection | undefined {
-  const start = at + SIZE_BYTES;
-  if (start > bytes.length) return undefined;
-  const end = start + view.getUint32(at, true);
-  return end > bytes.length ? undefined : { bytes: { bytes, view }, start, end };
+/** Levels that a section begins with, and their size before them. @returns undefined when they reach beyond it */
+export function sizedLevels({ bytes, start, end }: PageSection): PageSection | undefined {
+  const levelsStart = start + SIZE_BYTES;
+  if (levelsStart > end) return undefined;
+  const levelsEnd = levelsStart + bytes.view.getUint32(start, true);
+  return levelsEnd > end ? undefined : { bytes, start: levelsStart, end: levelsEnd };
 }
 
 /** @returns false when there are fewer, or one is above the largest that the column has */

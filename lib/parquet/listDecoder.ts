@@ -48,23 +48,21 @@ export class ListDecoder extends IndexDecoder {
     }
     const repeated = repetitionScratch;
     const defined = definitionScratch;
-    const bytes = viewed(body);
     let repetitions: PageSection | undefined;
     let definitions: PageSection | undefined;
-    let start = 0;
+    let values = body;
     if (page.isSecondVersion) {
       const ofLevels = viewed(levels);
       repetitions = { bytes: ofLevels, start: 0, end: page.repetitionBytes };
       definitions = { bytes: ofLevels, start: page.repetitionBytes, end: levels.length };
     } else {
-      repetitions = sizedLevels(bytes, 0);
-      definitions = repetitions && sizedLevels(bytes, repetitions.end);
-      start = definitions?.end ?? 0;
+      repetitions = sizedLevels(body);
+      definitions = repetitions && sizedLevels({ ...body, start: repetitions.end });
+      values = { ...body, start: definitions?.end ?? body.start };
     }
     if (repetitions === undefined || definitions === undefined) return false;
     if (!decodeLevels(repetitions, 1, repeated, count)) return false;
     if (!decodeLevels(definitions, valueLevel, defined, count)) return false;
-    const values = { bytes, start, end: body.length };
     const valueCount = this.#placeRows(count);
     return valueCount >= 0 && this.#decodeElements(values, page.encoding, count, valueCount);
   }

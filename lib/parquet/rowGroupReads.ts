@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearestName.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ParquetShard } from './openShard.ts';
 import type { FooterChunk } from './parseFooter.ts';
@@ -100,7 +101,10 @@ function findColumn(shard: ReadableShard, rowGroup: number, name: string): Shard
   const reason = shard.unreadableColumns.get(name);
   if (column !== undefined && reason === undefined) return column;
   const place = { file: shard.uri, rowGroup, column: name };
-  if (reason === undefined) throw new Ncs4cvrError('SHARD_COLUMN_MISSING', 'no such column', place);
+  if (reason === undefined) {
+    const names = shard.columns.map((each) => each.name);
+    throw new Ncs4cvrError('SHARD_COLUMN_MISSING', `no such column${didYouMean(name, names)}`, place);
+  }
   throw new Ncs4cvrError('SHARD_COLUMN_UNREADABLE', 'the column cannot be read', { ...place, found: reason });
 }
 

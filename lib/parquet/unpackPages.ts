@@ -3,6 +3,8 @@ import { INT32, STOP, STRUCT } from './compactReader.ts';
 import { CompactWriter } from './compactWriter.ts';
 import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
+import { viewed } from './hybridRuns.ts';
+import type { PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
 
@@ -36,27 +38,31 @@ const RLE = 3;
  * Unpacks pages of any codec that arrow-rs reads, with one call of it for each codec: it gets them as pages of a column of single
  * bytes. Bytes of one codec are unpacked one behind the other into the same memory; what isn't packed stays where it is.
  * @param memory for a copy of what is packed
- * @returns views in the order of the pages
+ * @returns in the order of the pages
  * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
  */
-export function unpackPages(pages: readonly PackedBytes[], memory: ReusedMemory): Uint8Array[] {
-  const unpacked: Uint8Array[] = pages.map(({ packed }) => packed);
+export function unpackPages(pages: readonly PackedBytes[], memory: ReusedMemory): PageSection[] {
+  const unpacked: PageSection[] = pages.map(asTheyAre);
   for (const codec of new Set(pages.map((page) => page.codec))) {
     if (codec === 'UNCOMPRESSED') continue;
-    const places = [...pages.keys()].filter((place) => pages[place]!.codec === codec);
-    const bytes = unpackBytes(
-      places.map((place) => pages[place]!),
-      codec,
-      memory,
-    );
-    let at = 0;
-    for (const place of places) {
-      const end = at + pages[place]!.unpackedBytes;
-      unpacked[place] = bytes.subarray(at, end);
-      at = end;
+    const packed = pages.filter((page) => page.codec === codec);
+    const bytes = viewed(unpackBytes(packed, codec, memory));
+    let end = 0;
+    for (const [place, page] of pages.entries()) {
+      if (page.codec !== codec) continue;
+      const start = end;
+      end += page.unpackedBytes;
+      unpacked[place] = { bytes, start, end };
     }
   }
   return unpacked;
+}
+
+const NOTHING: PageSection = { bytes: viewed(new Uint8Array(0)), start: 0, end: 0 };
+
+function asTheyAre({ codec, packed }: PackedBytes): PageSection {
+  if (codec !== 'UNCOMPRESSED' || packed.length === 0) return NOTHING;
+  return { bytes: viewed(packed), start: 0, end: packed.length };
 }
 
 function unpackBytes(

@@ -9,7 +9,9 @@ import { cutShard, type NamedShape, type Span, spanSchema, wholeSpan } from './s
 export const partSchema = z.strictObject({
   /** A name of one segment. */
   partId: pathSchema.refine((name) => !name.includes('/'), 'expected a name'),
+  /** Of its shards. */
   rows: z.int().min(0),
+  /** What of which shards, in the order of the rows. */
   spans: z.array(spanSchema).min(1).readonly(),
 });
 export type Part = Readonly<z.infer<typeof partSchema>>;

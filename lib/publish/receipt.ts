@@ -37,16 +37,23 @@ export const receiptSchema = z.strictObject({
   ...partSchema.shape,
   /** In the part's file: `rows` without dead letters. */
   scoredRows: z.int().min(0),
+  /** Rows that aren't scored; null where all are. */
   deadLetters: deadLettersSchema.nullable(),
   partition: z.string(),
   model: modelIdentitySchema,
   /** Of the part, below the output root. */
   path: pathSchema,
+  /** Of the part's file. */
   sizeBytes: z.int(),
+  /** Of the part's file. */
   sha256: z.string(),
+  /** Of each score. */
   statistics: z.strictObject({ pctr: statisticsSchema, pcvr: statisticsSchema, pctcvr: statisticsSchema }),
+  /** What rows and scores looked like, for the gates. */
   profile: partProfileSchema,
+  /** Which spans lack the most values, for the gates. */
   worstSpans: worstSpansSchema,
+  /** Row keys by their fingerprints, for the gates. */
   keys: partKeysSchema,
 });
 export type Receipt = Readonly<z.infer<typeof receiptSchema>>;

@@ -27,10 +27,13 @@ const stepSchema = z.strictObject({
 
 const recordedPartitionSchema = z.strictObject({
   partition: z.string(),
-  /** As planned: all of its rows and parts, and those that were done before. */
+  /** As planned, those that were done before among them. */
   rows: z.int().min(0),
+  /** Done before. */
   rowsDone: z.int().min(0),
+  /** As planned, those that were done before among them. */
   parts: z.int().min(0),
+  /** Done before. */
   partsDone: z.int().min(0),
   /** Of its shards. */
   sizeBytes: z.int().min(0),

@@ -8,11 +8,13 @@ export const spanSchema = z.strictObject({
   shard: pathSchema,
   /** ETag in S3. */
   version: z.string(),
+  /** Of the shard. */
   sizeBytes: z.int().min(0),
   /** From 0. */
   firstRowGroup: z.int().min(0),
   /** Exclusive. */
   endRowGroup: z.int().min(0),
+  /** Of these row groups. */
   rows: z.int().min(0),
 });
 export type Span = Readonly<z.infer<typeof spanSchema>>;

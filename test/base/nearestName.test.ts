@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nearestName } from '../../lib/base/nearestName.ts';
+import { didYouMean, nearestName } from '../../lib/base/nearestName.ts';
 
 const NAMES = ['user_id', 'video_id', 'click', '--model', '--output'];
 
@@ -17,5 +17,26 @@ describe('nearestName', () => {
 
   it('prefers the same word in another case to a nearer one', () => {
     expect(nearestName('ABC', ['ABD', 'abc'])).toBe('abc');
+  });
+
+  it('prefers the same word with other punctuation to a nearer one, and any word to none', () => {
+    expect(nearestName('video_id', ['video_ix', 'VideoID'])).toBe('VideoID');
+    expect(nearestName('__', ['--'])).toBeUndefined();
+  });
+});
+
+describe('didYouMean', () => {
+  it('asks for the nearest name, or the only field with this name', () => {
+    const names = [...NAMES, 'user.device.OS', 'a.size', 'b.size'];
+    expect(
+      ['clik', 'os', 'device.os', 'size', 'click', 'weight'].map((name) => didYouMean(name, names)),
+    ).toEqual([
+      ', did you mean "click"?',
+      ', did you mean "user.device.OS"?',
+      ', did you mean "user.device.OS"?',
+      '',
+      '',
+      '',
+    ]);
   });
 });

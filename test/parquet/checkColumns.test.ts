@@ -46,6 +46,30 @@ describe('checkColumns', () => {
     expect((error as Ncs4cvrError).found).toMatch(/^'videoId', 'c0', .*'c10' and 18 more$/);
   });
 
+  it('suggests the column that was most likely meant: another case, a slip, a field of a struct', () => {
+    const names = ['VideoID', 'city', 'user.device.os', 'a.x', 'b.x'];
+    const shard = {
+      ...{ uri: 'x', unreadableColumns: new Map([['price', 'odd type']]) },
+      schema: { fields: names.map((name) => ({ name, type: null })) },
+    };
+    const suggested = (column: string) => {
+      try {
+        checkColumns(shard as never, [wanted(column)]);
+      } catch (error) {
+        return /: no such column(?:, did you mean "(.*?)"\?)? \(/.exec((error as Error).message)![1];
+      }
+      return undefined;
+    };
+    expect(
+      ['videoid', 'video_id', 'citty', 'os', 'User.Device.OS', 'prices', 'x', 'weight'].map(suggested),
+    ).toEqual([
+      ...['VideoID', 'VideoID', 'city', 'user.device.os', 'user.device.os', 'price', undefined, undefined],
+    ]);
+    expect(() => checkColumns(shard as never, [wanted('citi'), wanted('weight')])).toThrow(
+      /column 'citi': no such column, did you mean "city"\? \(expected an integer\)/,
+    );
+  });
+
   it('names a column of the wrong type, also when it is optional', async () => {
     const error = await checkError([wanted('city', false)]);
     expect(error).toMatchObject({
