@@ -8,7 +8,7 @@ import { gatheredModel } from '../../lib/bundle/scoringSession.ts';
 import { featureLayout } from '../../lib/features/featureLayout.ts';
 import type { FittedContract } from '../../lib/features/fitContract.ts';
 import { GraphBuilder, type Value } from '../../lib/onnx/graphBuilder.ts';
-import { decodeModel, encodeModel } from '../../lib/onnx/modelProto.ts';
+import { decodeModel, encodeModel, valueInfoOf } from '../../lib/onnx/modelProto.ts';
 import type { GraphProto } from '../../lib/onnx/onnxSchema.ts';
 import { multiply, reduceSum, sigmoid, subtract } from '../../lib/onnx/ops.ts';
 import { bundleOwnModel } from '../../lib/ownModel/bundleOwnModel.ts';
@@ -220,6 +220,15 @@ describe('a file that can not be scored with', () => {
       'a batch of another size',
       like({ batch: 100 }),
       /- input user_id: expected int64 or int32 \[B\] or \[B, 1\] with a dynamic B, found int64 \[100\]/,
+    ],
+    [
+      'a list of another length',
+      changed(({ input }) => ({
+        input: input.map((each) =>
+          each.name === 'tags' ? valueInfoOf({ name: 'tags', elementType: 'int64', shape: ['N', 3] }) : each,
+        ),
+      })),
+      /- input tags: expected int64 or int32 \[B, 4\] with a dynamic B, found int64 \[N, 3\]/,
     ],
     [
       'other outputs',
