@@ -101,7 +101,10 @@ function rawText(data: Data, row: number): string | null {
   }
   const value: unknown = new Vector([data]).get(row);
   const isMoment = DataType.isDate(type) || DataType.isTimestamp(type);
-  if (isMoment) return new Date(Number(value)).toISOString();
+  if (isMoment) {
+    const time = new Date(Number(value));
+    return Number.isNaN(time.getTime()) ? String(value) : time.toISOString();
+  }
   if (!(value instanceof Uint8Array)) return String(value);
   return Buffer.from(value).toString(DataType.isFixedSizeBinary(type) ? 'hex' : 'utf8');
 }

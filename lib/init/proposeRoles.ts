@@ -22,7 +22,7 @@ export interface ColumnRoles {
 }
 
 /** A column that says what happened to a row. */
-export interface LabelRole {
+interface LabelRole {
   readonly column: ColumnSample;
   /** 0, 1, a share or null of every sampled row. */
   readonly values: ColumnSample['values'];
