@@ -61,11 +61,12 @@ function scoringParameters(
   return { ...parameters, foldedTrunkWeight: folded };
 }
 
-/** [B, F, E] from row ids: single values looked up, lists summed with their weights (a masked mean). */
+/** [B, F, E] from row ids: single values looked up, lists summed with their weights (a masked mean); undefined without fields. */
 export function embedFields(
   graph: GraphBuilder,
   { layout, embeddingWidth }: Pick<NetworkShape, 'layout' | 'embeddingWidth'>,
-): Value {
+): Value | undefined {
+  if (layout.singles.length + layout.lists.length === 0) return undefined;
   const table = graph.parameter(EMBEDDINGS, [layout.embeddingRowCount, embeddingWidth]);
   const parts: Value[] = [];
   if (layout.singles.length > 0) {

@@ -61,15 +61,15 @@ function addWholeNetwork(graph: GraphBuilder, shape: NetworkShape): NetworkInGra
     blocks: [],
     columns: Array.from({ length: layout.denseWidth }, (_, column) => column),
   };
-  const inputs = layout.denseWidth === 0 ? [fields] : [fields, dense];
+  const inputs = [...(count === 0 ? [] : [fields]), ...(layout.denseWidth === 0 ? [] : [dense])];
   const shapes = new Map(shape.parameters.map((parameter) => [parameter.name, parameter.shape]));
   const network = new Network(graph, shape, {
     parameter: (name) => graph.parameter(name, shapes.get(name)!),
     mask: () => undefined,
   });
-  const flat = graph.input(fields.name, ['B', count * embeddingWidth]);
+  const flat = count === 0 ? undefined : graph.input(fields.name, ['B', count * embeddingWidth]);
   const values = {
-    fields: reshape(graph, flat, ['B', count, embeddingWidth]),
+    fields: flat && reshape(graph, flat, ['B', count, embeddingWidth]),
     dense: layout.denseWidth === 0 ? undefined : graph.input(dense.name, ['B', layout.denseWidth]),
   };
   return {

@@ -18,13 +18,14 @@ import { tableReader } from './tableReader.ts';
  * @throws Ncs4cvrError GRAPH_TOO_LARGE for tables that don't fit into one ONNX file
  */
 export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout: FeatureLayout): Uint8Array {
-  const embeddingWidth = tables[0]!.width;
+  const embeddingWidth = tables[0]?.width ?? 0;
   refuseTooLarge(layout, embeddingWidth);
   const graph = new GraphBuilder();
   const fields = embedFields(graph, { layout, embeddingWidth });
   for (const input of inputs)
     graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout));
-  const parameters = new Map([[EMBEDDINGS, jointTable(tables, layout, embeddingWidth)]]);
+  const joint = fields && jointTable(tables, layout, embeddingWidth);
+  const parameters = new Map(joint === undefined ? [] : [[EMBEDDINGS, joint]]);
   const front = decodeModel(graph.build({ parameters }));
   const model = decodeModel(modelBytes);
   return encodeModel({ ...front, graph: joinGraphs(renamed(front.graph), model.graph) });
@@ -33,11 +34,16 @@ export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout
 const gatheredName = (input: string): string => `gathered.${input}`;
 
 /** One input of model.onnx, [B, width], of the embeddings of all fields, [B, F, E], and the dense columns. */
-function gatherInput(graph: GraphBuilder, input: GatheredInput, fields: Value, layout: FeatureLayout): Value {
-  const [, fieldCount, width] = fields.shape as [string, number, number];
+function gatherInput(
+  graph: GraphBuilder,
+  input: GatheredInput,
+  fields: Value | undefined,
+  layout: FeatureLayout,
+): Value {
+  const [, fieldCount, width] = (fields?.shape ?? ['B', 0, 0]) as [string, number, number];
   const parts = runsOf(input.blocks).map(({ chosen, from, to }) => {
     const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
-    const rows = isAll ? fields : chooseFields(graph, fields, chosen);
+    const rows = isAll ? fields! : chooseFields(graph, fields!, chosen);
     const columns = from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
     return reshape(graph, columns, ['B', chosen.length * (to - from)]);
   });

@@ -81,7 +81,7 @@ function encodedOf({ layout }: FeatureEncoder, rows: EncodedRows): Map<string, E
   ]);
 }
 
-/** A value as text: numbers in full, bytes as text, lists in brackets. */
+/** A value as text: numbers in full, bytes as text, those of one length in hexadecimal digits, times in UTC, lists in brackets. */
 function rawText(data: Data, row: number): string | null {
   if (!isValid(data, row)) return null;
   const { type } = data;
@@ -100,5 +100,11 @@ function rawText(data: Data, row: number): string | null {
     return String(number[0]);
   }
   const value: unknown = new Vector([data]).get(row);
-  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : String(value);
+  const isMoment = DataType.isDate(type) || DataType.isTimestamp(type);
+  if (isMoment) {
+    const time = new Date(Number(value));
+    return Number.isNaN(time.getTime()) ? String(value) : time.toISOString();
+  }
+  if (!(value instanceof Uint8Array)) return String(value);
+  return Buffer.from(value).toString(DataType.isFixedSizeBinary(type) ? 'hex' : 'utf8');
 }

@@ -34,8 +34,8 @@ import {
 
 /** What feeds the network (shape legend in networkShape.ts). */
 export interface NetworkInputs {
-  /** [B, F, E]: embeddings of single-valued fields, then pooled lists. */
-  readonly fields: Value;
+  /** [B, F, E]: embeddings of single-valued fields, then pooled lists; absent where all features are numeric. */
+  readonly fields: Value | undefined;
   /** [B, 2N]; absent without numeric features. */
   readonly dense: Value | undefined;
 }
@@ -90,6 +90,8 @@ export class Network {
     const graph = this.#graph;
     const { fieldNames, embeddingWidth, privateEmbeddingWidth } = this.#shape;
     const width = embeddingWidth - privateEmbeddingWidth;
+    // A contract has a feature at least.
+    if (fields === undefined) return dense!;
     const flat = reshape(graph, this.#visibleColumns(task, fields), ['B', fieldNames.length * width]);
     const parts = [...this.#crossTerms(flat), flat, ...(dense === undefined ? [] : [dense])];
     return parts.length === 1 ? flat : concat(graph, parts, 1);
@@ -196,11 +198,14 @@ export class Network {
     const fieldWidth = fieldNames.length * TASKS.length;
     const column = TASKS.indexOf(task);
     const own = fieldNames.map((_, field) => field * TASKS.length + column);
-    let logits = reduceSum(graph, gatherColumns(graph, rows, own), [1]);
+    const terms: Value[] = [];
+    if (own.length > 0) terms.push(reduceSum(graph, gatherColumns(graph, rows, own), [1]));
     if (layout.denseWidth > 0) {
-      const dense = slice(graph, rows, 1, fieldWidth, fieldWidth + layout.denseWidth);
-      logits = add(graph, logits, matmul(graph, dense, this.#parameters.parameter(headWeightName(task))));
+      const dense =
+        own.length === 0 ? rows : slice(graph, rows, 1, fieldWidth, fieldWidth + layout.denseWidth);
+      terms.push(matmul(graph, dense, this.#parameters.parameter(headWeightName(task))));
     }
-    return add(graph, logits, this.#parameters.parameter(headBiasName(task)));
+    const bias = this.#parameters.parameter(headBiasName(task));
+    return [...terms, bias].reduce((sum, term) => add(graph, sum, term));
   }
 }

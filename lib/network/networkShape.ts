@@ -39,17 +39,11 @@ export interface NetworkShape {
 
 /**
  * Derives every tensor shape from the contract's layout and the network's configuration.
- * @throws Ncs4cvrError NETWORK_INVALID for a contract without embeddings or a crossed field that doesn't exist
+ * @throws Ncs4cvrError NETWORK_INVALID for a crossed field that doesn't exist
  */
 export function networkShape(config: NetworkConfig, layout: FeatureLayout): NetworkShape {
   const fieldNames = [...layout.singles, ...layout.lists].map((field) => field.name);
   const { denseWidth } = layout;
-  if (fieldNames.length === 0) {
-    throw new Ncs4cvrError('NETWORK_INVALID', 'the network needs a feature with embeddings', {
-      expected: 'at least one categorical, bucketed or list feature',
-      found: `${layout.numerics.length} numeric ones only`,
-    });
-  }
   const common = { config, layout, fieldNames };
   if (config.kind === 'logistic') {
     return {

@@ -186,9 +186,6 @@ function crossCheckConfig(config: TrainingConfig): string[] {
     else if (slices.indexOf(name) < index) problems.push(`slices: '${name}' is listed twice`);
   }
   const fields = contract.features.filter(({ kind }) => kind !== 'numeric').map(featureName);
-  if (fields.length === 0) {
-    problems.push('contract.features: the network needs a categorical, bucketed or list feature');
-  }
   if (network.kind !== 'logistic') {
     const crossed = network.cross.fields ?? [];
     for (const [index, name] of crossed.entries()) {

@@ -54,7 +54,7 @@ export function inputFeeds(
   const { denseWidth } = layer.layout;
   const fields = new Float32Array(length * fieldCount * width);
   layer.gather(embeddings, rows, indices, fields);
-  const ofFields = { [FIELDS]: float32Tensor(fields, [length, fieldCount, width]) };
+  const ofFields = fieldCount === 0 ? {} : { [FIELDS]: float32Tensor(fields, [length, fieldCount, width]) };
   if (denseWidth === 0) return ofFields;
   const dense = new Float32Array(length * denseWidth);
   let to = 0;

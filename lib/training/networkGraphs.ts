@@ -43,7 +43,7 @@ const AGREEMENT_DECAY = 0.999;
  * is taken on all B rows and the conversion loss on the first C rows, which are the clicked ones; a task alone takes
  * all B rows. With one task and masks, a trunk weight outside the task's mask keeps its value and its moments bit
  * for bit: another task's momentum must not move private weights. Gradients reach the embeddings through the output
- * `fields.gradient` [B, F, E].
+ * `fields.gradient` [B, F, E], which a network of numbers alone hasn't.
  */
 export function buildTrainingGraph({ shape, settings, maskMode, tasks }: TrainingGraphOptions): Uint8Array {
   const graph = new GraphBuilder();
@@ -51,9 +51,9 @@ export function buildTrainingGraph({ shape, settings, maskMode, tasks }: Trainin
   const losses = addLosses(graph, network, inputs, settings, tasks);
   const penalty = maskMode === 'hardConcrete' ? addPenalty(graph, shape) : undefined;
   const total = penalty === undefined ? losses : add(graph, losses, penalty);
-  const targets = [inputs.fields, ...graph.parameters.values()];
+  const targets = [...(inputs.fields === undefined ? [] : [inputs.fields]), ...graph.parameters.values()];
   const found = gradients(graph, total, targets);
-  graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
+  if (inputs.fields !== undefined) graph.output(FIELDS_GRADIENT, found.get(inputs.fields)!);
   if (maskMode === 'topD' || maskMode === 'hardConcrete') addAgreement(graph, shape, found, penalty);
   const updateMasks = new Map<Value, Value>();
   const [onlyTask, ...others] = tasks;
@@ -153,7 +153,10 @@ function openNetwork(
   };
   const { denseWidth } = shape.layout;
   const inputs: NetworkInputs = {
-    fields: graph.input(FIELDS, ['B', shape.fieldNames.length, shape.embeddingWidth], { requiresGradient }),
+    fields:
+      shape.fieldNames.length === 0
+        ? undefined
+        : graph.input(FIELDS, ['B', shape.fieldNames.length, shape.embeddingWidth], { requiresGradient }),
     dense: denseWidth === 0 ? undefined : graph.input(DENSE_INPUT, ['B', denseWidth]),
   };
   return { network: new Network(graph, shape, parameters), inputs, parameters };

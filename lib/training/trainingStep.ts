@@ -169,7 +169,9 @@ export class TrainingStep {
     this.#parameters.take(outputs);
     this.#learning?.take(outputs);
     const columns = embeddingColumns(this.#shape, tasks);
-    this.#embeddings.learn(float32Data(outputs, FIELDS_GRADIENT), set, indices, columns);
+    if (this.#shape.fieldNames.length > 0) {
+      this.#embeddings.learn(float32Data(outputs, FIELDS_GRADIENT), set, indices, columns);
+    }
     return Object.fromEntries(
       tasks.map((task) => [task, { mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }]),
     );

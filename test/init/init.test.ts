@@ -314,7 +314,7 @@ describe('ncs4cvr init on a table of events as warehouses have them', () => {
   });
 });
 
-it('a table of nothing but numbers goes from init to scores', async () => {
+it('a table of nothing but numbers goes from init to scores, and so does a contract of nothing but numbers', async () => {
   const numbers = join(folder, 'numbers');
   const rows = Array.from({ length: 3 * ROWS }, (_, i) => i);
   const click = rows.map((row) => Number((row * 7) % 10 < 4));
@@ -338,7 +338,16 @@ it('a table of nothing but numbers goes from init to scores', async () => {
     ['bucketed', 'price'],
     ['bucketed', 'weight'],
   ]);
-  for (const [name, path] of [['bucketed', config]] as const) {
+  const numeric = features.map(({ column }) => ({ kind: 'numeric', column }));
+  const plain = join(output, 'numeric.json');
+  writeFileSync(
+    plain,
+    JSON.stringify({ ...document, contract: { ...document.contract, features: numeric } }),
+  );
+  for (const [name, path] of [
+    ['bucketed', config],
+    ['numeric', plain],
+  ] as const) {
     const model = join(output, name);
     const trained = await runMain('train', path, '--data', numbers, '--output', model);
     expect(trained.exitCode, trained.stderr).toBe(0);

@@ -60,9 +60,15 @@ describe('networkShape', () => {
     ]);
   });
 
-  it('refuses a contract without embeddings, and a crossed field that has none', () => {
+  it('takes a contract of numbers alone, whose input they are', () => {
+    const shape = shapeOf('default', { singles: 0, lists: [] });
+    expect(shape.fieldNames).toEqual([]);
+    expect(shape.inputWidth).toBe(shape.layout.denseWidth);
+    expect(shape.inputWidth).toBeGreaterThan(0);
+  });
+
+  it('refuses a crossed field without embeddings', () => {
     const invalid = expect.objectContaining({ code: 'NETWORK_INVALID' });
-    expect(() => shapeOf('default', { singles: 0, lists: [] })).toThrow(invalid);
     for (const name of ['nowhere', 'n0']) {
       expect(() => shapeOf({ kind: 'ncs', cross: { fields: ['s0', name] } })).toThrow(invalid);
     }

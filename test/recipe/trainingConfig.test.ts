@@ -212,8 +212,10 @@ describe('problems', () => {
       rowKeys: ['request'],
       features: [{ kind: 'numeric', column: 'age' }],
     };
-    expect(problemsOf({ ...SMALLEST, contract: numbers })).toEqual([
-      'contract.features: the network needs a categorical, bucketed or list feature',
+    const crossed = { kind: 'ncs', cross: { fields: ['age', 'price'] } };
+    expect(problemsOf({ ...SMALLEST, contract: numbers, network: crossed })).toEqual([
+      "network.cross.fields: no field 'age' with embeddings",
+      "network.cross.fields: no field 'price' with embeddings",
     ]);
   });
 
