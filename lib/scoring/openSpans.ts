@@ -25,6 +25,8 @@ export interface OpenSpan {
   /** Its file serves small shards from memory. It is closed when the next span is asked for. */
   readonly shard: ParquetShard;
   readonly range: RowGroupRange;
+  /** The whole file, where it is small. Whoever hands this memory over to a thread is the last to read the file. */
+  readonly bytes?: Uint8Array;
 }
 
 /** Bytes of small shards that are read ahead of the one whose turn it is. */
@@ -102,20 +104,27 @@ async function* continued(first: OpenSpan, rest: AsyncGenerator<OpenSpan, void, 
 async function openSpan({ uri, known, rowGroups }: ShardSpan, index: number): Promise<OpenSpan> {
   const file = await storageFor(uri).open(uri, known);
   try {
-    const shard = await openShard(await wholeIfSmall(file));
-    return { index, shard, range: rowGroups ?? { first: 0, end: shard.rowGroups.length } };
+    const bytes = await readIfSmall(file);
+    const shard = await openShard(bytes === undefined ? file : inMemory(file, bytes));
+    const range = rowGroups ?? { first: 0, end: shard.rowGroups.length };
+    return { index, shard, range, ...(bytes === undefined ? {} : { bytes }) };
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-/** Reads a small file at once and serves its ranges from memory. */
-async function wholeIfSmall(file: RandomAccessFile): Promise<RandomAccessFile> {
-  const { uri, sizeBytes, version } = file;
-  if (sizeBytes === 0 || sizeBytes > SMALL_SHARD_BYTES) return file;
+async function readIfSmall(file: RandomAccessFile): Promise<Uint8Array | undefined> {
+  const { sizeBytes } = file;
+  if (sizeBytes === 0 || sizeBytes > SMALL_SHARD_BYTES) return undefined;
   const bytes = Buffer.allocUnsafeSlow(sizeBytes);
   await file.readInto(bytes, 0);
+  return bytes;
+}
+
+/** Serves ranges of a file that has been read. */
+function inMemory(file: RandomAccessFile, bytes: Uint8Array): RandomAccessFile {
+  const { uri, sizeBytes, version } = file;
   return {
     uri,
     sizeBytes,
@@ -123,9 +132,4 @@ async function wholeIfSmall(file: RandomAccessFile): Promise<RandomAccessFile> {
     readInto: async (target, startByte) => target.set(bytes.subarray(startByte, startByte + target.length)),
     close: () => file.close(),
   };
-}
-
-/** Whether the shard's bytes are in memory already. */
-export function isInMemory({ sizeBytes }: ParquetShard): boolean {
-  return sizeBytes <= SMALL_SHARD_BYTES;
 }

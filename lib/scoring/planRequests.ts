@@ -3,7 +3,7 @@ import type { FeatureContract } from '../features/contract.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
 import { type ReadColumn, type RowGroupReads, rowGroupReads } from '../parquet/rowGroupReads.ts';
-import { isInMemory, type OpenSpan } from './openSpans.ts';
+import type { OpenSpan } from './openSpans.ts';
 import {
   JOIN_GAP_BYTES,
   REQUEST_BYTES,
@@ -73,13 +73,10 @@ export async function* planRequests(
       const { rowStart } = shard.rowGroups[rowGroup]!;
       const place = { span: index, rowStart, spanRows, uri, sizeBytes, version, reads };
       if (reads.rowCount > UNSPLIT_ROWS) {
-        yield* splitRequests(place, await columnRuns(index, shard, reads));
+        yield* splitRequests(place, await columnRuns(open, reads));
         continue;
       }
-      rowGroups.push({
-        ...place,
-        ...(isInMemory(shard) ? { buffer: await readRanges(shard.file, reads) } : {}),
-      });
+      rowGroups.push({ ...place, ...(await bytesOf(open, reads)) });
       rowCount += reads.rowCount;
       bytes += reads.bufferBytes;
     }
@@ -87,10 +84,26 @@ export async function* planRequests(
   if (rowGroups.length > 0) yield take();
 }
 
+/**
+ * What was read with the footer. The last row group gets the very memory of the file: a copy takes as long as reading, and
+ * small shards mostly have one row group.
+ */
+async function bytesOf(
+  { shard, range, bytes }: OpenSpan,
+  reads: RowGroupReads,
+): Promise<Pick<RequestedRowGroup, 'buffer'>> {
+  if (bytes === undefined) return {};
+  const [first, ...others] = reads.ranges;
+  const isLast = reads.rowGroup === range.end - 1;
+  // Not for a small part of it: a request's size is told by what it needs.
+  const isMost = 2 * reads.bufferBytes > bytes.length;
+  if (!isLast || !isMost || others.length > 0) return { buffer: await readRanges(shard.file, reads) };
+  return { buffer: bytes.subarray(first!.startByte, first!.endByte) };
+}
+
 /** Runs of columns that are neighbours in the file, so that hardly a byte is read twice. */
 async function columnRuns(
-  span: number,
-  shard: ParquetShard,
+  { index: span, shard, bytes: whole }: OpenSpan,
   { rowGroup, columns }: RowGroupReads,
 ): Promise<RequestedRowGroup[]> {
   const { uri, sizeBytes, version } = shard;
@@ -107,7 +120,7 @@ async function columnRuns(
   }
   const requested = runs.map(async ({ names }) => {
     const reads = rowGroupReads(shard, rowGroup, names, JOIN_GAP_BYTES);
-    const read = isInMemory(shard) ? { buffer: await readRanges(shard.file, reads) } : {};
+    const read = whole === undefined ? {} : { buffer: await readRanges(shard.file, reads) };
     return { span, uri, sizeBytes, version, reads, ...read };
   });
   return Promise.all(requested);

@@ -12,15 +12,18 @@ vi.mock('../../lib/scoring/requestLimits.ts', async (original) => ({
   SPLIT_BYTES: 60_000,
   REQUEST_ROWS: 100,
   REQUEST_BYTES: 2000,
-  SMALL_SHARD_BYTES: 10_000,
   JOIN_GAP_BYTES: 0,
 }));
+
+const SMALL_BYTES = 10_000;
 
 /** Spans over shards of so many rows in row groups of so many; `id` takes at least 8 bytes per row. */
 async function* spansOf(...shards: [rows: number, rowGroupRows: number][]): AsyncGenerator<OpenSpan> {
   for (const [index, [rows, rowGroupRows]] of shards.entries()) {
-    const shard = await openShard(memoryFile(sampleShard(rows, rowGroupRows), `shard ${index}`));
-    yield { index, shard, range: { first: 0, end: shard.rowGroups.length } };
+    const bytes = Uint8Array.from(sampleShard(rows, rowGroupRows));
+    const shard = await openShard(memoryFile(bytes, `shard ${index}`));
+    const whole = bytes.length <= SMALL_BYTES ? { bytes } : {};
+    yield { index, shard, range: { first: 0, end: shard.rowGroups.length }, ...whole };
   }
 }
 
@@ -103,6 +106,34 @@ describe('planRequests', () => {
       found.push(...rowGroups.map(({ buffer }) => buffer !== undefined));
     }
     expect(found).toEqual([true, false]);
+  });
+
+  test('hands the memory of a small shard over to its last row group, if that is most of it; the others get copies', async () => {
+    const all = (await openShard(memoryFile(sampleShard(1, 1)))).schema.fields.map(({ name }) => name);
+    // In the second shard, the first row group is most of the file and not the last.
+    for (const [columns, rowGroupRows, isShared] of [
+      [all, 90, [true]],
+      [all, 80, [false, false]],
+      [['id'], 90, [false]],
+    ] as const) {
+      let memory: ArrayBufferLike | undefined;
+      async function* noting() {
+        for await (const span of spansOf([90, rowGroupRows])) {
+          memory = span.bytes!.buffer;
+          yield span;
+        }
+      }
+      const file = Buffer.from(sampleShard(90, rowGroupRows));
+      const found: boolean[] = [];
+      for await (const { rowGroups } of planRequests(noting(), () => columns)) {
+        for (const { buffer, reads } of rowGroups) {
+          const pieces = reads.ranges.map(({ startByte, endByte }) => file.subarray(startByte, endByte));
+          expect(Buffer.compare(buffer!, Buffer.concat(pieces))).toBe(0);
+          found.push(buffer!.buffer === memory);
+        }
+      }
+      expect(found).toEqual(isShared);
+    }
   });
 
   test('throws the error of a shard that fails, after the requests that were full before it', async () => {
