@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
-import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { gatheredModel, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { createSession, float32Data, float32Tensor } from '../../lib/onnx/session.ts';
 import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
 import { type TrainedModel, trainModel } from '../../lib/recipe/trainModel.ts';
@@ -60,7 +60,7 @@ test('a contract of numbers alone scores shards by what they say, and goes into 
   const rows = 7;
   const dense = Float32Array.from({ length: rows * 6 }, (_, at) => (at % 2 === 1 ? 0 : Math.sin(at)));
   const session = await ScoringSession.create(bundle.model, bundle.layout);
-  const plain = await createSession(plainModel(bundle.model, bundle.layout));
+  const plain = await createSession(plainModel(gatheredModel(bundle.model, 'numbers'), bundle.layout));
   try {
     session.rows.dense.set(dense);
     const { pctr, pcvr } = await session.score(rows);
