@@ -1,4 +1,4 @@
-import { type Data, DataType, type RecordBatch, Vector } from 'apache-arrow';
+import { type Data, DataType, DateUnit, type RecordBatch, Vector } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { isIntColumn, isNumberColumn, isValid, readNumbers } from '../features/columnValues.ts';
 import { type FeatureContract, featureName } from '../features/contract.ts';
@@ -99,12 +99,17 @@ function rawText(data: Data, row: number): string | null {
     readNumbers(data, row, row + 1, number);
     return String(number[0]);
   }
+  if (DataType.isDate(type) || DataType.isTimestamp(type)) return momentText(data, row);
   const value: unknown = new Vector([data]).get(row);
-  const isMoment = DataType.isDate(type) || DataType.isTimestamp(type);
-  if (isMoment) {
-    const time = new Date(Number(value));
-    return Number.isNaN(time.getTime()) ? String(value) : time.toISOString();
-  }
   if (!(value instanceof Uint8Array)) return String(value);
   return Buffer.from(value).toString(DataType.isFixedSizeBinary(type) ? 'hex' : 'utf8');
+}
+
+/** As ISO 8601 writes it; the column's whole number beyond the years of Date, where Arrow's vectors throw. */
+function momentText({ type, values }: Data, row: number): string {
+  const stored = (values as Int32Array | BigInt64Array)[row]!;
+  const isDay = DataType.isDate(type) && type.unit === DateUnit.DAY;
+  const millisPerUnit = isDay ? 86_400_000 : DataType.isTimestamp(type) ? 1000 / 1000 ** type.unit : 1;
+  const time = new Date(Number(stored) * millisPerUnit);
+  return Number.isNaN(time.getTime()) ? String(stored) : time.toISOString();
 }

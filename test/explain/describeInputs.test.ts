@@ -1,4 +1,4 @@
-import { FixedSizeBinary, makeData, TimestampMicrosecond } from 'apache-arrow';
+import { DateDay, FixedSizeBinary, makeData, TimestampMicrosecond } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { describeInputs } from '../../lib/explain/describeInputs.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
@@ -15,6 +15,7 @@ test('what a shard holds is told as it stands: floats that are ids, bytes as dig
       { kind: 'categorical', column: 'code', table: { type: 'string', ...vocabulary('ff00') } },
       { kind: 'numeric', column: 'at', from: 'hour', standardise: false },
       { kind: 'numeric', name: 'far', column: 'far', from: 'hour', standardise: false },
+      { kind: 'numeric', column: 'day', from: 'weekday', standardise: false },
     ],
   });
   const encoder = new FeatureEncoder(contract, vocabularies);
@@ -25,13 +26,21 @@ test('what a shard holds is told as it stands: floats that are ids, bytes as dig
     code: columnOf(new FixedSizeBinary(2), [Uint8Array.of(255, 0)]),
     at: moment(1_700_000_000_123_456n),
     far: moment(2n ** 63n - 1n),
+    day: columnOf(new DateDay(), [new Date('2024-02-29')]),
   });
   const inputs = describeInputs(contract, encoder, batch, 0, allocateEncodedRows(encoder.layout, 1));
   expect(inputs.map(({ raw }) => raw)).toEqual([
     '7',
     'ff00',
     '2023-11-14T22:13:20.123Z',
-    expect.stringMatching(/^9223372036854775/),
+    '9223372036854775807',
+    '2024-02-29T00:00:00.000Z',
   ]);
-  expect(inputs.map(({ encoded }) => encoded)).toMatchObject([{ id: 1 }, { id: 1 }, { value: 22 }, {}]);
+  expect(inputs.map(({ encoded }) => encoded)).toMatchObject([
+    { id: 1 },
+    { id: 1 },
+    { value: 22 },
+    {},
+    { value: 4 },
+  ]);
 });
