@@ -21,7 +21,7 @@ export async function openDiskFile(uri: string, known?: FileStat): Promise<Rando
     if (!stats.isFile()) throw notAFile(uri, stats.isDirectory() ? 'a folder' : 'a device or pipe');
     const version = versionTag(stats);
     if (known !== undefined && known.version !== version) throw changed(uri, known.version, version);
-    return new DiskFile(uri, Number(stats.size), version, handle);
+    return new DiskFile(uri, stats, handle);
   } catch (error) {
     await handle?.close();
     throw diskError(error, uri, 'STORAGE_READ_FAILED');
@@ -69,12 +69,14 @@ class DiskFile implements RandomAccessFile {
   readonly uri: string;
   readonly sizeBytes: number;
   readonly version: string;
+  readonly #opened: BigIntStats;
   readonly #handle: FileHandle;
 
-  constructor(uri: string, sizeBytes: number, version: string, handle: FileHandle) {
+  constructor(uri: string, opened: BigIntStats, handle: FileHandle) {
     this.uri = uri;
-    this.sizeBytes = sizeBytes;
-    this.version = version;
+    this.sizeBytes = Number(opened.size);
+    this.version = versionTag(opened);
+    this.#opened = opened;
     this.#handle = handle;
   }
 
@@ -119,8 +121,11 @@ class DiskFile implements RandomAccessFile {
   }
 
   #checkUnchanged(): void {
-    const found = versionTag(statOf(this.#handle));
-    if (found === this.version) return;
-    throw changed(this.uri, this.version, found);
+    const now = statOf(this.#handle);
+    const { mtimeNs, size, ctimeNs, nlink } = this.#opened;
+    // A file that gets or loses a name, such as one that another was moved over, has another change time and the same bytes.
+    const isSame = now.ctimeNs === ctimeNs || now.nlink !== nlink;
+    if (isSame && now.mtimeNs === mtimeNs && now.size === size) return;
+    throw changed(this.uri, this.version, versionTag(now));
   }
 }

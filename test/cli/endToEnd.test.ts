@@ -293,6 +293,6 @@ test('inspect describes what the other commands wrote and read', async () => {
   expect(JSON.stringify(sha256)).toContain(
     /ncs4cvr\.model_sha256 +([0-9a-f]{64})/.exec(predictions!.stdout)![1],
   );
-  expect(folderOfShards).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(folderOfShards!.stderr).toMatch(/^error: INSPECT_UNKNOWN: /);
+  expect(folderOfShards).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(folderOfShards!.stdout).toMatch(/^folder of shards .*\nshards +1\n/);
 });

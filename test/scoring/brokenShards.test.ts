@@ -91,7 +91,7 @@ describe('a broken shard', () => {
       'c-key.parquet': withBrokenChunk(good, 2, 'impression_id'),
       'd-truncated.parquet': good.subarray(0, good.length / 2),
       'e-missing.parquet': withMetadata(good, (metadata) => rename(metadata, 'hour', 'hours')),
-      'f-type.parquet': withMetadata(good, (metadata) => {
+      'f-ids.parquet': withMetadata(good, (metadata) => {
         rename(metadata, 'hour', 'old_hour');
         rename(metadata, 'play_rate', 'hour');
       }),
@@ -111,7 +111,7 @@ describe('a broken shard', () => {
       'c-key.parquet': { code: 'SHARD_PAGE_CORRUPT', rowGroup: 2, column: 'impression_id' },
       'd-truncated.parquet': { code: 'SHARD_TRUNCATED' },
       'e-missing.parquet': { code: 'SHARD_COLUMN_MISSING', column: 'hour' },
-      'f-type.parquet': { code: 'SHARD_COLUMN_TYPE', column: 'hour' },
+      'f-ids.parquet': { code: 'SHARD_ID_INVALID', column: 'hour' },
       'g-several.parquet': { code: 'SHARD_COLUMNS' },
       'h-text.parquet': { code: 'SHARD_NOT_PARQUET' },
       'i-empty.parquet': { code: 'SHARD_NOT_PARQUET' },

@@ -9,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { appendFile, truncate } from 'node:fs/promises';
+import { appendFile, link, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -118,6 +118,22 @@ describe('reading', () => {
       code: 'STORAGE_FILE_CHANGED',
       retryable: true,
     });
+    await file.close();
+  });
+
+  test.each([
+    ['is replaced', (path: string) => rename(`${path}.new`, path)],
+    ['is removed', (path: string) => rm(path)],
+    ['gets a second name', (path: string) => link(path, `${path}.second`)],
+  ])('a file that %s while open is read to its end, in the version that was opened', async (name, change) => {
+    const path = writeBytes(`kept ${name}.bin`, 100);
+    const bytes = readFileSync(path);
+    writeFileSync(`${path}.new`, Buffer.alloc(100, 7));
+    const file = await localDisk.open(path);
+    await change(path);
+    const read = new Uint8Array(100);
+    await file.readInto(read, 0);
+    expect(bytes.equals(read)).toBe(true);
     await file.close();
   });
 
