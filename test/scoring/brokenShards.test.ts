@@ -111,7 +111,7 @@ describe('a broken shard', () => {
       'c-key.parquet': { code: 'SHARD_PAGE_CORRUPT', rowGroup: 2, column: 'impression_id' },
       'd-truncated.parquet': { code: 'SHARD_TRUNCATED' },
       'e-missing.parquet': { code: 'SHARD_COLUMN_MISSING', column: 'hour' },
-      'f-ids.parquet': { code: 'SHARD_ID_INVALID', column: 'hour' },
+      'f-ids.parquet': { code: 'SHARD_ID_INVALID', column: 'hour', rowGroup: 0 },
       'g-several.parquet': { code: 'SHARD_COLUMNS' },
       'h-text.parquet': { code: 'SHARD_NOT_PARQUET' },
       'i-empty.parquet': { code: 'SHARD_NOT_PARQUET' },
