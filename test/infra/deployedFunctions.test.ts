@@ -85,7 +85,8 @@ describe('functions', () => {
     const buckets = { input: 's3://FeaturesBucket', scores: 's3://ScoresBucket' };
     for (const name of ['Arrivals', 'Plan', 'Score', 'Publish']) {
       const job = jobOf(name, resources);
-      expect(job).toEqual(parseJob({ ...buckets, model: { models: 's3://ModelsBucket', channel: 'live' } }));
+      const model = { models: 's3://ModelsBucket', channel: 'live' };
+      expect(job).toEqual(parseJob({ ...buckets, model, shardPattern: '**' }));
     }
     const params = {
       partitions: 'region=/date=%Y%m%d',
@@ -96,6 +97,7 @@ describe('functions', () => {
       badRows: '{"deadLetter":{"maxRows":7}}',
       channel: 'next',
       targetRows: '5000',
+      shardPattern: 'part-*',
       gates: '{"rows":{"lowest":0.5},"audit":{"action":"warn","timeoutSeconds":60}}',
       auditFunction: 'scores-audit:live',
     };
