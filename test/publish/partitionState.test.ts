@@ -88,7 +88,7 @@ describe('where partitions stand', () => {
       '',
     ]);
     const planned = await runMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
-    expect(planned.stdout.match(/parts.*; (\w+)$/gm)!.map((line) => line.split('; ').at(-1))).toEqual([
+    expect([...planned.stdout.matchAll(/(?:parts?|contract); (\w+)/g)].map(([, stage]) => stage)).toEqual([
       'late',
       'held',
       'complete',
