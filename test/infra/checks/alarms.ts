@@ -125,6 +125,17 @@ function nameOf({ Namespace, MetricName, Dimensions = [] }: Partial<Metric>): st
   return [Namespace, MetricName, ...Dimensions.map(({ Name, Value }) => `${Name}=${Value}`)].join(' ');
 }
 
+/** Namespace, name, dimensions with their values: of every metric that a dashboard shows as it is. */
+export function dashboardMetrics(body: string): string[][] {
+  return widgetsOf(body)
+    .flatMap(widgetMetrics)
+    .map(({ Namespace, MetricName, Dimensions }) => [
+      Namespace,
+      MetricName,
+      ...Dimensions.flatMap(({ Name, Value }) => [Name, Value]),
+    ]);
+}
+
 type Widget = readonly (readonly unknown[])[];
 
 function widgetsOf(body: string): Widget[] {
