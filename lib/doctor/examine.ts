@@ -8,7 +8,7 @@ import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
 import { findShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -112,13 +112,8 @@ async function checkInput(uri: string): Promise<Answer> {
   const [first] = shards;
   const beside = others.length === 0 ? '' : `, ${others.length} other files`;
   if (first === undefined) return { state: 'warning', found: `no shards${beside}` };
-  const file = await storageFor(first.uri).open(first.uri, first);
-  try {
-    const { rowCount } = await openShard(file);
-    return ok(`can be listed and read: ${shards.length} shards${beside}, ${rowCount} rows in the first`);
-  } finally {
-    await file.close();
-  }
+  const rowCount = await withShard(first.uri, first, (shard) => shard.rowCount);
+  return ok(`can be listed and read: ${shards.length} shards${beside}, ${rowCount} rows in the first`);
 }
 
 async function checkScores(uri: string): Promise<Answer> {

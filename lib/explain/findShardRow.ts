@@ -1,11 +1,10 @@
 import type { RecordBatch } from 'apache-arrow';
 import { RowKeyBytes } from '../arrow/rowKeyBytes.ts';
 import { messageOf, StorageError } from '../base/errors.ts';
-import { openShard, type ParquetShard } from '../parquet/openShard.ts';
+import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import type { Part } from '../publish/part.ts';
 import { type Span, shardUri } from '../publish/span.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import type { ScoredRow } from './findScoredRow.ts';
 
 /** Where a scored row came from. */
@@ -77,9 +76,7 @@ async function inSpan(
   columnsOf: (shard: ParquetShard) => readonly string[],
 ): Promise<ShardRow | undefined> {
   const uri = shardUri(inputUri, name);
-  const file = await storageFor(uri).open(uri, { version, sizeBytes });
-  try {
-    const shard = await openShard(file);
+  return withShard(uri, { version, sizeBytes }, async (shard) => {
     const firstRow = shard.rowGroups[firstRowGroup]?.rowStart ?? 0;
     const groups = shard.rowGroups.slice(firstRowGroup, endRowGroup).map(({ rowStart, rowCount }, index) => ({
       rowGroup: firstRowGroup + index,
@@ -99,9 +96,7 @@ async function inSpan(
       return { place: { uri, version, rowGroup: group.rowGroup, row: place }, batch, row };
     }
     return undefined;
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 /** Reads the keys alone. @returns the row's place in the row group: the hint, if it is there */

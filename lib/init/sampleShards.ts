@@ -1,5 +1,5 @@
 import type { Field } from 'apache-arrow';
-import { openShard, type ParquetShard } from '../parquet/openShard.ts';
+import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import { listShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -40,18 +40,14 @@ export async function sampleShards(input: string): Promise<ShardSample> {
   const unreadable = new Map<string, string>();
   let sampledRows = 0;
   for (const listed of chosen) {
-    const file = await storageFor(listed.uri).open(listed.uri, listed);
-    try {
-      const shard = await openShard(file);
+    sampledRows += await withShard(listed.uri, listed, async (shard) => {
       for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
       const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
       const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
-      if (filled < 0 || fields.length === 0) continue;
+      if (filled < 0 || fields.length === 0) return 0;
       const mostRows = Math.ceil(MOST_ROWS / chosen.length);
-      sampledRows += await sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
-    } finally {
-      await file.close();
-    }
+      return sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
+    });
   }
   const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
   return {

@@ -1,7 +1,6 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
-import { openShard, type ParquetShard } from '../parquet/openShard.ts';
+import { openShard, type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import type { Description } from './description.ts';
 
@@ -40,15 +39,13 @@ export async function describeShardFolder(uri: string): Promise<Description | un
   const { shards, others } = await findShards(uri);
   if (shards.length === 0) return undefined;
   const read = spreadShards(shards, MOST_FOOTERS);
-  const opened = await mapConcurrently(read, FOOTERS_AT_A_TIME, async (listed) => {
-    const file = await storageFor(listed.uri).open(listed.uri, listed);
-    try {
-      const shard = await openShard(file);
-      return { path: listed.relativePath, rows: shard.rowCount, columns: columnsOf(shard) };
-    } finally {
-      await file.close();
-    }
-  });
+  const opened = await mapConcurrently(read, FOOTERS_AT_A_TIME, (listed) =>
+    withShard(listed.uri, listed, (shard) => ({
+      path: listed.relativePath,
+      rows: shard.rowCount,
+      columns: columnsOf(shard),
+    })),
+  );
   const { columns } = opened[0]!;
   const schema = JSON.stringify(columns);
   const unlike = opened.filter((shard) => JSON.stringify(shard.columns) !== schema);

@@ -1,7 +1,8 @@
 import type { Schema } from 'apache-arrow';
 import type { SchemaElement } from 'hyparquet';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
-import type { RandomAccessFile } from '../storage/storage.ts';
+import { storageFor } from '../storage/openStorage.ts';
+import type { FileStat, RandomAccessFile } from '../storage/storage.ts';
 import { parseSchema } from './footerSchema.ts';
 import { type Footer, type FooterChunk, parseFooter } from './parseFooter.ts';
 import { type ArrowSchema, readArrowSchema } from './readArrowSchema.ts';
@@ -68,6 +69,24 @@ export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
       panicked ? 'the decoder panicked on the schema' : 'the footer contradicts itself',
       { file: file.uri, found: messageOf(cause), cause },
     );
+  }
+}
+
+/**
+ * Opens a shard for as long as something is read of it.
+ * @param known version of a listing, see Storage.open; the one that there is now by default
+ * @param read not to be kept beyond its end: the file is closed then
+ */
+export async function withShard<Found>(
+  uri: string,
+  known: FileStat | undefined,
+  read: (shard: ParquetShard) => Found | Promise<Found>,
+): Promise<Found> {
+  const file = await storageFor(uri).open(uri, known);
+  try {
+    return await read(await openShard(file));
+  } finally {
+    await file.close();
   }
 }
 

@@ -2,7 +2,7 @@ import type { UnpublishedDay } from '../gates/judged.ts';
 import type { RepeatedSpan } from '../gates/judgeKeys.ts';
 import { type InputPartition, listInput } from '../job/jobInput.ts';
 import { addDigests, KeySum } from '../keys/keySum.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { withShard } from '../parquet/openShard.ts';
 import { readRecordBatches } from '../parquet/readRecordBatches.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
@@ -87,14 +87,10 @@ export async function sharedKeys(
   const sum = new KeySum(names);
   for (const span of there.spans) {
     const uri = shardUri(other.inputUri, span.shard);
-    const file = await storageFor(uri).open(uri, span);
-    try {
-      const shard = await openShard(file);
+    await withShard(uri, span, async (shard) => {
       const rowGroups = [...shard.rowGroups.keys()].slice(span.firstRowGroup, span.endRowGroup);
       for await (const { batch } of readRecordBatches(shard, names, { rowGroups })) sum.add(batch);
-    } finally {
-      await file.close();
-    }
+    });
   }
   if (sum.digest !== addDigests(parts.flatMap(({ keys }) => keys.keySpans))) return [];
   const { partition } = other;

@@ -2,7 +2,7 @@ import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { openShard, withShard } from '../parquet/openShard.ts';
 import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
 import { inputUriOf, listShards, type ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -170,13 +170,8 @@ async function wholeShards(
   for (const shard of shards) {
     const { uri, sizeBytes, version } = shard;
     const listed = { sizeBytes, version };
-    const file = await storageFor(uri).open(uri, listed);
-    try {
-      const rowEnd = (await openShard(file)).rowCount;
-      rows.push({ uri, rowStart: 0, rowEnd, day: dayOf.get(shard), listed });
-    } finally {
-      await file.close();
-    }
+    const rowEnd = await withShard(uri, listed, ({ rowCount }) => rowCount);
+    rows.push({ uri, rowStart: 0, rowEnd, day: dayOf.get(shard), listed });
   }
   return rows;
 }

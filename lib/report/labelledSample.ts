@@ -6,11 +6,10 @@ import { columnRequirements } from '../features/columnRequirements.ts';
 import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { labelRequirements, readLabels } from '../features/readLabels.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { withShard } from '../parquet/openShard.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
 import { readShardRows } from '../recipe/splitShards.ts';
 import { listShards } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
 
 /** Encoded rows with their labels, all of one length. */
 export interface LabelledSample {
@@ -36,7 +35,9 @@ export async function labelledSample(
   const labels = labelsOf(bundleUri, manifest);
   const { shards } = await listShards(dataUri);
   let dataRows = 0;
-  for (const { uri } of shards) dataRows += await rowCountOf(uri);
+  for (const { uri } of shards) {
+    dataRows += await withShard(uri, undefined, (shard) => shard.rowCount);
+  }
   const rowCount = Math.min(mostRows, dataRows);
   const encoder = new FeatureEncoder(contract, vocabularies);
   const rows = allocateEncodedRows(layout, rowCount);
@@ -61,15 +62,6 @@ export async function labelledSample(
 
 function rowAt(place: number, rowCount: number, dataRows: number): number {
   return Math.floor((place * dataRows) / rowCount);
-}
-
-async function rowCountOf(uri: string): Promise<number> {
-  const file = await storageFor(uri).open(uri);
-  try {
-    return (await openShard(file)).rowCount;
-  } finally {
-    await file.close();
-  }
 }
 
 /** Scores a sample as often as somebody asks, with rows as they are or changed. */

@@ -1,8 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { openShard } from '../parquet/openShard.ts';
+import { withShard } from '../parquet/openShard.ts';
 import type { ShardSpan } from '../scoring/openSpans.ts';
 import { listShards, type ShardInput } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
 
 /** Row groups of an input that stand for all of it. */
 export interface Sample {
@@ -25,17 +24,12 @@ export async function chooseSample(input: ShardInput, sampleRows: number): Promi
   const spans: ShardSpan[] = [];
   let [rows, seenRows, seenBytes] = [0, 0, 0];
   for (const { uri, sizeBytes } of shards) {
-    const file = await storageFor(uri).open(uri);
-    try {
-      const { rowGroups } = await openShard(file);
-      let end = 0;
-      for (; end < rowGroups.length && rows < sampleRows; end++) rows += rowGroups[end]!.rowCount;
-      if (end > 0) spans.push({ uri, rowGroups: { first: 0, end } });
-      seenRows += rowGroups.reduce((sum, { rowCount }) => sum + rowCount, 0);
-      seenBytes += sizeBytes;
-    } finally {
-      await file.close();
-    }
+    const rowGroups = await withShard(uri, undefined, (shard) => shard.rowGroups);
+    let end = 0;
+    for (; end < rowGroups.length && rows < sampleRows; end++) rows += rowGroups[end]!.rowCount;
+    if (end > 0) spans.push({ uri, rowGroups: { first: 0, end } });
+    seenRows += rowGroups.reduce((sum, { rowCount }) => sum + rowCount, 0);
+    seenBytes += sizeBytes;
     if (rows >= sampleRows) break;
   }
   if (rows === 0)
