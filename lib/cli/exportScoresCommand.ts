@@ -12,6 +12,7 @@ import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
 import { isoDate, parseUri } from './options.ts';
 import {
+  counted,
   EXIT_DONE,
   EXIT_FAILED,
   EXIT_USAGE,
@@ -133,6 +134,6 @@ async function partitionsOf(
 const SHOWN = 5;
 
 function describe({ partition, outcome, rows, model, files, folder }: StateCopy): string {
-  const count = `${formatCount(rows)} rows of ${model.version} in ${files.length} ${files.length === 1 ? 'file' : 'files'}`;
+  const count = `${formatCount(rows)} rows of ${model.version} in ${counted(files.length, 'file')}`;
   return `${partition}: ${outcome}, ${count}, ${folder}\n`;
 }

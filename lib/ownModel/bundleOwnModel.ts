@@ -12,6 +12,7 @@ import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import { appendMetadata, decodeModel } from '../onnx/modelProto.ts';
 import type { ModelProto } from '../onnx/onnxSchema.ts';
 import { buildReference } from '../recipe/buildReference.ts';
+import { labelsRecord, rowsRecord } from '../recipe/encodeData.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { describeRows } from './describeRows.ts';
@@ -63,7 +64,7 @@ export async function bundleOwnModel(
     await refuseUnwritable(outputUri);
     onStage('encoding');
     const rows = await describeRows(input, fitted, config);
-    const { split, trainingSet, validationSet, goldenRows, labelCounts } = rows;
+    const { split, validationSet, goldenRows, labelCounts } = rows;
     onStage('scoring');
     const scores = await scorer.of(validationSet.rows, validationSet.rowCount);
     await scorer.refuseDependent(validationSet.rows, validationSet.rowCount, scores);
@@ -83,23 +84,12 @@ export async function bundleOwnModel(
         network: ownNetwork(decoded, fileBytes, onnxUri),
         ...(config.labels === undefined ? {} : { labels: config.labels }),
         training: {
-          data: split.uri,
-          trainRows: trainingSet.rowCount,
-          validationRows: validationSet.rowCount,
-          trainSplit: split.trainingText,
-          validationSplit: split.validationText,
+          ...rowsRecord(rows),
           seed: 0,
           config: { ...config },
           metrics: metrics === undefined ? {} : { validation: metrics },
           features: [...rows.featureCounts],
-          ...(labelCounts === undefined
-            ? {}
-            : {
-                labels: {
-                  ...labelCounts,
-                  ...(split.newestDay === undefined ? {} : { newestDay: split.newestDay }),
-                },
-              }),
+          ...(labelCounts === undefined ? {} : { labels: labelsRecord({ labelCounts, split }) }),
           notes,
           codeVersion: CODE_VERSION,
           finishedAt: new Date().toISOString(),

@@ -18,10 +18,18 @@ const COMPARED_SHARE = 0.2;
 /** Rows that a bundle's reference and golden rows are made of: as of a training, but that nothing is learned from labels. */
 export interface DescribedRows
   extends Pick<
-      TrainingData,
-      'split' | 'contract' | 'vocabularies' | 'layout' | 'trainingSet' | 'validationSet' | 'described'
-    >,
-    Pick<TrainingData, 'featureCounts' | 'labelNotes' | 'goldenRows'> {
+    TrainingData,
+    | 'split'
+    | 'contract'
+    | 'vocabularies'
+    | 'layout'
+    | 'trainingSet'
+    | 'validationSet'
+    | 'described'
+    | 'featureCounts'
+    | 'labelNotes'
+    | 'goldenRows'
+  > {
   /** Undefined where no labels are named. */
   readonly labelCounts: TrainingData['labelCounts'] | undefined;
 }

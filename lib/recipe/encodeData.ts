@@ -118,3 +118,23 @@ export async function firstGoldenRows(
   }
   throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', 'there are no validation rows');
 }
+
+/** What a manifest says of the rows that its model was made with. */
+export function rowsRecord({
+  split,
+  trainingSet,
+  validationSet,
+}: Pick<TrainingData, 'split' | 'trainingSet' | 'validationSet'>) {
+  return {
+    data: split.uri,
+    trainRows: trainingSet.rowCount,
+    validationRows: validationSet.rowCount,
+    trainSplit: split.trainingText,
+    validationSplit: split.validationText,
+  };
+}
+
+/** The same of their labels. */
+export function labelsRecord({ labelCounts, split }: Pick<TrainingData, 'labelCounts' | 'split'>) {
+  return { ...labelCounts, ...(split.newestDay === undefined ? {} : { newestDay: split.newestDay }) };
+}

@@ -8,7 +8,7 @@ import type { TaskMasks } from '../network/taskMasks.ts';
 import { ForwardPass } from '../training/forwardPass.ts';
 import { sliceTrainingSet } from '../training/trainingSet.ts';
 import { buildReference } from './buildReference.ts';
-import type { TrainingData } from './encodeData.ts';
+import { labelsRecord, rowsRecord, type TrainingData } from './encodeData.ts';
 import type { TrainingConfig } from './trainingConfig.ts';
 
 /** A model ready to be written, and what its bundle says about its training. */
@@ -35,7 +35,7 @@ export async function exportBundle(
   config: TrainingConfig,
   { shape, weights, masks, metrics, record, seconds }: ModelDraft,
 ): Promise<void> {
-  const { contract, vocabularies, goldenRows, split, trainingSet, validationSet } = data;
+  const { contract, vocabularies, goldenRows, split, validationSet } = data;
   const { model, embeddings, multiplyAddsPerRow } = buildScoringModel(shape, weights, masks);
   const goldenSet = sliceTrainingSet(shape.layout, validationSet, 0, goldenRows.numRows);
   const forward = await ForwardPass.create(shape, masks, config.training.threads);
@@ -56,19 +56,12 @@ export async function exportBundle(
       network: shape.config,
       labels: config.labels,
       training: {
-        data: split.uri,
-        trainRows: trainingSet.rowCount,
-        validationRows: validationSet.rowCount,
-        trainSplit: split.trainingText,
-        validationSplit: split.validationText,
+        ...rowsRecord(data),
         seed: config.training.seed,
         config: configWithoutContract,
         metrics,
         features: [...data.featureCounts],
-        labels: {
-          ...data.labelCounts,
-          ...(split.newestDay === undefined ? {} : { newestDay: split.newestDay }),
-        },
+        labels: labelsRecord(data),
         leaks: data.leaks,
         notes: [...split.notes, ...data.labelNotes],
         ...(record === undefined ? {} : { masks: record }),

@@ -116,16 +116,6 @@ describe('a copy of a published partition', () => {
     }
   });
 
-  it('is left as it is when it is asked for again', async () => {
-    const output = freshOutput();
-    const done = await copy(place, output);
-    const stamps = () =>
-      readdirSync(done.folder).map((name) => [name, statSync(join(done.folder, name)).mtimeMs]);
-    const before = stamps();
-    expect(await copy(place, output)).toEqual({ ...done, outcome: 'unchanged' });
-    expect(stamps()).toEqual(before);
-  });
-
   it('holds only what the pointer names, not parts of a former state', async () => {
     const [before, after] = [await copy(place, freshOutput()), await copy(replaced, freshOutput())];
     expect(after.rows).toBe(410);
