@@ -1,8 +1,13 @@
 import { Command } from 'commander';
 import { decodeCommentedJson } from '../base/commentedJson.ts';
 import { isRecord } from '../base/jsonDocument.ts';
+import type { JobDocument } from '../job/jobDocument.ts';
+import { isFileList } from '../job/jobInput.ts';
+import { readJob } from '../job/readJob.ts';
+import { withJobSplit } from '../recipe/jobSplit.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { trainModel } from '../recipe/trainModel.ts';
+import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
@@ -11,6 +16,7 @@ import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine, prin
 interface TrainOptions {
   readonly data?: string;
   readonly files?: string;
+  readonly job?: string;
   readonly output: string;
   readonly conversion?: string;
   readonly json?: boolean;
@@ -26,13 +32,24 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--data <uri>', 'folder of labelled Parquet shards', parseUri)
     .addOption(filesOption())
+    .option(
+      '--job <file>',
+      "job document, whose partitions and shardPattern the config's split takes; also its input, unless --data or --files is given",
+      parseUri,
+    )
     .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
     .option('--conversion <column>', "conversion label, instead of the config's own")
     .option('--json', 'print the result as one JSON object')
     .action(async (configUri: string, options: TrainOptions, command: Command) => {
       const { data, files, output, conversion, json } = options;
-      const input = shardInput(command, { data, files });
-      const config = parseTrainingConfig(await readConfigDocument(configUri, conversion), configUri);
+      const job = options.job === undefined ? undefined : await readJob(options.job);
+      const isOfJob = job !== undefined && data === undefined && files === undefined;
+      const input = isOfJob ? inputOf(job) : shardInput(command, { data, files });
+      const document = await readConfigDocument(configUri, conversion);
+      const config = parseTrainingConfig(
+        job === undefined ? document : withJobSplit(document, job, configUri),
+        configUri,
+      );
       const line = new ProgressLine();
       const { bundle, network, notes } = await trainModel(config, input, output, {
         onNote: (text) => line.print(`note: ${text}`),
@@ -68,6 +85,10 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       }
       finish(EXIT_DONE);
     });
+}
+
+function inputOf({ input }: JobDocument): ShardInput {
+  return isFileList(input) ? { filesUri: input } : input;
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {

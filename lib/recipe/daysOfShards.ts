@@ -9,38 +9,49 @@ export interface ShardDays {
   readonly byDay: ReadonlyMap<string, readonly ListedFile[]>;
   /** Partitions whose names say no day, with the reason: they are part of no range. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** Shards that don't count, by their names. */
+  readonly others: readonly ListedFile[];
 }
 
 /**
  * Sorts shards by the days that the folders in their paths name, above or below the data's own folder. Of several such
  * partitions in one path, the innermost counts.
+ * @param counts see `shardMatcher`: whether a shard counts, by its path below its partition
  * @throws Ncs4cvrError TRAINING_NO_DATE for a shard that lies in no folder named by the layout's keys
  */
-export function daysOfShards(shards: readonly ListedFile[], layout: PartitionLayout): ShardDays {
+export function daysOfShards(
+  shards: readonly ListedFile[],
+  layout: PartitionLayout,
+  counts: (path: string) => boolean = () => true,
+): ShardDays {
+  const others: ListedFile[] = [];
   const byDay = new Map<string, ListedFile[]>();
   const skipped = new Map<string, string>();
   for (const shard of shards) {
-    const { partition, found } = partitionOfShard(shard, layout);
-    if (typeof found === 'string') skipped.set(partition, found);
+    const { partition, path, found } = partitionOfShard(shard, layout);
+    if (!counts(path)) others.push(shard);
+    else if (typeof found === 'string') skipped.set(partition, found);
     else {
       const ofDay = byDay.get(found.day!);
       if (ofDay === undefined) byDay.set(found.day!, [shard]);
       else ofDay.push(shard);
     }
   }
-  return { byDay, skipped: [...skipped].map(([name, reason]) => ({ name, reason })) };
+  return { byDay, skipped: [...skipped].map(([name, reason]) => ({ name, reason })), others };
 }
 
 function partitionOfShard(
   { uri }: ListedFile,
   layout: PartitionLayout,
-): { readonly partition: string; readonly found: LaidOutPartition | string } {
-  const folders = uri.split('/').slice(0, -1);
+): { readonly partition: string; readonly path: string; readonly found: LaidOutPartition | string } {
+  const names = uri.split('/');
+  const folders = names.slice(0, -1);
   for (let start = folders.length - layout.keys.length; start >= 0; start--) {
     const named = folders.slice(start, start + layout.keys.length);
     if (!layout.keys.every(({ name }, index) => named[index]!.startsWith(`${name}=`))) continue;
     const partition = named.join('/');
-    return { partition, found: layOutPartition(layout, partition) };
+    const path = names.slice(start + layout.keys.length).join('/');
+    return { partition, path, found: layOutPartition(layout, partition) };
   }
   throw new Ncs4cvrError('TRAINING_NO_DATE', 'a split by date needs date partitions', {
     file: uri,

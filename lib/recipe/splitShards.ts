@@ -4,7 +4,7 @@ import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts'
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard, withShard } from '../parquet/openShard.ts';
 import { readRecordBatches, type ShardBatch } from '../parquet/readRecordBatches.ts';
-import { inputUriOf, listShards, type ShardInput } from '../storage/listShards.ts';
+import { inputUriOf, listShards, type ShardInput, shardMatcher } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { FileStat, ListedFile } from '../storage/storage.ts';
 import { daysOfShards, daysWithout } from './daysOfShards.ts';
@@ -53,7 +53,7 @@ export async function splitShards(data: ShardInput, split: SplitConfig): Promise
   const sides =
     split.by === 'date'
       ? await splitByDate(dataUri, shards, split)
-      : await splitByFraction(dataUri, shards, split.validation, split.report ?? 0);
+      : await splitByFraction(dataUri, shards, split);
   const left =
     ignored.length === 0 ? [] : [`${ignored.length} files that are no Parquet shards were left out`];
   return { uri: dataUri, ...sides, notes: [...left, ...sides.notes], listing: shards.map(versionOf) };
@@ -70,6 +70,7 @@ function versionOf({ relativePath, sizeBytes, version }: ListedFile): ShardVersi
 
 type SplitSides = Omit<DataSplit, 'uri' | 'listing'>;
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
+type FractionSplit = Extract<SplitConfig, { by: 'fraction' }>;
 
 async function splitByDate(
   dataUri: string,
@@ -77,11 +78,12 @@ async function splitByDate(
   split: DateSplit,
 ): Promise<SplitSides> {
   const layout = parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT);
-  const { byDay, skipped } = daysOfShards(shards, layout);
+  const { byDay, skipped, others } = daysOfShards(shards, layout, shardMatcher(split.shardPattern));
   const dayOf = new Map([...byDay].flatMap(([day, ofDay]) => ofDay.map((shard) => [shard, day] as const)));
   const text = ({ from, to }: DateSplit['train']) =>
     layout.text === DEFAULT_LAYOUT ? `dt=${from} to dt=${to}` : `${from} to ${to} of ${layout.text}`;
   const notes = skipped.map(({ name, reason }) => `partition ${name} is part of no range: ${reason}`);
+  if (others.length > 0) notes.push(leftOut(others, split.shardPattern!));
   const within = async (range: DateSplit['train'], side: string) => {
     const isWithin = (day: string | undefined) => day !== undefined && day >= range.from && day <= range.to;
     const rows = await wholeShards(
@@ -124,13 +126,19 @@ function newestOf(days: Iterable<string>): string | undefined {
     .at(-1);
 }
 
+/** What is said of shards that don't count, by their names. */
+function leftOut(others: readonly ListedFile[], shardPattern: string): string {
+  return `shards not named ${shardPattern} were left out: ${others.length}, such as ${others[0]!.relativePath}`;
+}
+
 async function splitByFraction(
   dataUri: string,
   shards: readonly ListedFile[],
-  validation: number,
-  report: number,
+  { validation, report = 0, shardPattern }: FractionSplit,
 ): Promise<SplitSides> {
-  const whole = await wholeShards(shards);
+  const counts = shardMatcher(shardPattern);
+  const others = shards.filter(({ relativePath }) => !counts(relativePath));
+  const whole = await wholeShards(shards.filter(({ relativePath }) => counts(relativePath)));
   const rowCount = whole.reduce((sum, { rowEnd }) => sum + rowEnd, 0);
   const reportStart = rowCount - Math.round(rowCount * report);
   const boundary = reportStart - Math.round(rowCount * validation);
@@ -157,7 +165,7 @@ async function splitByFraction(
     trainingText: `the first ${boundary} rows`,
     validationText: `${report > 0 ? 'the next' : 'the last'} ${reportStart - boundary} rows`,
     reportText: report > 0 ? `the last ${rowCount - reportStart} rows` : 'none',
-    notes: [],
+    notes: others.length === 0 ? [] : [leftOut(others, shardPattern!)],
   };
 }
 

@@ -36,6 +36,8 @@ export const splitSchema = z.discriminatedUnion('by', [
     by: z.literal('date'),
     /** Keys of the data's folders in order, as in a job document; `dt=%Y-%m-%d` by default. */
     partitions: z.string().check(isLayoutOfDays).optional(),
+    /** Names of the shards that count, as paths below their partition, as in a job document. All count by default. */
+    shardPattern: z.string().min(1).optional(),
     /** Days to train on. */
     train: dateRange,
     /** Days to choose by, after those. */
@@ -46,6 +48,8 @@ export const splitSchema = z.discriminatedUnion('by', [
   z.strictObject({
     /** Shares of the rows, in the order of the files. */
     by: z.literal('fraction'),
+    /** Names of the shards that count, as paths below the data's folder. All count by default. */
+    shardPattern: z.string().min(1).optional(),
     /** The last share of the rows is what is chosen by. */
     validation: z.number().gt(0).lt(1),
     /** A further share behind it, that `compare` reports on. */

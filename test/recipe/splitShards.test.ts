@@ -1,6 +1,8 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parsePartitionLayout } from '../../lib/job/partitionLayout.ts';
+import { withJobSplit } from '../../lib/recipe/jobSplit.ts';
 import { readShardRows, type ShardRows, splitShards } from '../../lib/recipe/splitShards.ts';
 import type { SplitConfig } from '../../lib/recipe/trainingConfig.ts';
 import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
@@ -251,5 +253,69 @@ describe('a split by fraction', () => {
         splitShards(join(root, 'b.parquet'), { by: 'fraction', validation }),
       ).rejects.toMatchObject({ code: 'TRAINING_SPLIT_EMPTY' });
     }
+  });
+});
+
+describe('names of the shards that count', () => {
+  const shards = {
+    'dt=2024-03-01/part-0.parquet': 5,
+    'dt=2024-03-01/extra.parquet': 7,
+    'dt=2024-03-02/part-0.parquet': 3,
+    'dt=2024-03-02/sub/part-1.parquet': 4,
+  };
+
+  it('are paths below their partition in a split by date; others are left out with a note', async () => {
+    const days = { by: 'date', train: day('01'), validation: day('02') } as const;
+    const split = await splitShards(writeShards(shards), { ...days, shardPattern: 'part-*' });
+    expect(await idsOf(split.training)).toEqual(range(0, 5));
+    expect(await idsOf(split.validation)).toEqual(range(12, 15));
+    expect(split.notes).toEqual([
+      'shards not named part-* were left out: 2, such as dt=2024-03-01/extra.parquet',
+    ]);
+  });
+
+  it('are paths below the folder in a split by fraction', async () => {
+    const split = await splitShards(writeShards(shards), {
+      ...{ by: 'fraction', validation: 0.25 },
+      shardPattern: '*/part-0.parquet',
+    });
+    expect([...(await idsOf(split.training)), ...(await idsOf(split.validation))]).toEqual([
+      ...range(0, 5),
+      ...range(12, 15),
+    ]);
+    expect(split.notes).toEqual([
+      'shards not named */part-0.parquet were left out: 2, such as dt=2024-03-01/extra.parquet',
+    ]);
+  });
+});
+
+describe('a split that a job document completes', () => {
+  const job = { layout: parsePartitionLayout('date=%Y%m%d/hour='), shardPattern: 'part-*' };
+  const split = { by: 'date', train: day('01'), validation: day('02') };
+
+  it("has the job's partitions and names of shards; a split by fraction the names alone", () => {
+    expect(withJobSplit({ labels: 1, split }, job, 'config.json')).toEqual({
+      labels: 1,
+      split: { ...split, partitions: 'date=%Y%m%d/hour=', shardPattern: 'part-*' },
+    });
+    const byFraction = { by: 'fraction', validation: 0.2 };
+    expect(withJobSplit({ split: byFraction }, job, 'config.json')).toEqual({
+      split: { ...byFraction, shardPattern: 'part-*' },
+    });
+  });
+
+  it('may say the same as the job, and is refused where it says otherwise', () => {
+    const same = { split: { ...split, partitions: 'date=%Y%m%d/hour=', shardPattern: 'part-*' } };
+    expect(withJobSplit(same, job, 'config.json')).toEqual(same);
+    const other = { split: { ...split, partitions: 'dt=', shardPattern: '*' } };
+    expect(() => withJobSplit(other, job, 'config.json')).toThrow(
+      expect.objectContaining({
+        code: 'TRAINING_CONFIG_INVALID',
+        problems: [
+          'split.partitions: "dt=", where the job says "date=%Y%m%d/hour="',
+          'split.shardPattern: "*", where the job says "part-*"',
+        ],
+      }),
+    );
   });
 });
