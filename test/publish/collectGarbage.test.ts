@@ -1,18 +1,14 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../lib/base/retry.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
 import { announce } from '../../lib/publish/announce.ts';
 import { readBlocked } from '../../lib/publish/blockedPartition.ts';
-import { collectGarbage } from '../../lib/publish/collectGarbage.ts';
 import { readManifest } from '../../lib/publish/manifest.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { releasePartition } from '../../lib/publish/releasePartition.ts';
-import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { GATES_OFF } from '../fixtures/gatesOff.ts';
@@ -20,6 +16,7 @@ import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+import { collect, collectAll, namesOf, pointerFile, unreached } from './garbageUnderTest.ts';
 import {
   expectRows,
   first,
@@ -44,28 +41,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A collector that finds everything so many days older than it is. */
-const collectAll = (root: string, inDays: number, apply = true) =>
-  collectGarbage(root, { olderThanDays: 3, apply, nowMillis: Date.now() + inDays * 86_400_000 });
-/** But for what a probe of the store has left, which on S3 every root has. */
-async function collect(root: string, inDays: number, apply = true) {
-  const { files: all, ...garbage } = await collectAll(root, inDays, apply);
-  const files = all.filter(({ uri }) => !/\/\.probe\/[0-9a-f-]{36}$/.test(uri));
-  return { ...garbage, files, sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
-}
-const namesOf = async (root: string, kind: string) =>
-  (await storageFor(root).list(joinUri(root, kind))).map(({ relativePath }) => relativePath);
-const pointerFile = ({ root }: Place) => joinUri(root, 'pointers', `${PARTITION}.json`);
-
-/** Two parts that no pointer reaches: the partition was published, and its pointer is gone. */
-async function unreached(base: string) {
-  const place = freshPlace(base);
-  await put(place, 'a.parquet', second);
-  await run(place, bundle);
-  await storageFor(place.root).remove(pointerFile(place));
-  return place;
-}
-
 /** A published partition whose next input, of fewer rows, a gate has blocked. */
 async function blocked(base: string) {
   const place = freshPlace(base);
@@ -82,7 +57,7 @@ describe.each([
   ['S3', `s3://${s3.bucket}/published`],
 ])('garbage on %s', (_, base) => {
   it('is condemned first, and deleted by a call a day later with its mark', async () => {
-    const place = await unreached(base);
+    const place = await unreached(base, bundle);
     expect(await collect(place.root, 2)).toMatchObject({ files: [], condemnedParts: 0 });
     const before = await storageFor(place.root).list(place.root);
     expect((await collect(place.root, 4, false)).condemnedParts).toBe(2);
@@ -105,7 +80,7 @@ describe.each([
   });
 
   it('is no garbage any more once a run has taken it up', async () => {
-    const place = await unreached(base);
+    const place = await unreached(base, bundle);
     await collect(place.root, 4);
     expect(await publish(place, bundle)).toMatchObject({ kind: 'incomplete', missing: [{}, {}] });
     expect(await run(place, bundle)).toMatchObject({ outcome: { kind: 'published' }, partsDoneBefore: 0 });
@@ -114,7 +89,7 @@ describe.each([
   });
 
   it('is a part without a receipt too, which a killed run has left', async () => {
-    const place = await unreached(base);
+    const place = await unreached(base, bundle);
     await storageFor(place.root).removeFolder(joinUri(place.root, 'receipts'));
     expect(await collect(place.root, 4)).toMatchObject({ condemnedParts: 2 });
     await collect(place.root, 4);
@@ -149,7 +124,7 @@ describe.each([
   });
 
   it('is a file of fingerprints whose part is gone, and none whose part is there', async () => {
-    const place = await unreached(base);
+    const place = await unreached(base, bundle);
     await run(place, bundle);
     const stray = joinUri(place.root, 'keys', PARTITION, `${'0'.repeat(64)}.bin`);
     await writeWhole(stray, Buffer.alloc(8));
@@ -226,147 +201,6 @@ it('what probes of a store have left is garbage, their record is not', async () 
   expect((await collectAll(place.root, 2)).files).toEqual([]);
   expect((await collectAll(place.root, 4)).files).toHaveLength(1);
   expect(await names()).toEqual(['conditions.json']);
-});
-
-/** The operations of storage that a collector and a run meet in. */
-const OPERATIONS = ['list', 'stat', 'readVersioned', 'createIfAbsent', 'replaceIfVersion', 'remove'] as const;
-
-/**
- * Lets `work` run, and `other` as a whole before its storage call number `at`.
- * @returns whether there was such a call
- */
-async function interrupted(at: number, work: () => Promise<unknown>, other: () => Promise<unknown>) {
-  const inside = new AsyncLocalStorage<true>();
-  let calls = 0;
-  let wasReached = false;
-  // Calls of the work that are under way wait, too: with a clock that is days ahead, it would take the other's files for old ones.
-  let meeting: Promise<unknown> = Promise.resolve();
-  vi.spyOn(systemClock, 'sleep').mockResolvedValue();
-  for (const name of OPERATIONS) {
-    const real = localDisk[name] as (...args: unknown[]) => Promise<unknown>;
-    vi.spyOn(localDisk, name).mockImplementation((async (...args: unknown[]) => {
-      if (inside.getStore() === undefined) {
-        if (calls++ === at) {
-          wasReached = true;
-          meeting = inside.run(true, other);
-        }
-        await meeting;
-      }
-      return real(...args);
-    }) as never);
-  }
-  try {
-    await work();
-  } finally {
-    vi.restoreAllMocks();
-  }
-  return wasReached;
-}
-
-describe('a collector that meets a run of the same model', () => {
-  /** Condemned parts of an input that all cases share. */
-  let template: Place;
-  let cases = 0;
-  beforeAll(async () => {
-    template = await unreached(join(folder, 'races'));
-    await collect(template.root, 4);
-  });
-  const copy = (): Place => {
-    const root = join(folder, 'races', `copy-${cases++}`);
-    cpSync(template.root, root, { recursive: true });
-    return { inputUri: template.inputUri, root };
-  };
-  const onlyCollected = (error: unknown) => expect(error).toMatchObject({ code: 'PUBLISH_PART_COLLECTED' });
-  /** What is published is whole, and stays so whatever is collected later; a run that was left incomplete ends when repeated. */
-  async function expectWhole(place: Place) {
-    if ((await readPointer(place.root, PARTITION)).pointer === undefined) {
-      expect(await run(place, bundle)).toMatchObject({ outcome: { kind: 'published' } });
-    }
-    await expectRows(place, bundle, second);
-    await collect(place.root, 4);
-    await collect(place.root, 4);
-    await expectRows(place, bundle, second);
-    expect(filesBelow(join(place.root, 'keys'))).toHaveLength(2);
-  }
-
-  it('deletes nothing that is published, at whatever call of the collector the run comes', async () => {
-    let deletions = 0;
-    for (let at = 0; ; at++) {
-      const place = copy();
-      let deleted = 0;
-      const isReached = await interrupted(
-        at,
-        async () => {
-          deleted = (await collect(place.root, 4)).files.length;
-        },
-        // Between claim and deletion the run can only wait.
-        () => run(place, bundle, { workers: 1 }).catch(onlyCollected),
-      );
-      if (!isReached) break;
-      deletions += deleted;
-      await expectWhole(place);
-      rmSync(place.root, { recursive: true });
-    }
-    // Some runs came too late to keep the parts, or this would prove nothing.
-    expect(deletions).toBeGreaterThan(0);
-  }, 300_000);
-
-  it('deletes nothing that is published, at whatever call of the run the collector comes', async () => {
-    let deletions = 0;
-    for (let at = 0; ; at++) {
-      const place = copy();
-      const isReached = await interrupted(
-        at,
-        () => run(place, bundle, { workers: 1 }),
-        async () => {
-          deletions += (await collect(place.root, 4)).files.length;
-        },
-      );
-      if (!isReached) break;
-      await expectWhole(place);
-      rmSync(place.root, { recursive: true });
-    }
-    expect(deletions).toBeGreaterThan(0);
-  }, 300_000);
-
-  it('keeps what a publisher that had read the receipts before has flipped to since', async () => {
-    const place = await unreached(join(folder, 'races'));
-    const pointerBefore = async () => {
-      await run(place, bundle);
-      const bytes = readFileSync(pointerFile(place));
-      rmSync(pointerFile(place));
-      return bytes;
-    };
-    const pointer = await pointerBefore();
-    await collect(place.root, 4);
-    writeFileSync(pointerFile(place), pointer);
-    expect(await collect(place.root, 4)).toMatchObject({ files: [] });
-    await expectRows(place, bundle, second);
-  });
-
-  it('that was killed after its claim blocks nobody for long, and the next one finishes its work', async () => {
-    const killed = async () => {
-      const place = copy();
-      const remove = vi.spyOn(localDisk, 'remove').mockRejectedValue(new Error('killed'));
-      await expect(collect(place.root, 4)).rejects.toThrow('killed');
-      // All of them: one that comes to its removal later would really remove.
-      await vi.waitFor(async () => {
-        const receipts = await localDisk.list(join(place.root, 'receipts'));
-        for (const { uri } of receipts) expect(readFileSync(uri, 'utf8')).toContain('claimed');
-        expect(remove).toHaveBeenCalledTimes(receipts.length);
-      });
-      vi.restoreAllMocks();
-      return place;
-    };
-    const finished = await killed();
-    expect((await collect(finished.root, 4)).files.length).toBe(6);
-    const place = await killed();
-    // An hour later the claim is nobody's any more.
-    const later = Date.now() + 3_700_000;
-    vi.spyOn(Date, 'now').mockReturnValue(later);
-    await run(place, bundle);
-    await expectRows(place, bundle, second);
-  }, 30_000);
 });
 
 describe('temporary files of killed writers', () => {
