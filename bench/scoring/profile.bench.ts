@@ -1,15 +1,17 @@
 // What counting profiles adds to scoring: `npx vitest bench --run bench/scoring/profile.bench.ts`, with the data beside the
 // repository (../shared/data). A real day, with the contract and the network of examples/kuairand.json (49 features, of them
 // three lists), is scored by one thread: without a reference, with one and two slices, and with labels as well. Every round
-// scores each once, in turn; a round also counts the encoded rows of the day alone.
+// scores each once, in turn; a round also encodes the decoded day alone, without bins to count values in and with them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, bench } from 'vitest';
 import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { allocateEncodedRows, type EncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
+import { allocateEncodedRows, type EncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
+import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
-import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
+import { readRanges } from '../../lib/parquet/readRowGroup.ts';
+import { type ReadRowGroupBytes, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { ProfileCounter } from '../../lib/profile/profileCounter.ts';
 import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
@@ -29,8 +31,15 @@ const cpuSeconds = new Map<string, number[]>();
 const arms = new Map<string, { readonly bundle: ModelBundle; readonly countLabels: boolean }>();
 const pools = new Map<string, WorkerPool>();
 let rowCount = 0;
-let batches: EncodedRows[] = [];
-let counter: ProfileCounter;
+let rowGroups: ReadRowGroupBytes[] = [];
+/** With bins, and without. */
+let counting: { readonly encoder: FeatureEncoder; readonly counter: ProfileCounter };
+let plain: FeatureEncoder;
+let into: EncodedRows;
+const scores = {
+  pctr: new Float32Array(BATCH_ROWS).fill(0.3),
+  pcvr: new Float32Array(BATCH_ROWS).fill(0.1),
+};
 
 async function measured(name: string, work: () => unknown): Promise<void> {
   const before = process.cpuUsage();
@@ -39,23 +48,38 @@ async function measured(name: string, work: () => unknown): Promise<void> {
   cpuSeconds.set(name, [...(cpuSeconds.get(name) ?? []), (user + system) / 1e6]);
 }
 
-async function encodeDay({ contract, vocabularies, layout }: ModelBundle): Promise<EncodedRows[]> {
+async function readDay(contract: ModelBundle['contract']): Promise<ReadRowGroupBytes[]> {
   const file = await localDisk.open(shardUri);
   const shard = await openShard(file);
-  const encoder = new FeatureEncoder(contract, vocabularies);
-  const encoded: EncodedRows[] = [];
-  for (const index of shard.rowGroups.keys()) {
-    for (const batch of await readRowGroup(shard, index, columnsToRead(shard, contract))) {
-      const into = allocateEncodedRows(layout, batch.numRows);
-      encoder.encode(batch, 0, batch.numRows, into, 0);
-      for (let start = 0; start < batch.numRows; start += BATCH_ROWS) {
-        encoded.push(sliceEncodedRows(layout, into, start, Math.min(batch.numRows, start + BATCH_ROWS)));
-      }
-      rowCount += batch.numRows;
-    }
-  }
+  const read = await Promise.all(
+    [...shard.rowGroups.keys()].map(async (index) => {
+      const reads = rowGroupReads(shard, index, columnsToRead(shard, contract));
+      return { uri: shardUri, reads, buffer: await readRanges(file, reads) };
+    }),
+  );
   await file.close();
-  return encoded;
+  return read;
+}
+
+/** Decodes the day again, so that every round meets its dictionaries for the first time, and encodes it. */
+async function encodeDay(
+  name: string,
+  { contract }: ModelBundle,
+  encoder: FeatureEncoder,
+  counter?: ProfileCounter,
+) {
+  const dictionaries = new Set(contract.features.map(({ column }) => column));
+  const batches = rowGroups.flatMap((rowGroup) => decodeRowGroups([rowGroup], { dictionaries }));
+  await measured(name, () => {
+    counter?.reset();
+    for (const batch of batches) {
+      for (let start = 0; start < batch.numRows; start += BATCH_ROWS) {
+        const end = Math.min(batch.numRows, start + BATCH_ROWS);
+        encoder.encode(batch, start, end, into, 0, 0);
+        counter?.addScores(into, end - start, scores);
+      }
+    }
+  });
 }
 
 beforeAll(async () => {
@@ -81,8 +105,12 @@ beforeAll(async () => {
   arms.set('scoring, profile', { bundle, countLabels: false });
   arms.set('scoring, profile and labels', { bundle, countLabels: true });
   for (const [name, arm] of arms) pools.set(name, scoringPool(arm.bundle, 1));
-  counter = new ProfileCounter(bundle.layout, bundle.reference);
-  batches = await encodeDay(bundle);
+  rowGroups = await readDay(bundle.contract);
+  rowCount = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
+  const counter = new ProfileCounter(bundle.layout, bundle.reference);
+  counting = { encoder: new FeatureEncoder(bundle.contract, bundle.vocabularies, counter.bins), counter };
+  plain = new FeatureEncoder(bundle.contract, bundle.vocabularies);
+  into = allocateEncodedRows(bundle.layout, BATCH_ROWS);
 }, 1_200_000);
 
 async function score(name: string): Promise<void> {
@@ -94,17 +122,12 @@ async function score(name: string): Promise<void> {
 }
 
 bench(
-  'one round: a day without a reference, with one, with labels; and its encoded rows counted alone',
+  'one round: a day without a reference, with one, with labels; and its rows encoded alone',
   async () => {
     for (const name of arms.keys()) await measured(name, () => score(name));
-    const scores = {
-      pctr: new Float32Array(BATCH_ROWS).fill(0.3),
-      pcvr: new Float32Array(BATCH_ROWS).fill(0.1),
-    };
-    await measured('counting alone', () => {
-      counter.reset();
-      for (const batch of batches) counter.add(batch, batch.rowCapacity, scores);
-    });
+    const { bundle } = arms.get('scoring, profile')!;
+    await encodeDay('encoding alone, no reference', bundle, plain);
+    await encodeDay('encoding alone, profile', bundle, counting.encoder, counting.counter);
   },
   { iterations: ROUNDS, time: 0, warmupIterations: 1, warmupTime: 0 },
 );

@@ -4,6 +4,7 @@ import { dayOfPath } from '../base/dayOfPath.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { needsDayOfPath } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
+import { featureLayout } from '../features/featureLayout.ts';
 import { labelColumn } from '../features/labelValues.ts';
 import type { BatchPlace } from '../features/readLabels.ts';
 import { UnreadableValueError } from '../features/unreadableValue.ts';
@@ -50,7 +51,8 @@ export class RequestScorer {
   readonly #memory = new ReusedMemory();
 
   private constructor(
-    { contract, extraColumns, bins, labels }: WorkerSetup,
+    { contract, extraColumns, labels }: WorkerSetup,
+    counter: ProfileCounter,
     encoder: FeatureEncoder,
     session: ScoringSession,
   ) {
@@ -65,14 +67,15 @@ export class RequestScorer {
     ];
     this.#dictionaries = new Set(read.filter((column) => !asTheyAre.includes(column)));
     this.#encoder = encoder;
-    this.#counter = new ProfileCounter(encoder.layout, bins);
+    this.#counter = counter;
     this.#session = session;
   }
 
   static async create(setup: WorkerSetup): Promise<RequestScorer> {
-    const encoder = new FeatureEncoder(setup.contract, setup.vocabularies);
+    const counter = new ProfileCounter(featureLayout(setup.contract), setup.bins);
+    const encoder = new FeatureEncoder(setup.contract, setup.vocabularies, counter.bins);
     const session = await ScoringSession.create(setup.model, encoder.layout);
-    return new RequestScorer(setup, encoder, session);
+    return new RequestScorer(setup, counter, encoder, session);
   }
 
   /** Decodes some columns of a row group for all threads. @throws the error of the first column at fault */
@@ -166,7 +169,7 @@ export class RequestScorer {
     let filledRows = 0;
     const scoreFilled = async () => {
       const scores = await this.#session.score(filledRows);
-      this.#counter.add(this.#session.rows, filledRows, scores);
+      this.#counter.addScores(this.#session.rows, filledRows, scores);
       pctr.set(scores.pctr, scoredRows);
       pcvr.set(scores.pcvr, scoredRows);
       pctcvr.set(scores.pctcvr, scoredRows);

@@ -1,0 +1,130 @@
+import { bucketOf } from './featureNumbers.ts';
+
+/**
+ * Neighbouring rows mostly have the same bin, and a count that has just been stored is slow to load: each row of so many has
+ * counts of its own.
+ */
+export const LANES = 4;
+
+/**
+ * How many values of a feature fell into each of a few bins: bin i holds what is greater than `ends[i - 1]` and at most `ends[i]`,
+ * the last one all above. Whoever encodes the values counts them in `counts`. One per thread.
+ */
+export abstract class BinCounter {
+  readonly ends: readonly number[];
+  /** Behind the bins of known values: values that training never saw, */
+  readonly unseenBin: number;
+  /** and none at all. */
+  readonly missingBin: number;
+  /** The bins of a lane, which stand one behind the other. */
+  readonly laneWidth: number;
+  /** uint32 [LANES, laneWidth]; it doesn't matter which lane a value is counted in. */
+  readonly counts: Uint32Array;
+
+  /** @param ends ascending, fewer than 254; without any all known values are in one bin */
+  constructor(ends: readonly number[]) {
+    this.ends = ends;
+    this.unseenBin = ends.length + 1;
+    this.missingBin = ends.length + 2;
+    this.laneWidth = ends.length + 3;
+    this.counts = new Uint32Array(LANES * this.laneWidth);
+  }
+
+  reset(): void {
+    this.counts.fill(0);
+  }
+
+  /** Counts of known values by bin. */
+  known(): number[] {
+    return Array.from({ length: this.ends.length + 1 }, (_, bin) => this.#ofLanes(bin));
+  }
+
+  /** The count of a bin, which is 0 from now on. */
+  take(bin: number): number {
+    const count = this.#ofLanes(bin);
+    for (let at = bin; at < this.counts.length; at += this.laneWidth) this.counts[at] = 0;
+    return count;
+  }
+
+  #ofLanes(bin: number): number {
+    let count = 0;
+    for (let at = bin; at < this.counts.length; at += this.laneWidth) count += this.counts[at]!;
+    return count;
+  }
+}
+
+/** A search in the ends costs more than the count: the bin of each id, or of neighbours that are as many as they must be, is in a table. */
+const MOST_TABLED = 65_536;
+
+/** Bins of the local ids of a table. */
+export class IdBins extends BinCounter {
+  /** By the first bits of an id, the bin of the lowest id that begins with them. */
+  readonly #lowestBin: Uint8Array;
+  readonly #shift: number;
+  /** The last bin ends at infinity. */
+  readonly #ends: Float64Array;
+
+  /** @param rowCount of the table: ids are below it */
+  constructor(ends: readonly number[], rowCount: number) {
+    super(ends);
+    this.#ends = Float64Array.of(...ends, Number.POSITIVE_INFINITY);
+    this.#shift = Math.max(0, Math.ceil(Math.log2(rowCount / MOST_TABLED)));
+    this.#lowestBin = new Uint8Array(Math.ceil(rowCount / 2 ** this.#shift));
+    for (const [bin, end] of ends.entries()) {
+      this.#lowestBin.fill(bin + 1, Math.floor(end / 2 ** this.#shift) + 1);
+    }
+  }
+
+  /** @param id from 1 */
+  binOf(id: number): number {
+    let bin = this.#lowestBin[id >>> this.#shift]!;
+    while (id > this.#ends[bin]!) bin++;
+    return bin;
+  }
+}
+
+/** Leaves sign, exponent and three digits of a float32. */
+const PREFIX_SHIFT = 20;
+
+/** Bins of dense inputs. */
+export class NumberBins extends BinCounter {
+  /**
+   * By a float32's first bits, the bin of the lowest number that begins with them: a search by halves would spend its time on
+   * branches that can't be foreseen.
+   */
+  readonly #lowestBin: Uint8Array;
+  /** The last bin ends at infinity. */
+  readonly #ends: Float64Array;
+  readonly #number = new Float32Array(1);
+  readonly #bits = new Uint32Array(this.#number.buffer);
+
+  constructor(ends: readonly number[]) {
+    super(ends);
+    this.#ends = Float64Array.of(...ends, Number.POSITIVE_INFINITY);
+    this.#lowestBin = new Uint8Array(2 ** (32 - PREFIX_SHIFT));
+    if (ends.length === 0) return;
+    for (let prefix = 0; prefix < this.#lowestBin.length; prefix++) {
+      const isNegative = prefix >= 2 ** (31 - PREFIX_SHIFT);
+      this.#bits[0] = prefix * 2 ** PREFIX_SHIFT + (isNegative ? 2 ** PREFIX_SHIFT - 1 : 0);
+      const lowest = this.#number[0]!;
+      // Numbers only: what begins like infinity may be none.
+      if (Number.isFinite(lowest)) this.#lowestBin[prefix] = bucketOf(ends, lowest);
+    }
+  }
+
+  /** @param value finite; as float32 holds it */
+  binOf(value: number): number {
+    this.#number[0] = value;
+    let bin = this.#lowestBin[this.#bits[0]! >>> PREFIX_SHIFT]!;
+    while (value > this.#ends[bin]!) bin++;
+    return bin;
+  }
+}
+
+/** Counters by the names of features, of those that have bins. */
+export interface BinCounters {
+  /** Of features with ids. */
+  readonly ids: ReadonlyMap<string, IdBins>;
+  /** Of numeric ones. */
+  readonly numbers: ReadonlyMap<string, NumberBins>;
+}

@@ -1,0 +1,246 @@
+import { type Data, DataType } from 'apache-arrow';
+import { dictionaryOf } from '../base/arrowColumns.ts';
+import type { BinCounter, IdBins, NumberBins } from './binCounter.ts';
+import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
+import type { FeatureNumbers } from './featureNumbers.ts';
+import { type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
+
+/** What rows of a column are encoded to: that of row i is `values[places[from + i]]`. */
+export interface PlacedValues<Values> {
+  readonly values: Values;
+  /** Of the field's counter, beside each value. */
+  readonly bins: Uint8Array;
+  readonly places: Int32Array;
+  readonly from: number;
+  /** Whether a row may be missing. */
+  readonly haveMissing: boolean;
+}
+
+/** Memory that all fields of an encoder use in turn, until the next one is encoded. */
+export class FieldScratch {
+  readonly integers = new IntScratch();
+  numbers = new Float64Array(0);
+  rows = new Int32Array(0);
+  inputs = new Float32Array(0);
+  bins = new Uint8Array(0);
+  /** 0, 1, 2 and so on. */
+  inOrder = new Int32Array(0);
+  places = new Int32Array(0);
+
+  ensure(count: number): void {
+    if (this.bins.length >= count) return;
+    this.rows = new Int32Array(count);
+    this.inputs = new Float32Array(count);
+    this.bins = new Uint8Array(count);
+    this.inOrder = new Int32Array(count).map((_, place) => place);
+    this.places = new Int32Array(count);
+  }
+
+  takeNumbers(count: number): Float64Array {
+    if (this.numbers.length < count) this.numbers = new Float64Array(count);
+    return this.numbers;
+  }
+}
+
+/** Encodes the values of a field: those of a dictionary once, for batch after batch has the same one. */
+abstract class FieldValues<Values extends Int32Array | Float32Array> {
+  protected readonly scratch: FieldScratch;
+  /** Of the dictionary that was met last, and of a missing value behind them. */
+  #dictionary: Data | undefined;
+  #values: Values;
+  #bins = new Uint8Array(0);
+  #haveMissing = false;
+
+  constructor(scratch: FieldScratch) {
+    this.scratch = scratch;
+    this.#values = this.allocate(0);
+  }
+
+  abstract readonly counter: BinCounter;
+  protected abstract allocate(count: number): Values;
+  protected abstract readonly ofScratch: Values;
+  /** What a missing value is encoded to. */
+  protected abstract readonly missing: number;
+  /** Encodes rows [start, end) of a column without a dictionary. @returns whether any of them is missing */
+  protected abstract encode(
+    data: Data,
+    start: number,
+    end: number,
+    values: Values,
+    bins: Uint8Array,
+  ): boolean;
+
+  /** Rows [start, end) of a column, valid until the next call of any field; all missing where there is none. */
+  of(data: Data | undefined, start: number, end: number): PlacedValues<Values> {
+    const { scratch } = this;
+    const count = end - start;
+    scratch.ensure(count);
+    const dictionary = data && dictionaryOf(data);
+    if (data === undefined || dictionary === undefined) {
+      const { bins, inOrder: places } = scratch;
+      const values = this.ofScratch;
+      if (data !== undefined) {
+        const haveMissing = this.encode(data, start, end, values, bins);
+        return { values, bins, places, from: 0, haveMissing };
+      }
+      values.fill(this.missing, 0, count);
+      bins.fill(this.counter.missingBin, 0, count);
+      return { values, bins, places, from: 0, haveMissing: true };
+    }
+    if (this.#dictionary !== dictionary) this.#learn(dictionary);
+    const values = this.#values;
+    const bins = this.#bins;
+    const indices = data.values as Int32Array;
+    if (data.nullCount === 0)
+      return { values, bins, places: indices, from: start, haveMissing: this.#haveMissing };
+    const { places } = scratch;
+    const { length: missing } = dictionary;
+    for (let row = start; row < end; row++) {
+      places[row - start] = isValid(data, row) ? indices[row]! : missing;
+    }
+    return { values, bins, places, from: 0, haveMissing: true };
+  }
+
+  #learn(dictionary: Data): void {
+    const { length } = dictionary;
+    if (this.#bins.length <= length) {
+      this.#values = this.allocate(length + 1);
+      this.#bins = new Uint8Array(length + 1);
+    }
+    this.#haveMissing = this.encode(dictionary, 0, length, this.#values, this.#bins);
+    this.#values[length] = this.missing;
+    this.#bins[length] = this.counter.missingBin;
+    this.#dictionary = dictionary;
+  }
+}
+
+/** Local ids of rows [start, end) of a column without a dictionary, to `ids` from 0 on. */
+type FindIds = (data: Data, start: number, end: number, ids: Int32Array, scratch: FieldScratch) => void;
+
+/** Values as rows of the joint embedding matrix. */
+export class FieldRows extends FieldValues<Int32Array> {
+  readonly counter: IdBins;
+  protected readonly missing: number;
+  readonly #findIds: FindIds;
+  readonly #rowStart: number;
+  readonly #unseen: number;
+
+  /**
+   * @param rowStart of the field's embedding table
+   * @param isList whether missing and unseen values are told apart, as MISSING_ID and UNSEEN_ID, and not encoded to the row that
+   * stands for both
+   */
+  constructor(findIds: FindIds, rowStart: number, counter: IdBins, isList: boolean, scratch: FieldScratch) {
+    super(scratch);
+    this.#findIds = findIds;
+    this.#rowStart = rowStart;
+    this.counter = counter;
+    this.missing = isList ? MISSING_ID : rowStart;
+    this.#unseen = isList ? UNSEEN_ID : rowStart;
+  }
+
+  protected get ofScratch(): Int32Array {
+    return this.scratch.rows;
+  }
+
+  protected allocate(count: number): Int32Array {
+    return new Int32Array(count);
+  }
+
+  protected encode(data: Data, start: number, end: number, rows: Int32Array, bins: Uint8Array): boolean {
+    const count = end - start;
+    this.#findIds(data, start, end, rows, this.scratch);
+    const rowStart = this.#rowStart;
+    const { counter } = this;
+    let haveMissing = false;
+    for (let at = 0; at < count; at++) {
+      const id = rows[at]!;
+      if (id > 0) {
+        bins[at] = counter.binOf(id);
+        rows[at] = rowStart + id;
+        continue;
+      }
+      const isMissing = id === MISSING_ID;
+      if (isMissing) haveMissing = true;
+      bins[at] = isMissing ? counter.missingBin : counter.unseenBin;
+      rows[at] = isMissing ? this.missing : this.#unseen;
+    }
+    return haveMissing;
+  }
+}
+
+/** Numbers as dense inputs; 0 for missing ones, which only their bin tells from others. */
+export class FieldInputs extends FieldValues<Float32Array> {
+  readonly counter: NumberBins;
+  protected readonly missing = 0;
+  readonly #numbersOf: (type: DataType) => FeatureNumbers;
+
+  constructor(numbersOf: (type: DataType) => FeatureNumbers, counter: NumberBins, scratch: FieldScratch) {
+    super(scratch);
+    this.#numbersOf = numbersOf;
+    this.counter = counter;
+  }
+
+  protected get ofScratch(): Float32Array {
+    return this.scratch.inputs;
+  }
+
+  protected allocate(count: number): Float32Array {
+    return new Float32Array(count);
+  }
+
+  protected encode(data: Data, start: number, end: number, inputs: Float32Array, bins: Uint8Array): boolean {
+    const count = end - start;
+    const raw = this.scratch.takeNumbers(count);
+    const numbers = this.#numbersOf(data.type);
+    numbers.read(data, start, end, raw);
+    const { counter } = this;
+    let haveMissing = false;
+    for (let at = 0; at < count; at++) {
+      const input = numbers.transform(raw[at]!);
+      if (Number.isNaN(input)) {
+        haveMissing = true;
+        inputs[at] = 0;
+        bins[at] = counter.missingBin;
+      } else {
+        inputs[at] = input;
+        bins[at] = counter.binOf(inputs[at]!);
+      }
+    }
+    return haveMissing;
+  }
+}
+
+/** Looks ids up in a table. */
+export function idsOfTable(table: IdTable): FindIds {
+  return (data, start, end, ids, { integers }) => {
+    const count = end - start;
+    if (DataType.isNull(data.type)) {
+      ids.fill(MISSING_ID, 0, count);
+      return;
+    }
+    if (table.type === 'int') {
+      readIntegers(data, start, end, integers);
+      table.lookUpIntegers(integers, count, ids);
+    } else {
+      table.lookUpStrings(data.values as Uint8Array, data.valueOffsets as Int32Array, start, count, ids);
+    }
+    forEachNull(data, start, end, (row) => {
+      ids[row - start] = MISSING_ID;
+    });
+  };
+}
+
+/** Numbers of buckets as ids. */
+export function idsOfBuckets(numbersOf: (type: DataType) => FeatureNumbers): FindIds {
+  return (data, start, end, ids, scratch) => {
+    const count = end - start;
+    const raw = scratch.takeNumbers(count);
+    const numbers = numbersOf(data.type);
+    numbers.read(data, start, end, raw);
+    for (let at = 0; at < count; at++) {
+      const value = raw[at]!;
+      ids[at] = Number.isNaN(value) ? MISSING_ID : 1 + numbers.bucket(value);
+    }
+  };
+}
