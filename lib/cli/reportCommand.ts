@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
+import { estimateRun } from '../estimate/estimateRun.ts';
 import { readPrices } from '../estimate/readPrices.ts';
 import { below, pointerPath } from '../publish/outputLayout.ts';
 import type { LabelledRows } from '../report/labelledSample.ts';
@@ -85,8 +86,11 @@ async function reportPartition(
     );
   }
   const { partitionReport } = await import('../report/runReport.ts');
-  await writePage(output, partitionReport(record, await readPrices(prices)));
-  return record;
+  const atPrices = await readPrices(prices);
+  await writePage(output, partitionReport(record, atPrices));
+  const { unitsPlan, ...printed } = record;
+  if (unitsPlan === undefined) return printed;
+  return { ...printed, unitsEstimate: estimateRun(unitsPlan.plan, unitsPlan.bundleGets, atPrices) };
 }
 
 async function reportModel(uri: string, { data, rows, output }: ReportOptions): Promise<object> {
