@@ -143,6 +143,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/copy',
     'lib/channels',
     'lib/recipe',
+    'lib/ownModel',
   ],
   'lib/cli': [
     'lib/storage',

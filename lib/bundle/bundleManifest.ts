@@ -84,9 +84,9 @@ const ownNetworkSchema = z.strictObject({
   producer: z.string(),
   /** Version of the standard operators. */
   opset: z.int(),
-  /** As it was given. */
+  /** Of the file as it was given, with the weights that lay in others beside it. */
   sizeBytes: count,
-  /** As it was given. */
+  /** Of the file as it was given, with the weights that lay in others beside it. */
   sha256,
 });
 export type OwnNetwork = Readonly<z.infer<typeof ownNetworkSchema>>;

@@ -73,7 +73,10 @@ export function graphProblems({ graph, functions = [] }: ModelProto): string[] {
   return [
     ...operators
       .filter(({ domain }) => domain !== '' && domain !== 'ai.onnx')
-      .map(({ domain, opType }) => `operator ${domain}.${opType}: not a standard ONNX operator`),
+      .map(
+        ({ domain, opType }) =>
+          `operator ${domain}.${opType}: not a standard ONNX operator${adviceOn(domain)}`,
+      ),
     ...operators
       .filter(({ opType }) => CONTROL_FLOW.has(opType))
       .map(({ opType }) => `operator ${opType}: a graph within the graph, which may never end`),
@@ -86,6 +89,13 @@ export function graphProblems({ graph, functions = [] }: ModelProto): string[] {
     ...externalTensorsOf(graph).map((name) => `tensor ${name}: its data lies in another file`),
     ...(graph.sparseInitializer?.length ? ['sparse tensors: not read'] : []),
   ];
+}
+
+/** What to do about trees and other models of scikit-learn (docs/decisions/0015-own-models.md). */
+function adviceOn(domain: string): string {
+  return domain === 'ai.onnx.ml'
+    ? ' (trees and the like are not run here: convert the model to tensor operators, or score it elsewhere)'
+    : '';
 }
 
 /** What of an own model's outputs can't be scores, one line each. Producers often leave their shapes open. */

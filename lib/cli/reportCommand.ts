@@ -1,8 +1,11 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { loadBundle } from '../bundle/loadBundle.ts';
+import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
+import { estimateRun } from '../estimate/estimateRun.ts';
 import { readPrices } from '../estimate/readPrices.ts';
 import { below, pointerPath } from '../publish/outputLayout.ts';
+import type { LabelledRows } from '../report/labelledSample.ts';
+import type { ModelMeasures } from '../report/measureModel.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
@@ -83,23 +86,42 @@ async function reportPartition(
     );
   }
   const { partitionReport } = await import('../report/runReport.ts');
-  await writePage(output, partitionReport(record, await readPrices(prices)));
-  return record;
+  const atPrices = await readPrices(prices);
+  await writePage(output, partitionReport(record, atPrices));
+  const { unitsPlan, ...printed } = record;
+  if (unitsPlan === undefined) return printed;
+  return { ...printed, unitsEstimate: estimateRun(unitsPlan.plan, unitsPlan.bundleGets, atPrices) };
 }
 
 async function reportModel(uri: string, { data, rows, output }: ReportOptions): Promise<object> {
+  const bundle = await loadBundle(storageFor(uri), uri);
+  const measures = await writeModelReport(output, bundle, data, rows);
+  return { model: uri, modelVersion: bundle.manifest.modelVersion, measures: measures ?? null };
+}
+
+/**
+ * The page of a model.
+ * @param source labelled rows, or a URI of them; nothing is measured without
+ * @param rows that are measured
+ */
+export async function writeModelReport(
+  output: string,
+  bundle: ModelBundle,
+  source: LabelledRows | string | undefined,
+  rows = MEASURED_ROWS,
+): Promise<ModelMeasures | undefined> {
   const [{ modelReport }, { measureModel }] = await Promise.all([
     import('../report/modelReport.ts'),
     import('../report/measureModel.ts'),
   ]);
-  const bundle = await loadBundle(storageFor(uri), uri);
-  const { manifest, reference } = bundle;
+  const { uri, manifest, reference } = bundle;
   const line = new ProgressLine();
   const onProgress = (done: number, all: number) => line.update(`feature ${done} of ${all} measured`);
-  const measures = data === undefined ? undefined : await measureModel(bundle, data, { rows, onProgress });
+  const measures =
+    source === undefined ? undefined : await measureModel(bundle, source, { rows, onProgress });
   line.clear();
   await writePage(output, modelReport({ uri, manifest, reference, measures }));
-  return { model: uri, modelVersion: manifest.modelVersion, measures: measures ?? null };
+  return measures;
 }
 
 /** A page, whole or not at all. */

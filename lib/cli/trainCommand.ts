@@ -1,17 +1,27 @@
 import { Command } from 'commander';
 import { decodeCommentedJson } from '../base/commentedJson.ts';
+import { messageOf } from '../base/errors.ts';
 import { isRecord } from '../base/jsonDocument.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { isFileList } from '../job/jobInput.ts';
 import { readJob } from '../job/readJob.ts';
 import { withJobSplit } from '../recipe/jobSplit.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
-import { trainModel } from '../recipe/trainModel.ts';
+import { type TrainedModel, trainModel } from '../recipe/trainModel.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
-import { EXIT_DONE, formatCount, formatMetric, formatSeconds, ProgressLine, printJson } from './terminal.ts';
+import { writeModelReport } from './reportCommand.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  formatCount,
+  formatMetric,
+  formatSeconds,
+  ProgressLine,
+  printJson,
+} from './terminal.ts';
 
 interface TrainOptions {
   readonly data?: string;
@@ -19,6 +29,7 @@ interface TrainOptions {
   readonly job?: string;
   readonly output: string;
   readonly conversion?: string;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -39,9 +50,14 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
     )
     .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
     .option('--conversion <column>', "conversion label, instead of the config's own")
+    .option(
+      '--report <file>',
+      'write a page of the model, measured on the report rows, or else on the validation rows',
+      parseUri,
+    )
     .option('--json', 'print the result as one JSON object')
     .action(async (configUri: string, options: TrainOptions, command: Command) => {
-      const { data, files, output, conversion, json } = options;
+      const { data, files, output, conversion, report, json } = options;
       const job = options.job === undefined ? undefined : await readJob(options.job);
       const isOfJob = job !== undefined && data === undefined && files === undefined;
       const input = isOfJob ? inputOf(job) : shardInput(command, { data, files });
@@ -51,13 +67,15 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
         configUri,
       );
       const line = new ProgressLine();
-      const { bundle, network, notes } = await trainModel(config, input, output, {
+      const trained = await trainModel(config, input, output, {
         onNote: (text) => line.print(`note: ${text}`),
         onStage: (stage) => line.print(`${stage} ...`),
         onSearch: (text) => line.print(text),
         onProgress: (progress) => showProgress(line, progress),
       });
       line.clear();
+      const { bundle, network, notes } = trained;
+      const isReported = report === undefined || (await reportTrained(report, trained));
       const { best, rowsPerSecond, seconds } = network;
       const { modelVersion, multiplyAddsPerRow } = bundle.manifest;
       if (json) {
@@ -72,6 +90,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
           validation: metrics,
           multiplyAddsPerRow,
           notes,
+          ...(report === undefined ? {} : { report: isReported ? report : null }),
         };
         printJson(result);
       } else {
@@ -83,12 +102,27 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
             `${multiplyAddsPerRow!.scored} multiply-adds per row to score, ${multiplyAddsPerRow!.trained} as trained\n`,
         );
       }
-      finish(EXIT_DONE);
+      finish(isReported ? EXIT_DONE : EXIT_FAILED);
     });
 }
 
 function inputOf({ input }: JobDocument): ShardInput {
   return isFileList(input) ? { filesUri: input } : input;
+}
+
+/** A report that can't be written takes no model with it. @returns whether it was written */
+async function reportTrained(file: string, { bundle, split }: TrainedModel): Promise<boolean> {
+  const { rowsToMeasure } = await import('../report/labelledSample.ts');
+  try {
+    await writeModelReport(file, bundle, rowsToMeasure(split));
+    return true;
+  } catch (error) {
+    process.stderr.write(
+      `error: the bundle is written, its report is not: ${messageOf(error)}\n` +
+        `\`ncs4cvr report --model ${bundle.uri} --output FILE\` writes one\n`,
+    );
+    return false;
+  }
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {

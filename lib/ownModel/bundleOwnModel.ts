@@ -19,6 +19,7 @@ import { describeRows } from './describeRows.ts';
 import { directPlan } from './directPlan.ts';
 import type { OwnModelConfig } from './ownModelConfig.ts';
 import { OwnScores } from './ownScores.ts';
+import { readOnnxFile } from './readOnnxFile.ts';
 
 export interface OwnModel {
   /** URI of the ONNX file. */
@@ -39,10 +40,10 @@ export interface BundledModel {
 /**
  * Makes a bundle of an ONNX file that was trained elsewhere: its inputs are matched with the contract, its scores of the data's rows
  * checked, and golden rows and a reference made of them, so that it is scored, gated and published as any other model. The file's
- * bytes stay as they are, with one more entry of metadata behind them.
+ * bytes stay as they are, with one more entry of metadata behind them; weights in files beside it are taken into it.
  * @param input shards with the contract's columns, such as the last days that the model was trained on
  * @param onStage is told what is done next
- * @throws Ncs4cvrError GRAPH_UNREADABLE, GRAPH_INVALID, MODEL_RUN_FAILED, MODEL_SCORES_INVALID, MODEL_ROWS_DEPENDENT, BUNDLE_EXISTS,
+ * @throws Ncs4cvrError GRAPH_UNREADABLE, GRAPH_TOO_LARGE, GRAPH_INVALID, MODEL_RUN_FAILED, MODEL_SCORES_INVALID, MODEL_ROWS_DEPENDENT, BUNDLE_EXISTS,
  *   and as describeRows; ProblemsError MODEL_INTERFACE
  */
 export async function bundleOwnModel(
@@ -53,7 +54,7 @@ export async function bundleOwnModel(
 ): Promise<BundledModel> {
   const startMillis = performance.now();
   await refuseExisting(outputUri);
-  const fileBytes = await storageFor(onnxUri).readWhole(onnxUri);
+  const { bytes: fileBytes, dataFiles } = await readOnnxFile(onnxUri);
   const decoded = decodeModel(fileBytes, onnxUri);
   const layout = featureLayout(fitted.contract);
   const inputs = directPlan(decoded, layout, config, onnxUri);
@@ -73,7 +74,12 @@ export async function bundleOwnModel(
       return set === validationSet ? Promise.resolve(scores) : scorer.of(set.rows, set.rowCount);
     });
     const metrics = config.labels && funnelReport({ ...validationSet, ...scores });
-    const notes = [...split.notes, ...rows.labelNotes, ...unreadFeatures(fitted, inputs)];
+    const notes = [
+      ...split.notes,
+      ...rows.labelNotes,
+      ...unreadFeatures(fitted, inputs),
+      ...(dataFiles.length === 0 ? [] : [`weights of ${dataFiles.join(', ')} were taken into the model`]),
+    ];
     onStage('writing');
     await writeBundle(
       outputUri,

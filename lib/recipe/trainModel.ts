@@ -37,6 +37,8 @@ export interface TrainModelOptions {
 export interface TrainedModel {
   readonly bundle: ModelBundle;
   readonly network: TrainedNetwork;
+  /** Which rows it was trained and chosen on, and which are neither. */
+  readonly split: DataSplit;
   /** Found or given; undefined when every connection is shared. */
   readonly masks: TaskMasks | undefined;
   /** As DataSplit.notes, then TrainingData.labelNotes. */
@@ -105,6 +107,7 @@ export async function trainModel(
   return {
     bundle: await loadBundle(storageFor(outputUri), outputUri),
     network,
+    split,
     masks,
     notes: [...split.notes, ...data.labelNotes],
   };

@@ -8,11 +8,52 @@ import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { labelRequirements, readLabels } from '../features/readLabels.ts';
 import { withShard } from '../parquet/openShard.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
-import { readShardRows } from '../recipe/splitShards.ts';
+import { maturity } from '../recipe/labelMaturity.ts';
+import { type DataSplit, readShardRows, type ShardRows } from '../recipe/splitShards.ts';
 import { listShards } from '../storage/listShards.ts';
+
+/** Rows of labelled shards. */
+export interface LabelledRows {
+  /** What a page calls them. */
+  readonly name: string;
+  readonly shards: readonly ShardRows[];
+  /** As in `DataSplit`: clicks that are too young for their conversion by it have none that is known. */
+  readonly newestDay?: string | undefined;
+  /** The model's checkpoint was chosen on them. */
+  readonly isChosenOn: boolean;
+}
+
+/** Every row of the shards at a URI. */
+async function allRowsAt(dataUri: string): Promise<LabelledRows> {
+  const shards: ShardRows[] = [];
+  for (const { uri, sizeBytes, version } of (await listShards(dataUri)).shards) {
+    const listed = { sizeBytes, version };
+    const rowEnd = await withShard(uri, listed, ({ rowCount }) => rowCount);
+    shards.push({ uri, rowStart: 0, rowEnd, listed });
+  }
+  return { name: dataUri, shards, isChosenOn: false };
+}
+
+/** What a training's own report measures: the report rows of its split, or else the validation rows. */
+export function rowsToMeasure({
+  uri,
+  report,
+  reportText,
+  validation,
+  validationText,
+  newestDay,
+}: DataSplit): LabelledRows {
+  const isChosenOn = report.length === 0;
+  return {
+    name: `${isChosenOn ? validationText : reportText} of ${uri}`,
+    shards: isChosenOn ? validation : report,
+    ...{ newestDay, isChosenOn },
+  };
+}
 
 /** Encoded rows with their labels, all of one length. */
 export interface LabelledSample {
+  readonly from: LabelledRows;
   readonly rowCount: number;
   /** Of the shards that it was taken from. */
   readonly dataRows: number;
@@ -23,32 +64,30 @@ export interface LabelledSample {
 }
 
 /**
- * Rows of labelled shards at equal distances over all of them, encoded as scoring would.
+ * Some of labelled rows at equal distances over all of them, encoded as scoring would.
+ * @param source the rows, or a URI of shards
  * @param mostRows that are taken, at most
  * @throws Ncs4cvrError of a shard that can't be read or encoded, or whose labels can't be used
  */
 export async function labelledSample(
   { uri: bundleUri, contract, vocabularies, layout, manifest }: ModelBundle,
-  dataUri: string,
+  source: LabelledRows | string,
   mostRows: number,
 ): Promise<LabelledSample> {
   const labels = labelsOf(bundleUri, manifest);
-  const { shards } = await listShards(dataUri);
-  let dataRows = 0;
-  for (const { uri } of shards) {
-    dataRows += await withShard(uri, undefined, (shard) => shard.rowCount);
-  }
+  const from = typeof source === 'string' ? await allRowsAt(source) : source;
+  const dataRows = from.shards.reduce((sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart, 0);
+  const isMature = maturity(labels, from.newestDay);
   const rowCount = Math.min(mostRows, dataRows);
   const encoder = new FeatureEncoder(contract, vocabularies);
   const rows = allocateEncodedRows(layout, rowCount);
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
   const wanted = [...columnRequirements(contract), ...labelRequirements(labels)];
-  const all = shards.map(({ uri }) => ({ uri, rowStart: 0, rowEnd: Number.POSITIVE_INFINITY }));
   let at = 0;
   let seen = 0;
-  for await (const { batch, ...place } of readShardRows(all, wanted)) {
-    const found = readLabels(batch, labels, place);
+  for await (const { batch, day, ...place } of readShardRows(from.shards, wanted)) {
+    const found = readLabels(batch, labels, place, from.newestDay === undefined || isMature(day));
     for (; at < rowCount && rowAt(at, rowCount, dataRows) < seen + batch.numRows; at++) {
       const row = rowAt(at, rowCount, dataRows) - seen;
       encoder.encode(batch, row, row + 1, rows, at);
@@ -57,7 +96,7 @@ export async function labelledSample(
     }
     seen += batch.numRows;
   }
-  return { rowCount, dataRows, rows, click, conversion };
+  return { from, rowCount, dataRows, rows, click, conversion };
 }
 
 function rowAt(place: number, rowCount: number, dataRows: number): number {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { type Span, spanSchema } from '../publish/span.ts';
 import { type UnitUsage, unitUsageSchema } from '../publish/workUnit.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
@@ -22,6 +23,24 @@ export interface MappedUnit {
   readonly usage: UnitUsage | null;
 }
 
+/** A part that a unit was asked for. */
+interface MappedPart {
+  readonly partId: string;
+  readonly rows: number;
+  /** Undefined where they stand in a document of their own. */
+  readonly spans?: readonly Span[] | undefined;
+}
+
+/** What the state machine's last run for a partition has scored of it. */
+export interface MappedRun {
+  /** Of the execution. */
+  readonly name: string;
+  /** In the order in which they began. */
+  readonly units: readonly MappedUnit[];
+  /** Of these units. */
+  readonly parts: readonly MappedPart[];
+}
+
 /**
  * As Distributed Map writes what became of its items
  * (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html).
@@ -40,7 +59,12 @@ const resultsSchema = z.array(
 /** As much of a `WorkUnit` as tells it from the input of another map's item. */
 const unitInputSchema = z.object({
   partition: z.string(),
-  parts: z.array(z.object({ partId: z.string(), rows: z.int().min(0) })),
+  parts: z.array(
+    z.object({
+      ...{ partId: z.string(), rows: z.int().min(0) },
+      spans: z.array(spanSchema).min(1).optional().catch(undefined),
+    }),
+  ),
 });
 
 /** As much of what `score` returns as a report needs. */
@@ -53,24 +77,34 @@ const MOST_BYTES = 32 * 2 ** 20;
 const READS_AT_A_TIME = 4;
 
 /**
- * The units of a partition's last run by the state machine, in the order in which they began; none where it never ran one, or
- * where their records have expired. Files without a unit of the partition are passed over.
+ * A partition's last run by the state machine; undefined where it never ran one with a unit of it, or where its records have
+ * expired. Files without a unit of the partition are passed over.
  */
-export async function mappedUnits(root: string, partition: string): Promise<MappedUnit[]> {
+export async function lastMappedRun(root: string, partition: string): Promise<MappedRun | undefined> {
   const files = (await listIfAny(joinUri(root, 'runs')))
     .filter(({ relativePath, sizeBytes }) => RESULT_FILE.test(relativePath) && sizeBytes <= MOST_BYTES)
     .sort((a, b) => b.modifiedMillis - a.modifiedMillis)
     .slice(0, MOST_FILES);
-  const units: MappedUnit[] = [];
+  const results: MappedResult[] = [];
   let run: string | undefined;
   for (const file of files) {
     // A map run has a folder of its own, with a file or more of each kind.
     if (run !== undefined && runOf(file) !== run) continue;
     const found = (await readResults(file)).filter((unit) => unit.partition === partition);
     if (found.length > 0) run = runOf(file);
-    units.push(...found.map(({ partition: _, ...unit }) => unit));
+    results.push(...found);
   }
-  return units.sort((a, b) => a.startMillis - b.startMillis);
+  if (run === undefined) return undefined;
+  const inOrder = results.sort((a, b) => a.startMillis - b.startMillis);
+  return {
+    name: run.split('/')[0]!,
+    units: inOrder.map(unitOf),
+    parts: inOrder.flatMap(({ parts }) => parts),
+  };
+}
+
+function unitOf({ partition: _, parts: __, ...unit }: MappedResult): MappedUnit {
+  return unit;
 }
 
 /** Result files of one run that are read. */
@@ -87,14 +121,19 @@ export async function unitsOfRun(root: string, name: string): Promise<MappedUnit
   if (files.length > MOST_FILES_OF_RUN || files.some(({ sizeBytes }) => sizeBytes > MOST_BYTES))
     return undefined;
   const units = await mapConcurrently(files, READS_AT_A_TIME, readResults);
-  return units.flat().map(({ partition: _, ...unit }) => unit);
+  return units.flat().map(unitOf);
 }
 
 function runOf({ relativePath }: ListedFile): string {
   return relativePath.slice(0, relativePath.lastIndexOf('/'));
 }
 
-async function readResults(file: ListedFile): Promise<(MappedUnit & { readonly partition: string })[]> {
+interface MappedResult extends MappedUnit {
+  readonly partition: string;
+  readonly parts: readonly MappedPart[];
+}
+
+async function readResults(file: ListedFile): Promise<MappedResult[]> {
   const bytes = await storageFor(file.uri).readWhole(file.uri);
   const results = resultsSchema.safeParse(
     decodeJson(bytes, { code: 'PUBLISH_DOCUMENT_INVALID', file: file.uri }),
@@ -108,7 +147,7 @@ async function readResults(file: ListedFile): Promise<(MappedUnit & { readonly p
     const { partition, parts } = input.data;
     return [
       {
-        ...{ partition, name: Name, isFailed, partIds: parts.map(({ partId }) => partId) },
+        ...{ partition, parts, name: Name, isFailed, partIds: parts.map(({ partId }) => partId) },
         rows: parts.reduce((sum, { rows }) => sum + rows, 0),
         startMillis: Date.parse(StartDate),
         endMillis: Date.parse(StopDate),

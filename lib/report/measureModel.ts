@@ -4,7 +4,7 @@ import type { FeatureLayout, SingleField } from '../features/featureLayout.ts';
 import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
-import { type LabelledSample, labelledSample, SampleScorer } from './labelledSample.ts';
+import { type LabelledRows, type LabelledSample, labelledSample, SampleScorer } from './labelledSample.ts';
 import { type FeatureImportance, permutationImportance } from './permutationImportance.ts';
 
 /** Rows of about equal score, and how many of them were positive. */
@@ -22,9 +22,12 @@ interface SliceMetrics {
   readonly metrics: FunnelReport;
 }
 
-/** What a model does on labelled rows that somebody has named. */
+/** What a model does on labelled rows. */
 export interface ModelMeasures {
+  /** What the rows are called. */
   readonly data: string;
+  /** The checkpoint was chosen on them. */
+  readonly isChosenOn: boolean;
   readonly sampleRows: number;
   readonly dataRows: number;
   readonly metrics: FunnelReport;
@@ -47,13 +50,16 @@ const RELIABILITY_BINS = 15;
 const SMALL_TABLE = 12;
 const MOST_SLICED = 3;
 
-/** @throws Ncs4cvrError of the data's shards */
+/**
+ * @param source labelled rows, or a URI of labelled shards
+ * @throws Ncs4cvrError of the data's shards
+ */
 export async function measureModel(
   bundle: ModelBundle,
-  dataUri: string,
+  source: LabelledRows | string,
   { rows, onProgress }: MeasureOptions,
 ): Promise<ModelMeasures> {
-  const sample = await labelledSample(bundle, dataUri, rows);
+  const sample = await labelledSample(bundle, source, rows);
   const scorer = await SampleScorer.create(bundle, sample);
   try {
     const scores = await scorer.score();
@@ -62,7 +68,8 @@ export async function measureModel(
       ...(onProgress === undefined ? {} : { onFeature: onProgress }),
     });
     return {
-      ...{ data: dataUri, sampleRows: sample.rowCount, dataRows: sample.dataRows, importance },
+      ...{ data: sample.from.name, isChosenOn: sample.from.isChosenOn },
+      ...{ sampleRows: sample.rowCount, dataRows: sample.dataRows, importance },
       metrics: metricsOf(sample, scores, () => true),
       reliability: perTask((task) => reliabilityOf(sample, scores, task)),
       slices: slicesOf(bundle.layout, bundle.reference, sample, scores),

@@ -11,7 +11,8 @@ import { refuseNoRoot } from '../publish/publishedState.ts';
 import { type RunRecord, RunRecords } from '../publish/runRecord.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { type MappedUnit, mappedUnits } from './mapResults.ts';
+import { lastMappedRun, type MappedUnit } from './mapResults.ts';
+import { type PlanOfUnits, planOfUnits } from './planOfUnits.ts';
 import { ifThere, referenceAt } from './readPartitions.ts';
 
 /** The verdicts on one publication, of this partition or of one before it. */
@@ -50,6 +51,8 @@ export interface PartitionRecord {
   readonly runs: readonly RunRecord[];
   /** Of the state machine's last run. */
   readonly units: readonly MappedUnit[];
+  /** Undefined where there are no units, or where too little is left of that run. */
+  readonly unitsPlan: PlanOfUnits | undefined;
 }
 
 /** Publications whose verdicts stand beside those of the newest one. */
@@ -71,15 +74,17 @@ export async function readPartition(
   const { pointer = null } = await readPointer(root, partition);
   const blocked = await blockedNow(root, partition, pointer?.generation ?? 0);
   const publication = blocked?.publication ?? pointer?.current;
+  const manifest = publication && (await readManifest(root, publication));
+  const mapped = await lastMappedRun(root, partition);
   const base = {
     ...{ root, partition, pointer, blocked },
     runs: await records.of(partition, MOST_RUNS),
-    units: await mappedUnits(root, partition),
+    units: mapped?.units ?? [],
+    unitsPlan: mapped && (await planOfUnits(root, partition, mapped, manifest)),
   };
-  if (publication === undefined) {
+  if (publication === undefined || manifest === undefined) {
     return { ...base, judged: undefined, reference: undefined, previous: undefined, history: [] };
   }
-  const manifest = await readManifest(root, publication);
   const audit = await readAudit(root, publication.audit);
   const previous = audit.earlier.previous;
   return {

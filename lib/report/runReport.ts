@@ -81,14 +81,14 @@ export function runReport(run: RunRecord, records: readonly PartitionRecord[]): 
   });
 }
 
-function whatRan({ partition, runs, units }: PartitionRecord, prices: Prices): Html {
+function whatRan({ partition, runs, units, unitsPlan }: PartitionRecord, prices: Prices): Html {
   const [last] = runs;
   if (last === undefined && units.length === 0) {
     return html`<p>No run of this partition is recorded here: records of runs expire.</p>`;
   }
   const ofPartition = last?.partitions.filter((each) => each.partition === partition) ?? [];
   return html`${last !== undefined && html`<h3>The last run on one machine</h3>${runSection(last, ofPartition)}`}
-${units.length > 0 && html`<h3>The last run of the state machine</h3>${unitSection(units, prices)}`}
+${units.length > 0 && html`<h3>The last run of the state machine</h3>${unitSection(units, unitsPlan, prices)}`}
 ${runs.length > 1 && runTable(partition, runs)}`;
 }
 

@@ -1,3 +1,4 @@
+import { estimateRun } from '../estimate/estimateRun.ts';
 import type { Prices } from '../estimate/readPrices.ts';
 import { NOT_COUNTED, unitCost } from '../estimate/unitCost.ts';
 import { dataTable, folded } from '../page/dataTable.ts';
@@ -6,6 +7,7 @@ import { type Html, html } from '../page/html.ts';
 import { type Fact, factList } from '../page/renderPage.ts';
 import type { RecordedPartition, RunRecord } from '../publish/runRecord.ts';
 import type { MappedUnit } from './mapResults.ts';
+import type { PlanOfUnits } from './planOfUnits.ts';
 import { type WaterfallBar, waterfallChart } from './waterfallChart.ts';
 
 const MIB_PER_GIB = 1024;
@@ -86,15 +88,17 @@ function barsOf(
   ];
 }
 
-/** When the units of the state machine's last run began and ended, and what their time has cost. */
-export function unitSection(units: readonly MappedUnit[], prices: Prices): Html {
+/** When the units of the state machine's last run began and ended, and what their time has cost, beside what was planned. */
+export function unitSection(
+  units: readonly MappedUnit[],
+  planned: PlanOfUnits | undefined,
+  prices: Prices,
+): Html {
   const start = Math.min(...units.map(({ startMillis }) => startMillis));
   const end = Math.max(...units.map(({ endMillis }) => endMillis));
   const unitSeconds = sumOf(units, ({ startMillis, endMillis }) => (endMillis - startMillis) / 1000);
-  const rows = sumOf(
-    units.filter(({ isFailed }) => !isFailed),
-    (unit) => unit.rows,
-  );
+  const scored = units.filter(({ isFailed }) => !isFailed);
+  const rows = sumOf(scored, (unit) => unit.rows);
   const cost = unitCost(
     units.map(({ usage }) => usage),
     prices,
@@ -124,6 +128,7 @@ export function unitSection(units: readonly MappedUnit[], prices: Prices): Html 
     { name: 'rows of these units', value: countText(rows) },
     compute,
   ])}
+${unitTable(units, scored, planned, prices, { seconds: (end - start) / 1000, dollars: cost.counted > 0 ? cost.dollars : null })}
 ${waterfallChart(
   'Units of the state machine; those that ran at the same time stand below each other.',
   units.map(({ name, rows: of, startMillis, endMillis, isFailed }) => ({
@@ -134,6 +139,41 @@ ${waterfallChart(
     state: isFailed ? 'failed' : 'scored',
   })),
 )}`;
+}
+
+/**
+ * What units were to take by the estimate that `plan` makes, of the partition alone and at the report's prices.
+ * @param actual `dollars` are null where no unit has said what it took
+ */
+function unitTable(
+  units: readonly MappedUnit[],
+  scored: readonly MappedUnit[],
+  planned: PlanOfUnits | undefined,
+  prices: Prices,
+  actual: { readonly seconds: number; readonly dollars: number | null },
+): Html {
+  const estimate = planned && estimateRun(planned.plan, planned.bundleGets, prices);
+  const rowsOf = (some: readonly MappedUnit[]) => countText(sumOf(some, (unit) => unit.rows));
+  const partsOf = (some: readonly MappedUnit[]) => countText(sumOf(some, ({ partIds }) => partIds.length));
+  return html`${dataTable({
+    caption: 'Planned and actual, of the units of the state machine',
+    columns: [{ title: 'what' }, { title: 'planned', kind: 'number' }, { title: 'actual', kind: 'number' }],
+    rows: [
+      ['rows to score', rowsOf(units), rowsOf(scored)],
+      ['parts to score', partsOf(units), partsOf(scored)],
+      [
+        'time of the units, from the first start to the last end',
+        estimate === undefined ? '—' : secondsText(60 * estimate.minutes - prices.secondsPerRun),
+        secondsText(actual.seconds),
+      ],
+      [
+        'cost (planned: with requests, planner and publisher)',
+        estimate === undefined ? '—' : dollarsText(estimate.dollars),
+        actual.dollars === null ? '—' : dollarsText(actual.dollars),
+      ],
+    ],
+  })}
+${estimate === undefined && html`<p class="note">What this run was to take can't be told any more: its settings, its bundle or the spans of a part are gone.</p>`}`;
 }
 
 /** What didn't go well, of every run that is recorded, the last one first. */

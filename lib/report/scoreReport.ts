@@ -7,6 +7,7 @@ import { lineChart } from '../page/lineChart.ts';
 import { factList, renderPage } from '../page/renderPage.ts';
 import type { ScoringReport } from '../scoring/scoreInput.ts';
 import { featureSection } from './featureSection.ts';
+import { type WaterfallBar, waterfallChart } from './waterfallChart.ts';
 
 /** A call of `score`: what it has scored into files, when, and what it couldn't. */
 export interface ScoredFiles {
@@ -52,7 +53,16 @@ ${lineChart({
   formatX: (at) => at.toFixed(1),
   formatY: (count) => countText(count),
   series: [{ name: 'rows', points: [[0, 0], ...progress, [seconds, rows]] }],
-})}`,
+})}
+${
+  // One bar says no more than the time that the call took.
+  report.times.length > 1 &&
+  waterfallChart(
+    'What ran when; shards that were scored at the same time stand below each other.',
+    barsOf(report),
+    'seconds since the call began',
+  )
+}`,
       },
       {
         title: 'Failures',
@@ -83,5 +93,14 @@ ${notStarted.length > 0 && html`<p>Not started, since the disk was full: ${notSt
         }),
       },
     ],
+  });
+}
+
+function barsOf({ times, shards }: ScoringReport): WaterfallBar[] {
+  const rowsOf = new Map(shards.map(({ inputUri, rowCount }) => [inputUri, rowCount]));
+  return times.map(({ inputUri, startSeconds, seconds }) => {
+    const rows = rowsOf.get(inputUri);
+    const state = rows === undefined ? 'failed' : 'scored';
+    return { name: inputUri, rows: rows ?? null, startSeconds, seconds, state };
   });
 }

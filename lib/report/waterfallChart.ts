@@ -34,7 +34,11 @@ interface CustomApi {
 }
 
 /** What ran when: work that ran at the same time stands in different lanes. */
-export function waterfallChart(caption: string, bars: readonly WaterfallBar[]): Html {
+export function waterfallChart(
+  caption: string,
+  bars: readonly WaterfallBar[],
+  xName = 'seconds since the run began',
+): Html {
   const lanes = lanesOf(bars);
   const laneCount = Math.max(1, ...lanes.map((lane) => lane + 1));
   const lanePixels = Math.max(LANE.least, Math.min(LANE.most, LANE.all / laneCount));
@@ -60,7 +64,7 @@ export function waterfallChart(caption: string, bars: readonly WaterfallBar[]): 
     height: 56 + Math.round(lanePixels * laneCount),
     option: () => ({
       grid: { left: 12, right: 20, top: 6, bottom: 46 },
-      xAxis: valueAxis('seconds since the run began', undefined, { min: 0 }),
+      xAxis: valueAxis(xName, undefined, { min: 0 }),
       yAxis: {
         ...{ type: 'value', min: 0, max: laneCount, inverse: true },
         ...{ axisLabel: { show: false }, splitLine: { show: false }, axisLine: { show: false } },

@@ -17,6 +17,13 @@ export interface ScoringProgress {
   readonly fractionDone: number;
 }
 
+/** When a shard was worked on, in seconds since the call. */
+interface ShardTime {
+  readonly inputUri: string;
+  readonly startSeconds: number;
+  readonly seconds: number;
+}
+
 export interface ScoringReport {
   readonly rows: number;
   readonly seconds: number;
@@ -26,6 +33,8 @@ export interface ScoringReport {
    * written.
    */
   readonly failures: readonly { readonly inputUri: string; readonly error: unknown }[];
+  /** Of every shard that was tried, in the order in which they ended. */
+  readonly times: readonly ShardTime[];
   /** Shards that weren't tried, since the disk was full by then. */
   readonly notStarted: readonly string[];
   readonly ignored: readonly string[];
@@ -57,6 +66,8 @@ export async function scoreInput(
   const scored: ScoredShard[] = [];
   const failures: { inputUri: string; error: unknown }[] = [];
   const notStarted: { inputUri: string }[] = [];
+  const times: ShardTime[] = [];
+  const secondsSoFar = () => (performance.now() - startMillis) / 1000;
   let isFull = false;
   let rows = 0;
   let bytesDone = 0;
@@ -72,6 +83,7 @@ export async function scoreInput(
       notStarted.push(shard);
       return;
     }
+    const startSeconds = secondsSoFar();
     let doneRows = 0;
     let doneShare = 0;
     try {
@@ -99,6 +111,7 @@ export async function scoreInput(
       failures.push({ inputUri: shard.inputUri, error });
       isFull ||= error instanceof StorageError && error.code === 'STORAGE_FULL';
     }
+    times.push({ inputUri: shard.inputUri, startSeconds, seconds: secondsSoFar() - startSeconds });
     bytesDone += (1 - doneShare) * shard.sizeBytes;
     report();
   };
@@ -115,8 +128,9 @@ export async function scoreInput(
   const { features, trainRows, validationRows } = bundle.manifest.training;
   return {
     rows: profile.rows,
-    seconds: (performance.now() - startMillis) / 1000,
+    seconds: secondsSoFar(),
     shards: inOrder(plan, scored),
+    times,
     failures: [...plan.unlistable, ...inOrder(plan, failures)],
     notStarted: inOrder(plan, notStarted).map(({ inputUri }) => inputUri),
     ignored: plan.ignored,

@@ -70,8 +70,11 @@ const CASES: readonly (readonly [command: string, Case])[] = [
   [
     'train',
     {
-      good: () => [at('shop/training.jsonc'), '--data', data, '--output', model],
-      prints: ['model', 'modelVersion'],
+      good: () => [
+        at('shop/training.jsonc'),
+        ...['--data', data, '--output', model, '--report', at('shop/model.html')],
+      ],
+      prints: ['model', 'modelVersion', 'report'],
       bad: [nowhere, '--data', data, '--output', at('elsewhere')],
       code: 'STORAGE_NOT_FOUND',
     },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { tinyConfigDocument, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { textOf } from '../report/readPage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { runMain } from './runMain.ts';
@@ -56,6 +56,30 @@ describe('pages', () => {
       const scored = await runMain('score', ...files, '--report', at('score.html'));
       expect(scored.exitCode, scored.stderr).toBe(0);
       expect(pageAt('score.html')).toContain('1,500 rows in 1 shards');
+    },
+    LIMIT,
+  );
+
+  it(
+    'are written of a model by its training, which keeps a model whose page it cannot write',
+    async () => {
+      writeFileSync(at('config.json'), JSON.stringify(tinyConfigDocument()));
+      const train = (name: string, page: string) =>
+        runMain('train', at('config.json'), '--data', data, '--output', at(name), '--report', page, '--json');
+      const [made, unreported] = [
+        await train('made', at('made.html')),
+        // A folder in the way.
+        await train('unreported', folder),
+      ];
+      expect(made.exitCode, made.stderr).toBe(0);
+      expect(JSON.parse(made.stdout)).toMatchObject({ model: at('made'), report: at('made.html') });
+      for (const title of ['Learning curves', 'Feature importance', 'Reliability', 'By price']) {
+        expect(pageAt('made.html')).toContain(title);
+      }
+      expect(unreported.exitCode).toBe(1);
+      expect(JSON.parse(unreported.stdout)).toMatchObject({ model: at('unreported'), report: null });
+      expect(unreported.stderr).toContain('the bundle is written, its report is not');
+      expect(existsSync(at('unreported/bundle.json'))).toBe(true);
     },
     LIMIT,
   );

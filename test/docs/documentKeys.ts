@@ -41,18 +41,22 @@ export function documentKeys(
   }) as Node;
 
   const keysOf = (node: Node, path: string, at: readonly Type[]): DocumentKey[] => {
-    if (collapsed.includes(path) || node['x-section'] !== undefined) return [];
+    if (collapsed.includes(path) || isSection(node)) return [];
     const alternatives = alternativesOf(node);
     const objects = alternatives.filter(({ properties }) => properties !== undefined);
-    const others = alternatives.flatMap((each) => {
-      if (each.items !== undefined) return keysOf(each.items as Node, `${path}[]`, keyTypes.elements(at));
+    // Lists of one kind of object or of another: their keys are those of a list of either.
+    const items = alternatives.flatMap((each) => (each.items === undefined ? [] : [each.items as Node]));
+    const inLists =
+      items.length === 0 ? [] : keysOf({ anyOf: items } as Node, `${path}[]`, keyTypes.elements(at));
+    const inRecords = alternatives.flatMap((each) => {
       const values = each.additionalProperties;
       if (typeof values !== 'object' || each.properties !== undefined) return [];
       return keysOf(values as Node, `${path}.NAME`, keyTypes.elements(at));
     });
     return [
       ...(objects.length === 1 ? ownKeys(objects[0]!, path, at) : variantKeys(objects, path, at)),
-      ...others,
+      ...inLists,
+      ...inRecords,
     ];
   };
 
@@ -113,6 +117,11 @@ export function documentKeys(
   return keysOf(root, '', types);
 }
 
+/** Is it, or what a list of it alone holds, described elsewhere? */
+function isSection(node: Node): boolean {
+  return alternativesOf(node).every((each) => each['x-section'] !== undefined);
+}
+
 /** Keys of all variants; what all have stands once. */
 function mergedKeys(
   variants: readonly { readonly value: string; readonly keys: readonly DocumentKey[] }[],
@@ -127,11 +136,10 @@ function mergedKeys(
   return [...merged.values()].map((key) => (key.of.length === variants.length ? { ...key, of: [] } : key));
 }
 
-/** The required key that tells an object of a union from the others. */
+/** The key that tells an object of a union from the others, a required one if there is any. */
 function keyOfItsOwn(node: Node, all: readonly Node[], path: string): string {
-  const own = node.required?.find((name) =>
-    all.every((each) => each === node || !(name in each.properties!)),
-  );
+  const names = [...(node.required ?? []), ...Object.keys(node.properties!)];
+  const own = names.find((name) => all.every((each) => each === node || !(name in each.properties!)));
   if (own === undefined) throw new Error(`${path}: nothing tells the objects of a union apart`);
   return own;
 }

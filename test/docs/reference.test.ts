@@ -29,3 +29,14 @@ test('a key has its bounds, its default and the kind of object that has it', () 
     '| `split.validation` of `fraction` | number above 0 below 1 | required |',
   );
 });
+
+test('no key stands in two lines of a table', () => {
+  const tables = documents.page.split(/^## /m).slice(1);
+  expect(tables.length).toBeGreaterThan(8);
+  for (const table of tables) {
+    const keys = [...table.matchAll(/^\| (`[^|]*?) \|/gm)].map(([, key]) => key!);
+    const twice = keys.filter((key, line) => keys.indexOf(key) < line);
+    expect({ of: table.split('\n')[0], twice }).toEqual({ of: table.split('\n')[0], twice: [] });
+  }
+  expect(documents.page).toContain('| `inputs[].isFlat` of `elementType` |');
+});

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isDirect } from '../../lib/bundle/directInput.ts';
@@ -18,6 +18,7 @@ import { exportSmaller } from '../../lib/quantise/exportSmaller.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { withExternalData } from '../fixtures/externalData.ts';
 import { OWN_BOUNDARIES, OWN_VALUES, writeOwnContract } from '../fixtures/ownContract.ts';
 import { OWN_WIDTH, type OwnModelOptions, ownModel } from '../fixtures/ownModel.ts';
 import { type FunnelRow, funnelRows, TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
@@ -34,6 +35,8 @@ beforeAll(async () => {
   writeTinyFunnel(data);
   fitted = await readOwnContract(writeOwnContract(folder));
 });
+
+const FAR_TENSOR = { name: 'far', dims: [1], dataType: 1, rawData: new Uint8Array(), dataLocation: 1 };
 
 const layoutOf = () => featureLayout(fitted.contract);
 
@@ -127,6 +130,30 @@ describe('a bundle of an ONNX file', () => {
     expect(notes).toEqual([]);
   });
 
+  it('takes in weights that lie in files beside the model, and scores as if they had always been there', async () => {
+    const whole = ownModel(layoutOf()).bytes;
+    const { model, data: files } = withExternalData(whole, (name) =>
+      name === 'weight' ? undefined : `outside/${name === 'user_id_table' ? 'users' : 'rest'}.data`,
+    );
+    mkdirSync(join(folder, 'outside'));
+    for (const [location, bytes] of files) writeFileSync(join(folder, location), bytes);
+    const [inside, outside] = [await bundled('inside', whole), await bundled('taken-in', model)];
+    const tensorsOf = ({ bundle }: typeof inside) =>
+      decodeModel(bundle.model.modelBytes).graph.initializer.map(({ name, rawData }) => [
+        name,
+        Buffer.from(rawData).toString('hex'),
+      ]);
+    expect(tensorsOf(outside)).toEqual(tensorsOf(inside));
+    expect([inside.notes, outside.notes]).toEqual([
+      [],
+      ['weights of outside/rest.data, outside/users.data were taken into the model'],
+    ]);
+    // The bundle stands alone.
+    rmSync(join(folder, 'outside'), { recursive: true });
+    const scores = await scoresOf(join(folder, 'taken-in'), 'taken-in scores');
+    expect(scores).toEqual(await scoresOf(join(folder, 'inside'), 'inside scores'));
+  });
+
   it('has metrics, rates and slices where labels are named, the ones that evaluate finds', async () => {
     const labels = { click: 'click', conversion: 'conversion' };
     const config = { modelVersion: 'mine-1', labels, slices: ['device'] };
@@ -204,6 +231,8 @@ describe('a file that can not be scored with', () => {
   };
   const custom = (scores: (graph: GraphBuilder, logits: Value) => Value) => () =>
     ownModel(layoutOf(), { scores }).bytes;
+  const outside = (location: string) => () =>
+    withExternalData(ownModel(layoutOf()).bytes, (name) => (name === 'weight' ? location : undefined)).model;
   const like = (options: OwnModelOptions) => () => ownModel(layoutOf(), options).bytes;
   const random = (graph: GraphBuilder, logits: Value) => graph.node('RandomUniformLike', [logits], logits);
   const meanOf = (graph: GraphBuilder, logits: Value) =>
@@ -256,12 +285,40 @@ describe('a file that can not be scored with', () => {
       /^GRAPH_INVALID: .*\.onnx: the model can't be used .*[Oo]pset/,
     ],
     ['an operator that draws', custom(random), /- operator RandomUniformLike: other results in every run/],
+    ['weights in a file that is not there', outside('gone.data'), /^STORAGE_NOT_FOUND: .*gone\.data/],
     [
-      'weights in another file',
-      changed(({ initializer }) => ({
-        initializer: initializer.map((each) => ({ ...each, dataLocation: each.name === 'weight' ? 1 : 0 })),
+      'weights in a file of another folder',
+      outside('../secrets.data'),
+      /^MODEL_INTERFACE: [\s\S]*- tensor weight: its data lies in '\.\.\/secrets\.data', which is no path below the model's folder/,
+    ],
+    [
+      'weights in a file of the whole machine',
+      outside('/etc/passwd'),
+      /- tensor weight: its data lies in '\/etc\/passwd', which is no path/,
+    ],
+    [
+      'weights beyond the end of their file',
+      () => {
+        writeFileSync(join(folder, 'short.data'), new Uint8Array(8));
+        return outside('short.data')();
+      },
+      /^GRAPH_UNREADABLE: .*short\.data: a tensor's data isn't in its file \(expected tensor weight at bytes 0 to 152, found 8 bytes\)/,
+    ],
+    [
+      'weights of an attribute in another file',
+      changed(({ node }) => ({
+        node: node.map((each, at) =>
+          at === 0 ? { ...each, attribute: [{ name: 'far', type: 4, t: FAR_TENSOR }] } : each,
+        ),
       })),
-      /- tensor weight: its data lies in another file/,
+      /- tensor far: its data lies in another file/,
+    ],
+    [
+      'trees',
+      changed(({ node }) => ({
+        node: node.map((each, at) => (at === 0 ? { ...each, domain: 'ai.onnx.ml' } : each)),
+      })),
+      /- operator ai\.onnx\.ml\.Gather: not a standard ONNX operator \(trees and the like are not run here: convert the model/,
     ],
     [
       'a table that lacks the last id, which no row has',

@@ -19,6 +19,11 @@ async function call(program: string, args: readonly string[], cwd = folder) {
   return stdout;
 }
 
+/** The package's own command. */
+function command(...args: readonly string[]) {
+  return call(process.execPath, [join(installed, 'dist/lib/cli/main.js'), ...args]);
+}
+
 beforeAll(async () => {
   // dist/ is built already; preparing it again would change it under other tests.
   await call('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], project);
@@ -32,31 +37,23 @@ beforeAll(async () => {
     symlinkSync(join(project, 'node_modules', name), join(folder, 'node_modules', name));
   }
   writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
-  const command = join(installed, 'dist/lib/cli/main.js');
-  await call(process.execPath, [
-    command,
-    'synth',
-    '--output',
-    'data',
-    '--days',
-    '3',
-    '--rows-per-day',
-    '2000',
-  ]);
+  await command('synth', '--output', 'data', '--days', '3', '--rows-per-day', '2000');
 }, 120_000);
 
 describe('the packed package', () => {
   it('runs the examples of docs/library.md, one after the other', async () => {
-    expect(examples).toHaveLength(3);
+    expect(examples).toHaveLength(4);
     const outputs: string[] = [];
     for (const [index, code] of examples.entries()) {
       writeFileSync(join(folder, `example${index}.js`), code);
+      if (code.includes('plain.onnx')) await command('export', 'model', '--plain', 'plain.onnx');
       outputs.push(await call(process.execPath, [`example${index}.js`]));
     }
     expect(outputs[0]).toMatch(/^validation AUC 0\.\d+\n2000 rows in scores\.arrow\n$/);
     expect(outputs[1]).toContain(join(folder, 'published', 'parts', 'dt=2024-03-03'));
     expect(outputs[1]).toMatch(/\n2000 rows as Parquet in copy\/dt=2024-03-03\n$/);
-    expect(outputs[2]).toMatch(/^STORAGE_NOT_FOUND no\/such\/model\/bundle\.json false\n$/);
+    expect(outputs[2]).toBe("mine-1 [ '2 files that are no Parquet shards were left out' ]\nown\n");
+    expect(outputs[3]).toMatch(/^STORAGE_NOT_FOUND no\/such\/model\/bundle\.json false\n$/);
   }, 120_000);
 
   it('has types under which they compile strictly', async () => {

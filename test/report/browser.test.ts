@@ -23,7 +23,7 @@ const VIEWS = [
   { name: 'dark phone', colorScheme: 'dark', width: 375 },
 ] as const;
 type View = (typeof VIEWS)[number];
-const NAMES = ['blocked', 'run', 'partitions', 'model', 'comparison', 'diff'] as const;
+const NAMES = ['blocked', 'run', 'partitions', 'model', 'score', 'comparison', 'diff'] as const;
 const CASES = NAMES.flatMap((name) => VIEWS.map((view) => ({ name, view })));
 
 describe.skipIf(executablePath === undefined)('every page, in a browser', () => {

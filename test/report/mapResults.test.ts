@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mappedUnits, unitsOfRun } from '../../lib/report/mapResults.ts';
+import { lastMappedRun, unitsOfRun } from '../../lib/report/mapResults.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -45,7 +45,9 @@ describe('units of the state machine', () => {
         Cause: 'too long',
       }),
     ]);
-    expect(await mappedUnits(root, 'dt=a')).toEqual([
+    const last = await lastMappedRun(root, 'dt=a');
+    expect([last?.name, last?.parts.map(({ rows }) => rows)]).toEqual(['new', [7, 10, 20]]);
+    expect(last?.units).toEqual([
       {
         ...{
           name: 'first',
@@ -69,7 +71,7 @@ describe('units of the state machine', () => {
         ...{ startMillis: Date.parse('2024-03-09T02:00:05Z'), endMillis: Date.parse('2024-03-09T02:01:05Z') },
       },
     ]);
-    expect((await mappedUnits(root, 'dt=b')).map(({ name }) => name)).toEqual(['other']);
+    expect((await lastMappedRun(root, 'dt=b'))!.units.map(({ name }) => name)).toEqual(['other']);
   });
 
   it('of a run are those of all its partitions, with what their calls have taken where they say so', async () => {
@@ -99,13 +101,13 @@ describe('units of the state machine', () => {
 
   it('are none where there was no such run, and files of other maps or programs are passed over', async () => {
     const root = join(folder, 'others');
-    expect(await mappedUnits(root, 'dt=a')).toEqual([]);
+    expect(await lastMappedRun(root, 'dt=a')).toBeUndefined();
     await write(root, 'run/partitions.json', [unit('dt=a', 1)]);
     await write(root, 'run/map/SUCCEEDED_0.json', { not: 'a list' });
     await write(root, 'run/map/SUCCEEDED_1.json', [
       result('outer', { partition: 'dt=a' }, '01:00:00', '01:00:09'),
       { ...result('text', {}, '01:00:00', '01:00:09'), Input: 'not JSON' },
     ]);
-    expect(await mappedUnits(root, 'dt=a')).toEqual([]);
+    expect(await lastMappedRun(root, 'dt=a')).toBeUndefined();
   });
 });

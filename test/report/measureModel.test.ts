@@ -1,17 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TASKS } from '../../lib/base/tasks.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { labelledSample, SampleScorer } from '../../lib/report/labelledSample.ts';
+import { labelledSample, rowsToMeasure, SampleScorer } from '../../lib/report/labelledSample.ts';
 import { type ModelMeasures, measureModel } from '../../lib/report/measureModel.ts';
+import { modelReport } from '../../lib/report/modelReport.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
+import type { TinyModel } from '../fixtures/tinyModel.ts';
+import { textOf } from './readPage.ts';
 import { trainReportedModel } from './reportScene.ts';
 
+let trained: TinyModel;
 let bundle: ModelBundle;
 let data: string;
 let measures: ModelMeasures;
 
 beforeAll(async () => {
-  const trained = await trainReportedModel();
+  trained = await trainReportedModel();
   bundle = trained.bundle;
   data = `${trained.dataUri}/dt=2024-03-03`;
   measures = await measureModel(bundle, data, { rows: 10_000 });
@@ -67,6 +71,53 @@ describe('a model on labelled rows', () => {
     const [{ slices }] = measures.slices as [ModelMeasures['slices'][number]];
     expect(slices.reduce((sum, { metrics }) => sum + metrics.rows, 0)).toBe(1500);
     expect(slices.length).toBeGreaterThan(5);
+  });
+});
+
+describe("a training's own report", () => {
+  it('measures the validation rows, and says that the checkpoint was chosen on them', async () => {
+    const source = rowsToMeasure(trained.split);
+    const own = await measureModel(bundle, source, { rows: 10_000 });
+    // The same day, named by its folder.
+    expect([own.sampleRows, own.metrics, own.importance]).toEqual([
+      measures.sampleRows,
+      measures.metrics,
+      measures.importance,
+    ]);
+    expect(own.isChosenOn).toBe(true);
+    const { uri, manifest, reference } = bundle;
+    const pageOf = (of: ModelMeasures) => textOf(modelReport({ uri, manifest, reference, measures: of }));
+    expect(pageOf(own)).toContain(`dt=2024-03-03 to dt=2024-03-03 of ${trained.dataUri}`);
+    expect(pageOf(own)).toContain('The checkpoint was chosen on these rows');
+    expect(pageOf(measures)).not.toContain('The checkpoint was chosen on these rows');
+  });
+
+  it('measures the report rows where the split has some, and nothing of the others', async () => {
+    const [shard] = trained.split.validation;
+    const report = [{ ...shard!, rowStart: 300, rowEnd: 1000 }];
+    const source = rowsToMeasure({ ...trained.split, report, reportText: 'some rows' });
+    expect([source.name, source.isChosenOn]).toEqual([`some rows of ${trained.dataUri}`, false]);
+    const [some, all] = await Promise.all([
+      labelledSample(bundle, source, 1500),
+      labelledSample(bundle, data, 1500),
+    ]);
+    expect([some.rowCount, some.dataRows]).toEqual([700, 700]);
+    expect(some.click).toEqual(all.click.slice(300, 1000));
+    expect(some.conversion).toEqual(all.conversion.slice(300, 1000));
+  });
+
+  it('takes the conversions of young clicks for unknown, as the training did', async () => {
+    const labels = { ...bundle.manifest.labels!, matureAfter: '2d' };
+    const waiting = { ...bundle, manifest: { ...bundle.manifest, labels } };
+    const source = rowsToMeasure(trained.split);
+    const [young, old] = await Promise.all(
+      ['2024-03-04', '2024-03-05'].map((newestDay) =>
+        labelledSample(waiting, { ...source, newestDay }, 1500),
+      ),
+    );
+    const unknown = ({ conversion }: NonNullable<typeof young>) => conversion.filter(Number.isNaN).length;
+    const clicks = young!.click.filter((click) => click === 1).length;
+    expect([unknown(young!), unknown(old!)]).toEqual([clicks, 0]);
   });
 });
 

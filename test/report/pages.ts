@@ -10,6 +10,8 @@ import { partitionsPage } from '../../lib/report/partitionsPage.ts';
 import { readPartition } from '../../lib/report/readPartition.ts';
 import { readPartitions, statesOfRoot } from '../../lib/report/readPartitions.ts';
 import { partitionReport, runReport } from '../../lib/report/runReport.ts';
+import { scoreReport } from '../../lib/report/scoreReport.ts';
+import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { comparisonOf } from '../comparison/comparisonOf.ts';
 import { first, folder, freshPlace, PARTITION, put, replacing, run } from '../publish/partitionUnderTest.ts';
 import { DAYS, partitionOf, reportScene, trainReportedModel } from './reportScene.ts';
@@ -25,6 +27,8 @@ export async function everyPage(): Promise<ReadonlyMap<string, string>> {
   const partitions = await readPartitions(root, states);
   const measures = await measureModel(bundle, `${dataUri}/dt=2024-03-03`, { rows: 1_000 });
   const { uri, manifest, reference } = bundle;
+  // A broken shard is among them.
+  const scored = await scoreInput(place.inputUri, `${folder}/scored`, bundle, { workers: 2 });
 
   const twice = freshPlace(folder);
   await put(twice, 'part-0.parquet', first);
@@ -47,6 +51,13 @@ export async function everyPage(): Promise<ReadonlyMap<string, string>> {
       }),
     ],
     ['model', modelReport({ uri, manifest, reference, measures })],
+    [
+      'score',
+      scoreReport({
+        ...{ report: scored, bundle, workers: 2, startMillis: Date.parse('2024-03-11T06:00:00Z') },
+        progress: [[scored.seconds / 2, scored.rows / 2]],
+      }),
+    ],
     ['comparison', renderReport(comparisonOf(16))],
     ['diff', diffPage(await diffStates(before!, after!, options))],
   ]);
