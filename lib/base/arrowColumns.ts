@@ -17,6 +17,29 @@ export function withAdvice(summary: string, advice: string | undefined): string 
   return advice === undefined ? summary : `${summary}: ${advice}`;
 }
 
+/**
+ * What may be done about values within a list or a map, which no path names; undefined for other types.
+ * @param field that is wanted of a list of structs; the first one by default
+ */
+export function nestedAdvice(column: string, type: DataType, field?: string): string | undefined {
+  const where = 'where the shard is written';
+  if (DataType.isMap(type)) {
+    return `values of a map are no columns; ${where}, make a column of each that matters: ${column}['key']`;
+  }
+  if (!DataType.isList(type)) return undefined;
+  const element = type.children[0]!.type as DataType;
+  if (DataType.isList(element)) {
+    return `lists within a list are not read; ${where}, make one list of them: flatten(${column})`;
+  }
+  if (!DataType.isStruct(element)) return undefined;
+  const names = element.children.map(({ name }) => name);
+  const wanted = names.find((name) => name === field) ?? names[0];
+  return (
+    `fields of structs in a list are no columns; ${where}, make a list of one field, ` +
+    `transform(${column}, x -> x.${wanted}), or a row of each struct, UNNEST(${column})`
+  );
+}
+
 /** The data of a batch's column, undefined when it has none of that name: `getChild` would make a vector of it. */
 export function columnOf(batch: RecordBatch, name: string): Data | undefined {
   return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];

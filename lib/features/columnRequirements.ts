@@ -4,6 +4,7 @@ import {
   columnOf,
   dictionaryOf,
   isRowKeyType,
+  nestedAdvice,
   ROW_KEY_TYPES,
   withAdvice,
 } from '../base/arrowColumns.ts';
@@ -168,7 +169,7 @@ function featureAdvice({ kind, column }: Feature): (type: DataType) => string | 
     if (isMoment && kind !== 'list') return `"from": "hour", "weekday" or "ageDays" makes numbers of it`;
     const field = DataType.isStruct(type) ? type.children[0]?.name : undefined;
     return field === undefined
-      ? undefined
+      ? nestedAdvice(column, type)
       : `a field of it is named by its path, such as '${column}.${field}'`;
   };
 }

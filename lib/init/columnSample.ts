@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { type DataType, type RecordBatch, DataType as Types } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, nestedAdvice } from '../base/arrowColumns.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, readNumbers } from '../features/columnValues.ts';
 
 /** What a feature, a label or a row key can be made of; `other` can be none of them. */
-type ValueKind = 'integer' | 'float' | 'string' | 'integers' | 'strings' | 'time' | 'other';
+type ValueKind = 'integer' | 'float' | 'string' | 'integers' | 'floats' | 'strings' | 'time' | 'other';
 
 /** A value as it is compared here: text, or a number where it is one exactly. */
 export type SampledValue = string | number;
@@ -15,6 +15,8 @@ export interface ColumnSample {
   /** As Arrow writes it, such as `Int64` or `List<Utf8>`. */
   readonly type: string;
   readonly kind: ValueKind;
+  /** What may be done about values that lie within it, where no path names them. */
+  readonly advice?: string;
   /** Why no shard's column can be decoded. */
   readonly unreadable?: string;
   /** Of every sampled row in order; null where there is none. Of a list, its length. */
@@ -69,7 +71,7 @@ export class ColumnSampler {
     if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
       this.#nulls++;
       this.#values.push(null);
-    } else if (kindOf(this.type) === 'integers' || kindOf(this.type) === 'strings') {
+    } else if (isListKind(kindOf(this.type))) {
       const items = [...(value as Iterable<unknown>)].filter((item) => item !== null);
       for (const item of items) this.#count(comparable(item));
       this.#values.push(items.length);
@@ -81,7 +83,9 @@ export class ColumnSampler {
   }
 
   sample(): ColumnSample {
+    const advice = nestedAdvice(this.name, this.type);
     return {
+      ...(advice === undefined ? {} : { advice }),
       name: this.name,
       type: String(this.type),
       kind: kindOf(this.type),
@@ -96,6 +100,11 @@ export class ColumnSampler {
     if (known === undefined && this.#counts.size === MOST_DISTINCT) return;
     this.#counts.set(value, (known ?? 0) + 1);
   }
+}
+
+/** Is it of lists of values? */
+export function isListKind(kind: ValueKind): boolean {
+  return kind === 'integers' || kind === 'floats' || kind === 'strings';
 }
 
 function comparable(value: unknown): SampledValue {
@@ -118,6 +127,7 @@ function kindOf(type: DataType): ValueKind {
   if (Types.isList(type)) {
     const item = type.children[0]!.type as DataType;
     if (isIntColumn(item)) return 'integers';
+    if (isNumberColumn(item)) return 'floats';
     if (isStringColumn(item) || Types.isFixedSizeBinary(item)) return 'strings';
   }
   return 'other';

@@ -1,5 +1,5 @@
 import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
-import { type ColumnSample, ownName } from './columnSample.ts';
+import { type ColumnSample, isListKind, ownName } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
 import { isBinary, isIds } from './proposeRoles.ts';
 import type { ShardSample } from './sampleShards.ts';
@@ -57,12 +57,21 @@ function choose(column: ColumnSample, roles: ColumnRoles): Choice | 'moment' {
   const known = values.length - nulls;
   if (known === 0) return no('null in every sampled row');
   if (column.type.startsWith('Struct')) return no('its fields are columns, by their paths');
-  if (kind === 'other') return no(`${column.type} is no type that a feature can have`);
+  if (kind === 'other') {
+    const advice = column.advice === undefined ? '' : `: ${column.advice}`;
+    return no(`${column.type} is no type that a feature can have${advice}`);
+  }
+  if (kind === 'floats' && !isWhole(counts)) {
+    return no(
+      'numbers of a list are no ids: where the shard is written, make a column of each that matters, ' +
+        `such as ${column.name}[1]`,
+    );
+  }
   const isKey = keys.includes(column);
   if (isKey && keys.length === 1) return no('row key: names the row, so no other row has it');
   if (counts.size === 1) return no(`has the one value ${show([...counts.keys()][0]!)}`);
   const share = counts.size / known;
-  const isList = kind === 'integers' || kind === 'strings';
+  const isList = isListKind(kind);
   if (PASSING_NAME.test(name)) return no('lasts a visit: tomorrow has others');
   if (!isList && kind !== 'float' && kind !== 'time' && known > 100 && share > 0.9)
     return no('nearly every row has a value of its own');
@@ -78,6 +87,11 @@ function choose(column: ColumnSample, roles: ColumnRoles): Choice | 'moment' {
   if (SCORE_NAME.test(name)) return no("by its name it is another model's word, or the truth");
   if (OUTCOME_NAME.test(name)) return no('by its name it is known only after the impression');
   return kind === 'time' ? 'moment' : featureOf(column, isKey);
+}
+
+/** Ids that came through floats, such as those of pandas beside nulls. */
+function isWhole(counts: ColumnSample['counts']): boolean {
+  return [...counts.keys()].every((value) => Number.isSafeInteger(value));
 }
 
 /** An hour repeats every day, a weekday in data of two weeks; what was made before the row has an age. */
@@ -114,7 +128,7 @@ function featureOf(column: ColumnSample, isKey: boolean): Choice {
   const { name, counts, kind, values } = column;
   const alsoKey = isKey ? ', row key too' : '';
   const distinct = `${counts.size} values${alsoKey}`;
-  if (kind === 'integers' || kind === 'strings') {
+  if (isListKind(kind)) {
     const lengths = values
       .flatMap((length) => (typeof length === 'number' ? [length] : []))
       .sort((a, b) => a - b);
@@ -124,7 +138,7 @@ function featureOf(column: ColumnSample, isKey: boolean): Choice {
       feature: {
         kind: 'list',
         column: name,
-        table: tableOf(kind === 'integers' ? 'int' : 'string'),
+        table: tableOf(kind === 'strings' ? 'string' : 'int'),
         maxLength,
         keep: 'first',
       },

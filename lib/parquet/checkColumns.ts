@@ -1,5 +1,5 @@
 import type { DataType } from 'apache-arrow';
-import { type ColumnRequirement, withAdvice } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, nestedAdvice, withAdvice } from '../base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { didYouMean, plainName } from '../base/nearestName.ts';
 import type { ParquetShard } from './openShard.ts';
@@ -35,7 +35,9 @@ export function checkColumns(
           found: String(type),
         });
       }
-    } else if (unreadable !== undefined) {
+      continue;
+    }
+    if (unreadable !== undefined) {
       problems.push({
         code: 'SHARD_COLUMN_TYPE',
         summary: 'the column cannot be read',
@@ -43,19 +45,30 @@ export function checkColumns(
         expected,
         found: unreadable,
       });
-    } else if (required) {
-      problems.push({
-        code: 'SHARD_COLUMN_MISSING',
-        summary: `no such column${didYouMean(column, names)}`,
-        column,
-        expected,
-      });
+      continue;
+    }
+    // A path into a list is a mistake, even of a column that shards may lack: none can ever have it.
+    const within = adviceWithin(column, types);
+    if (required || within !== undefined) {
+      const summary = `no such column${within === undefined ? didYouMean(column, names) : `: ${within}`}`;
+      problems.push({ code: 'SHARD_COLUMN_MISSING', summary, column, expected });
     } else {
       absent.add(column);
     }
   }
   report(shard.uri, problems, names);
   return absent;
+}
+
+/** What may be done about a path that leads into a list or a map; undefined for any other. */
+function adviceWithin(path: string, types: ReadonlyMap<string, DataType>): string | undefined {
+  const names = path.split('.');
+  for (let depth = names.length - 1; depth > 0; depth--) {
+    const outer = names.slice(0, depth).join('.');
+    const type = types.get(outer);
+    if (type != null) return nestedAdvice(outer, type, names.at(-1));
+  }
+  return undefined;
 }
 
 interface Problem {

@@ -179,7 +179,7 @@ ${TASKS.map((task) => reliabilityChart(task, reliability[task]))}`,
     },
     {
       title: 'Slices',
-      body: html`${slices.map(sliceTable)}${slices.length === 0 && html`<p>No feature has few enough values; name slices in the training config.</p>`}`,
+      body: html`${slices.map(sliceTable)}${slices.length === 0 && html`<p>No categorical or bucketed feature has few enough values; the training config's <code>slices</code> can name one that has more.</p>`}`,
     },
   ];
 }

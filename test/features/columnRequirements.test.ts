@@ -5,6 +5,7 @@ import {
   DateDay,
   Decimal,
   Dictionary,
+  Field,
   FixedSizeBinary,
   Float16,
   Float64,
@@ -12,6 +13,7 @@ import {
   Int32,
   Int64,
   Null,
+  Struct,
   TimestampMillisecond,
   Uint64,
   Utf8,
@@ -49,6 +51,20 @@ const accepted = (feature: object) =>
 const named = (types: readonly DataType[]) => [...types, new Null()].map(String);
 
 describe('columnRequirements', () => {
+  it('says what to do about a list of structs or of lists, and about a struct, wherever a feature names one', () => {
+    const ids = { kind: 'list', column: 'items', table: table('int'), maxLength: 3, keep: 'first' };
+    const item = new Struct([new Field('id', new Int64()), new Field('price', new Float64())]);
+    for (const feature of [ids, { kind: 'numeric', column: 'items' }]) {
+      const [{ advice }] = requirementsOf(feature) as [ReturnType<typeof requirementsOf>[number]];
+      expect(advice!(listOf(item))).toMatch(
+        /make a list of one field, transform\(items, x -> x\.id\), or a row/,
+      );
+      expect(advice!(listOf(listOf(new Int64())))).toMatch(/make one list of them: flatten\(items\)$/);
+      expect(advice!(item)).toBe("a field of it is named by its path, such as 'items.id'");
+      expect(advice!(listOf(new Utf8()))).toBeUndefined();
+    }
+  });
+
   it('accepts each Arrow type for the features that can read it, and an all-null column for any', () => {
     const single = { kind: 'categorical', column: 'a' };
     const floats = [new Float16(), new Float64()];

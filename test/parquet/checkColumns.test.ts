@@ -1,4 +1,4 @@
-import { DataType } from 'apache-arrow';
+import { DataType, Field, Float64, Int64, List, Map_, Struct, Utf8 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import type { ColumnRequirement } from '../../lib/base/arrowColumns.ts';
 import { Ncs4cvrError, ProblemsError } from '../../lib/base/errors.ts';
@@ -44,6 +44,43 @@ describe('checkColumns', () => {
     }));
     const error = await checkError([wanted('video_id')], writeShard(columns));
     expect((error as Ncs4cvrError).found).toMatch(/^'videoId', 'c0', .*'c10' and 18 more$/);
+  });
+
+  it('refuses a path into a list or a map, of an optional column too, with what to do', () => {
+    const field = (name: string, type: DataType) => new Field(name, type, true);
+    const item = new Struct([field('id', new Int64()), field('net', new Float64())]);
+    const entries = new Struct([field('key', new Utf8()), field('value', new Int64())]);
+    const types: [string, DataType][] = [
+      ['items', new List(field('element', item))],
+      ['user.items', new List(field('element', item))],
+      ['extra', new Map_(field('entries', entries) as never)],
+      ['pages', new List(field('element', new List(field('element', new Utf8()))))],
+      ['plain', new List(field('element', new Int64()))],
+    ];
+    const shard = {
+      ...{ uri: 'x', unreadableColumns: new Map() },
+      schema: { fields: types.map(([name, type]) => field(name, type)) },
+    };
+    const refusal = (column: string) => {
+      try {
+        return checkColumns(shard as never, [wanted(column, false)]);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const inList =
+      'fields of structs in a list are no columns; where the shard is written, make a list of one field, ';
+    expect(refusal('items.list.element.id')).toBe(
+      `SHARD_COLUMN_MISSING: x, column 'items.list.element.id': no such column: ${inList}` +
+        'transform(items, x -> x.id), or a row of each struct, UNNEST(items) (expected an integer, found ' +
+        "'items', 'user.items', 'extra', 'pages', 'plain')",
+    );
+    expect(refusal('user.items.none')).toContain(`${inList}transform(user.items, x -> x.id)`);
+    expect(refusal('extra.colour')).toContain("make a column of each that matters: extra['key'] (");
+    expect(refusal('pages.0')).toContain('lists within a list are not read');
+    // Nothing is known of what was meant: the column is absent.
+    expect(refusal('plain.id')).toEqual(new Set(['plain.id']));
+    expect(refusal('other.id')).toEqual(new Set(['other.id']));
   });
 
   it('suggests the column that was most likely meant: another case, a slip, a field of a struct', () => {
