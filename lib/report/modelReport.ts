@@ -91,7 +91,7 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
   ])}
 ${
   measures !== undefined &&
-  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances:</p>
+  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances. Rows that it was trained on make it look better than it is on unseen ones:</p>
 ${dataTable({ caption: 'Metrics on the labelled rows', columns: METRIC_COLUMNS, rows: metricRows(measures.metrics) })}`
 }`;
 }
