@@ -11,12 +11,17 @@ export function keyTexts(bytes: Uint8Array, types: readonly DataType[]): (string
     if (tag === BYTES) {
       const start = at + 4;
       at = start + view.getUint32(at, true);
-      return isUuid(type) ? uuidText(bytes.subarray(start, at)) : textOrHex(bytes.subarray(start, at));
+      return bytesText(bytes.subarray(start, at), type);
     }
     const value = tag === NEGATIVE ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
     at += 8;
     return DataType.isInt(type) ? String(value) : timeText(value, type);
   });
+}
+
+/** A value of text or bytes: 16 bytes each as a UUID is written, others as UTF-8, or as 0x and hexadecimal digits where they are none. */
+export function bytesText(bytes: Uint8Array, type: DataType): string {
+  return isUuid(type) ? uuidText(bytes) : textOrHex(bytes);
 }
 
 /** As features read bytes of this length. */

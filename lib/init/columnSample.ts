@@ -22,6 +22,8 @@ export interface ColumnSample {
   /** Of every sampled row in order; null where there is none. Of a list, its length. */
   readonly values: readonly (SampledValue | null)[];
   readonly nulls: number;
+  /** Sampled shards that have no such column. */
+  readonly absentShards: number;
   /** How often each value was seen; of lists, the values within them. */
   readonly counts: ReadonlyMap<SampledValue, number>;
 }
@@ -30,6 +32,14 @@ export interface ColumnSample {
 export function ownName({ name }: Pick<ColumnSample, 'name'>): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
+
+/** `ownName` with an underscore for blanks and signs, as columns are called in most tables: `User ID` is `User_ID`. */
+export function plainName(column: Pick<ColumnSample, 'name'>): string {
+  return ownName(column).replace(/[^\p{L}\p{N}]+/gu, '_');
+}
+
+/** What `to_parquet` writes of an index without a name. */
+export const PANDAS_INDEX = /^__index_level_\d+__$/;
 
 /** Values of a column that are told apart; more are as good as countless. */
 const MOST_DISTINCT = 200_000;
@@ -41,16 +51,18 @@ export class ColumnSampler {
   #nulls = 0;
 
   readonly name: string;
-  readonly type: DataType;
+  #type: DataType;
 
+  /** @param type of the first shard; that of a later one where this has no value, or whole numbers and the later one fractions */
   constructor(name: string, type: DataType) {
     this.name = name;
-    this.type = type;
+    this.#type = type;
   }
 
   /** The first `count` rows of a batch that has the column. */
   addRows(batch: RecordBatch, count: number): void {
     const data = columnOf(batch, this.name);
+    if (data !== undefined && isWider(data.type, this.#type)) this.#type = data.type;
     if (data !== undefined && kindOf(data.type) === 'float') {
       const numbers = new Float64Array(count);
       readNumbers(data, 0, count, numbers);
@@ -71,7 +83,7 @@ export class ColumnSampler {
     if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
       this.#nulls++;
       this.#values.push(null);
-    } else if (isListKind(kindOf(this.type))) {
+    } else if (isListKind(kindOf(this.#type))) {
       const items = [...(value as Iterable<unknown>)].filter((item) => item !== null);
       for (const item of items) this.#count(comparable(item));
       this.#values.push(items.length);
@@ -82,15 +94,16 @@ export class ColumnSampler {
     }
   }
 
-  sample(): ColumnSample {
-    const advice = nestedAdvice(this.name, this.type);
+  sample(absentShards: number): ColumnSample {
+    const advice = nestedAdvice(this.name, this.#type);
     return {
       ...(advice === undefined ? {} : { advice }),
       name: this.name,
-      type: String(this.type),
-      kind: kindOf(this.type),
+      type: String(this.#type),
+      kind: kindOf(this.#type),
       values: this.#values,
       nulls: this.#nulls,
+      absentShards,
       counts: this.#counts,
     };
   }
@@ -117,6 +130,11 @@ function comparable(value: unknown): SampledValue {
   // Bytes that are no text are told apart in this way, too.
   if (value instanceof Uint8Array) return Buffer.from(value).toString(isUtf8(value) ? 'utf8' : 'hex');
   return String(value);
+}
+
+/** A writer without a schema makes the type anew for every file: of nulls alone it has none, of ids with nulls a float. */
+function isWider(type: DataType, than: DataType): boolean {
+  return Types.isNull(than) || (kindOf(type) === 'float' && kindOf(than) === 'integer');
 }
 
 function kindOf(type: DataType): ValueKind {

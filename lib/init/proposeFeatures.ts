@@ -1,5 +1,5 @@
 import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
-import { type ColumnSample, isListKind, ownName } from './columnSample.ts';
+import { type ColumnSample, isListKind, PANDAS_INDEX, plainName } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
 import { isBinary, isIds } from './proposeRoles.ts';
 import type { ShardSample } from './sampleShards.ts';
@@ -36,11 +36,28 @@ export function proposeFeatures(
   { columns, days }: Pick<ShardSample, 'columns' | 'days'>,
   roles: ColumnRoles,
 ): ColumnChoice[] {
+  const taken = new Set(columns.map(({ name }) => name));
   return columns.flatMap((column) => {
     const choice = choose(column, roles);
-    const choices = choice === 'moment' ? momentFeatures(column, days) : [choice];
-    return choices.map((each) => ({ column, ...each }));
+    const choices = choice === 'moment' ? momentFeatures(column, days, taken) : [choice];
+    return choices.map((each) => ({ column, ...withoutAbsence(each, column) }));
   });
+}
+
+/** A feature whose column isn't in every shard may be missing. */
+function withoutAbsence({ feature, reason }: Choice, { absentShards }: ColumnSample): Choice {
+  if (feature === undefined || absentShards === 0) return { feature, reason };
+  const seen = `${reason}; ${absentShards} of the sampled shards ${absentShards === 1 ? "doesn't" : "don't"} have the column`;
+  return { feature: { ...feature, required: false }, reason: seen };
+}
+
+/** A name that a contract takes and no other feature has. @param taken gets it */
+function freeName(wanted: string, taken: Set<string>): string {
+  const plain = wanted.replace(/[^A-Za-z0-9_.-]+/g, '_').replace(/^(?=[^A-Za-z_])/, '_');
+  let name = plain;
+  for (let count = 2; taken.has(name); count++) name = `${plain}_${count}`;
+  taken.add(name);
+  return name;
 }
 
 type Choice = Omit<ColumnChoice, 'column'>;
@@ -50,13 +67,14 @@ const no = (reason: string): Choice => ({ feature: undefined, reason });
 function choose(column: ColumnSample, roles: ColumnRoles): Choice | 'moment' {
   const { click, conversion, keys } = roles;
   const { counts, values, nulls, kind } = column;
-  const name = ownName(column);
+  const name = plainName(column);
   if (column.unreadable !== undefined) return no(`can't be read: ${column.unreadable}`);
   const tasks = Object.entries({ click, conversion }).filter(([, role]) => role.column === column);
   if (tasks.length > 0) return no(`label: ${tasks.map(([task]) => task).join(' and ')}`);
   const known = values.length - nulls;
   if (known === 0) return no('null in every sampled row');
   if (column.type.startsWith('Struct')) return no('its fields are columns, by their paths');
+  if (PANDAS_INDEX.test(column.name)) return no('the index of a pandas table: where a row stood in it');
   if (kind === 'other') {
     const advice = column.advice === undefined ? '' : `: ${column.advice}`;
     return no(`${column.type} is no type that a feature can have${advice}`);
@@ -95,13 +113,13 @@ function isWhole(counts: ColumnSample['counts']): boolean {
 }
 
 /** An hour repeats every day, a weekday in data of two weeks; what was made before the row has an age. */
-function momentFeatures(column: ColumnSample, days: readonly string[]): Choice[] {
+function momentFeatures(column: ColumnSample, days: readonly string[], taken: Set<string>): Choice[] {
   const { name, type, values } = column;
   const millis = values.flatMap((value) => (typeof value === 'number' ? [value] : []));
-  if (PAST_NAME.test(ownName(column)) && days.length > 0) {
+  if (PAST_NAME.test(plainName(column)) && days.length > 0) {
     const feature = {
       kind: 'bucketed',
-      name: `${name}_age`,
+      name: freeName(`${name}_age`, taken),
       column: name,
       buckets: BUCKETS,
       from: 'ageDays',
@@ -112,7 +130,7 @@ function momentFeatures(column: ColumnSample, days: readonly string[]): Choice[]
     const isTold = part === 'hour' ? type.startsWith('Timestamp') : days.length >= FEWEST_DAYS;
     const seen = new Set(millis.map((each) => partOf(new Date(each), part)));
     if (!isTold || seen.size < 2) return [];
-    const feature = { ...categorical(name, 'int'), name: `${name}_${part}`, from: part };
+    const feature = { ...categorical(name, 'int'), name: freeName(`${name}_${part}`, taken), from: part };
     return [{ feature, reason: `${seen.size} values, in UTC; "from" takes a time zone` }];
   });
   return choices.length > 0
@@ -146,7 +164,7 @@ function featureOf(column: ColumnSample, isKey: boolean): Choice {
     };
   }
   if (kind === 'string') return { feature: categorical(name, 'string'), reason: distinct };
-  const isNamedId = ID_NAME.test(ownName(column));
+  const isNamedId = ID_NAME.test(plainName(column));
   const isCategory = kind === 'integer' && (isBinary(column) || counts.size <= MOST_CATEGORIES || isNamedId);
   if (isCategory) return { feature: categorical(name, 'int'), reason: distinct };
   if (isNamedId && isIds(column)) {

@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearestName.ts';
 import type { Label } from '../features/labelValues.ts';
-import { type ColumnSample, ownName } from './columnSample.ts';
+import { type ColumnSample, ownName, PANDAS_INDEX, plainName } from './columnSample.ts';
 import type { ShardSample } from './sampleShards.ts';
 
 /** Columns that the user has named, which are never guessed. */
@@ -37,6 +37,10 @@ const CONVERSION_NAMES = [
   /^(is_?|has_?|label_?)?(purchase|purchased|bought|buy|order|ordered|paid|pay|booking|booked)(_?label)?$/i,
   /^(is_?|has_?|label_?)?(install|installed|signup|subscribed?|engage|engaged|long_?view|play_rate|cart|add_to_cart)(_?label)?$/i,
 ];
+const YES = /^(y|yes|t|true|1)$/i;
+const NO = /^(n|no|f|false|0)$/i;
+/** Of a column that is no label. */
+const SHOWN_VALUES = 5;
 /** A column of more values tells more than what happened. */
 const MOST_EVENTS = 30;
 const USER_NAME =
@@ -63,15 +67,16 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
       found: found?.unreadable ?? 'no such column',
     });
   };
-  const isLabel = (column: ColumnSample) => isBinary(column) || isShare(column);
   const guess = (patterns: readonly RegExp[], task: 'click' | 'conversion'): LabelRole => {
     for (const pattern of patterns) {
-      const found = columns.find((column) => pattern.test(ownName(column)) && isLabel(column));
-      if (found !== undefined) return roleOf(found);
+      const found = columns.find((column) => pattern.test(plainName(column)) && labelRole(column, task));
+      if (found !== undefined) return labelRole(found, task)!;
     }
     const byValues = columns.map((column) => eventRole(column, task)).find((role) => role !== undefined);
     if (byValues !== undefined) return byValues;
-    const candidates = columns.filter(isLabel).map(({ name }) => name);
+    const candidates = columns
+      .filter((column) => isLabel(column) || answerRole(column))
+      .map(({ name }) => name);
     throw new Ncs4cvrError(
       'INIT_NO_LABEL',
       `no column is known to be the ${task} label: name it with --${task}`,
@@ -81,13 +86,20 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
         found:
           candidates.length === 0
             ? 'no column of 0 and 1 at all'
-            : `columns of 0 and 1 are ${candidates.join(', ')}`,
+            : `columns that could be are ${candidates.join(', ')}`,
       },
     );
   };
   const labelled = (name: string, task: 'click' | 'conversion'): LabelRole => {
     const column = named(name, task);
-    return (isLabel(column) ? undefined : eventRole(column, task)) ?? roleOf(column);
+    const role = labelRole(column, task);
+    if (role !== undefined) return role;
+    const seen = [...column.counts.keys()].slice(0, SHOWN_VALUES).map((value) => JSON.stringify(value));
+    throw new Ncs4cvrError('INIT_NO_LABEL', `its values don't say whether there was a ${task}`, {
+      ...{ file: input, column: name },
+      expected: `numbers from 0 to 1, booleans, or words such as yes and no; a training config of your own can name what each value means (labels.${task}.values)`,
+      found: `${column.type}, ${seen.length === 0 ? 'null in every sampled row' : `such as ${seen.join(', ')}`}`,
+    });
   };
   const click = given.click === undefined ? guess([CLICK_NAME], 'click') : labelled(given.click, 'click');
   const conversion =
@@ -101,12 +113,31 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
     click,
     conversion,
     user: columns.find(
-      (column) => USER_NAME.test(ownName(column)) && (isIds(column) || column.kind === 'string'),
+      (column) => USER_NAME.test(plainName(column)) && (isIds(column) || column.kind === 'string'),
     ),
     keys,
     areKeysUnique: areUnique(keys),
   };
 }
+
+/** undefined for a column whose values are no labels. */
+function labelRole(column: ColumnSample, task: 'click' | 'conversion'): LabelRole | undefined {
+  return isLabel(column) ? roleOf(column) : (eventRole(column, task) ?? answerRole(column));
+}
+
+/** A column of text that answers with two words or more, all of them known here. */
+function answerRole(column: ColumnSample): LabelRole | undefined {
+  const { kind, counts, values, name } = column;
+  const answers = [...counts.keys()].map(String);
+  const isAnswer = (answer: string) => YES.test(answer) || NO.test(answer);
+  if (kind !== 'string' || !answers.every(isAnswer) || !answers.some((answer) => YES.test(answer)))
+    return undefined;
+  const label = Object.fromEntries(answers.sort().map((answer) => [answer, YES.test(answer) ? 1 : 0]));
+  const mapped = values.map((value) => (value === null ? null : label[String(value)]!));
+  return { column, values: mapped, label: { column: name, values: label } as Label };
+}
+
+const isLabel = (column: ColumnSample) => isBinary(column) || isShare(column);
 
 function roleOf(column: ColumnSample): LabelRole {
   return { column, values: column.values, label: column.name };
@@ -172,9 +203,10 @@ function guessKeys(
       KEY_KINDS.has(column.kind) &&
       column.unreadable === undefined &&
       column.nulls === 0 &&
+      !PANDAS_INDEX.test(column.name) &&
       !labels.includes(column),
   );
-  const byName = (pattern: RegExp) => candidates.filter((column) => pattern.test(ownName(column)));
+  const byName = (pattern: RegExp) => candidates.filter((column) => pattern.test(plainName(column)));
   const single = byName(KEY_NAME).find((column) => areUnique([column]));
   if (single !== undefined) return [single];
   const parts = byName(PART_OF_KEY).slice(0, 8);
@@ -182,9 +214,9 @@ function guessKeys(
     const found = combinations(parts, size).find(areUnique);
     if (found !== undefined) return found;
   }
-  if (parts.length > 0) return parts.slice(0, 3);
   const unique = candidates.find((column) => areUnique([column]));
   if (unique !== undefined) return [unique];
+  if (parts.length > 0) return parts.slice(0, 3);
   throw new Ncs4cvrError('INIT_NO_KEY', 'no columns are known to name the rows: name them with --keys', {
     file,
     expected: 'integer, string, date or timestamp columns without nulls, such as request_id and item_id',

@@ -38,10 +38,12 @@ export async function sampleShards(input: string): Promise<ShardSample> {
   const chosen = spreadShards(shards, MOST_SHARDS);
   const samplers = new Map<string, ColumnSampler>();
   const unreadable = new Map<string, string>();
+  const shardsWith = new Map<string, number>();
   let sampledRows = 0;
   for (const listed of chosen) {
     sampledRows += await withShard(listed.uri, listed, async (shard) => {
       for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
+      for (const { name } of shard.schema.fields) shardsWith.set(name, (shardsWith.get(name) ?? 0) + 1);
       const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
       const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
       if (filled < 0 || fields.length === 0) return 0;
@@ -60,7 +62,7 @@ export async function sampleShards(input: string): Promise<ShardSample> {
     ignored,
     markers: await markersBeside(chosen),
     columns: [
-      ...readable.map((sampler) => sampler.sample()),
+      ...readable.map((sampler) => sampler.sample(chosen.length - (shardsWith.get(sampler.name) ?? 0))),
       ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
     ],
   };
@@ -124,6 +126,7 @@ function unreadableColumn(name: string, reason: string): ColumnSample {
     unreadable: reason,
     values: [],
     nulls: 0,
+    absentShards: 0,
     counts: new Map(),
   };
 }

@@ -39,18 +39,24 @@ export function tellsLabel(column: ColumnSample, label: readonly (SampledValue |
   return { auc: rankAuc(scores, labels), isPartOf: isPartOf(column, label) };
 }
 
-/** Numbers of many values by their quantiles, everything else by its value. */
+/**
+ * Numbers of many values by their quantiles, everything else by its value. The smallest number is a group of its own: of
+ * what comes after a rare event, such as revenue, nearly all rows have it.
+ */
 function groupsOf({ values, counts, kind }: ColumnSample): SampledValue[] {
   const isRanked = kind === 'float' || (kind === 'integer' && counts.size > 1000);
   if (!isRanked) return values.map((value) => value ?? 'null');
-  const numbers = values.flatMap((value) => (typeof value === 'number' ? [value] : [])).sort((a, b) => a - b);
+  const known = values.flatMap((value) => (typeof value === 'number' ? [value] : [])).sort((a, b) => a - b);
+  const least = known[0];
+  const numbers = known.filter((value) => value !== least);
   const bounds = Array.from(
     { length: QUANTILES },
     (_, i) => numbers[Math.floor((i * numbers.length) / QUANTILES)]!,
   );
-  return values.map((value) =>
-    typeof value === 'number' ? bounds.findLastIndex((bound) => bound <= value) : 'null',
-  );
+  return values.map((value) => {
+    if (typeof value !== 'number') return 'null';
+    return value === least ? 'least' : bounds.findLastIndex((bound) => bound <= value);
+  });
 }
 
 function isPartOf({ values, counts }: ColumnSample, label: readonly (SampledValue | null)[]): boolean {

@@ -33,7 +33,7 @@ export async function writeProposal(
   }
   const encoder = new TextEncoder();
   await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
-  await writeWhole(jobUri, encoder.encode(jobText(sample, outputUri)));
+  await writeWhole(jobUri, encoder.encode(jobText(sample, choices, outputUri)));
   return { configUri, jobUri };
 }
 
@@ -102,7 +102,15 @@ function proposeCompleteness({ markers, layout }: ShardSample) {
   };
 }
 
-function jobText(sample: ShardSample, outputUri: string): string {
+/** With an hour as a feature, every hourly partition is unlike the whole days that the model was trained on. */
+function gatesText({ layout }: ShardSample, choices: readonly ColumnChoice[]): string {
+  if (!layout?.includes('%H') || !choices.some(({ feature }) => feature?.from === 'hour')) return '';
+  return `,
+  // Each partition is one hour, and the model's rows are whole days: the hour as a feature always differs, so this gate warns.
+  "gates": { "featureDistributions": { "action": "warn" } }`;
+}
+
+function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUri: string): string {
   const { input, isFile, layout, days } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
@@ -118,7 +126,7 @@ function jobText(sample: ShardSample, outputUri: string): string {
   // ${found}
   "partitions": ${json(layout ?? NO_LAYOUT)},
   // ${completeness.found}
-  "completeness": ${json(completeness.setting)}
+  "completeness": ${json(completeness.setting)}${gatesText(sample, choices)}
 }
 `;
 }

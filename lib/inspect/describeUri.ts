@@ -1,5 +1,6 @@
 import { DataType } from 'apache-arrow';
 import { readPredictions } from '../arrow/readPredictions.ts';
+import { bytesText } from '../arrow/rowKeyText.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import {
@@ -145,6 +146,8 @@ async function describePredictions(file: RandomAccessFile): Promise<Description>
 
 /** Arrow gives dates and timestamps as milliseconds since 1970; beyond the years of Date the number is shown. */
 function showValue(value: unknown, type: DataType): string {
+  // As `explain` takes a key.
+  if (value instanceof Uint8Array) return bytesText(value, type);
   if (typeof value !== 'number') return String(value);
   const isDate = DataType.isDate(type);
   if ((isDate || DataType.isTimestamp(type)) && !Number.isNaN(new Date(value).getTime())) {

@@ -82,11 +82,13 @@ export function sortedAuc(
     const score = scores[order[i]!]!;
     let tiedPositives = 0;
     let tiedNegatives = 0;
-    for (; i < end && scores[order[i]!] === score; i++) {
+    // A NaN equals nothing, not even itself: at least one row is taken, or it would be looked at for ever.
+    do {
       const label = labels[order[i]!]!;
       tiedPositives += label;
       tiedNegatives += 1 - label;
-    }
+      i++;
+    } while (i < end && scores[order[i]!] === score);
     ranked.addTies(tiedPositives, tiedNegatives);
   }
   return ranked.auc;

@@ -17,6 +17,8 @@ export interface LineChart {
   readonly yName: string;
   readonly series: readonly LineSeries[];
   readonly formatX?: (x: number) => string;
+  /** No labels between whole numbers of x. */
+  readonly areXWhole?: boolean;
   readonly formatY?: (y: number) => string;
   /** Draws y = x, for two quantities that should be the same. */
   readonly hasDiagonal?: boolean;
@@ -37,6 +39,7 @@ export function lineChart({
   yName,
   series,
   formatX = plain,
+  areXWhole = false,
   formatY = plain,
   hasDiagonal = false,
   yRange = {},
@@ -62,7 +65,10 @@ export function lineChart({
     height: ({ isPhone }) => (isPhone ? 260 : 340),
     option: ({ isPhone }) => ({
       grid: { left: isPhone ? 58 : 74, right: 16, top: 14, bottom: 48 },
-      xAxis: valueAxis(xName, formatX, { min: 'dataMin', max: 'dataMax' }),
+      xAxis: valueAxis(xName, formatX, {
+        ...{ min: 'dataMin', max: 'dataMax' },
+        ...(areXWhole ? { minInterval: 1 } : {}),
+      }),
       yAxis: valueAxis(yName, formatY, { scale: true, nameGap: isPhone ? 44 : 56, ...yRange }),
       series: [
         ...series.map(({ name, points }, index) => ({

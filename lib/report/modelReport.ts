@@ -91,9 +91,10 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
   ])}
 ${
   measures !== undefined &&
-  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances${
-    measures.isChosenOn &&
-    html`. The checkpoint was chosen on these rows, which flatters the model a little; <code>report --data</code> measures on others`
+  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances. ${
+    measures.isChosenOn
+      ? html`The checkpoint was chosen on these rows, which flatters the model a little; <code>report --data</code> measures on others`
+      : 'Rows that it was trained on make it look better than it is on unseen ones'
   }:</p>
 ${dataTable({ caption: 'Metrics on the labelled rows', columns: METRIC_COLUMNS, rows: metricRows(measures.metrics) })}`
 }`;

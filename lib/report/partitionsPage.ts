@@ -151,7 +151,13 @@ function dayCell(
   }
   const stage = GRAVEST.find((each) => partitions.some((partition) => partition.stage === each))!;
   const rows = partitions.reduce((sum, { pointer }) => sum + (pointer?.current.rows ?? 0), 0);
-  const several = partitions.length > 1 ? `${partitions.length} × ` : '';
+  const alike = partitions.filter((partition) => partition.stage === stage).length;
+  const several =
+    partitions.length === 1
+      ? ''
+      : alike === partitions.length
+        ? `${alike} × `
+        : `${alike} of ${partitions.length} `;
   const content = html`<b>${date}</b> <span class="sign" aria-hidden="true">${SIGNS[stage]}</span><br><span class="word">${several}${stage}</span> ${rows > 0 && shortCount(rows)}`;
   const links = partitions.flatMap(({ partition }) => linkOf(partition) ?? []);
   // Of several, each has its own in the table.
@@ -167,13 +173,15 @@ function shortCount(count: number): string {
 
 /** Rows, mean scores and drift, partition by partition in the order of time. */
 function trends(partitions: readonly ListedPartition[]): Html {
+  const days = partitions.flatMap(({ day, visible }) => (visible === undefined ? [] : [day]));
+  // The day alone would name several of them.
+  const isShared = new Set(days).size < days.length;
   const visible = partitions.flatMap(({ partition, day, visible: judged, reference }) =>
-    judged === undefined ? [] : [{ name: day ?? partition, judged, reference }],
+    judged === undefined ? [] : [{ name: (isShared ? undefined : day) ?? partition, judged, reference }],
   );
   if (visible.length === 0) return html`<p>Nothing is published.</p>`;
-  const nameOf = (place: number) =>
-    visible[Math.max(0, Math.min(visible.length - 1, Math.round(place)))]!.name;
-  const common = { xName: 'partition, by time', formatX: nameOf };
+  const nameOf = (place: number) => visible[place]?.name ?? '';
+  const common = { xName: 'partition, by time', formatX: nameOf, areXWhole: true };
   const drifts = SCORE_NAMES.map((score) => ({
     name: score,
     points: visible.flatMap(({ judged, reference }, place) =>

@@ -111,6 +111,8 @@ describe('describeUri', () => {
     expect(lines.slice(head + 1)).toHaveLength(5);
     // Row 1 is null in every nullable column.
     expect(lines[head + 2]).toMatch(/^4611686018427387905 +null +null +null +null +null +null +0\.\d+/);
+    // Row 2 has bytes that are no text, which `explain --key` takes as they are shown.
+    expect(lines[head + 3]).toMatch(/ 0x00ff /);
     expect(lines[head + 3]).toContain('1969-11-14');
     expect(lines[head + 3]).toContain('2022-04-15T05:20:00.002Z');
   });
