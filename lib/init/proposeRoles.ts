@@ -217,10 +217,16 @@ function guessKeys(
   const unique = candidates.find((column) => areUnique([column]));
   if (unique !== undefined) return [unique];
   if (parts.length > 0) return parts.slice(0, 3);
+  // A few rows without a key hide the column that all others are named by.
+  const withNulls = columns.flatMap(({ name, kind, nulls, counts }) =>
+    KEY_KINDS.has(kind) && nulls > 0 && counts.size > 0 && KEY_NAME.test(plainName({ name }))
+      ? [`${name} with ${nulls} nulls`]
+      : [],
+  );
   throw new Ncs4cvrError('INIT_NO_KEY', 'no columns are known to name the rows: name them with --keys', {
     file,
     expected: 'integer, string, date or timestamp columns without nulls, such as request_id and item_id',
-    found: candidates.map(({ name }) => name).join(', ') || 'none of such a type',
+    found: [...candidates.map(({ name }) => name), ...withNulls].join(', ') || 'none of such a type',
   });
 }
 

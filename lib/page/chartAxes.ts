@@ -12,7 +12,7 @@ const LINE = { lineStyle: { color: COLOURS.line } };
 export function valueAxis(
   name: string,
   formatter?: (value: number) => string,
-  more: EChartsCoreOption = {},
+  { axisLabel, ...more }: EChartsCoreOption & { readonly axisLabel?: object } = {},
 ): EChartsCoreOption {
   return {
     type: 'value',
@@ -20,7 +20,12 @@ export function valueAxis(
     nameLocation: 'middle',
     nameGap: 30,
     nameTextStyle: TEXT,
-    axisLabel: { ...TEXT, hideOverlap: true, ...(formatter === undefined ? {} : { formatter }) },
+    axisLabel: {
+      ...TEXT,
+      hideOverlap: true,
+      ...(formatter === undefined ? {} : { formatter }),
+      ...axisLabel,
+    },
     axisLine: LINE,
     splitLine: LINE,
     ...more,

@@ -32,6 +32,9 @@ export interface LineChart {
 
 const plain = (value: number) => Number(value.toPrecision(4)).toLocaleString('en-US');
 
+/** Names are longer than numbers: beside the axis they would be cut off. */
+const ENDS_INSIDE = { alignMinLabel: 'left', alignMaxLabel: 'right' };
+
 /** Lines over a common axis of numbers. */
 export function lineChart({
   caption,
@@ -67,7 +70,7 @@ export function lineChart({
       grid: { left: isPhone ? 58 : 74, right: 16, top: 14, bottom: 48 },
       xAxis: valueAxis(xName, formatX, {
         ...{ min: 'dataMin', max: 'dataMax' },
-        ...(areXWhole ? { minInterval: 1 } : {}),
+        ...(areXWhole ? { minInterval: 1, axisLabel: ENDS_INSIDE } : {}),
       }),
       yAxis: valueAxis(yName, formatY, { scale: true, nameGap: isPhone ? 44 : 56, ...yRange }),
       series: [

@@ -171,13 +171,23 @@ function shortCount(count: number): string {
   return new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 }).format(count);
 }
 
+/** `region=eu/dt=2026-03-01` -> `eu 2026-03-01`: a chart has no room for the keys */
+function valuesOf(partition: string): string {
+  return partition
+    .split('/')
+    .map((segment) => segment.slice(segment.indexOf('=') + 1))
+    .join(' ');
+}
+
 /** Rows, mean scores and drift, partition by partition in the order of time. */
 function trends(partitions: readonly ListedPartition[]): Html {
   const days = partitions.flatMap(({ day, visible }) => (visible === undefined ? [] : [day]));
   // The day alone would name several of them.
   const isShared = new Set(days).size < days.length;
   const visible = partitions.flatMap(({ partition, day, visible: judged, reference }) =>
-    judged === undefined ? [] : [{ name: (isShared ? undefined : day) ?? partition, judged, reference }],
+    judged === undefined
+      ? []
+      : [{ name: (isShared ? undefined : day) ?? valuesOf(partition), judged, reference }],
   );
   if (visible.length === 0) return html`<p>Nothing is published.</p>`;
   const nameOf = (place: number) => visible[place]?.name ?? '';

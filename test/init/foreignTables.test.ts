@@ -132,6 +132,19 @@ describe('ncs4cvr init', () => {
     expect(seenOf('__index_level_0__')).toMatch(/index of a pandas table/);
   });
 
+  it('names the column of keys that has nulls when no other names the rows', async () => {
+    const rows = rowsFrom(0);
+    writeShard(join(folder, 'keyless', 'a.parquet'), {
+      uuid: rows.map((row) => (row % 200 === 7 ? null : `u-${row}`)),
+      query: rows.map((row) => `q${row % 7}`),
+      click: rows.map(isClick),
+      purchase: rows.map(isOrder),
+    });
+    const input = join(folder, 'keyless');
+    const refused = await runMain('init', '--sample', input, '--output', join(folder, 'no'));
+    expect(refused.stderr).toMatch(/INIT_NO_KEY.*found query, uuid with 2 nulls\)/);
+  });
+
   it('finds what comes of a rare event to leak it, however few rows have it', async () => {
     const rows = rowsFrom(0).concat(rowsFrom(ROWS), rowsFrom(2 * ROWS));
     const buys = (row: number) => isOrder(row) * Number(row % 3 === 0);
