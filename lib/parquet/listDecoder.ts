@@ -79,17 +79,17 @@ export class ListDecoder extends IndexDecoder {
     let row = this.#rows;
     let elements = this.#elements;
     let values = 0;
+    // Signs in place of branches: nobody can foresee where a list ends. What is written within a list is written over.
     for (let slot = 0; slot < count; slot++) {
       const level = defined[slot]!;
-      if (repeated[slot] === 0) {
-        if (row === rowEnd) return -1;
-        offsets[row] = elements;
-        if (level < rowLevel) this.#rowValidity.setNull(row);
-        row++;
-      }
-      if (level >= elementLevel) elements++;
-      if (level === valueLevel) values++;
+      const isWithin = repeated[slot]!;
+      offsets[row] = elements;
+      if (level < rowLevel && isWithin === 0) this.#rowValidity.setNull(row);
+      row += 1 - isWithin;
+      elements += 1 + ((level - elementLevel) >> 31);
+      values += 1 + ((level - valueLevel) >> 31);
     }
+    if (row > rowEnd) return -1;
     this.#rows = row;
     this.#elementEnd = elements;
     return values;
