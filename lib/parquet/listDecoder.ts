@@ -1,5 +1,6 @@
 import { type Data, type DataType, Field, List, makeData } from 'apache-arrow';
 import type { ColumnShape } from './columnShape.ts';
+import type { ValuesSize } from './dictionaryValues.ts';
 import { viewed } from './hybridRuns.ts';
 import { IndexDecoder, type UnpackedChunk, type UnpackedPage, Validity } from './indexDecoder.ts';
 import { decodeLevels, type PageSection, sizedLevels } from './levels.ts';
@@ -24,8 +25,8 @@ export class ListDecoder extends IndexDecoder {
   #isChunkStart = true;
 
   /** @param slots at least as many as there are elements */
-  constructor(shape: ColumnShape, rows: number, slots: number, memory: ReusedMemory) {
-    super(shape);
+  constructor(shape: ColumnShape, rows: number, slots: number, size: ValuesSize, memory: ReusedMemory) {
+    super(shape, size, memory);
     this.#offsets = memory.takeIntegers(rows + 1);
     this.#rowValidity = new Validity(rows);
     this.#indices = memory.takeIntegers(slots);
