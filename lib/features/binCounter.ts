@@ -1,4 +1,5 @@
 import { bucketOf } from './featureNumbers.ts';
+import { UNSEEN_ID } from './idTable.ts';
 
 /**
  * Neighbouring rows mostly have the same bin, and a count that has just been stored is slow to load: each row of so many has
@@ -75,11 +76,27 @@ export class IdBins extends BinCounter {
     }
   }
 
-  /** @param id from 1 */
-  binOf(id: number): number {
-    let bin = this.#lowestBin[id >>> this.#shift]!;
-    while (id > this.#ends[bin]!) bin++;
-    return bin;
+  /** The bins of the first `count` of local ids (idTable.ts). @returns whether any of them is MISSING_ID */
+  find(ids: Int32Array, count: number, bins: Uint8Array): boolean {
+    const lowestBin = this.#lowestBin;
+    const shift = this.#shift;
+    const ends = this.#ends;
+    const { unseenBin, missingBin } = this;
+    let haveMissing = false;
+    for (let at = 0; at < count; at++) {
+      const id = ids[at]!;
+      if (id > 0) {
+        let bin = lowestBin[id >>> shift]!;
+        while (id > ends[bin]!) bin++;
+        bins[at] = bin;
+      } else if (id === UNSEEN_ID) {
+        bins[at] = unseenBin;
+      } else {
+        bins[at] = missingBin;
+        haveMissing = true;
+      }
+    }
+    return haveMissing;
   }
 }
 
@@ -95,29 +112,42 @@ export class NumberBins extends BinCounter {
   readonly #lowestBin: Uint8Array;
   /** The last bin ends at infinity. */
   readonly #ends: Float64Array;
-  readonly #number = new Float32Array(1);
-  readonly #bits = new Uint32Array(this.#number.buffer);
 
   constructor(ends: readonly number[]) {
     super(ends);
     this.#ends = Float64Array.of(...ends, Number.POSITIVE_INFINITY);
     this.#lowestBin = new Uint8Array(2 ** (32 - PREFIX_SHIFT));
     if (ends.length === 0) return;
+    const number = new Float32Array(1);
+    const bits = new Uint32Array(number.buffer);
     for (let prefix = 0; prefix < this.#lowestBin.length; prefix++) {
       const isNegative = prefix >= 2 ** (31 - PREFIX_SHIFT);
-      this.#bits[0] = prefix * 2 ** PREFIX_SHIFT + (isNegative ? 2 ** PREFIX_SHIFT - 1 : 0);
-      const lowest = this.#number[0]!;
+      bits[0] = prefix * 2 ** PREFIX_SHIFT + (isNegative ? 2 ** PREFIX_SHIFT - 1 : 0);
+      const lowest = number[0]!;
       // Numbers only: what begins like infinity may be none.
       if (Number.isFinite(lowest)) this.#lowestBin[prefix] = bucketOf(ends, lowest);
     }
   }
 
-  /** @param value finite; as float32 holds it */
-  binOf(value: number): number {
-    this.#number[0] = value;
-    let bin = this.#lowestBin[this.#bits[0]! >>> PREFIX_SHIFT]!;
-    while (value > this.#ends[bin]!) bin++;
-    return bin;
+  /** The bins of the first `count` of dense inputs, NaN where they are missing. @returns whether any of them is missing */
+  find(inputs: Float32Array, count: number, bins: Uint8Array): boolean {
+    const lowestBin = this.#lowestBin;
+    const ends = this.#ends;
+    const { missingBin } = this;
+    const bits = new Uint32Array(inputs.buffer, inputs.byteOffset, count);
+    let haveMissing = false;
+    for (let at = 0; at < count; at++) {
+      const input = inputs[at]!;
+      if (Number.isNaN(input)) {
+        bins[at] = missingBin;
+        haveMissing = true;
+        continue;
+      }
+      let bin = lowestBin[bits[at]! >>> PREFIX_SHIFT]!;
+      while (input > ends[bin]!) bin++;
+      bins[at] = bin;
+    }
+    return haveMissing;
   }
 }
 

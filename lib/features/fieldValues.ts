@@ -150,20 +150,14 @@ export class FieldRows extends FieldValues<Int32Array> {
   protected encode(data: Data, start: number, end: number, rows: Int32Array, bins: Uint8Array): boolean {
     const count = end - start;
     this.#findIds(data, start, end, rows, this.scratch);
+    const haveMissing = this.counter.find(rows, count, bins);
     const rowStart = this.#rowStart;
-    const { counter } = this;
-    let haveMissing = false;
+    const { missing } = this;
+    const unseen = this.#unseen;
     for (let at = 0; at < count; at++) {
       const id = rows[at]!;
-      if (id > 0) {
-        bins[at] = counter.binOf(id);
-        rows[at] = rowStart + id;
-        continue;
-      }
-      const isMissing = id === MISSING_ID;
-      if (isMissing) haveMissing = true;
-      bins[at] = isMissing ? counter.missingBin : counter.unseenBin;
-      rows[at] = isMissing ? this.missing : this.#unseen;
+      if (id > 0) rows[at] = rowStart + id;
+      else rows[at] = id === MISSING_ID ? missing : unseen;
     }
     return haveMissing;
   }
@@ -194,20 +188,11 @@ export class FieldInputs extends FieldValues<Float32Array> {
     const raw = this.scratch.takeNumbers(count);
     const numbers = this.#numbersOf(data.type);
     numbers.read(data, start, end, raw);
-    const { counter } = this;
-    let haveMissing = false;
-    for (let at = 0; at < count; at++) {
-      const input = numbers.transform(raw[at]!);
-      if (Number.isNaN(input)) {
-        haveMissing = true;
-        inputs[at] = 0;
-        bins[at] = counter.missingBin;
-      } else {
-        inputs[at] = input;
-        bins[at] = counter.binOf(inputs[at]!);
-      }
-    }
-    return haveMissing;
+    numbers.transform(raw, count, inputs);
+    const haveMissing = this.counter.find(inputs, count, bins);
+    if (!haveMissing) return false;
+    for (let at = 0; at < count; at++) if (Number.isNaN(inputs[at]!)) inputs[at] = 0;
+    return true;
   }
 }
 

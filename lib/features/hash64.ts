@@ -1,7 +1,7 @@
 /**
  * XXH64 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) on 32-bit halves: BigInt arithmetic is
  * three times slower. Bucket numbers derived from it live in trained models, so these functions may never change
- * their results; test/features/hash64.test.ts holds vectors.
+ * their results; test/features/hash64.test.ts holds vectors. Integers are hashed by hashIntegers.ts.
  *
  * A function can't return two numbers without allocating: results are left in `hash64` as [low, high], signed
  * 32-bit halves. Read both before hashing again. (Module variables instead of a typed array are slower.)
@@ -30,30 +30,6 @@ export interface Seed64 {
 /** Splits a seed in [0, 2^53) into halves. */
 export function seed64(seed: number): Seed64 {
   return { high: Math.floor(seed / 2 ** 32) | 0, low: seed | 0 };
-}
-
-/**
- * Hashes a 64-bit integer as its 8 little-endian two's complement bytes. hashBytes' steps written out for one lane:
- * V8 inlines no more than this, and the encoder's inner loop is three times faster for it.
- */
-export function hashInt64(valueHigh: number, valueLow: number, seed: Seed64): void {
-  // round(0, value) = rotl(value * P2, 31) * P1
-  let high = productHigh(valueHigh, valueLow, P2_HIGH, P2_LOW);
-  let low = Math.imul(valueLow, P2_LOW);
-  let rotated = (high << 31) | (low >>> 1);
-  low = (low << 31) | (high >>> 1);
-  high = productHigh(rotated, low, P1_HIGH, P1_LOW);
-  low = Math.imul(low, P1_LOW);
-  // acc = rotl((seed + P5 + 8) ^ round, 27) * P1 + P4; P5_LOW + 8 doesn't overflow
-  high ^= sumHigh(seed.high, seed.low, P5_HIGH, P5_LOW + 8);
-  low ^= seed.low + P5_LOW + 8;
-  rotated = (high << 27) | (low >>> 5);
-  low = (low << 27) | (high >>> 5);
-  high = productHigh(rotated, low, P1_HIGH, P1_LOW);
-  low = Math.imul(low, P1_LOW);
-  high = sumHigh(high, low, P4_HIGH, P4_LOW);
-  low = (low + P4_LOW) | 0;
-  avalanche(high, low);
 }
 
 /** Hashes `bytes[start..end)`; strings are hashed as their UTF-8 bytes. */

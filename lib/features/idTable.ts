@@ -1,6 +1,7 @@
 import type { IntScratch } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
-import { hashBucket, hashBytes, hashInt64, type Seed64, seed64 } from './hash64.ts';
+import { hashBucket, hashBytes, type Seed64, seed64 } from './hash64.ts';
+import { hashIntegers } from './hashIntegers.ts';
 import { createIntLookup, type IntLookup } from './intVocabulary.ts';
 import type { StringLookup } from './stringIndex.ts';
 import { StringIndex } from './stringIndex.ts';
@@ -81,14 +82,8 @@ class HashTable extends IdTable {
     this.#seed = seed64(seed);
   }
 
-  protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
-    const buckets = this.#buckets;
-    const inverse = 1 / buckets;
-    const seed = this.#seed;
-    for (let i = 0; i < count; i++) {
-      hashInt64(highs[i]!, lows[i]!, seed);
-      ids[i] = 1 + hashBucket(buckets, inverse);
-    }
+  protected findIntegers(values: IntScratch, count: number, ids: Int32Array): void {
+    hashIntegers(values, count, this.#seed, this.#buckets, ids);
   }
 
   protected findStrings(

@@ -1,6 +1,7 @@
 import { type Data, Field } from 'apache-arrow';
 import { type ChunkPage, type ChunkPages, checkPages } from './checkPages.ts';
 import { type ColumnShape, columnShape } from './columnShape.ts';
+import type { ValuesSize } from './dictionaryValues.ts';
 import { FlatDecoder } from './flatDecoder.ts';
 import type { UnpackedChunk } from './indexDecoder.ts';
 import { ListDecoder } from './listDecoder.ts';
@@ -157,8 +158,8 @@ function decodeIndices(
 ): Data | undefined {
   const rows = rowCounts.reduce((sum, count) => sum + count, 0);
   const decoder = shape.isList
-    ? new ListDecoder(shape, rows, slotsOf(chunks), memory)
-    : new FlatDecoder(shape, rows, memory);
+    ? new ListDecoder(shape, rows, slotsOf(chunks), sizeOf(chunks), memory)
+    : new FlatDecoder(shape, rows, sizeOf(chunks), memory);
   for (const [index, chunk] of chunks.entries()) {
     if (!decoder.startChunk(chunk, rowCounts[index]!)) return undefined;
     for (const page of chunk) {
@@ -167,6 +168,20 @@ function decodeIndices(
     if (!decoder.endChunk()) return undefined;
   }
   return decoder.finish();
+}
+
+/** Of dictionaries and of pages with values that aren't indices, nulls and levels counted as values. */
+function sizeOf(chunks: readonly UnpackedChunk[]): ValuesSize {
+  let values = 0;
+  let bytes = 0;
+  for (const chunk of chunks) {
+    for (const { page, body } of chunk) {
+      if (page.valueCount !== undefined && page.encoding !== PLAIN) continue;
+      values += page.valueCount ?? page.dictionaryCount;
+      bytes += body.end - body.start;
+    }
+  }
+  return { values, bytes };
 }
 
 /** Values, nulls and empty lists. */

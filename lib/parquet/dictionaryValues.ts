@@ -2,11 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import { type Binary, type Data, DataType, type Int, makeData, type Utf8 } from 'apache-arrow';
 import type { ParquetType } from 'hyparquet';
 import type { PageSection } from './levels.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
+
+/** How much memory values of pages take at most. */
+export interface ValuesSize {
+  readonly values: number;
+  readonly bytes: number;
+}
 
 /** Values in Parquet's PLAIN encoding gathered from pages, one behind the other. */
 export interface DictionaryValues {
   readonly size: number;
-  /** Appends the first `count` values of a section. @returns false when it doesn't hold so many */
+  /** Appends the first `count` values of a section. @returns false when it doesn't hold so many, or there is no room for them */
   readonly add: (section: PageSection, count: number) => boolean;
   /** @returns undefined where a value isn't one of the type, such as text that isn't UTF-8 */
   readonly finish: () => Data | undefined;
@@ -19,19 +26,25 @@ export function isDictionaryType(type: DataType, stored: ParquetType): boolean {
   return stored === 'BYTE_ARRAY' && (DataType.isUtf8(type) || DataType.isBinary(type));
 }
 
-/** @param type one for which `isDictionaryType` is true */
-export function dictionaryValues(type: DataType): DictionaryValues {
-  return DataType.isInt(type) || DataType.isFloat(type) ? new FixedValues(type) : new ByteValues(type);
+/**
+ * @param type one for which `isDictionaryType` is true
+ * @param size of all sections together
+ * @param memory of the values
+ */
+export function dictionaryValues(type: DataType, size: ValuesSize, memory: ReusedMemory): DictionaryValues {
+  const isFixed = DataType.isInt(type) || DataType.isFloat(type);
+  return isFixed ? new FixedValues(type, size, memory) : new ByteValues(type, size, memory);
 }
 
 class FixedValues implements DictionaryValues {
   size = 0;
   readonly #type: DataType;
   readonly #valueBytes: number;
-  #bytes = new Uint8Array(0);
+  readonly #bytes: Uint8Array<ArrayBuffer>;
 
-  constructor(type: DataType) {
+  constructor(type: DataType, { bytes }: ValuesSize, memory: ReusedMemory) {
     this.#type = type;
+    this.#bytes = memory.takeBytes(bytes);
     const isWide = DataType.isInt(type)
       ? type.bitWidth === 64
       : DataType.isFloat(type) && type.precision === 2;
@@ -42,27 +55,32 @@ class FixedValues implements DictionaryValues {
     const sizeBytes = count * this.#valueBytes;
     if (end - start < sizeBytes) return false;
     const at = this.size * this.#valueBytes;
-    this.#bytes = withRoom(this.#bytes, at, sizeBytes);
+    if (at + sizeBytes > this.#bytes.length) return false;
     this.#bytes.set(bytes.subarray(start, start + sizeBytes), at);
     this.size += count;
     return true;
   }
 
   finish(): Data | undefined {
-    const { buffer } = this.#bytes;
+    const { buffer, byteOffset } = this.#bytes;
     const length = this.size;
     if (DataType.isFloat(this.#type)) {
       const Values = this.#valueBytes === 8 ? Float64Array : Float32Array;
-      return makeData({ type: this.#type, length, nullCount: 0, data: new Values(buffer, 0, length) });
+      return makeData({
+        type: this.#type,
+        length,
+        nullCount: 0,
+        data: new Values(buffer, byteOffset, length),
+      });
     }
     const type = this.#type as Int;
     if (type.bitWidth === 64) {
       const Values = type.isSigned ? BigInt64Array : BigUint64Array;
-      return makeData({ type, length, nullCount: 0, data: new Values(buffer, 0, length) });
+      return makeData({ type, length, nullCount: 0, data: new Values(buffer, byteOffset, length) });
     }
-    const stored = new Int32Array(buffer, 0, length);
+    const stored = new Int32Array(buffer, byteOffset, length);
     if (type.bitWidth === 32) {
-      const data = type.isSigned ? stored : new Uint32Array(buffer, 0, length);
+      const data = type.isSigned ? stored : new Uint32Array(buffer, byteOffset, length);
       return makeData({ type, length, nullCount: 0, data });
     }
     const data = new (type.ArrayType as Int32ArrayConstructor)(stored);
@@ -78,21 +96,21 @@ const LENGTH_BYTES = 4;
 class ByteValues implements DictionaryValues {
   size = 0;
   readonly #type: DataType;
-  #bytes = new Uint8Array(0);
-  #ends = new Int32Array(1);
+  readonly #bytes: Uint8Array;
+  /** Where each value ends, behind the beginning of the first. */
+  readonly #ends: Int32Array;
 
-  constructor(type: DataType) {
+  constructor(type: DataType, { values, bytes }: ValuesSize, memory: ReusedMemory) {
     this.#type = type;
+    this.#bytes = memory.takeBytes(bytes);
+    // Each takes a length at least, whatever a header says.
+    this.#ends = memory.takeIntegers(Math.min(values, Math.floor(bytes / LENGTH_BYTES)) + 1);
+    this.#ends[0] = 0;
   }
 
   add({ bytes: { bytes, view }, start: first, end }: PageSection, count: number): boolean {
     let to = this.#ends[this.size]!;
-    this.#bytes = withRoom(this.#bytes, to, end - first);
-    if (this.#ends.length <= this.size + count) {
-      const ends = new Int32Array(Math.max(2 * this.#ends.length, this.size + count + 1));
-      ends.set(this.#ends);
-      this.#ends = ends;
-    }
+    if (to + end - first > this.#bytes.length || this.size + count >= this.#ends.length) return false;
     const into = this.#bytes;
     const ends = this.#ends;
     let at = first;
@@ -120,13 +138,4 @@ class ByteValues implements DictionaryValues {
     }
     return makeData({ type: type as Utf8, length, nullCount: 0, valueOffsets, data });
   }
-}
-
-/** The same array, or a larger one, with room for `more` bytes behind the first `used`. */
-function withRoom(bytes: Uint8Array<ArrayBuffer>, used: number, more: number): Uint8Array<ArrayBuffer> {
-  if (used + more <= bytes.length) return bytes;
-  // Views of eight bytes fit.
-  const larger = new Uint8Array(8 * Math.ceil(Math.max(used + more, used === 0 ? 0 : 2 * bytes.length) / 8));
-  larger.set(bytes.subarray(0, used));
-  return larger;
 }

@@ -1,6 +1,7 @@
 import type { Data } from 'apache-arrow';
 import type { ChunkPage } from './checkPages.ts';
 import type { ColumnShape } from './columnShape.ts';
+import type { ValuesSize } from './dictionaryValues.ts';
 import { onlyRun, viewed } from './hybridRuns.ts';
 import { IndexDecoder, type UnpackedChunk, type UnpackedPage, Validity } from './indexDecoder.ts';
 import { decodeLevels, type PageSection, sizedLevels } from './levels.ts';
@@ -17,8 +18,8 @@ export class FlatDecoder extends IndexDecoder {
   #rows = 0;
   #rowEnd = 0;
 
-  constructor(shape: ColumnShape, rows: number, memory: ReusedMemory) {
-    super(shape);
+  constructor(shape: ColumnShape, rows: number, size: ValuesSize, memory: ReusedMemory) {
+    super(shape, size, memory);
     this.#indices = memory.takeIntegers(rows);
     this.#validity = new Validity(rows);
   }

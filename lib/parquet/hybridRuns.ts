@@ -34,6 +34,21 @@ export function decodeHybrid(
 ): number {
   const valueBytes = (bitWidth + 7) >> 3;
   const mask = (1 << bitWidth) - 1;
+  // Of a group's values, the byte that each begins in, and the bit of that.
+  const byteOf1 = bitWidth >> 3;
+  const byteOf2 = (2 * bitWidth) >> 3;
+  const byteOf3 = (3 * bitWidth) >> 3;
+  const byteOf4 = (4 * bitWidth) >> 3;
+  const byteOf5 = (5 * bitWidth) >> 3;
+  const byteOf6 = (6 * bitWidth) >> 3;
+  const byteOf7 = (7 * bitWidth) >> 3;
+  const bitOf1 = bitWidth & 7;
+  const bitOf2 = (2 * bitWidth) & 7;
+  const bitOf3 = (3 * bitWidth) & 7;
+  const bitOf4 = (4 * bitWidth) & 7;
+  const bitOf5 = (5 * bitWidth) & 7;
+  const bitOf6 = (6 * bitWidth) & 7;
+  const bitOf7 = (7 * bitWidth) & 7;
   // The last value of a group is read with three bytes more than it may have.
   const readable = view.byteLength - bitWidth - 3;
   const until = at + count;
@@ -93,11 +108,23 @@ export function decodeHybrid(
       }
     } else {
       for (; to < groupsEnd && position < readable; to += 8, position += bitWidth) {
-        for (let index = 0, bit = 0; index < 8; index++, bit += bitWidth) {
-          const value = (view.getInt32(position + (bit >> 3), true) >>> (bit & 7)) & mask;
-          into[to + index] = value;
-          bits |= value;
-        }
+        const a = view.getInt32(position, true) & mask;
+        const b = (view.getInt32(position + byteOf1, true) >>> bitOf1) & mask;
+        const c = (view.getInt32(position + byteOf2, true) >>> bitOf2) & mask;
+        const d = (view.getInt32(position + byteOf3, true) >>> bitOf3) & mask;
+        const e = (view.getInt32(position + byteOf4, true) >>> bitOf4) & mask;
+        const f = (view.getInt32(position + byteOf5, true) >>> bitOf5) & mask;
+        const g = (view.getInt32(position + byteOf6, true) >>> bitOf6) & mask;
+        const h = (view.getInt32(position + byteOf7, true) >>> bitOf7) & mask;
+        into[to] = a;
+        into[to + 1] = b;
+        into[to + 2] = c;
+        into[to + 3] = d;
+        into[to + 4] = e;
+        into[to + 5] = f;
+        into[to + 6] = g;
+        into[to + 7] = h;
+        bits |= a | b | c | d | e | f | g | h;
       }
     }
     for (let bit = 0; to < valuesEnd; to++, bit += bitWidth) {

@@ -1,9 +1,10 @@
 import { type Data, Dictionary, Int32, makeData, Vector } from 'apache-arrow';
 import type { ChunkPage } from './checkPages.ts';
 import type { ColumnShape } from './columnShape.ts';
-import { type DictionaryValues, dictionaryValues } from './dictionaryValues.ts';
+import { type DictionaryValues, dictionaryValues, type ValuesSize } from './dictionaryValues.ts';
 import { decodeHybrid, WIDEST_BITS } from './hybridRuns.ts';
 import { areBelow, type PageSection } from './levels.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
 
 /** A page whose bytes have been unpacked. */
 export interface UnpackedPage {
@@ -26,9 +27,10 @@ export abstract class IndexDecoder {
   #dictionaryStart = 0;
   #dictionaryEnd = 0;
 
-  constructor(shape: ColumnShape) {
+  /** @param size of dictionaries and of values that stand plainly in pages */
+  constructor(shape: ColumnShape, size: ValuesSize, memory: ReusedMemory) {
     this.shape = shape;
-    this.#values = dictionaryValues(shape.valueType);
+    this.#values = dictionaryValues(shape.valueType, size, memory);
   }
 
   startChunk(chunk: UnpackedChunk, _rowCount: number): boolean {

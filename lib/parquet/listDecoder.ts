@@ -1,5 +1,6 @@
 import { type Data, type DataType, Field, List, makeData } from 'apache-arrow';
 import type { ColumnShape } from './columnShape.ts';
+import type { ValuesSize } from './dictionaryValues.ts';
 import { viewed } from './hybridRuns.ts';
 import { IndexDecoder, type UnpackedChunk, type UnpackedPage, Validity } from './indexDecoder.ts';
 import { decodeLevels, type PageSection, sizedLevels } from './levels.ts';
@@ -24,8 +25,8 @@ export class ListDecoder extends IndexDecoder {
   #isChunkStart = true;
 
   /** @param slots at least as many as there are elements */
-  constructor(shape: ColumnShape, rows: number, slots: number, memory: ReusedMemory) {
-    super(shape);
+  constructor(shape: ColumnShape, rows: number, slots: number, size: ValuesSize, memory: ReusedMemory) {
+    super(shape, size, memory);
     this.#offsets = memory.takeIntegers(rows + 1);
     this.#rowValidity = new Validity(rows);
     this.#indices = memory.takeIntegers(slots);
@@ -79,17 +80,17 @@ export class ListDecoder extends IndexDecoder {
     let row = this.#rows;
     let elements = this.#elements;
     let values = 0;
+    // Signs in place of branches: nobody can foresee where a list ends. What is written within a list is written over.
     for (let slot = 0; slot < count; slot++) {
       const level = defined[slot]!;
-      if (repeated[slot] === 0) {
-        if (row === rowEnd) return -1;
-        offsets[row] = elements;
-        if (level < rowLevel) this.#rowValidity.setNull(row);
-        row++;
-      }
-      if (level >= elementLevel) elements++;
-      if (level === valueLevel) values++;
+      const isWithin = repeated[slot]!;
+      offsets[row] = elements;
+      if (level < rowLevel && isWithin === 0) this.#rowValidity.setNull(row);
+      row += 1 - isWithin;
+      elements += 1 + ((level - elementLevel) >> 31);
+      values += 1 + ((level - valueLevel) >> 31);
     }
+    if (row > rowEnd) return -1;
     this.#rows = row;
     this.#elementEnd = elements;
     return values;

@@ -21,9 +21,22 @@ export class ReusedMemory {
   }
 
   /** As `takeIntegers`. */
-  takeBytes(length: number): Uint8Array {
+  takeBytes(length: number): Uint8Array<ArrayBuffer> {
     const at = this.#take(length);
     return new Uint8Array(this.#blocks[this.#block]!, at, length);
+  }
+
+  /** An array with any content that is valid until `use` returns. Whatever else is taken meanwhile ends with it. */
+  borrowBytes<Result>(length: number, use: (bytes: Uint8Array<ArrayBuffer>) => Result): Result {
+    const block = this.#block;
+    const at = this.#at;
+    const bytes = this.takeBytes(length);
+    try {
+      return use(bytes);
+    } finally {
+      this.#block = block;
+      this.#at = at;
+    }
   }
 
   /** Ends the life of all arrays: others get their memory. */

@@ -77,7 +77,18 @@ function unpackBytes(
     unpackedBytes += page.unpackedBytes;
   }
   const pagesBytes = packedBytes + PAGE_HEADER_BYTES * pages.length;
-  const writer = new CompactWriter(memory.takeBytes(MAGIC.length + pagesBytes + FOOTER_BYTES));
+  const fileBytes = MAGIC.length + pagesBytes + FOOTER_BYTES;
+  return memory.borrowBytes(fileBytes, (file) => unpackFile(pages, codec, unpackedBytes, file));
+}
+
+/** @param into memory for a file of these pages */
+function unpackFile(
+  pages: readonly PackedBytes[],
+  codec: CompressionCodec,
+  unpackedBytes: number,
+  into: Uint8Array,
+): Uint8Array {
+  const writer = new CompactWriter(into);
   writer.writeBytes(MAGIC);
   for (const page of pages) {
     writePageHeader(writer, page);

@@ -1,4 +1,4 @@
-import { type BinCounters, IdBins, NumberBins } from '../features/binCounter.ts';
+import { type BinCounter, type BinCounters, IdBins, NumberBins } from '../features/binCounter.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -73,30 +73,29 @@ export class ProfileCounter {
     this.addScores(rows, rowCount, scores);
     const { singles, lists, numerics, listWidth, denseWidth } = this.#layout;
     const { singleRows, listRows, dense } = rows;
-    const { ids, numbers } = this.bins;
     for (const [index, { name, table }] of singles.entries()) {
-      const bins = ids.get(name);
-      for (let row = 0; bins !== undefined && row < rowCount; row++) {
-        const id = singleRows[row * singles.length + index]! - table.rowStart;
-        if (id > 0) bins.counts[bins.binOf(id)]!++;
-      }
+      const ids = Int32Array.from({ length: rowCount }, (_, row) => {
+        return singleRows[row * singles.length + index]! - table.rowStart;
+      });
+      countValues(this.bins.ids.get(name), ids);
     }
     for (const { name, table, position, feature } of lists) {
-      const bins = ids.get(name);
-      for (let row = 0; bins !== undefined && row < rowCount; row++) {
+      for (let row = 0; row < rowCount; row++) {
         const first = row * listWidth + position;
-        for (const tableRow of listRows.subarray(first, first + feature.maxLength)) {
-          // Values in use come first, and none of them is at row 0.
-          if (tableRow === 0) break;
-          bins.counts[bins.binOf(tableRow - table.rowStart)]!++;
-        }
+        const list = listRows.subarray(first, first + feature.maxLength);
+        // No value in use is at row 0 of all tables.
+        countValues(
+          this.bins.ids.get(name),
+          list.filter((used) => used > 0).map((used) => used - table.rowStart),
+        );
       }
     }
     for (const [index, { name }] of numerics.entries()) {
-      const bins = numbers.get(name);
-      for (let at = 2 * index; bins !== undefined && at < rowCount * denseWidth; at += denseWidth) {
-        if (dense[at + 1] === 0) bins.counts[bins.binOf(dense[at]!)]!++;
-      }
+      const inputs = Float32Array.from({ length: rowCount }, (_, row) => {
+        const at = row * denseWidth + 2 * index;
+        return dense[at + 1] === 1 ? Number.NaN : dense[at]!;
+      });
+      countValues(this.bins.numbers.get(name), inputs);
     }
   }
 
@@ -115,6 +114,16 @@ export class ProfileCounter {
       })),
     };
   }
+}
+
+function countValues<Values extends Int32Array | Float32Array>(
+  counter: (BinCounter & { find(values: Values, count: number, bins: Uint8Array): boolean }) | undefined,
+  values: Values,
+): void {
+  if (counter === undefined) return;
+  const bins = new Uint8Array(values.length);
+  counter.find(values, values.length, bins);
+  for (const bin of bins) counter.counts[bin]!++;
 }
 
 function sliceCounter({ singles }: FeatureLayout, name: string, ids: readonly number[]): SliceCounter {

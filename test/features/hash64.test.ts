@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { hash64, hashBucket, hashBytes, hashInt64, seed64 } from '../../lib/features/hash64.ts';
+import { hash64, hashBucket, hashBytes, seed64 } from '../../lib/features/hash64.ts';
 import { referenceXxh64 } from './referenceXxh64.ts';
 
 interface Vectors {
   readonly published: readonly { text: string; seed: number; xxh64: string }[];
   readonly bytes: readonly { bytes: string; seed: number; xxh64: string }[];
-  readonly int64: readonly { value: string; seed: number; xxh64: string }[];
 }
 const vectors: Vectors = JSON.parse(readFileSync(new URL('xxh64-vectors.json', import.meta.url), 'utf8'));
 
@@ -19,17 +18,6 @@ function lastHash(): bigint {
 function hashOfBytes(bytes: Uint8Array, seed: number): bigint {
   hashBytes(bytes, 0, bytes.length, seed64(seed));
   return lastHash();
-}
-
-function hashOfInteger(value: bigint, seed: number): bigint {
-  hashInt64(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)), seed64(seed));
-  return lastHash();
-}
-
-function littleEndian(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigInt64(0, value, true);
-  return bytes;
 }
 
 const bucketsArbitrary = fc.oneof(
@@ -48,13 +36,6 @@ describe('XXH64', () => {
     expect(vectors.bytes.length).toBeGreaterThan(100);
     for (const { bytes, seed, xxh64 } of vectors.bytes) {
       expect(hashOfBytes(Buffer.from(bytes, 'hex'), seed).toString(16).padStart(16, '0')).toBe(xxh64);
-    }
-  });
-
-  it('hashes an int64 as the reference hashes its 8 little-endian bytes', () => {
-    expect(vectors.int64.length).toBeGreaterThan(20);
-    for (const { value, seed, xxh64 } of vectors.int64) {
-      expect(hashOfInteger(BigInt(value), seed).toString(16).padStart(16, '0')).toBe(xxh64);
     }
   });
 
@@ -81,17 +62,6 @@ describe('XXH64', () => {
     const random = new RandomStream(3);
     for (let i = 0; i < bytes.length; i++) bytes[i] = random.nextBelow(256);
     expect(hashOfBytes(bytes, 11)).toBe(referenceXxh64(bytes, 11n));
-  });
-
-  it('hashes any int64 as its bytes, also with a seed whose sum with the constants is about to carry', () => {
-    const carry = 2 ** 32 - 0x165667c5 - 8;
-    const seeds = fc.oneof(fc.maxSafeNat(), fc.integer({ min: carry - 10, max: carry + 10 }));
-    fc.assert(
-      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), seeds, (value, seed) => {
-        expect(hashOfInteger(value, seed)).toBe(referenceXxh64(littleEndian(value), BigInt(seed)));
-      }),
-      { numRuns: 1000 },
-    );
   });
 });
 
