@@ -14,6 +14,7 @@ export {
 export type { ModelBundle } from '../bundle/loadBundle.ts';
 export type { StateCopy } from '../copy/copyState.ts';
 export type { PartitionChoice } from '../job/choosePartitions.ts';
+export type { JobInput } from '../job/jobDocument.ts';
 export type { ExecutedPartition } from '../publish/executePlan.ts';
 export type { RunPlan } from '../publish/runPlan.ts';
 export type { TrainedModel, TrainModelOptions } from '../recipe/trainModel.ts';
