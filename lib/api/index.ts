@@ -15,6 +15,7 @@ export {
 export type { ModelBundle } from '../bundle/loadBundle.ts';
 export type { StateCopy } from '../copy/copyState.ts';
 export type { PartitionChoice } from '../job/choosePartitions.ts';
+export type { JobInput } from '../job/jobDocument.ts';
 export type { BundledModel } from '../ownModel/bundleOwnModel.ts';
 export type { ExecutedPartition } from '../publish/executePlan.ts';
 export type { RunPlan } from '../publish/runPlan.ts';

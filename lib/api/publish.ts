@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolveModel } from '../channels/resolveModel.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
 import { choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
-import { parseJob } from '../job/jobDocument.ts';
+import { type JobInput, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
 import { withAbsoluteUris } from '../job/readJob.ts';
 import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
@@ -22,7 +22,7 @@ import { openBundle, type WorkerOptions } from './scoreShard.ts';
  * @param choice the newest complete day by default; `{ kind: 'one', partition }` or `{ kind: 'dates', from, to }`
  * @throws ProblemsError JOB_INVALID with every problem; Ncs4cvrError PLAN_NO_PARTITION, PLAN_*, INPUT_*, CHANNEL_*
  */
-export async function plan(job: object, choice: PartitionChoice = { kind: 'newest' }): Promise<RunPlan> {
+export async function plan(job: JobInput, choice: PartitionChoice = { kind: 'newest' }): Promise<RunPlan> {
   const parsed = withAbsoluteUris(parseJob(job));
   const input = await openJobInput(parsed);
   const { partitions } = await choosePartitions(parsed, choice, Date.now(), input);

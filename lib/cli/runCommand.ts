@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
@@ -21,6 +21,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
+import { remedyOf } from './remedies.ts';
 import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
@@ -218,6 +219,11 @@ function isGood({ outcome }: ExecutedPartition): boolean {
   return 'pointer' in outcome && outcome.broken.length === 0 && outcome.deadLetters.rows === 0;
 }
 
+function whatToDo(error: unknown): string {
+  const remedy = error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
+  return remedy === undefined ? '' : `\n  - what to do: ${remedy}`;
+}
+
 /** An error has no JSON of its own. */
 function asJson({ outcome, ...partition }: ExecutedPartition): object {
   if (outcome.kind !== 'failed') return { ...partition, outcome };
@@ -239,6 +245,6 @@ function describe(outcome: ExecutedPartition['outcome'], root: string): string {
     case 'superseded':
       return `: ${outcome.reason}`;
     case 'failed':
-      return `: ${messageOf(outcome.error)}`;
+      return `: ${messageOf(outcome.error)}${whatToDo(outcome.error)}`;
   }
 }

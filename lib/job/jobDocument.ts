@@ -139,6 +139,9 @@ export const jobDocumentSchema = z
 /** What a job scores, with which model, and when a partition is ready for it; defaults filled in. */
 export type JobDocument = Readonly<z.infer<typeof jobDocumentSchema>>;
 
+/** A job document as it is written: keys with a default may be left out. */
+export type JobInput = Readonly<z.input<typeof jobDocumentSchema>>;
+
 /** Of what the document says, defaults filled in: for audits, which run was made for which job. */
 export function digestOfJob({ layout, ...job }: JobDocument): string {
   return sha256(canonicalJson({ ...job, partitions: layout.text }));

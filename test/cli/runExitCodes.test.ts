@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pl from 'nodejs-polars';
 import { beforeAll, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
@@ -65,4 +66,31 @@ it('run ends with 4 for a partition that a gate refuses, and with 0 once it pass
     exitCode: 0,
     stdout: `${PARTITION}: published, 0 parts scored, 400 rows of tiny-1, generation 1\n`,
   });
+});
+
+it('run ends with 1 for a partition with a row that has no key, and says what to do', async () => {
+  const place = freshPlace(folder);
+  await put(place, 'a.parquet', first);
+  const shard = joinUri(place.inputUri, 'a.parquet');
+  const keyless = pl.readParquet(shard).withColumn(
+    pl
+      .when(pl.col('hour').gt(pl.lit(20)))
+      .then(pl.lit(null))
+      .otherwise(pl.col('request'))
+      .alias('request'),
+  );
+  writeFileSync(shard, keyless.writeParquet() as Buffer);
+  const { exitCode, stdout } = await runAt(place);
+  expect(exitCode, stdout).toBe(1);
+  expect(stdout).toMatch(
+    /^dt=2024-03-09: failed, .*PUBLISH_PART_INVALID.*\n {2}- what to do: check the shard's row keys/,
+  );
+});
+
+it('run asks for a plan when another document was named', async () => {
+  const job = join(folder, 'job.json');
+  writeFileSync(job, JSON.stringify({ input: 'a', scores: 'b', model: 'c' }));
+  const { exitCode, stderr } = await runMain('run', '--plan', job);
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/PUBLISH_DOCUMENT_INVALID.*for run --plan, name a file that plan --output wrote/s);
 });

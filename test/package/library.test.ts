@@ -72,6 +72,14 @@ describe('the packed package', () => {
     await expect(
       call(process.execPath, [compiler, ...flags, '--types', 'node', 'wrong.ts']),
     ).rejects.toMatchObject({ stdout: expect.stringContaining('TS2345') });
+    const job = "{ input: 'a', scores: 'b', model: 'c', partitons: 'none' }";
+    writeFileSync(
+      join(folder, 'mistyped.ts'),
+      `import { type JobInput, plan } from 'ncs4cvr';\nconst job: JobInput = ${job};\nawait plan(job);\n`,
+    );
+    await expect(
+      call(process.execPath, [compiler, ...flags, '--types', 'node', 'mistyped.ts']),
+    ).rejects.toMatchObject({ stdout: expect.stringMatching(/TS2561.*'partitons'.*'partitions'/) });
   }, 120_000);
 
   it('lets nobody import what is not part of it', async () => {
