@@ -21,7 +21,9 @@ export interface ColumnShape {
   readonly valueLevel: number;
 }
 
-/** By the schema of a column, with its name: a thread gets the columns of a shard anew with each request, and working this out takes a millisecond. */
+/** Shards of one schema mostly share their columns. */
+const ofColumns = new WeakMap<ShardColumn, KnownColumn>();
+/** By the schema of a column, with its name: a thread may get the columns of a shard anew, and working this out takes a millisecond. */
 const knownColumns = new Map<string, KnownColumn>();
 const MOST_COLUMNS = 4096;
 
@@ -41,6 +43,8 @@ export function arrowField(column: ShardColumn): Field | undefined {
 }
 
 function known(column: ShardColumn): KnownColumn {
+  const ofColumn = ofColumns.get(column);
+  if (ofColumn !== undefined) return ofColumn;
   const schema = JSON.stringify([column.elements, column.structDepth]);
   let found = knownColumns.get(schema);
   if (found === undefined) {
@@ -49,6 +53,7 @@ function known(column: ShardColumn): KnownColumn {
     if (knownColumns.size === MOST_COLUMNS) knownColumns.clear();
     knownColumns.set(schema, found);
   }
+  ofColumns.set(column, found);
   return found;
 }
 

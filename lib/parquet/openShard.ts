@@ -40,11 +40,12 @@ export interface ParquetShard {
 /**
  * Reads a shard's footer: at most two range reads at the end of the file. A shard without rows is valid.
  *
+ * @param whole all bytes of the file, where they have been read already
  * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID,
  * SHARD_DECODER_PANIC; StorageError of the file.
  */
-export async function openShard(file: RandomAccessFile): Promise<ParquetShard> {
-  const { footer: footerBytes, footerStartByte } = await readFooterBytes(file);
+export async function openShard(file: RandomAccessFile, whole?: Uint8Array): Promise<ParquetShard> {
+  const { footer: footerBytes, footerStartByte } = await readFooterBytes(file, whole);
   const { footer, elements } = parse(footerBytes, file.uri);
   try {
     const { columns, arrow } = schemaOf(footer.schemaBytes, elements);
@@ -119,8 +120,8 @@ function parse(footerBytes: Uint8Array, file: string): { footer: Footer; element
 function schemaOf(bytes: Uint8Array, elements: SchemaElement[] | undefined): KnownSchema {
   if (elements !== undefined) {
     const columns = shardColumns(elements);
-    // A copy: the bytes are a view of the shard's.
-    lastSchema = { bytes: bytes.slice(), columns, arrow: readArrowSchema(columns) };
+    // A copy, which `slice` of a Buffer is not: the bytes are a view of the shard's.
+    lastSchema = { bytes: Uint8Array.from(bytes), columns, arrow: readArrowSchema(columns) };
   }
   return lastSchema!;
 }

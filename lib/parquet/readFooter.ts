@@ -1,5 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
+import { MAGIC } from './encodeFooter.ts';
 
 /**
  * Bytes of the first read: enough for the footer of most shards.
@@ -23,9 +24,10 @@ export interface FooterBytes {
 /**
  * Reads the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
  *
+ * @param whole all bytes of the file, where they have been read already
  * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
  */
-export async function readFooterBytes(file: RandomAccessFile): Promise<FooterBytes> {
+export async function readFooterBytes(file: RandomAccessFile, whole?: Uint8Array): Promise<FooterBytes> {
   const { uri, sizeBytes } = file;
   if (sizeBytes === 0) {
     throw new Ncs4cvrError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
@@ -37,10 +39,10 @@ export async function readFooterBytes(file: RandomAccessFile): Promise<FooterByt
       found: `${sizeBytes}`,
     });
   }
-  const tailStartByte = Math.max(0, sizeBytes - FOOTER_READ_BYTES);
-  const tail = new Uint8Array(sizeBytes - tailStartByte);
-  await file.readInto(tail, tailStartByte);
-  await checkMagic(file, tail);
+  const tailStartByte = whole === undefined ? Math.max(0, sizeBytes - FOOTER_READ_BYTES) : 0;
+  const tail = whole ?? new Uint8Array(sizeBytes - tailStartByte);
+  if (whole === undefined) await file.readInto(tail, tailStartByte);
+  if (!isMagic(tail, tail.length - MAGIC.length)) await refuseMagic(file, tail);
   const footerBytes = checkFooterLength(tail, uri, sizeBytes);
   const footerStartByte = sizeBytes - TAIL_BYTES - footerBytes;
   let all = tail;
@@ -54,18 +56,22 @@ export async function readFooterBytes(file: RandomAccessFile): Promise<FooterByt
   return { footer, footerStartByte };
 }
 
-async function checkMagic(file: RandomAccessFile, tail: Uint8Array): Promise<void> {
-  const magic = asText(tail.subarray(-4));
-  if (magic === 'PAR1') return;
+function isMagic(bytes: Uint8Array, at: number): boolean {
+  return MAGIC.every((byte, index) => bytes[at + index] === byte);
+}
+
+/** @throws whatever else stands at the end */
+async function refuseMagic(file: RandomAccessFile, tail: Uint8Array): Promise<never> {
+  const magic = asText(tail.subarray(-MAGIC.length));
   if (magic === 'PARE') {
     throw new Ncs4cvrError('SHARD_ENCRYPTED', 'the footer is encrypted; encrypted shards are not supported', {
       file: file.uri,
     });
   }
   // A Parquet file that was cut short still starts like one.
-  const head = new Uint8Array(4);
+  const head = new Uint8Array(MAGIC.length);
   await file.readInto(head, 0);
-  const isCut = asText(head) === 'PAR1';
+  const isCut = isMagic(head, 0);
   throw new Ncs4cvrError(
     isCut ? 'SHARD_TRUNCATED' : 'SHARD_NOT_PARQUET',
     isCut ? 'the file ends before its footer does' : 'the file is no Parquet file',

@@ -123,6 +123,32 @@ function columnsByName(columns: readonly ShardColumn[]): ReadonlyMap<string, Sha
 /** A chunk whose positions turn from those in the file to those in the buffer. */
 type MovableChunk = { -readonly [Key in keyof PlacedChunk]: PlacedChunk[Key] };
 
+interface ChunkPlace {
+  readonly shard: ReadableShard;
+  readonly rowGroup: number;
+  readonly leaf: ShardLeaf;
+}
+
+function failure(
+  { shard, rowGroup, leaf }: ChunkPlace,
+  code: string,
+  summary: string,
+  found?: string,
+  expected?: string,
+): Ncs4cvrError {
+  return new Ncs4cvrError(code, summary, {
+    ...{ file: shard.uri, rowGroup, column: leaf.path.join('.') },
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+  });
+}
+
+/** @throws SHARD_FOOTER_INVALID for what is no number of bytes or values */
+function checked(at: ChunkPlace, what: string, value: number | undefined): number {
+  if (value !== undefined && Number.isSafeInteger(value) && value >= 0) return value;
+  throw failure(at, 'SHARD_FOOTER_INVALID', `${what} makes no sense`, `${value}`);
+}
+
 /** Checks one chunk's metadata; positions are in the file. */
 function locateChunk(
   shard: ReadableShard,
@@ -131,38 +157,30 @@ function locateChunk(
   chunk: FooterChunk,
 ): MovableChunk {
   const { type, codec, dictionaryPageByte = 0 } = chunk;
-  const failure = (code: string, summary: string, found?: string, expected?: string) =>
-    new Ncs4cvrError(code, summary, {
-      ...{ file: shard.uri, rowGroup, column: leaf.path.join('.') },
-      ...(expected === undefined ? {} : { expected }),
-      ...(found === undefined ? {} : { found }),
-    });
-  const checked = (what: string, value: number | undefined): number => {
-    if (value !== undefined && Number.isSafeInteger(value) && value >= 0) return value;
-    throw failure('SHARD_FOOTER_INVALID', `${what} makes no sense`, `${value}`);
-  };
+  const at: ChunkPlace = { shard, rowGroup, leaf };
   if (chunk.isEncrypted) {
-    throw failure('SHARD_ENCRYPTED', 'the column is encrypted; that is not supported');
+    throw failure(at, 'SHARD_ENCRYPTED', 'the column is encrypted; that is not supported');
   }
   if (chunk.filePath) {
-    throw failure('SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', chunk.filePath);
+    throw failure(at, 'SHARD_EXTERNAL_CHUNK', 'the column chunk is in another file', chunk.filePath);
   }
   if (type === undefined || type !== leaf.element.type) {
     const summary = 'the column chunk does not fit the schema';
-    throw failure('SHARD_FOOTER_INVALID', summary, type ?? 'no known type', String(leaf.element.type));
+    throw failure(at, 'SHARD_FOOTER_INVALID', summary, type ?? 'no known type', String(leaf.element.type));
   }
   if (codec === undefined || codec === 'LZO') {
     const readable = 'UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, LZ4_RAW or ZSTD';
     const summary = 'the compression codec is not supported';
-    throw failure('SHARD_CODEC_UNSUPPORTED', summary, codec ?? 'an unknown codec', readable);
+    throw failure(at, 'SHARD_CODEC_UNSUPPORTED', summary, codec ?? 'an unknown codec', readable);
   }
-  const dataPageByte = checked('the data page offset', chunk.dataPageByte);
-  const dictionaryByte = checked('the dictionary page offset', dictionaryPageByte);
+  const dataPageByte = checked(at, 'the data page offset', chunk.dataPageByte);
+  const dictionaryByte = checked(at, 'the dictionary page offset', dictionaryPageByte);
   // Some writers set a dictionary page offset of 0, or one past the first data page, for "no dictionary".
   const startByte = dictionaryByte > 0 && dictionaryByte < dataPageByte ? dictionaryByte : dataPageByte;
-  const endByte = startByte + checked('the compressed size', chunk.compressedBytes);
+  const endByte = startByte + checked(at, 'the compressed size', chunk.compressedBytes);
   if (endByte > shard.dataEndByte) {
     throw failure(
+      at,
       'SHARD_TRUNCATED',
       'the column chunk reaches past the end of the data',
       `data up to byte ${shard.dataEndByte}`,
@@ -171,24 +189,25 @@ function locateChunk(
   }
   if (dataPageByte > endByte) {
     throw failure(
+      at,
       'SHARD_FOOTER_INVALID',
       'the first data page is outside its column chunk',
       `byte ${dataPageByte}`,
       `bytes ${startByte} to ${endByte}`,
     );
   }
-  const valueCount = checked('the value count', chunk.valueCount);
+  const valueCount = checked(at, 'the value count', chunk.valueCount);
   const { rowCount } = shard.rowGroups[rowGroup]!;
   if (Math.max(valueCount, rowCount) > MOST_VALUES) {
     const found = `${Math.max(valueCount, rowCount)}`;
     const summary = 'the row group has too many values';
-    throw failure('SHARD_ROW_GROUP_TOO_LARGE', summary, found, `at most ${MOST_VALUES}`);
+    throw failure(at, 'SHARD_ROW_GROUP_TOO_LARGE', summary, found, `at most ${MOST_VALUES}`);
   }
   return {
     type,
     codec,
     valueCount,
-    uncompressedBytes: checked('the uncompressed size', chunk.uncompressedBytes),
+    uncompressedBytes: checked(at, 'the uncompressed size', chunk.uncompressedBytes),
     startByte,
     endByte,
     dataPageOffset: dataPageByte - startByte,
@@ -198,7 +217,12 @@ function locateChunk(
 function coalesce(chunks: readonly PlacedChunk[], joinGapBytes: number): ReadRange[] {
   const ranges: { startByte: number; endByte: number; targetByte: number }[] = [];
   let targetByte = 0;
-  for (const { startByte, endByte } of [...chunks].sort((a, b) => a.startByte - b.startByte)) {
+  // Mostly asked for in the order of the file.
+  const areSorted = chunks.every(
+    ({ startByte }, index) => index === 0 || chunks[index - 1]!.startByte <= startByte,
+  );
+  const sorted = areSorted ? chunks : [...chunks].sort((a, b) => a.startByte - b.startByte);
+  for (const { startByte, endByte } of sorted) {
     const last = ranges.at(-1);
     if (last === undefined || startByte > last.endByte + joinGapBytes) {
       if (last !== undefined) targetByte += last.endByte - last.startByte;

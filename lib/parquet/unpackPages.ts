@@ -8,6 +8,7 @@ import { viewed } from './hybridRuns.ts';
 import type { PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
+import { zstdFrameBytes } from './zstdFrame.ts';
 
 /** Bytes as a page of a column chunk holds them. */
 export interface PackedBytes {
@@ -104,9 +105,9 @@ function unpackFile(
 ): Uint8Array {
   const writer = new CompactWriter(into);
   writer.writeBytes(MAGIC);
-  for (const page of pages) {
-    writePageHeader(writer, page);
-    writer.writeBytes(page.packed);
+  for (const some of joinFrames(pages)) {
+    writePageHeader(writer, some);
+    for (const { packed } of some) writer.writeBytes(packed);
   }
   const chunk = {
     ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
@@ -122,11 +123,34 @@ function unpackFile(
   return bytes;
 }
 
-/** PageHeader of a data page of the first version, whose values are its bytes. */
-function writePageHeader(writer: CompactWriter, { packed, unpackedBytes }: PackedBytes): void {
+/**
+ * Neighbours as they are written into one page: ZSTD's frames can stand one behind the other, and what a page takes is a third of
+ * what unpacking some hundred bytes does. Only frames that say themselves what they unpack to: of the others arrow-rs would check no more than
+ * the sum.
+ */
+function joinFrames(pages: readonly PackedBytes[]): PackedBytes[][] {
+  const joined: PackedBytes[][] = [];
+  let isOpen = false;
+  for (const page of pages) {
+    const isFrame = page.codec === 'ZSTD' && zstdFrameBytes(page.packed) === page.unpackedBytes;
+    if (isFrame && isOpen) joined.at(-1)!.push(page);
+    else joined.push([page]);
+    isOpen = isFrame;
+  }
+  return joined;
+}
+
+/** PageHeader of a data page of the first version, whose values are the bytes of these pages. */
+function writePageHeader(writer: CompactWriter, pages: readonly PackedBytes[]): void {
+  let packedBytes = 0;
+  let unpackedBytes = 0;
+  for (const page of pages) {
+    packedBytes += page.packed.length;
+    unpackedBytes += page.unpackedBytes;
+  }
   writer.writeInteger(1, INT32, DATA_PAGE);
   writer.writeInteger(1, INT32, unpackedBytes);
-  writer.writeInteger(1, INT32, packed.length);
+  writer.writeInteger(1, INT32, packedBytes);
   writer.writeHead(2, STRUCT);
   writer.writeInteger(1, INT32, unpackedBytes);
   writer.writeInteger(1, INT32, PLAIN);

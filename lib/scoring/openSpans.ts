@@ -105,7 +105,7 @@ async function openSpan({ uri, known, rowGroups }: ShardSpan, index: number): Pr
   const file = await storageFor(uri).open(uri, known);
   try {
     const bytes = await readIfSmall(file);
-    const shard = await openShard(bytes === undefined ? file : inMemory(file, bytes));
+    const shard = await openShard(bytes === undefined ? file : inMemory(file, bytes), bytes);
     const range = rowGroups ?? { first: 0, end: shard.rowGroups.length };
     return { index, shard, range, ...(bytes === undefined ? {} : { bytes }) };
   } catch (error) {

@@ -102,12 +102,17 @@ export async function scoreSpans(
   const { first, open, close } = await openFromFirst(spans, from.span);
   try {
     const check = spanCheck(first, bundle.contract);
+    /** Shards of one schema mostly share its columns. */
+    let last: { readonly columns: unknown; readonly read: readonly string[] } | undefined;
     const columnsOf = (span: OpenSpan) => {
       check.shard(span);
+      const { columns, schema } = span.shard;
+      if (last?.columns === columns) return last.read;
       const { labels } = bundle.manifest;
-      const isCounted = countLabels && labels !== undefined && hasLabels(span.shard.schema, labels);
+      const isCounted = countLabels && labels !== undefined && hasLabels(schema, labels);
       const labelColumns = isCounted ? [labels.click, labels.conversion].map(labelColumn) : [];
-      return columnsToRead(span.shard, bundle.contract, labelColumns);
+      last = { columns, read: columnsToRead(span.shard, bundle.contract, labelColumns) };
+      return last.read;
     };
     columnsOf(first);
     const output = await storageFor(outputUri).createAtomic(outputUri, {

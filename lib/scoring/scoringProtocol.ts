@@ -9,6 +9,7 @@ import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
+import type { PackedReads, PackedRowGroup } from './packedReads.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -102,9 +103,15 @@ export interface ScoredRows {
   readonly badCells: readonly BadRowCell[];
 }
 
-export type WorkerRequest =
-  | ({ readonly kind: 'score' } & ScoringRequest)
-  | ({ readonly kind: 'decode' } & DecodingRequest);
+/** A request on its way to a thread. */
+export type WorkerRequest = (
+  | ({ readonly kind: 'score' } & Omit<ScoringRequest, 'rowGroups'>)
+  | ({ readonly kind: 'decode' } & Omit<DecodingRequest, 'rowGroup'>)
+) & {
+  /** A single one to be decoded. */
+  readonly rowGroups: readonly PackedRowGroup[];
+  readonly packedReads: PackedReads;
+};
 
 export type WorkerReply =
   | { readonly kind: 'scored'; readonly result: ScoredRows }

@@ -3,6 +3,7 @@ import { serialiseError } from '../base/workerThread.ts';
 import { warmRuntime } from '../onnx/session.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { openS3 } from '../storage/s3Client.ts';
+import { unpackReads } from './packedReads.ts';
 import { RequestScorer } from './requestScorer.ts';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.ts';
 
@@ -36,12 +37,15 @@ async function answer(request: WorkerRequest): Promise<void> {
   try {
     scorer ??= createScorer();
     const ready = await scorer;
-    if (request.kind === 'decode') {
-      const reply: WorkerReply = { kind: 'decoded', result: await ready.decode(request) };
+    const { packedReads, ...asked } = request;
+    const rowGroups = unpackReads(asked.rowGroups, packedReads);
+    if (asked.kind === 'decode') {
+      const decoded = await ready.decode({ ...asked, rowGroup: rowGroups[0]! });
+      const reply: WorkerReply = { kind: 'decoded', result: decoded };
       port?.postMessage(reply);
       return;
     }
-    const result = await ready.score(request);
+    const result = await ready.score({ ...asked, rowGroups });
     const reply: WorkerReply = { kind: 'scored', result };
     const arrays = [result.columnsIpc, result.pctr, result.pcvr, result.pctcvr];
     port?.postMessage(

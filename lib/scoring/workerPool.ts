@@ -4,10 +4,10 @@ import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
+import { packReads } from './packedReads.ts';
 import type {
   DecodedColumns,
   DecodingRequest,
-  RequestedRowGroup,
   ScoredRows,
   ScoringRequest,
   WorkerReply,
@@ -67,12 +67,14 @@ export class WorkerPool {
 
   /** @throws the error of the request's first row group at fault; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
   run(request: ScoringRequest): Promise<ScoredRows> {
-    return this.#send({ kind: 'score', ...request }) as Promise<ScoredRows>;
+    const { rowGroups, ...options } = request;
+    return this.#send({ kind: 'score', ...options, ...packReads(rowGroups) }) as Promise<ScoredRows>;
   }
 
   /** @throws as `run` */
   decode(request: DecodingRequest): Promise<DecodedColumns> {
-    return this.#send({ kind: 'decode', ...request }) as Promise<DecodedColumns>;
+    const { rowGroup, ...options } = request;
+    return this.#send({ kind: 'decode', ...options, ...packReads([rowGroup]) }) as Promise<DecodedColumns>;
   }
 
   #send(request: WorkerRequest): Promise<ScoredRows | DecodedColumns> {
@@ -151,19 +153,15 @@ export class WorkerPool {
 }
 
 /** Handed over, not copied. */
-function buffersOf(request: WorkerRequest): ArrayBuffer[] {
-  return rowGroupsOf(request).flatMap(({ buffer }) =>
-    buffer === undefined ? [] : [buffer.buffer as ArrayBuffer],
-  );
-}
-
-function rowGroupsOf(request: WorkerRequest): readonly RequestedRowGroup[] {
-  return request.kind === 'decode' ? [request.rowGroup] : request.rowGroups;
+function buffersOf({ rowGroups, packedReads }: WorkerRequest): ArrayBuffer[] {
+  const buffers = [packedReads.chunks.buffer];
+  for (const { buffer } of rowGroups) if (buffer !== undefined) buffers.push(buffer.buffer as ArrayBuffer);
+  return buffers;
 }
 
 /** Of the request's first row group: which one it was about isn't known. */
 function placeOf(request: WorkerRequest): ErrorLocation {
-  const { uri, reads } = rowGroupsOf(request)[0]!;
+  const { uri, reads } = request.rowGroups[0]!;
   return { file: uri, rowGroup: reads.rowGroup };
 }
 

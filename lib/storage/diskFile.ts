@@ -1,39 +1,79 @@
-import { type BigIntStats, fstatSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { StorageError } from '../base/errors.ts';
+import { callDirectly, timed } from './directCalls.ts';
 import { diskError } from './diskError.ts';
 import type { FileStat, RandomAccessFile } from './storage.ts';
 import { diskPath } from './uri.ts';
 
 /** fs.read takes at most 2^31 - 1 bytes. */
 const MAX_READ_BYTES = 2 ** 30;
+/** Files up to this size are opened and read by direct calls: what a copy out of the page cache takes no fraction of a millisecond for. */
+const SMALL_FILE_BYTES = 512 * 1024;
+/** A pipe that has taken the file's name isn't waited for. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Opens a file on disk for reads by byte range, as `Storage.open`. Every read checks that the version is still the same.
  */
 export async function openDiskFile(uri: string, known?: FileStat): Promise<RandomAccessFile> {
   const path = diskPath(uri);
-  let handle: FileHandle | undefined;
+  let opened: OpenedFile | undefined;
   try {
-    handle = await open(path, 'r');
-    const stats = statOf(handle);
+    const isSmall = known !== undefined && known.sizeBytes <= SMALL_FILE_BYTES;
+    opened = isSmall ? await openSmall(path) : ofHandle(await open(path, 'r'));
+    const stats = statOf(opened);
     // Opening a pipe or device would hang or give a size of 0.
     if (!stats.isFile()) throw notAFile(uri, stats.isDirectory() ? 'a folder' : 'a device or pipe');
     const version = versionTag(stats);
     if (known !== undefined && known.version !== version) throw changed(uri, known.version, version);
-    return new DiskFile(uri, stats, handle);
+    return new DiskFile(uri, stats, opened);
   } catch (error) {
-    await handle?.close();
+    await opened?.close();
     throw diskError(error, uri, 'STORAGE_READ_FAILED');
   }
+}
+
+/** A file descriptor, and how it is used. */
+interface OpenedFile {
+  readonly fd: number;
+  /** @returns how many bytes were read */
+  read(target: Uint8Array, offset: number, lengthBytes: number, startByte: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+function openSmall(path: string): Promise<OpenedFile> {
+  return callDirectly<OpenedFile>(
+    () => ofDescriptor(openSync(path, OPEN_FLAGS)),
+    async () => ofHandle(await open(path, 'r')),
+  );
+}
+
+function ofHandle(handle: FileHandle): OpenedFile {
+  return {
+    fd: handle.fd,
+    read: async (target, offset, lengthBytes, startByte) =>
+      (await handle.read(target, offset, lengthBytes, startByte)).bytesRead,
+    close: () => handle.close(),
+  };
+}
+
+/** Closed at once: nothing reads it meanwhile, nor anything that gets its number. */
+function ofDescriptor(fd: number): OpenedFile {
+  return {
+    fd,
+    read: async (target, offset, lengthBytes, startByte) =>
+      timed(() => readSync(fd, target, offset, lengthBytes, startByte)),
+    close: async () => closeSync(fd),
+  };
 }
 
 /**
  * Of an open file, without a detour over the thread pool: that takes a hundred times as long as the call, and every read of
  * every shard makes one.
  */
-function statOf(handle: FileHandle): BigIntStats {
-  return fstatSync(handle.fd, { bigint: true });
+function statOf({ fd }: OpenedFile): BigIntStats {
+  return fstatSync(fd, { bigint: true });
 }
 
 /** What of a file's status tells one version of its bytes from another. */
@@ -70,14 +110,14 @@ class DiskFile implements RandomAccessFile {
   readonly sizeBytes: number;
   readonly version: string;
   readonly #opened: BigIntStats;
-  readonly #handle: FileHandle;
+  readonly #file: OpenedFile;
 
-  constructor(uri: string, opened: BigIntStats, handle: FileHandle) {
+  constructor(uri: string, opened: BigIntStats, file: OpenedFile) {
     this.uri = uri;
     this.sizeBytes = Number(opened.size);
     this.version = versionTag(opened);
     this.#opened = opened;
-    this.#handle = handle;
+    this.#file = file;
   }
 
   async readInto(target: Uint8Array, startByte: number): Promise<void> {
@@ -93,12 +133,7 @@ class DiskFile implements RandomAccessFile {
     try {
       while (filledBytes < target.length) {
         const lengthBytes = Math.min(target.length - filledBytes, MAX_READ_BYTES);
-        const { bytesRead } = await this.#handle.read(
-          target,
-          filledBytes,
-          lengthBytes,
-          startByte + filledBytes,
-        );
+        const bytesRead = await this.#file.read(target, filledBytes, lengthBytes, startByte + filledBytes);
         if (bytesRead === 0) break;
         filledBytes += bytesRead;
       }
@@ -117,11 +152,11 @@ class DiskFile implements RandomAccessFile {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#file.close();
   }
 
   #checkUnchanged(): void {
-    const now = statOf(this.#handle);
+    const now = statOf(this.#file);
     const { mtimeNs, size, ctimeNs, nlink } = this.#opened;
     // A file that gets or loses a name, such as one that another was moved over, has another change time and the same bytes.
     const isSame = now.ctimeNs === ctimeNs || now.nlink !== nlink;

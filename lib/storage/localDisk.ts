@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { StorageError } from '../base/errors.ts';
+import { callDirectly } from './directCalls.ts';
 import { createDiskFile } from './diskAtomicFile.ts';
 import { createDiskFileIfAbsent, replaceDiskFileIfVersion } from './diskConditionalWrite.ts';
 import { diskError } from './diskError.ts';
@@ -168,7 +170,11 @@ async function listEntry(
   ancestors: ReadonlySet<string>,
 ): Promise<void> {
   const uri = listing.uriOf(relativePath);
-  const stats = await stat(join(listing.root, relativePath), { bigint: true }).catch((cause: unknown) => {
+  const path = join(listing.root, relativePath);
+  const stats = await callDirectly(
+    () => statSync(path, { bigint: true }),
+    () => stat(path, { bigint: true }),
+  ).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new StorageError('STORAGE_NOT_FOUND', 'a listed file is gone or its link is broken', {
       file: uri,

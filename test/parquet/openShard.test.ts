@@ -198,4 +198,20 @@ describe('openShard', () => {
     );
     expect(error).toBe(failure);
   });
+
+  it('gives shards of one schema the same columns, also when the memory of the first has gone to a thread', async () => {
+    const open = (bytes: Buffer) => openShard(memoryFile(bytes), bytes);
+    const copy = () => {
+      // A schema that no other test opens: the first shard is the one whose schema is kept.
+      const shard = writeShard([{ name: 'kept', data: [1, 2, 3] }]);
+      const bytes = Buffer.allocUnsafeSlow(shard.length);
+      bytes.set(shard);
+      return bytes;
+    };
+    const bytes = copy();
+    const first = await open(bytes);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    expect(bytes.length).toBe(0);
+    expect((await open(copy())).columns).toBe(first.columns);
+  });
 });

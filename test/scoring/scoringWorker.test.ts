@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledSibling } from '../../lib/base/workerThread.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { packReads } from '../../lib/scoring/packedReads.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import type { WorkerReply, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
@@ -106,7 +107,9 @@ function start({ modelBytes = bundle.model.modelBytes }: { modelBytes?: Uint8Arr
     }
     return replies.shift()!;
   };
-  return { next, send: (request) => worker.postMessage(request), exit };
+  const send = (request: Request | null) =>
+    worker.postMessage(request && { ...request, ...packReads(request.rowGroups) });
+  return { next, send, exit };
 }
 
 const scoredRows = (rowCount: number) => ({ kind: 'scored', result: { rowCount } });

@@ -55,7 +55,7 @@ function poolOf(size: number, url = obedient): WorkerPool {
 }
 
 function task(uri: string, rowGroup = 0): ScoringRequest {
-  return { rowGroups: [{ uri, reads: { rowGroup } }] } as unknown as ScoringRequest;
+  return { rowGroups: [{ uri, reads: { rowGroup, columns: [] } }] } as unknown as ScoringRequest;
 }
 
 let started = 0;

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
+import { type PackedBytes, unpackPages } from '../../lib/parquet/unpackPages.ts';
+
+/** A ZSTD frame of one raw block. @param says what it unpacks to */
+function frame(text: string, says = text.length): PackedBytes {
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0x20, says, (text.length << 3) | 1, 0, 0];
+  return { codec: 'ZSTD', packed: Uint8Array.from([...head, ...Buffer.from(text)]), unpackedBytes: says };
+}
+
+/** The same without its size: with a window instead. */
+function unsized(text: string, unpackedBytes = text.length): PackedBytes {
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00, (text.length << 3) | 1, 0, 0];
+  return { codec: 'ZSTD', packed: Uint8Array.from([...head, ...Buffer.from(text)]), unpackedBytes };
+}
+
+function unpacked(pages: readonly PackedBytes[]): string[] {
+  return unpackPages(pages, new ReusedMemory()).map(({ bytes: { bytes }, start, end }) =>
+    Buffer.from(bytes.subarray(start, end)).toString(),
+  );
+}
+
+describe('ZSTD frames that are unpacked together', () => {
+  test('gives every page its bytes, whatever stands between', () => {
+    const plain: PackedBytes = { codec: 'UNCOMPRESSED', packed: Buffer.from('as it is'), unpackedBytes: 8 };
+    const pages = [frame('one'), frame('three'), plain, unsized('seven'), frame('nine'), frame('x')];
+    expect(unpacked(pages)).toEqual(['one', 'three', 'as it is', 'seven', 'nine', 'x']);
+  });
+
+  test.each([
+    ['that says more and the one behind it less', [frame('four', 5), frame('six', 2)]],
+    [
+      'whose header says more and the one behind it less',
+      [
+        { ...frame('four'), unpackedBytes: 5 },
+        { ...frame('six'), unpackedBytes: 2 },
+      ],
+    ],
+    ['without a size, the same', [unsized('four', 5), unsized('six', 2)]],
+  ])('refuses a frame %s: the sum being right is not enough', (_, pages) => {
+    expect(() => unpacked(pages)).toThrow();
+  });
+});
