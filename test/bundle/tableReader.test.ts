@@ -23,9 +23,9 @@ const table: EmbeddingTable = {
 /** Columns 1 to 4 of some rows, single and pooled, as a reader of the table gives them from its file. */
 function gathered(elementType: ElementType) {
   const bytes = Buffer.concat([...tablePieces(narrowTable(table, elementType))]);
-  const memory = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(memory).set(bytes);
-  const reader = tableReader(tableOver(memory, place, WIDTH) as EmbeddingTable, 1, 4);
+  const file = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  file.set(bytes);
+  const reader = tableReader(tableOver(file, place, WIDTH) as EmbeddingTable, 1, 4);
   const ids = Int32Array.from([100, 136, 117, 101, 122, 109]);
   const single = new Float32Array(2 * 5);
   reader.copier({ ids, width: 3, position: 1 }, { data: single, width: 5, at: 2 })(2);
