@@ -10,13 +10,12 @@
  * Memory's places are unsigned numbers of 32 bits, and what is added up to them may wrap around on the way.
  */
 
-/** Element types of tables, as lib/bundle/kernelPlan.ts numbers them. */
+/** Element types of tables, as lib/bundle/kernelPlan.ts numbers them; all others are floats. */
 const F16: i32 = 1;
 const I8: i32 = 2;
 
-/** Fields of a block: int32 each, in this order. */
+/** Nine int32 for each block and eleven for each list, in the order in which lib/bundle/kernelPlan.ts writes them. */
 const BLOCK_BYTES: usize = 36;
-/** Fields of a list: int32 each, in this order. */
 const LIST_BYTES: usize = 44;
 
 /** Four halves as floats, denormal ones, infinities and NaN among them. */
@@ -59,8 +58,8 @@ function storeFew(to: usize, values: v128, count: usize): void {
 }
 
 /**
- * Copies a block of some rows, `row` the first of them in the batch. Where an id lies, where column 0 of the block would lie in
- * the table's row with id 0, where that row's scale would, and where the block of the first row goes: see BlockField.
+ * Copies a block of some rows, `row` the first of them in the batch. `base` is where the block would begin in a table's row with
+ * id 0, and `scales` where that row's scale would lie.
  */
 function copyBlock<T>(block: usize, row: usize, rowCount: usize): void {
   const idStep: usize = load<i32>(block, 4);
@@ -87,7 +86,7 @@ function copyBlock<T>(block: usize, row: usize, rowCount: usize): void {
   }
 }
 
-/** Sums up to sixteen columns of a list's rows, of some rows of the batch; writes whole fours. Fields: see ListField. */
+/** The means of up to sixteen columns of a list, of some rows of the batch, as whole fours. */
 function poolList<T>(list: usize, row: usize, rowCount: usize): void {
   const step: usize = load<i32>(list, 8);
   const length: usize = load<i32>(list, 12);

@@ -13,7 +13,8 @@ import {
   LENGTH_BYTES,
   type StoredTensor,
 } from './safetensors.ts';
-import { allocateTables, type SharedMemory } from './tableMemory.ts';
+import { allocateTables } from './tableMemory.ts';
+import type { SharedMemory } from './webAssembly.ts';
 
 /** The embeddings of one table: plain data, which other threads get by reference where it lies in shared memory. */
 export interface EmbeddingTable {

@@ -13,7 +13,8 @@ import {
   meanWidth,
   passCount,
 } from './kernelPlan.ts';
-import { MemoryArea, type SharedMemory } from './tableMemory.ts';
+import { MemoryArea } from './tableMemory.ts';
+import { Instance, Module, type SharedMemory } from './webAssembly.ts';
 
 /** Rows that are gathered at a time: what is written of them stays in the processor's cache until it is copied. */
 const TILE_ROWS = 64;
@@ -27,16 +28,6 @@ type Gather = (
   row: number,
   rowCount: number,
 ) => void;
-
-/** What is used of WebAssembly: see tableMemory.ts. */
-const { Instance, Module } = (
-  globalThis as unknown as {
-    WebAssembly: {
-      Module: new (bytes: Uint8Array) => object;
-      Instance: new (module: object, imports: object) => { readonly exports: { readonly gather: Gather } };
-    };
-  }
-).WebAssembly;
 
 /**
  * Gathers for all inputs of a model at once, by WebAssembly, from tables in shared memory. The same numbers as InputGatherer's,
@@ -161,9 +152,10 @@ function arrayLengths(
   };
 }
 
+/** Compiled once per thread. */
 let kernels: object | undefined;
 
 function kernelsOver(memory: SharedMemory): Gather {
   kernels ??= new Module(Buffer.from(GATHER_KERNELS, 'base64'));
-  return new Instance(kernels, { env: { memory } }).exports.gather;
+  return (new Instance(kernels, { env: { memory } }).exports as { readonly gather: Gather }).gather;
 }

@@ -3,7 +3,7 @@ import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatherPlan, inputWidth } from './gatherPlan.ts';
 import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
-import type { SharedMemory } from './tableMemory.ts';
+import type { SharedMemory } from './webAssembly.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
 const PASS_COLUMNS = 16;

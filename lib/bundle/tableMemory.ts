@@ -1,22 +1,10 @@
+import { Memory, type SharedMemory } from './webAssembly.ts';
+
 /*
  * Memory that WebAssembly and all threads can read: where the tables of a model lie, so that kernels (gatherKernels.ts) read them
  * without a copy. A kernel sees one memory only, so that what a thread gathers from and into lies there as well: an area for each
  * session, behind the tables.
  */
-
-/** What is used of WebAssembly here: Node's types have none of it, and a browser's would bring the DOM along. */
-export interface SharedMemory {
-  /** All of it at present; after `grow`, there is a larger one, and older ones stay valid. */
-  readonly buffer: SharedArrayBuffer;
-  /** Adds pages at the end. @returns how many there were, @throws RangeError when it can't */
-  grow(pages: number): number;
-}
-
-interface MemoryConstructor {
-  new (limits: { initial: number; maximum: number; shared: true }): SharedMemory;
-}
-
-const { Memory } = (globalThis as unknown as { WebAssembly: { Memory: MemoryConstructor } }).WebAssembly;
 
 const PAGE_BYTES = 65_536;
 /** 4 GiB: places are 32 bits. */
@@ -99,6 +87,8 @@ export class MemoryArea {
       const fits = pages >= wanted;
       Atomics.store(entries, at, fits ? UNUSED : FREE);
       if (!fits) continue;
+      // Another thread may have made it just now: this one's `buffer` is as large after this.
+      memory.grow(0);
       new Uint8Array(memory.buffer, page * PAGE_BYTES, pages * PAGE_BYTES).fill(0);
       return new MemoryArea(memory, page, pages);
     }

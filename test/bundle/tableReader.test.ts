@@ -3,6 +3,7 @@ import { RandomStream } from '../../lib/base/randomStream.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import { allocateTables } from '../../lib/bundle/tableMemory.ts';
 import { tableReader } from '../../lib/bundle/tableReader.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
 
@@ -110,6 +111,13 @@ describe('tableReader', () => {
       }
     },
   );
+
+  it('makes fewer bits lie elsewhere than where kernels read the table', () => {
+    const { memory } = allocateTables(new Map([['item', 8]]))!;
+    for (const elementType of ['F16', 'I8'] as const) {
+      expect(narrowTable({ ...table, memory }, elementType)).toEqual(narrowTable(table, elementType));
+    }
+  });
 
   it('keeps every integer within half a step of its own row, however small the row is', () => {
     const { rows, scales } = narrowTable(table, 'I8');
