@@ -33,7 +33,7 @@ export interface EmbeddingTable {
 }
 
 /** Of F32, F16, I8. */
-export type TableRows = Float32Array | Uint16Array | Int8Array;
+type TableRows = Float32Array | Uint16Array | Int8Array;
 
 const ROWS_TENSOR = 'rows';
 /** In front of the integers, for its elements must begin at multiples of 4 bytes. */
