@@ -7,10 +7,12 @@ import type { SharedMemory } from './webAssembly.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
 const PASS_COLUMNS = 16;
+/** Of larger tables, rows are read ahead of being summed: few of them are in the processor's second cache. */
+const NEAR_BYTES = 1 << 20;
 
 /** int32 of each block and each list that the kernels are given, in the order of the functions below. */
 export const BLOCK_LENGTH = 9;
-export const LIST_LENGTH = 11;
+export const LIST_LENGTH = 12;
 
 /** Columns that a kernel writes to an input: of a field, whose means it has if it is a list, or of the dense ones. */
 interface KernelBlock {
@@ -150,7 +152,9 @@ export function listNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: Ker
   const { listRows, listWeights } = arrays.rows;
   return plan.lists.flatMap((each, index) => {
     const { field, list, from, to } = each;
-    const table = tableRows(plan.tables.get(field)!, 0, 0);
+    const stored = plan.tables.get(field)!;
+    const table = tableRows(stored, 0, 0);
+    const isFar = stored.rows.byteLength > NEAR_BYTES;
     const mean = arrays.means[index]!;
     return Array.from({ length: passCount(each) }, (_, pass) => {
       const done = pass * PASS_COLUMNS;
@@ -166,6 +170,7 @@ export function listNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: Ker
         4 * meanWidth(each),
         Math.min(PASS_COLUMNS, to - from - done),
         ELEMENT_NUMBERS[table.elementType],
+        Number(isFar),
       ];
     }).flat();
   });

@@ -127,6 +127,23 @@ describe('kernels', () => {
     );
   });
 
+  it.each(['F32', 'F16', 'I8'] as const)(
+    'gather the same bits of lists in %s tables beyond a cache',
+    (type) => {
+      const layout = syntheticLayout({ singles: 1, lists: [20, 3], buckets: 70_000 });
+      const blocks = [1, 2].map((field) => ({ field, from: 1, to: 16 }));
+      const tables = tablesFor(layout, 16, [type]);
+      expect(Math.min(...tables.map(({ rows }) => rows.byteLength))).toBeGreaterThan(2 ** 20);
+      const found = gathered(
+        [{ name: 'x', blocks, columns: [0] }],
+        layout,
+        readable(tables, () => true),
+        CAPACITY,
+      );
+      expect(found).toEqual(gathered([{ name: 'x', blocks, columns: [0] }], layout, tables, CAPACITY));
+    },
+  );
+
   it('read all 65,536 halves', () => {
     const layout = syntheticLayout({ singles: 1, lists: [], buckets: 65_535 });
     const rows = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
