@@ -32,7 +32,8 @@ interface ProfileNode {
 /** By where a frame's code lies; the innermost frame that has a stage decides. */
 const PLACES: readonly (readonly [RegExp, Stage])[] = [
   [/onnxruntime/, 'session'],
-  [/^wasm:|parquet-wasm|\/lib\/parquet\//, 'decode'],
+  // WebAssembly's own frames have the stage of what called them.
+  [/parquet-wasm|\/lib\/parquet\//, 'decode'],
   [/\/lib\/features\//, 'encode'],
   [/\/lib\/bundle\/.*(gather|scoringSession)/i, 'gather'],
   [/\/lib\/profile\//, 'count'],

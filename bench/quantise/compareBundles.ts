@@ -1,7 +1,6 @@
 // What a row costs with bundles of one contract, such as one that was trained and what `export` made of it, and how far
 // their scores lie apart: `npm run bench:bundles -- DATA BUNDLE [BUNDLE...]`. One thread, validation rows over and over, the
 // bundles in turn; CPU time in medians of the rounds.
-import { InputGatherer } from '../../lib/bundle/inputGatherer.ts';
 import { loadBundle, type ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { gatheredModel, SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { copyEncodedRows } from '../../lib/features/encodedRows.ts';
@@ -33,18 +32,17 @@ type Arm = Awaited<ReturnType<typeof armOf>>;
 async function armOf({ uri, layout, ...bundle }: ModelBundle, set: TrainingSet) {
   const model = gatheredModel(bundle.model, uri);
   const session = await ScoringSession.create(model, layout);
-  const gatherers = model.inputs.map((input) => new InputGatherer(input, layout, model.tables, session.rows));
-  return { session, gatherers, layout, set, gatherMicros: [] as number[], allMicros: [] as number[] };
+  return { session, layout, set, gatherMicros: [] as number[], allMicros: [] as number[] };
 }
 
 /** One pass over the rows; gathering is measured apart, and once more within `score`. */
 async function measure(arm: Arm, counts: boolean): Promise<void> {
-  const { session, gatherers, layout, set } = arm;
+  const { session, layout, set } = arm;
   let [gather, all, rows] = [0, 0, 0];
   for (let start = 0; start + SCORING_BATCH_ROWS <= set.rowCount; start += SCORING_BATCH_ROWS) {
     copyEncodedRows(layout, set.rows, start, start + SCORING_BATCH_ROWS, session.rows);
     const before = process.cpuUsage();
-    for (const gatherer of gatherers) gatherer.gather(SCORING_BATCH_ROWS);
+    session.gather(SCORING_BATCH_ROWS);
     const between = process.cpuUsage();
     await session.score(SCORING_BATCH_ROWS);
     gather += microsBetween(before, between);

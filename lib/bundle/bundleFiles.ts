@@ -28,6 +28,7 @@ export async function readVerified(
 /**
  * As `readVerified`, for a file of any size: each byte is read once, to where other threads can read it too. On S3, a file of one
  * piece costs one request.
+ * @param place for the file, if there is one already: as many bytes as expected
  */
 export async function readShared(
   storage: Storage,
@@ -35,7 +36,8 @@ export async function readShared(
   path: string,
   expected: FileFacts,
   problems: string[],
-): Promise<SharedArrayBuffer | undefined> {
+  place?: Uint8Array<SharedArrayBuffer>,
+): Promise<Uint8Array<SharedArrayBuffer> | undefined> {
   if (expected.sizeBytes <= PIECE_BYTES) {
     const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinPath(bundleUri, path)));
     if (bytes === undefined) return undefined;
@@ -44,19 +46,19 @@ export async function readShared(
       return undefined;
     }
     problems.push(...differences(path, expected, { sizeBytes: bytes.length, sha256: sha256(bytes) }));
-    const memory = new SharedArrayBuffer(bytes.length);
-    new Uint8Array(memory).set(bytes);
-    return memory;
+    const target = place ?? new Uint8Array(new SharedArrayBuffer(bytes.length));
+    target.set(bytes);
+    return target;
   }
   return withFile(storage, bundleUri, path, problems, async (file) => {
     if (file.sizeBytes !== expected.sizeBytes) {
       problems.push(`${path}: expected ${expected.sizeBytes} bytes, found ${file.sizeBytes}`);
       return undefined;
     }
-    const memory = new SharedArrayBuffer(file.sizeBytes);
-    const found = await readPieces(file, (startByte, size) => new Uint8Array(memory, startByte, size));
+    const target = place ?? new Uint8Array(new SharedArrayBuffer(file.sizeBytes));
+    const found = await readPieces(file, (startByte, size) => target.subarray(startByte, startByte + size));
     problems.push(...differences(path, expected, { sizeBytes: file.sizeBytes, sha256: found }));
-    return memory;
+    return target;
   });
 }
 

@@ -13,6 +13,8 @@ import {
   LENGTH_BYTES,
   type StoredTensor,
 } from './safetensors.ts';
+import { allocateTables } from './tableMemory.ts';
+import type { SharedMemory } from './webAssembly.ts';
 
 /** The embeddings of one table: plain data, which other threads get by reference where it lies in shared memory. */
 export interface EmbeddingTable {
@@ -26,10 +28,12 @@ export interface EmbeddingTable {
   readonly rows: TableRows;
   /** Of I8 only: what the integers of each row are multiplied by, [rowCount]. */
   readonly scales?: Float32Array;
+  /** Where `rows` and `scales` lie, when kernels can read it; a copy of them lies elsewhere. */
+  readonly memory?: SharedMemory;
 }
 
 /** Of F32, F16, I8. */
-export type TableRows = Float32Array | Uint16Array | Int8Array;
+type TableRows = Float32Array | Uint16Array | Int8Array;
 
 const ROWS_TENSOR = 'rows';
 /** In front of the integers, for its elements must begin at multiples of 4 bytes. */
@@ -72,16 +76,18 @@ export function* tablePieces({
 
 /**
  * A table over the bytes of its file.
- * @param memory the whole file
+ * @param file all of it, from a multiple of 8 bytes on
  * @param width columns that the network's embeddings have
+ * @param memory that the file lies in, when kernels can read it
  * @returns what is wrong with the file instead
  */
 export function tableOver(
-  memory: SharedArrayBuffer,
+  file: Uint8Array<SharedArrayBuffer>,
   { name, rowStart, rowCount }: FeatureLayout['tables'][number],
   width: number,
+  memory?: SharedMemory,
 ): EmbeddingTable | string {
-  const tensors = tensorsIn(memory);
+  const tensors = tensorsIn(file);
   if (typeof tensors === 'string') return tensors;
   const expected = describeTensors(expectedTensors(tensors, rowCount, width));
   const found = describeTensors(tensors);
@@ -93,21 +99,46 @@ export function tableOver(
   const [scale] = tensors;
   return {
     ...{ name, rowStart, rowCount, width, elementType },
-    rows: rowsOver(elementType, memory, startByte, rowCount * width),
-    ...(elementType === 'I8' ? { scales: new Float32Array(memory, scale!.startByte, rowCount) } : {}),
+    rows: rowsOver(elementType, file.buffer, file.byteOffset + startByte, rowCount * width),
+    ...(elementType === 'I8'
+      ? { scales: new Float32Array(file.buffer, file.byteOffset + scale!.startByte, rowCount) }
+      : {}),
+    ...(memory === undefined ? {} : { memory }),
   };
+}
+
+/** Tables in memory that all threads can read, and kernels as well; those that are there already stay. */
+export function sharedTables(tables: readonly EmbeddingTable[]): EmbeddingTable[] {
+  const own = tables.filter(({ rows }) => !(rows.buffer instanceof SharedArrayBuffer));
+  const sizes = own.map((table) => [table.name, fileBytes(table)] as const);
+  const allocated = allocateTables(new Map(sizes));
+  return tables.map((table) => {
+    if (!own.includes(table)) return table;
+    const place =
+      allocated?.places.get(table.name) ?? new Uint8Array(new SharedArrayBuffer(fileBytes(table)));
+    let at = 0;
+    for (const piece of tablePieces(table)) {
+      place.set(piece, at);
+      at += piece.length;
+    }
+    return tableOver(place, table, table.width, allocated?.memory) as EmbeddingTable;
+  });
+}
+
+function fileBytes(table: EmbeddingTable): number {
+  return [...tablePieces(table)].reduce((sum, { length }) => sum + length, 0);
 }
 
 function rowsOver(
   elementType: ElementType,
-  memory: SharedArrayBuffer,
+  buffer: SharedArrayBuffer,
   startByte: number,
   length: number,
 ): TableRows {
-  if (elementType === 'F32') return new Float32Array(memory, startByte, length);
+  if (elementType === 'F32') return new Float32Array(buffer, startByte, length);
   return elementType === 'F16'
-    ? new Uint16Array(memory, startByte, length)
-    : new Int8Array(memory, startByte, length);
+    ? new Uint16Array(buffer, startByte, length)
+    : new Int8Array(buffer, startByte, length);
 }
 
 /** What a table of the type that a file's rows have must hold; F32 if they have none. */
@@ -128,10 +159,10 @@ function describeTensors(tensors: readonly Pick<StoredTensor, 'name' | 'elementT
 }
 
 /** The tensors in the bytes of a table's file, in the order of their places, or what is wrong with them. */
-function tensorsIn(memory: SharedArrayBuffer): StoredTensor[] | string {
+function tensorsIn(file: Uint8Array): StoredTensor[] | string {
   try {
-    const header = new Uint8Array(memory, LENGTH_BYTES, headerBytes(memory));
-    const tensors = decodeHeader(Uint8Array.from(header), memory.byteLength);
+    const header = file.subarray(LENGTH_BYTES, LENGTH_BYTES + headerBytes(file));
+    const tensors = decodeHeader(Uint8Array.from(header), file.length);
     return tensors.sort((a, b) => a.startByte - b.startByte);
   } catch (error) {
     return messageOf(error);

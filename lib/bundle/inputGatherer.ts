@@ -12,23 +12,32 @@ import { tableReader } from './tableReader.ts';
 export class InputGatherer {
   /** The input's memory, which every call of `gather` fills anew. */
   readonly data: Float32Array<ArrayBuffer>;
+  readonly name: string;
   readonly width: number;
   readonly #steps: readonly GatherStep[];
 
-  /** @param tables by the rows' layout, in its order */
+  /**
+   * @param tables by the rows' layout, in its order
+   * @param kernels that have gathered the fields that they cover, and the dense columns, into `data` before
+   */
   constructor(
     input: GatheredInput,
     layout: FeatureLayout,
     tables: readonly EmbeddingTable[],
     rows: EncodedRows,
+    kernels?: { covers(field: number): boolean },
   ) {
+    this.name = input.name;
     this.width = inputWidth(input);
     this.data = new Float32Array(rows.rowCapacity * this.width);
     const tableAt = new Map(tables.map((table) => [table.rowStart, table]));
     const steps: GatherStep[] = [];
     let at = 0;
     for (const { field, from, to } of input.blocks) {
-      const target = { data: this.data, width: this.width, at };
+      const start = at;
+      at += to - from;
+      if (kernels?.covers(field)) continue;
+      const target = { data: this.data, width: this.width, at: start };
       const single = layout.singles[field];
       const list = layout.lists[field - layout.singles.length];
       const reader = tableReader(tableAt.get((single ?? list)!.table.rowStart)!, from, to);
@@ -39,12 +48,10 @@ export class InputGatherer {
         const source = listSource(rows, layout, list!);
         steps.push(reader.pooler(source, target));
       }
-      at += to - from;
     }
     const { columns } = input;
-    if (columns.length > 0) {
-      const start = at;
-      steps.push((rowCount) => this.#copyDense(rows.dense, layout.denseWidth, columns, start, rowCount));
+    if (columns.length > 0 && kernels === undefined) {
+      steps.push((rowCount) => this.#copyDense(rows.dense, layout.denseWidth, columns, at, rowCount));
     }
     this.#steps = steps;
   }

@@ -25,6 +25,7 @@ import {
 import { type EmbeddingTable, embeddingFile, tableOver } from './embeddingTable.ts';
 import { isDirectPlan } from './gatherPlan.ts';
 import type { ScoringModel } from './scoringSession.ts';
+import { allocateTables, type TablePlaces } from './tableMemory.ts';
 import { verifyModel } from './verifyModel.ts';
 
 /** A model bundle whose files, interface and golden rows were all verified. */
@@ -67,9 +68,9 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
   const manifestFile = joinUri(uri, MANIFEST_FILE);
   const manifest = decodeBundleManifest(await storage.readWhole(manifestFile), manifestFile);
   const { contract, inputs, files } = manifest;
-  const { small, shared } = await readFiles(storage, uri, manifest);
+  const read = await readFiles(storage, uri, manifest);
   const layout = bundleLayout(uri, contract);
-  const referenceBytes = small.get(REFERENCE_FILE);
+  const referenceBytes = read.small.get(REFERENCE_FILE);
   const reference =
     referenceBytes &&
     decodeModelReference(referenceBytes, layout, {
@@ -77,14 +78,14 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
       summary: 'the reference is invalid',
       file: joinUri(uri, REFERENCE_FILE),
     });
-  const vocabularies = vocabulariesIn(shared, contract, uri);
-  const tables = tablesIn(shared, manifest, layout, uri);
-  const model = { modelBytes: small.get(MODEL_FILE)!, inputs, tables };
+  const vocabularies = vocabulariesIn(read.shared, contract, uri);
+  const tables = tablesIn(read, manifest, layout, uri);
+  const model = { modelBytes: read.small.get(MODEL_FILE)!, inputs, tables };
   const digests = tables.map(({ name }) => [embeddingFile(name), files[embeddingFile(name)]!.sha256]);
   await verifyModel(
     model,
     Object.fromEntries(digests),
-    small.get(GOLDEN_FILE)!,
+    read.small.get(GOLDEN_FILE)!,
     { contract, vocabularies },
     uri,
   );
@@ -94,7 +95,9 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
 /** The bytes of a bundle's files, by their paths: small ones, and vocabularies and embeddings, which may be large. */
 interface ReadFiles {
   readonly small: ReadonlyMap<string, Uint8Array>;
-  readonly shared: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly shared: ReadonlyMap<string, Uint8Array<SharedArrayBuffer>>;
+  /** Where the embeddings lie that kernels can read. */
+  readonly places: TablePlaces | undefined;
 }
 
 /** @throws Ncs4cvrError BUNDLE_CORRUPT; StorageError */
@@ -103,8 +106,10 @@ async function readFiles(storage: Storage, uri: string, manifest: BundleManifest
   const found = contractFingerprint(contract);
   const problems = found === expected ? [] : [`contract: expected fingerprint ${expected}, found ${found}`];
   const small = new Map<string, Uint8Array>();
-  const shared = new Map<string, SharedArrayBuffer>();
+  const shared = new Map<string, Uint8Array<SharedArrayBuffer>>();
   const vocabularies = vocabulariesOf(contract);
+  const embeddings = Object.entries(files).filter(([path]) => path.startsWith(EMBEDDINGS_FOLDER));
+  const places = allocateTables(new Map(embeddings.map(([path, { sizeBytes }]) => [path, sizeBytes])));
   // In one order, whichever that of the manifest is.
   const paths = Object.keys(files).sort((a, b) => Number(isSmall(b)) - Number(isSmall(a)));
   const problemsOf = await mapConcurrently(paths, FILES_AT_A_TIME, async (path) => {
@@ -112,25 +117,25 @@ async function readFiles(storage: Storage, uri: string, manifest: BundleManifest
     const place = [storage, uri, path, files[path]!, wrong] as const;
     if (isSmall(path)) small.set(path, await readVerified(...place));
     else if (path.startsWith(EMBEDDINGS_FOLDER) || vocabularies.has(path)) {
-      const memory = await readShared(...place);
-      if (memory !== undefined) shared.set(path, memory);
+      const bytes = await readShared(...place, places?.places.get(path));
+      if (bytes !== undefined) shared.set(path, bytes);
     } else await checkFile(...place);
     return wrong;
   });
   problems.push(...problemsOf.flat());
-  if (problems.length === 0) return { small, shared };
+  if (problems.length === 0) return { small, shared, places };
   throw new ProblemsError('BUNDLE_CORRUPT', 'the bundle was changed or damaged', problems, { file: uri });
 }
 
 /** @throws Ncs4cvrError BUNDLE_VOCABULARY_INVALID, which names the file */
 function vocabulariesIn(
-  shared: ReadonlyMap<string, SharedArrayBuffer>,
+  shared: ReadFiles['shared'],
   contract: FeatureContract,
   uri: string,
 ): VocabularyFiles {
   return new Map(
     Array.from(vocabulariesOf(contract), ([path, expected]) => {
-      const bytes = new Uint8Array(shared.get(path)!);
+      const bytes = shared.get(path)!;
       try {
         checkVocabulary(bytes, expected);
       } catch (error) {
@@ -149,7 +154,7 @@ function vocabulariesIn(
 
 /** An own model has none. @throws Ncs4cvrError BUNDLE_INTERFACE when there is another table than the contract has, or one of another shape */
 function tablesIn(
-  shared: ReadonlyMap<string, SharedArrayBuffer>,
+  { shared, places }: ReadFiles,
   manifest: BundleManifest,
   layout: FeatureLayout,
   uri: string,
@@ -169,9 +174,10 @@ function tablesIn(
   const embedded = network === undefined ? [] : layout.tables;
   for (const table of embedded) {
     const path = embeddingFile(table.name);
-    const memory = shared.get(path);
+    const file = shared.get(path);
+    const memory = places?.places.has(path) ? places.memory : undefined;
     const found =
-      memory === undefined ? 'the bundle has no such file' : tableOver(memory, table, embeddingWidth);
+      file === undefined ? 'the bundle has no such file' : tableOver(file, table, embeddingWidth, memory);
     if (typeof found === 'string') problems.push(`${path}: ${found}`);
     else tables.push(found);
   }

@@ -47,11 +47,11 @@ export function encodeHeader(
 }
 
 /** Length of the header of a file. @throws Error that says what is wrong */
-export function headerBytes(file: ArrayBufferLike): number {
-  if (file.byteLength < LENGTH_BYTES) throw new Error(`a file of ${file.byteLength} bytes`);
-  const length = Number(new DataView(file, 0, LENGTH_BYTES).getBigUint64(0, true));
-  if (length <= Math.min(MAX_HEADER_BYTES, file.byteLength - LENGTH_BYTES)) return length;
-  throw new Error(`a header of ${length} bytes in a file of ${file.byteLength}`);
+export function headerBytes({ buffer, byteOffset, length: fileBytes }: Uint8Array): number {
+  if (fileBytes < LENGTH_BYTES) throw new Error(`a file of ${fileBytes} bytes`);
+  const length = Number(new DataView(buffer, byteOffset, LENGTH_BYTES).getBigUint64(0, true));
+  if (length <= Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES)) return length;
+  throw new Error(`a header of ${length} bytes in a file of ${fileBytes}`);
 }
 
 /** @param header without its length; @throws Error that says what is wrong */

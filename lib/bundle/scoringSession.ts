@@ -4,11 +4,11 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { createSession } from '../onnx/session.ts';
+import { createSession, float32Tensor } from '../onnx/session.ts';
+import { BatchGatherer } from './batchGatherer.ts';
 import { DirectFeed, isDirect } from './directInput.ts';
-import type { EmbeddingTable, TableRows } from './embeddingTable.ts';
+import { type EmbeddingTable, sharedTables } from './embeddingTable.ts';
 import { type GatherPlan, type InputPlan, isDirectPlan } from './gatherPlan.ts';
-import { InputGatherer } from './inputGatherer.ts';
 import { OWN_OUTPUTS } from './modelInterface.ts';
 
 /**
@@ -51,26 +51,13 @@ export function gatheredModel({ inputs, ...model }: ScoringModel, bundleUri: str
 
 /** The model with all of its arrays in shared memory; those that are there already stay. */
 export function sharedModel({ modelBytes, inputs, tables }: ScoringModel): ScoringModel {
-  return {
-    inputs,
-    modelBytes: shared(modelBytes, Uint8Array),
-    tables: tables.map((table) => ({
-      ...table,
-      rows: sharedRows(table.rows),
-      ...(table.scales && { scales: shared(table.scales, Float32Array) }),
-    })),
-  };
+  return { inputs, modelBytes: sharedBytes(modelBytes), tables: sharedTables(tables) };
 }
 
-function sharedRows(rows: TableRows): TableRows {
-  if (rows instanceof Float32Array) return shared(rows, Float32Array);
-  return rows instanceof Uint16Array ? shared(rows, Uint16Array) : shared(rows, Int8Array);
-}
-
-function shared<T extends Uint8Array | TableRows>(array: T, type: new (memory: SharedArrayBuffer) => T): T {
-  if (array.buffer instanceof SharedArrayBuffer) return array;
-  const copy = new type(new SharedArrayBuffer(array.byteLength));
-  copy.set(array);
+function sharedBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
   return copy;
 }
 
@@ -86,25 +73,31 @@ export class ScoringSession {
   /** Encode up to SCORING_BATCH_ROWS rows here, then call `score`. */
   readonly rows: EncodedRows;
   readonly #session: InferenceSession;
-  readonly #feeders: readonly { gather(rowCount: number): void }[];
+  /** Of a model that was trained here. */
+  readonly #gatherer: BatchGatherer | undefined;
+  readonly #directFeeds: readonly DirectFeed[];
   readonly #feeds: Readonly<Record<string, Tensor>>;
   /** pCTCVR of an own model, which doesn't say it. */
   readonly #product: Float32Array | undefined;
 
   private constructor(session: InferenceSession, { inputs, tables }: ScoringModel, layout: FeatureLayout) {
     this.#session = session;
-    this.rows = allocateEncodedRows(layout, SCORING_BATCH_ROWS);
-    const feeders = inputs.map((input) => {
-      if (isDirect(input)) {
-        const feed = new DirectFeed(input, layout, this.rows);
-        return { feed, name: input.name, tensor: new Tensor(input.elementType, feed.data, feed.dims) };
-      }
-      const feed = new InputGatherer(input, layout, tables, this.rows);
-      const tensor = new Tensor('float32', feed.data, [SCORING_BATCH_ROWS, feed.width]);
-      return { feed, name: input.name, tensor };
-    });
-    this.#feeders = feeders.map(({ feed }) => feed);
-    this.#feeds = Object.fromEntries(feeders.map(({ name, tensor }) => [name, tensor]));
+    this.#gatherer = isDirectPlan(inputs)
+      ? undefined
+      : new BatchGatherer(inputs, layout, tables, SCORING_BATCH_ROWS);
+    this.rows = this.#gatherer?.rows ?? allocateEncodedRows(layout, SCORING_BATCH_ROWS);
+    const direct = inputs
+      .filter(isDirect)
+      .map((input) => ({ input, feed: new DirectFeed(input, layout, this.rows) }));
+    this.#directFeeds = direct.map(({ feed }) => feed);
+    this.#feeds = Object.fromEntries([
+      ...(this.#gatherer?.inputs ?? []).map(({ name, data, width }) => {
+        return [name, float32Tensor(data, [SCORING_BATCH_ROWS, width])] as const;
+      }),
+      ...direct.map(({ input, feed }) => {
+        return [input.name, new Tensor(input.elementType, feed.data, feed.dims)] as const;
+      }),
+    ]);
     this.#product = isDirectPlan(inputs) ? new Float32Array(SCORING_BATCH_ROWS) : undefined;
   }
 
@@ -118,12 +111,18 @@ export class ScoringSession {
     return new ScoringSession(session, model, layout);
   }
 
+  /** The part of `score` in front of the graph. @internal exported for benchmarks */
+  gather(rowCount: number): void {
+    this.#gatherer?.gather(rowCount);
+    for (const feed of this.#directFeeds) feed.gather(rowCount);
+  }
+
   /**
    * Scores the first `rowCount` rows of `rows`; the rest of the batch is padding.
    * @throws Ncs4cvrError METRIC_SCORE_INVALID when an own model gives anything but probabilities
    */
   async score(rowCount: number): Promise<Scores> {
-    for (const feeder of this.#feeders) feeder.gather(rowCount);
+    this.gather(rowCount);
     const product = this.#product;
     const outputs = await this.#session.run(this.#feeds, product === undefined ? SCORE_NAMES : OWN_OUTPUTS);
     const take = (name: string) => (outputs[name]!.data as Float32Array).subarray(0, rowCount);
@@ -135,7 +134,9 @@ export class ScoringSession {
     return { pctr, pcvr, pctcvr: product.subarray(0, rowCount) };
   }
 
+  /** Neither the session nor `rows` may be used afterwards. */
   async release(): Promise<void> {
+    this.#gatherer?.release();
     await this.#session.release();
   }
 }

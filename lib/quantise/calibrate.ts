@@ -1,6 +1,6 @@
-import { InputGatherer } from '../bundle/inputGatherer.ts';
+import { BatchGatherer } from '../bundle/batchGatherer.ts';
 import { type GatheredModel, SCORING_BATCH_ROWS } from '../bundle/scoringSession.ts';
-import { allocateEncodedRows, copyEncodedRows } from '../features/encodedRows.ts';
+import { copyEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { encodeModel } from '../onnx/modelProto.ts';
 import type { ModelProto } from '../onnx/onnxSchema.ts';
@@ -21,18 +21,15 @@ export async function observeActivations(
   tensors: readonly string[],
 ): Promise<Map<string, Activation>> {
   const session = await createSession(encodeModel(observeTensors(model, tensors)));
-  const rows = allocateEncodedRows(layout, SCORING_BATCH_ROWS);
-  const gatherers = gathered.inputs.map(
-    (input) => [input.name, new InputGatherer(input, layout, gathered.tables, rows)] as const,
-  );
+  const gatherer = new BatchGatherer(gathered.inputs, layout, gathered.tables, SCORING_BATCH_ROWS);
   const pieces = new Map(tensors.map((tensor) => [tensor, [] as Float32Array[]]));
   try {
     for (let start = 0; start < set.rowCount; start += SCORING_BATCH_ROWS) {
       const rowCount = Math.min(SCORING_BATCH_ROWS, set.rowCount - start);
-      copyEncodedRows(layout, set.rows, start, start + rowCount, rows);
-      for (const [, gatherer] of gatherers) gatherer.gather(rowCount);
-      const feeds = gatherers.map(
-        ([name, { data, width }]) => [name, float32Tensor(data, [SCORING_BATCH_ROWS, width])] as const,
+      copyEncodedRows(layout, set.rows, start, start + rowCount, gatherer.rows);
+      gatherer.gather(rowCount);
+      const feeds = gatherer.inputs.map(
+        ({ name, data, width }) => [name, float32Tensor(data, [SCORING_BATCH_ROWS, width])] as const,
       );
       const results = await session.run(Object.fromEntries(feeds));
       for (const [tensor, ofTensor] of pieces) {
@@ -41,6 +38,7 @@ export async function observeActivations(
       }
     }
   } finally {
+    gatherer.release();
     await session.release();
   }
   return new Map(

@@ -11,12 +11,12 @@ const LARGEST_INTEGER = 127;
 export function narrowTable(table: EmbeddingTable, elementType: ElementType): EmbeddingTable {
   const rows = table.rows as Float32Array;
   if (elementType === 'F32') return table;
+  const { name, rowStart, rowCount, width } = table;
   if (elementType === 'F16') {
     const halves = new Uint16Array(new SharedArrayBuffer(2 * rows.length));
     for (let i = 0; i < rows.length; i++) halves[i] = toHalf(rows[i]!);
-    return { ...table, elementType, rows: halves };
+    return { name, rowStart, rowCount, width, elementType, rows: halves };
   }
-  const { rowCount, width } = table;
   const integers = new Int8Array(new SharedArrayBuffer(rows.length));
   const scales = new Float32Array(new SharedArrayBuffer(4 * rowCount));
   for (let row = 0; row < rowCount; row++) {
@@ -31,5 +31,5 @@ export function narrowTable(table: EmbeddingTable, elementType: ElementType): Em
       integers[i] = Math.max(-LARGEST_INTEGER, Math.min(LARGEST_INTEGER, Math.round(rows[i]! / scale)));
     }
   }
-  return { ...table, elementType, rows: integers, scales };
+  return { name, rowStart, rowCount, width, elementType, rows: integers, scales };
 }

@@ -23,10 +23,10 @@ function table(over: Partial<EmbeddingTable> = {}): EmbeddingTable {
 
 const fileOf = (each: EmbeddingTable) => Buffer.concat([...tablePieces(each)]);
 
-function sharedOf(bytes: Uint8Array): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(memory).set(bytes);
-  return memory;
+function sharedOf(bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const file = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  file.set(bytes);
+  return file;
 }
 
 /** The format as its README has it (N: uint64, N bytes of JSON, the rest), not by lib/bundle/safetensors.ts. */
@@ -67,10 +67,10 @@ describe('the file of a table', () => {
   });
 
   it('is read back over its own memory, bit by bit', () => {
-    const memory = sharedOf(fileOf(table()));
-    const found = tableOver(memory, place, 4) as EmbeddingTable;
+    const file = sharedOf(fileOf(table()));
+    const found = tableOver(file, place, 4) as EmbeddingTable;
     expect(found).toEqual(table());
-    expect(found.rows.buffer).toBe(memory);
+    expect(found.rows.buffer).toBe(file.buffer);
     expect(Buffer.from(found.rows.slice().buffer).equals(rowsBytes)).toBe(true);
   });
 
@@ -88,9 +88,9 @@ describe('the file of a table', () => {
     expect(facts).toEqual({ sizeBytes: readFileSync(path).length, sha256: sha256(readFileSync(path)) });
     expect(facts.sizeBytes).toBeGreaterThan(2 ** 23);
     const problems: string[] = [];
-    const memory = await readShared(localDisk, folder, 'large.safetensors', facts, problems);
+    const read = await readShared(localDisk, folder, 'large.safetensors', facts, problems);
     expect(problems).toEqual([]);
-    const found = tableOver(memory!, { ...place, rowCount: 700_000 }, 4) as EmbeddingTable;
+    const found = tableOver(read!, { ...place, rowCount: 700_000 }, 4) as EmbeddingTable;
     expect(Buffer.compare(Buffer.from(found.rows.slice().buffer), Buffer.from(rows.buffer))).toBe(0);
   });
 

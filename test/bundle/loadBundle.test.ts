@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../lib/base/digest.ts';
 import { ProblemsError, StorageError } from '../../lib/base/errors.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
-import type { ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { checkGoldenRows } from '../../lib/bundle/verifyModel.ts';
 import { encodeGoldenRows } from '../../lib/bundle/writeBundle.ts';
 import { contractFingerprint, parseContract } from '../../lib/features/contract.ts';
@@ -117,6 +117,17 @@ describe('an untouched bundle', () => {
       expect(buffer).toBeInstanceOf(SharedArrayBuffer);
     }
     for (const { rows } of tiny.bundle.model.tables) expect(rows.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it('has its tables where kernels read them, and a session leaves its part of that memory to the next one', async () => {
+    const { model, layout } = tiny.bundle;
+    const { memory } = model.tables[0]!;
+    for (const table of model.tables) expect(table.memory).toBe(memory);
+    const open = async () => (await ScoringSession.create(model, layout)).release();
+    await open();
+    const { byteLength } = memory!.buffer;
+    for (let i = 0; i < 5; i++) await open();
+    expect(memory!.buffer.byteLength).toBe(byteLength);
   });
 });
 

@@ -1,0 +1,161 @@
+import type { EncodedRows } from '../features/encodedRows.ts';
+import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { EmbeddingTable } from './embeddingTable.ts';
+import { GATHER_KERNELS } from './gatherKernels.ts';
+import type { GatherPlan } from './gatherPlan.ts';
+import {
+  BLOCK_LENGTH,
+  blockNumbers,
+  type KernelPlan,
+  kernelPlan,
+  LIST_LENGTH,
+  listNumbers,
+  meanWidth,
+  passCount,
+} from './kernelPlan.ts';
+import { MemoryArea } from './tableMemory.ts';
+import { Instance, Module, type SharedMemory } from './webAssembly.ts';
+
+/** Rows that are gathered at a time: what is written of them stays in the processor's cache until it is copied. */
+const TILE_ROWS = 64;
+
+/** What kernels/gatherKernels.ts exports. */
+type Gather = (
+  lists: number,
+  listCount: number,
+  blocks: number,
+  blockCount: number,
+  row: number,
+  rowCount: number,
+) => void;
+
+/**
+ * Gathers for all inputs of a model at once, by WebAssembly, from tables in shared memory. The same numbers as InputGatherer's,
+ * bit by bit; only NaN may have other bits. ONNX Runtime takes no shared memory, so that a tile of rows is copied to where it
+ * reads them.
+ */
+export class KernelGatherer {
+  /** In the shared memory. */
+  readonly rows: EncodedRows;
+  readonly #plan: KernelPlan;
+  readonly #area: MemoryArea;
+  readonly #gather: Gather;
+  readonly #tiles: readonly Float32Array[];
+  readonly #lists: Int32Array;
+  readonly #blocks: Int32Array;
+
+  /** @returns undefined when no table of these lies where kernels read it, or there is no memory left */
+  static create(
+    inputs: GatherPlan,
+    layout: FeatureLayout,
+    tables: readonly EmbeddingTable[],
+    rowCapacity: number,
+  ): KernelGatherer | undefined {
+    const plan = kernelPlan(inputs, layout, tables);
+    if (plan === undefined) return undefined;
+    const lengths = arrayLengths(plan, layout, rowCapacity);
+    const area = MemoryArea.take(plan.memory, Object.values(lengths).flat());
+    return area && new KernelGatherer(plan, layout, rowCapacity, lengths, area);
+  }
+
+  private constructor(
+    plan: KernelPlan,
+    layout: FeatureLayout,
+    rowCapacity: number,
+    lengths: ArrayLengths,
+    area: MemoryArea,
+  ) {
+    this.rows = {
+      rowCapacity,
+      singleRows: area.int32(lengths.singleRows),
+      listRows: area.int32(lengths.listRows),
+      listWeights: area.float32(lengths.listWeights),
+      dense: area.float32(lengths.dense),
+    };
+    const rowNumbers = area.int32(lengths.rowNumbers);
+    const rowsInTile = area.int32(lengths.rowsInTile);
+    for (let row = 0; row < rowCapacity; row++) {
+      rowNumbers[row] = row;
+      rowsInTile[row] = row % TILE_ROWS;
+    }
+    const means = lengths.means.map((length) => area.float32(length));
+    this.#tiles = lengths.tiles.map((length) => area.float32(length));
+    const arrays = { rows: this.rows, rowNumbers, rowsInTile, means, tiles: this.#tiles };
+    this.#lists = area.int32(lengths.lists);
+    this.#lists.set(listNumbers(plan, layout, arrays));
+    this.#blocks = area.int32(lengths.blocks);
+    this.#blocks.set(blockNumbers(plan, layout, arrays));
+    this.#plan = plan;
+    this.#area = area;
+    this.#gather = kernelsOver(plan.memory);
+  }
+
+  /** Is that field gathered here? If not, its columns of `targets` are left with anything. */
+  covers(field: number): boolean {
+    return this.#plan.tables.has(field);
+  }
+
+  /**
+   * Gathers the first `rowCount` rows.
+   * @param targets one for each input, [rowCapacity, width]
+   */
+  gather(rowCount: number, targets: readonly Float32Array[]): void {
+    const { widths, blocks } = this.#plan;
+    const listCount = this.#lists.length / LIST_LENGTH;
+    for (let row = 0; row < rowCount; row += TILE_ROWS) {
+      const count = Math.min(TILE_ROWS, rowCount - row);
+      this.#gather(this.#lists.byteOffset, listCount, this.#blocks.byteOffset, blocks.length, row, count);
+      for (const [input, target] of targets.entries()) {
+        const tile = this.#tiles[input]!;
+        const width = widths[input]!;
+        target.set(count === TILE_ROWS ? tile : tile.subarray(0, count * width), row * width);
+      }
+    }
+  }
+
+  /** Gives the memory back; `rows` mustn't be used any more. */
+  release(): void {
+    this.#area.giveBack();
+  }
+}
+
+/** Numbers of 4 bytes in each array of the area, in the order in which they lie there. */
+interface ArrayLengths {
+  readonly singleRows: number;
+  readonly listRows: number;
+  readonly listWeights: number;
+  readonly dense: number;
+  readonly rowNumbers: number;
+  readonly rowsInTile: number;
+  readonly means: readonly number[];
+  readonly tiles: readonly number[];
+  readonly lists: number;
+  readonly blocks: number;
+}
+
+function arrayLengths(
+  { widths, blocks, lists }: KernelPlan,
+  { singles, listWidth, denseWidth }: FeatureLayout,
+  rowCapacity: number,
+): ArrayLengths {
+  return {
+    singleRows: rowCapacity * singles.length,
+    listRows: rowCapacity * listWidth,
+    listWeights: rowCapacity * listWidth,
+    dense: rowCapacity * denseWidth,
+    rowNumbers: rowCapacity,
+    rowsInTile: rowCapacity,
+    means: lists.map((list) => TILE_ROWS * meanWidth(list)),
+    tiles: widths.map((width) => TILE_ROWS * width),
+    lists: LIST_LENGTH * lists.reduce((sum, list) => sum + passCount(list), 0),
+    blocks: BLOCK_LENGTH * blocks.length,
+  };
+}
+
+/** Compiled once per thread. */
+let kernels: object | undefined;
+
+function kernelsOver(memory: SharedMemory): Gather {
+  kernels ??= new Module(Buffer.from(GATHER_KERNELS, 'base64'));
+  return (new Instance(kernels, { env: { memory } }).exports as { readonly gather: Gather }).gather;
+}
