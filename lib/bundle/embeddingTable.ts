@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import type { SharedMemory } from '../base/webAssembly.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { tableFileName } from '../features/vocabularyFile.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
@@ -14,7 +15,6 @@ import {
   type StoredTensor,
 } from './safetensors.ts';
 import { allocateTables } from './tableMemory.ts';
-import type { SharedMemory } from './webAssembly.ts';
 
 /** The embeddings of one table: plain data, which other threads get by reference where it lies in shared memory. */
 export interface EmbeddingTable {

@@ -1,3 +1,4 @@
+import { Instance, Module, type SharedMemory } from '../base/webAssembly.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
@@ -14,7 +15,6 @@ import {
   passCount,
 } from './kernelPlan.ts';
 import { MemoryArea } from './tableMemory.ts';
-import { Instance, Module, type SharedMemory } from './webAssembly.ts';
 
 /** Rows that are gathered at a time: what is written of them stays in the processor's cache until it is copied. */
 const TILE_ROWS = 64;

@@ -1,9 +1,9 @@
+import type { SharedMemory } from '../base/webAssembly.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatherPlan, inputWidth } from './gatherPlan.ts';
 import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
-import type { SharedMemory } from './webAssembly.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
 const PASS_COLUMNS = 16;

@@ -1,4 +1,4 @@
-import { Memory, type SharedMemory } from './webAssembly.ts';
+import { Memory, type SharedMemory } from '../base/webAssembly.ts';
 
 /*
  * Memory that WebAssembly and all threads can read: where the tables of a model lie, so that kernels (gatherKernels.ts) read them

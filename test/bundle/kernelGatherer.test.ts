@@ -109,7 +109,7 @@ const cases = fc
   });
 
 describe('kernels', () => {
-  it('are what the compiler makes of their source', () => {
+  it('of every room are what the compiler makes of their source', () => {
     execFileSync(process.execPath, ['scripts/buildKernels.mjs', '--check']);
   });
 

@@ -19,7 +19,7 @@ interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (
     module: object,
-    imports: { readonly env: { readonly memory: SharedMemory } },
+    imports?: { readonly env: { readonly memory: SharedMemory } },
   ) => { readonly exports: object };
 }
 
