@@ -1,7 +1,7 @@
 import { CompressionCodecs } from 'hyparquet/src/constants.js';
 import type { ReadColumn, RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ShardColumn } from '../parquet/shardColumns.ts';
-import type { RequestedRowGroup } from './scoringProtocol.ts';
+import type { RequestedRowGroup } from './requestedRowGroup.ts';
 
 /**
  * The reads of a request's row groups as they go from thread to thread: a message takes as long as it has objects, and each

@@ -4,6 +4,7 @@ import type { ParquetShard } from '../parquet/openShard.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
 import { type ReadColumn, type RowGroupReads, rowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { OpenSpan } from './openSpans.ts';
+import type { RequestedRowGroup } from './requestedRowGroup.ts';
 import {
   JOIN_GAP_BYTES,
   REQUEST_BYTES,
@@ -12,7 +13,6 @@ import {
   SPLIT_ROWS,
   UNSPLIT_ROWS,
 } from './requestLimits.ts';
-import type { RequestedRowGroup } from './scoringProtocol.ts';
 
 /** A row group to be scored, and where it stands. */
 export interface PlannedRowGroup extends RequestedRowGroup {

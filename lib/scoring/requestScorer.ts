@@ -21,16 +21,15 @@ import { storageFor } from '../storage/openStorage.ts';
 import { type BadRowCell, countBadRows, placeOfRow, withoutBadRows } from './badCells.ts';
 import { withoutDictionary } from './gatherRows.ts';
 import { joinBatches } from './joinBatches.ts';
+import { type RequestedRowGroup, requestedRows } from './requestedRowGroup.ts';
 import type {
   DecodedColumns,
   DecodedRowGroup,
   DecodingRequest,
-  RequestedRowGroup,
   ScoredRows,
   ScoringRequest,
   WorkerSetup,
 } from './scoringProtocol.ts';
-import { requestedRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 
 /** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */

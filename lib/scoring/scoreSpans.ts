@@ -9,8 +9,8 @@ import { storageFor } from '../storage/openStorage.ts';
 import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
+import { requestedRows } from './requestedRowGroup.ts';
 import { type GoOn, type ScoredRequest, scoredRequests } from './scoredRequests.ts';
-import { requestedRows } from './scoringProtocol.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
 

@@ -4,7 +4,8 @@ import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
 import type { PlannedRequest, PlannedRowGroup, SplitRowGroup } from './planRequests.ts';
-import { type DecodedRowGroup, requestedRows, type ScoredRows } from './scoringProtocol.ts';
+import { requestedRows } from './requestedRowGroup.ts';
+import type { DecodedRowGroup, ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 import type { WorkerPool } from './workerPool.ts';
 

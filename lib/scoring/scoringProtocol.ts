@@ -3,13 +3,13 @@ import type { ScoringModel } from '../bundle/scoringSession.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
-import type { RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { SharedColumn } from '../parquet/sharedColumns.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
 import type { PackedReads, PackedRowGroup } from './packedReads.ts';
+import type { RequestedRowGroup } from './requestedRowGroup.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -24,33 +24,6 @@ export interface WorkerSetup {
   readonly bins?: ProfileBins;
   /** Whose labels requests may ask to be counted. */
   readonly labels?: LabelColumns;
-}
-
-/** Rows `[start, end)` of a row group. */
-interface RowRange {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** How many rows of a row group are to be scored. */
-export function requestedRows({ reads, rows }: RequestedRowGroup): number {
-  return rows === undefined ? reads.rowCount : rows.end - rows.start;
-}
-
-/** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
-export interface RequestedRowGroup {
-  /** The span's place among the spans: rows are counted by span, too. */
-  readonly span: number;
-  readonly uri: string;
-  readonly sizeBytes: number;
-  /** The version of the bytes that the footer came from; another one is an error. */
-  readonly version: string;
-  /** Of the columns to pass on and the features that the shard has. Never empty of rows. */
-  readonly reads: RowGroupReads;
-  /** Its rows to be scored; all by default. */
-  readonly rows?: RowRange;
-  /** The bytes of `reads` where they came with the footer; the worker reads them otherwise. */
-  readonly buffer?: Uint8Array;
 }
 
 /**

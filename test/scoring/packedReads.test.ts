@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { packReads, unpackReads } from '../../lib/scoring/packedReads.ts';
-import type { RequestedRowGroup } from '../../lib/scoring/scoringProtocol.ts';
+import type { RequestedRowGroup } from '../../lib/scoring/requestedRowGroup.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { memoryFile } from '../parquet/memoryFile.ts';
 import { sampleShard } from '../parquet/sampleShards.ts';
