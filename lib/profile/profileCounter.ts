@@ -74,27 +74,29 @@ export class ProfileCounter {
     const { singles, lists, numerics, listWidth, denseWidth } = this.#layout;
     const { singleRows, listRows, dense } = rows;
     for (const [index, { name, table }] of singles.entries()) {
-      const ids = Int32Array.from({ length: rowCount }, (_, row) => {
-        return singleRows[row * singles.length + index]! - table.rowStart;
-      });
+      const ids = new Int32Array(rowCount);
+      for (let row = 0; row < rowCount; row++) {
+        ids[row] = singleRows[row * singles.length + index]! - table.rowStart;
+      }
       countValues(this.bins.ids.get(name), ids);
     }
     for (const { name, table, position, feature } of lists) {
+      const ids = new Int32Array(rowCount * feature.maxLength);
+      let used = 0;
       for (let row = 0; row < rowCount; row++) {
         const first = row * listWidth + position;
-        const list = listRows.subarray(first, first + feature.maxLength);
-        // No value in use is at row 0 of all tables.
-        countValues(
-          this.bins.ids.get(name),
-          list.filter((used) => used > 0).map((used) => used - table.rowStart),
-        );
+        // Values in use come first, and none of them is at row 0 of all tables.
+        for (let at = first; at < first + feature.maxLength && listRows[at] !== 0; at++) {
+          ids[used++] = listRows[at]! - table.rowStart;
+        }
       }
+      countValues(this.bins.ids.get(name), ids.subarray(0, used));
     }
     for (const [index, { name }] of numerics.entries()) {
-      const inputs = Float32Array.from({ length: rowCount }, (_, row) => {
-        const at = row * denseWidth + 2 * index;
-        return dense[at + 1] === 1 ? Number.NaN : dense[at]!;
-      });
+      const inputs = new Float32Array(rowCount);
+      for (let row = 0, at = 2 * index; row < rowCount; row++, at += denseWidth) {
+        inputs[row] = dense[at + 1] === 1 ? Number.NaN : dense[at]!;
+      }
       countValues(this.bins.numbers.get(name), inputs);
     }
   }
