@@ -31,7 +31,7 @@ export function partIdOf(spans: readonly Span[], model: ModelIdentity, badRows?:
     endRowGroup,
   ]);
   const named = [PART_FORMAT, inputs, model.sha256, model.contractFingerprint];
-  // Without bad rows it is other work: what `fail` has left of a part with a null key can't be gone on with.
+  // Without bad rows it is other work: what scoring has left under one policy isn't gone on with under the other.
   if (deadLetterBudget(badRows) !== undefined) named.push('deadLetter');
   return sha256(JSON.stringify(named));
 }

@@ -116,6 +116,7 @@ async function scorePartOnce(
       ...ONCE,
       metadata,
       countLabels,
+      needsKeys: true,
       ...leavingOut,
     });
     const { sizeBytes, version } = scored;
@@ -131,6 +132,7 @@ async function scorePartOnce(
     const scored = await scoreSpans(spans, below(root, segment), bundle, pool, {
       metadata,
       countLabels,
+      needsKeys: true,
       ...leavingOut,
       ...(progress === undefined ? {} : { from: progress }),
       ...(mayGoOn === undefined ? {} : { mayGoOn }),

@@ -39,6 +39,8 @@ export interface ScoreSpansOptions {
   readonly onRows?: (rowCount: number, spanRows: number) => void;
   /** Count labels in the shards that have both of their columns. Not by default. */
   readonly countLabels?: boolean;
+  /** A null key is an error, unless its row is left out. By default it is passed on. */
+  readonly needsKeys?: boolean;
   /**
    * Given where rows that can't be decoded or have no key are left out, and told of them in order before anything behind them is
    * written. What it throws ends the call.
@@ -93,6 +95,7 @@ export async function scoreSpans(
     pieceBytes,
     onRows,
     countLabels = false,
+    needsKeys = false,
     onBadCells,
     from = { span: 0, rowGroup: 0 },
     mayGoOn,
@@ -101,7 +104,7 @@ export async function scoreSpans(
   const startMillis = performance.now();
   const { first, open, close } = await openFromFirst(spans, from.span);
   try {
-    const check = spanCheck(first, bundle.contract);
+    const check = spanCheck(first, bundle.contract, needsKeys);
     /** Shards of one schema mostly share its columns. */
     let last: { readonly columns: unknown; readonly read: readonly string[] } | undefined;
     const columnsOf = (span: OpenSpan) => {

@@ -2,9 +2,11 @@ import { type Field, type RecordBatch, util } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
+import { forEachNull } from '../features/columnValues.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import type { OpenSpan } from './openSpans.ts';
+import type { RequestedRowGroup } from './requestedRowGroup.ts';
 import { type ScoredRequest, splitRowGroups } from './scoredRequests.ts';
 
 /** Whether the shards of a file fit the contract, and their row keys those of the first one. */
@@ -13,19 +15,26 @@ export interface SpanCheck {
   readonly keyFields: readonly Field[];
   /** @throws Ncs4cvrError PART_KEYS_DIFFER, SHARD_DAY_UNKNOWN, and as checkColumns */
   readonly shard: (span: OpenSpan) => void;
-  /** @throws Ncs4cvrError PART_KEYS_DIFFER for nulls that the first shard's schema rules out */
+  /** @throws Ncs4cvrError SHARD_KEY_NULL, PART_KEYS_DIFFER for nulls that the first shard's schema rules out */
   readonly nulls: (request: ScoredRequest) => void;
 }
 
-/** @throws as checkColumns, of the first shard */
-export function spanCheck({ shard: firstShard }: OpenSpan, contract: FeatureContract): SpanCheck {
+/**
+ * @param needsKeys whether a null key is an error in any shard
+ * @throws as checkColumns, of the first shard
+ */
+export function spanCheck(
+  { shard: firstShard }: OpenSpan,
+  contract: FeatureContract,
+  needsKeys: boolean,
+): SpanCheck {
   const requirements = [...rowKeyRequirements(contract), ...columnRequirements(contract)];
   refuseWithoutDay(contract, firstShard.uri);
   checkColumns(firstShard, requirements);
   const fieldsOf = ({ schema }: OpenSpan['shard']) =>
     contract.rowKeys.map((key) => schema.fields.find(({ name }) => name === key)!);
   const keyFields = fieldsOf(firstShard);
-  const without = keyFields.filter(({ nullable }) => !nullable);
+  const without = needsKeys ? keyFields : keyFields.filter(({ nullable }) => !nullable);
   let lastGood = firstShard.columns;
   return {
     keyFields,
@@ -46,6 +55,7 @@ export function spanCheck({ shard: firstShard }: OpenSpan, contract: FeatureCont
         for (const { name } of without) {
           const nullCount = nullsIn(batches, name);
           if (nullCount === 0) continue;
+          if (needsKeys) throw keyIsNull(rowGroup, name, nullCount, batches);
           throw keysDiffer(rowGroup.uri, name, `no nulls, as in ${firstShard.uri}`, `${nullCount} nulls`);
         }
       }
@@ -55,6 +65,27 @@ export function spanCheck({ shard: firstShard }: OpenSpan, contract: FeatureCont
 
 function nullsIn(batches: readonly RecordBatch[], column: string): number {
   return batches.reduce((sum, batch) => sum + columnOf(batch, column)!.nullCount, 0);
+}
+
+function keyIsNull(
+  { uri: file, reads, rows }: RequestedRowGroup,
+  column: string,
+  nullCount: number,
+  batches: readonly RecordBatch[],
+): Ncs4cvrError {
+  let row = rows?.start ?? 0;
+  let firstNull: number | undefined;
+  for (const batch of batches) {
+    forEachNull(columnOf(batch, column)!, 0, batch.numRows, (at) => {
+      firstNull ??= row + at;
+    });
+    row += batch.numRows;
+  }
+  return new Ncs4cvrError('SHARD_KEY_NULL', 'a row has no key', {
+    ...{ file, rowGroup: reads.rowGroup, column },
+    expected: 'a value in every row: scores are joined by it',
+    found: `${nullCount} nulls, the first in row ${firstNull}`,
+  });
 }
 
 function keysDiffer(file: string, column: string, expected: string, found: string): Ncs4cvrError {

@@ -68,7 +68,7 @@ it('run ends with 4 for a partition that a gate refuses, and with 0 once it pass
   });
 });
 
-it('run ends with 1 for a partition with a row that has no key, and says what to do', async () => {
+it('run ends with 4 for a partition with a row that has no key, and says where it is', async () => {
   const place = freshPlace(folder);
   await put(place, 'a.parquet', first);
   const shard = joinUri(place.inputUri, 'a.parquet');
@@ -81,9 +81,9 @@ it('run ends with 1 for a partition with a row that has no key, and says what to
   );
   writeFileSync(shard, keyless.writeParquet() as Buffer);
   const { exitCode, stdout } = await runAt(place);
-  expect(exitCode, stdout).toBe(1);
+  expect(exitCode, stdout).toBe(4);
   expect(stdout).toMatch(
-    /^dt=2024-03-09: failed, .*PUBLISH_PART_INVALID.*\n {2}- what to do: check the shard's row keys/,
+    /^dt=2024-03-09: refused, 0 parts scored\n {2}- .*SHARD_KEY_NULL: .*a\.parquet, row group 0, column 'request': /,
   );
 });
 
