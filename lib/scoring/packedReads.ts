@@ -1,7 +1,7 @@
 import { CompressionCodecs } from 'hyparquet/src/constants.js';
 import type { ReadColumn, RowGroupReads } from '../parquet/rowGroupReads.ts';
 import type { ShardColumn } from '../parquet/shardColumns.ts';
-import type { RequestedRowGroup } from './scoringProtocol.ts';
+import type { DecodingRequest, RequestedRowGroup, ScoringRequest } from './scoringProtocol.ts';
 
 /**
  * The reads of a request's row groups as they go from thread to thread: a message takes as long as it has objects, and each
@@ -20,6 +20,16 @@ export interface PackedReads {
 export interface PackedRowGroup extends Omit<RequestedRowGroup, 'reads'> {
   readonly reads: Omit<RowGroupReads, 'columns'>;
 }
+
+/** A request on its way to a thread. */
+export type WorkerRequest = (
+  | ({ readonly kind: 'score' } & Omit<ScoringRequest, 'rowGroups'>)
+  | ({ readonly kind: 'decode' } & Omit<DecodingRequest, 'rowGroup'>)
+) & {
+  /** A single one to be decoded. */
+  readonly rowGroups: readonly PackedRowGroup[];
+  readonly packedReads: PackedReads;
+};
 
 /** Codec, values, unpacked bytes, first byte, last byte, offset of the first data page. */
 const NUMBERS = 6;

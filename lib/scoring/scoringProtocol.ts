@@ -9,7 +9,6 @@ import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { SpanCounts } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
-import type { PackedReads, PackedRowGroup } from './packedReads.ts';
 
 /** What a scoring worker is started with. */
 export interface WorkerSetup {
@@ -102,16 +101,6 @@ export interface ScoredRows {
   /** Why rows were left out; sorted by row group and row. */
   readonly badCells: readonly BadRowCell[];
 }
-
-/** A request on its way to a thread. */
-export type WorkerRequest = (
-  | ({ readonly kind: 'score' } & Omit<ScoringRequest, 'rowGroups'>)
-  | ({ readonly kind: 'decode' } & Omit<DecodingRequest, 'rowGroup'>)
-) & {
-  /** A single one to be decoded. */
-  readonly rowGroups: readonly PackedRowGroup[];
-  readonly packedReads: PackedReads;
-};
 
 export type WorkerReply =
   | { readonly kind: 'scored'; readonly result: ScoredRows }
