@@ -3,9 +3,9 @@ import { serialiseError } from '../base/workerThread.ts';
 import { warmRuntime } from '../onnx/session.ts';
 import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { openS3 } from '../storage/s3Client.ts';
-import { unpackReads, type WorkerRequest } from './packedReads.ts';
+import { unpackReads } from './packedReads.ts';
 import { RequestScorer } from './requestScorer.ts';
-import type { WorkerReply, WorkerSetup } from './scoringProtocol.ts';
+import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.ts';
 
 // Entry point of a scoring thread. Requests come one at a time; a null ends the thread, never `terminate()`:
 // ending a thread inside a session run aborts the whole process. A thread that was started without a setup is sent it first.

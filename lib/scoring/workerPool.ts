@@ -4,13 +4,14 @@ import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
-import { packReads, type WorkerRequest } from './packedReads.ts';
+import { packReads } from './packedReads.ts';
 import type {
   DecodedColumns,
   DecodingRequest,
   ScoredRows,
   ScoringRequest,
   WorkerReply,
+  WorkerRequest,
   WorkerSetup,
 } from './scoringProtocol.ts';
 import { takeSpareThread } from './spareThread.ts';
