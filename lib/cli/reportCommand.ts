@@ -9,6 +9,7 @@ import type { ModelMeasures } from '../report/measureModel.ts';
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
+import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
 
 interface ReportOptions {
@@ -62,7 +63,7 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
         command.error('error: --data needs --model', { exitCode: EXIT_USAGE });
       }
       const record = hasPartition
-        ? await reportPartition(scores, partition, options)
+        ? await ofPublished(scores, partition, () => reportPartition(scores, partition, options))
         : await reportModel(model!, options);
       if (json) printJson(record);
       else process.stdout.write(`${output}\n`);
@@ -80,9 +81,7 @@ async function reportPartition(
     throw new Ncs4cvrError(
       'PUBLISH_NOTHING',
       'nothing was ever published for this partition, and no run of it is known',
-      {
-        file: below(scores, pointerPath(partition)),
-      },
+      { file: below(scores, pointerPath(partition)) },
     );
   }
   const { partitionReport } = await import('../report/runReport.ts');
