@@ -6,7 +6,7 @@ import { readPrices } from '../estimate/readPrices.ts';
 import { below, pointerPath } from '../publish/outputLayout.ts';
 import type { LabelledRows } from '../report/labelledSample.ts';
 import type { ModelMeasures } from '../report/measureModel.ts';
-import { readPartition } from '../report/readPartition.ts';
+import { isKnown, readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
 import { ofPublished } from './suggestPartition.ts';
@@ -77,7 +77,7 @@ async function reportPartition(
   { prices, output }: ReportOptions,
 ): Promise<object> {
   const record = await readPartition(scores, partition);
-  if (record.judged === undefined && record.runs.length + record.units.length === 0) {
+  if (!isKnown(record)) {
     throw new Ncs4cvrError(
       'PUBLISH_NOTHING',
       'nothing was ever published for this partition, and no run of it is known',
