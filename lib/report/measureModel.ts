@@ -24,7 +24,7 @@ interface SliceMetrics {
 }
 
 /** The metrics of the rows that were the same thing to the training. */
-export interface SideMetrics {
+interface SideMetrics {
   readonly side: SplitSide;
   /** In words; null for days that the split doesn't name. */
   readonly days: string | null;

@@ -81,7 +81,7 @@ describe('the packed package', () => {
       call(process.execPath, [compiler, ...flags, '--types', 'node', 'mistyped.ts']),
     ).rejects.toMatchObject({ stdout: expect.stringMatching(/TS2561.*'partitons'.*'partitions'/) });
     const config = `{
-  contract: { version: 1, rowKeys: ['id'], features: [{ kind: 'numeric', column: 'price' }] },
+  contract: { contractVersion: 1, rowKeys: ['id'], features: [{ kind: 'numeric', column: 'price' }] },
   labels: { click: 'click', conversion: 'bought' },
   split: { by: 'fraction', validation: 0.2 },
 }`;
