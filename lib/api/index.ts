@@ -19,6 +19,7 @@ export type { JobInput } from '../job/jobDocument.ts';
 export type { BundledModel } from '../ownModel/bundleOwnModel.ts';
 export type { ExecutedPartition } from '../publish/executePlan.ts';
 export type { RunPlan } from '../publish/runPlan.ts';
+export type { TrainingConfigInput } from '../recipe/trainingConfig.ts';
 export type { TrainedModel, TrainModelOptions } from '../recipe/trainModel.ts';
 export type { ScoringReport } from '../scoring/scoreInput.ts';
 export type { ScoredShard } from '../scoring/scoreShard.ts';

@@ -1,4 +1,4 @@
-import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
+import { parseTrainingConfig, type TrainingConfigInput } from '../recipe/trainingConfig.ts';
 import { type TrainedModel, type TrainModelOptions, trainModel } from '../recipe/trainModel.ts';
 
 /**
@@ -11,7 +11,7 @@ import { type TrainedModel, type TrainModelOptions, trainModel } from '../recipe
  *   SHARD_*, CONTRACT_*
  */
 export function trainNcs(
-  config: object,
+  config: TrainingConfigInput,
   dataUri: string,
   outputUri: string,
   options: TrainModelOptions = {},

@@ -1,4 +1,5 @@
-import { Argument, Command } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import { nearestName } from '../base/nearestName.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -18,7 +19,7 @@ interface CompletedCommand {
 export function completionCommand(finish: (exitCode: number) => void): Command {
   return new Command('completion')
     .description('print a script that completes commands and options in a shell')
-    .addArgument(new Argument('<shell>', 'shell to complete in').choices(SHELLS))
+    .addArgument(new Argument('<shell>', 'shell to complete in').choices(SHELLS).argParser(parseShell))
     .option('--json', 'print the commands and options as one JSON object instead')
     .addHelpText(
       'after',
@@ -30,6 +31,14 @@ export function completionCommand(finish: (exitCode: number) => void): Command {
       else process.stdout.write(SCRIPTS[shell](commands));
       finish(EXIT_DONE);
     });
+}
+
+function parseShell(text: string): Shell {
+  const shell = SHELLS.find((each) => each === text);
+  if (shell !== undefined) return shell;
+  const nearest = nearestName(text, SHELLS);
+  const meant = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
+  throw new InvalidArgumentError(`expected one of ${SHELLS.join(', ')}${meant}`);
 }
 
 function completedCommands(program: Command): CompletedCommand[] {

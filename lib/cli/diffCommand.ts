@@ -5,6 +5,7 @@ import { diffPage, diffText } from '../diff/renderDiff.ts';
 import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
+import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface DiffCommandOptions {
@@ -69,12 +70,10 @@ export function diffCommand(finish: (exitCode: number) => void): Command {
       const { scores, partition, against, from, to, group, slice, rankBy, top, movers } = options;
       const named = (manifest: string | undefined, otherwise: StateName) =>
         manifest === undefined ? otherwise : { manifest };
-      const first = await findState(
-        scores,
-        partition,
-        named(from, against === undefined ? 'before' : 'current'),
-      );
-      const second = await findState(against ?? scores, partition, named(to, 'current'));
+      const stateOf = (root: string, name: StateName) =>
+        ofPublished(root, partition, () => findState(root, partition, name));
+      const first = await stateOf(scores, named(from, against === undefined ? 'before' : 'current'));
+      const second = await stateOf(against ?? scores, named(to, 'current'));
       const diff = await diffStates(first, second, {
         ...(group === undefined ? {} : { group }),
         ...(slice === undefined ? {} : { slice }),

@@ -21,7 +21,7 @@ export function doctorCommand(finish: (exitCode: number) => void): Command {
       'also load and verify this bundle, and compare it with the free memory',
       parseUri,
     )
-    .option('--input <uri>', 'also list these shards and read the first footer', parseUri)
+    .option('--input <uri>', 'also list these shards and read the footers of some of them', parseUri)
     .option(
       '--scores <uri>',
       'also check that this root can be published to; on S3 by a small write',

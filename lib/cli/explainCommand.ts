@@ -4,6 +4,7 @@ import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
 import { parseUri } from './options.ts';
+import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
 interface ExplainCommandOptions {
@@ -32,7 +33,8 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
     .option('--json', 'print the explanation as one JSON object')
     .action(async ({ scores, partition, key, state, model, why = false, json }: ExplainCommandOptions) => {
       const name = state === undefined ? 'current' : { manifest: state };
-      const explanation = await explainRow(await findState(scores, partition, name), key, {
+      const published = await ofPublished(scores, partition, () => findState(scores, partition, name));
+      const explanation = await explainRow(published, key, {
         why,
         ...(model === undefined ? {} : { modelUri: model }),
       });

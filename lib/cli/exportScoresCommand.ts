@@ -11,6 +11,7 @@ import {
 import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
 import { isoDate, parseUri } from './options.ts';
+import { ofPublished } from './suggestPartition.ts';
 import {
   counted,
   EXIT_DONE,
@@ -69,11 +70,14 @@ export function exportScoresCommand(finish: (exitCode: number) => void): Command
       let failures = 0;
       for (const partition of partitions) {
         try {
-          const copy = await copyState(root, partition, options.output, (count) => {
+          const onRows = (count: number) => {
             rows += count;
             const perSecond = (1000 * rows) / (performance.now() - startMillis);
             line.update(`${partition}  ${formatCount(rows)} rows  ${formatCount(perSecond)} rows/s`);
-          });
+          };
+          const copy = await ofPublished(root, partition, () =>
+            copyState(root, partition, options.output, onRows),
+          );
           line.clear();
           results.push(copy);
           if (!options.json) process.stdout.write(describe(copy));

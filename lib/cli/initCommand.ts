@@ -22,8 +22,11 @@ export function initCommand(finish: (exitCode: number) => void): Command {
     .description('look at Parquet shards and propose a training config and a job document for them')
     .requiredOption('--sample <uri>', 'a labelled shard, or a folder of shards', parseUri)
     .option('--output <dir>', 'folder of the documents; none of them may exist', parseUri, 'ncs4cvr')
-    .option('--click <column>', 'click label; guessed by name')
-    .option('--conversion <column>', 'conversion label; guessed by name')
+    .option(
+      '--click <column>',
+      'click label; guessed by name; COLUMN=VALUE:LABEL,... says what its values mean',
+    )
+    .option('--conversion <column>', 'conversion label, in the same way')
     .option('--keys <columns...>', 'columns that name a row; guessed by names and values')
     .option('--json', 'print the result as one JSON object')
     .action(async ({ sample: input, output, json, ...given }: InitOptions) => {

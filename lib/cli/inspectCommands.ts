@@ -7,7 +7,7 @@ import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { parseUri, workersOption } from './options.ts';
-import { EXIT_DONE, formatCount, formatMetric, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, formatCount, formatMetric, printJson } from './terminal.ts';
 
 interface EvaluateOptions {
   readonly model: string;
@@ -86,6 +86,6 @@ export function inspectCommand(finish: (exitCode: number) => void): Command {
       const description = await describeUri(uri, verify === undefined ? {} : { verify });
       if (json) printJson(description);
       else process.stdout.write(`${descriptionText(description)}\n`);
-      finish(EXIT_DONE);
+      finish(description.broken === undefined ? EXIT_DONE : EXIT_FAILED);
     });
 }

@@ -22,6 +22,7 @@ import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, wholeNumber } from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
+import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
@@ -163,7 +164,9 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
     .option('--verify', 'read all of them first, and fail unless they have the bytes that were published')
     .action(async ({ scores, partition, json, verify = false }: ResolveOptions) => {
       await refuseNoRoot(scores);
-      const { pointer, manifest } = await resolvePartition(scores, partition);
+      const { pointer, manifest } = await ofPublished(scores, partition, () =>
+        resolvePartition(scores, partition),
+      );
       if (verify) await verifyParts(scores, manifest);
       const uris = manifest.parts.map(({ path }) => `${below(absoluteUri(scores), path)}\n`).join('');
       const whole = async () => ({

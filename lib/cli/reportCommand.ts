@@ -6,9 +6,10 @@ import { readPrices } from '../estimate/readPrices.ts';
 import { below, pointerPath } from '../publish/outputLayout.ts';
 import type { LabelledRows } from '../report/labelledSample.ts';
 import type { ModelMeasures } from '../report/measureModel.ts';
-import { readPartition } from '../report/readPartition.ts';
+import { isKnown, readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { parseUri, wholeNumber } from './options.ts';
+import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
 
 interface ReportOptions {
@@ -62,7 +63,7 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
         command.error('error: --data needs --model', { exitCode: EXIT_USAGE });
       }
       const record = hasPartition
-        ? await reportPartition(scores, partition, options)
+        ? await ofPublished(scores, partition, () => reportPartition(scores, partition, options))
         : await reportModel(model!, options);
       if (json) printJson(record);
       else process.stdout.write(`${output}\n`);
@@ -76,13 +77,11 @@ async function reportPartition(
   { prices, output }: ReportOptions,
 ): Promise<object> {
   const record = await readPartition(scores, partition);
-  if (record.judged === undefined && record.runs.length + record.units.length === 0) {
+  if (!isKnown(record)) {
     throw new Ncs4cvrError(
       'PUBLISH_NOTHING',
       'nothing was ever published for this partition, and no run of it is known',
-      {
-        file: below(scores, pointerPath(partition)),
-      },
+      { file: below(scores, pointerPath(partition)) },
     );
   }
   const { partitionReport } = await import('../report/runReport.ts');

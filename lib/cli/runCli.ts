@@ -29,13 +29,21 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       // Help and version end here too, with exit code 0; commander has printed everything.
       if (error.exitCode === 0) return EXIT_DONE;
-      if (isJson) printJson(usageToJson(error.message));
+      if (isJson) printJson(usageToJson(inPlainWords(error.message)));
       return EXIT_USAGE;
     }
     reportError(error, args.includes('--verbose'));
     if (isJson) printJson(errorToJson(error));
     return EXIT_FAILED;
   }
+}
+
+/** Commander's words for an argument that its parser refuses, which then says what was expected. */
+function inPlainWords(message: string): string {
+  return message.replace(
+    /command-argument value '(.*)' is invalid for argument '(.*?)'\. /s,
+    (_, value: string, argument: string) => `'${value}' is no <${argument}>: `,
+  );
 }
 
 /**
@@ -59,6 +67,7 @@ export async function commandLine(
       'afterAll',
       '\nExit codes: 0 done, 1 failed (part of the work may be done), 2 wrong usage;\nof `run` also 3 held or superseded, 4 refused, or blocked by a gate.',
     )
+    .configureOutput({ outputError: (text, write) => write(inPlainWords(text)) })
     .exitOverride();
   for (const command of await commandsFor(args)) {
     program.addCommand(command(finish).exitOverride().copyInheritedSettings(program));

@@ -12,7 +12,7 @@ import type { Auditors } from '../gates/ownAudit.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
-import { type ExecutedPartition, executePlan } from '../publish/executePlan.ts';
+import { type ExecutedPartition, executePlan, toldOutcome } from '../publish/executePlan.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
 import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publish/runRecord.ts';
@@ -186,8 +186,7 @@ function summarise(
   isShadow: boolean,
 ): string {
   const scored = outcome.kind === 'held' && partsScored === 0 ? 'nothing' : counted(partsScored, 'part');
-  const isBlocked = outcome.kind === 'refused' && outcome.blocked !== undefined;
-  const told = isBlocked ? 'blocked' : outcome.kind;
+  const told = toldOutcome(outcome);
   // Nothing is: no reader sees it.
   const kind = !isShadow ? told : told === 'published' ? 'in the shadow' : `in the shadow, ${told}`;
   return `${partition}: ${kind}, ${scored} scored${describe(outcome, root)}\n`;

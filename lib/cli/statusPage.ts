@@ -1,7 +1,7 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readPrices } from '../estimate/readPrices.ts';
 import { RunRecords } from '../publish/runRecord.ts';
-import { readPartition } from '../report/readPartition.ts';
+import { isKnown, readPartition } from '../report/readPartition.ts';
 import { type KnownState, readPartitions } from '../report/readPartitions.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -14,7 +14,7 @@ export interface StatusPage {
   readonly root: string;
   readonly states: readonly KnownState[];
   readonly missingDays: readonly string[];
-  /** Write the report of every partition too, into `reports/` beside the page. */
+  /** Write the report of every partition of which something is known, too, into `reports/` beside the page. */
   readonly withReports: boolean;
 }
 
@@ -33,10 +33,13 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
   const records = new RunRecords(root);
   const linked = await mapConcurrently(states, AT_A_TIME, async ({ partition }) => {
     const report = joinUri(folder === '' ? '.' : folder, reportOf(partition));
-    if (withReports) {
-      await writePage(report, partitionReport(await readPartition(root, partition, records), prices));
-    } else if (!(await storageFor(report).exists(report))) return [];
-    return [partition];
+    const record = withReports ? await readPartition(root, partition, records) : undefined;
+    // Of what no run has touched yet a page would say nothing.
+    if (record !== undefined && isKnown(record)) {
+      await writePage(report, partitionReport(record, prices));
+      return [partition];
+    }
+    return (await storageFor(report).exists(report)) ? [partition] : [];
   });
   const hasReport = new Set(linked.flat());
   const linkOf = (partition: string) =>

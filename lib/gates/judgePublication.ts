@@ -10,7 +10,7 @@ import {
   type RepeatedRows,
   type RepeatedSpan,
 } from './judgeKeys.ts';
-import { judgeRows } from './judgeRows.ts';
+import { isWholeDay, judgeRows } from './judgeRows.ts';
 import {
   judgeConstantScores,
   judgeScoreDistributions,
@@ -70,7 +70,11 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const known = (measure: (there: ModelReference) => readonly Measurement[]) => () =>
     reference === undefined ? [] : measure(reference);
   const { rows, constantScores, scoreMeans, scoreDistributions, sliceMeans, calibration } = settings;
-  judge('rows', rows.action, () => judgeRows(candidate, earlier, reference, rows), '', nothing);
+  const isPart = (reference?.days.length ?? 0) > 0 && !isWholeDay(candidate.partition);
+  const alone = isPart
+    ? "nothing comparable was published before, and the bundle knows rows of whole days, which this partition isn't"
+    : nothing;
+  judge('rows', rows.action, () => judgeRows(candidate, earlier, reference, rows), '', alone);
   // Of no rows everything else says nothing.
   if (candidate.rows === 0) return verdicts;
   const keys = settings.repeatedKeys;
@@ -79,12 +83,12 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const { action, sameKeys } = settings.repeatedContent;
   const { compared } = repeatedContent;
   const dates = 'other dates';
-  const alone = 'no other date is published near this one, or in the same run before it';
+  const noOther = 'no other date is published near this one, or in the same run before it';
   const content = () => [
     ...judgeRepeatedContent(repeatedContent.rows, compared, 'rows'),
     ...judgeRepeatedContent(repeatedContent.files, repeatedContent.unpublished, 'files'),
   ];
-  judge('repeatedContent', action, content, dates, alone);
+  judge('repeatedContent', action, content, dates, noOther);
   const others = () =>
     [
       ...judgeRepeatedContent(repeatedContent.keys, compared, 'keys'),

@@ -8,11 +8,11 @@ const DAY_MILLIS = 86_400_000;
 /**
  * Rows against what was published before. Once a partition is visible it may grow, as more of its shards land, up to what a
  * day of its kind has; until then it must have as much as the day before and as the same weekday. A first publication is
- * compared with the day before in the same run, and without one with the training days, which may have been a sample of the rows: that warns at most. No rows at all are always
- * too few.
+ * compared with the day before in the same run, and without one with the training days, which may have been a sample of the rows: that warns at most. What is a part of a day,
+ * such as an hour or a region, isn't compared with them: the reference knows whole days. No rows at all are always too few.
  */
 export function judgeRows(
-  { rows }: Pick<Candidate, 'rows'>,
+  { partition, rows }: Pick<Candidate, 'partition' | 'rows'>,
   { own, previous, weekday, unpublished }: Earlier,
   reference: Pick<ModelReference, 'days'> | undefined,
   { lowest, highest }: GateSettings['rows'],
@@ -33,12 +33,23 @@ export function judgeRows(
   }
   const { low, high } = dayToDay(days);
   const found = [...ratioTo(previous ?? unpublished, low, high), ...ratioTo(weekday, lowest, highest)];
-  if (found.length > 0 || days.length === 0) return found;
+  if (found.length > 0 || days.length === 0 || !isWholeDay(partition)) return found;
   const counts = days.map((day) => day.rows);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   // Against the nearest of the training days, the smallest or the largest.
   const nearest = rows < least ? least : rows > most ? most : rows;
   return [{ ...measure(rows, nearest, TRAINING_DAYS, lowest, highest), atMost: 'warn' }];
+}
+
+/**
+ * Does a partition's name say a day and nothing else, such as `dt=2022-05-06` or `year=2022/month=5/day=6`? Values of a day alone
+ * have eight digits, as a layout that prints it in parts has with two for month and day.
+ */
+export function isWholeDay(partition: string): boolean {
+  const values = partition.split('/').map((segment) => segment.slice(segment.indexOf('=') + 1));
+  if (!partition.includes('=') || !values.every((value) => /^[\d._-]+$/.test(value))) return false;
+  const digits = values.map((value) => value.replace(/\D/g, ''));
+  return digits.map((each) => each.padStart(2, '0')).join('').length === 8;
 }
 
 /** How far one training day was from the day before it, with the same leeway on both sides. 1 and 1 without such days. */

@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearestName.ts';
 import type { Label } from '../features/labelValues.ts';
 import { type ColumnSample, ownName, PANDAS_INDEX, plainName } from './columnSample.ts';
+import { labelByValues, parseNamedLabel, spelt } from './namedLabel.ts';
 import type { ShardSample } from './sampleShards.ts';
 
 /** Columns that the user has named, which are never guessed. */
@@ -90,14 +91,17 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
       },
     );
   };
-  const labelled = (name: string, task: 'click' | 'conversion'): LabelRole => {
-    const column = named(name, task);
+  const labelled = (text: string, task: 'click' | 'conversion'): LabelRole => {
+    const names = columns.map(({ name }) => name);
+    const given = parseNamedLabel(text, names);
+    const column = named(given.name, task);
+    if (text !== column.name) return labelByValues(column, given, task, input);
     const role = labelRole(column, task);
     if (role !== undefined) return role;
     const seen = [...column.counts.keys()].slice(0, SHOWN_VALUES).map((value) => JSON.stringify(value));
     throw new Ncs4cvrError('INIT_NO_LABEL', `its values don't say whether there was a ${task}`, {
-      ...{ file: input, column: name },
-      expected: `numbers from 0 to 1, booleans, or words such as yes and no; a training config of your own can name what each value means (labels.${task}.values)`,
+      ...{ file: input, column: text },
+      expected: `numbers from 0 to 1, booleans, or words such as yes and no; or say what each value means, 1 for a ${task}: ${spelt(column, task)}`,
       found: `${column.type}, ${seen.length === 0 ? 'null in every sampled row' : `such as ${seen.join(', ')}`}`,
     });
   };

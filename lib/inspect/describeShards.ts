@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { openShard, type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
@@ -31,37 +32,53 @@ const MOST_FOOTERS = 64;
 const FOOTERS_AT_A_TIME = 8;
 
 /**
- * The shards below a folder, and how alike they are by their footers.
+ * The shards below a folder, and how alike they are by their footers. What is broken is named, and the others are told of.
  * @returns undefined for a folder without a shard
- * @throws StorageError INPUT_IS_TABLE; the error of a damaged shard
+ * @throws StorageError INPUT_IS_TABLE, STORAGE_*
  */
 export async function describeShardFolder(uri: string): Promise<Description | undefined> {
   const { shards, others } = await findShards(uri);
   if (shards.length === 0) return undefined;
   const read = spreadShards(shards, MOST_FOOTERS);
-  const opened = await mapConcurrently(read, FOOTERS_AT_A_TIME, (listed) =>
-    withShard(listed.uri, listed, (shard) => ({
-      path: listed.relativePath,
-      rows: shard.rowCount,
-      columns: columnsOf(shard),
-    })),
-  );
-  const { columns } = opened[0]!;
+  const looked = await mapConcurrently(read, FOOTERS_AT_A_TIME, async (listed) => {
+    const path = listed.relativePath;
+    try {
+      return await withShard(listed.uri, listed, (shard) => ({
+        path,
+        rows: shard.rowCount,
+        columns: columnsOf(shard),
+      }));
+    } catch (error) {
+      // What may be readable in a moment is not broken.
+      if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
+      return { shard: path, message: error.message };
+    }
+  });
+  const opened = looked.flatMap((each) => ('columns' in each ? [each] : []));
+  const broken = looked.flatMap((each) => ('message' in each ? [each] : []));
+  const columns = opened[0]?.columns ?? [];
   const schema = JSON.stringify(columns);
   const unlike = opened.filter((shard) => JSON.stringify(shard.columns) !== schema);
   const rows = opened.reduce((sum, shard) => sum + shard.rows, 0);
   const facts = {
     shards: shards.length,
     size: `${shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)} bytes`,
-    rows: read.length === shards.length ? rows : `${rows} in ${read.length} shards that were looked at`,
+    rows: opened.length === shards.length ? rows : `${rows} in ${opened.length} shards that were looked at`,
     'from, to': `${shards[0]!.relativePath}, ${shards.at(-1)!.relativePath}`,
     columns:
-      unlike.length === 0
-        ? 'the same in each shard that was looked at'
-        : `those of ${opened[0]!.path}; others in ${unlike.length} of ${read.length}, such as ${unlike[0]!.path}`,
+      opened.length === 0
+        ? 'none: no shard that was looked at can be read'
+        : unlike.length === 0
+          ? 'the same in each shard that was looked at'
+          : `those of ${opened[0]!.path}; others in ${unlike.length} of ${opened.length}, such as ${unlike[0]!.path}`,
+    ...(broken.length > 0 && { broken: `${broken.length} of ${read.length}, see below` }),
     ...(others.length > 0 && {
       'no shards': `${others.length}, such as ${others[0]!.relativePath}`,
     }),
   };
-  return { kind: 'folder of shards', uri, facts, tables: { columns } };
+  return {
+    ...{ kind: 'folder of shards', uri, facts },
+    tables: columns.length === 0 ? {} : { columns },
+    ...(broken.length > 0 && { broken }),
+  };
 }

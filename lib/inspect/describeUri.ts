@@ -1,6 +1,7 @@
-import { DataType } from 'apache-arrow';
-import { readPredictions } from '../arrow/readPredictions.ts';
-import { bytesText } from '../arrow/rowKeyText.ts';
+import { DataType, type RecordBatch } from 'apache-arrow';
+import { openPredictions, readPredictions } from '../arrow/readPredictions.ts';
+import { RowKeyBytes } from '../arrow/rowKeyBytes.ts';
+import { bytesText, keyTexts } from '../arrow/rowKeyText.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import {
@@ -126,7 +127,7 @@ const SHOWN_ROWS = 5;
 
 /** A prediction file: its metadata, columns, rows (counted batch by batch), and the first few of them. */
 async function describePredictions(file: RandomAccessFile): Promise<Description> {
-  const { rowCount, batchCount, schema, metadata, rows } = await readPredictions(file, SHOWN_ROWS);
+  const { rowCount, batchCount, schema, metadata } = await readPredictions(file);
   const facts = {
     rows: rowCount,
     'record batches': batchCount,
@@ -137,23 +138,40 @@ async function describePredictions(file: RandomAccessFile): Promise<Description>
     ['column', 'type', 'nullable'],
     ...schema.fields.map(({ name, type, nullable }) => [name, String(type), nullable ? 'yes' : 'no']),
   ];
-  const firstRows = [
-    schema.fields.map(({ name }) => name),
-    ...rows.map((row) => schema.fields.map(({ name, type }) => showValue(row[name], type))),
-  ];
+  const firstRows = [schema.fields.map(({ name }) => name), ...(await firstRowsOf(file))];
   return { kind: 'prediction file', uri: file.uri, facts, tables: { columns, firstRows } };
 }
 
-/** Arrow gives dates and timestamps as milliseconds since 1970; beyond the years of Date the number is shown. */
+/** As text: keys as `explain` takes them. */
+async function firstRowsOf(file: RandomAccessFile): Promise<string[][]> {
+  const rows: string[][] = [];
+  for await (const batch of (await openPredictions(file)).batches) {
+    const texts = batch.schema.fields.map(({ name, type }) => textsOf(batch, name, type));
+    for (let row = 0; row < batch.numRows && rows.length < SHOWN_ROWS; row++) {
+      rows.push(texts.map((textAt) => textAt(row)));
+    }
+    if (rows.length === SHOWN_ROWS) break;
+  }
+  return rows;
+}
+
+function textsOf(batch: RecordBatch, name: string, type: DataType): (row: number) => string {
+  if (!DataType.isDate(type) && !DataType.isTimestamp(type)) {
+    const column = batch.getChild(name)!;
+    return (row) => showValue(column.get(row), type);
+  }
+  // Arrow gives milliseconds, and two keys may differ by less.
+  const key = new RowKeyBytes([name]);
+  key.use(batch);
+  return (row) => {
+    const length = key.read(row);
+    return String(keyTexts(key.bytes.subarray(0, length), [type])[0]);
+  };
+}
+
 function showValue(value: unknown, type: DataType): string {
-  // As `explain` takes a key.
   if (value instanceof Uint8Array) return bytesText(value, type);
   if (typeof value !== 'number') return String(value);
-  const isDate = DataType.isDate(type);
-  if ((isDate || DataType.isTimestamp(type)) && !Number.isNaN(new Date(value).getTime())) {
-    const text = new Date(value).toISOString();
-    return isDate ? text.slice(0, text.indexOf('T')) : text;
-  }
   return Number.isInteger(value) ? String(value) : value.toPrecision(6);
 }
 

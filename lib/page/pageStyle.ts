@@ -47,13 +47,13 @@ dl.facts dd small { display: block; font-size: 0.8rem; font-weight: 400; color: 
 .scroll { overflow-x: auto; margin: 0.5rem 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
 caption { text-align: left; color: var(--muted); padding: 0 0 0.3rem; }
-th, td { padding: 0.3rem 0.7rem 0.3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 0.3rem 0.7rem 0.3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: break-word; }
 th { color: var(--muted); font-weight: 600; }
 thead th { vertical-align: bottom; border-bottom-width: 2px; overflow-wrap: normal; }
 tbody th { color: var(--ink); min-width: 7rem; }
 .number { text-align: right; }
 td.number { overflow-wrap: normal; white-space: nowrap; }
-td.long { min-width: 14rem; }
+td.long { min-width: 14rem; overflow-wrap: anywhere; }
 table.calendar { border-collapse: separate; border-spacing: 3px; }
 table.calendar th { border: 0; padding: 0 0.3rem; text-align: center; min-width: 0; }
 table.calendar td { border: 0; padding: 0; width: 4.6rem; height: 3.3rem; }
@@ -84,7 +84,7 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
   table.cards tr { border-bottom: 2px solid var(--line); padding: 0.35rem 0; }
   table.cards th, table.cards td { border: 0; padding: 0.05rem 0; text-align: left; min-width: 0; white-space: normal; }
   table.cards td[data-label] { display: flex; justify-content: space-between; gap: 1rem; }
-  table.cards td[data-label]::before { content: attr(data-label); color: var(--muted); flex: 0 1 auto; }
+  table.cards td[data-label]::before { content: attr(data-label); color: var(--muted); flex: 0 1 auto; min-width: min-content; }
   table.cards td.long[data-label] { display: block; }
   table.cards td.long[data-label]::before { content: attr(data-label) ": "; }
 }

@@ -69,7 +69,7 @@ export async function executePlan(
       const outcome = await executePartition(run, openParts(planned), bundle, pool, options).catch(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
-      recording.end(outcome.kind, problemsOf(outcome));
+      recording.end(toldOutcome(outcome), problemsOf(outcome));
       executed.push({ partition, partsScored, outcome });
       full = outcome.kind === 'failed' && isFull(outcome.error) ? outcome : undefined;
     }
@@ -81,6 +81,11 @@ export async function executePlan(
 
 function isFull(error: unknown): boolean {
   return error instanceof Ncs4cvrError && error.code === 'STORAGE_FULL';
+}
+
+/** What people are told became of a partition: what a gate has refused is `blocked`, by `run`, its report and `status` alike. */
+export function toldOutcome(outcome: ExecutedPartition['outcome']): string {
+  return outcome.kind === 'refused' && outcome.blocked !== undefined ? 'blocked' : outcome.kind;
 }
 
 /** What stood against a partition, in words. */

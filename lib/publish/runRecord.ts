@@ -39,7 +39,7 @@ const recordedPartitionSchema = z.strictObject({
   sizeBytes: z.int().min(0),
   startSeconds: seconds,
   seconds,
-  /** As `PublishOutcome`, or `failed`. */
+  /** As `PublishOutcome`, `blocked` for what a gate has refused, or `failed`. */
   outcome: z.string(),
   /** What stood against it, in words. */
   problems: z.array(z.string()).readonly(),

@@ -111,6 +111,9 @@ export const trainingConfigSchema = z.strictObject({
 /** A training config with every default and preset filled in. */
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
+/** A training config as it is written: keys with a default may be left out. */
+export type TrainingConfigInput = Readonly<z.input<typeof trainingConfigSchema>>;
+
 /**
  * Validates a training config document.
  * @throws ProblemsError TRAINING_CONFIG_INVALID listing every problem, the contract's among them; TRAINING_LEAK for

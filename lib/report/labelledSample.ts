@@ -1,4 +1,4 @@
-import { labelsOf } from '../bundle/bundleManifest.ts';
+import { labelsOf, trainedNetwork } from '../bundle/bundleManifest.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { type ChangeRows, scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
 import { ScoringSession } from '../bundle/scoringSession.ts';
@@ -10,6 +10,8 @@ import { withShard } from '../parquet/openShard.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
 import { maturity } from '../recipe/labelMaturity.ts';
 import { type DataSplit, readShardRows, type ShardRows } from '../recipe/splitShards.ts';
+import { type SplitSides, splitSides } from '../recipe/splitSides.ts';
+import { recordedSplit } from '../recipe/trainingConfig.ts';
 import { listShards } from '../storage/listShards.ts';
 
 /** Rows of labelled shards. */
@@ -21,17 +23,26 @@ export interface LabelledRows {
   readonly newestDay?: string | undefined;
   /** The model's checkpoint was chosen on them. */
   readonly isChosenOn: boolean;
+  /** Where rows that it was trained on may be among them, and can be told by their days. */
+  readonly sides?: SplitSides | undefined;
 }
 
 /** Every row of the shards at a URI. */
-async function allRowsAt(dataUri: string): Promise<LabelledRows> {
+async function allRowsAt(dataUri: string, { uri: bundleUri, manifest }: ModelBundle): Promise<LabelledRows> {
+  const found = (await listShards(dataUri)).shards;
+  // Of a model that was trained elsewhere nobody knows on which rows.
+  const sides =
+    trainedNetwork(manifest) === undefined
+      ? undefined
+      : splitSides(recordedSplit(manifest.training.config, bundleUri), found);
   const shards: ShardRows[] = [];
-  for (const { uri, sizeBytes, version } of (await listShards(dataUri)).shards) {
+  for (const shard of found) {
+    const { uri, sizeBytes, version } = shard;
     const listed = { sizeBytes, version };
     const rowEnd = await withShard(uri, listed, ({ rowCount }) => rowCount);
-    shards.push({ uri, rowStart: 0, rowEnd, listed });
+    shards.push({ uri, rowStart: 0, rowEnd, day: sides?.dayOf(shard), listed });
   }
-  return { name: dataUri, shards, isChosenOn: false };
+  return { name: dataUri, shards, isChosenOn: false, sides };
 }
 
 /** What a training's own report measures: the report rows of its split, or else the validation rows. */
@@ -61,6 +72,8 @@ export interface LabelledSample {
   /** As `Labels`. */
   readonly click: Uint8Array;
   readonly conversion: Float32Array;
+  /** Of every row; YYYY-MM-DD where it is known. */
+  readonly days: readonly (string | undefined)[];
 }
 
 /**
@@ -70,12 +83,13 @@ export interface LabelledSample {
  * @throws Ncs4cvrError of a shard that can't be read or encoded, or whose labels can't be used
  */
 export async function labelledSample(
-  { uri: bundleUri, contract, vocabularies, layout, manifest }: ModelBundle,
+  bundle: ModelBundle,
   source: LabelledRows | string,
   mostRows: number,
 ): Promise<LabelledSample> {
+  const { uri: bundleUri, contract, vocabularies, layout, manifest } = bundle;
   const labels = labelsOf(bundleUri, manifest);
-  const from = typeof source === 'string' ? await allRowsAt(source) : source;
+  const from = typeof source === 'string' ? await allRowsAt(source, bundle) : source;
   const dataRows = from.shards.reduce((sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart, 0);
   const isMature = maturity(labels, from.newestDay);
   const rowCount = Math.min(mostRows, dataRows);
@@ -83,6 +97,7 @@ export async function labelledSample(
   const rows = allocateEncodedRows(layout, rowCount);
   const click = new Uint8Array(rowCount);
   const conversion = new Float32Array(rowCount);
+  const days: (string | undefined)[] = [];
   const wanted = [...columnRequirements(contract), ...labelRequirements(labels)];
   let at = 0;
   let seen = 0;
@@ -93,10 +108,11 @@ export async function labelledSample(
       encoder.encode(batch, row, row + 1, rows, at);
       click[at] = found.click[row]!;
       conversion[at] = found.conversion[row]!;
+      days.push(day);
     }
     seen += batch.numRows;
   }
-  return { from, rowCount, dataRows, rows, click, conversion };
+  return { from, rowCount, dataRows, rows, click, conversion, days };
 }
 
 function rowAt(place: number, rowCount: number, dataRows: number): number {

@@ -4,6 +4,7 @@ import type { FeatureLayout, SingleField } from '../features/featureLayout.ts';
 import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
+import { SPLIT_SIDES, type SplitSide } from '../recipe/splitSides.ts';
 import { type LabelledRows, type LabelledSample, labelledSample, SampleScorer } from './labelledSample.ts';
 import { type FeatureImportance, permutationImportance } from './permutationImportance.ts';
 
@@ -22,6 +23,14 @@ interface SliceMetrics {
   readonly metrics: FunnelReport;
 }
 
+/** The metrics of the rows that were the same thing to the training. */
+interface SideMetrics {
+  readonly side: SplitSide;
+  /** In words; null for days that the split doesn't name. */
+  readonly days: string | null;
+  readonly metrics: FunnelReport;
+}
+
 /** What a model does on labelled rows. */
 export interface ModelMeasures {
   /** What the rows are called. */
@@ -31,6 +40,8 @@ export interface ModelMeasures {
   readonly sampleRows: number;
   readonly dataRows: number;
   readonly metrics: FunnelReport;
+  /** The same of training days and of others apart; null where these can't be told. */
+  readonly sides: readonly SideMetrics[] | null;
   /** Of about equally many rows each, by rising score. */
   readonly reliability: PerTask<readonly ReliabilityBin[]>;
   readonly importance: readonly FeatureImportance[];
@@ -71,12 +82,23 @@ export async function measureModel(
       ...{ data: sample.from.name, isChosenOn: sample.from.isChosenOn },
       ...{ sampleRows: sample.rowCount, dataRows: sample.dataRows, importance },
       metrics: metricsOf(sample, scores, () => true),
+      sides: sidesOf(sample, scores),
       reliability: perTask((task) => reliabilityOf(sample, scores, task)),
       slices: slicesOf(bundle.layout, bundle.reference, sample, scores),
     };
   } finally {
     await scorer.release();
   }
+}
+
+function sidesOf(sample: LabelledSample, scores: TaskScores): ModelMeasures['sides'] {
+  const { sides } = sample.from;
+  if (sides === undefined) return null;
+  const sideOfRow = sample.days.map(sides.sideOf);
+  return SPLIT_SIDES.filter((side) => sideOfRow.includes(side)).map((side) => ({
+    ...{ side, days: sides.daysOf(side) ?? null },
+    metrics: metricsOf(sample, scores, (row) => sideOfRow[row] === side),
+  }));
 }
 
 function metricsOf(

@@ -9,6 +9,7 @@ import { intervalChart } from '../page/intervalChart.ts';
 import { lineChart } from '../page/lineChart.ts';
 import { factList, type PageSection, renderPage } from '../page/renderPage.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
+import type { SplitSide } from '../recipe/splitSides.ts';
 import { maskSection } from './maskMap.ts';
 import type { ModelMeasures, ReliabilityBin } from './measureModel.ts';
 import { scoreSection } from './scoreSection.ts';
@@ -91,13 +92,33 @@ function glance({ manifest, measures, reference }: ReportedModel): Html {
   ])}
 ${
   measures !== undefined &&
-  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances. ${
-    measures.isChosenOn
-      ? html`The checkpoint was chosen on these rows, which flatters the model a little; <code>report --data</code> measures on others`
-      : 'Rows that it was trained on make it look better than it is on unseen ones'
-  }:</p>
-${dataTable({ caption: 'Metrics on the labelled rows', columns: METRIC_COLUMNS, rows: metricRows(measures.metrics) })}`
+  html`<p>Measured on ${countText(measures.sampleRows)} of the ${countText(measures.dataRows)} rows of <code>${measures.data}</code>, taken at equal distances. ${howSeen(measures)}:</p>
+${(measures.sides ?? [{ caption: 'Metrics on the labelled rows', metrics: measures.metrics }]).map((each) =>
+  dataTable({
+    caption: 'side' in each ? SIDE_CAPTIONS[each.side](each.days ?? '') : each.caption,
+    columns: METRIC_COLUMNS,
+    rows: metricRows(each.metrics),
+  }),
+)}`
 }`;
+}
+
+const SIDE_CAPTIONS: Readonly<Record<SplitSide, (days: string) => string>> = {
+  training: (days) => `Metrics on rows of the training days, ${days}: it was trained on them`,
+  validation: (days) => `Metrics on rows of the validation days, ${days}: its checkpoint was chosen on them`,
+  report: (days) => `Metrics on rows of the report days, ${days}: neither trained nor chosen on`,
+  other: () => 'Metrics on rows of other days: neither trained nor chosen on',
+};
+
+function howSeen({ isChosenOn, sides }: ModelMeasures): Html | string {
+  if (isChosenOn)
+    return html`The checkpoint was chosen on these rows, which flatters the model a little; <code>report --data</code> measures on others`;
+  const isSeen = sides?.some(({ side }) => side === 'training' || side === 'validation');
+  if (sides === null) return 'Rows that it was trained on make it look better than it is on unseen ones';
+  if (isSeen !== true) return 'Their days are none that it was trained or chosen on';
+  return sides.length === 1
+    ? 'Rows that it was trained or chosen on make it look better than it is on unseen ones'
+    : 'Rows that it was trained or chosen on make it look better than it is on unseen ones, so that the days stand apart here; importance, reliability and slices below are of all of them together';
 }
 
 const NUMBER = { kind: 'number' } as const;

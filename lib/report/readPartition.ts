@@ -106,6 +106,11 @@ export async function readPartition(
   };
 }
 
+/** Is there anything to report: was it ever published, or blocked, or is a run of it recorded? */
+export function isKnown({ judged, runs, units }: PartitionRecord): boolean {
+  return judged !== undefined || runs.length + units.length > 0;
+}
+
 /** Of the partition's own publications before, then of what is visible of the partitions before it, the nearest first. */
 async function earlierVerdicts(
   root: string,

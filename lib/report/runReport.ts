@@ -37,7 +37,11 @@ export function runReport(run: RunRecord, records: readonly PartitionRecord[]): 
   const [first] = records;
   const only = records.length === 1 ? first : undefined;
   const toneOf = (outcome: string): Tone =>
-    outcome === 'published' || outcome === 'unchanged' ? 'good' : outcome === 'failed' ? 'bad' : 'warn';
+    outcome === 'published' || outcome === 'unchanged'
+      ? 'good'
+      : outcome === 'failed' || outcome === 'blocked'
+        ? 'bad'
+        : 'warn';
   return renderPage({
     title: only === undefined ? 'run report' : `run of ${only.partition}`,
     heading: only === undefined ? `A run of ${records.length} partitions` : `Run of ${only.partition}`,

@@ -207,7 +207,7 @@ export function failureTable(
     ]);
   const all = [...rows, ...failed];
   if (all.length === 0)
-    return html`<p>Nothing failed, was dropped or was refused in the runs that are recorded.</p>`;
+    return html`<p>Nothing failed, was dropped, refused or blocked in the runs that are recorded.</p>`;
   return dataTable({
     caption: 'Failures and retries',
     columns: [{ title: 'run' }, { title: 'what' }, { title: 'became' }, { title: 'why', kind: 'long' }],

@@ -172,6 +172,30 @@ describe('operators', () => {
     expect(await runMain(...where)).toMatchObject({ exitCode: 2 });
   }, 60_000);
 
+  it('are told which partition may be meant by one that was never published, and never another day', async () => {
+    const wanted = ['--scores', scores, '--partition'];
+    for (const [partition, meant] of [
+      ['dt=2024-3-8', day],
+      ['DT=2024-03-09', canary],
+      ['date=2024-03-08', day],
+      ['dt=2024-03-18', undefined],
+    ] as const) {
+      const commands = [['explain', ...wanted, partition, '--key', 'hour=3']];
+      if (partition === 'dt=2024-3-8') {
+        for (const command of ['resolve', 'diff']) commands.push([command, ...wanted, partition]);
+        commands.push(['report', ...wanted, partition, '--output', join(folder, 'none.html')]);
+        commands.push(['export-scores', ...wanted, partition, '--output', join(folder, 'none')]);
+      }
+      for (const args of commands) {
+        const { exitCode, stderr } = await runMain(...args);
+        expect(exitCode).toBe(1);
+        expect(stderr).toContain('PUBLISH_NOTHING');
+        if (meant === undefined) expect(stderr).not.toContain('did you mean');
+        else expect(stderr).toContain(`published for this partition; did you mean ${meant}?`);
+      }
+    }
+  });
+
   it('are told by the exit code when a row no longer has the scores that were published', async () => {
     const [row] = funnelRows('2024-03-08', 1);
     const { stdout } = await runMain('resolve', '--scores', scores, '--partition', day);

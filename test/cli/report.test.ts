@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { tinyConfigDocument, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -43,6 +43,17 @@ describe('pages', () => {
       expect(all.exitCode, all.stderr).toBe(0);
       expect(readFileSync(at('status.html'), 'utf8')).toContain('href="reports/dt%3D2024-03-03.html"');
       expect(pageAt(`reports/${DAY}.html`)).toContain('What ran when');
+
+      // Of what was never published, and no run has touched, there is no page and no link.
+      const job = { input: data, scores: at('scores'), model: bundle };
+      writeFileSync(at('job.json'), JSON.stringify(job));
+      const ofJob = ['status', '--job', at('job.json'), '--html', at('job/status.html'), '--reports'];
+      const states = await runMain(...ofJob);
+      expect(states.exitCode, states.stderr).toBe(0);
+      expect(states.stdout).toMatch(/^dt=2024-03-02 {2}complete/m);
+      expect(readdirSync(at('job/reports'))).toEqual([`${DAY}.html`]);
+      const links = readFileSync(at('job/status.html'), 'utf8').matchAll(/href="(reports[^"]*)"/g);
+      expect(new Set([...links].map(([, link]) => link))).toEqual(new Set(['reports/dt%3D2024-03-03.html']));
 
       const model = ['--model', bundle, '--data', join(data, DAY), '--rows', '300'];
       const measured = await runMain('report', ...model, '--output', at('model.html'), '--json');

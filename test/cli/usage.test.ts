@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { remedyOf } from '../../lib/cli/remedies.ts';
 import { runCli } from '../../lib/cli/runCli.ts';
 import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/terminal.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { type FinishedRun, mainScript, run, runMain } from './runMain.ts';
 
@@ -113,7 +114,7 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
     ['score', '--model', 'm', '--input', 'i', '--output', ''],
     /'--output <uri>' argument '' is invalid/,
   ],
-  'an empty URI': [['inspect', ''], /'' is invalid/],
+  'an empty URI': [['inspect', ''], /'' is no <\w+>: expected/],
 };
 
 beforeAll(async () => {
@@ -252,6 +253,33 @@ describe('doctor', () => {
     );
   });
 
+  test('looks at the footers of several shards, and fails when one is broken', async () => {
+    const input = temporaryFolder();
+    const doctor = async () => {
+      const { exitCode, stdout } = await runHere('doctor', '--input', input);
+      return { exitCode, line: /^input .*/m.exec(stdout)![0] };
+    };
+    for (const name of ['a', 'b']) {
+      writeFileSync(join(input, `${name}.parquet`), funnelShard(funnelRows('2024-03-04', 70), 40));
+    }
+    expect(await doctor()).toEqual({
+      exitCode: 0,
+      line: expect.stringMatching(/ok +2 shards; looked at the footers of 2: 140 rows$/),
+    });
+    writeFileSync(join(input, 'c.parquet'), '');
+    expect(await doctor()).toEqual({
+      exitCode: 1,
+      line: expect.stringMatching(
+        /FAILED +3 shards; .* of 3: 140 rows; broken: SHARD_NOT_PARQUET.*c\.parquet/,
+      ),
+    });
+    // Another command that names what is broken, shows the rest and ends like this.
+    const { exitCode, stdout } = await runHere('inspect', input);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^impression_id /m);
+    expect(stdout).toMatch(/^c\.parquet +SHARD_NOT_PARQUET/m);
+  });
+
   test('makes no scores root that is not there', async () => {
     const root = join(temporaryFolder(), 'not', 'yet');
     const { exitCode } = await runHere('doctor', '--scores', root);
@@ -275,6 +303,15 @@ describe('completion', () => {
     };
     expect((await complete('ncs4cvr', '')).sort()).toEqual([...COMMANDS, 'help'].sort());
     expect(await complete('ncs4cvr', 'score', '--mo')).toEqual(['--model']);
+  });
+
+  test('in a shell that it has no script for says which it has, and which one may be meant', async () => {
+    const { exitCode, stdout, stderr } = await runHere('completion', 'fish2', '--json');
+    expect(exitCode).toBe(2);
+    const said = "'fish2' is no <shell>: expected one of bash, zsh, fish\n(Did you mean fish?)";
+    expect(stderr).toContain(`error: ${said}\n`);
+    expect(JSON.parse(stdout).error.message).toContain(said);
+    expect((await runHere('inspect', '')).stderr).toContain("'' is no <uri>: expected a path or URI");
   });
 
   test.each(['zsh', 'fish'])('in %s names every command', async (shell) => {

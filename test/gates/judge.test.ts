@@ -5,6 +5,7 @@ import {
   judgeMissingValues,
   judgeUnseenValues,
 } from '../../lib/gates/judgeFeatures.ts';
+import { judgePublication } from '../../lib/gates/judgePublication.ts';
 import { judgeRows } from '../../lib/gates/judgeRows.ts';
 import {
   judgeConstantScores,
@@ -32,8 +33,12 @@ import {
 } from './judgedNights.ts';
 
 describe('rows', () => {
-  const judge = (rows: number, earlier: Partial<Earlier>, days: ModelReference['days'] = []) =>
-    judgeRows({ rows }, { ...NO_EARLIER, ...earlier }, reference({ days }), DEFAULT_GATES.rows);
+  const judge = (
+    rows: number,
+    earlier: Partial<Earlier>,
+    days: ModelReference['days'] = [],
+    partition = 'dt=2024-03-10',
+  ) => judgeRows({ partition, rows }, { ...NO_EARLIER, ...earlier }, reference({ days }), DEFAULT_GATES.rows);
   const with1000 = (partition: string) => judged(partition, { rows: 1_000 });
 
   it.each([
@@ -70,8 +75,47 @@ describe('rows', () => {
     const [few] = judge(699, {}, days);
     expect(few).toMatchObject({ isWithin: false, atMost: 'warn' });
     expect(verdictOf('rows', 'block', few!).verdict).toBe('warn');
+    // Of whole days written in another way, too.
+    for (const partition of ['day=20240310', 'year=2024/month=3/day=10', 'y=2024/m=03/d=10']) {
+      expect(judge(699, {}, days, partition)).toEqual([few]);
+    }
     const [none] = judge(0, { own: judged('today', { rows: 0 }) });
     expect(verdictOf('rows', 'block', none!).verdict).toBe('block');
+  });
+});
+
+describe('rows of a part of a day', () => {
+  const days = [{ day: '2024-03-01', rows: 1_000 }];
+  const parts = ['dt=2024-03-10/hour=06', 'region=EU/dt=2024-03-10', 'dt=2024-03-10/shop=7', 'all'];
+  const rowVerdicts = (partition: string, rows: number, earlier: Partial<Earlier> = {}) =>
+    judgePublication(
+      {
+        ...{ candidate: candidate({ partition, rows }), earlier: { ...NO_EARLIER, ...earlier } },
+        ...{ reference: reference({ days }), repeatedKeys: undefined },
+        repeatedContent: { compared: [], rows: [], keys: [], unpublished: [], files: [], inputKeys: [] },
+      },
+      DEFAULT_GATES,
+    ).filter(({ gate }) => gate === 'rows');
+
+  it.each(parts)(
+    'such as %s are not compared with whole training days: skipped with the reason',
+    (partition) => {
+      expect(rowVerdicts(partition, 40)).toEqual([
+        expect.objectContaining({
+          verdict: 'skipped',
+          reason: expect.stringContaining("rows of whole days, which this partition isn't"),
+        }),
+      ]);
+      expect(rowVerdicts('dt=2024-03-10', 40)).toEqual([expect.objectContaining({ verdict: 'warn' })]);
+    },
+  );
+
+  it.each(parts)('such as %s are compared with the same part of the day before, and block', (partition) => {
+    const previous = judged('the day before', { rows: 1_000 });
+    expect(rowVerdicts(partition, 40, { previous })).toEqual([
+      expect.objectContaining({ verdict: 'block', against: 'the day before' }),
+    ]);
+    expect(rowVerdicts(partition, 0)).toEqual([expect.objectContaining({ verdict: 'block' })]);
   });
 });
 

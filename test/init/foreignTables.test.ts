@@ -4,7 +4,8 @@ import { Null, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import pl from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
 import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
-import { ColumnSampler } from '../../lib/init/columnSample.ts';
+import { type ColumnSample, ColumnSampler } from '../../lib/init/columnSample.ts';
+import { labelByValues, parseNamedLabel } from '../../lib/init/namedLabel.ts';
 import { rankAuc } from '../../lib/metrics/rankAuc.ts';
 import { runMain } from '../cli/runMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -88,6 +89,49 @@ describe('ncs4cvr init', () => {
     );
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toMatch(/INIT_NO_LABEL.*'state'.*Utf8, such as "seen", "gone", "kept"/);
+    // The way out is an option that can be pasted.
+    const [, option] = /--click '([^']+)'/.exec(refused.stderr)!;
+    expect(option).toBe('state=gone:0,kept:0,seen:1');
+    const named = await propose(
+      'words',
+      ...['--output', join(folder, 'named'), '--click', option!],
+      ...['--conversion', 'state=gone:0, kept:1,seen:null'],
+    );
+    expect(named.training).toMatchObject({
+      labels: {
+        click: { column: 'state', values: { gone: 0, kept: 0, seen: 1 } },
+        conversion: { column: 'state', values: { gone: 0, kept: 1, seen: null } },
+      },
+    });
+  });
+
+  it.each([
+    ['state=seen:1,gone:0', 'no label for kept'],
+    ['state=seen:1,gone:0,kept:0.5', 'neither 0 nor 1'],
+    ['state=seen:0,gone:0,kept:0', 'no value with the label 1'],
+    ['state=seen:1,gone,kept:0', "'gone', which is no VALUE:LABEL"],
+    ['state=seen:1,gone:,kept:0', "'gone:', which is no VALUE:LABEL"],
+    ['state=seen:2,gone:0,kept:0', "'seen:2', which is no VALUE:LABEL"],
+  ])('refuses --click %s: %s', (given, found) => {
+    const column = {
+      name: 'state',
+      counts: new Map(['seen', 'gone', 'kept'].map((each) => [each, 1])),
+      values: [],
+    };
+    const named = parseNamedLabel(given, ['state']);
+    expect(() => labelByValues(column as unknown as ColumnSample, named, 'click', 'words')).toThrow(found);
+  });
+
+  it('takes names of columns with a = and values with a : for what they are', () => {
+    expect(parseNamedLabel('a=b', ['a=b', 'a'])).toEqual({ name: 'a=b' });
+    expect(parseNamedLabel('a=b=x:y:1,z:0', ['a=b', 'a'])).toEqual({
+      name: 'a=b',
+      values: new Map([
+        ['x:y', 1],
+        ['z', 0],
+      ]),
+    });
+    expect(parseNamedLabel('evnt=view:0', ['event']).name).toBe('evnt');
   });
 
   it('finds a key that is named with blanks, and names the hour of a column so that a contract takes it', async () => {

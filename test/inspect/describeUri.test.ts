@@ -1,6 +1,8 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeData, makeVector, Table, TimestampMicrosecond, tableToIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { keyBytesOf } from '../../lib/arrow/rowKeyText.ts';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
 import { gatheredModel } from '../../lib/bundle/scoringSession.ts';
 import { vocabularyPath } from '../../lib/features/vocabularyFile.ts';
@@ -117,6 +119,20 @@ describe('describeUri', () => {
     expect(lines[head + 3]).toContain('2022-04-15T05:20:00.002Z');
   });
 
+  test('a timestamp key is shown to its last digit, as `explain --key` takes it', async () => {
+    const file = join(folder, 'micros.arrow');
+    const type = new TimestampMicrosecond('UTC');
+    // A microsecond apart, and a whole millisecond.
+    const values = BigInt64Array.of(1_775_001_600_000_123n, 1_775_001_600_000_124n, 1_775_001_600_001_000n);
+    const at = makeVector(makeData({ type, length: values.length, data: values }));
+    writeFileSync(file, tableToIPC(new Table({ at }), 'file'));
+    const { tables } = await describeUri(file);
+    const shown = tables.firstRows!.slice(1).map(([text]) => text!);
+    expect(shown).toEqual(['1775001600000123', '1775001600000124', '2026-04-01T00:00:00.001Z']);
+    const wanted = shown.map((text) => Buffer.from(keyBytesOf(text, type)!).readBigInt64LE(1));
+    expect(wanted).toEqual([...values]);
+  });
+
   test('a shard and a prediction file without rows', async () => {
     const input = join(folder, 'empty.parquet');
     const output = join(folder, 'empty.arrow');
@@ -211,6 +227,31 @@ describe('a folder of shards', () => {
     writeFileSync(join(shards, 'z.parquet'), keyShard(keyRows(3), 3));
     const { facts } = await describeUri(shards);
     expect(facts.columns).toBe('those of dt=2024-03-04/part-0; others in 1 of 3, such as z.parquet');
+  });
+
+  test('names a broken and an empty shard, and tells of the others', async () => {
+    const some = join(folder, 'broken');
+    mkdirSync(some);
+    writeFileSync(join(some, 'a.parquet'), '');
+    writeFileSync(join(some, 'b.parquet'), funnelShard(funnelRows('2024-03-04', 70), 40));
+    writeFileSync(join(some, 'c.parquet'), 'PAR1 is what it begins with');
+    const description = await describeUri(some);
+    const { facts, tables, broken } = description;
+    expect(facts).toMatchObject({
+      ...{ shards: 3, rows: '70 in 1 shards that were looked at', broken: '2 of 3, see below' },
+      columns: 'the same in each shard that was looked at',
+    });
+    expect(tables.columns).toEqual((await describeUri(join(some, 'b.parquet'))).tables.columns);
+    expect(broken).toEqual([
+      { shard: 'a.parquet', message: expect.stringMatching(/^SHARD_NOT_PARQUET.*a\.parquet/) },
+      { shard: 'c.parquet', message: expect.stringMatching(/^SHARD_TRUNCATED.*c\.parquet/) },
+    ]);
+    expect(descriptionText(description)).toMatch(/^broken +why\na\.parquet +SHARD_NOT_PARQUET/m);
+    rmSync(join(some, 'b.parquet'));
+    expect(await describeUri(some)).toMatchObject({
+      facts: { rows: '0 in 0 shards that were looked at' },
+      tables: {},
+    });
   });
 });
 

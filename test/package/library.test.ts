@@ -80,6 +80,19 @@ describe('the packed package', () => {
     await expect(
       call(process.execPath, [compiler, ...flags, '--types', 'node', 'mistyped.ts']),
     ).rejects.toMatchObject({ stdout: expect.stringMatching(/TS2561.*'partitons'.*'partitions'/) });
+    const config = `{
+  contract: { contractVersion: 1, rowKeys: ['id'], features: [{ kind: 'numeric', column: 'price' }] },
+  labels: { click: 'click', conversion: 'bought' },
+  split: { by: 'fraction', validation: 0.2 },
+}`;
+    const training = (text: string) =>
+      `import { type TrainingConfigInput, trainNcs } from 'ncs4cvr';\nconst config: TrainingConfigInput = ${text};\nawait trainNcs(config, 'a', 'b');\n`;
+    writeFileSync(join(folder, 'config.ts'), training(config));
+    await call(process.execPath, [compiler, ...flags, '--types', 'node', 'config.ts']);
+    writeFileSync(join(folder, 'mistypedConfig.ts'), training(config.replace('conversion:', 'convertion:')));
+    await expect(
+      call(process.execPath, [compiler, ...flags, '--types', 'node', 'mistypedConfig.ts']),
+    ).rejects.toMatchObject({ stdout: expect.stringMatching(/TS2561.*'convertion'.*'conversion'/) });
   }, 120_000);
 
   it('lets nobody import what is not part of it', async () => {

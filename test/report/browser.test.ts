@@ -80,6 +80,24 @@ describe.skipIf(executablePath === undefined)('every page, in a browser', () => 
     LIMIT,
   );
 
+  it.each(NAMES)(
+    '%s: a table breaks no word in two, however narrow the page is: it scrolls',
+    async (name) => {
+      const { page } = await open(name, VIEWS[0]);
+      try {
+        await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
+        for (const width of [1200, 900, 660, 375]) {
+          await page.setViewportSize({ width, height: 900 });
+          expect({ width, broken: await brokenWords(page) }).toEqual({ width, broken: [] });
+          expect(await widerThanScreen(page)).toEqual([]);
+        }
+      } finally {
+        await page.close();
+      }
+    },
+    LIMIT,
+  );
+
   it(
     'draws its charts in the colours of the scheme, and of the width one of each',
     async () => {
@@ -146,5 +164,29 @@ async function widerThanScreen(page: Page): Promise<unknown> {
       .filter((element) => element.getBoundingClientRect().right > innerWidth && element.closest('.scroll') === null)
       .slice(0, 5)
       .map((element) => element.outerHTML.slice(0, 120));
+  })()`);
+}
+
+/** Words of tables that begin on one line and end on another; those that nobody could hold on a phone's line don't count. */
+async function brokenWords(page: Page): Promise<unknown> {
+  return page.evaluate(`(() => {
+    const broken = new Set();
+    const range = document.createRange();
+    for (const cell of document.querySelectorAll('th, td')) {
+      const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const node = texts.currentNode;
+        for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+/g)) {
+          if (word.length > 24) continue;
+          range.setStart(node, index);
+          range.setEnd(node, index + word.length);
+          // Said to screen readers alone, of a box of one pixel.
+          if (node.parentElement.closest('.word') !== null && innerWidth <= 640) continue;
+          const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+          if (tops.size > 1) broken.add(word);
+        }
+      }
+    }
+    return [...broken];
   })()`);
 }

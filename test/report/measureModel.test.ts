@@ -1,3 +1,5 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TASKS } from '../../lib/base/tasks.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
@@ -5,7 +7,9 @@ import { labelledSample, rowsToMeasure, SampleScorer } from '../../lib/report/la
 import { type ModelMeasures, measureModel } from '../../lib/report/measureModel.ts';
 import { modelReport } from '../../lib/report/modelReport.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
+import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import type { TinyModel } from '../fixtures/tinyModel.ts';
+import { folder } from '../publish/partitionUnderTest.ts';
 import { textOf } from './readPage.ts';
 import { trainReportedModel } from './reportScene.ts';
 
@@ -118,6 +122,50 @@ describe("a training's own report", () => {
     const unknown = ({ conversion }: NonNullable<typeof young>) => conversion.filter(Number.isNaN).length;
     const clicks = young!.click.filter((click) => click === 1).length;
     expect([unknown(young!), unknown(old!)]).toEqual([clicks, 0]);
+  });
+});
+
+describe('a model on days that it was trained on, and on others', () => {
+  const pageOf = (of: ModelMeasures) => {
+    const { uri, manifest, reference } = bundle;
+    return textOf(modelReport({ uri, manifest, reference, measures: of }));
+  };
+
+  it('has the metrics of each apart, and the page says which is which', async () => {
+    const all = join(folder, 'days');
+    cpSync(trained.dataUri, all, { recursive: true });
+    mkdirSync(join(all, 'dt=2024-03-09'));
+    writeFileSync(join(all, 'dt=2024-03-09', 'a.parquet'), funnelShard(funnelRows('2024-03-09', 300), 100));
+    const { sides, metrics } = await measureModel(bundle, all, { rows: 10_000 });
+    expect(sides!.map(({ side, days, metrics: { rows } }) => [side, days, rows])).toEqual([
+      ['training', '2024-03-01 to 2024-03-02', 3000],
+      ['validation', '2024-03-03', 1500],
+      ['other', null, 300],
+    ]);
+    expect(sides![1]!.metrics).toEqual(measures.metrics);
+    expect(metrics.rows).toBe(4800);
+    const other = await measureModel(bundle, join(all, 'dt=2024-03-09'), { rows: 10_000 });
+    expect(other.sides).toEqual([{ side: 'other', days: null, metrics: other.metrics }]);
+    expect(sides![2]!.metrics).toEqual(other.metrics);
+    const page = pageOf({ ...measures, sides });
+    expect(page).toContain('rows of the training days, 2024-03-01 to 2024-03-02: it was trained on them');
+    expect(page).toContain('rows of the validation days, 2024-03-03: its checkpoint was chosen on them');
+    expect(page).toContain('rows of other days: neither trained nor chosen on');
+    expect(page).toContain('the days stand apart here');
+    expect(page).not.toContain('Metrics on the labelled rows');
+    expect(pageOf(other)).toContain('Their days are none that it was trained or chosen on');
+  });
+
+  it('has them together where no folder tells the days, or the split is by rows', async () => {
+    const flat = join(folder, 'flat.parquet');
+    writeFileSync(flat, funnelShard(funnelRows('2024-03-01', 300), 100));
+    expect((await measureModel(bundle, flat, { rows: 300 })).sides).toBeNull();
+    const { training } = bundle.manifest;
+    const config = { ...training.config, split: { by: 'fraction', validation: 0.2 } };
+    const byRows = { ...bundle, manifest: { ...bundle.manifest, training: { ...training, config } } };
+    const { sides } = (await labelledSample(byRows, data, 100)).from;
+    expect(sides).toBeUndefined();
+    expect(pageOf({ ...measures, sides: null })).toContain('Rows that it was trained on make it look better');
   });
 });
 

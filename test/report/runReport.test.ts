@@ -103,7 +103,7 @@ describe("a partition's report", () => {
     expect(repeated[1]).toMatch(/^block/);
     expect(repeated.slice(2).every((cell) => !cell!.startsWith('block'))).toBe(true);
     const failures = tableOf(sectionOf(page, 'Failures and retries'), 'Failures and retries');
-    expect(failures.map(([, what, became]) => [what, became])).toContainEqual(['dt=2024-03-10', 'refused']);
+    expect(failures.map(([, what, became]) => [what, became])).toContainEqual(['dt=2024-03-10', 'blocked']);
   });
 
   it('does without what is gone: a bundle that was moved, runs whose records have expired', () => {
