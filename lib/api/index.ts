@@ -1,7 +1,6 @@
 /**
- * What a program imports from `ncs4cvr`: the commands train, bundle, score, plan, run, resolve and
- * export-scores as functions. URIs are paths,
- * `file://` or `s3://`; credentials come from where the AWS SDK looks for them.
+ * What a program imports from `ncs4cvr`: the commands train, bundle, score, plan, run, resolve and export-scores as functions. URIs
+ * are paths, `file://` or `s3://`; credentials come from where the AWS SDK looks for them.
  *
  * @packageDocumentation
  */

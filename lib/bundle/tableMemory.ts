@@ -64,13 +64,14 @@ export function allocateTables(
   return { memory, places: new Map(places) };
 }
 
-/** A part of the memory that one session has for itself, all zeros. */
+/** Memory that one session has for itself, all zeros. */
 export class MemoryArea {
   readonly #memory: SharedMemory;
   readonly #buffer: SharedArrayBuffer;
   readonly #page: number;
   readonly #pages: number;
   #end: number;
+  #isGivenBack = false;
 
   /**
    * Takes one that was given back, or adds it at the end.
@@ -118,8 +119,13 @@ export class MemoryArea {
     return new Int32Array(this.#buffer, this.#next(length), length);
   }
 
-  /** Leaves it to other sessions, of any thread: its arrays mustn't be used any more. With 256 of them unused, it is lost. */
+  /**
+   * Leaves it to other sessions, of any thread: its arrays mustn't be used any more. With 256 of them unused, it is lost. Only the
+   * first call counts: by a second one, two sessions would get the same memory.
+   */
   giveBack(): void {
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
     const entries = entriesOf(this.#memory);
     for (let at = 0; at < entries.length; at += ENTRY_LENGTH) {
       if (Atomics.compareExchange(entries, at, UNUSED, BUSY) !== UNUSED) continue;

@@ -1,7 +1,7 @@
 import { type BinCounter, LANES } from './binCounter.ts';
 import type { PlacedValues } from './fieldValues.ts';
 
-/** Writes a value a row, `width` numbers apart, and counts it. Written out for LANES rows: stores wait for each other else. */
+/** Writes one value per row, `width` numbers apart, and counts it. Written out for LANES rows: stores would wait for each other. */
 export function writeSingles(
   { values, bins, places, from }: PlacedValues<Int32Array>,
   { counts, laneWidth }: BinCounter,

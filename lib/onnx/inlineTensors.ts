@@ -29,20 +29,22 @@ const EXTERNAL = 1;
  * others holds beyond `onnxSchema` would be lost by reading and writing it. Tensors of attributes and of graphs within the graph
  * are left alone.
  * @param read gives a tensor's bytes
+ * @param file of the model, for errors
  * @throws Ncs4cvrError GRAPH_TOO_LARGE before anything is read, where sizes are said, and else once it is known
  */
 export async function inlineTensors(
   modelBytes: Uint8Array,
   read: (data: ExternalData) => Promise<Uint8Array>,
+  file: string,
 ): Promise<Uint8Array> {
-  refuseLarge(modelBytes.length + sizeBytesOf(modelBytes));
+  refuseLarge(modelBytes.length + sizeBytesOf(modelBytes), file);
   const pieces = await withField(modelBytes, FIELDS.model.graph, (graph) =>
     withField(graph, FIELDS.graph.initializer, async (tensor) => {
       const data = externalDataOf(tensor);
       return data === undefined ? [tensor] : inlined(tensor, await read(data));
     }),
   );
-  refuseLarge(lengthOf(pieces));
+  refuseLarge(lengthOf(pieces), file);
   return joined(pieces);
 }
 
@@ -51,15 +53,18 @@ function sizeBytesOf(modelBytes: Uint8Array): number {
   let sum = 0;
   for (const graph of fieldsOf(modelBytes, FIELDS.model.graph)) {
     for (const tensor of fieldsOf(graph.value, FIELDS.graph.initializer)) {
-      sum += externalDataOf(tensor.value)?.sizeBytes ?? 0;
+      const { sizeBytes = 0 } = externalDataOf(tensor.value) ?? {};
+      // What is no size is refused by whoever reads it, with the tensor's name.
+      if (sizeBytes > 0) sum += sizeBytes;
     }
   }
   return sum;
 }
 
-function refuseLarge(sizeBytes: number): void {
+function refuseLarge(sizeBytes: number, file: string): void {
   if (sizeBytes <= MAX_TENSOR_BYTES) return;
   throw new Ncs4cvrError('GRAPH_TOO_LARGE', 'the model and its data do not fit into one ONNX file', {
+    file,
     expected: `at most ${MAX_TENSOR_BYTES} bytes`,
     found: `${sizeBytes} bytes`,
   });

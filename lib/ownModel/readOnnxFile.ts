@@ -30,14 +30,8 @@ export async function readOnnxFile(onnxUri: string): Promise<OnnxFile> {
     return file;
   };
   try {
-    const whole = await inlineTensors(bytes, async (data) => readTensor(await fileAt(data), data));
+    const whole = await inlineTensors(bytes, async (data) => readTensor(await fileAt(data), data), onnxUri);
     return { bytes: whole, dataFiles: [...files.keys()] };
-  } catch (error) {
-    if (!(error instanceof Ncs4cvrError) || error.code !== 'GRAPH_TOO_LARGE') throw error;
-    const { expected = '', found = '' } = error;
-    throw new Ncs4cvrError(error.code, 'the model and its data do not fit into one ONNX file', {
-      ...{ file: onnxUri, expected, found, cause: error },
-    });
   } finally {
     for (const file of files.values()) await file.close();
   }

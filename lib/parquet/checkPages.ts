@@ -27,6 +27,12 @@ const FALSE = 2;
 
 const LARGEST_INT32 = 2 ** 31 - 1;
 
+/**
+ * What one call of the decoder may unpack: it holds that twice, in 4 GiB. No more than this of one column of one row group can
+ * be read, whatever decodes it: places in it are int32.
+ */
+export const LARGEST_UNPACKED_BYTES = 2 ** 30;
+
 interface PageHeader {
   /** Bytes of the page behind the header. */
   readonly pageBytes: number;

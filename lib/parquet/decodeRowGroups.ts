@@ -1,7 +1,7 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
-import { checkPages } from './checkPages.ts';
+import { checkPages, LARGEST_UNPACKED_BYTES } from './checkPages.ts';
 import { type DictionaryColumn, decodeDictionaryColumns } from './dictionaryColumns.ts';
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
@@ -21,11 +21,6 @@ const DEFAULT_BATCH_ROWS = 65_536;
  * and as an IPC stream), so a row group of hundreds of megabytes must not go through it in one piece.
  */
 const DECODE_BYTES = 32 * 1024 * 1024;
-/**
- * What one call of the decoder may unpack: it holds that twice, in 4 GiB. No more than this of one column of one row group can
- * be read.
- */
-const LARGEST_UNPACKED_BYTES = 2 ** 30;
 
 export interface DecodeOptions {
   /** Rows in every batch but the last of a run of row groups. */

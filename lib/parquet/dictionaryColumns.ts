@@ -1,5 +1,5 @@
 import { type Data, Field } from 'apache-arrow';
-import { type ChunkPage, type ChunkPages, checkPages } from './checkPages.ts';
+import { type ChunkPage, type ChunkPages, checkPages, LARGEST_UNPACKED_BYTES } from './checkPages.ts';
 import { type ColumnShape, columnShape } from './columnShape.ts';
 import type { ValuesSize } from './dictionaryValues.ts';
 import { FlatDecoder } from './flatDecoder.ts';
@@ -93,7 +93,7 @@ interface FollowedColumn {
   readonly unpackedBytes: number;
 }
 
-/** Undefined when a page can't be followed, or has another encoding. */
+/** Undefined when a page can't be followed or has another encoding, and for more than can be read. */
 function follow(
   shape: ColumnShape,
   rowGroups: readonly ReadRowGroupBytes[],
@@ -113,6 +113,7 @@ function follow(
     const { pages, areWhole } = found;
     if (!areWhole || !pages.every((page, place) => isReadable(page, place, shape))) return undefined;
     unpackedBytes += found.unpackedBytes;
+    if (unpackedBytes > LARGEST_UNPACKED_BYTES) return undefined;
     ofRowGroups.push(
       pages.map((page) => {
         const valuesStart = page.startByte + page.definitionBytes + page.repetitionBytes;

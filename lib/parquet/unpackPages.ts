@@ -36,6 +36,9 @@ const DATA_PAGE = 0;
 const PLAIN = 0;
 const RLE = 3;
 
+/** What is joined is held once more while it is unpacked; larger pages cost no more apart. */
+const MOST_JOINED_BYTES = 256 * 1024;
+
 /** From Node 22.15 on, which the types of Node 20 don't know: twice as fast as ZSTD in WebAssembly. */
 const { zstdDecompressSync } = zlib as {
   readonly zstdDecompressSync?: (packed: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
@@ -125,17 +128,22 @@ function unpackFile(
 
 /**
  * Neighbours as they are written into one page: ZSTD's frames can stand one behind the other, and what a page takes is a third of
- * what unpacking some hundred bytes does. Only frames that say themselves what they unpack to: of the others arrow-rs would check no more than
- * the sum.
+ * what unpacking some hundred bytes does. Only frames that say themselves what they unpack to: of the others arrow-rs would check
+ * no more than the sum. @internal exported for tests
  */
-function joinFrames(pages: readonly PackedBytes[]): PackedBytes[][] {
+export function joinFrames(pages: readonly PackedBytes[]): PackedBytes[][] {
   const joined: PackedBytes[][] = [];
-  let isOpen = false;
+  /** Of the last ones, if another frame may follow. */
+  let openBytes: number | undefined;
   for (const page of pages) {
     const isFrame = page.codec === 'ZSTD' && zstdFrameBytes(page.packed) === page.unpackedBytes;
-    if (isFrame && isOpen) joined.at(-1)!.push(page);
-    else joined.push([page]);
-    isOpen = isFrame;
+    if (isFrame && openBytes !== undefined && openBytes + page.unpackedBytes <= MOST_JOINED_BYTES) {
+      joined.at(-1)!.push(page);
+      openBytes += page.unpackedBytes;
+    } else {
+      joined.push([page]);
+      openBytes = isFrame ? page.unpackedBytes : undefined;
+    }
   }
   return joined;
 }

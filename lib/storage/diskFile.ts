@@ -34,8 +34,12 @@ export async function openDiskFile(uri: string, known?: FileStat): Promise<Rando
   }
 }
 
+/** No file has this number, and Node refuses it. */
+const CLOSED = -1;
+
 /** A file descriptor, and how it is used. */
 interface OpenedFile {
+  /** `CLOSED` after `close`. */
   readonly fd: number;
   /** @returns how many bytes were read */
   read(target: Uint8Array, offset: number, lengthBytes: number, startByte: number): Promise<number>;
@@ -45,7 +49,7 @@ interface OpenedFile {
 function openSmall(path: string): Promise<OpenedFile> {
   return callDirectly<OpenedFile>(
     () => ofDescriptor(openSync(path, OPEN_FLAGS)),
-    async () => ofHandle(await open(path, 'r')),
+    async () => ofHandle(await open(path, OPEN_FLAGS)),
   );
 }
 
@@ -58,13 +62,20 @@ function ofHandle(handle: FileHandle): OpenedFile {
   };
 }
 
-/** Closed at once: nothing reads it meanwhile, nor anything that gets its number. */
-function ofDescriptor(fd: number): OpenedFile {
+/** As a `FileHandle`, it has no number once it is closed: another file may get it, to be read or closed in its place. */
+function ofDescriptor(opened: number): OpenedFile {
+  let fd = opened;
   return {
-    fd,
+    get fd() {
+      return fd;
+    },
     read: async (target, offset, lengthBytes, startByte) =>
       timed(() => readSync(fd, target, offset, lengthBytes, startByte)),
-    close: async () => closeSync(fd),
+    close: async () => {
+      const closing = fd;
+      fd = CLOSED;
+      if (closing !== CLOSED) closeSync(closing);
+    },
   };
 }
 

@@ -119,7 +119,7 @@ describe('an untouched bundle', () => {
     for (const { rows } of tiny.bundle.model.tables) expect(rows.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 
-  it('has its tables where kernels read them, and a session leaves its part of that memory to the next one', async () => {
+  it('has its tables where kernels read them, and a session leaves its area of that memory to the next one', async () => {
     const { model, layout } = tiny.bundle;
     const { memory } = model.tables[0]!;
     for (const table of model.tables) expect(table.memory).toBe(memory);

@@ -67,6 +67,15 @@ describe('an area', () => {
     expect(MemoryArea.take(memory, [40_000])!.int32(1).byteOffset).toBeGreaterThan(pages);
   });
 
+  it('that was given back twice is taken once', () => {
+    const memory = memoryOf(10);
+    const first = MemoryArea.take(memory, [10])!;
+    first.giveBack();
+    first.giveBack();
+    const [a, b] = [0, 1].map(() => MemoryArea.take(memory, [10])!.int32(10).fill(5));
+    expect(a!.byteOffset).not.toBe(b!.byteOffset);
+  });
+
   it("doesn't make the memory larger when one is taken and given back again and again", () => {
     const memory = memoryOf(10);
     for (let i = 0; i < 1000; i++) MemoryArea.take(memory, [20_000])!.giveBack();

@@ -34,6 +34,7 @@ describe('tensors in other files', () => {
         asked.push(data);
         return Uint8Array.of(1, 2, 3);
       },
+      'model.onnx',
     );
     expect(asked).toEqual([
       { name: 'far', location: 'a.data', startByte: 4, sizeBytes: 3 },
@@ -49,9 +50,25 @@ describe('tensors in other files', () => {
 
   it('are not even read where they are larger than one file can be', async () => {
     const large = [...entry('location', 'a.data'), ...entry('length', String(2 ** 31)), ...varint(14, 1)];
-    const read = inlineTensors(model(bytes(5, [...farFields, ...large])), () => {
-      throw new Error('it was read');
-    });
-    await expect(read).rejects.toThrow(/^GRAPH_TOO_LARGE: .*found 2147483\d+ bytes/);
+    const read = inlineTensors(
+      model(bytes(5, [...farFields, ...large])),
+      () => {
+        throw new Error('it was read');
+      },
+      'model.onnx',
+    );
+    await expect(read).rejects.toThrow(/^GRAPH_TOO_LARGE: model\.onnx: .*found 2147483\d+ bytes/);
+  });
+
+  it.each(['many', '-5'])('of a size that is none (%s) are for the reader to refuse', async (length) => {
+    const odd = [...entry('location', 'a.data'), ...entry('length', length), ...varint(14, 1)];
+    const read = inlineTensors(
+      model(bytes(5, [...farFields, ...odd])),
+      async ({ name, sizeBytes }) => {
+        throw new Error(`${name} of ${sizeBytes} bytes`);
+      },
+      'model.onnx',
+    );
+    await expect(read).rejects.toThrow(`far of ${Number(length)} bytes`);
   });
 });

@@ -9,8 +9,10 @@ import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRanges } from '../../lib/parquet/readRowGroup.ts';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
 import { type ReadRowGroupBytes, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
+import { changedHeader } from './checksummedShard.ts';
 import { hasSharedData, memoryFile, sharedData } from './memoryFile.ts';
 import { plainRows } from './plainValues.ts';
+import { relaidShard } from './relaidShard.ts';
 import { sampleShard, writeShard } from './sampleShards.ts';
 
 async function readAll(bytes: Uint8Array, uri = 'shard'): Promise<ReadRowGroupBytes[]> {
@@ -266,5 +268,21 @@ describe('damage to pages', () => {
       expect(outcomeOf(damaged, namesOf(rowGroups)), `seed ${seed}`).toEqual(expected);
     }
     expect(errors).toBeGreaterThan(5);
+  });
+
+  it('that claims more than can be read is refused before anything is unpacked', async () => {
+    const { bytes } = relaidShard(polarsShard('zstd'), ({ header, body, column }) => {
+      const field_2 = 2 ** 30 + 1;
+      return { header: column === 'id' ? changedHeader(header, { field_2 }) : header, body };
+    });
+    const rowGroups = await readAll(bytes);
+    const dictionaries = new Set(['id']);
+    expect(decodeDictionaryColumns(rowGroups, dictionaries, new ReusedMemory()).size).toBe(0);
+    expect(() => decodeRowGroups(rowGroups, { dictionaries })).toThrow(
+      expect.objectContaining({
+        code: 'SHARD_ROW_GROUP_TOO_LARGE',
+        location: { file: 'shard', rowGroup: 0, column: 'id' },
+      }),
+    );
   });
 });

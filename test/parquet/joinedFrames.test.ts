@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
-import { type PackedBytes, unpackPages } from '../../lib/parquet/unpackPages.ts';
+import { joinFrames, type PackedBytes, unpackPages } from '../../lib/parquet/unpackPages.ts';
 
 /** A ZSTD frame of one raw block. @param says what it unpacks to */
 function frame(text: string, says = text.length): PackedBytes {
@@ -20,11 +20,23 @@ function unpacked(pages: readonly PackedBytes[]): string[] {
   );
 }
 
+/** A frame of 128 KiB of zeros: one block. */
+function largeFrame(): PackedBytes {
+  const packed = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 2, 0, 3, 0, 16, 0);
+  return { codec: 'ZSTD', packed, unpackedBytes: 2 ** 17 };
+}
+
 describe('ZSTD frames that are unpacked together', () => {
   test('gives every page its bytes, whatever stands between', () => {
     const plain: PackedBytes = { codec: 'UNCOMPRESSED', packed: Buffer.from('as it is'), unpackedBytes: 8 };
     const pages = [frame('one'), frame('three'), plain, unsized('seven'), frame('nine'), frame('x')];
     expect(unpacked(pages)).toEqual(['one', 'three', 'as it is', 'seven', 'nine', 'x']);
+  });
+
+  test('stay within what is held once more for it', () => {
+    const pages = [frame('x'), largeFrame(), largeFrame(), largeFrame(), frame('y')];
+    expect(joinFrames(pages).map(({ length }) => length)).toEqual([2, 2, 1]);
+    expect(unpacked(pages).map(({ length }) => length)).toEqual([1, 2 ** 17, 2 ** 17, 2 ** 17, 1]);
   });
 
   test.each([

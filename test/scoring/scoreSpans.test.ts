@@ -262,7 +262,7 @@ describe('a shard that does not fit', () => {
     expect(filesBelow(join(folder, 'out'))).not.toContain('differ.arrow');
   });
 
-  test('a null in a key that the first shard rules out: PART_KEYS_DIFFER; a nullable key without one is fine', async () => {
+  test('a null in a key that the first shard rules out: PART_KEYS_DIFFER; a nullable key without one is fine; where keys are needed, the row is named', async () => {
     const [strict, loose] = ['strict', 'loose'].map((name) => join(folder, `${name}.parquet`));
     const keyed = withRowKeys(bundle, ['key']);
     const keyPool = scoringPool(keyed, 1);
@@ -272,11 +272,13 @@ describe('a shard that does not fit', () => {
           { name: 'root', num_children: 1 },
           { name: 'key', type: 'INT64', repetition_type: nullable ? 'OPTIONAL' : 'REQUIRED' },
         ],
+        rowGroupSize: 3,
       });
     writeFileSync(strict!, shardOf(false, [1n, 2n]));
-    const both = () =>
+    const both = (options: Partial<ScoreSpansOptions> = {}) =>
       scoreSpans([{ uri: strict! }, { uri: loose! }], join(folder, 'out/loose.arrow'), keyed, keyPool, {
         metadata,
+        ...options,
       });
     writeFileSync(loose!, shardOf(true, [3n, 4n]));
     await both();
@@ -286,6 +288,12 @@ describe('a shard that does not fit', () => {
       code: 'PART_KEYS_DIFFER',
       location: { file: loose, column: 'key' },
       found: '1 nulls',
+    });
+    writeFileSync(loose!, shardOf(true, [3n, 4n, 5n, 6n, null, null]));
+    await expect(both({ needsKeys: true })).rejects.toMatchObject({
+      code: 'SHARD_KEY_NULL',
+      location: { file: loose, rowGroup: 1, column: 'key' },
+      found: '2 nulls, the first in row 1',
     });
     await keyPool.close();
   });

@@ -62,9 +62,16 @@ describe('URIs', () => {
   });
 });
 
-describe('reading', () => {
+/** As a listing gives it: small files are then opened and read by direct calls. */
+const openListed = async (path: string) => localDisk.open(path, (await localDisk.stat(path))!);
+const ways = [
+  ['by its name', (path: string) => localDisk.open(path)],
+  ['as it was listed', openListed],
+] as const;
+
+describe.each(ways)('reading a file opened %s', (way, open) => {
   test('a range fills the whole target and nothing beyond it', async () => {
-    const file = await localDisk.open(writeBytes('range.bin', 1000));
+    const file = await open(writeBytes('range.bin', 1000));
     const buffer = new Uint8Array(40).fill(255);
     await file.readInto(buffer.subarray(10, 30), 300);
     await file.close();
@@ -74,7 +81,7 @@ describe('reading', () => {
   });
 
   test('parallel ranges of one handle do not mix', async () => {
-    const file = await localDisk.open(writeBytes('parallel.bin', 5000));
+    const file = await open(writeBytes('parallel.bin', 5000));
     const targets = Array.from({ length: 50 }, () => new Uint8Array(100));
     await Promise.all(targets.map((target, i) => file.readInto(target, 100 * i)));
     await file.close();
@@ -83,7 +90,7 @@ describe('reading', () => {
 
   test('a range past the end is a short read with expected and found bytes', async () => {
     const path = writeBytes('short.bin', 100);
-    const file = await localDisk.open(path);
+    const file = await open(path);
     await expect(file.readInto(new Uint8Array(50), 80)).rejects.toMatchObject({
       code: 'STORAGE_SHORT_READ',
       location: { file: path },
@@ -101,8 +108,8 @@ describe('reading', () => {
     ['shrinks', (path: string) => truncate(path, 50)],
     ['is touched', async (path: string) => utimesSync(path, 1, 1)],
   ])('a file that %s while open is a retryable error, not mixed bytes', async (name, change) => {
-    const path = writeBytes(`changed ${name}.bin`, 100);
-    const file = await localDisk.open(path);
+    const path = writeBytes(`changed ${name} ${way}.bin`, 100);
+    const file = await open(path);
     await file.readInto(new Uint8Array(10), 0);
     await change(path);
     await expect(file.readInto(new Uint8Array(20), 70)).rejects.toMatchObject({
@@ -117,10 +124,10 @@ describe('reading', () => {
     ['is removed', (path: string) => rm(path)],
     ['gets a second name', (path: string) => link(path, `${path}.second`)],
   ])('a file that %s while open is read to its end, in the version that was opened', async (name, change) => {
-    const path = writeBytes(`kept ${name}.bin`, 100);
+    const path = writeBytes(`kept ${name} ${way}.bin`, 100);
     const bytes = readFileSync(path);
     writeFileSync(`${path}.new`, Buffer.alloc(100, 7));
-    const file = await localDisk.open(path);
+    const file = await open(path);
     await change(path);
     const read = new Uint8Array(100);
     await file.readInto(read, 0);
@@ -128,6 +135,21 @@ describe('reading', () => {
     await file.close();
   });
 
+  test('a file that was closed is neither read nor closed again in place of another with its number', async () => {
+    const path = writeBytes('closed.bin', 10);
+    const file = await open(path);
+    await file.close();
+    const others = await Promise.all(Array.from({ length: 8 }, () => openListed(path)));
+    await expect(file.readInto(new Uint8Array(1), 0)).rejects.toMatchObject({ code: 'STORAGE_READ_FAILED' });
+    await file.close();
+    for (const other of others) {
+      await other.readInto(new Uint8Array(10), 0);
+      await other.close();
+    }
+  });
+});
+
+describe('reading', () => {
   const versionOf = async (path: string) => {
     const file = await localDisk.open(path);
     await file.close();
