@@ -1,7 +1,8 @@
 // What counting profiles adds to scoring: `npx vitest bench --run bench/scoring/profile.bench.ts`, with the data beside the
 // repository (../shared/data). A real day, with the contract and the network of examples/kuairand.json (49 features, of them
 // three lists), is scored by one thread: without a reference, with one and two slices, and with labels as well. Every round
-// scores each once, in turn; a round also encodes the decoded day alone, without bins to count values in and with them.
+// scores each once, every other round in the opposite order; a round also encodes the decoded day alone, without bins to count
+// values in and with them. The first rounds, in which V8 compiles, don't count.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, bench } from 'vitest';
@@ -22,7 +23,8 @@ import { localDisk } from '../../lib/storage/localDisk.ts';
 import { sharedData } from '../../test/parquet/memoryFile.ts';
 import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
 
-const ROUNDS = 15;
+const ROUNDS = 60;
+const WARM_UP_ROUNDS = 20;
 const [TRAINED, VALIDATED, SCORED] = ['2022-04-25', '2022-04-26', '2022-04-27'];
 const BATCH_ROWS = 512;
 const folder = temporaryFolder();
@@ -31,6 +33,7 @@ const cpuSeconds = new Map<string, number[]>();
 const arms = new Map<string, { readonly bundle: ModelBundle; readonly countLabels: boolean }>();
 const pools = new Map<string, WorkerPool>();
 let rowCount = 0;
+let isTurned = false;
 let rowGroups: ReadRowGroupBytes[] = [];
 /** With bins, and without. */
 let counting: { readonly encoder: FeatureEncoder; readonly counter: ProfileCounter };
@@ -124,17 +127,20 @@ async function score(name: string): Promise<void> {
 bench(
   'one round: a day without a reference, with one, with labels; and its rows encoded alone',
   async () => {
-    for (const name of arms.keys()) await measured(name, () => score(name));
+    const order = [...arms.keys()];
+    for (const name of isTurned ? order.reverse() : order) await measured(name, () => score(name));
+    isTurned = !isTurned;
     const { bundle } = arms.get('scoring, profile')!;
     await encodeDay('encoding alone, no reference', bundle, plain);
     await encodeDay('encoding alone, profile', bundle, counting.encoder, counting.counter);
   },
-  { iterations: ROUNDS, time: 0, warmupIterations: 1, warmupTime: 0 },
+  { iterations: ROUNDS, time: 0, warmupIterations: WARM_UP_ROUNDS, warmupTime: 0 },
 );
 
 afterAll(async () => {
   for (const pool of pools.values()) await pool.close();
   const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  for (const seconds of cpuSeconds.values()) seconds.splice(0, WARM_UP_ROUNDS);
   const base = median(cpuSeconds.get('scoring, no reference')!);
   console.table(
     [...cpuSeconds].map(([work, seconds]) => ({
