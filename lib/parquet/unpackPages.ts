@@ -8,7 +8,7 @@ import { viewed } from './hybridRuns.ts';
 import type { PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
-import { zstdFrameBytes } from './zstdFrame.ts';
+import { singleZstdFrame } from './zstdFrame.ts';
 
 /** Bytes as a page of a column chunk holds them. */
 export interface PackedBytes {
@@ -76,6 +76,8 @@ function withoutDecoder({ codec, packed, unpackedBytes }: PackedBytes): PageSect
   if (codec !== 'ZSTD' || zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES) {
     return undefined;
   }
+  // What Node makes of several frames isn't what arrow-rs makes of them.
+  if (singleZstdFrame(packed) === undefined) return undefined;
   const bytes = zstdDecompressSync(packed, { chunkSize: unpackedBytes, maxOutputLength: unpackedBytes });
   if (bytes.length !== unpackedBytes) {
     throw new Error(`a page doesn't unpack to the ${unpackedBytes} bytes that it says`);
@@ -136,7 +138,8 @@ export function joinFrames(pages: readonly PackedBytes[]): PackedBytes[][] {
   /** Of the last ones, if another frame may follow. */
   let openBytes: number | undefined;
   for (const page of pages) {
-    const isFrame = page.codec === 'ZSTD' && zstdFrameBytes(page.packed) === page.unpackedBytes;
+    const isFrame =
+      page.codec === 'ZSTD' && singleZstdFrame(page.packed)?.contentBytes === page.unpackedBytes;
     if (isFrame && openBytes !== undefined && openBytes + page.unpackedBytes <= MOST_JOINED_BYTES) {
       joined.at(-1)!.push(page);
       openBytes += page.unpackedBytes;

@@ -5,30 +5,35 @@ const SINGLE_SEGMENT = 0b100000;
 /** A block of one byte that is repeated. */
 const REPEATED = 1;
 
+/** A ZSTD frame that is all of some bytes. */
+interface ZstdFrame {
+  /** What it says that it unpacks to, where it does; decoders refuse one that unpacks to anything else. */
+  readonly contentBytes: number | undefined;
+}
+
 /**
- * What the single ZSTD frame of some bytes says that it unpacks to; decoders refuse one that unpacks to anything else.
- * https://www.rfc-editor.org/rfc/rfc8878 (3.1.1)
- * @returns -1 for frames that don't say it, or have a dictionary, for several of them, and where one doesn't end with the bytes
+ * The single frame of some bytes: https://www.rfc-editor.org/rfc/rfc8878 (3.1.1).
+ * @returns undefined for several frames, one with a dictionary, and where one doesn't end with the bytes
  */
-export function zstdFrameBytes(packed: Uint8Array): number {
-  if (numberAt(packed, 0, 4) !== MAGIC) return -1;
+export function singleZstdFrame(packed: Uint8Array): ZstdFrame | undefined {
+  if (numberAt(packed, 0, 4) !== MAGIC) return undefined;
   const descriptor = packed[4]!;
-  if ((descriptor & HAS_OTHERS) !== 0) return -1;
+  if ((descriptor & HAS_OTHERS) !== 0) return undefined;
   const isSingleSegment = (descriptor & SINGLE_SEGMENT) !== 0;
   // The first one without a window before it.
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-  if (sizeBytes === 0) return -1;
   const sizeStart = isSingleSegment ? 5 : 6;
-  const contentBytes = numberAt(packed, sizeStart, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+  const contentBytes =
+    sizeBytes === 0 ? undefined : numberAt(packed, sizeStart, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
   let at = sizeStart + sizeBytes;
   for (let isLast = false; !isLast; ) {
-    if (at + 3 > packed.length) return -1;
+    if (at + 3 > packed.length) return undefined;
     const head = numberAt(packed, at, 3);
     isLast = (head & 1) !== 0;
     at += 3 + (((head >> 1) & 3) === REPEATED ? 1 : head >> 3);
   }
   if ((descriptor & HAS_CHECKSUM) !== 0) at += 4;
-  return at === packed.length ? contentBytes : -1;
+  return at === packed.length ? { contentBytes } : undefined;
 }
 
 /** Little end first. A byte that isn't there counts as 0. */

@@ -84,7 +84,7 @@ function keyIsNull(
   return new Ncs4cvrError('SHARD_KEY_NULL', 'a row has no key', {
     ...{ file, rowGroup: reads.rowGroup, column },
     expected: 'a value in every row: scores are joined by it',
-    found: `${nullCount} nulls, the first in row ${firstNull}`,
+    found: nullCount === 1 ? `null in row ${firstNull}` : `${nullCount} nulls, the first in row ${firstNull}`,
   });
 }
 

@@ -64,4 +64,21 @@ describe('unpackPages', () => {
       expect(() => unpackPages([{ ...page, packed }], new ReusedMemory())).toThrow();
     }
   });
+
+  it('unpacks all frames of a page', async () => {
+    for (const page of await pagesOf(Compression.ZSTD)) {
+      const packed = Buffer.concat([page.packed, page.packed]);
+      const [once, twice] = [page, { ...page, packed, unpackedBytes: 2 * page.unpackedBytes }].map((each) =>
+        Buffer.from(unpacked([each])[0]!, 'base64'),
+      );
+      expect(twice!.equals(Buffer.concat([once!, once!]))).toBe(true);
+    }
+  });
+
+  it('refuses a page with bytes behind its frame', async () => {
+    for (const page of await pagesOf(Compression.ZSTD)) {
+      const packed = Buffer.concat([page.packed, Buffer.from('more')]);
+      expect(() => unpackPages([{ ...page, packed }], new ReusedMemory())).toThrow();
+    }
+  });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { zstdFrameBytes } from '../../lib/parquet/zstdFrame.ts';
+import { singleZstdFrame } from '../../lib/parquet/zstdFrame.ts';
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 /** `hello` as it is: one raw block, the last. */
 const BLOCK = [(5 << 3) | 1, 0, 0, ...Buffer.from('hello')];
 
-describe('zstdFrameBytes', () => {
+describe('singleZstdFrame', () => {
   test.each([
     ['one byte of size', [...MAGIC, 0x20, 5, ...BLOCK]],
     ['a checksum', [...MAGIC, 0x24, 5, ...BLOCK, 1, 2, 3, 4]],
@@ -14,18 +14,22 @@ describe('zstdFrameBytes', () => {
     ['a repeated byte', [...MAGIC, 0x20, 5, (5 << 3) | 3, 0, 0, 7]],
     ['two blocks', [...MAGIC, 0x20, 5, (2 << 3) | 0, 0, 0, 1, 2, (3 << 3) | 3, 0, 0, 7]],
   ])('tells what a frame with %s unpacks to', (_, bytes) => {
-    expect(zstdFrameBytes(Uint8Array.from(bytes))).toBe(5);
+    expect(singleZstdFrame(Uint8Array.from(bytes))).toEqual({ contentBytes: 5 });
   });
 
   test('two bytes of size hold what one does not', () => {
     const block = [((261 << 3) | 3) & 255, (261 << 3) >> 8, 0, 7];
-    expect(zstdFrameBytes(Uint8Array.from([...MAGIC, 0x60, 5, 0, ...block]))).toBe(261);
+    expect(singleZstdFrame(Uint8Array.from([...MAGIC, 0x60, 5, 0, ...block]))).toEqual({ contentBytes: 261 });
+  });
+
+  test('a frame need not say what it unpacks to', () => {
+    const frame = singleZstdFrame(Uint8Array.from([...MAGIC, 0x00, 0, ...BLOCK]));
+    expect(frame).toEqual({ contentBytes: undefined });
   });
 
   test.each([
     ['nothing', []],
     ['another magic', [0x29, 0xb5, 0x2f, 0xfd, 0x20, 5, ...BLOCK]],
-    ['no size', [...MAGIC, 0x00, 0, ...BLOCK]],
     ['a dictionary', [...MAGIC, 0x21, 9, 5, ...BLOCK]],
     ['a reserved bit', [...MAGIC, 0x28, 5, ...BLOCK]],
     ['two frames', [...MAGIC, 0x20, 5, ...BLOCK, ...MAGIC, 0x20, 5, ...BLOCK]],
@@ -34,6 +38,6 @@ describe('zstdFrameBytes', () => {
     ['no last block', [...MAGIC, 0x20, 5, 5 << 3, ...BLOCK.slice(1)]],
     ['only a magic', MAGIC],
   ])('tells nothing of %s', (_, bytes) => {
-    expect(zstdFrameBytes(Uint8Array.from(bytes))).toBe(-1);
+    expect(singleZstdFrame(Uint8Array.from(bytes))).toBeUndefined();
   });
 });

@@ -256,7 +256,7 @@ describe('bad rows', () => {
     [
       'a null key',
       noKey,
-      /SHARD_KEY_NULL: .*a\.parquet, row group 0, column 'request': .*1 nulls, the first in row 5/,
+      /SHARD_KEY_NULL: .*a\.parquet, row group 0, column 'request': .*found null in row 5/,
     ],
   ])('with %s fail as before without the policy, and are left out with it', async (_, change, told) => {
     const place = freshPlace(join(folder, 'fail'));
