@@ -51,7 +51,9 @@ export function guessLayout(folders: readonly string[]): GuessedLayout {
 /** What most of the values look like: folders such as `dt=test` stand beside days. */
 function formOf(key: string, values: readonly string[]): string {
   const byName = Object.entries(CALENDAR).find(([name]) => name === key.toLowerCase())?.[1];
-  if (byName !== undefined && values.some((value) => /^\d+$/.test(value))) return byName;
+  // A key `day` may hold the whole of it, 20220506.
+  const digits = byName === '%Y' ? /^\d{4}$/ : /^\d{1,2}$/;
+  if (byName !== undefined && values.some((value) => digits.test(value))) return byName;
   const form = FORMS.find(
     ([pattern]) => 2 * values.filter((value) => pattern.test(value)).length > values.length,
   );
