@@ -28,12 +28,13 @@ vi.mock('node:worker_threads', async (importOriginal) => {
     }
 
     override postMessage(...args: Parameters<Worker['postMessage']>): void {
+      // The pool has sent the request, and the thread, which has answered the one before, never gets to it: ended within a session's
+      // run, or while a session is made, it takes the whole process along (`Napi::Error`), which is a death of its own kind.
+      if (fate.deaths > 0 && this.#hasAnswered) {
+        fate.deaths--;
+        void this.terminate();
+      }
       super.postMessage(...args);
-      // With a request on its way, and before it is at work: ended within a session's run, or while one is made, a thread takes
-      // the whole process along (`Napi::Error`), which is a death of its own kind.
-      if (fate.deaths === 0 || !this.#hasAnswered) return;
-      fate.deaths--;
-      void this.terminate();
     }
   }
   return { ...real, Worker: LimitedWorker };
