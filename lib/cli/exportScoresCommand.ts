@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
-import { dayRange } from '../job/listPartitions.ts';
+import { dayRange, isInRange } from '../job/listPartitions.ts';
 import {
   DEFAULT_LAYOUT,
   layOutPartition,
@@ -125,7 +125,7 @@ async function partitionsOf(
   const chosen = published.filter((name) => {
     const laidOut = layOutPartition(layout, name);
     const day = typeof laidOut === 'string' ? undefined : laidOut.day;
-    return day !== undefined && day >= range.from && day <= range.to;
+    return day !== undefined && isInRange(day, range);
   });
   if (chosen.length > 0) return chosen;
   throw new Ncs4cvrError('PUBLISH_NOTHING', 'there are no published scores to copy', {

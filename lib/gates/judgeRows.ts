@@ -8,8 +8,9 @@ const DAY_MILLIS = 86_400_000;
 /**
  * Rows against what was published before. Once a partition is visible it may grow, as more of its shards land, up to what a
  * day of its kind has; until then it must have as much as the day before and as the same weekday. A first publication is
- * compared with the day before in the same run, and without one with the training days, which may have been a sample of the rows: that warns at most. What is a part of a day,
- * such as an hour or a region, isn't compared with them: the reference knows whole days. No rows at all are always too few.
+ * compared with the day before in the same run, and without one with the training days, which may have been a sample of the
+ * rows: that warns at most. What is a part of a day, such as an hour or a region, isn't compared with them: the reference knows
+ * whole days. No rows at all are always too few.
  */
 export function judgeRows(
   { partition, rows }: Pick<Candidate, 'partition' | 'rows'>,

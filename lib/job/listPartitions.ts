@@ -23,6 +23,10 @@ export function dayRange(from?: string, to?: string): DayRange {
   return { from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
 }
 
+export function isInRange(day: string, { from, to }: DayRange): boolean {
+  return day >= from && day <= to;
+}
+
 /** A folder that was passed over, and why. */
 export interface SkippedFolder {
   /** Path below the input root. */

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { type ListEntry, readListEntries } from '../storage/readFileList.ts';
 import { fileKey, uriScheme } from '../storage/uri.ts';
-import { byTime, type DayRange, type PartitionListing, type SkippedFolder } from './listPartitions.ts';
+import {
+  byTime,
+  type DayRange,
+  isInRange,
+  type PartitionListing,
+  type SkippedFolder,
+} from './listPartitions.ts';
 import {
   type LaidOutPartition,
   layOutPartition,
@@ -103,5 +109,5 @@ export function laidOutFiles(
 }
 
 function isIn(range: DayRange | undefined, { day }: LaidOutPartition): boolean {
-  return range === undefined || day === undefined || (day >= range.from && day <= range.to);
+  return range === undefined || day === undefined || isInRange(day, range);
 }

@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { isInRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import type { ListedFile } from '../storage/storage.ts';
 
@@ -64,7 +65,7 @@ function partitionOfShard(
  * @param from YYYY-MM-DD, as `to`; both inclusive
  */
 export function daysWithout(byDay: ShardDays['byDay'], from: string, to: string): string {
-  const days = [...byDay.keys()].filter((day) => day >= from && day <= to).sort();
+  const days = [...byDay.keys()].filter((day) => isInRange(day, { from, to })).sort();
   const gaps: string[] = [];
   let next = Date.parse(from);
   for (const day of [...days.map((each) => Date.parse(each)), Date.parse(to) + DAY_MILLIS]) {

@@ -1,5 +1,6 @@
 import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { isInRange } from '../job/listPartitions.ts';
 import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
 import { checkColumns } from '../parquet/checkColumns.ts';
 import { openShard, withShard } from '../parquet/openShard.ts';
@@ -85,7 +86,7 @@ async function splitByDate(
   const notes = skipped.map(({ name, reason }) => `partition ${name} is part of no range: ${reason}`);
   if (others.length > 0) notes.push(leftOut(others, split.shardPattern!));
   const within = async (range: DateSplit['train'], side: string) => {
-    const isWithin = (day: string | undefined) => day !== undefined && day >= range.from && day <= range.to;
+    const isWithin = (day: string | undefined) => day !== undefined && isInRange(day, range);
     const rows = await wholeShards(
       shards.filter((shard) => isWithin(dayOf.get(shard))),
       dayOf,

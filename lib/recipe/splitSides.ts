@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { isInRange } from '../job/listPartitions.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from '../job/partitionLayout.ts';
 import { shardMatcher } from '../storage/listShards.ts';
 import type { ListedFile } from '../storage/storage.ts';
@@ -36,7 +37,7 @@ export function splitSides(split: SplitConfig, shards: readonly ListedFile[]): S
     sideOf: (day) => {
       const isIn = (side: SplitSide) => {
         const range = rangeOf(side);
-        return day !== undefined && range !== undefined && day >= range.from && day <= range.to;
+        return day !== undefined && range !== undefined && isInRange(day, range);
       };
       return SPLIT_SIDES.find(isIn) ?? 'other';
     },

@@ -9,21 +9,13 @@ import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
+import { writeBytes } from './writeBytes.ts';
 
 const folder = temporaryFolder();
 
-function writeBytes(name: string, byteCount: number): string {
-  const path = join(folder, name);
-  writeFileSync(
-    path,
-    Uint8Array.from({ length: byteCount }, (_, i) => i % 251),
-  );
-  return path;
-}
-
 describe('URIs', () => {
   test('a path and its file:// URI open the same bytes, also with blanks, percent signs and hashes in the name', async () => {
-    const path = writeBytes('odd name 100%25 #1.bin', 10);
+    const path = writeBytes(folder, 'odd name 100%25 #1.bin', 10);
     for (const uri of [path, pathToFileURL(path).href]) {
       const file = await localDisk.open(uri);
       expect(file).toMatchObject({ uri, sizeBytes: 10 });
@@ -71,7 +63,7 @@ const ways = [
 
 describe.each(ways)('reading a file opened %s', (way, open) => {
   test('a range fills the whole target and nothing beyond it', async () => {
-    const file = await open(writeBytes('range.bin', 1000));
+    const file = await open(writeBytes(folder, 'range.bin', 1000));
     const buffer = new Uint8Array(40).fill(255);
     await file.readInto(buffer.subarray(10, 30), 300);
     await file.close();
@@ -81,7 +73,7 @@ describe.each(ways)('reading a file opened %s', (way, open) => {
   });
 
   test('parallel ranges of one handle do not mix', async () => {
-    const file = await open(writeBytes('parallel.bin', 5000));
+    const file = await open(writeBytes(folder, 'parallel.bin', 5000));
     const targets = Array.from({ length: 50 }, () => new Uint8Array(100));
     await Promise.all(targets.map((target, i) => file.readInto(target, 100 * i)));
     await file.close();
@@ -89,7 +81,7 @@ describe.each(ways)('reading a file opened %s', (way, open) => {
   });
 
   test('a range past the end is a short read with expected and found bytes', async () => {
-    const path = writeBytes('short.bin', 100);
+    const path = writeBytes(folder, 'short.bin', 100);
     const file = await open(path);
     await expect(file.readInto(new Uint8Array(50), 80)).rejects.toMatchObject({
       code: 'STORAGE_SHORT_READ',
@@ -108,7 +100,7 @@ describe.each(ways)('reading a file opened %s', (way, open) => {
     ['shrinks', (path: string) => truncate(path, 50)],
     ['is touched', async (path: string) => utimesSync(path, 1, 1)],
   ])('a file that %s while open is a retryable error, not mixed bytes', async (name, change) => {
-    const path = writeBytes(`changed ${name} ${way}.bin`, 100);
+    const path = writeBytes(folder, `changed ${name} ${way}.bin`, 100);
     const file = await open(path);
     await file.readInto(new Uint8Array(10), 0);
     await change(path);
@@ -124,7 +116,7 @@ describe.each(ways)('reading a file opened %s', (way, open) => {
     ['is removed', (path: string) => rm(path)],
     ['gets a second name', (path: string) => link(path, `${path}.second`)],
   ])('a file that %s while open is read to its end, in the version that was opened', async (name, change) => {
-    const path = writeBytes(`kept ${name} ${way}.bin`, 100);
+    const path = writeBytes(folder, `kept ${name} ${way}.bin`, 100);
     const bytes = readFileSync(path);
     writeFileSync(`${path}.new`, Buffer.alloc(100, 7));
     const file = await open(path);
@@ -136,7 +128,7 @@ describe.each(ways)('reading a file opened %s', (way, open) => {
   });
 
   test('a file that was closed is neither read nor closed again in place of another with its number', async () => {
-    const path = writeBytes('closed.bin', 10);
+    const path = writeBytes(folder, 'closed.bin', 10);
     const file = await open(path);
     await file.close();
     const others = await Promise.all(Array.from({ length: 8 }, () => openListed(path)));
@@ -157,18 +149,18 @@ describe('reading', () => {
   };
 
   test('versions differ when size or modification time differ', async () => {
-    const path = writeBytes('version.bin', 10);
+    const path = writeBytes(folder, 'version.bin', 10);
     utimesSync(path, 1000, 1000);
     const first = await versionOf(path);
     utimesSync(path, 1000, 1001);
     expect(await versionOf(path)).not.toBe(first);
-    writeBytes('version.bin', 11);
+    writeBytes(folder, 'version.bin', 11);
     utimesSync(path, 1000, 1000);
     expect(await versionOf(path)).not.toBe(first);
   });
 
   test('a file that has not changed has one version, in every process and by every way to ask', async () => {
-    const path = writeBytes('same version.bin', 10);
+    const path = writeBytes(folder, 'same version.bin', 10);
     const first = await versionOf(path);
     const script = `import { statSync } from 'node:fs';
       const { mtimeNs, size, ino, ctimeNs } = statSync(process.argv[1], { bigint: true });
@@ -193,7 +185,7 @@ describe('reading', () => {
   ])(
     'a file that was %s, of the same size and modification time, has another version',
     async (name, change) => {
-      const path = writeBytes(`disguised ${name}.bin`, 10);
+      const path = writeBytes(folder, `disguised ${name}.bin`, 10);
       utimesSync(path, 1000, 1000);
       const first = (await localDisk.stat(path))!;
       change(path);
@@ -230,12 +222,12 @@ describe('reading', () => {
     await expect(localDisk.open('/dev/null')).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
     await expect(localDisk.list('/dev/null')).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
     expect(await localDisk.exists(missing)).toBe(false);
-    expect(await localDisk.exists(join(writeBytes('plain.bin', 1), 'below a file'))).toBe(false);
+    expect(await localDisk.exists(join(writeBytes(folder, 'plain.bin', 1), 'below a file'))).toBe(false);
     expect(await localDisk.exists(folder)).toBe(true);
   });
 
   test('readWhole gives bytes whose slice is a copy', async () => {
-    const bytes = await localDisk.readWhole(writeBytes('whole.bin', 300));
+    const bytes = await localDisk.readWhole(writeBytes(folder, 'whole.bin', 300));
     expect(bytes).toHaveLength(300);
     const copy = bytes.slice();
     copy[0] = 99;

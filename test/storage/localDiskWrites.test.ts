@@ -5,17 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../lib/base/errors.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
+import { writeBytes } from './writeBytes.ts';
 
 const folder = temporaryFolder();
-
-function writeBytes(name: string, byteCount: number): string {
-  const path = join(folder, name);
-  writeFileSync(
-    path,
-    Uint8Array.from({ length: byteCount }, (_, i) => i % 251),
-  );
-  return path;
-}
 
 describe('listing', () => {
   const root = join(folder, 'listed');
@@ -158,7 +150,7 @@ describe('writing', () => {
 
   test('a folder under the final name, or a file among the folders, is refused at the start', async () => {
     await expect(localDisk.createAtomic(output)).rejects.toMatchObject({ code: 'STORAGE_NOT_A_FILE' });
-    const below = join(writeBytes('no folder', 1), 'part.arrow');
+    const below = join(writeBytes(folder, 'no folder', 1), 'part.arrow');
     await expect(localDisk.createAtomic(below)).rejects.toThrow(StorageError);
   });
 
