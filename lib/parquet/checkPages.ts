@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { CompressionCodec } from 'hyparquet';
 import { messageOf } from '../base/errors.ts';
 import { checkUnpacking } from './checkUnpacking.ts';
-import { CompactReader } from './compactReader.ts';
+import { CompactReader, STOP, STRUCT } from './compactReader.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 
 /** Field numbers of PageHeader and of its headers by kind in parquet.thrift. */
@@ -22,7 +22,6 @@ const ENCODING_V2 = 4;
 const DEFINITION_BYTES = 5;
 const REPETITION_BYTES = 6;
 const IS_COMPRESSED = 7;
-const STRUCT = 12;
 const FALSE = 2;
 
 const LARGEST_INT32 = 2 ** 31 - 1;
@@ -33,10 +32,11 @@ const LARGEST_INT32 = 2 ** 31 - 1;
  */
 export const LARGEST_UNPACKED_BYTES = 2 ** 30;
 
-interface PageHeader {
-  /** Bytes of the page behind the header. */
-  readonly pageBytes: number;
-  /** What they unpack to. */
+/** A page of a chunk: `buffer[startByte, endByte)` behind its header. */
+export interface ChunkPage {
+  readonly startByte: number;
+  readonly endByte: number;
+  /** What its bytes unpack to. */
   readonly unpackedBytes: number;
   /** CRC-32 of these bytes, as they are in the file; most writers leave it out. */
   readonly checksum: number | undefined;
@@ -56,12 +56,6 @@ interface PageHeader {
   readonly isCompressed: boolean;
 }
 
-/** A page of a chunk: `buffer[startByte, endByte)` behind its header. */
-export interface ChunkPage extends PageHeader {
-  readonly startByte: number;
-  readonly endByte: number;
-}
-
 /** The pages of a chunk as far as they could be followed. */
 export interface ChunkPages {
   readonly pages: readonly ChunkPage[];
@@ -79,29 +73,28 @@ export interface ChunkPages {
  * @throws Error that names the page and what differs
  */
 export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
-  const { startByte, endByte, valueCount, codec } = chunk;
-  const bytes = buffer.subarray(startByte, endByte);
+  const { valueCount, codec } = chunk;
+  const chunkEnd = Math.min(chunk.endByte, buffer.length);
+  const reader = new CompactReader(buffer, chunk.startByte, chunkEnd);
   const pages: ChunkPage[] = [];
   let unpackedBytes = 0;
   let values = 0;
-  let at = 0;
+  let end = chunk.startByte;
   /** Whether the data pages before have checksums: a writer gives them to all or to none of a chunk. */
   let haveChecksums: boolean | undefined;
-  for (let page = 0; values < valueCount && at < bytes.length; page++) {
-    const reader = new CompactReader(bytes, at);
-    const header = tryReadHeader(reader);
+  for (let page = 0; values < valueCount && end < chunkEnd; page++) {
+    const header = tryReadPage(reader);
     if (header === undefined) break;
-    const { checksum, pageBytes } = header;
-    const pageEnd = reader.at + pageBytes;
+    const { checksum, startByte, endByte } = header;
     try {
-      checkSizes(header, bytes, reader.at, codec);
+      checkSizes(header, buffer, chunkEnd, codec);
     } catch (error) {
       throw new Error(`page ${page} of the chunk makes no sense: ${messageOf(error)}`);
     }
     unpackedBytes += header.unpackedBytes;
     if (checksum !== undefined) {
-      if (pageEnd > bytes.length) throw new Error(`page ${page} of the chunk reaches past its end`);
-      const found = crc32(bytes.subarray(reader.at, pageEnd));
+      if (endByte > chunkEnd) throw new Error(`page ${page} of the chunk reaches past its end`);
+      const found = crc32(buffer.subarray(startByte, endByte));
       if (found !== checksum) {
         throw new Error(
           `page ${page} of the chunk has the checksum ${hex(found)}, its header says ${hex(checksum)}`,
@@ -115,18 +108,18 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
       haveChecksums = checksum !== undefined;
       values += header.valueCount;
     }
-    pages.push(Object.assign(header, { startByte: startByte + reader.at, endByte: startByte + pageEnd }));
-    at = pageEnd;
+    pages.push(header);
+    end = endByte;
+    reader.moveTo(end);
   }
-  return { pages, unpackedBytes, areWhole: values === valueCount && at <= bytes.length };
+  return { pages, unpackedBytes, areWhole: values === valueCount && end <= chunkEnd };
 }
 
-/** @param pageStart in the chunk's bytes */
-function checkSizes(header: PageHeader, bytes: Uint8Array, pageStart: number, codec: CompressionCodec): void {
-  const { unpackedBytes, pageBytes, valueCount = 0, dictionaryCount, isCompressed } = header;
-  const levelBytes = header.definitionBytes + header.repetitionBytes;
+function checkSizes(page: ChunkPage, buffer: Uint8Array, chunkEnd: number, codec: CompressionCodec): void {
+  const { startByte, endByte, unpackedBytes, valueCount = 0, dictionaryCount, isCompressed } = page;
+  const levelBytes = page.definitionBytes + page.repetitionBytes;
   checkSize(unpackedBytes);
-  checkSize(pageBytes);
+  checkSize(endByte - startByte);
   checkSize(valueCount);
   checkSize(dictionaryCount);
   checkSize(levelBytes);
@@ -134,8 +127,10 @@ function checkSizes(header: PageHeader, bytes: Uint8Array, pageStart: number, co
   if (dictionaryCount > unpackedBytes) {
     throw new Error(`a dictionary of ${dictionaryCount} values in ${unpackedBytes} bytes`);
   }
-  if (levelBytes > pageBytes) throw new Error(`levels of ${levelBytes} bytes in ${pageBytes}`);
-  const packed = bytes.subarray(pageStart + levelBytes, pageStart + pageBytes);
+  if (levelBytes > endByte - startByte) {
+    throw new Error(`levels of ${levelBytes} bytes in ${endByte - startByte}`);
+  }
+  const packed = buffer.subarray(startByte + levelBytes, Math.min(endByte, chunkEnd));
   checkUnpacking(isCompressed ? codec : 'UNCOMPRESSED', packed, unpackedBytes - levelBytes);
 }
 
@@ -143,12 +138,16 @@ function checkSize(size: number): void {
   if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
 }
 
-function tryReadHeader(reader: CompactReader): PageHeader | undefined {
-  const header = {
-    pageBytes: 0,
+type WritablePage = { -readonly [Key in keyof ChunkPage]: ChunkPage[Key] };
+
+/** Undefined when the header at the reader's place can't be followed. */
+function tryReadPage(reader: CompactReader): ChunkPage | undefined {
+  const page: WritablePage = {
+    startByte: 0,
+    endByte: 0,
     unpackedBytes: 0,
-    checksum: undefined as number | undefined,
-    valueCount: undefined as number | undefined,
+    checksum: undefined,
+    valueCount: undefined,
     dictionaryCount: 0,
     encoding: -1,
     definitionEncoding: -1,
@@ -158,38 +157,62 @@ function tryReadHeader(reader: CompactReader): PageHeader | undefined {
     isSecondVersion: false,
     isCompressed: true,
   };
-  const readKind = (kind: number) => {
-    const isFirst = kind === DATA_PAGE;
-    const isSecond = kind === DATA_PAGE_V2;
-    header.isSecondVersion = isSecond;
-    reader.readStruct((field, type) => {
-      if (field === VALUE_COUNT) {
-        const count = reader.readInteger(type);
-        if (kind === DICTIONARY_PAGE) header.dictionaryCount = count;
-        else header.valueCount = count;
-      } else if (field === (isSecond ? ENCODING_V2 : ENCODING)) header.encoding = reader.readInteger(type);
-      else if (isFirst && field === DEFINITION_ENCODING) {
-        header.definitionEncoding = reader.readInteger(type);
-      } else if (isFirst && field === REPETITION_ENCODING) {
-        header.repetitionEncoding = reader.readInteger(type);
-      } else if (isSecond && field === DEFINITION_BYTES) header.definitionBytes = reader.readInteger(type);
-      else if (isSecond && field === REPETITION_BYTES) header.repetitionBytes = reader.readInteger(type);
-      else if (isSecond && field === IS_COMPRESSED) header.isCompressed = type !== FALSE;
-      else reader.skip(type);
-    });
-  };
+  let pageBytes = 0;
   try {
-    reader.readStruct((field, type) => {
-      if (field === UNCOMPRESSED_BYTES) header.unpackedBytes = reader.readInteger(type);
-      else if (field === COMPRESSED_BYTES) header.pageBytes = reader.readInteger(type);
-      else if (field === CHECKSUM) header.checksum = reader.readInteger(type) >>> 0;
-      else if ([DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2].includes(field) && type === STRUCT) readKind(field);
+    for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+      const field = head >> 4;
+      const type = head & 15;
+      if (field === UNCOMPRESSED_BYTES) page.unpackedBytes = reader.readInteger(type);
+      else if (field === COMPRESSED_BYTES) pageBytes = reader.readInteger(type);
+      else if (field === CHECKSUM) page.checksum = reader.readInteger(type) >>> 0;
+      else if (type !== STRUCT) reader.skip(type);
+      else if (field === DATA_PAGE) readFirstVersion(reader, page);
+      else if (field === DICTIONARY_PAGE) readDictionary(reader, page);
+      else if (field === DATA_PAGE_V2) readSecondVersion(reader, page);
       else reader.skip(type);
-    });
+    }
   } catch {
     return undefined;
   }
-  return header;
+  page.startByte = reader.at;
+  page.endByte = reader.at + pageBytes;
+  return page;
+}
+
+function readDictionary(reader: CompactReader, page: WritablePage): void {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    const field = head >> 4;
+    if (field === VALUE_COUNT) page.dictionaryCount = reader.readInteger(type);
+    else if (field === ENCODING) page.encoding = reader.readInteger(type);
+    else reader.skip(type);
+  }
+}
+
+function readFirstVersion(reader: CompactReader, page: WritablePage): void {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    const field = head >> 4;
+    if (field === VALUE_COUNT) page.valueCount = reader.readInteger(type);
+    else if (field === ENCODING) page.encoding = reader.readInteger(type);
+    else if (field === DEFINITION_ENCODING) page.definitionEncoding = reader.readInteger(type);
+    else if (field === REPETITION_ENCODING) page.repetitionEncoding = reader.readInteger(type);
+    else reader.skip(type);
+  }
+}
+
+function readSecondVersion(reader: CompactReader, page: WritablePage): void {
+  page.isSecondVersion = true;
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    const field = head >> 4;
+    if (field === VALUE_COUNT) page.valueCount = reader.readInteger(type);
+    else if (field === ENCODING_V2) page.encoding = reader.readInteger(type);
+    else if (field === DEFINITION_BYTES) page.definitionBytes = reader.readInteger(type);
+    else if (field === REPETITION_BYTES) page.repetitionBytes = reader.readInteger(type);
+    else if (field === IS_COMPRESSED) page.isCompressed = type !== FALSE;
+    else reader.skip(type);
+  }
 }
 
 function hex(checksum: number): string {

@@ -15,8 +15,12 @@ const MAP = 11;
 export const STRUCT = 12;
 const UUID = 13;
 
+/** Fields are numbered in 16 bits. */
+const LARGEST_FIELD = 2 ** 15 - 1;
 /** Of the last of the ten bytes that 64 bits take. */
 const LARGEST_UNIT = 2 ** 63;
+
+const LARGEST_INT32 = 2 ** 31 - 1;
 
 /** Deeper than any footer; a corrupt one must not exhaust the stack. */
 const DEEPEST = 32;
@@ -24,11 +28,13 @@ const DEEPEST = 32;
 /** Reads values of Thrift's compact protocol from bytes that may be anything: it throws, and neither hangs nor goes beyond them. */
 export class CompactReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(bytes: Uint8Array, at = 0) {
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     this.#bytes = bytes;
     this.#at = at;
+    this.#end = Math.min(end, bytes.length);
   }
 
   /** Where the next value begins. */
@@ -36,25 +42,33 @@ export class CompactReader {
     return this.#at;
   }
 
-  /** Calls `read` with every field's number and type; it has to read or skip the value. */
-  readStruct(read: (field: number, type: number) => void): void {
-    let field = 0;
-    for (;;) {
-      const head = this.#byte();
-      const type = head & 15;
-      if (type === STOP) return;
-      const delta = head >> 4;
-      field = delta === 0 ? this.#zigzag() : field + delta;
-      read(field, type);
-    }
+  moveTo(at: number): void {
+    this.#at = at;
   }
 
-  readStructs(type: number, read: () => void): void {
+  /**
+   * Steps over the head of a struct's field; the value, which has to be read or skipped, follows. Not by a call for each field: pages
+   * have their headers, and shards their footers, by the hundred thousand.
+   * @param before the head before it in the struct, 0 for the first
+   * @returns the field's number times 16, and its type; 0 at the struct's end
+   */
+  readHead(before: number): number {
+    const head = this.#byte();
+    const type = head & 15;
+    if (type === STOP) return STOP;
+    const delta = head >> 4;
+    const field = delta === 0 ? this.#zigzag() : (before >> 4) + delta;
+    if (field < -LARGEST_FIELD || field > LARGEST_FIELD) throw new Error(`a field with the number ${field}`);
+    return (field << 4) | type;
+  }
+
+  /** @returns how many structs a list holds; they follow */
+  readStructCount(type: number): number {
     if (type !== LIST && type !== SET) throw new Error('a list of another type');
     const head = this.#byte();
     const size = this.#listSize(head);
     if (size > 0 && (head & 15) !== STRUCT) throw new Error('a list holds no structs');
-    for (let index = 0; index < size; index++) read();
+    return size;
   }
 
   /** Beyond 53 bits it is rounded: no safe integer, whatever the bytes say. */
@@ -143,15 +157,16 @@ export class CompactReader {
   }
 
   #byte(): number {
-    const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw new Error('it ends too early');
-    return byte;
+    if (this.#at >= this.#end) throw new Error('it ends too early');
+    return this.#bytes[this.#at++]!;
   }
 
   /** Products, not shifts: numbers have up to 64 bits, of which 53 are kept. */
   #varint(): number {
-    let value = 0;
-    for (let unit = 1; ; unit *= 128) {
+    const first = this.#byte();
+    if (first < 128) return first;
+    let value = first & 127;
+    for (let unit = 128; ; unit *= 128) {
       const byte = this.#byte();
       value += (byte & 127) * unit;
       if (byte < 128) return value;
@@ -161,11 +176,12 @@ export class CompactReader {
 
   #zigzag(): number {
     const value = this.#varint();
+    if (value <= LARGEST_INT32) return (value >> 1) ^ -(value & 1);
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   #step(bytes: number): void {
     this.#at += bytes;
-    if (this.#at > this.#bytes.length) throw new Error('it ends too early');
+    if (this.#at > this.#end) throw new Error('it ends too early');
   }
 }

@@ -17,9 +17,6 @@ const RLE_DICTIONARY = 8;
 /** What is unpacked together: arrow-rs holds it three times. */
 const UNPACK_BYTES = 16 * 1024 * 1024;
 
-/** Of pages of the first version, which have them in their body. */
-const NO_LEVELS = new Uint8Array(0);
-
 /** The rows of row groups in one column: its values, once each or nearly, and an index of them for each row or list element. */
 export interface DictionaryColumn {
   readonly field: Field;
@@ -48,16 +45,16 @@ export function decodeDictionaryColumns(
   let waiting: FollowedColumn[] = [];
   let waitingBytes = 0;
   const decodeWaiting = () => {
-    const unpacked = unpackPages(
+    const bodies = unpackPages(
       waiting.flatMap(({ packed }) => packed),
       memory,
     );
-    let at = 0;
+    let firstBody = 0;
     for (const { shape, pages } of waiting) {
-      const chunks = pages.map((ofChunk): UnpackedChunk => {
-        const start = at;
-        at += ofChunk.length;
-        return ofChunk.map(({ page, levels }, index) => ({ page, levels, body: unpacked[start + index]! }));
+      const chunks = pages.map((ofChunk, index): UnpackedChunk => {
+        const chunk = { buffer: rowGroups[index]!.buffer, pages: ofChunk, bodies, firstBody };
+        firstBody += ofChunk.length;
+        return chunk;
       });
       const data = decodeIndices(shape, chunks, rowCounts, memory);
       if (data === undefined) continue;
@@ -78,16 +75,10 @@ export function decodeDictionaryColumns(
   return decoded;
 }
 
-interface FollowedPage {
-  readonly page: ChunkPage;
-  /** Of the second version, whose levels are never packed. */
-  readonly levels: Uint8Array;
-}
-
 interface FollowedColumn {
   readonly shape: ColumnShape;
   /** Of each row group. */
-  readonly pages: readonly (readonly FollowedPage[])[];
+  readonly pages: readonly (readonly ChunkPage[])[];
   /** What may be packed of the pages, in their order. */
   readonly packed: readonly PackedBytes[];
   readonly unpackedBytes: number;
@@ -100,7 +91,7 @@ function follow(
   index: number,
 ): FollowedColumn | undefined {
   const packed: PackedBytes[] = [];
-  const ofRowGroups: FollowedPage[][] = [];
+  const ofRowGroups: (readonly ChunkPage[])[] = [];
   let unpackedBytes = 0;
   for (const { reads, buffer } of rowGroups) {
     const chunk = reads.columns[index]!.chunks[0]!;
@@ -114,21 +105,16 @@ function follow(
     if (!areWhole || !pages.every((page, place) => isReadable(page, place, shape))) return undefined;
     unpackedBytes += found.unpackedBytes;
     if (unpackedBytes > LARGEST_UNPACKED_BYTES) return undefined;
-    ofRowGroups.push(
-      pages.map((page) => {
-        const valuesStart = page.startByte + page.definitionBytes + page.repetitionBytes;
-        const valueBytes = page.unpackedBytes - page.definitionBytes - page.repetitionBytes;
-        packed.push({
-          codec: page.isCompressed && valueBytes > 0 ? chunk.codec : 'UNCOMPRESSED',
-          packed: buffer.subarray(valuesStart, page.endByte),
-          unpackedBytes: valueBytes,
-        });
-        return {
-          page,
-          levels: page.isSecondVersion ? buffer.subarray(page.startByte, valuesStart) : NO_LEVELS,
-        };
-      }),
-    );
+    for (const page of pages) {
+      const levelBytes = page.definitionBytes + page.repetitionBytes;
+      const valueBytes = page.unpackedBytes - levelBytes;
+      packed.push({
+        codec: page.isCompressed && valueBytes > 0 ? chunk.codec : 'UNCOMPRESSED',
+        packed: buffer.subarray(page.startByte + levelBytes, page.endByte),
+        unpackedBytes: valueBytes,
+      });
+    }
+    ofRowGroups.push(pages);
   }
   return { shape, pages: ofRowGroups, packed, unpackedBytes };
 }
@@ -162,11 +148,7 @@ function decodeIndices(
     ? new ListDecoder(shape, rows, slotsOf(chunks), sizeOf(chunks), memory)
     : new FlatDecoder(shape, rows, sizeOf(chunks), memory);
   for (const [index, chunk] of chunks.entries()) {
-    if (!decoder.startChunk(chunk, rowCounts[index]!)) return undefined;
-    for (const page of chunk) {
-      if (page.page.valueCount !== undefined && !decoder.decodePage(page)) return undefined;
-    }
-    if (!decoder.endChunk()) return undefined;
+    if (!decoder.decodeChunk(chunk, rowCounts[index]!)) return undefined;
   }
   return decoder.finish();
 }
@@ -175,11 +157,12 @@ function decodeIndices(
 function sizeOf(chunks: readonly UnpackedChunk[]): ValuesSize {
   let values = 0;
   let bytes = 0;
-  for (const chunk of chunks) {
-    for (const { page, body } of chunk) {
+  for (const { pages, bodies, firstBody } of chunks) {
+    for (const [index, page] of pages.entries()) {
       if (page.valueCount !== undefined && page.encoding !== PLAIN) continue;
+      const { start, end } = bodies[firstBody + index]!;
       values += page.valueCount ?? page.dictionaryCount;
-      bytes += body.end - body.start;
+      bytes += end - start;
     }
   }
   return { values, bytes };
@@ -188,6 +171,6 @@ function sizeOf(chunks: readonly UnpackedChunk[]): ValuesSize {
 /** Values, nulls and empty lists. */
 function slotsOf(chunks: readonly UnpackedChunk[]): number {
   let slots = 0;
-  for (const chunk of chunks) for (const { page } of chunk) slots += page.valueCount ?? 0;
+  for (const { pages } of chunks) for (const { valueCount = 0 } of pages) slots += valueCount;
   return slots;
 }

@@ -2,8 +2,8 @@ import type { Data } from 'apache-arrow';
 import type { ChunkPage } from './checkPages.ts';
 import type { ColumnShape } from './columnShape.ts';
 import type { ValuesSize } from './dictionaryValues.ts';
-import { onlyRun, viewed } from './hybridRuns.ts';
-import { IndexDecoder, type UnpackedChunk, type UnpackedPage, Validity } from './indexDecoder.ts';
+import { onlyRun } from './hybridRuns.ts';
+import { IndexDecoder, levelsOf, Validity } from './indexDecoder.ts';
 import { decodeLevels, type PageSection, sizedLevels } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
@@ -24,12 +24,11 @@ export class FlatDecoder extends IndexDecoder {
     this.#validity = new Validity(rows);
   }
 
-  override startChunk(chunk: UnpackedChunk, rowCount: number): boolean {
+  protected startChunk(rowCount: number): void {
     this.#rowEnd += rowCount;
-    return super.startChunk(chunk, rowCount);
   }
 
-  decodePage({ page, levels, body }: UnpackedPage): boolean {
+  protected decodePage(page: ChunkPage, body: PageSection, buffer: Uint8Array): boolean {
     const count = page.valueCount!;
     const first = this.#rows;
     if (first + count > this.#rowEnd) return false;
@@ -37,9 +36,7 @@ export class FlatDecoder extends IndexDecoder {
     const { valueLevel } = this.shape;
     let values = body;
     if (valueLevel > 0) {
-      const definitions = page.isSecondVersion
-        ? { bytes: viewed(levels), start: page.repetitionBytes, end: levels.length }
-        : sizedLevels(body);
+      const definitions = page.isSecondVersion ? levelsOf(page, buffer).definitions : sizedLevels(body);
       if (definitions === undefined) return false;
       if (!page.isSecondVersion) values = { ...body, start: definitions.end };
       if (onlyRun(definitions.bytes, definitions.start, definitions.end, count) !== valueLevel) {
@@ -72,7 +69,7 @@ export class FlatDecoder extends IndexDecoder {
     return true;
   }
 
-  endChunk(): boolean {
+  protected endChunk(): boolean {
     return this.#rows === this.#rowEnd;
   }
 

@@ -1,4 +1,4 @@
-import { CompactReader, INT64 } from './compactReader.ts';
+import { CompactReader, INT64, STOP } from './compactReader.ts';
 import { FILE, ROW_GROUP } from './parseFooter.ts';
 
 /**
@@ -11,11 +11,14 @@ export function footerRowCounts(footer: Uint8Array): number[] {
   const reader = new CompactReader(footer);
   let fileRows: number | undefined;
   const rowCounts: number[] = [];
-  reader.readStruct((field, type) => {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const field = head >> 4;
+    const type = head & 15;
     if (field === FILE.rowCount) fileRows = readRows(reader, type);
-    else if (field === FILE.rowGroups) reader.readStructs(type, () => rowCounts.push(readRowGroup(reader)));
-    else reader.skip(type);
-  });
+    else if (field === FILE.rowGroups) {
+      for (let left = reader.readStructCount(type); left > 0; left--) rowCounts.push(readRowGroup(reader));
+    } else reader.skip(type);
+  }
   const sum = rowCounts.reduce((total, rows) => total + rows, 0);
   if (fileRows === sum) return rowCounts;
   throw new Error(`the file has ${fileRows} rows, its row groups ${sum}`);
@@ -23,10 +26,11 @@ export function footerRowCounts(footer: Uint8Array): number[] {
 
 function readRowGroup(reader: CompactReader): number {
   let rows: number | undefined;
-  reader.readStruct((field, type) => {
-    if (field === ROW_GROUP.rowCount) rows = readRows(reader, type);
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    if (head >> 4 === ROW_GROUP.rowCount) rows = readRows(reader, type);
     else reader.skip(type);
-  });
+  }
   if (rows === undefined) throw new Error('a row group does not say how many rows it has');
   return rows;
 }

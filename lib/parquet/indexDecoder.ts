@@ -2,20 +2,29 @@ import { type Data, Dictionary, Int32, makeData, Vector } from 'apache-arrow';
 import type { ChunkPage } from './checkPages.ts';
 import type { ColumnShape } from './columnShape.ts';
 import { type DictionaryValues, dictionaryValues, type ValuesSize } from './dictionaryValues.ts';
-import { decodeHybrid, WIDEST_BITS } from './hybridRuns.ts';
+import { decodeHybrid, viewed, WIDEST_BITS } from './hybridRuns.ts';
 import { areBelow, type PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
-/** A page whose bytes have been unpacked. */
-export interface UnpackedPage {
-  readonly page: ChunkPage;
-  /** Levels of the second version; those of the first begin the body. */
-  readonly levels: Uint8Array;
-  readonly body: PageSection;
+/** The pages of one row group, a dictionary first, if there is one; and what has been unpacked of each. */
+export interface UnpackedChunk {
+  /** Where the pages are. */
+  readonly buffer: Uint8Array;
+  readonly pages: readonly ChunkPage[];
+  /** Those of all chunks; the first page's is at `firstBody`. */
+  readonly bodies: readonly PageSection[];
+  readonly firstBody: number;
 }
 
-/** The pages of one row group: a dictionary first, if there is one. */
-export type UnpackedChunk = readonly UnpackedPage[];
+/** Levels of the second version, which are never packed; those of the first begin the body. */
+export function levelsOf({ startByte, repetitionBytes, definitionBytes }: ChunkPage, buffer: Uint8Array) {
+  const bytes = viewed(buffer);
+  const repetitionsEnd = startByte + repetitionBytes;
+  return {
+    repetitions: { bytes, start: startByte, end: repetitionsEnd },
+    definitions: { bytes, start: repetitionsEnd, end: repetitionsEnd + definitionBytes },
+  };
+}
 
 const PLAIN = 0;
 
@@ -33,17 +42,27 @@ export abstract class IndexDecoder {
     this.#values = dictionaryValues(shape.valueType, size, memory);
   }
 
-  startChunk(chunk: UnpackedChunk, _rowCount: number): boolean {
+  /** @returns false when its pages don't hold what they should */
+  decodeChunk(chunk: UnpackedChunk, rowCount: number): boolean {
+    const { buffer, pages, bodies, firstBody } = chunk;
+    this.startChunk(rowCount);
     this.#dictionaryStart = this.#values.size;
-    const first = chunk[0];
-    const hasDictionary = first !== undefined && first.page.valueCount === undefined;
-    if (hasDictionary && !this.#values.add(first.body, first.page.dictionaryCount)) return false;
     this.#dictionaryEnd = this.#values.size;
-    return true;
+    for (let index = 0; index < pages.length; index++) {
+      const page = pages[index]!;
+      const body = bodies[firstBody + index]!;
+      if (page.valueCount === undefined) {
+        if (!this.#values.add(body, page.dictionaryCount)) return false;
+        this.#dictionaryEnd = this.#values.size;
+      } else if (!this.decodePage(page, body, buffer)) return false;
+    }
+    return this.endChunk();
   }
 
-  abstract decodePage(page: UnpackedPage): boolean;
-  abstract endChunk(): boolean;
+  protected abstract startChunk(rowCount: number): void;
+  /** @param buffer with the levels, in the second version */
+  protected abstract decodePage(page: ChunkPage, body: PageSection, buffer: Uint8Array): boolean;
+  protected abstract endChunk(): boolean;
   abstract finish(): Data | undefined;
 
   /** Decodes the indices of so many values to `into` from `at` on. @returns false when they aren't there */

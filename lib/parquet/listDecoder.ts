@@ -1,8 +1,8 @@
 import { type Data, type DataType, Field, List, makeData } from 'apache-arrow';
+import type { ChunkPage } from './checkPages.ts';
 import type { ColumnShape } from './columnShape.ts';
 import type { ValuesSize } from './dictionaryValues.ts';
-import { viewed } from './hybridRuns.ts';
-import { IndexDecoder, type UnpackedChunk, type UnpackedPage, Validity } from './indexDecoder.ts';
+import { IndexDecoder, levelsOf, Validity } from './indexDecoder.ts';
 import { decodeLevels, type PageSection, sizedLevels } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
@@ -33,13 +33,12 @@ export class ListDecoder extends IndexDecoder {
     this.#elementValidity = new Validity(slots);
   }
 
-  override startChunk(chunk: UnpackedChunk, rowCount: number): boolean {
+  protected startChunk(rowCount: number): void {
     this.#rowEnd += rowCount;
     this.#isChunkStart = true;
-    return super.startChunk(chunk, rowCount);
   }
 
-  decodePage({ page, levels, body }: UnpackedPage): boolean {
+  protected decodePage(page: ChunkPage, body: PageSection, buffer: Uint8Array): boolean {
     const count = page.valueCount!;
     const { valueLevel } = this.shape;
     if (definitionScratch.length < count) {
@@ -53,9 +52,7 @@ export class ListDecoder extends IndexDecoder {
     let definitions: PageSection | undefined;
     let values = body;
     if (page.isSecondVersion) {
-      const ofLevels = viewed(levels);
-      repetitions = { bytes: ofLevels, start: 0, end: page.repetitionBytes };
-      definitions = { bytes: ofLevels, start: page.repetitionBytes, end: levels.length };
+      ({ repetitions, definitions } = levelsOf(page, buffer));
     } else {
       repetitions = sizedLevels(body);
       definitions = repetitions && sizedLevels({ ...body, start: repetitions.end });
@@ -117,7 +114,7 @@ export class ListDecoder extends IndexDecoder {
     return true;
   }
 
-  endChunk(): boolean {
+  protected endChunk(): boolean {
     return this.#rows === this.#rowEnd;
   }
 

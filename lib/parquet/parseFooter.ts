@@ -1,6 +1,6 @@
 import type { CompressionCodec, ParquetType } from 'hyparquet';
 import { CompressionCodecs, ParquetTypes } from 'hyparquet/src/constants.js';
-import { CompactReader, INT32, INT64, LIST, STRUCT } from './compactReader.ts';
+import { CompactReader, INT32, INT64, LIST, STOP, STRUCT } from './compactReader.ts';
 
 /** Field numbers of parquet.thrift. */
 export const FILE = { schema: 2, rowCount: 3, rowGroups: 4 } as const;
@@ -53,7 +53,9 @@ export function parseFooter(footer: Uint8Array): Footer {
   let rowCount: number | undefined;
   let hasRowGroups = false;
   const rowGroups: FooterRowGroup[] = [];
-  reader.readStruct((field, type) => {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const field = head >> 4;
+    const type = head & 15;
     if (field === FILE.schema && type === LIST) {
       const start = reader.at;
       reader.skip(type);
@@ -61,9 +63,9 @@ export function parseFooter(footer: Uint8Array): Footer {
     } else if (field === FILE.rowCount) rowCount = readOnly(INT64, reader, type);
     else if (field === FILE.rowGroups) {
       hasRowGroups = true;
-      reader.readStructs(type, () => rowGroups.push(readRowGroup(reader)));
+      for (let left = reader.readStructCount(type); left > 0; left--) rowGroups.push(readRowGroup(reader));
     } else reader.skip(type);
-  });
+  }
   if (schemaBytes === undefined || !hasRowGroups) throw new Error('the schema or the row groups are no list');
   return { schemaBytes, rowCount, rowGroups };
 }
@@ -71,11 +73,14 @@ export function parseFooter(footer: Uint8Array): Footer {
 function readRowGroup(reader: CompactReader): FooterRowGroup {
   let rowCount: number | undefined;
   const chunks: FooterChunk[] = [];
-  reader.readStruct((field, type) => {
-    if (field === ROW_GROUP.columns) reader.readStructs(type, () => chunks.push(readChunk(reader)));
-    else if (field === ROW_GROUP.rowCount) rowCount = readOnly(INT64, reader, type);
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const field = head >> 4;
+    const type = head & 15;
+    if (field === ROW_GROUP.columns) {
+      for (let left = reader.readStructCount(type); left > 0; left--) chunks.push(readChunk(reader));
+    } else if (field === ROW_GROUP.rowCount) rowCount = readOnly(INT64, reader, type);
     else reader.skip(type);
-  });
+  }
   return { rowCount, chunks };
 }
 
@@ -91,20 +96,23 @@ function readChunk(reader: CompactReader): FooterChunk {
     dataPageByte: undefined,
     dictionaryPageByte: undefined,
   };
-  reader.readStruct((field, type) => {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const field = head >> 4;
+    const type = head & 15;
     if (field === CHUNK.metadata && type === STRUCT) readChunkMetadata(reader, chunk);
     else if (field === CHUNK.filePath) chunk.filePath = reader.readText(type);
     else {
       if (field === CHUNK.cryptoMetadata || field === CHUNK.encryptedMetadata) chunk.isEncrypted = true;
       reader.skip(type);
     }
-  });
+  }
   return chunk;
 }
 
 function readChunkMetadata(reader: CompactReader, chunk: WritableChunk): void {
-  reader.readStruct((field, type) => {
-    switch (field) {
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    switch (head >> 4) {
       case CHUNK_METADATA.type:
         chunk.type = ParquetTypes[readOnly(INT32, reader, type) ?? -1];
         break;
@@ -129,7 +137,7 @@ function readChunkMetadata(reader: CompactReader, chunk: WritableChunk): void {
       default:
         reader.skip(type);
     }
-  });
+  }
 }
 
 /** Undefined, and stepped over, when it is of another type. */

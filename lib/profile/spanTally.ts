@@ -1,5 +1,5 @@
 import type { FeatureCounts } from '../features/featureEncoder.ts';
-import type { SpanCounts } from './worstSpans.ts';
+import type { TalliedSpans } from './worstSpans.ts';
 
 /** Rows of a span that are encoded one after the other. */
 interface SpanRows {
@@ -11,8 +11,10 @@ interface SpanRows {
 export class SpanTally {
   readonly #counts: readonly FeatureCounts[];
   readonly #spans: readonly SpanRows[];
-  readonly #found: SpanCounts[] = [];
-  #before: number[];
+  readonly #found: Float64Array<ArrayBuffer>;
+  /** What had been counted before the span at hand. */
+  readonly #before: Float64Array;
+  #foundSpans = 0;
   /** Of more rows than were told nobody knows the span; whoever compares row counts refuses them. */
   #rowsLeft = Number.POSITIVE_INFINITY;
 
@@ -23,7 +25,11 @@ export class SpanTally {
   constructor(counts: readonly FeatureCounts[], spans: readonly SpanRows[]) {
     this.#counts = counts;
     this.#spans = spans.filter(({ rows }) => rows > 0);
-    this.#before = this.#counted();
+    this.#found = new Float64Array(this.#spans.length * (1 + 3 * counts.length));
+    this.#before = new Float64Array(3 * counts.length);
+    for (const [feature, { values, missing, unseen }] of counts.entries()) {
+      this.#before.set([values, missing, unseen], 3 * feature);
+    }
     this.#begin();
   }
 
@@ -32,26 +38,33 @@ export class SpanTally {
     return this.#rowsLeft;
   }
 
-  get found(): readonly SpanCounts[] {
-    return this.#found;
+  /** Of spans whose last row has been encoded. */
+  get found(): TalliedSpans {
+    const spans = this.#spans.slice(0, this.#foundSpans).map(({ span }) => span);
+    return { spans, counts: this.#found.subarray(0, spans.length * (1 + 3 * this.#counts.length)) };
   }
 
   /** Call after every encoding. @param rows that were encoded, `rowsLeft` at most */
   encoded(rows: number): void {
     this.#rowsLeft -= rows;
     if (this.#rowsLeft > 0) return;
-    const { span, rows: spanRows } = this.#spans[this.#found.length]!;
-    const now = this.#counted();
-    this.#found.push({ span, counts: [spanRows, ...now.map((count, at) => count - this.#before[at]!)] });
-    this.#before = now;
+    const before = this.#before;
+    let to = this.#foundSpans * (1 + before.length);
+    this.#found[to++] = this.#spans[this.#foundSpans]!.rows;
+    let at = 0;
+    for (const { values, missing, unseen } of this.#counts) {
+      this.#found[to++] = values - before[at]!;
+      before[at++] = values;
+      this.#found[to++] = missing - before[at]!;
+      before[at++] = missing;
+      this.#found[to++] = unseen - before[at]!;
+      before[at++] = unseen;
+    }
+    this.#foundSpans++;
     this.#begin();
   }
 
   #begin(): void {
-    this.#rowsLeft = this.#spans[this.#found.length]?.rows ?? Number.POSITIVE_INFINITY;
-  }
-
-  #counted(): number[] {
-    return this.#counts.flatMap(({ values, missing, unseen }) => [values, missing, unseen]);
+    this.#rowsLeft = this.#spans[this.#foundSpans]?.rows ?? Number.POSITIVE_INFINITY;
   }
 }

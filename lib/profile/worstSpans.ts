@@ -31,6 +31,13 @@ export type WorstSpans = Readonly<z.infer<typeof worstSpansSchema>>;
 const spanCountsSchema = z.strictObject({ span: count, counts: z.array(count).readonly() });
 export type SpanCounts = Readonly<z.infer<typeof spanCountsSchema>>;
 
+/** `SpanCounts` of several spans, in order: an array for each would take a message as long as their rows' scores do. */
+export interface TalliedSpans {
+  readonly spans: readonly number[];
+  /** Those of a span behind those of the one before. */
+  readonly counts: Float64Array<ArrayBuffer>;
+}
+
 /** Of row groups one after the other: spans that may go on in front of them or behind them, and the worst of the others. */
 export const countedSpansSchema = z
   .strictObject({
@@ -69,9 +76,11 @@ function worseOf(a: WorstSpan | null, b: WorstSpan | null): WorstSpan | null {
   return isFirstWorse ? a : b;
 }
 
+type WritableWorst = { -readonly [Key in keyof WorstSpans[number]]: WorstSpans[number][Key] };
+
 /** Finds the worst spans of a part from counts that come in the order of its rows. */
 export class WorstSpanFinder {
-  #worst: WorstSpans;
+  readonly #worst: readonly WritableWorst[];
   /** By span, in order. */
   readonly #edges = new Map<number, number[]>();
 
@@ -84,49 +93,60 @@ export class WorstSpanFinder {
   }
 
   /** Counts rows behind those that were added. */
-  add({ span, counts }: SpanCounts): void {
+  add({ span, counts }: { readonly span: number; readonly counts: ArrayLike<number> }): void {
     const known = this.#edges.get(span);
     if (known !== undefined) {
-      for (const [index, count] of counts.entries()) known[index]! += count;
+      for (let index = 0; index < counts.length; index++) known[index]! += counts[index]!;
       return;
     }
     // The first may have begun before, and the last goes on: what lies between them is whole.
     const [, between] = this.#edges.keys();
     if (between !== undefined) {
-      this.#worst = withSpan(this.#worst, between, this.#edges.get(between)!);
+      addSpan(this.#worst, between, this.#edges.get(between)!);
       this.#edges.delete(between);
     }
-    this.#edges.set(span, [...counts]);
+    this.#edges.set(span, Array.from(counts));
+  }
+
+  /** As `add`, of one span after the other. */
+  addTallied({ spans, counts }: TalliedSpans): void {
+    const width = counts.length / spans.length;
+    for (const [index, span] of spans.entries()) {
+      this.add({ span, counts: counts.subarray(index * width, (index + 1) * width) });
+    }
   }
 
   /** Counts row groups behind those that were added. */
   addAll({ worst, edges }: CountedSpans): void {
     for (const edge of edges) this.add(edge);
-    this.#worst = this.#worst.map(({ name, missing, unseen }, index) => ({
-      name,
-      missing: worseOf(missing, worst[index]!.missing),
-      unseen: worseOf(unseen, worst[index]!.unseen),
-    }));
+    for (const [feature, own] of this.#worst.entries()) {
+      own.missing = worseOf(own.missing, worst[feature]!.missing);
+      own.unseen = worseOf(own.unseen, worst[feature]!.unseen);
+    }
   }
 
   counted(): CountedSpans {
-    return { worst: this.#worst, edges: [...this.#edges].map(([span, counts]) => ({ span, counts })) };
+    const edges = [...this.#edges].map(([span, counts]) => ({ span, counts: [...counts] }));
+    return { worst: this.#worst.map((feature) => ({ ...feature })), edges };
   }
 
   /** Of all rows, where they are those of the whole part. */
   found(): WorstSpans {
-    return [...this.#edges].reduce((worst, [span, counts]) => withSpan(worst, span, counts), this.#worst);
+    const worst = this.#worst.map((feature) => ({ ...feature }));
+    for (const [span, counts] of this.#edges) addSpan(worst, span, counts);
+    return worst;
   }
 }
 
-function withSpan(worst: WorstSpans, span: number, [rows, ...counts]: readonly number[]): WorstSpans {
-  return worst.map(({ name, missing, unseen }, feature) => {
-    const [values, missingRows, unseenValues] = counts.slice(3 * feature, 3 * feature + 3);
-    const here = (found: number, of: number) => (found === 0 ? null : { span, count: found, of });
-    return {
-      name,
-      missing: worseOf(missing, here(missingRows!, rows!)),
-      unseen: worseOf(unseen, here(unseenValues!, values!)),
-    };
-  });
+/** Mostly nothing is missing or unseen, so that hardly anything is allocated. @param counts as in `SpanCounts` */
+function addSpan(worst: readonly WritableWorst[], span: number, counts: readonly number[]): void {
+  const rows = counts[0]!;
+  let at = 1;
+  for (const feature of worst) {
+    const values = counts[at++]!;
+    const missing = counts[at++]!;
+    const unseen = counts[at++]!;
+    if (missing > 0) feature.missing = worseOf(feature.missing, { span, count: missing, of: rows });
+    if (unseen > 0) feature.unseen = worseOf(feature.unseen, { span, count: unseen, of: values });
+  }
 }

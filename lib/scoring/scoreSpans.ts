@@ -159,7 +159,7 @@ export async function scoreSpans(
           onRows?.(rows, rowGroup.spanRows);
         }
         profile = addProfiles(profile, request.profile);
-        for (const span of request.spans) worst.add(span);
+        worst.addTallied(request.spans);
       }
       const { rowCount, sizeBytes } = await writer.finish();
       const created = await output.commit();

@@ -1,7 +1,7 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
-import type { SpanCounts } from '../profile/worstSpans.ts';
+import type { TalliedSpans } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
 import type { PlannedRequest, PlannedRowGroup, SplitRowGroup } from './planRequests.ts';
 import { requestedRows } from './requestedRowGroup.ts';
@@ -32,7 +32,7 @@ export interface ScoredRequest extends ScoredBatches {
   /** Of all of them. */
   readonly profile: PartProfile;
   /** Of their spans, in order. */
-  readonly spans: readonly SpanCounts[];
+  readonly spans: TalliedSpans;
 }
 
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */

@@ -6,7 +6,7 @@ import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { SharedColumn } from '../parquet/sharedColumns.ts';
 import type { ProfileBins } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
-import type { SpanCounts } from '../profile/worstSpans.ts';
+import type { TalliedSpans } from '../profile/worstSpans.ts';
 import type { BadRowCell } from './badCells.ts';
 import type { PackedReads, PackedRowGroup } from './packedReads.ts';
 import type { RequestedRowGroup } from './requestedRowGroup.ts';
@@ -71,7 +71,7 @@ export interface ScoredRows {
   readonly pctcvr: Float32Array;
   readonly profile: PartProfile;
   /** Of each span that has rows here, in order. */
-  readonly spans: readonly SpanCounts[];
+  readonly spans: TalliedSpans;
   /** Why rows were left out; sorted by row group and row. */
   readonly badCells: readonly BadRowCell[];
 }

@@ -48,7 +48,7 @@ function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
     pcvr: scores,
     pctcvr: scores,
     profile: { rows: rowCount, features: [], slices: [] },
-    spans: [],
+    spans: { spans: [], counts: new Float64Array(0) },
     badCells: [],
   };
 }
