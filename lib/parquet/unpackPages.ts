@@ -54,20 +54,25 @@ const LEAST_NATIVE_BYTES = 32 * 1024;
  * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
  */
 export function unpackPages(pages: readonly PackedBytes[], memory: ReusedMemory): PageSection[] {
-  const unpacked = pages.map(withoutDecoder);
-  const isLeft = (place: number) => unpacked[place] === undefined;
-  for (const codec of new Set(pages.filter((_, place) => isLeft(place)).map((page) => page.codec))) {
-    const packed = pages.filter((page, place) => page.codec === codec && isLeft(place));
+  const unpacked: PageSection[] = new Array(pages.length);
+  /** Of the pages that need a decoder, by their codec. */
+  const places = new Map<CompressionCodec, number[]>();
+  for (const [place, page] of pages.entries()) {
+    const section = withoutDecoder(page);
+    if (section !== undefined) unpacked[place] = section;
+    else if (!places.get(page.codec)?.push(place)) places.set(page.codec, [place]);
+  }
+  for (const [codec, own] of places) {
+    const packed = own.map((place) => pages[place]!);
     const bytes = viewed(unpackBytes(packed, codec, memory));
-    let end = 0;
-    for (const [place, page] of pages.entries()) {
-      if (page.codec !== codec || !isLeft(place)) continue;
-      const start = end;
-      end += page.unpackedBytes;
+    let start = 0;
+    for (const place of own) {
+      const end = start + pages[place]!.unpackedBytes;
       unpacked[place] = { bytes, start, end };
+      start = end;
     }
   }
-  return unpacked as PageSection[];
+  return unpacked;
 }
 
 /** What needs no decoder: bytes that aren't packed, and large pages where Node unpacks them itself. */
@@ -110,9 +115,10 @@ function unpackFile(
 ): Uint8Array {
   const writer = new CompactWriter(into);
   writer.writeBytes(MAGIC);
-  for (const some of joinFrames(pages)) {
-    writePageHeader(writer, some);
-    for (const { packed } of some) writer.writeBytes(packed);
+  let page = 0;
+  for (const { end, ...sizes } of joinFrames(pages)) {
+    writePageHeader(writer, sizes);
+    for (; page < end; page++) writer.writeBytes(pages[page]!.packed);
   }
   const chunk = {
     ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
@@ -128,37 +134,42 @@ function unpackFile(
   return bytes;
 }
 
+interface PageSizes {
+  readonly packedBytes: number;
+  readonly unpackedBytes: number;
+}
+
+/** Neighbours that are written into one page, behind those of the one before. */
+interface JoinedPages extends PageSizes {
+  /** Behind the last one. */
+  readonly end: number;
+}
+
 /**
  * Neighbours as they are written into one page: ZSTD's frames can stand one behind the other, and what a page takes is a third of
  * what unpacking some hundred bytes does. Only frames that say themselves what they unpack to: of the others arrow-rs would check
  * no more than the sum. @internal exported for tests
  */
-export function joinFrames(pages: readonly PackedBytes[]): PackedBytes[][] {
-  const joined: PackedBytes[][] = [];
-  /** Of the last ones, if another frame may follow. */
-  let openBytes: number | undefined;
-  for (const page of pages) {
-    const isFrame =
-      page.codec === 'ZSTD' && singleZstdFrame(page.packed)?.contentBytes === page.unpackedBytes;
-    if (isFrame && openBytes !== undefined && openBytes + page.unpackedBytes <= MOST_JOINED_BYTES) {
-      joined.at(-1)!.push(page);
-      openBytes += page.unpackedBytes;
+export function joinFrames(pages: readonly PackedBytes[]): JoinedPages[] {
+  const joined: { end: number; packedBytes: number; unpackedBytes: number }[] = [];
+  let isOpen = false;
+  for (const { codec, packed, unpackedBytes } of pages) {
+    const isFrame = codec === 'ZSTD' && singleZstdFrame(packed)?.contentBytes === unpackedBytes;
+    const last = joined.at(-1);
+    if (isFrame && isOpen && last!.unpackedBytes + unpackedBytes <= MOST_JOINED_BYTES) {
+      last!.end++;
+      last!.packedBytes += packed.length;
+      last!.unpackedBytes += unpackedBytes;
     } else {
-      joined.push([page]);
-      openBytes = isFrame ? page.unpackedBytes : undefined;
+      joined.push({ end: 1 + (last?.end ?? 0), packedBytes: packed.length, unpackedBytes });
+      isOpen = isFrame;
     }
   }
   return joined;
 }
 
 /** PageHeader of a data page of the first version, whose values are the bytes of these pages. */
-function writePageHeader(writer: CompactWriter, pages: readonly PackedBytes[]): void {
-  let packedBytes = 0;
-  let unpackedBytes = 0;
-  for (const page of pages) {
-    packedBytes += page.packed.length;
-    unpackedBytes += page.unpackedBytes;
-  }
+function writePageHeader(writer: CompactWriter, { packedBytes, unpackedBytes }: PageSizes): void {
   writer.writeInteger(1, INT32, DATA_PAGE);
   writer.writeInteger(1, INT32, unpackedBytes);
   writer.writeInteger(1, INT32, packedBytes);
