@@ -51,7 +51,7 @@ export function caseRatios(arms: readonly ArmResult[]): CaseRatios {
   );
 }
 
-/** An arm's case with one number of rows beside the one with the fewest. */
+/** An arm with one number of rows beside the same arm with the fewest. */
 export interface FlatnessRow {
   readonly arm: string;
   readonly threads: number;
@@ -61,35 +61,51 @@ export interface FlatnessRow {
   readonly cpuRatio: number;
   readonly peakBytes: number;
   readonly peakRatio: number;
-  /** Rows beyond the fewest per second beyond theirs: without the start. Absent for the fewest. */
-  readonly furtherRowsPerSecond?: number;
 }
 
-/** @param cases of one contract and one size of row groups, from the fewest rows on; arms without memory are left out */
-export function flatnessOf(cases: readonly CaseResult[]): FlatnessRow[] {
-  const [fewest] = cases;
-  if (fewest === undefined || cases.length < 2) return [];
-  return fewest.arms.flatMap((first, index) =>
+/** Cases that differ in their number of rows alone. */
+export interface Flatness {
+  /** Of the arms whose memory is measured. */
+  readonly rows: readonly FlatnessRow[];
+  /** Of the rows beyond the fewest alone, so that no start is in them, for each other number of rows. */
+  readonly further: readonly { readonly rows: number; readonly ratios: CaseRatios }[];
+}
+
+/** @param cases from the fewest rows on, with the same arms */
+export function flatnessOf(cases: readonly Pick<CaseResult, 'rows' | 'arms'>[]): Flatness {
+  const [fewest, ...others] = cases;
+  const rows = fewest!.arms.flatMap((first, index) =>
     first.rounds[0]!.peakBytes === undefined
       ? []
       : cases.map(({ rows, arms }): FlatnessRow => {
           const arm = arms[index]!;
-          const common = {
+          return {
             arm: arm.name,
             threads: arm.threads,
             rows,
             cpuSecondsPerMillion: (medianOf(arm.rounds.map(cpuSecondsOf)) * 1e6) / rows,
-            cpuRatio: (medianOf(byRound(arm, first, cpuSecondsOf)) * fewest.rows) / rows,
+            cpuRatio: (medianOf(byRound(arm, first, cpuSecondsOf)) * fewest!.rows) / rows,
             peakBytes: medianOf(arm.rounds.map(peakBytesOf)),
             peakRatio: medianOf(byRound(arm, first, peakBytesOf)),
           };
-          if (rows === fewest.rows) return common;
-          const seconds = arm.rounds.map(
-            ({ wallSeconds }, round) => wallSeconds - first.rounds[round]!.wallSeconds,
-          );
-          return { ...common, furtherRowsPerSecond: (rows - fewest.rows) / medianOf(seconds) };
         }),
   );
+  const further = others.map(({ rows, arms }) => ({
+    rows,
+    ratios: caseRatios(arms.map((arm, index) => beyond(fewest!.arms[index]!, arm))),
+  }));
+  return { rows, further };
+}
+
+/** What an arm took more than with fewer rows, in each round. */
+function beyond({ rounds }: ArmResult, more: ArmResult): ArmResult {
+  return {
+    ...more,
+    rounds: more.rounds.map(({ cpuSeconds, wallSeconds }, round) => ({
+      cpuSeconds: cpuSeconds - rounds[round]!.cpuSeconds,
+      wallSeconds: wallSeconds - rounds[round]!.wallSeconds,
+    })),
+  };
 }
 
 export const cpuSecondsOf = ({ cpuSeconds }: Round): number => cpuSeconds;

@@ -10,7 +10,7 @@ import { trainedGraphOf } from './benchBundle.ts';
 import { type CaseResult, runCases } from './benchCase.ts';
 import { benchMachine, renderMachine } from './benchMachine.ts';
 import { type BenchOptions, parseOptions, USAGE } from './benchOptions.ts';
-import { type FlatnessRow, flatnessOf } from './caseRatios.ts';
+import { type Flatness, flatnessOf } from './caseRatios.ts';
 import type { ContractName } from './contractConfigs.ts';
 import { renderCase, renderFlatness } from './renderBench.ts';
 
@@ -22,13 +22,6 @@ const shared = resolve(project, '../shared/data/kuairand-pure');
 const args = process.argv.slice(2);
 if (args.includes('--help')) console.log(USAGE);
 else await compareJobs(parseOptions(args));
-
-/** Cases that differ in their number of rows alone. */
-interface Flatness {
-  readonly contract: ContractName;
-  readonly rowGroupRows: number;
-  readonly rows: readonly FlatnessRow[];
-}
 
 async function compareJobs(options: BenchOptions): Promise<void> {
   const realDays = existsSync(shared) ? shared : undefined;
@@ -43,7 +36,7 @@ async function compareJobs(options: BenchOptions): Promise<void> {
   const machine = benchMachine(project, options.before, python);
   console.log(renderMachine(machine, CODE_VERSION));
   const cases: CaseResult[] = [];
-  const flatness: Flatness[] = [];
+  const flatness: (Flatness & { readonly contract: ContractName; readonly rowGroupRows: number })[] = [];
   const write = () => {
     const facts = { date: new Date().toISOString(), codeVersion: CODE_VERSION, machine };
     mkdirSync(dirname(resolve(options.output)), { recursive: true });
@@ -56,10 +49,12 @@ async function compareJobs(options: BenchOptions): Promise<void> {
       const results = await runCases(contract, rowGroupRows, options, { project, work, realDays }, python);
       cases.push(...results);
       for (const result of results) console.log(`\n${renderCase(result, prices)}`);
-      const rows = flatnessOf(results);
-      if (rows.length > 0) {
-        flatness.push({ contract, rowGroupRows, rows });
-        console.log(`\n${contract}, row groups of ${rowGroupRows}, by rows\n${renderFlatness(rows)}`);
+      if (results.length > 1) {
+        const byRows = flatnessOf(results);
+        flatness.push({ contract, rowGroupRows, ...byRows });
+        console.log(
+          `\n${contract}, row groups of ${rowGroupRows.toLocaleString('en')}, by rows\n${renderFlatness(byRows)}`,
+        );
       }
       write();
     }

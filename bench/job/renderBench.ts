@@ -6,7 +6,7 @@ import {
   byRound,
   type CaseRatios,
   cpuSecondsOf,
-  type FlatnessRow,
+  type Flatness,
   medianOf,
   peakBytesOf,
   wallSecondsOf,
@@ -79,8 +79,8 @@ function renderRatios(ratios: CaseRatios): string {
   return formatTable([head, ...lines], { leftColumns: 1 });
 }
 
-/** How CPU time and memory grow with rows. @param rows none for a single size */
-export function renderFlatness(rows: readonly FlatnessRow[]): string {
+/** How CPU time and memory grow with rows, and the ratios without the start. */
+export function renderFlatness({ rows, further }: Flatness): string {
   const lines = rows.map((row) => [
     row.arm,
     String(row.threads),
@@ -89,19 +89,14 @@ export function renderFlatness(rows: readonly FlatnessRow[]): string {
     row.cpuRatio.toFixed(3),
     NUMBER.format(row.peakBytes / 2 ** 20),
     row.peakRatio.toFixed(3),
-    row.furtherRowsPerSecond === undefined ? '' : NUMBER.format(row.furtherRowsPerSecond),
   ]);
-  const head = [
-    'arm',
-    'threads',
-    'rows',
-    'CPU-s/M rows',
-    'of fewest',
-    'peak MB',
-    'of fewest',
-    'further rows/s',
-  ];
-  return formatTable([head, ...lines], { leftColumns: 1 });
+  const head = ['arm', 'threads', 'rows', 'CPU-s/M rows', 'of fewest', 'peak MB', 'of fewest'];
+  return [
+    formatTable([head, ...lines], { leftColumns: 1 }),
+    ...further.map(
+      ({ rows, ratios }) => `${NUMBER.format(rows)} rows without the fewest\n${renderRatios(ratios)}`,
+    ),
+  ].join('\n\n');
 }
 
 /** Of one vCPU that is busy. What a run pays besides is in `plan`'s estimate. */
