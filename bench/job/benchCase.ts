@@ -29,7 +29,7 @@ import { measureProcess } from './measureProcess.ts';
 import { runRounds } from './runRounds.ts';
 import { type Stage, stageShares } from './stageShares.ts';
 
-export interface CaseSettings {
+interface CaseSettings {
   readonly contract: ContractName;
   readonly rows: number;
   readonly rowGroupRows: number;

@@ -2,7 +2,7 @@ import { BARE, BARE_INT8, OURS, OURS_INT8, type Round } from './benchArms.ts';
 import type { ArmResult, CaseResult } from './benchCase.ts';
 
 /** Our command beside the bare sessions of its own model, by threads. */
-export interface SessionRatios {
+interface SessionRatios {
   readonly model: 'float32' | 'int8';
   readonly threads: number;
   /** CPU time of the bare sessions over that of our command: 1 if nothing but the sessions took any. */
@@ -52,7 +52,7 @@ export function caseRatios(arms: readonly ArmResult[]): CaseRatios {
 }
 
 /** An arm with one number of rows beside the same arm with the fewest. */
-export interface FlatnessRow {
+interface FlatnessRow {
   readonly arm: string;
   readonly threads: number;
   readonly rows: number;

@@ -94,7 +94,8 @@ export function renderFlatness({ rows, further }: Flatness): string {
   return [
     formatTable([head, ...lines], { leftColumns: 1 }),
     ...further.map(
-      ({ rows, ratios }) => `${NUMBER.format(rows)} rows without the fewest\n${renderRatios(ratios)}`,
+      ({ rows: all, ratios }) =>
+        `${NUMBER.format(all)} rows, beyond the first ${NUMBER.format(rows[0]!.rows)}\n${renderRatios(ratios)}`,
     ),
   ].join('\n\n');
 }
