@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import type { BenchOptions } from './benchOptions.ts';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { BenchOptions, PeerGraph } from './benchOptions.ts';
 import type { ConfigDocument, ContractName } from './contractConfigs.ts';
 import { makeTrainingDays } from './makeInputs.ts';
 
@@ -21,13 +21,19 @@ export interface BenchPlaces {
   readonly realDays: string | undefined;
 }
 
-/** The command of a built checkout with its bundle of a contract, which it trains once per version of its code. */
+/** Where the graph as trained lies: beside its bundle, which doesn't hold it. */
+export const trainedGraphOf = (bundle: string): string => `${resolve(bundle)}-trained.onnx`;
+
+/**
+ * The command of a built checkout with its bundle of a contract, which is trained once per version of the code. Beside that of
+ * the project's own checkout lies the graph as trained.
+ */
 export function scorerOf(
   checkout: string,
   name: ContractName,
   config: ConfigDocument,
   given: BenchOptions['models'][ContractName],
-  { work, realDays }: BenchPlaces,
+  { project, work, realDays }: BenchPlaces,
 ): Scorer {
   const cli = join(checkout, 'dist/lib/cli/main.js');
   if (!existsSync(cli)) throw new Error(`${cli} isn't there: run npm run build in ${checkout}`);
@@ -35,16 +41,19 @@ export function scorerOf(
   const version = execFileSync(process.execPath, [cli, '--version'], { encoding: 'utf8' }).trim();
   const source = name === 'kuairand' && realDays !== undefined ? 'real' : 'made-up';
   const bundle = join(work, 'bundles', `${name}-${source}-${version}`);
-  if (existsSync(join(bundle, 'bundle.json'))) return { cli, bundle };
+  const isOwn = checkout === project;
+  const isThere = existsSync(join(bundle, 'bundle.json')) && (!isOwn || existsSync(trainedGraphOf(bundle)));
+  if (isThere) return { cli, bundle };
   const data = trainingData(name, config, { work, realDays });
   const file = join(work, 'training', `${name}.json`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, JSON.stringify(config));
   rmSync(bundle, { recursive: true, force: true });
   console.log(`Training the ${name} model (${source} days) ...`);
-  execFileSync(process.execPath, [cli, 'train', file, '--data', data, '--output', bundle], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const train = isOwn
+    ? [join(work, 'trainBundle.mjs'), file, data, bundle]
+    : [cli, 'train', file, '--data', data, '--output', bundle];
+  execFileSync(process.execPath, train, { stdio: ['ignore', 'ignore', 'inherit'] });
   return { cli, bundle };
 }
 
@@ -79,11 +88,17 @@ function daysOf({ split }: ConfigDocument): string[] {
   return days;
 }
 
-/** The bundle's model as one ONNX file with its embeddings, which is what others would run. */
-export function plainModel({ cli, bundle }: Scorer, work: string): string {
-  const { formatVersion } = JSON.parse(readFileSync(join(bundle, 'bundle.json'), 'utf8'));
-  if (formatVersion === 1) return join(bundle, 'model.onnx');
-  const file = join(work, 'plain.onnx');
+/**
+ * One ONNX file that takes row ids, for the peers.
+ * @throws Error for a given bundle that hasn't the graph as trained beside it
+ */
+export function peerModel(graph: PeerGraph, { cli, bundle }: Scorer, work: string): string {
+  if (graph === 'trained') {
+    const file = trainedGraphOf(bundle);
+    if (existsSync(file)) return file;
+    throw new Error(`${file} isn't there: give the graph as trained, or --peer-graph cleaned`);
+  }
+  const file = join(work, 'cleaned.onnx');
   rmSync(file, { force: true });
   execFileSync(process.execPath, [cli, 'export', bundle, '--plain', file], { stdio: 'ignore' });
   return file;

@@ -1,25 +1,35 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Arm, bareArm, commandArm, type PeerFiles, peerArm, type Round } from './benchArms.ts';
+import {
+  type Arm,
+  type ArmCase,
+  BARE,
+  BARE_INT8,
+  bareArm,
+  commandArm,
+  OURS,
+  OURS_INT8,
+  type PeerFiles,
+  peerArm,
+  type Round,
+} from './benchArms.ts';
 import {
   type BenchPlaces,
   int8Scorer,
-  plainModel,
+  peerModel,
   type Scorer,
   scorerOf,
   trainingData,
 } from './benchBundle.ts';
 import type { BenchOptions } from './benchOptions.ts';
-import { largestDifference } from './compareScores.ts';
-import { type ContractName, configOf } from './contractConfigs.ts';
+import { type CaseRatios, caseRatios } from './caseRatios.ts';
+import { type ConfigDocument, type ContractName, configOf } from './contractConfigs.ts';
 import { makeInput } from './makeInputs.ts';
 import { measureProcess } from './measureProcess.ts';
+import { runRounds } from './runRounds.ts';
 import { type Stage, stageShares } from './stageShares.ts';
 
-/** Largest accepted difference between our scores and a peer's, which sum in another order. */
-const SCORE_TOLERANCE = 1e-6;
-
-export interface CaseSettings {
+interface CaseSettings {
   readonly contract: ContractName;
   readonly rows: number;
   readonly rowGroupRows: number;
@@ -30,103 +40,140 @@ export interface ArmResult {
   readonly threads: number;
   /** Of each round, in order; the warm-up isn't among them. */
   readonly rounds: readonly Round[];
-  /** To our scores; absent for arms that have none, and for those of another bundle. */
+  /** To our scores; absent for arms that have none, and for those of another model. */
   readonly largestDifference?: number;
 }
 
 export interface CaseResult extends CaseSettings {
   readonly source: 'real' | 'made-up';
   readonly arms: readonly ArmResult[];
+  readonly ratios: CaseRatios;
   /** Of our command with one worker, by a run of its own under V8's profiler. */
   readonly stages: Readonly<Record<Stage, number>>;
 }
 
-/** Runs every arm once per round, each in a process of its own, one after the other. */
-export async function runCase(
-  settings: CaseSettings,
+/** What scores the rows of a contract. */
+interface Scorers {
+  readonly ours: Scorer;
+  readonly int8: Scorer | undefined;
+  readonly before: Scorer | undefined;
+  readonly peers: readonly PeerFiles[];
+}
+
+/** A case of which nothing has been measured yet. */
+interface Prepared {
+  readonly settings: CaseSettings;
+  readonly stages: CaseResult['stages'];
+  readonly arms: readonly Arm[];
+}
+
+/**
+ * Runs every arm on every number of rows once per round, each in a process of its own, one after the other.
+ * @param rowGroupRows of an input that has as many rows
+ * @returns a case for each of `options.rows`
+ */
+export async function runCases(
+  contract: ContractName,
+  rowGroupRows: number,
   options: BenchOptions,
   places: BenchPlaces,
   python: string | undefined,
-): Promise<CaseResult> {
-  const { contract, rows, rowGroupRows } = settings;
+): Promise<CaseResult[]> {
   const { project, work } = places;
   const config = configOf(contract, project);
   const realDays = contract === 'kuairand' ? places.realDays : undefined;
   const source = realDays === undefined ? 'made-up' : 'real';
-  const ours = scorerOf(project, contract, config, options.models[contract], places);
-  const input = join(work, 'inputs', `${contract}-${source}-${rows}-${rowGroupRows}`);
-  makeInput(input, { config, realDays, rows, rowGroupRows });
-  const outputs = join(work, 'scores');
-  rmSync(outputs, { recursive: true, force: true });
-  mkdirSync(outputs, { recursive: true });
-
-  const feeds = join(work, 'feeds');
-  await recordFeeds(ours, input, feeds, join(outputs, 'recorded'), work);
-  const stages = await profileStages(ours, input, join(work, 'profiles'), join(outputs, 'profiled'));
-  const armCase = { input, rows, outputs };
-  const arms: Arm[] = [];
-  const peers: PeerFiles | undefined =
-    python === undefined || options.peers.length === 0
-      ? undefined
-      : {
-          python,
-          script: join(project, 'bench/peers/score.py'),
-          model: plainModel(ours, work),
-          bundle: ours.bundle,
-        };
-  const before =
-    options.before === undefined ? undefined : scorerOf(options.before, contract, config, undefined, places);
-  const int8 = options.int8
-    ? int8Scorer(ours, trainingData(contract, config, { work, realDays }), work)
-    : undefined;
-  for (const threads of options.threads) {
-    arms.push(commandArm('ncs4cvr', ours, threads, armCase));
-    if (int8 !== undefined) arms.push(commandArm('ncs4cvr int8', int8, threads, armCase));
-    if (before !== undefined) arms.push(commandArm('ncs4cvr before', before, threads, armCase));
-    const script = join(work, 'bareSession.mjs');
-    arms.push(bareArm('bare session', threads, { script, bundle: ours.bundle, feeds }, armCase));
-    if (peers === undefined) continue;
-    for (const peer of options.peers) arms.push(peerArm(peer, threads, peers, armCase));
+  const scorers = findScorers(contract, config, options, { ...places, realDays }, python);
+  const scores = join(work, 'scores');
+  rmSync(scores, { recursive: true, force: true });
+  const prepared: Prepared[] = [];
+  for (const rows of options.rows) {
+    const settings = { contract, rows, rowGroupRows: Math.min(rowGroupRows, rows) };
+    const input = join(work, 'inputs', `${contract}-${source}-${rows}-${settings.rowGroupRows}`);
+    makeInput(input, { config, realDays, rows, rowGroupRows: settings.rowGroupRows });
+    const outputs = join(scores, String(rows));
+    mkdirSync(outputs, { recursive: true });
+    // Batches are the same for any number of rows.
+    if (prepared.length === 0) await recordAllFeeds(scorers, input, work);
+    const stages = await profileStages(
+      scorers.ours,
+      input,
+      join(work, 'profiles'),
+      join(outputs, 'profiled'),
+    );
+    prepared.push({ settings, stages, arms: armsOf(scorers, { input, rows, outputs }, options, work) });
   }
-  return {
-    ...settings,
-    source,
-    stages,
-    arms: await runRounds(arms, options.rounds, config.contract.rowKeys[0]!),
-  };
-}
-
-async function runRounds(arms: readonly Arm[], rounds: number, rowKey: string): Promise<ArmResult[]> {
-  const measured = arms.map((): Round[] => []);
-  for (let round = 0; round <= rounds; round++) {
-    for (const [index, arm] of arms.entries()) {
-      if (arm.output !== undefined) rmSync(arm.output, { recursive: true, force: true });
-      const taken = await arm.run();
-      // The first round fills the disk's cache.
-      if (round > 0) measured[index]!.push(taken);
-    }
-  }
-  const ours = arms.find(({ name }) => name === 'ncs4cvr')!;
-  return arms.map(({ name, threads, output }, index) => {
-    const result = { name, threads, rounds: measured[index]! };
-    if (output === undefined || name === 'ncs4cvr before' || name.includes('int8')) return result;
-    const difference = largestDifference(ours.output!, output, rowKey);
-    const tolerance = name === ours.name ? 0 : SCORE_TOLERANCE;
-    if (difference <= tolerance) return { ...result, largestDifference: difference };
-    throw new Error(`${name} with ${threads} threads: scores differ by up to ${difference}`);
+  const rowKey = config.contract.rowKeys[0]!;
+  const measured = await runRounds(
+    prepared.map(({ arms }) => arms),
+    options.rounds,
+    rowKey,
+  );
+  return prepared.map(({ settings, stages }, index) => {
+    const arms = measured[index]!;
+    return { ...settings, source, stages, arms, ratios: caseRatios(arms) };
   });
 }
 
-async function recordFeeds(
-  { cli, bundle }: Scorer,
-  input: string,
-  feeds: string,
-  output: string,
+function findScorers(
+  contract: ContractName,
+  config: ConfigDocument,
+  options: BenchOptions,
+  places: BenchPlaces,
+  python: string | undefined,
+): Scorers {
+  const { project, work } = places;
+  const ours = scorerOf(project, contract, config, options.models[contract], places);
+  const script = join(project, 'bench/peers/score.py');
+  const graphs = python === undefined || options.peers.length === 0 ? [] : options.peerGraphs;
+  return {
+    ours,
+    int8: options.int8 ? int8Scorer(ours, trainingData(contract, config, places), work) : undefined,
+    before:
+      options.before === undefined
+        ? undefined
+        : scorerOf(options.before, contract, config, undefined, places),
+    peers: graphs.map((graph) => {
+      const model = peerModel(graph, ours, work);
+      return { python: python!, script, graph, model, bundle: ours.bundle };
+    }),
+  };
+}
+
+function armsOf(
+  { ours, int8, before, peers }: Scorers,
+  armCase: ArmCase,
+  options: BenchOptions,
   work: string,
-) {
-  const args = ['score', '--model', bundle, '--input', input, '--output', output, '--workers', '1'];
-  const hook = ['--import', join(work, 'recordFeeds.mjs')];
-  await measureProcess([process.execPath, ...hook, cli, ...args], { FEEDS: feeds });
+): Arm[] {
+  const script = join(work, 'bareSession.mjs');
+  const bare = (name: string, threads: number, { bundle }: Scorer) =>
+    bareArm(name, threads, { script, bundle, feeds: feedsOf(name, work) }, armCase);
+  return options.threads.flatMap((threads) => [
+    commandArm(OURS, ours, threads, armCase),
+    bare(BARE, threads, ours),
+    ...(int8 === undefined
+      ? []
+      : [commandArm(OURS_INT8, int8, threads, armCase), bare(BARE_INT8, threads, int8)]),
+    ...(before === undefined ? [] : [commandArm(`${OURS} before`, before, threads, armCase)]),
+    ...peers.flatMap((files) => options.peers.map((peer) => peerArm(peer, threads, files, armCase))),
+  ]);
+}
+
+/** Of what an arm's sessions are given. */
+const feedsOf = (arm: string, work: string): string => join(work, `feeds-${arm.replaceAll(' ', '-')}`);
+
+/** Every session gets what its own command gives to it. */
+async function recordAllFeeds({ ours, int8 }: Scorers, input: string, work: string): Promise<void> {
+  const output = join(work, 'scores/recorded');
+  for (const [arm, scorer] of [[BARE, ours] as const, [BARE_INT8, int8] as const]) {
+    if (scorer === undefined) continue;
+    const { cli, bundle } = scorer;
+    const args = ['score', '--model', bundle, '--input', input, '--output', output, '--workers', '1'];
+    const hook = ['--import', join(work, 'recordFeeds.mjs')];
+    await measureProcess([process.execPath, ...hook, cli, ...args], { FEEDS: feedsOf(arm, work) });
+    rmSync(output, { recursive: true });
+  }
 }
 
 async function profileStages({ cli, bundle }: Scorer, input: string, folder: string, output: string) {
@@ -134,5 +181,6 @@ async function profileStages({ cli, bundle }: Scorer, input: string, folder: str
   const args = ['score', '--model', bundle, '--input', input, '--output', output, '--workers', '1'];
   const profiler = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
   await measureProcess([process.execPath, ...profiler, cli, ...args]);
+  rmSync(output, { recursive: true });
   return stageShares(folder);
 }

@@ -4,14 +4,24 @@ import type { ContractName } from './contractConfigs.ts';
 const PEERS = ['pyarrow', 'polars', 'duckdb'] as const;
 export type Peer = (typeof PEERS)[number];
 
+/**
+ * The one ONNX file that peers run: `trained`, the graph as it was trained, embeddings within and nothing taken out, which is
+ * what somebody without this project would export; `cleaned`, what `ncs4cvr export --plain` writes.
+ */
+const PEER_GRAPHS = ['trained', 'cleaned'] as const;
+export type PeerGraph = (typeof PEER_GRAPHS)[number];
+
 export interface BenchOptions {
-  readonly rows: number;
+  /** Of the inputs, from the smallest on; all take turns. */
+  readonly rows: readonly number[];
   /** Rows of a row group, for each of which every arm runs. */
   readonly rowGroupRows: readonly number[];
   readonly contracts: readonly ContractName[];
   readonly threads: readonly number[];
   readonly rounds: number;
   readonly peers: readonly Peer[];
+  /** Every peer runs each of them. */
+  readonly peerGraphs: readonly PeerGraph[];
   /** A bundle to score with in place of one that is trained first. */
   readonly models: Partial<Readonly<Record<ContractName, string>>>;
   /** A built checkout to compare with, which trains its own bundles. */
@@ -23,15 +33,17 @@ export interface BenchOptions {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --rows N            rows of the input, 200,000 to 20,000,000 (default 200000)
+  --rows LIST         rows of the input, 200,000 to 20,000,000 (default 200000); several are compared
   --row-groups LIST   rows of a row group (default 65536,1000,1000000)
   --contracts LIST    kuairand, wide (default both)
   --threads LIST      workers, or threads of a peer (default 1,2)
   --rounds N          measured rounds, after one that isn't (default 3)
   --peers LIST        pyarrow, polars, duckdb, or none (default all; they need python3)
-  --model NAME=DIR    score the contract NAME with this bundle, not with one that is trained first; may be repeated
+  --peer-graph LIST   trained, cleaned: what the peers run, the graph as trained or ours (default trained)
+  --model NAME=DIR    score the contract NAME with this bundle, not with one that is trained first; may be repeated.
+                      The graph as trained is then read from DIR-trained.onnx
   --before DIR        a built checkout to compare with
-  --int8              our command also with an int8 bundle
+  --int8              our command and the bare session also with an int8 bundle
   --output FILE       the result as JSON (default build/bench/result.json)`;
 
 /** @throws Error that says what is wrong with the arguments */
@@ -45,6 +57,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       threads: { type: 'string', default: '1,2' },
       rounds: { type: 'string', default: '3' },
       peers: { type: 'string', default: PEERS.join(',') },
+      'peer-graph': { type: 'string', default: 'trained' },
       model: { type: 'string', multiple: true, default: [] },
       before: { type: 'string' },
       int8: { type: 'boolean', default: false },
@@ -57,17 +70,23 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     return [listOf(name, ['kuairand', 'wide'] as const)[0]!, rest.join('=')];
   });
   return {
-    rows: wholeNumber(values.rows),
+    rows: numberList(values.rows),
     rowGroupRows: values['row-groups'].split(',').map(wholeNumber),
     contracts,
-    threads: values.threads.split(',').map(wholeNumber),
+    threads: numberList(values.threads),
     rounds: wholeNumber(values.rounds),
     peers: values.peers === 'none' ? [] : listOf(values.peers, PEERS),
+    peerGraphs: listOf(values['peer-graph'], PEER_GRAPHS),
     models: Object.fromEntries(models),
     before: values.before,
     int8: values.int8,
     output: values.output,
   };
+}
+
+/** From the smallest on, each once. */
+function numberList(text: string): number[] {
+  return [...new Set(text.split(',').map(wholeNumber))].sort((a, b) => a - b);
 }
 
 function wholeNumber(text: string): number {
@@ -77,9 +96,10 @@ function wholeNumber(text: string): number {
 }
 
 function listOf<Name extends string>(text: string, known: readonly Name[]): Name[] {
-  return text.split(',').map((name) => {
+  const names = text.split(',').map((name) => {
     const found = known.find((each) => each === name);
     if (found === undefined) throw new Error(`expected ${known.join(', ')}, found ${name}`);
     return found;
   });
+  return [...new Set(names)];
 }

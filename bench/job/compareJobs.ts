@@ -2,14 +2,17 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CODE_VERSION } from '../../lib/base/codeVersion.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
-import { type CaseResult, runCase } from './benchCase.ts';
+import { trainedGraphOf } from './benchBundle.ts';
+import { type CaseResult, runCases } from './benchCase.ts';
+import { benchMachine, renderMachine } from './benchMachine.ts';
 import { type BenchOptions, parseOptions, USAGE } from './benchOptions.ts';
-import { renderCase } from './renderBench.ts';
+import { type Flatness, flatnessOf } from './caseRatios.ts';
+import type { ContractName } from './contractConfigs.ts';
+import { renderCase, renderFlatness } from './renderBench.ts';
 
 /** `npm run bench` starts it there. */
 const project = process.cwd();
@@ -25,34 +28,49 @@ async function compareJobs(options: BenchOptions): Promise<void> {
   if (realDays === undefined)
     console.log('../shared/data is missing: the KuaiRand contract is run on made-up rows.');
   const python = await peersPython(options);
+  if (python !== undefined && options.peerGraphs.includes('trained')) refuseWithoutGraph(options);
   const prices = [
     await readPrices(join(project, 'infra/prices.json')),
     await readPrices(join(project, 'infra/pricesX64.json')),
   ];
-  const machine = {
-    processor: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-    node: process.version,
-  };
+  const machine = benchMachine(project, options.before, python);
+  console.log(renderMachine(machine, CODE_VERSION));
   const cases: CaseResult[] = [];
+  const flatness: (Flatness & { readonly contract: ContractName; readonly rowGroupRows: number })[] = [];
   const write = () => {
-    const result = { date: new Date().toISOString(), codeVersion: CODE_VERSION, machine, options, cases };
+    const facts = { date: new Date().toISOString(), codeVersion: CODE_VERSION, machine };
     mkdirSync(dirname(resolve(options.output)), { recursive: true });
-    writeFileSync(options.output, `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(options.output, `${JSON.stringify({ ...facts, options, cases, flatness }, null, 2)}\n`);
   };
   for (const contract of options.contracts) {
     // Row groups that hold all rows are one case.
-    const sizes = new Set(options.rowGroupRows.map((rows) => Math.min(rows, options.rows)));
+    const sizes = new Set(options.rowGroupRows.map((rows) => Math.min(rows, options.rows.at(-1)!)));
     for (const rowGroupRows of sizes) {
-      const settings = { contract, rows: options.rows, rowGroupRows };
-      const result = await runCase(settings, options, { project, work, realDays }, python);
-      cases.push(result);
-      console.log(`\n${renderCase(result, prices)}`);
+      const results = await runCases(contract, rowGroupRows, options, { project, work, realDays }, python);
+      cases.push(...results);
+      for (const result of results) console.log(`\n${renderCase(result, prices)}`);
+      if (results.length > 1) {
+        const byRows = flatnessOf(results);
+        flatness.push({ contract, rowGroupRows, ...byRows });
+        console.log(
+          `\n${contract}, row groups of ${rowGroupRows.toLocaleString('en')}, by rows\n${renderFlatness(byRows)}`,
+        );
+      }
       write();
     }
   }
   console.log(`\nWritten to ${options.output}`);
+}
+
+/** Before anything is trained. */
+function refuseWithoutGraph({ contracts, models }: BenchOptions): void {
+  for (const contract of contracts) {
+    const bundle = models[contract];
+    if (bundle === undefined || existsSync(trainedGraphOf(bundle))) continue;
+    throw new Error(
+      `--model ${contract}=${bundle}: expected the graph as trained in ${trainedGraphOf(bundle)}, or --peer-graph cleaned`,
+    );
+  }
 }
 
 /** Undefined, and said aloud, where the peers can't be run. */
