@@ -1,5 +1,5 @@
-// Compiles each of kernels/ into the room of lib/ that uses it, as a file that holds the module's bytes; with --check, says
-// whether those files are what the compiler writes.
+// Compiles each of kernels/ into the room of lib/ that uses it, as a file that holds the module's bytes, and takes libzstd's decoder
+// out of the package zstddec the same way; with --check, says whether those files are what it would write.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -26,13 +26,34 @@ const KERNELS = [
 ];
 
 for (const { name, room, constant, memory, options } of KERNELS) {
-  const target = `lib/${room}/${name}.ts`;
-  const written = `// Compiled from kernels/${name}.ts by \`npm run build:kernels\`, which writes this file.
+  write(
+    `lib/${room}/${name}.ts`,
+    `// Compiled from kernels/${name}.ts by \`npm run build:kernels\`, which writes this file.
 
 /** A WebAssembly module, in base64: it exports what its source exports, and ${memory}. */
 export const ${constant} =
   '${await compiled(name, options)}';
-`;
+`,
+  );
+}
+
+const zstddec = readFileSync(fileURLToPath(import.meta.resolve('zstddec')), 'utf8');
+const [, licence] = /(\/\*\*\n\* BSD License[\s\S]*?\*\/)/.exec(zstddec);
+const [, decoder] = /const wasm = "([^"]+)"/.exec(zstddec);
+const { version } = JSON.parse(readFileSync('node_modules/zstddec/package.json', 'utf8'));
+write(
+  'lib/parquet/zstdModule.ts',
+  `// Taken from the package zstddec ${version} by \`npm run build:kernels\`, which writes this file.
+
+${licence.replaceAll('\n*', '\n *')}
+
+/** libzstd's decoder as a WebAssembly module, in base64. */
+export const ZSTD_MODULE =
+  '${decoder}';
+`,
+);
+
+function write(target, written) {
   const path = fileURLToPath(new URL(`../${target}`, import.meta.url));
   if (!process.argv.includes('--check')) writeFileSync(path, written);
   else if (readFileSync(path, 'utf8') !== written) {

@@ -19,7 +19,9 @@ interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (
     module: object,
-    imports?: { readonly env: { readonly memory: SharedMemory } },
+    imports?: {
+      readonly env: { readonly memory: SharedMemory } | { readonly [name: string]: (value: number) => void };
+    },
   ) => { readonly exports: object };
 }
 

@@ -7,6 +7,7 @@ import { encodeSchema } from './footerSchema.ts';
 import { viewed } from './hybridRuns.ts';
 import type { PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
+import { unpackZstd } from './unpackZstd.ts';
 import { decodeBatches } from './wasmDecoder.ts';
 import { singleZstdFrame } from './zstdFrame.ts';
 
@@ -36,43 +37,75 @@ const DATA_PAGE = 0;
 const PLAIN = 0;
 const RLE = 3;
 
-/** What is joined is held once more while it is unpacked; larger pages cost no more apart. */
-const MOST_JOINED_BYTES = 256 * 1024;
+/** What libzstd unpacks at a time: its memory never shrinks. Larger pages are arrow-rs's, which has the like. */
+const MOST_ZSTD_BYTES = 32 * 1024 * 1024;
 
 /** From Node 22.15 on, which the types of Node 20 don't know: twice as fast as ZSTD in WebAssembly. */
 const { zstdDecompressSync } = zlib as {
   readonly zstdDecompressSync?: (packed: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
 };
-/** A call of it takes 16 microseconds at the least, for which WebAssembly unpacks some six thousand bytes. */
+/** A call of it takes 16 microseconds at the least, for which WebAssembly unpacks some eight thousand bytes. */
 const LEAST_NATIVE_BYTES = 32 * 1024;
 
 /**
- * Unpacks pages of any codec that arrow-rs reads, with one call of it for each codec: it gets them as pages of a column of single
- * bytes. Bytes of one codec are unpacked one behind the other into the same memory; what isn't packed stays where it is.
- * @param memory for a copy of what is packed
+ * Unpacks pages of any codec that arrow-rs reads: ZSTD by libzstd, which is nearly twice as fast with small pages, and others by one
+ * call of arrow-rs for each codec, which gets them as pages of a column of single bytes. Bytes of one codec are unpacked one behind
+ * the other into the same memory; what isn't packed stays where it is.
+ * @param memory of what libzstd unpacks, and for a copy of what is packed
  * @returns in the order of the pages
- * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
+ * @throws as decodeBatches and unpackZstd, also when a page unpacks to another number of bytes than it says
  */
 export function unpackPages(pages: readonly PackedBytes[], memory: ReusedMemory): PageSection[] {
   const unpacked: PageSection[] = new Array(pages.length);
   /** Of the pages that need a decoder, by their codec. */
   const places = new Map<CompressionCodec, number[]>();
+  const zstdPlaces: number[] = [];
   for (const [place, page] of pages.entries()) {
     const section = withoutDecoder(page);
     if (section !== undefined) unpacked[place] = section;
+    else if (page.codec === 'ZSTD' && page.unpackedBytes <= MOST_ZSTD_BYTES) zstdPlaces.push(place);
     else if (!places.get(page.codec)?.push(place)) places.set(page.codec, [place]);
   }
-  for (const [codec, own] of places) {
-    const packed = own.map((place) => pages[place]!);
-    const bytes = viewed(unpackBytes(packed, codec, memory));
+  const place = (own: readonly number[], bytes: Uint8Array) => {
+    const all = viewed(bytes);
     let start = 0;
-    for (const place of own) {
-      const end = start + pages[place]!.unpackedBytes;
-      unpacked[place] = { bytes, start, end };
+    for (const each of own) {
+      const end = start + pages[each]!.unpackedBytes;
+      unpacked[each] = { bytes: all, start, end };
       start = end;
     }
+  };
+  for (const own of ofAtMost(MOST_ZSTD_BYTES, zstdPlaces, pages)) {
+    const packed = own.map((each) => pages[each]!);
+    const bytes = memory.takeBytes(packed.reduce((sum, { unpackedBytes }) => sum + unpackedBytes, 0));
+    unpackZstd(packed, bytes);
+    place(own, bytes);
+  }
+  for (const [codec, own] of places) {
+    const packed = own.map((each) => pages[each]!);
+    place(own, unpackBytes(packed, codec, memory));
   }
   return unpacked;
+}
+
+/** Neighbours that unpack to so many bytes at most together, or a single one. */
+function ofAtMost(
+  mostBytes: number,
+  places: readonly number[],
+  pages: readonly PackedBytes[],
+): readonly (readonly number[])[] {
+  const split: number[][] = [];
+  let splitBytes = Number.POSITIVE_INFINITY;
+  for (const place of places) {
+    const { unpackedBytes } = pages[place]!;
+    if (splitBytes + unpackedBytes > mostBytes) {
+      split.push([]);
+      splitBytes = 0;
+    }
+    split.at(-1)!.push(place);
+    splitBytes += unpackedBytes;
+  }
+  return split;
 }
 
 /** What needs no decoder: bytes that aren't packed, and large pages where Node unpacks them itself. */
@@ -115,10 +148,9 @@ function unpackFile(
 ): Uint8Array {
   const writer = new CompactWriter(into);
   writer.writeBytes(MAGIC);
-  let page = 0;
-  for (const { end, ...sizes } of joinFrames(pages)) {
-    writePageHeader(writer, sizes);
-    for (; page < end; page++) writer.writeBytes(pages[page]!.packed);
+  for (const page of pages) {
+    writePageHeader(writer, page);
+    writer.writeBytes(page.packed);
   }
   const chunk = {
     ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
@@ -134,45 +166,11 @@ function unpackFile(
   return bytes;
 }
 
-interface PageSizes {
-  readonly packedBytes: number;
-  readonly unpackedBytes: number;
-}
-
-/** Neighbours that are written into one page, behind those of the one before. */
-interface JoinedPages extends PageSizes {
-  /** Behind the last one. */
-  readonly end: number;
-}
-
-/**
- * Neighbours as they are written into one page: ZSTD's frames can stand one behind the other, and what a page takes is a third of
- * what unpacking some hundred bytes does. Only frames that say themselves what they unpack to: of the others arrow-rs would check
- * no more than the sum. @internal exported for tests
- */
-export function joinFrames(pages: readonly PackedBytes[]): JoinedPages[] {
-  const joined: { end: number; packedBytes: number; unpackedBytes: number }[] = [];
-  let isOpen = false;
-  for (const { codec, packed, unpackedBytes } of pages) {
-    const isFrame = codec === 'ZSTD' && singleZstdFrame(packed)?.contentBytes === unpackedBytes;
-    const last = joined.at(-1);
-    if (isFrame && isOpen && last!.unpackedBytes + unpackedBytes <= MOST_JOINED_BYTES) {
-      last!.end++;
-      last!.packedBytes += packed.length;
-      last!.unpackedBytes += unpackedBytes;
-    } else {
-      joined.push({ end: 1 + (last?.end ?? 0), packedBytes: packed.length, unpackedBytes });
-      isOpen = isFrame;
-    }
-  }
-  return joined;
-}
-
-/** PageHeader of a data page of the first version, whose values are the bytes of these pages. */
-function writePageHeader(writer: CompactWriter, { packedBytes, unpackedBytes }: PageSizes): void {
+/** PageHeader of a data page of the first version, whose values are the bytes of a page. */
+function writePageHeader(writer: CompactWriter, { packed, unpackedBytes }: PackedBytes): void {
   writer.writeInteger(1, INT32, DATA_PAGE);
   writer.writeInteger(1, INT32, unpackedBytes);
-  writer.writeInteger(1, INT32, packedBytes);
+  writer.writeInteger(1, INT32, packed.length);
   writer.writeHead(2, STRUCT);
   writer.writeInteger(1, INT32, unpackedBytes);
   writer.writeInteger(1, INT32, PLAIN);

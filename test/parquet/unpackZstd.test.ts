@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
-import { joinFrames, type PackedBytes, unpackPages } from '../../lib/parquet/unpackPages.ts';
+import { type PackedBytes, unpackPages } from '../../lib/parquet/unpackPages.ts';
+import { runsOf } from '../../lib/parquet/unpackZstd.ts';
 
 /** A ZSTD frame of one raw block. @param says what it unpacks to */
 function frame(text: string, says = text.length): PackedBytes {
@@ -33,10 +34,34 @@ describe('ZSTD frames that are unpacked together', () => {
     expect(unpacked(pages)).toEqual(['one', 'three', 'as it is', 'seven', 'nine', 'x']);
   });
 
-  test('stay within what is held once more for it', () => {
-    const pages = [frame('x'), largeFrame(), largeFrame(), largeFrame(), frame('y')];
-    expect(joinFrames(pages).map(({ end }) => end)).toEqual([2, 4, 5]);
-    expect(unpacked(pages).map(({ length }) => length)).toEqual([1, 2 ** 17, 2 ** 17, 2 ** 17, 1]);
+  test('are those that say what they unpack to, as many as stand in a row', () => {
+    const pages = [
+      frame('x'),
+      frame('y'),
+      unsized('z'),
+      unsized('z'),
+      largeFrame(),
+      largeFrame(),
+      frame('y'),
+    ];
+    expect(runsOf(pages)).toEqual([2, 3, 4, 7].map((end) => expect.objectContaining({ end })));
+    expect(unpacked(pages).map(({ length }) => length)).toEqual([1, 1, 1, 1, 2 ** 17, 2 ** 17, 1]);
+  });
+
+  test('may be more than one call may unpack', () => {
+    const pages = Array.from({ length: 600 }, (_, index) => (index % 2 === 0 ? largeFrame() : frame('x')));
+    const sections = unpackPages(pages, new ReusedMemory());
+    expect(sections.map(({ start, end }) => end - start)).toEqual(pages.map((page) => page.unpackedBytes));
+    for (const [index, { bytes, start, end }] of sections.entries()) {
+      const isZero = bytes.bytes.subarray(start, end).every((byte) => byte === 0);
+      expect(isZero, `${index}`).toBe(index % 2 === 0);
+    }
+  });
+
+  test('leave no memory behind where they are refused', () => {
+    const broken = { ...largeFrame(), unpackedBytes: 2 ** 24 };
+    for (let call = 0; call < 300; call++) expect(() => unpacked([broken])).toThrow("don't unpack to");
+    expect(unpacked([frame('still here')])).toEqual(['still here']);
   });
 
   test.each([
