@@ -7,16 +7,12 @@ import { encodeSchema } from './footerSchema.ts';
 import { viewed } from './hybridRuns.ts';
 import type { PageSection } from './levels.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
-import { unpackZstd } from './unpackZstd.ts';
+import { type PackedPage, unpackZstd } from './unpackZstd.ts';
 import { decodeBatches } from './wasmDecoder.ts';
 import { singleZstdFrame } from './zstdFrame.ts';
 
-/** Bytes as a page of a column chunk holds them. */
-export interface PackedBytes {
+export interface PackedBytes extends PackedPage {
   readonly codec: CompressionCodec;
-  readonly packed: Uint8Array;
-  /** What they unpack to: at least one. */
-  readonly unpackedBytes: number;
 }
 
 /** One byte a value, none of them null: the values of a page of it are the page's bytes. */

@@ -1,7 +1,13 @@
 import { Instance, Module } from '../base/webAssembly.ts';
-import type { PackedBytes } from './unpackPages.ts';
 import { singleZstdFrame } from './zstdFrame.ts';
 import { ZSTD_MODULE } from './zstdModule.ts';
+
+/** Bytes as a page of a column chunk holds them. */
+export interface PackedPage {
+  readonly packed: Uint8Array;
+  /** What they unpack to: at least one. */
+  readonly unpackedBytes: number;
+}
 
 /** What is used of libzstd. Addresses are in its memory; 0 is none. */
 interface ZstdExports {
@@ -37,7 +43,7 @@ interface Run {
  * @param into as many bytes as the pages say that they unpack to
  * @throws Error when one of them unpacks to another number of bytes, or can't be unpacked
  */
-export function unpackZstd(pages: readonly PackedBytes[], into: Uint8Array): void {
+export function unpackZstd(pages: readonly PackedPage[], into: Uint8Array): void {
   const { memory, malloc, free, ZSTD_decompress } = decoder();
   const packedBytes = pages.reduce((sum, { packed }) => sum + packed.length, 0);
   const from = malloc(packedBytes);
@@ -70,7 +76,7 @@ export function unpackZstd(pages: readonly PackedBytes[], into: Uint8Array): voi
  * Frames that say themselves what they unpack to are unpacked together: libzstd holds each to that. Of the others it would check no
  * more than the sum. @internal exported for tests
  */
-export function runsOf(pages: readonly PackedBytes[]): readonly Readonly<Run>[] {
+export function runsOf(pages: readonly PackedPage[]): readonly Readonly<Run>[] {
   const runs: Run[] = [];
   let isOpen = false;
   for (const [place, { packed, unpackedBytes }] of pages.entries()) {

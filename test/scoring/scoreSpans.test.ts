@@ -22,14 +22,14 @@ import { KEY_NAMES, type KeyRow, keyRows, keyShard, withRowKeys } from './keySha
 import { readTable, scoreBits } from './readScores.ts';
 
 const folder = temporaryFolder();
-const rows = funnelRows('2024-03-04', 12_000);
+const rows = funnelRows('2024-03-04', 36_500);
 /** Rows of the shards and of their row groups: small ones, one without rows, and one larger than a request. */
 const SHARDS: readonly (readonly [rows: number, rowGroupRows: number])[] = [
   [500, 200],
   [1, 1],
   [500, 500],
   [0, 1],
-  [9000, 8500],
+  [33_500, 33_000],
   [700, 33],
   [299, 300],
 ];
@@ -59,7 +59,7 @@ afterAll(() => pool.close());
 afterEach(() => vi.restoreAllMocks());
 
 const sha256Of = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
-const metadata = () => partMetadata(bundle, { inputCount: spans.length, rowCount: 11_000 });
+const metadata = () => partMetadata(bundle, { inputCount: spans.length, rowCount: 35_500 });
 
 function score(
   name: string,
@@ -84,15 +84,15 @@ describe('scoreSpans', () => {
   test('scores the rows of all spans in order, each with the bits that it has alone in its shard', async () => {
     const { requests, by } = watched();
     const scored = await score('whole.arrow', spans, {}, by);
-    expect(scored).toMatchObject({ rowCount: 11_000, isCreated: true });
+    expect(scored).toMatchObject({ rowCount: 35_500, isCreated: true });
     expect(scored.stoppedAt).toBeUndefined();
-    expect(scored.profile.features.find(({ name }) => name === 'hour')).toMatchObject({ values: 11_000 });
+    expect(scored.profile.features.find(({ name }) => name === 'hour')).toMatchObject({ values: 35_500 });
     expect(scored.sizeBytes).toBe(statSync(join(folder, 'out/whole.arrow')).size);
-    // 11,000 rows in 29 row groups of 6 shards: the large row group alone, its neighbours together.
+    // 35,500 rows in 29 row groups of 6 shards: the large row group alone, its neighbours together.
     const packed = requests.map(({ rowGroups }) =>
       rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0),
     );
-    expect(packed).toEqual([1001, 8500, 1499]);
+    expect(packed).toEqual([1001, 33_000, 1499]);
     const bits = scoreBits(join(folder, 'out/whole.arrow'));
     expect([...bits]).toEqual([...expected]);
     const { metadata: entries } = readTable(join(folder, 'out/whole.arrow')).schema;
@@ -101,7 +101,7 @@ describe('scoreSpans', () => {
       'ncs4cvr.model_sha256': expect.stringMatching(/^[0-9a-f]{64}$/),
       'ncs4cvr.contract_fingerprint': bundle.manifest.contractFingerprint,
       'ncs4cvr.input_count': '7',
-      'ncs4cvr.row_count': '11000',
+      'ncs4cvr.row_count': '35500',
     });
   });
 
@@ -141,7 +141,7 @@ describe('scoreSpans', () => {
     await score('ranges.arrow', ranges, { onRows: (...call) => progress.push(call) });
     const ids = [...scoreBits(join(folder, 'out/ranges.arrow')).keys()];
     const all = [...expected.keys()];
-    expect(ids).toEqual([...all.slice(200, 400), ...all.slice(10_661, 10_701)]);
+    expect(ids).toEqual([...all.slice(200, 400), ...all.slice(35_161, 35_201)]);
     expect(progress).toEqual([
       [200, 200],
       [33, 40],
@@ -210,8 +210,8 @@ describe('a call that is stopped', () => {
     const questions: number[][] = [];
     await score('asked.arrow', spans, { mayGoOn: (...asked) => questions.push(asked) > 0 }, by);
     expect(questions.map(([nextRows, rowsSoFar]) => [nextRows, rowsSoFar])).toEqual([
-      [8500, 1001],
-      [1499, 9501],
+      [33_000, 1001],
+      [1499, 34_001],
     ]);
     const seconds = questions.map(([, , each]) => each!);
     expect(seconds[0]).toBeGreaterThan(0);
