@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { CompressionCodec } from 'hyparquet';
+import { mostZstdBytes } from './zstdFrame.ts';
 
 /** Bytes that one compressed byte can become at most, by what the formats can express. Without a number: any. */
 const MOST_UNPACKED: Partial<Record<CompressionCodec, number>> = {
@@ -13,7 +14,6 @@ const MOST_UNPACKED: Partial<Record<CompressionCodec, number>> = {
 const SLACK_BYTES = 64;
 /** What a page may unpack to beyond what it says before it is worth a look. */
 const TOLERABLE_BYTES = 2 ** 26;
-const ZSTD_BLOCK_BYTES = 128 * 1024;
 
 /**
  * Checks that what a page says it unpacks to can be true, and that it doesn't unpack to much more: the decoder allocates the one
@@ -39,7 +39,7 @@ function unpackedBytes(codec: CompressionCodec, packed: Uint8Array, claimedBytes
     case 'SNAPPY':
       return varintAt(packed);
     case 'ZSTD':
-      return zstdBytes(packed);
+      return mostZstdBytes(packed);
     case 'GZIP':
       return gzipBytes(packed, claimedBytes);
     case 'BROTLI':
@@ -80,42 +80,4 @@ function lengthUpTo(claimedBytes: number, unpack: (maxOutputLength: number) => U
     const isMore = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     return isMore ? Number.POSITIVE_INFINITY : claimedBytes;
   }
-}
-
-/**
- * An upper bound, from the heads of the blocks: each gives 128 KiB at most.
- * https://www.rfc-editor.org/rfc/rfc8878 (3.1.1)
- */
-function zstdBytes(packed: Uint8Array): number {
-  let bytes = 0;
-  for (let at = 0; at + 4 < packed.length; ) {
-    const magic = uint32At(packed, at);
-    if (magic >>> 4 === 0x184d2a5) {
-      at += 8 + uint32At(packed, at + 4);
-      continue;
-    }
-    if (magic !== 0xfd2fb528) break;
-    const descriptor = packed[at + 4]!;
-    const isSingleSegment = (descriptor & 32) !== 0;
-    const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-    at += 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeBytes;
-    for (let isLast = false; !isLast; ) {
-      // It ends too early, which the decoder refuses.
-      if (at + 3 > packed.length) return bytes;
-      const head = packed[at]! | (packed[at + 1]! << 8) | (packed[at + 2]! << 16);
-      isLast = (head & 1) !== 0;
-      const kind = (head >> 1) & 3;
-      const size = head >> 3;
-      // Raw, one byte repeated, compressed.
-      bytes += kind === 2 ? ZSTD_BLOCK_BYTES : size;
-      at += 3 + (kind === 1 ? 1 : size);
-    }
-    if ((descriptor & 4) !== 0) at += 4;
-  }
-  return bytes;
-}
-
-/** Pages are too small and too many for a view of each. */
-function uint32At(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
