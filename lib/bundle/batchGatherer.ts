@@ -1,7 +1,9 @@
 import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import { multiplyPairs, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import type { GatherPlan } from './gatherPlan.ts';
+import type { GatherStep } from './gatherStep.ts';
 import { InputGatherer } from './inputGatherer.ts';
 import { KernelGatherer } from './kernelGatherer.ts';
 
@@ -13,6 +15,7 @@ export class BatchGatherer {
   readonly inputs: readonly InputGatherer[];
   readonly #kernels: KernelGatherer | undefined;
   readonly #targets: readonly Float32Array[];
+  readonly #products: readonly GatherStep[];
 
   constructor(
     plan: GatherPlan,
@@ -24,12 +27,18 @@ export class BatchGatherer {
     this.rows = this.#kernels?.rows ?? allocateEncodedRows(layout, rowCapacity);
     this.inputs = plan.map((input) => new InputGatherer(input, layout, tables, this.rows, this.#kernels));
     this.#targets = this.inputs.map(({ data }) => data);
+    this.#products = productsOf(plan)
+      .filter(({ target }) => !this.#kernels?.multiplies(target))
+      .map((products) => (rowCount) => {
+        multiplyPairs(products, this.inputs[products.source]!, this.inputs[products.target]!, rowCount);
+      });
   }
 
   /** Gathers the first `rowCount` rows; those behind them are zeros. */
   gather(rowCount: number): void {
     this.#kernels?.gather(rowCount, this.#targets);
     for (const input of this.inputs) input.gather(rowCount);
+    for (const step of this.#products) step(rowCount);
   }
 
   /** `rows` mustn't be used any more. */

@@ -10,11 +10,21 @@ const blockSchema = z.strictObject({
   to: z.int().min(1),
 });
 
-/** One float32 input of model.onnx, [B, width]: the blocks beside each other, then some of the dense columns. */
+/** Dot products of two blocks of an input, told by their places among its blocks. All of these blocks are of one width. */
+const productsSchema = z.strictObject({
+  input: z.string().min(1),
+  pairs: z
+    .array(z.tuple([z.int().min(0), z.int().min(0)]).readonly())
+    .min(1)
+    .readonly(),
+});
+
+/** One float32 input of model.onnx, [B, width]: the blocks beside each other, then some of the dense columns, then products. */
 const gatheredInputSchema = z.strictObject({
   name: z.string().min(1),
   blocks: z.array(blockSchema).readonly().default([]),
   columns: z.array(z.int().min(0)).readonly().default([]),
+  products: productsSchema.optional(),
 });
 
 /**
@@ -36,8 +46,11 @@ export function isDirectPlan(plan: InputPlan): plan is readonly DirectInput[] {
 }
 
 /** Numbers per row of an input. */
-export function inputWidth({ blocks, columns }: GatheredInput): number {
-  return blocks.reduce((sum, { from, to }) => sum + to - from, columns.length);
+export function inputWidth({ blocks, columns, products }: GatheredInput): number {
+  return blocks.reduce(
+    (sum, { from, to }) => sum + to - from,
+    columns.length + (products?.pairs.length ?? 0),
+  );
 }
 
 /**
@@ -51,7 +64,7 @@ export function inputProblems(plan: InputPlan, layout: FeatureLayout, embeddingW
     names.add(input.name);
     const problems = isDirect(input)
       ? directProblems(input, layout)
-      : gatherProblems(input, layout, embeddingWidth);
+      : [...gatherProblems(input, layout, embeddingWidth), ...productProblems(input, plan)];
     return [...(isTaken ? ['named twice'] : []), ...problems].map(
       (problem) => `inputs.${input.name}: ${problem}`,
     );
@@ -72,6 +85,20 @@ function gatherProblems(input: GatheredInput, layout: FeatureLayout, embeddingWi
     ),
     ...columns.map((column) => `dense column ${column}, of ${layout.denseWidth}`),
   ];
+}
+
+function productProblems({ products }: GatheredInput, plan: InputPlan): string[] {
+  if (products === undefined) return [];
+  const source = plan.find(({ name }) => name === products.input);
+  if (source === undefined || isDirect(source))
+    return [`products of '${products.input}', which isn't gathered`];
+  const widths = products.pairs.flat().map((block) => {
+    const found = source.blocks[block];
+    return found && found.to - found.from;
+  });
+  return widths.every((width) => width !== undefined && width === widths[0])
+    ? []
+    : [`products of blocks of '${products.input}' that aren't there or are not of one width`];
 }
 
 /** Key of model.onnx's metadata under which it holds its `gatheredDigest`. */

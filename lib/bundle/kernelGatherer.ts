@@ -12,8 +12,10 @@ import {
   LIST_LENGTH,
   listNumbers,
   meanWidth,
+  pairNumbers,
   passCount,
 } from './kernelPlan.ts';
+import { PRODUCT_KERNELS } from './productKernels.ts';
 import { MemoryArea } from './tableMemory.ts';
 
 /** Rows that are gathered at a time: what is written of them stays in the processor's cache until it is copied. */
@@ -29,6 +31,18 @@ type Gather = (
   rowCount: number,
 ) => void;
 
+/** What kernels/productKernels.ts exports. */
+type Multiply = (
+  pairs: number,
+  pairCount: number,
+  width: number,
+  rows: number,
+  rowBytes: number,
+  to: number,
+  toStep: number,
+  rowCount: number,
+) => void;
+
 /**
  * Gathers for all inputs of a model at once, by WebAssembly, from tables in shared memory. The same numbers as InputGatherer's,
  * bit by bit; only NaN may have other bits. ONNX Runtime takes no shared memory, so that a tile of rows is copied to where it
@@ -40,9 +54,12 @@ export class KernelGatherer {
   readonly #plan: KernelPlan;
   readonly #area: MemoryArea;
   readonly #gather: Gather;
+  readonly #multiply: Multiply;
   readonly #tiles: readonly Float32Array[];
   readonly #lists: Int32Array;
   readonly #blocks: Int32Array;
+  /** Of each input's products. */
+  readonly #pairs: readonly Int32Array[];
 
   /** @returns undefined when no table of these lies where kernels read it, or there is no memory left */
   static create(
@@ -85,14 +102,27 @@ export class KernelGatherer {
     this.#lists.set(listNumbers(plan, layout, arrays));
     this.#blocks = area.int32(lengths.blocks);
     this.#blocks.set(blockNumbers(plan, layout, arrays));
+    this.#pairs = plan.products.map((products) => {
+      const numbers = pairNumbers(products);
+      const pairs = area.int32(numbers.length);
+      pairs.set(numbers);
+      return pairs;
+    });
     this.#plan = plan;
     this.#area = area;
-    this.#gather = kernelsOver(plan.memory);
+    const kernels = kernelsOver(plan.memory);
+    this.#gather = kernels.gather;
+    this.#multiply = kernels.multiply;
   }
 
   /** Is that field gathered here? If not, its columns of `targets` are left with anything. */
   covers(field: number): boolean {
     return this.#plan.tables.has(field);
+  }
+
+  /** Are that input's products computed here? */
+  multiplies(input: number): boolean {
+    return this.#plan.products.some(({ target }) => target === input);
   }
 
   /**
@@ -105,11 +135,30 @@ export class KernelGatherer {
     for (let row = 0; row < rowCount; row += TILE_ROWS) {
       const count = Math.min(TILE_ROWS, rowCount - row);
       this.#gather(this.#lists.byteOffset, listCount, this.#blocks.byteOffset, blocks.length, row, count);
+      this.#multiplyPairs(count);
       for (const [input, target] of targets.entries()) {
         const tile = this.#tiles[input]!;
         const width = widths[input]!;
         target.set(count === TILE_ROWS ? tile : tile.subarray(0, count * width), row * width);
       }
+    }
+  }
+
+  #multiplyPairs(rowCount: number): void {
+    const { products, widths } = this.#plan;
+    for (const [index, { source, target, at, pairs, width }] of products.entries()) {
+      const rows = this.#tiles[source]!;
+      const to = this.#tiles[target]!;
+      this.#multiply(
+        this.#pairs[index]!.byteOffset,
+        pairs.length,
+        width,
+        rows.byteOffset,
+        4 * widths[source]!,
+        to.byteOffset + 4 * at,
+        4 * widths[target]!,
+        rowCount,
+      );
     }
   }
 
@@ -131,10 +180,11 @@ interface ArrayLengths {
   readonly tiles: readonly number[];
   readonly lists: number;
   readonly blocks: number;
+  readonly pairs: readonly number[];
 }
 
 function arrayLengths(
-  { widths, blocks, lists }: KernelPlan,
+  { widths, blocks, lists, products }: KernelPlan,
   { singles, listWidth, denseWidth }: FeatureLayout,
   rowCapacity: number,
 ): ArrayLengths {
@@ -149,13 +199,21 @@ function arrayLengths(
     tiles: widths.map((width) => TILE_ROWS * width),
     lists: LIST_LENGTH * lists.reduce((sum, list) => sum + passCount(list), 0),
     blocks: BLOCK_LENGTH * blocks.length,
+    pairs: products.map((each) => pairNumbers(each).length),
   };
 }
 
 /** Compiled once per thread. */
-let kernels: object | undefined;
+let modules: { readonly gather: object; readonly multiply: object } | undefined;
 
-function kernelsOver(memory: SharedMemory): Gather {
-  kernels ??= new Module(Buffer.from(GATHER_KERNELS, 'base64'));
-  return (new Instance(kernels, { env: { memory } }).exports as { readonly gather: Gather }).gather;
+function kernelsOver(memory: SharedMemory): { readonly gather: Gather; readonly multiply: Multiply } {
+  modules ??= { gather: compiled(GATHER_KERNELS), multiply: compiled(PRODUCT_KERNELS) };
+  const env = { memory };
+  const { gather } = new Instance(modules.gather, { env }).exports as { readonly gather: Gather };
+  const { products } = new Instance(modules.multiply, { env }).exports as { readonly products: Multiply };
+  return { gather, multiply: products };
+}
+
+function compiled(module: string): object {
+  return new Module(Buffer.from(module, 'base64'));
 }

@@ -1,6 +1,7 @@
 import type { SharedMemory } from '../base/webAssembly.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
+import { type InputProducts, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatherPlan, inputWidth } from './gatherPlan.ts';
 import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
@@ -40,6 +41,8 @@ export interface KernelPlan {
   readonly widths: readonly number[];
   readonly blocks: readonly KernelBlock[];
   readonly lists: readonly KernelList[];
+  /** Of fields that kernels gather. */
+  readonly products: readonly InputProducts[];
   readonly tables: ReadonlyMap<number, EmbeddingTable>;
 }
 
@@ -77,7 +80,8 @@ export function kernelPlan(
     const from = Math.min(...ofList.map((block) => block.from));
     return [{ field, list, from, to: Math.max(...ofList.map((block) => block.from + block.count)) }];
   });
-  return { memory, widths: plan.map(inputWidth), blocks, lists, tables: within };
+  const products = productsOf(plan).filter(({ fields }) => fields.every((field) => within.has(field)));
+  return { memory, widths: plan.map(inputWidth), blocks, lists, products, tables: within };
 }
 
 function blocksOf(
@@ -174,6 +178,12 @@ export function listNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: Ker
       ];
     }).flat();
   });
+}
+
+/** Pairs as kernels/productKernels.ts reads them, whole fours. */
+export function pairNumbers({ pairs }: InputProducts): number[] {
+  const padding = Array.from({ length: (4 - (pairs.length % 4)) % 4 }, () => pairs.at(-1)!);
+  return [...pairs, ...padding].flatMap(([left, right]) => [4 * left, 4 * right]);
 }
 
 function rowsFor(

@@ -4,10 +4,10 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { decodeModel, encodeModel, MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import type { GraphProto, NodeProto } from '../onnx/onnxSchema.ts';
 import { intAttribute } from '../onnx/opDefinition.ts';
-import { concat, gatherColumns, reshape, slice } from '../onnx/ops.ts';
+import { concat, gatherColumns, matmul, reshape, slice, transposeLast } from '../onnx/ops.ts';
 import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatheredInput, inputWidth } from './gatherPlan.ts';
+import { type GatheredInput, type GatherPlan, inputWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
 import type { GatheredModel } from './scoringSession.ts';
 import { tableReader } from './tableReader.ts';
@@ -23,7 +23,7 @@ export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout
   const graph = new GraphBuilder();
   const fields = embedFields(graph, { layout, embeddingWidth });
   for (const input of inputs)
-    graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout));
+    graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout, inputs));
   const joint = fields && jointTable(tables, layout, embeddingWidth);
   const parameters = new Map(joint === undefined ? [] : [[EMBEDDINGS, joint]]);
   const front = decodeModel(graph.build({ parameters }));
@@ -39,13 +39,11 @@ function gatherInput(
   input: GatheredInput,
   fields: Value | undefined,
   layout: FeatureLayout,
+  plan: GatherPlan,
 ): Value {
-  const [, fieldCount, width] = (fields?.shape ?? ['B', 0, 0]) as [string, number, number];
-  const parts = runsOf(input.blocks).map(({ chosen, from, to }) => {
-    const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
-    const rows = isAll ? fields! : chooseFields(graph, fields!, chosen);
-    const columns = from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
-    return reshape(graph, columns, ['B', chosen.length * (to - from)]);
+  const parts = runsOf(input.blocks).map((run) => {
+    const { chosen, from, to } = run;
+    return reshape(graph, embeddingsOf(graph, run, fields!), ['B', chosen.length * (to - from)]);
   });
   if (input.columns.length > 0) {
     const dense = graph.input(DENSE, ['B', layout.denseWidth]);
@@ -53,12 +51,49 @@ function gatherInput(
       input.columns.length === layout.denseWidth && input.columns.every((column, i) => column === i);
     parts.push(isAll ? dense : gatherColumns(graph, dense, input.columns));
   }
+  if (input.products !== undefined) parts.push(multiplyBlocks(graph, input.products, fields!, plan));
   return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), ['B', inputWidth(input)]);
 }
 
+/** The dot products of blocks, [B, pairs]: those of all that occur are computed, and the pairs chosen of them. */
+function multiplyBlocks(
+  graph: GraphBuilder,
+  { input, pairs }: NonNullable<GatheredInput['products']>,
+  fields: Value,
+  plan: GatherPlan,
+): Value {
+  const { blocks } = plan.find(({ name }) => name === input)!;
+  const used = [...new Set(pairs.flat())].sort((a, b) => a - b);
+  const count = used.length;
+  const runs = runsOf(used.map((block) => blocks[block]!)).map((run) => embeddingsOf(graph, run, fields));
+  const rows = runs.length === 1 ? runs[0]! : concat(graph, runs, 1);
+  const all = reshape(graph, matmul(graph, rows, transposeLast(graph, rows)), ['B', count ** 2]);
+  const at = new Map(used.map((block, index) => [block, index]));
+  return gatherColumns(
+    graph,
+    all,
+    pairs.map(([left, right]) => at.get(left)! * count + at.get(right)!),
+  );
+}
+
+/** Some fields' embeddings that take the same columns. */
+interface FieldRun {
+  readonly chosen: number[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/** [B, chosen, to - from] */
+function embeddingsOf(graph: GraphBuilder, { chosen, from, to }: FieldRun, fields: Value): Value {
+  const [, fieldCount, width] = fields.shape as [string, number, number];
+  const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
+  const rows = isAll ? fields : chooseFields(graph, fields, chosen);
+  return from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
+}
+
 /** Blocks that follow each other and take the same columns. */
-function runsOf(blocks: GatheredInput['blocks']): { chosen: number[]; from: number; to: number }[] {
-  const runs: { chosen: number[]; from: number; to: number }[] = [];
+function runsOf(blocks: GatheredInput['blocks']): FieldRun[] {
+  const runs: FieldRun[] = [];
   for (const { field, from, to } of blocks) {
     const last = runs.at(-1);
     if (last?.from === from && last.to === to) last.chosen.push(field);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { BatchGatherer } from '../../lib/bundle/batchGatherer.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
-import type { GatherPlan } from '../../lib/bundle/gatherPlan.ts';
+import { type GatheredInput, type GatherPlan, inputProblems } from '../../lib/bundle/gatherPlan.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
@@ -104,21 +104,36 @@ const cases = fc
       .tuple(fc.nat(fieldCount - 1), fc.integer({ min: 0, max: size.width - 1 }), fc.nat())
       .map(([field, from, more]) => ({ field, from, to: from + 1 + (more % (size.width - from)) }));
     const columns = fc.array(fc.nat(2 * size.numerics - 1), { maxLength: 5 });
-    const input = fc.record({ blocks: fc.array(block, { minLength: 1, maxLength: 5 }), columns });
+    const products = fc.option(fc.record({ source: fc.nat(), places: fc.array(fc.nat(), { minLength: 2 }) }));
+    const input = fc.record({ blocks: fc.array(block, { minLength: 1, maxLength: 5 }), columns, products });
     return fc.record({ size: fc.constant(size), inputs: fc.array(input, { minLength: 1, maxLength: 3 }) });
-  });
+  })
+  .map(({ size, inputs }) => ({
+    size,
+    plan: inputs.map(({ products, ...input }, i): GatheredInput => {
+      const name = `x${i}`;
+      if (products === null) return { name, ...input };
+      const source = products.source % inputs.length;
+      const { blocks } = inputs[source]!;
+      const widthOf = (at: number) => blocks[at]!.to - blocks[at]!.from;
+      const equal = [...blocks.keys()].filter((at) => widthOf(at) === widthOf(0));
+      const chosen = products.places.map((place) => equal[place % equal.length]!);
+      const pairs = chosen.slice(1).map((at, index) => [chosen[index]!, at] as const);
+      return { name, ...input, products: { input: `x${source}`, pairs } };
+    }),
+  }));
 
 describe('kernels', () => {
   it('of every room are what the compiler makes of their source', () => {
     execFileSync(process.execPath, ['scripts/buildKernels.mjs', '--check']);
   });
 
-  it('gather the bits that JavaScript gathers: all element types, widths, lists and numbers of rows', () => {
+  it('gather the bits that JavaScript gathers: all element types, widths, lists, products and numbers of rows', () => {
     fc.assert(
-      fc.property(cases, ({ size, inputs }) => {
+      fc.property(cases, ({ size, plan }) => {
         const { width, types, rowCount, stays } = size;
         const layout = syntheticLayout(size);
-        const plan = inputs.map((input, i) => ({ name: `x${i}`, ...input }));
+        expect(inputProblems(plan, layout, width)).toEqual([]);
         const tables = tablesFor(layout, width, types);
         const moved = readable(tables, (i) => i !== stays);
         expect(gathered(plan, layout, moved, rowCount)).toEqual(gathered(plan, layout, tables, rowCount));

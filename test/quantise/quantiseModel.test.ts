@@ -87,7 +87,7 @@ describe('quantiseModel', () => {
     }
   });
 
-  it('gives numbers an input of their own, so that embeddings keep their integers where numbers reach far', async () => {
+  it('gives numbers and products inputs of their own, so that embeddings keep their integers where numbers reach far', async () => {
     const model = modelOf({ ...ncs, privateEmbeddingWidth: 2 });
     expect(model.inputs.map(({ name, columns }) => [name, columns.length])).toEqual([
       ['click', 6],
@@ -109,9 +109,12 @@ describe('quantiseModel', () => {
     ).toEqual([
       ['click', 8, 0],
       ['click.numbers', 0, 6],
+      ['click.products', 0, 0],
       ['conversion', 8, 0],
       ['conversion.numbers', 0, 6],
+      ['conversion.products', 0, 0],
     ]);
+    expect(integers!.inputs[2]!.products).toEqual(model.inputs[0]!.products);
   });
 
   it('tells a flag that no calibration row has set from one that is not set', async () => {
