@@ -17,6 +17,7 @@ const OVER_TABLES = {
 const KERNELS = [
   { name: 'gatherKernels', constant: 'GATHER_KERNELS', ...OVER_TABLES },
   { name: 'productKernels', constant: 'PRODUCT_KERNELS', ...OVER_TABLES },
+  { name: 'layerKernels', constant: 'LAYER_KERNELS', ...OVER_TABLES },
   {
     name: 'hashKernels',
     room: 'features',

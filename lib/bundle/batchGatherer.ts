@@ -2,20 +2,30 @@ import { allocateEncodedRows, type EncodedRows } from '../features/encodedRows.t
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { multiplyPairs, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import type { GatherPlan } from './gatherPlan.ts';
+import { type GatheredInput, type GatherPlan, inputWidth } from './gatherPlan.ts';
 import type { GatherStep } from './gatherStep.ts';
 import { InputGatherer } from './inputGatherer.ts';
 import { KernelGatherer } from './kernelGatherer.ts';
+import { applyLayers, readLayer } from './sparseLayers.ts';
+
+/** An input of model.onnx, float32 [rowCapacity, width], which every call of `gather` fills anew. */
+export interface InputRows {
+  readonly name: string;
+  readonly width: number;
+  readonly data: Float32Array<ArrayBuffer>;
+}
 
 /** Fills all inputs of model.onnx from encoded rows: by kernels from tables that they can read, else in JavaScript. */
 export class BatchGatherer {
   /** Encode up to `rowCapacity` rows here, then call `gather`. */
   readonly rows: EncodedRows;
-  /** In the order of the plan, each [rowCapacity, width]. */
-  readonly inputs: readonly InputGatherer[];
+  /** In the order of the plan. */
+  readonly inputs: readonly InputRows[];
   readonly #kernels: KernelGatherer | undefined;
+  /** Where kernels write to, for each input. */
   readonly #targets: readonly Float32Array[];
-  readonly #products: readonly GatherStep[];
+  /** What kernels leave to JavaScript. */
+  readonly #steps: readonly GatherStep[];
 
   constructor(
     plan: GatherPlan,
@@ -23,26 +33,56 @@ export class BatchGatherer {
     tables: readonly EmbeddingTable[],
     rowCapacity: number,
   ) {
-    this.#kernels = KernelGatherer.create(plan, layout, tables, rowCapacity);
-    this.rows = this.#kernels?.rows ?? allocateEncodedRows(layout, rowCapacity);
-    this.inputs = plan.map((input) => new InputGatherer(input, layout, tables, this.rows, this.#kernels));
-    this.#targets = this.inputs.map(({ data }) => data);
-    this.#products = productsOf(plan)
-      .filter(({ target }) => !this.#kernels?.multiplies(target))
-      .map((products) => (rowCount) => {
-        multiplyPairs(products, this.inputs[products.source]!, this.inputs[products.target]!, rowCount);
-      });
+    const kernels = KernelGatherer.create(plan, layout, tables, rowCapacity);
+    this.rows = kernels?.rows ?? allocateEncodedRows(layout, rowCapacity);
+    const gatherers = plan.map((input, index) =>
+      kernels?.applies(index) ? undefined : new InputGatherer(input, layout, tables, this.rows, kernels),
+    );
+    this.inputs = plan.map((input, index) =>
+      input.layers === undefined ? gatherers[index]! : unitRows(input, rowCapacity),
+    );
+    this.#kernels = kernels;
+    this.#targets = plan.map((_, index) => (gatherers[index] ?? this.inputs[index]!).data);
+    this.#steps = [
+      ...gatherers.flatMap((gatherer) =>
+        gatherer === undefined ? [] : [(rowCount: number) => gatherer.gather(rowCount)],
+      ),
+      ...productsOf(plan)
+        .filter(({ target }) => !kernels?.multiplies(target))
+        .map((products): GatherStep => {
+          const [source, target] = [gatherers[products.source]!, gatherers[products.target]!];
+          return (rowCount) => multiplyPairs(products, source, target, rowCount);
+        }),
+      ...plan.flatMap((input, index) => layerSteps(input, gatherers[index], this.inputs[index]!)),
+    ];
   }
 
   /** Gathers the first `rowCount` rows; those behind them are zeros. */
   gather(rowCount: number): void {
     this.#kernels?.gather(rowCount, this.#targets);
-    for (const input of this.inputs) input.gather(rowCount);
-    for (const step of this.#products) step(rowCount);
+    for (const step of this.#steps) step(rowCount);
   }
 
   /** `rows` mustn't be used any more. */
   release(): void {
     this.#kernels?.release();
   }
+}
+
+/** @param gatherer none where kernels apply the layers */
+function layerSteps(
+  { layers }: GatheredInput,
+  gatherer: InputGatherer | undefined,
+  target: InputRows,
+): GatherStep[] {
+  if (layers === undefined) return [];
+  const clear: GatherStep = (rowCount) => target.data.fill(0, rowCount * target.width);
+  if (gatherer === undefined) return [clear];
+  const read = layers.map(readLayer);
+  return [(rowCount) => applyLayers(read, gatherer, target, rowCount), clear];
+}
+
+function unitRows(input: GatheredInput, rowCapacity: number): InputRows {
+  const width = inputWidth(input);
+  return { name: input.name, width, data: new Float32Array(rowCapacity * width) };
 }

@@ -9,12 +9,17 @@ import {
   blockNumbers,
   type KernelPlan,
   kernelPlan,
+  LAYER_ROWS,
   LIST_LENGTH,
+  layerLength,
+  layerRoom,
   listNumbers,
   meanWidth,
   pairNumbers,
   passCount,
+  writeLayer,
 } from './kernelPlan.ts';
+import { LAYER_KERNELS } from './layerKernels.ts';
 import { PRODUCT_KERNELS } from './productKernels.ts';
 import { MemoryArea } from './tableMemory.ts';
 
@@ -43,6 +48,33 @@ type Multiply = (
   rowCount: number,
 ) => void;
 
+/** What kernels/layerKernels.ts exports. */
+type ApplyLayers = (
+  layers: number,
+  layerCount: number,
+  rows: number,
+  rowBytes: number,
+  width: number,
+  columns: number,
+  room: number,
+  target: number,
+  targetBytes: number,
+  rowCount: number,
+) => void;
+
+/** Where kernels/layerKernels.ts finds the layers of an input, and where it works. */
+interface LayerPlaces {
+  readonly input: number;
+  /** Places and numbers of units. */
+  readonly layers: Int32Array;
+  readonly columns: Float32Array;
+  readonly room: number;
+  /** Units of the last one. */
+  readonly units: number;
+  /** [TILE_ROWS, units] */
+  readonly tile: Float32Array;
+}
+
 /**
  * Gathers for all inputs of a model at once, by WebAssembly, from tables in shared memory. The same numbers as InputGatherer's,
  * bit by bit; only NaN may have other bits. ONNX Runtime takes no shared memory, so that a tile of rows is copied to where it
@@ -55,11 +87,15 @@ export class KernelGatherer {
   readonly #area: MemoryArea;
   readonly #gather: Gather;
   readonly #multiply: Multiply;
+  readonly #applyLayers: ApplyLayers;
   readonly #tiles: readonly Float32Array[];
   readonly #lists: Int32Array;
   readonly #blocks: Int32Array;
   /** Of each input's products. */
   readonly #pairs: readonly Int32Array[];
+  readonly #layered: readonly LayerPlaces[];
+  /** What of each input is copied to its tensor: rows that are gathered, or units of layers. */
+  readonly #copied: readonly { readonly tile: Float32Array; readonly width: number }[];
 
   /** @returns undefined when no table of these lies where kernels read it, or there is no memory left */
   static create(
@@ -108,11 +144,32 @@ export class KernelGatherer {
       pairs.set(numbers);
       return pairs;
     });
+    this.#layered = plan.layered.map(({ input, layers }) => {
+      const room = layerRoom(plan.widths[input]!, layers);
+      const columns = area.float32(2 * LAYER_ROWS * room);
+      const units = layers.at(-1)!.biases.length;
+      const tile = area.float32(TILE_ROWS * units);
+      const places = layers.flatMap((layer) => {
+        const numbers = area.float32(layerLength(layer));
+        writeLayer(layer, numbers);
+        return [numbers.byteOffset, layer.biases.length];
+      });
+      const list = area.int32(places.length);
+      list.set(places);
+      return { input, layers: list, columns, room, units, tile };
+    });
+    this.#copied = plan.widths.map((width, index) => {
+      const layered = this.#layered.find(({ input }) => input === index);
+      return layered === undefined
+        ? { tile: this.#tiles[index]!, width }
+        : { tile: layered.tile, width: layered.units };
+    });
     this.#plan = plan;
     this.#area = area;
     const kernels = kernelsOver(plan.memory);
     this.#gather = kernels.gather;
     this.#multiply = kernels.multiply;
+    this.#applyLayers = kernels.applyLayers;
   }
 
   /** Is that field gathered here? If not, its columns of `targets` are left with anything. */
@@ -125,20 +182,25 @@ export class KernelGatherer {
     return this.#plan.products.some(({ target }) => target === input);
   }
 
+  /** Are that input's layers applied here? */
+  applies(input: number): boolean {
+    return this.#plan.layered.some((layered) => layered.input === input);
+  }
+
   /**
    * Gathers the first `rowCount` rows.
-   * @param targets one for each input, [rowCapacity, width]
+   * @param targets one for each input, [rowCapacity, width]: what is gathered, or the units of layers that are applied here
    */
   gather(rowCount: number, targets: readonly Float32Array[]): void {
-    const { widths, blocks } = this.#plan;
+    const { blocks } = this.#plan;
     const listCount = this.#lists.length / LIST_LENGTH;
     for (let row = 0; row < rowCount; row += TILE_ROWS) {
       const count = Math.min(TILE_ROWS, rowCount - row);
       this.#gather(this.#lists.byteOffset, listCount, this.#blocks.byteOffset, blocks.length, row, count);
       this.#multiplyPairs(count);
+      this.#applyAllLayers(count);
       for (const [input, target] of targets.entries()) {
-        const tile = this.#tiles[input]!;
-        const width = widths[input]!;
+        const { tile, width } = this.#copied[input]!;
         target.set(count === TILE_ROWS ? tile : tile.subarray(0, count * width), row * width);
       }
     }
@@ -162,6 +224,17 @@ export class KernelGatherer {
     }
   }
 
+  #applyAllLayers(rowCount: number): void {
+    for (const { input, layers, columns, room, units, tile } of this.#layered) {
+      const width = this.#plan.widths[input]!;
+      const rows = this.#tiles[input]!.byteOffset;
+      this.#applyLayers(
+        ...([layers.byteOffset, layers.length / 2, rows, 4 * width, width] as const),
+        ...([columns.byteOffset, room, tile.byteOffset, 4 * units, rowCount] as const),
+      );
+    }
+  }
+
   /** Gives the memory back; `rows` mustn't be used any more. */
   release(): void {
     this.#area.giveBack();
@@ -181,10 +254,12 @@ interface ArrayLengths {
   readonly lists: number;
   readonly blocks: number;
   readonly pairs: readonly number[];
+  /** Of each input's layers: columns, units of a tile, numbers of each layer, places of all. */
+  readonly layers: readonly number[];
 }
 
 function arrayLengths(
-  { widths, blocks, lists, products }: KernelPlan,
+  { widths, blocks, lists, products, layered }: KernelPlan,
   { singles, listWidth, denseWidth }: FeatureLayout,
   rowCapacity: number,
 ): ArrayLengths {
@@ -200,18 +275,36 @@ function arrayLengths(
     lists: LIST_LENGTH * lists.reduce((sum, list) => sum + passCount(list), 0),
     blocks: BLOCK_LENGTH * blocks.length,
     pairs: products.map((each) => pairNumbers(each).length),
+    layers: layered.flatMap(({ input, layers }) => [
+      2 * LAYER_ROWS * layerRoom(widths[input]!, layers),
+      TILE_ROWS * layers.at(-1)!.biases.length,
+      ...layers.map(layerLength),
+      2 * layers.length,
+    ]),
   };
 }
 
-/** Compiled once per thread. */
-let modules: { readonly gather: object; readonly multiply: object } | undefined;
+/** What all kernels export. */
+interface Kernels {
+  readonly gather: Gather;
+  readonly multiply: Multiply;
+  readonly applyLayers: ApplyLayers;
+}
 
-function kernelsOver(memory: SharedMemory): { readonly gather: Gather; readonly multiply: Multiply } {
-  modules ??= { gather: compiled(GATHER_KERNELS), multiply: compiled(PRODUCT_KERNELS) };
+/** Compiled once per thread. */
+let modules: Readonly<Record<keyof Kernels, object>> | undefined;
+
+function kernelsOver(memory: SharedMemory): Kernels {
+  modules ??= {
+    gather: compiled(GATHER_KERNELS),
+    multiply: compiled(PRODUCT_KERNELS),
+    applyLayers: compiled(LAYER_KERNELS),
+  };
   const env = { memory };
   const { gather } = new Instance(modules.gather, { env }).exports as { readonly gather: Gather };
   const { products } = new Instance(modules.multiply, { env }).exports as { readonly products: Multiply };
-  return { gather, multiply: products };
+  const { layers } = new Instance(modules.applyLayers, { env }).exports as { readonly layers: ApplyLayers };
+  return { gather, multiply: products, applyLayers: layers };
 }
 
 function compiled(module: string): object {

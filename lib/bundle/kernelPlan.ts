@@ -3,13 +3,17 @@ import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import { type InputProducts, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatherPlan, inputWidth } from './gatherPlan.ts';
+import { type GatherPlan, gatheredWidth } from './gatherPlan.ts';
 import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
+import { readLayer, type SparseLayer } from './sparseLayers.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
 const PASS_COLUMNS = 16;
 /** Of larger tables, rows are read ahead of being summed: few of them are in the processor's second cache. */
 const NEAR_BYTES = 1 << 20;
+
+/** Rows that kernels/layerKernels.ts computes together. */
+export const LAYER_ROWS = 16;
 
 /** int32 of each block and each list that the kernels are given, in the order of the functions below. */
 export const BLOCK_LENGTH = 9;
@@ -34,15 +38,23 @@ interface KernelList {
   readonly to: number;
 }
 
+/** Layers whose units an input has in place of what is gathered. */
+export interface LayeredInput {
+  readonly input: number;
+  readonly layers: readonly SparseLayer[];
+}
+
 /** What kernels do for a plan. */
 export interface KernelPlan {
   readonly memory: SharedMemory;
-  /** Numbers per row of each input. */
+  /** Numbers per row that are gathered for each input. */
   readonly widths: readonly number[];
   readonly blocks: readonly KernelBlock[];
   readonly lists: readonly KernelList[];
   /** Of fields that kernels gather. */
   readonly products: readonly InputProducts[];
+  /** Of inputs that kernels gather whole. */
+  readonly layered: readonly LayeredInput[];
   readonly tables: ReadonlyMap<number, EmbeddingTable>;
 }
 
@@ -81,7 +93,15 @@ export function kernelPlan(
     return [{ field, list, from, to: Math.max(...ofList.map((block) => block.from + block.count)) }];
   });
   const products = productsOf(plan).filter(({ fields }) => fields.every((field) => within.has(field)));
-  return { memory, widths: plan.map(inputWidth), blocks, lists, products, tables: within };
+  const layered = plan.flatMap((input, index): LayeredInput[] => {
+    const isWhole =
+      input.blocks.every(({ field }) => within.has(field)) &&
+      (input.products === undefined || products.some(({ target }) => target === index));
+    return isWhole && input.layers !== undefined
+      ? [{ input: index, layers: input.layers.map(readLayer) }]
+      : [];
+  });
+  return { memory, widths: plan.map(gatheredWidth), blocks, lists, products, layered, tables: within };
 }
 
 function blocksOf(
@@ -178,6 +198,31 @@ export function listNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: Ker
       ];
     }).flat();
   });
+}
+
+/** Columns of room that kernels/layerKernels.ts needs in either half, whole fours. */
+export function layerRoom(width: number, layers: readonly SparseLayer[]): number {
+  return 4 * Math.ceil(Math.max(width, ...layers.map(({ biases }) => biases.length)) / 4);
+}
+
+/** Numbers of 4 bytes that `writeLayer` writes. */
+export function layerLength({ biases, weights }: SparseLayer): number {
+  return 2 * biases.length + 2 * weights.length;
+}
+
+/** A layer as kernels/layerKernels.ts reads it: of each unit the bias, the number of weights, and places and weights. */
+export function writeLayer({ biases, counts, inputs, weights }: SparseLayer, to: Float32Array): void {
+  const integers = new Uint32Array(to.buffer, to.byteOffset, to.length);
+  let place = 0;
+  let at = 0;
+  for (const [unit, count] of counts.entries()) {
+    to[place++] = biases[unit]!;
+    integers[place++] = count;
+    for (const end = at + count; at < end; at++) {
+      integers[place++] = LAYER_ROWS * 4 * inputs[at]!;
+      to[place++] = weights[at]!;
+    }
+  }
 }
 
 /** Pairs as kernels/productKernels.ts reads them, whole fours. */

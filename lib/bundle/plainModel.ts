@@ -4,12 +4,13 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { decodeModel, encodeModel, MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import type { GraphProto, NodeProto } from '../onnx/onnxSchema.ts';
 import { intAttribute } from '../onnx/opDefinition.ts';
-import { concat, gatherColumns, matmul, reshape, slice, transposeLast } from '../onnx/ops.ts';
+import { concat, gatherColumns, matmul, relu, reshape, slice, transposeLast } from '../onnx/ops.ts';
 import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatheredInput, type GatherPlan, inputWidth } from './gatherPlan.ts';
+import { type GatheredInput, type GatherPlan, gatheredWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
 import type { GatheredModel } from './scoringSession.ts';
+import { denseWeight, readLayer } from './sparseLayers.ts';
 import { tableReader } from './tableReader.ts';
 
 /**
@@ -22,10 +23,12 @@ export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout
   refuseTooLarge(layout, embeddingWidth);
   const graph = new GraphBuilder();
   const fields = embedFields(graph, { layout, embeddingWidth });
-  for (const input of inputs)
-    graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout, inputs));
-  const joint = fields && jointTable(tables, layout, embeddingWidth);
-  const parameters = new Map(joint === undefined ? [] : [[EMBEDDINGS, joint]]);
+  const parameters = new Map<string, Float32Array>();
+  for (const input of inputs) {
+    const gathered = gatherInput(graph, input, fields, layout, inputs);
+    graph.output(gatheredName(input.name), applyLayers(graph, input, gathered, parameters));
+  }
+  if (fields !== undefined) parameters.set(EMBEDDINGS, jointTable(tables, layout, embeddingWidth));
   const front = decodeModel(graph.build({ parameters }));
   const model = decodeModel(modelBytes);
   return encodeModel({ ...front, graph: joinGraphs(renamed(front.graph), model.graph) });
@@ -52,7 +55,32 @@ function gatherInput(
     parts.push(isAll ? dense : gatherColumns(graph, dense, input.columns));
   }
   if (input.products !== undefined) parts.push(multiplyBlocks(graph, input.products, fields!, plan));
-  return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), ['B', inputWidth(input)]);
+  return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), [
+    'B',
+    gatheredWidth(input),
+  ]);
+}
+
+/** The units of an input's layers, or what is gathered where it has none. */
+function applyLayers(
+  graph: GraphBuilder,
+  { name, layers }: GatheredInput,
+  gathered: Value,
+  parameters: Map<string, Float32Array>,
+): Value {
+  let x = gathered;
+  for (const [index, stored] of (layers ?? []).entries()) {
+    const layer = readLayer(stored);
+    const [inputs, units] = [x.shape[1] as number, layer.biases.length];
+    const parameter = (role: string, shape: readonly number[], values: Float32Array) => {
+      parameters.set(`${name}.${index}.${role}`, values);
+      return graph.parameter(`${name}.${index}.${role}`, shape);
+    };
+    const weight = parameter('weight', [inputs, units], denseWeight(layer, inputs));
+    const bias = parameter('bias', [units], layer.biases);
+    x = relu(graph, graph.node('Gemm', [x, weight, bias], { shape: ['B', units] }));
+  }
+  return x;
 }
 
 /** The dot products of blocks, [B, pairs]: those of all that occur are computed, and the pairs chosen of them. */

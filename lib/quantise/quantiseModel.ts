@@ -27,8 +27,8 @@ export async function quantiseModel(
   const tensors = [...new Set(layers.flatMap(({ groups }) => groups))];
   const gathered = { inputs: separated.inputs, tables };
   const activations = await observeActivations(separated.model, gathered, layout, calibration, tensors);
-  for (const { name, columns } of separated.inputs) {
-    const activation = columns.length > 0 ? activations.get(name) : undefined;
+  for (const { name, columns, layers } of separated.inputs) {
+    const activation = columns.length > 0 && layers === undefined ? activations.get(name) : undefined;
     if (activation !== undefined) activations.set(name, { ...activation, possible: SET_FLAG });
   }
   return { ...gathered, modelBytes: encodeModel(quantiseGraph(separated.model, layers, activations)) };

@@ -27,7 +27,9 @@ export function separateKinds({ model, inputs }: GatheredModel): GatheredModel {
 }
 
 /** Inputs for what an input holds, in the order of its columns. The first one keeps its name, which products may refer to. */
-function kindsOf({ name, blocks, columns, products }: GatheredInput): GatheredInput[] {
+function kindsOf(input: GatheredInput): GatheredInput[] {
+  const { name, blocks, columns, products, layers } = input;
+  if (layers !== undefined) return [input];
   return [
     ...(blocks.length === 0 ? [] : [{ name, blocks, columns: [] }]),
     ...(columns.length === 0 ? [] : [{ name: `${name}.numbers`, blocks: [], columns }]),

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type GatheredInput, type GatherPlan, inputProblems } from '../../lib/bundle/gatherPlan.ts';
+import {
+  type GatheredInput,
+  type GatherPlan,
+  inputProblems,
+  inputWidth,
+} from '../../lib/bundle/gatherPlan.ts';
+import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
 import { syntheticLayout } from '../fixtures/syntheticModel.ts';
 
 const layout = syntheticLayout({ singles: 2, lists: [3], numerics: 1 });
@@ -30,5 +36,34 @@ describe('products of a plan', () => {
     expect(problemsOf(input, multiplying('x', [0, 3]))).toEqual(unfit);
     expect(problemsOf(input, multiplying('x', [0, 2]))).toEqual(unfit);
     expect(problemsOf(input, multiplying('x', [0, 1], [2, 2]))).toEqual(unfit);
+  });
+});
+
+describe('layers of a plan', () => {
+  // 12 columns are gathered.
+  const first = storeLayer(
+    Float32Array.of(...new Array(10).fill(0), 1, 0, ...new Array(10).fill(0), 2, 3),
+    Float32Array.of(4, 5),
+  );
+  const second = storeLayer(Float32Array.of(0, 1, 2, 3, 0, 0), Float32Array.of(1, 2, 3));
+  const withLayers = (...layers: StoredLayer[]) => ({ ...input, layers });
+  const broken = (change: Partial<StoredLayer>) => problemsOf(withLayers({ ...first, ...change }));
+
+  it('make an input as wide as the last one has units', () => {
+    expect(problemsOf(withLayers(first, second))).toEqual([]);
+    expect(inputWidth(withLayers(first, second))).toBe(3);
+    expect(inputWidth(input)).toBe(12);
+  });
+
+  it('are refused where they read what is not there, and where their arrays do not fit each other', () => {
+    const notOfTwelve = ["inputs.x: layer 0 isn't one of 12 inputs"];
+    expect(problemsOf(withLayers(second, first))).toEqual(["inputs.x: layer 1 isn't one of 3 inputs"]);
+    expect(problemsOf({ ...withLayers(first), columns: [] })).toEqual([
+      "inputs.x: layer 0 isn't one of 11 inputs",
+    ]);
+    expect(broken({ counts: second.counts })).toEqual(notOfTwelve);
+    expect(broken({ weights: second.weights.slice(0, 4) })).toEqual(notOfTwelve);
+    expect(broken({ biases: '', counts: '', inputs: '', weights: '' })).toEqual(notOfTwelve);
+    expect(broken({ biases: 'AAAAAAA=' })).toEqual(notOfTwelve);
   });
 });

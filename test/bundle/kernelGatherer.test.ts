@@ -4,10 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { BatchGatherer } from '../../lib/bundle/batchGatherer.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
-import { type GatheredInput, type GatherPlan, inputProblems } from '../../lib/bundle/gatherPlan.ts';
+import {
+  type GatheredInput,
+  type GatherPlan,
+  gatheredWidth,
+  inputProblems,
+} from '../../lib/bundle/gatherPlan.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
 import { allocateTables } from '../../lib/bundle/tableMemory.ts';
 import type { EncodedRows } from '../../lib/features/encodedRows.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
@@ -105,30 +111,58 @@ const cases = fc
       .map(([field, from, more]) => ({ field, from, to: from + 1 + (more % (size.width - from)) }));
     const columns = fc.array(fc.nat(2 * size.numerics - 1), { maxLength: 5 });
     const products = fc.option(fc.record({ source: fc.nat(), places: fc.array(fc.nat(), { minLength: 2 }) }));
-    const input = fc.record({ blocks: fc.array(block, { minLength: 1, maxLength: 5 }), columns, products });
+    const layers = fc.option(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }));
+    const blocks = fc.array(block, { minLength: 1, maxLength: 5 });
+    const input = fc.record({ blocks, columns, products, layers });
     return fc.record({ size: fc.constant(size), inputs: fc.array(input, { minLength: 1, maxLength: 3 }) });
   })
   .map(({ size, inputs }) => ({
     size,
-    plan: inputs.map(({ products, ...input }, i): GatheredInput => {
-      const name = `x${i}`;
-      if (products === null) return { name, ...input };
-      const source = products.source % inputs.length;
-      const { blocks } = inputs[source]!;
-      const widthOf = (at: number) => blocks[at]!.to - blocks[at]!.from;
-      const equal = [...blocks.keys()].filter((at) => widthOf(at) === widthOf(0));
-      const chosen = products.places.map((place) => equal[place % equal.length]!);
-      const pairs = chosen.slice(1).map((at, index) => [chosen[index]!, at] as const);
-      return { name, ...input, products: { input: `x${source}`, pairs } };
+    plan: inputs.map(({ layers, ...input }, i): GatheredInput => {
+      const plain = withProducts(input, i, inputs);
+      return layers === null ? plain : { ...plain, layers: sparseLayers(gatheredWidth(plain), layers, i) };
     }),
   }));
+
+/** An input's columns, and which of the blocks of which input are multiplied. */
+interface DrawnInput {
+  readonly blocks: GatheredInput['blocks'];
+  readonly columns: readonly number[];
+  readonly products: { readonly source: number; readonly places: readonly number[] } | null;
+}
+
+function withProducts({ products, blocks, columns }: DrawnInput, at: number, all: readonly DrawnInput[]) {
+  const input: GatheredInput = { name: `x${at}`, blocks, columns };
+  if (products === null) return input;
+  const source = products.source % all.length;
+  const widths = all[source]!.blocks.map(({ from, to }) => to - from);
+  const equal = [...widths.keys()].filter((block) => widths[block] === widths[0]);
+  const chosen = products.places.map((place) => equal[place % equal.length]!);
+  const pairs = chosen.slice(1).map((block, index) => [chosen[index]!, block] as const);
+  return { ...input, products: { input: `x${source}`, pairs } };
+}
+
+/** Layers of so many units, of random weights, a third of which are there; the first unit has none. */
+function sparseLayers(inputCount: number, units: readonly number[], seed: number): StoredLayer[] {
+  const random = new RandomStream(seed);
+  return units.map((count, index) => {
+    const inputs = index === 0 ? inputCount : units[index - 1]!;
+    const weight = Float32Array.from({ length: inputs * count }, (_, at) =>
+      at % count > 0 && random.nextBelow(3) === 0 ? random.nextNormal() : 0,
+    );
+    return storeLayer(
+      weight,
+      Float32Array.from({ length: count }, () => random.nextNormal()),
+    );
+  });
+}
 
 describe('kernels', () => {
   it('of every room are what the compiler makes of their source', () => {
     execFileSync(process.execPath, ['scripts/buildKernels.mjs', '--check']);
   });
 
-  it('gather the bits that JavaScript gathers: all element types, widths, lists, products and numbers of rows', () => {
+  it('gather the bits that JavaScript gathers: all element types, widths, lists, products, layers and numbers of rows', () => {
     fc.assert(
       fc.property(cases, ({ size, plan }) => {
         const { width, types, rowCount, stays } = size;

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { planFirstLayer } from '../../lib/bundle/firstLayerPlan.ts';
+import type { GatheredInput } from '../../lib/bundle/gatherPlan.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { readLayer } from '../../lib/bundle/sparseLayers.ts';
 import { type EncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { type ModelWeights, type NetworkShape, networkShape } from '../../lib/network/networkShape.ts';
@@ -140,6 +142,26 @@ describe('multiply-adds', () => {
     const scored = [0.5, 0.1, 0.02].map((density) => cost(syntheticMasks(shape, density)).scored);
     expect(scored[1]!).toBeLessThan(scored[0]!);
     expect(scored[2]!).toBeLessThan(0.5 * scored[0]!);
+  });
+
+  it('of layers with few weights are those of the weights, for they are computed without the zeros', () => {
+    const wide = modelOf({ ...ncs, privateEmbeddingWidth: 2, hidden: [256, 32] });
+    const masks = {
+      click: syntheticMasks(wide.shape, 0.2).click,
+      conversion: syntheticMasks(wide.shape, 0.02).conversion,
+    };
+    const { model, multiplyAddsPerRow } = buildScoringModel(wide.shape, wide.weights, masks);
+    const [click, conversion] = model.inputs as [GatheredInput, GatheredInput];
+    expect(click.layers).toBeUndefined();
+    const weights = conversion.layers!.map((layer) => readLayer(layer).weights.length);
+    expect(weights[0]!).toBeLessThan(0.03 * 106 * 256);
+    const { graph } = decodeModel(model.modelBytes);
+    const matrices = graph.initializer.flatMap(({ dims: [rows, units] }) =>
+      units === undefined ? [] : [rows! * units],
+    );
+    const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+    const pairs = [click, conversion].map(({ products }) => products!.pairs.length);
+    expect(multiplyAddsPerRow.scored).toBe(sum(matrices) + sum(weights) + 8 * sum(pairs));
   });
 
   it('of layers that both tasks compute alike are counted and computed once', () => {
