@@ -51,6 +51,7 @@ export function products(
       const right2 = load<u32>(pair, 20);
       const left3 = load<u32>(pair, 24);
       const right3 = load<u32>(pair, 28);
+      const isShared = left0 === left1 && left0 === left2 && left0 === left3;
       pair += TOGETHER * PAIR_BYTES;
       let target = to + first * toStep + 4 * done;
       const stored = min(TOGETHER, pairCount - done);
@@ -60,11 +61,21 @@ export function products(
         let c = a;
         let d = a;
         let at = row;
-        for (const wholeEnd = row + 4 * whole; at !== wholeEnd; at += 16) {
-          a = f32x4.add(a, f32x4.mul(v128.load(at + left0), v128.load(at + right0)));
-          b = f32x4.add(b, f32x4.mul(v128.load(at + left1), v128.load(at + right1)));
-          c = f32x4.add(c, f32x4.mul(v128.load(at + left2), v128.load(at + right2)));
-          d = f32x4.add(d, f32x4.mul(v128.load(at + left3), v128.load(at + right3)));
+        if (isShared) {
+          for (const wholeEnd = row + 4 * whole; at !== wholeEnd; at += 16) {
+            const left = v128.load(at + left0);
+            a = f32x4.add(a, f32x4.mul(left, v128.load(at + right0)));
+            b = f32x4.add(b, f32x4.mul(left, v128.load(at + right1)));
+            c = f32x4.add(c, f32x4.mul(left, v128.load(at + right2)));
+            d = f32x4.add(d, f32x4.mul(left, v128.load(at + right3)));
+          }
+        } else {
+          for (const wholeEnd = row + 4 * whole; at !== wholeEnd; at += 16) {
+            a = f32x4.add(a, f32x4.mul(v128.load(at + left0), v128.load(at + right0)));
+            b = f32x4.add(b, f32x4.mul(v128.load(at + left1), v128.load(at + right1)));
+            c = f32x4.add(c, f32x4.mul(v128.load(at + left2), v128.load(at + right2)));
+            d = f32x4.add(d, f32x4.mul(v128.load(at + left3), v128.load(at + right3)));
+          }
         }
         if (whole !== width) {
           const rest = width - whole;

@@ -4,7 +4,7 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { decodeModel, encodeModel, MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import type { GraphProto, NodeProto } from '../onnx/onnxSchema.ts';
 import { intAttribute } from '../onnx/opDefinition.ts';
-import { concat, gatherColumns, matmul, relu, reshape, slice, transposeLast } from '../onnx/ops.ts';
+import { concat, matmul, relu, reshape, slice, transposeLast } from '../onnx/ops.ts';
 import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, type GatherPlan, gatheredWidth } from './gatherPlan.ts';
@@ -52,7 +52,7 @@ function gatherInput(
     const dense = graph.input(DENSE, ['B', layout.denseWidth]);
     const isAll =
       input.columns.length === layout.denseWidth && input.columns.every((column, i) => column === i);
-    parts.push(isAll ? dense : gatherColumns(graph, dense, input.columns));
+    parts.push(isAll ? dense : choose(graph, dense, input.columns));
   }
   if (input.products !== undefined) parts.push(multiplyBlocks(graph, input.products, fields!, plan));
   return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), [
@@ -97,7 +97,7 @@ function multiplyBlocks(
   const rows = runs.length === 1 ? runs[0]! : concat(graph, runs, 1);
   const all = reshape(graph, matmul(graph, rows, transposeLast(graph, rows)), ['B', count ** 2]);
   const at = new Map(used.map((block, index) => [block, index]));
-  return gatherColumns(
+  return choose(
     graph,
     all,
     pairs.map(([left, right]) => at.get(left)! * count + at.get(right)!),
@@ -115,7 +115,7 @@ interface FieldRun {
 function embeddingsOf(graph: GraphBuilder, { chosen, from, to }: FieldRun, fields: Value): Value {
   const [, fieldCount, width] = fields.shape as [string, number, number];
   const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
-  const rows = isAll ? fields : chooseFields(graph, fields, chosen);
+  const rows = isAll ? fields : choose(graph, fields, chosen);
   return from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
 }
 
@@ -130,10 +130,11 @@ function runsOf(blocks: GatheredInput['blocks']): FieldRun[] {
   return runs;
 }
 
-function chooseFields(graph: GraphBuilder, fields: Value, chosen: readonly number[]): Value {
-  const [batch, , width] = fields.shape as [string, number, number];
-  return graph.node('Gather', [fields, graph.int64(chosen)], {
-    shape: [batch, chosen.length, width],
+/** Positions of axis 1, which may repeat. */
+function choose(graph: GraphBuilder, from: Value, positions: readonly number[]): Value {
+  const [batch, , ...others] = from.shape;
+  return graph.node('Gather', [from, graph.int64(positions)], {
+    shape: [batch!, positions.length, ...others],
     attributes: [intAttribute('axis', 1)],
   });
 }

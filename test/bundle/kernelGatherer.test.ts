@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { BatchGatherer } from '../../lib/bundle/batchGatherer.ts';
-import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
+import type { EmbeddingTable } from '../../lib/bundle/embeddingTable.ts';
 import {
   type GatheredInput,
   type GatherPlan,
@@ -14,10 +14,10 @@ import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
 import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
-import { allocateTables } from '../../lib/bundle/tableMemory.ts';
 import type { EncodedRows } from '../../lib/features/encodedRows.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
+import { readableTables } from '../fixtures/readableTables.ts';
 import { syntheticLayout } from '../fixtures/syntheticModel.ts';
 
 const CAPACITY = 150;
@@ -37,18 +37,6 @@ function tablesFor(
     );
     const table = { ...{ name, rowStart, rowCount, width, rows }, elementType: 'F32' as const };
     return narrowTable(table, types[i % types.length]!);
-  });
-}
-
-/** The same tables where kernels read them, but those that aren't to move. */
-function readable(tables: readonly EmbeddingTable[], moves: (index: number) => boolean): EmbeddingTable[] {
-  const files = tables.map((table) => Buffer.concat([...tablePieces(table)]));
-  const { memory, places } = allocateTables(new Map(files.map((file, i) => [`${i}`, file.length])))!;
-  return tables.map((table, i) => {
-    if (!moves(i)) return table;
-    const place = places.get(`${i}`)!;
-    place.set(files[i]!);
-    return tableOver(place, table, table.width, memory) as EmbeddingTable;
   });
 }
 
@@ -169,7 +157,7 @@ describe('kernels', () => {
         const layout = syntheticLayout(size);
         expect(inputProblems(plan, layout, width)).toEqual([]);
         const tables = tablesFor(layout, width, types);
-        const moved = readable(tables, (i) => i !== stays);
+        const moved = readableTables(tables, (i) => i !== stays);
         expect(gathered(plan, layout, moved, rowCount)).toEqual(gathered(plan, layout, tables, rowCount));
       }),
       { numRuns: 150, seed: 20_261_127 },
@@ -186,7 +174,7 @@ describe('kernels', () => {
       const found = gathered(
         [{ name: 'x', blocks, columns: [0] }],
         layout,
-        readable(tables, () => true),
+        readableTables(tables, () => true),
         CAPACITY,
       );
       expect(found).toEqual(gathered([{ name: 'x', blocks, columns: [0] }], layout, tables, CAPACITY));
@@ -201,7 +189,7 @@ describe('kernels', () => {
     const gatherer = new BatchGatherer(
       plan,
       layout,
-      readable([table], () => true),
+      readableTables([table], () => true),
       65_536,
     );
     gatherer.rows.singleRows.forEach((_, row, ids) => {
@@ -223,7 +211,7 @@ describe('kernels', () => {
     const some = KernelGatherer.create(
       plan,
       layout,
-      readable(tables, (i) => i === 1),
+      readableTables(tables, (i) => i === 1),
       CAPACITY,
     )!;
     expect([0, 1].map((field) => some.covers(field))).toEqual([false, true]);
