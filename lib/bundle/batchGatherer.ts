@@ -35,25 +35,37 @@ export class BatchGatherer {
   ) {
     const kernels = KernelGatherer.create(plan, layout, tables, rowCapacity);
     this.rows = kernels?.rows ?? allocateEncodedRows(layout, rowCapacity);
-    const gatherers = plan.map((input, index) =>
-      kernels?.applies(index) ? undefined : new InputGatherer(input, layout, tables, this.rows, kernels),
-    );
+    const gatherers = plan.map((input) => new InputGatherer(input, layout, tables, this.rows, kernels));
     this.inputs = plan.map((input, index) =>
       input.layers === undefined ? gatherers[index]! : unitRows(input, rowCapacity),
     );
+    const isComplete = (input: number) => kernels?.completes(input) ?? false;
+    const gathered = gatherers.map(({ data }) => data);
     this.#kernels = kernels;
-    this.#targets = plan.map((_, index) => (gatherers[index] ?? this.inputs[index]!).data);
+    this.#targets = plan.map((_, index) => (isComplete(index) ? this.inputs[index]!.data : gathered[index]!));
     this.#steps = [
-      ...gatherers.flatMap((gatherer) =>
-        gatherer === undefined ? [] : [(rowCount: number) => gatherer.gather(rowCount)],
+      ...gatherers.flatMap((gatherer, index) =>
+        isComplete(index) && gatherer !== this.inputs[index]
+          ? []
+          : [(rowCount: number) => gatherer.gather(rowCount)],
       ),
-      ...productsOf(plan)
-        .filter(({ target }) => !kernels?.multiplies(target))
-        .map((products): GatherStep => {
-          const [source, target] = [gatherers[products.source]!, gatherers[products.target]!];
-          return (rowCount) => multiplyPairs(products, source, target, rowCount);
-        }),
-      ...plan.flatMap((input, index) => layerSteps(input, gatherers[index], this.inputs[index]!)),
+      ...productsOf(plan).flatMap((products): GatherStep[] => {
+        const { source, target } = products;
+        if (isComplete(target)) return [];
+        if (kernels !== undefined) return [(rowCount) => kernels.multiplyLate(target, gathered, rowCount)];
+        return [(rowCount) => multiplyPairs(products, gatherers[source]!, gatherers[target]!, rowCount)];
+      }),
+      ...plan.flatMap(({ layers }, index): GatherStep[] => {
+        if (layers === undefined) return [];
+        const units = this.inputs[index]!;
+        const clear: GatherStep = (rowCount) => units.data.fill(0, rowCount * units.width);
+        if (isComplete(index)) return [clear];
+        if (kernels !== undefined) {
+          return [(rowCount) => kernels.applyLate(index, gathered[index]!, units.data, rowCount), clear];
+        }
+        const read = layers.map(readLayer);
+        return [(rowCount) => applyLayers(read, gatherers[index]!, units, rowCount), clear];
+      }),
     ];
   }
 
@@ -67,19 +79,6 @@ export class BatchGatherer {
   release(): void {
     this.#kernels?.release();
   }
-}
-
-/** @param gatherer none where kernels apply the layers */
-function layerSteps(
-  { layers }: GatheredInput,
-  gatherer: InputGatherer | undefined,
-  target: InputRows,
-): GatherStep[] {
-  if (layers === undefined) return [];
-  const clear: GatherStep = (rowCount) => target.data.fill(0, rowCount * target.width);
-  if (gatherer === undefined) return [clear];
-  const read = layers.map(readLayer);
-  return [(rowCount) => applyLayers(read, gatherer, target, rowCount), clear];
 }
 
 function unitRows(input: GatheredInput, rowCapacity: number): InputRows {

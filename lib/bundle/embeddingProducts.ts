@@ -11,8 +11,6 @@ export interface InputProducts {
   readonly pairs: readonly (readonly [number, number])[];
   /** Columns of a block. */
   readonly width: number;
-  /** All fields that are multiplied. */
-  readonly fields: readonly number[];
 }
 
 /** All products of a plan that `inputProblems` finds nothing in. */
@@ -33,7 +31,6 @@ export function productsOf(plan: GatherPlan): InputProducts[] {
         ...{ source, target, width: to - from },
         at: blocks.reduce((sum, block) => sum + block.to - block.from, columns.length),
         pairs: products.pairs.map(([left, right]) => [starts[left]!, starts[right]!]),
-        fields: [...new Set(products.pairs.flat().map((block) => chosen[block]!.field))],
       },
     ];
   });

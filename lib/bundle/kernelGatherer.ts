@@ -159,10 +159,8 @@ export class KernelGatherer {
       return { input, layers: list, columns, room, units, tile };
     });
     this.#copied = plan.widths.map((width, index) => {
-      const layered = this.#layered.find(({ input }) => input === index);
-      return layered === undefined
-        ? { tile: this.#tiles[index]!, width }
-        : { tile: layered.tile, width: layered.units };
+      const layered = plan.whole.has(index) && this.#layered.find(({ input }) => input === index);
+      return layered ? { tile: layered.tile, width: layered.units } : { tile: this.#tiles[index]!, width };
     });
     this.#plan = plan;
     this.#area = area;
@@ -177,19 +175,14 @@ export class KernelGatherer {
     return this.#plan.tables.has(field);
   }
 
-  /** Are that input's products computed here? */
-  multiplies(input: number): boolean {
-    return this.#plan.products.some(({ target }) => target === input);
-  }
-
-  /** Are that input's layers applied here? */
-  applies(input: number): boolean {
-    return this.#plan.layered.some((layered) => layered.input === input);
+  /** Does `gather` do all there is to do for that input, its products and layers included? */
+  completes(input: number): boolean {
+    return this.#plan.whole.has(input);
   }
 
   /**
    * Gathers the first `rowCount` rows.
-   * @param targets one for each input, [rowCapacity, width]: what is gathered, or the units of layers that are applied here
+   * @param targets one for each input, [rowCapacity, width]: what is gathered, or the units of layers where it is complete
    */
   gather(rowCount: number, targets: readonly Float32Array[]): void {
     const { blocks } = this.#plan;
@@ -197,8 +190,8 @@ export class KernelGatherer {
     for (let row = 0; row < rowCount; row += TILE_ROWS) {
       const count = Math.min(TILE_ROWS, rowCount - row);
       this.#gather(this.#lists.byteOffset, listCount, this.#blocks.byteOffset, blocks.length, row, count);
-      this.#multiplyPairs(count);
-      this.#applyAllLayers(count);
+      for (const input of this.#plan.whole) this.#multiplyPairs(input, count);
+      for (const input of this.#plan.whole) this.#applyAllLayers(input, count);
       for (const [input, target] of targets.entries()) {
         const { tile, width } = this.#copied[input]!;
         target.set(count === TILE_ROWS ? tile : tile.subarray(0, count * width), row * width);
@@ -206,9 +199,43 @@ export class KernelGatherer {
     }
   }
 
-  #multiplyPairs(rowCount: number): void {
+  /**
+   * Multiplies for an input that isn't complete, when JavaScript has gathered the rest of it.
+   * @param rows of each input, [rowCapacity, width]
+   */
+  multiplyLate(input: number, rows: readonly Float32Array[], rowCount: number): void {
+    const sources = this.#plan.products.filter(({ target }) => target === input).map(({ source }) => source);
+    this.#throughTiles(rowCount, (row, count) => {
+      for (const each of new Set([...sources, input])) this.#load(each, rows[each]!, row, count);
+      this.#multiplyPairs(input, count);
+      const width = this.#plan.widths[input]!;
+      rows[input]!.set(this.#tiles[input]!.subarray(0, count * width), row * width);
+    });
+  }
+
+  /** Applies the layers of an input that isn't complete. @param target [rowCapacity, units] */
+  applyLate(input: number, rows: Float32Array, target: Float32Array, rowCount: number): void {
+    const { tile, units } = this.#layered.find((layered) => layered.input === input)!;
+    this.#throughTiles(rowCount, (row, count) => {
+      this.#load(input, rows, row, count);
+      this.#applyAllLayers(input, count);
+      target.set(tile.subarray(0, count * units), row * units);
+    });
+  }
+
+  #throughTiles(rowCount: number, step: (row: number, count: number) => void): void {
+    for (let row = 0; row < rowCount; row += TILE_ROWS) step(row, Math.min(TILE_ROWS, rowCount - row));
+  }
+
+  #load(input: number, rows: Float32Array, row: number, count: number): void {
+    const width = this.#plan.widths[input]!;
+    this.#tiles[input]!.set(rows.subarray(row * width, (row + count) * width));
+  }
+
+  #multiplyPairs(input: number, rowCount: number): void {
     const { products, widths } = this.#plan;
     for (const [index, { source, target, at, pairs, width }] of products.entries()) {
+      if (target !== input) continue;
       const rows = this.#tiles[source]!;
       const to = this.#tiles[target]!;
       this.#multiply(
@@ -224,8 +251,9 @@ export class KernelGatherer {
     }
   }
 
-  #applyAllLayers(rowCount: number): void {
+  #applyAllLayers(of: number, rowCount: number): void {
     for (const { input, layers, columns, room, units, tile } of this.#layered) {
+      if (input !== of) continue;
       const width = this.#plan.widths[input]!;
       const rows = this.#tiles[input]!.byteOffset;
       this.#applyLayers(

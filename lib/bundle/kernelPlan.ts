@@ -51,10 +51,10 @@ export interface KernelPlan {
   readonly widths: readonly number[];
   readonly blocks: readonly KernelBlock[];
   readonly lists: readonly KernelList[];
-  /** Of fields that kernels gather. */
   readonly products: readonly InputProducts[];
-  /** Of inputs that kernels gather whole. */
   readonly layered: readonly LayeredInput[];
+  /** Inputs for which kernels do everything. */
+  readonly whole: ReadonlySet<number>;
   readonly tables: ReadonlyMap<number, EmbeddingTable>;
 }
 
@@ -92,16 +92,32 @@ export function kernelPlan(
     const from = Math.min(...ofList.map((block) => block.from));
     return [{ field, list, from, to: Math.max(...ofList.map((block) => block.from + block.count)) }];
   });
-  const products = productsOf(plan).filter(({ fields }) => fields.every((field) => within.has(field)));
-  const layered = plan.flatMap((input, index): LayeredInput[] => {
-    const isWhole =
-      input.blocks.every(({ field }) => within.has(field)) &&
-      (input.products === undefined || products.some(({ target }) => target === index));
-    return isWhole && input.layers !== undefined
-      ? [{ input: index, layers: input.layers.map(readLayer) }]
-      : [];
-  });
-  return { memory, widths: plan.map(gatheredWidth), blocks, lists, products, layered, tables: within };
+  const products = productsOf(plan);
+  const whole = wholeInputs(plan, products, within);
+  const layered = plan.flatMap(({ layers }, input): LayeredInput[] =>
+    layers === undefined ? [] : [{ input, layers: layers.map(readLayer) }],
+  );
+  return { memory, widths: plan.map(gatheredWidth), blocks, lists, products, layered, whole, tables: within };
+}
+
+/** Inputs whose fields, and the fields that are multiplied for them, are all gathered by kernels. */
+function wholeInputs(
+  plan: GatherPlan,
+  products: readonly InputProducts[],
+  within: ReadonlyMap<number, EmbeddingTable>,
+): Set<number> {
+  const isGathered = (input: number) => plan[input]!.blocks.every(({ field }) => within.has(field));
+  const whole = new Set([...plan.keys()].filter(isGathered));
+  for (const { source, target } of products) if (!isGathered(source)) whole.delete(target);
+  // Of a whole input with layers JavaScript sees the units only, not what is to be multiplied.
+  let size: number;
+  do {
+    size = whole.size;
+    for (const { source, target } of products) {
+      if (!whole.has(target) && plan[source]!.layers !== undefined) whole.delete(source);
+    }
+  } while (whole.size < size);
+  return whole;
 }
 
 function blocksOf(
