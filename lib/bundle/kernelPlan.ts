@@ -39,7 +39,7 @@ interface KernelList {
 }
 
 /** Layers whose units an input has in place of what is gathered. */
-export interface LayeredInput {
+interface LayeredInput {
   readonly input: number;
   readonly layers: readonly SparseLayer[];
 }
