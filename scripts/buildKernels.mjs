@@ -4,18 +4,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const KERNELS = [
-  {
-    name: 'gatherKernels',
-    room: 'bundle',
-    constant: 'GATHER_KERNELS',
-    memory: 'imports the memory as `env.memory`',
-    // As lib/bundle/tableMemory.ts makes it.
-    options: {
-      ...{ importMemory: true, sharedMemory: true, initialMemory: 1, maximumMemory: 65_536 },
-      enable: ['simd', 'threads'],
-    },
+/** Over the memory that lib/bundle/tableMemory.ts makes. */
+const OVER_TABLES = {
+  room: 'bundle',
+  memory: 'imports the memory as `env.memory`',
+  options: {
+    ...{ importMemory: true, sharedMemory: true, initialMemory: 1, maximumMemory: 65_536 },
+    enable: ['simd', 'threads'],
   },
+};
+
+const KERNELS = [
+  { name: 'gatherKernels', constant: 'GATHER_KERNELS', ...OVER_TABLES },
+  { name: 'productKernels', constant: 'PRODUCT_KERNELS', ...OVER_TABLES },
+  { name: 'layerKernels', constant: 'LAYER_KERNELS', ...OVER_TABLES },
   {
     name: 'hashKernels',
     room: 'features',

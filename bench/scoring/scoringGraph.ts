@@ -5,6 +5,7 @@
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { trainedNetwork } from '../../lib/bundle/bundleManifest.ts';
+import { gatheredWidth, inputWidth } from '../../lib/bundle/gatherPlan.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { columnRequirements } from '../../lib/features/columnRequirements.ts';
@@ -15,6 +16,7 @@ import { createSession, float32Data } from '../../lib/onnx/session.ts';
 import { readShardRows } from '../../lib/recipe/splitShards.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { tensorsOf } from '../../test/fixtures/plainFeeds.ts';
+import { readableTables } from '../../test/fixtures/readableTables.ts';
 import { syntheticMasks, syntheticWeights } from '../../test/fixtures/syntheticModel.ts';
 
 const DENSITIES = [undefined, 0.2, 0.02];
@@ -31,7 +33,8 @@ const batches = await readBatches(shard);
 for (const density of DENSITIES) {
   const weights = syntheticWeights(shape);
   const masks = density === undefined ? undefined : syntheticMasks(shape, density);
-  const { model, multiplyAddsPerRow } = buildScoringModel(shape, weights, masks);
+  const { model: built, multiplyAddsPerRow } = buildScoringModel(shape, weights, masks);
+  const model = { ...built, tables: readableTables(built.tables) };
   const session = await ScoringSession.create(model, layout);
   const plain = await createSession(buildPlainGraph(shape, weights, masks));
   const ways = {
@@ -68,7 +71,7 @@ for (const density of DENSITIES) {
     `density ${density ?? 1}: ${multiplyAddsPerRow.trained} multiply-adds per row as trained, ${multiplyAddsPerRow.scored} scored; ` +
       `CPU-us per row: plain ${median(times.plain).toFixed(2)} (lowest ${lowest(times.plain).toFixed(2)}), ` +
       `pruned ${median(times.pruned).toFixed(2)} (${lowest(times.pruned).toFixed(2)}); ` +
-      `columns gathered ${model.inputs.map(({ blocks, columns }) => blocks.reduce((sum, { from, to }) => sum + to - from, columns.length)).join(' + ')}; ` +
+      `columns gathered ${model.inputs.map(gatheredWidth).join(' + ')}, given to the graph ${model.inputs.map(inputWidth).join(' + ')}; ` +
       `largest difference ${largest.toExponential(1)}`,
   );
 }

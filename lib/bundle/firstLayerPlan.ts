@@ -3,28 +3,16 @@ import { embeddingColumns, type NetworkShape } from '../network/networkShape.ts'
 import { crossedPairs, type DenseLayer } from '../network/pruneTrunk.ts';
 import type { GatheredInput } from './gatherPlan.ts';
 
-/**
- * What ONNX Runtime takes to gather one product of a pair for a row, in multiply-adds of a matrix product: measured with
- * onnxruntime 1.30 on AVX-512, docs/performance.md.
- */
-const GATHER_COST = 300;
 /** Dead columns that are gathered for the sake of one block rather than two. */
 const LARGEST_GAP = 2;
 /** Blocks begin and end at multiples of it where they can: numbers are copied in pairs. */
 const TOGETHER = 2;
 
-/** Rows of the first layers' weights, in the order in which something is multiplied by them; undefined for zeros. */
-export type WeightRows = readonly (number | undefined)[];
-
 /** What the first layers of a trunk read. */
 export interface FirstLayerPlan {
   readonly input: GatheredInput;
-  /** Of each column of the input. */
-  readonly rows: WeightRows;
-  /** Fields at the beginning of the input, each whole, whose products are computed: X. */
-  readonly crossed: number;
-  /** Of the X^2 products, or of those at `positions` where they are few; absent when no product has a weight. */
-  readonly products?: { readonly rows: WeightRows; readonly positions?: readonly number[] };
+  /** Of each column of the input, the row of the first layers' weights that it is multiplied by; undefined for zeros. */
+  readonly rows: readonly (number | undefined)[];
 }
 
 /**
@@ -79,37 +67,20 @@ export function planFirstLayer(
   );
   rows.push(...columns.map((column) => denseRow + column));
   // A model has an input even if no score depends on it, and rows go on at even places.
-  while (rows.length === 0 || rows.length % TOGETHER !== 0) {
+  const columnCount = () => rows.length + livePairs.length;
+  while (columnCount() === 0 || columnCount() % TOGETHER !== 0) {
     if (layout.denseWidth > 0) columns.push(0);
     else blocks.push({ field: 0, from, to: from + 1 });
     rows.push(undefined);
   }
+  if (livePairs.length === 0) return { input: { name, blocks, columns }, rows };
 
-  return {
-    input: { name, blocks, columns },
-    rows,
-    crossed: crossed.length,
-    ...(livePairs.length === 0 ? {} : { products: planProducts(livePairs, crossed, layers) }),
-  };
-}
-
-function planProducts(
-  livePairs: readonly { readonly i: number; readonly j: number; readonly row: number }[],
-  crossed: readonly number[],
-  layers: readonly DenseLayer[],
-): NonNullable<FirstLayerPlan['products']> {
-  const count = crossed.length;
   const at = new Map(crossed.map((position, index) => [position, index]));
-  const positions = livePairs.map(({ i, j }) => at.get(i)! * count + at.get(j)!);
-  const units = layers.reduce((sum, layer) => sum + layer.units, 0);
-  if (positions.length * GATHER_COST < (count ** 2 - positions.length) * units) {
-    return { rows: livePairs.map(({ row }) => row), positions };
-  }
-  const rows = new Array<number | undefined>(count ** 2).fill(undefined);
-  positions.forEach((position, index) => {
-    rows[position] = livePairs[index]!.row;
-  });
-  return { rows };
+  const pairsOfBlocks = livePairs.map(({ i, j }) => [at.get(i)!, at.get(j)!] as const);
+  return {
+    input: { name, blocks, columns, products: { input: name, pairs: pairsOfBlocks } },
+    rows: [...rows, ...livePairs.map(({ row }) => row)],
+  };
 }
 
 /** Ranges of [from, to) that cover all that is live, gaps of at most LARGEST_GAP, and whole pairs. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson, sha256 } from '../base/digest.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { type DirectInput, directInputSchema, directProblems, isDirect } from './directInput.ts';
+import { isSoundLayer, sparseLayersSchema, unitCount } from './sparseLayers.ts';
 
 /** Columns [from, to) of a field's embedding. Fields are counted from 0: single values first, then lists. */
 const blockSchema = z.strictObject({
@@ -10,11 +11,25 @@ const blockSchema = z.strictObject({
   to: z.int().min(1),
 });
 
-/** One float32 input of model.onnx, [B, width]: the blocks beside each other, then some of the dense columns. */
+/** Dot products of two blocks of an input, told by their places among its blocks. All of these blocks are of one width. */
+const productsSchema = z.strictObject({
+  input: z.string().min(1),
+  pairs: z
+    .array(z.tuple([z.int().min(0), z.int().min(0)]).readonly())
+    .min(1)
+    .readonly(),
+});
+
+/**
+ * One float32 input of model.onnx, [B, width]: the blocks beside each other, then some of the dense columns, then products; or the
+ * units of the last one of some layers that read these.
+ */
 const gatheredInputSchema = z.strictObject({
   name: z.string().min(1),
   blocks: z.array(blockSchema).readonly().default([]),
   columns: z.array(z.int().min(0)).readonly().default([]),
+  products: productsSchema.optional(),
+  layers: sparseLayersSchema.optional(),
 });
 
 /**
@@ -35,9 +50,18 @@ export function isDirectPlan(plan: InputPlan): plan is readonly DirectInput[] {
   return plan.some(isDirect);
 }
 
+/** Numbers per row that are gathered. */
+export function gatheredWidth({ blocks, columns, products }: GatheredInput): number {
+  return blocks.reduce(
+    (sum, { from, to }) => sum + to - from,
+    columns.length + (products?.pairs.length ?? 0),
+  );
+}
+
 /** Numbers per row of an input. */
-export function inputWidth({ blocks, columns }: GatheredInput): number {
-  return blocks.reduce((sum, { from, to }) => sum + to - from, columns.length);
+export function inputWidth(input: GatheredInput): number {
+  const last = input.layers?.at(-1);
+  return last === undefined ? gatheredWidth(input) : unitCount(last);
 }
 
 /**
@@ -51,7 +75,11 @@ export function inputProblems(plan: InputPlan, layout: FeatureLayout, embeddingW
     names.add(input.name);
     const problems = isDirect(input)
       ? directProblems(input, layout)
-      : gatherProblems(input, layout, embeddingWidth);
+      : [
+          ...gatherProblems(input, layout, embeddingWidth),
+          ...productProblems(input, plan),
+          ...layerProblems(input),
+        ];
     return [...(isTaken ? ['named twice'] : []), ...problems].map(
       (problem) => `inputs.${input.name}: ${problem}`,
     );
@@ -65,13 +93,36 @@ function gatherProblems(input: GatheredInput, layout: FeatureLayout, embeddingWi
   );
   const columns = input.columns.filter((column) => column >= layout.denseWidth);
   return [
-    ...(inputWidth(input) === 0 ? ['nothing to gather'] : []),
+    ...(gatheredWidth(input) === 0 ? ['nothing to gather'] : []),
     ...blocks.map(
       ({ field, from, to }) =>
         `columns ${from} to ${to} of field ${field}, of ${fieldCount} fields with ${embeddingWidth} columns`,
     ),
     ...columns.map((column) => `dense column ${column}, of ${layout.denseWidth}`),
   ];
+}
+
+function productProblems({ products }: GatheredInput, plan: InputPlan): string[] {
+  if (products === undefined) return [];
+  const source = plan.find(({ name }) => name === products.input);
+  if (source === undefined || isDirect(source))
+    return [`products of '${products.input}', which isn't gathered`];
+  const widths = products.pairs.flat().map((block) => {
+    const found = source.blocks[block];
+    return found && found.to - found.from;
+  });
+  return widths.every((width) => width !== undefined && width === widths[0])
+    ? []
+    : [`products of blocks of '${products.input}' that aren't there or are not of one width`];
+}
+
+function layerProblems(input: GatheredInput): string[] {
+  let width = gatheredWidth(input);
+  for (const [index, layer] of (input.layers ?? []).entries()) {
+    if (!isSoundLayer(layer, width)) return [`layer ${index} isn't one of ${width} inputs`];
+    width = unitCount(layer);
+  }
+  return [];
 }
 
 /** Key of model.onnx's metadata under which it holds its `gatheredDigest`. */

@@ -1,16 +1,16 @@
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatheredInput, inputWidth } from './gatherPlan.ts';
+import { type GatheredInput, gatheredWidth } from './gatherPlan.ts';
 import type { GatherStep } from './gatherStep.ts';
 import { tableReader } from './tableReader.ts';
 
 /**
- * Fills one input of model.onnx, float32 [rowCapacity, width], from encoded rows and the tables they point into. A row's
+ * Fills what is gathered for one input of model.onnx, float32 [rowCapacity, width], from encoded rows and the tables they point into. A row's
  * numbers depend on nothing but the row; rows behind the last one are zeros.
  */
 export class InputGatherer {
-  /** The input's memory, which every call of `gather` fills anew. */
+  /** Every call of `gather` fills it anew. */
   readonly data: Float32Array<ArrayBuffer>;
   readonly name: string;
   readonly width: number;
@@ -28,7 +28,7 @@ export class InputGatherer {
     kernels?: { covers(field: number): boolean },
   ) {
     this.name = input.name;
-    this.width = inputWidth(input);
+    this.width = gatheredWidth(input);
     this.data = new Float32Array(rows.rowCapacity * this.width);
     const tableAt = new Map(tables.map((table) => [table.rowStart, table]));
     const steps: GatherStep[] = [];

@@ -1,14 +1,19 @@
 import type { SharedMemory } from '../base/webAssembly.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
+import { type InputProducts, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatherPlan, inputWidth } from './gatherPlan.ts';
+import { type GatherPlan, gatheredWidth } from './gatherPlan.ts';
 import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
+import { readLayer, type SparseLayer } from './sparseLayers.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
 const PASS_COLUMNS = 16;
 /** Of larger tables, rows are read ahead of being summed: few of them are in the processor's second cache. */
 const NEAR_BYTES = 1 << 20;
+
+/** Rows that kernels/layerKernels.ts computes together. */
+export const LAYER_ROWS = 16;
 
 /** int32 of each block and each list that the kernels are given, in the order of the functions below. */
 export const BLOCK_LENGTH = 9;
@@ -33,13 +38,23 @@ interface KernelList {
   readonly to: number;
 }
 
+/** Layers whose units an input has in place of what is gathered. */
+interface LayeredInput {
+  readonly input: number;
+  readonly layers: readonly SparseLayer[];
+}
+
 /** What kernels do for a plan. */
 export interface KernelPlan {
   readonly memory: SharedMemory;
-  /** Numbers per row of each input. */
+  /** Numbers per row that are gathered for each input. */
   readonly widths: readonly number[];
   readonly blocks: readonly KernelBlock[];
   readonly lists: readonly KernelList[];
+  readonly products: readonly InputProducts[];
+  readonly layered: readonly LayeredInput[];
+  /** Inputs for which kernels do everything. */
+  readonly whole: ReadonlySet<number>;
   readonly tables: ReadonlyMap<number, EmbeddingTable>;
 }
 
@@ -77,7 +92,32 @@ export function kernelPlan(
     const from = Math.min(...ofList.map((block) => block.from));
     return [{ field, list, from, to: Math.max(...ofList.map((block) => block.from + block.count)) }];
   });
-  return { memory, widths: plan.map(inputWidth), blocks, lists, tables: within };
+  const products = productsOf(plan);
+  const whole = wholeInputs(plan, products, within);
+  const layered = plan.flatMap(({ layers }, input): LayeredInput[] =>
+    layers === undefined ? [] : [{ input, layers: layers.map(readLayer) }],
+  );
+  return { memory, widths: plan.map(gatheredWidth), blocks, lists, products, layered, whole, tables: within };
+}
+
+/** Inputs whose fields, and the fields that are multiplied for them, are all gathered by kernels. */
+function wholeInputs(
+  plan: GatherPlan,
+  products: readonly InputProducts[],
+  within: ReadonlyMap<number, EmbeddingTable>,
+): Set<number> {
+  const isGathered = (input: number) => plan[input]!.blocks.every(({ field }) => within.has(field));
+  const whole = new Set([...plan.keys()].filter(isGathered));
+  for (const { source, target } of products) if (!isGathered(source)) whole.delete(target);
+  // Of a whole input with layers JavaScript sees the units only, not what is to be multiplied.
+  let size: number;
+  do {
+    size = whole.size;
+    for (const { source, target } of products) {
+      if (!whole.has(target) && plan[source]!.layers !== undefined) whole.delete(source);
+    }
+  } while (whole.size < size);
+  return whole;
 }
 
 function blocksOf(
@@ -174,6 +214,37 @@ export function listNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: Ker
       ];
     }).flat();
   });
+}
+
+/** Columns of room that kernels/layerKernels.ts needs in either half, whole fours. */
+export function layerRoom(width: number, layers: readonly SparseLayer[]): number {
+  return 4 * Math.ceil(Math.max(width, ...layers.map(({ biases }) => biases.length)) / 4);
+}
+
+/** Numbers of 4 bytes that `writeLayer` writes. */
+export function layerLength({ biases, weights }: SparseLayer): number {
+  return 2 * biases.length + 2 * weights.length;
+}
+
+/** A layer as kernels/layerKernels.ts reads it: of each unit the bias, the number of weights, and places and weights. */
+export function writeLayer({ biases, counts, inputs, weights }: SparseLayer, to: Float32Array): void {
+  const integers = new Uint32Array(to.buffer, to.byteOffset, to.length);
+  let place = 0;
+  let at = 0;
+  for (const [unit, count] of counts.entries()) {
+    to[place++] = biases[unit]!;
+    integers[place++] = count;
+    for (const end = at + count; at < end; at++) {
+      integers[place++] = LAYER_ROWS * 4 * inputs[at]!;
+      to[place++] = weights[at]!;
+    }
+  }
+}
+
+/** Pairs as kernels/productKernels.ts reads them, whole fours. */
+export function pairNumbers({ pairs }: InputProducts): number[] {
+  const padding = Array.from({ length: (4 - (pairs.length % 4)) % 4 }, () => pairs.at(-1)!);
+  return [...pairs, ...padding].flatMap(([left, right]) => [4 * left, 4 * right]);
 }
 
 function rowsFor(

@@ -4,12 +4,13 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { decodeModel, encodeModel, MAX_TENSOR_BYTES } from '../onnx/modelProto.ts';
 import type { GraphProto, NodeProto } from '../onnx/onnxSchema.ts';
 import { intAttribute } from '../onnx/opDefinition.ts';
-import { concat, gatherColumns, reshape, slice } from '../onnx/ops.ts';
+import { concat, matmul, relu, reshape, slice, transposeLast } from '../onnx/ops.ts';
 import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
-import { type GatheredInput, inputWidth } from './gatherPlan.ts';
+import { type GatheredInput, type GatherPlan, gatheredWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
 import type { GatheredModel } from './scoringSession.ts';
+import { denseWeight, readLayer } from './sparseLayers.ts';
 import { tableReader } from './tableReader.ts';
 
 /**
@@ -22,10 +23,12 @@ export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout
   refuseTooLarge(layout, embeddingWidth);
   const graph = new GraphBuilder();
   const fields = embedFields(graph, { layout, embeddingWidth });
-  for (const input of inputs)
-    graph.output(gatheredName(input.name), gatherInput(graph, input, fields, layout));
-  const joint = fields && jointTable(tables, layout, embeddingWidth);
-  const parameters = new Map(joint === undefined ? [] : [[EMBEDDINGS, joint]]);
+  const parameters = new Map<string, Float32Array>();
+  for (const input of inputs) {
+    const gathered = gatherInput(graph, input, fields, layout, inputs);
+    graph.output(gatheredName(input.name), applyLayers(graph, input, gathered, parameters));
+  }
+  if (fields !== undefined) parameters.set(EMBEDDINGS, jointTable(tables, layout, embeddingWidth));
   const front = decodeModel(graph.build({ parameters }));
   const model = decodeModel(modelBytes);
   return encodeModel({ ...front, graph: joinGraphs(renamed(front.graph), model.graph) });
@@ -39,26 +42,86 @@ function gatherInput(
   input: GatheredInput,
   fields: Value | undefined,
   layout: FeatureLayout,
+  plan: GatherPlan,
 ): Value {
-  const [, fieldCount, width] = (fields?.shape ?? ['B', 0, 0]) as [string, number, number];
-  const parts = runsOf(input.blocks).map(({ chosen, from, to }) => {
-    const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
-    const rows = isAll ? fields! : chooseFields(graph, fields!, chosen);
-    const columns = from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
-    return reshape(graph, columns, ['B', chosen.length * (to - from)]);
+  const parts = runsOf(input.blocks).map((run) => {
+    const { chosen, from, to } = run;
+    return reshape(graph, embeddingsOf(graph, run, fields!), ['B', chosen.length * (to - from)]);
   });
   if (input.columns.length > 0) {
     const dense = graph.input(DENSE, ['B', layout.denseWidth]);
     const isAll =
       input.columns.length === layout.denseWidth && input.columns.every((column, i) => column === i);
-    parts.push(isAll ? dense : gatherColumns(graph, dense, input.columns));
+    parts.push(isAll ? dense : choose(graph, dense, input.columns));
   }
-  return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), ['B', inputWidth(input)]);
+  if (input.products !== undefined) parts.push(multiplyBlocks(graph, input.products, fields!, plan));
+  return reshape(graph, parts.length === 1 ? parts[0]! : concat(graph, parts, 1), [
+    'B',
+    gatheredWidth(input),
+  ]);
+}
+
+/** The units of an input's layers, or what is gathered where it has none. */
+function applyLayers(
+  graph: GraphBuilder,
+  { name, layers }: GatheredInput,
+  gathered: Value,
+  parameters: Map<string, Float32Array>,
+): Value {
+  let x = gathered;
+  for (const [index, stored] of (layers ?? []).entries()) {
+    const layer = readLayer(stored);
+    const [inputs, units] = [x.shape[1] as number, layer.biases.length];
+    const parameter = (role: string, shape: readonly number[], values: Float32Array) => {
+      parameters.set(`${name}.${index}.${role}`, values);
+      return graph.parameter(`${name}.${index}.${role}`, shape);
+    };
+    const weight = parameter('weight', [inputs, units], denseWeight(layer, inputs));
+    const bias = parameter('bias', [units], layer.biases);
+    x = relu(graph, graph.node('Gemm', [x, weight, bias], { shape: ['B', units] }));
+  }
+  return x;
+}
+
+/** The dot products of blocks, [B, pairs]: those of all that occur are computed, and the pairs chosen of them. */
+function multiplyBlocks(
+  graph: GraphBuilder,
+  { input, pairs }: NonNullable<GatheredInput['products']>,
+  fields: Value,
+  plan: GatherPlan,
+): Value {
+  const { blocks } = plan.find(({ name }) => name === input)!;
+  const used = [...new Set(pairs.flat())].sort((a, b) => a - b);
+  const count = used.length;
+  const runs = runsOf(used.map((block) => blocks[block]!)).map((run) => embeddingsOf(graph, run, fields));
+  const rows = runs.length === 1 ? runs[0]! : concat(graph, runs, 1);
+  const all = reshape(graph, matmul(graph, rows, transposeLast(graph, rows)), ['B', count ** 2]);
+  const at = new Map(used.map((block, index) => [block, index]));
+  return choose(
+    graph,
+    all,
+    pairs.map(([left, right]) => at.get(left)! * count + at.get(right)!),
+  );
+}
+
+/** Some fields' embeddings that take the same columns. */
+interface FieldRun {
+  readonly chosen: number[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/** [B, chosen, to - from] */
+function embeddingsOf(graph: GraphBuilder, { chosen, from, to }: FieldRun, fields: Value): Value {
+  const [, fieldCount, width] = fields.shape as [string, number, number];
+  const isAll = chosen.length === fieldCount && chosen.every((field, i) => field === i);
+  const rows = isAll ? fields : choose(graph, fields, chosen);
+  return from === 0 && to === width ? rows : slice(graph, rows, 2, from, to);
 }
 
 /** Blocks that follow each other and take the same columns. */
-function runsOf(blocks: GatheredInput['blocks']): { chosen: number[]; from: number; to: number }[] {
-  const runs: { chosen: number[]; from: number; to: number }[] = [];
+function runsOf(blocks: GatheredInput['blocks']): FieldRun[] {
+  const runs: FieldRun[] = [];
   for (const { field, from, to } of blocks) {
     const last = runs.at(-1);
     if (last?.from === from && last.to === to) last.chosen.push(field);
@@ -67,10 +130,11 @@ function runsOf(blocks: GatheredInput['blocks']): { chosen: number[]; from: numb
   return runs;
 }
 
-function chooseFields(graph: GraphBuilder, fields: Value, chosen: readonly number[]): Value {
-  const [batch, , width] = fields.shape as [string, number, number];
-  return graph.node('Gather', [fields, graph.int64(chosen)], {
-    shape: [batch, chosen.length, width],
+/** Positions of axis 1, which may repeat. */
+function choose(graph: GraphBuilder, from: Value, positions: readonly number[]): Value {
+  const [batch, , ...others] = from.shape;
+  return graph.node('Gather', [from, graph.int64(positions)], {
+    shape: [batch!, positions.length, ...others],
     attributes: [intAttribute('axis', 1)],
   });
 }

@@ -6,7 +6,7 @@ import type { TrainingSet } from '../training/trainingSet.ts';
 import { observeActivations } from './calibrate.ts';
 import { findDenseLayers } from './denseLayers.ts';
 import { quantiseGraph } from './quantiseGraph.ts';
-import { separateNumbers } from './separateNumbers.ts';
+import { separateKinds } from './separateKinds.ts';
 
 /** A flag that a number is missing is 1, which may be so in no calibration row. */
 const SET_FLAG = 1;
@@ -21,14 +21,14 @@ export async function quantiseModel(
   layout: FeatureLayout,
   calibration: TrainingSet,
 ): Promise<GatheredModel | undefined> {
-  const separated = separateNumbers({ model: decodeModel(modelBytes), inputs });
+  const separated = separateKinds({ model: decodeModel(modelBytes), inputs });
   const layers = findDenseLayers(separated.model.graph);
   if (layers.length === 0) return undefined;
   const tensors = [...new Set(layers.flatMap(({ groups }) => groups))];
   const gathered = { inputs: separated.inputs, tables };
   const activations = await observeActivations(separated.model, gathered, layout, calibration, tensors);
-  for (const { name, columns } of separated.inputs) {
-    const activation = columns.length > 0 ? activations.get(name) : undefined;
+  for (const { name, columns, layers } of separated.inputs) {
+    const activation = columns.length > 0 && layers === undefined ? activations.get(name) : undefined;
     if (activation !== undefined) activations.set(name, { ...activation, possible: SET_FLAG });
   }
   return { ...gathered, modelBytes: encodeModel(quantiseGraph(separated.model, layers, activations)) };

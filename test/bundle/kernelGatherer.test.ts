@@ -3,15 +3,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { BatchGatherer } from '../../lib/bundle/batchGatherer.ts';
-import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
-import type { GatherPlan } from '../../lib/bundle/gatherPlan.ts';
+import type { EmbeddingTable } from '../../lib/bundle/embeddingTable.ts';
+import {
+  type GatheredInput,
+  type GatherPlan,
+  gatheredWidth,
+  inputProblems,
+} from '../../lib/bundle/gatherPlan.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
 import type { ElementType } from '../../lib/bundle/safetensors.ts';
-import { allocateTables } from '../../lib/bundle/tableMemory.ts';
+import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
 import type { EncodedRows } from '../../lib/features/encodedRows.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
+import { readableTables } from '../fixtures/readableTables.ts';
 import { syntheticLayout } from '../fixtures/syntheticModel.ts';
 
 const CAPACITY = 150;
@@ -31,18 +37,6 @@ function tablesFor(
     );
     const table = { ...{ name, rowStart, rowCount, width, rows }, elementType: 'F32' as const };
     return narrowTable(table, types[i % types.length]!);
-  });
-}
-
-/** The same tables where kernels read them, but those that aren't to move. */
-function readable(tables: readonly EmbeddingTable[], moves: (index: number) => boolean): EmbeddingTable[] {
-  const files = tables.map((table) => Buffer.concat([...tablePieces(table)]));
-  const { memory, places } = allocateTables(new Map(files.map((file, i) => [`${i}`, file.length])))!;
-  return tables.map((table, i) => {
-    if (!moves(i)) return table;
-    const place = places.get(`${i}`)!;
-    place.set(files[i]!);
-    return tableOver(place, table, table.width, memory) as EmbeddingTable;
   });
 }
 
@@ -104,23 +98,66 @@ const cases = fc
       .tuple(fc.nat(fieldCount - 1), fc.integer({ min: 0, max: size.width - 1 }), fc.nat())
       .map(([field, from, more]) => ({ field, from, to: from + 1 + (more % (size.width - from)) }));
     const columns = fc.array(fc.nat(2 * size.numerics - 1), { maxLength: 5 });
-    const input = fc.record({ blocks: fc.array(block, { minLength: 1, maxLength: 5 }), columns });
+    const products = fc.option(fc.record({ source: fc.nat(), places: fc.array(fc.nat(), { minLength: 2 }) }));
+    const layers = fc.option(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }));
+    const blocks = fc.array(block, { minLength: 1, maxLength: 5 });
+    const input = fc.record({ blocks, columns, products, layers });
     return fc.record({ size: fc.constant(size), inputs: fc.array(input, { minLength: 1, maxLength: 3 }) });
+  })
+  .map(({ size, inputs }) => ({
+    size,
+    plan: inputs.map(({ layers, ...input }, i): GatheredInput => {
+      const plain = withProducts(input, i, inputs);
+      return layers === null ? plain : { ...plain, layers: sparseLayers(gatheredWidth(plain), layers, i) };
+    }),
+  }));
+
+/** An input's columns, and which of the blocks of which input are multiplied. */
+interface DrawnInput {
+  readonly blocks: GatheredInput['blocks'];
+  readonly columns: readonly number[];
+  readonly products: { readonly source: number; readonly places: readonly number[] } | null;
+}
+
+function withProducts({ products, blocks, columns }: DrawnInput, at: number, all: readonly DrawnInput[]) {
+  const input: GatheredInput = { name: `x${at}`, blocks, columns };
+  if (products === null) return input;
+  const source = products.source % all.length;
+  const widths = all[source]!.blocks.map(({ from, to }) => to - from);
+  const equal = [...widths.keys()].filter((block) => widths[block] === widths[0]);
+  const chosen = products.places.map((place) => equal[place % equal.length]!);
+  const pairs = chosen.slice(1).map((block, index) => [chosen[index]!, block] as const);
+  return { ...input, products: { input: `x${source}`, pairs } };
+}
+
+/** Layers of so many units, of random weights, a third of which are there; the first unit has none. */
+function sparseLayers(inputCount: number, units: readonly number[], seed: number): StoredLayer[] {
+  const random = new RandomStream(seed);
+  return units.map((count, index) => {
+    const inputs = index === 0 ? inputCount : units[index - 1]!;
+    const weight = Float32Array.from({ length: inputs * count }, (_, at) =>
+      at % count > 0 && random.nextBelow(3) === 0 ? random.nextNormal() : 0,
+    );
+    return storeLayer(
+      weight,
+      Float32Array.from({ length: count }, () => random.nextNormal()),
+    );
   });
+}
 
 describe('kernels', () => {
   it('of every room are what the compiler makes of their source', () => {
     execFileSync(process.execPath, ['scripts/buildKernels.mjs', '--check']);
   });
 
-  it('gather the bits that JavaScript gathers: all element types, widths, lists and numbers of rows', () => {
+  it('gather the bits that JavaScript gathers: all element types, widths, lists, products, layers and numbers of rows', () => {
     fc.assert(
-      fc.property(cases, ({ size, inputs }) => {
+      fc.property(cases, ({ size, plan }) => {
         const { width, types, rowCount, stays } = size;
         const layout = syntheticLayout(size);
-        const plan = inputs.map((input, i) => ({ name: `x${i}`, ...input }));
+        expect(inputProblems(plan, layout, width)).toEqual([]);
         const tables = tablesFor(layout, width, types);
-        const moved = readable(tables, (i) => i !== stays);
+        const moved = readableTables(tables, (i) => i !== stays);
         expect(gathered(plan, layout, moved, rowCount)).toEqual(gathered(plan, layout, tables, rowCount));
       }),
       { numRuns: 150, seed: 20_261_127 },
@@ -137,7 +174,7 @@ describe('kernels', () => {
       const found = gathered(
         [{ name: 'x', blocks, columns: [0] }],
         layout,
-        readable(tables, () => true),
+        readableTables(tables, () => true),
         CAPACITY,
       );
       expect(found).toEqual(gathered([{ name: 'x', blocks, columns: [0] }], layout, tables, CAPACITY));
@@ -152,7 +189,7 @@ describe('kernels', () => {
     const gatherer = new BatchGatherer(
       plan,
       layout,
-      readable([table], () => true),
+      readableTables([table], () => true),
       65_536,
     );
     gatherer.rows.singleRows.forEach((_, row, ids) => {
@@ -174,7 +211,7 @@ describe('kernels', () => {
     const some = KernelGatherer.create(
       plan,
       layout,
-      readable(tables, (i) => i === 1),
+      readableTables(tables, (i) => i === 1),
       CAPACITY,
     )!;
     expect([0, 1].map((field) => some.covers(field))).toEqual([false, true]);

@@ -353,7 +353,7 @@ describe('a model with right checksums that does not fit the contract is refused
     const { code, problems } = await refusal(copy);
     expect(code).toBe('BUNDLE_INTERFACE');
     expect(problems).toEqual([
-      'input rows: expected float32 [B, 32], found int64 [512, 7]',
+      'input rows: expected float32 [B, 60], found int64 [512, 7]',
       'output pcvr: expected float32 [B], found float32 [B, 1]',
     ]);
   });

@@ -49,6 +49,12 @@ describe('plainModel', () => {
   it.each<[string, unknown, number | undefined]>([
     ['private columns and masks', { ...ncs, privateEmbeddingWidth: 2 }, 0.2],
     ['inputs that are mostly dead', { ...ncs, privateEmbeddingWidth: 3 }, 0.02],
+    ['layers of few weights', { ...ncs, privateEmbeddingWidth: 2, hidden: [200, 12] }, 0.02],
+    [
+      'three products, and a number gathered twice so that columns are even',
+      { ...ncs, privateEmbeddingWidth: 2, cross: { mode: 'upper', fields: ['s4', 's0'] } },
+      undefined,
+    ],
     ['one input for both tasks', { ...ncs, cross: { mode: 'upper' } }, undefined],
     [
       'crosses of some fields, which are gathered first',

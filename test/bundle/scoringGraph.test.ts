@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { planFirstLayer } from '../../lib/bundle/firstLayerPlan.ts';
+import type { GatheredInput } from '../../lib/bundle/gatherPlan.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
+import { readLayer } from '../../lib/bundle/sparseLayers.ts';
 import { type EncodedRows, sliceEncodedRows } from '../../lib/features/encodedRows.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { type ModelWeights, type NetworkShape, networkShape } from '../../lib/network/networkShape.ts';
@@ -127,13 +129,11 @@ describe('multiply-adds', () => {
   const cost = (masks?: TaskMasks) => buildScoringModel(shape, weights, masks).multiplyAddsPerRow;
 
   it('are those of the matrix products: the trained ones of the whole trunk, the scored ones of what is left', () => {
-    // Two tasks; 8 fields of width 8 crossed in full, 64 products; 6 numbers.
+    // Two tasks; 8 fields of width 8 crossed in full, 64 products of which 36 differ; 6 numbers.
     const trunk = (inputs: number) => inputs * 48 + 48 * 24 + 24 * 12 + 12;
-    const cross = 8 * 8 * 8;
     expect(cost()).toEqual({
-      trained: 2 * (cross + trunk(64 + 64 + 6)),
-      // ONNX Runtime multiplies all 64 products; half of them by zeros.
-      scored: 2 * (cross + trunk(64 + 64 + 6)),
+      trained: 2 * (64 * 8 + trunk(64 + 64 + 6)),
+      scored: 2 * (36 * 8 + trunk(36 + 64 + 6)),
     });
     expect(cost(allOnesMasks(shape))).toEqual(cost());
   });
@@ -144,13 +144,33 @@ describe('multiply-adds', () => {
     expect(scored[2]!).toBeLessThan(0.5 * scored[0]!);
   });
 
+  it('of layers with few weights are those of the weights, for they are computed without the zeros', () => {
+    const wide = modelOf({ ...ncs, privateEmbeddingWidth: 2, hidden: [256, 32] });
+    const masks = {
+      click: syntheticMasks(wide.shape, 0.2).click,
+      conversion: syntheticMasks(wide.shape, 0.02).conversion,
+    };
+    const { model, multiplyAddsPerRow } = buildScoringModel(wide.shape, wide.weights, masks);
+    const [click, conversion] = model.inputs as [GatheredInput, GatheredInput];
+    expect(click.layers).toBeUndefined();
+    const weights = conversion.layers!.map((layer) => readLayer(layer).weights.length);
+    expect(weights[0]!).toBeLessThan(0.03 * 106 * 256);
+    const { graph } = decodeModel(model.modelBytes);
+    const matrices = graph.initializer.flatMap(({ dims: [rows, units] }) =>
+      units === undefined ? [] : [rows! * units],
+    );
+    const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+    const pairs = [click, conversion].map(({ products }) => products!.pairs.length);
+    expect(multiplyAddsPerRow.scored).toBe(sum(matrices) + sum(weights) + 8 * sum(pairs));
+  });
+
   it('of layers that both tasks compute alike are counted and computed once', () => {
     const shared = modelOf(ncs);
     const built = buildScoringModel(shared.shape, shared.weights, undefined);
     expect(built.model.inputs.map(({ name }) => name)).toEqual(['rows']);
     const { graph } = decodeModel(built.model.modelBytes);
-    // Three layers, the first in two products, and two heads.
-    expect(graph.node.filter(({ opType }) => opType === 'Gemm')).toHaveLength(6);
+    // Three layers and two heads.
+    expect(graph.node.filter(({ opType }) => opType === 'Gemm')).toHaveLength(5);
     const half = syntheticMasks(shared.shape, 0.5);
     const split = {
       click: half.click,
@@ -159,7 +179,7 @@ describe('multiply-adds', () => {
     const splitGraph = decodeModel(
       buildScoringModel(shared.shape, shared.weights, split).model.modelBytes,
     ).graph;
-    expect(splitGraph.node.filter(({ opType }) => opType === 'Gemm')).toHaveLength(8);
+    expect(splitGraph.node.filter(({ opType }) => opType === 'Gemm')).toHaveLength(7);
   });
 });
 
@@ -200,7 +220,7 @@ describe('what is gathered', () => {
       ...[rowOf(2, 0), _, _, rowOf(2, 7)],
       ...[73, 75],
     ]);
-    expect(plan.products).toBeUndefined();
+    expect(plan.input.products).toBeUndefined();
   });
 
   it('is an even number of columns, so that rows begin at even places: a number is gathered again without weights', () => {
@@ -216,19 +236,22 @@ describe('what is gathered', () => {
       { field: 4, from: 0, to: 8 },
       { field: 6, from: 0, to: 8 },
     ]);
-    expect(plan.crossed).toBe(2);
+    // The product is one column more, and a number makes them even.
+    expect(plan.input.columns).toEqual([0]);
+    expect(plan.input.products).toEqual({ input: 'click', pairs: [[0, 1]] });
     expect(plan.rows.flatMap((row, at) => (row === undefined ? [] : [[at, row]]))).toEqual([
       [3, rowOf(4, 3)],
+      [17, 2],
     ]);
-    expect(plan.products).toEqual({ rows: [undefined, 2, undefined, undefined] });
   });
 
-  it('is chosen among the products where few of many have weights', () => {
+  it('is no product without a weight', () => {
     const wide = modelOf({ ...ncs, hidden: [256] });
     const layer = pruneTrunk(wide.shape, wide.weights, undefined).shared[0]!;
     const only = layer.weight.map((value, i) => (i < 256 * 7 || i >= 256 * 36 ? value : 0));
     const plan = planFirstLayer(wide.shape, 'rows', ['click', 'conversion'], [{ ...layer, weight: only }]);
-    expect(plan.products).toEqual({ rows: [0, 1, 2, 3, 4, 5, 6], positions: [0, 1, 2, 3, 4, 5, 6] });
+    expect(plan.input.products!.pairs).toEqual([0, 1, 2, 3, 4, 5, 6].map((block) => [0, block]));
+    expect(plan.rows.slice(-7)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   it('are the columns that a task sees, those of conversions in the order of the matrix', () => {

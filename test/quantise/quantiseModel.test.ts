@@ -18,7 +18,7 @@ const ncs = { kind: 'ncs', embeddingWidth: 8, hidden: [48, 32] };
 const calibration = syntheticRows(layout, 2048, { seed: 3 });
 const others = syntheticRows(layout, SCORING_BATCH_ROWS, { seed: 4 });
 
-function modelOf(network: unknown, density?: number): GatheredModel {
+function modelOf(network: unknown, density?: number, conversionDensity = density): GatheredModel {
   const shape = networkShape(networkConfigSchema.parse(network), layout);
   const { embeddings, parameters } = syntheticWeights(shape);
   // As trained weights are: scores that spread.
@@ -27,7 +27,11 @@ function modelOf(network: unknown, density?: number): GatheredModel {
     embeddings: halved(embeddings),
     parameters: new Map([...parameters].map(([name, values]) => [name, halved(values)])),
   };
-  const masks = density === undefined ? undefined : syntheticMasks(shape, density, 5);
+  const masksOf = (share: number) => syntheticMasks(shape, share, 5);
+  const masks =
+    density === undefined
+      ? undefined
+      : { click: masksOf(density).click, conversion: masksOf(conversionDensity!).conversion };
   return buildScoringModel(shape, weights, masks).model;
 }
 
@@ -87,7 +91,7 @@ describe('quantiseModel', () => {
     }
   });
 
-  it('gives numbers an input of their own, so that embeddings keep their integers where numbers reach far', async () => {
+  it('gives numbers and products inputs of their own, so that embeddings keep their integers where numbers reach far', async () => {
     const model = modelOf({ ...ncs, privateEmbeddingWidth: 2 });
     expect(model.inputs.map(({ name, columns }) => [name, columns.length])).toEqual([
       ['click', 6],
@@ -109,9 +113,26 @@ describe('quantiseModel', () => {
     ).toEqual([
       ['click', 8, 0],
       ['click.numbers', 0, 6],
+      ['click.products', 0, 0],
       ['conversion', 8, 0],
       ['conversion.numbers', 0, 6],
+      ['conversion.products', 0, 0],
     ]);
+    expect(integers!.inputs[2]!.products).toEqual(model.inputs[0]!.products);
+  });
+
+  it('leaves layers that are computed while gathering as they are, and reads their units as bytes', async () => {
+    const model = modelOf({ ...ncs, privateEmbeddingWidth: 2, hidden: [200, 64, 32] }, 0.2, 0.04);
+    const [, conversion] = model.inputs;
+    expect(conversion!.layers!.length).toBeGreaterThan(0);
+    const integers = await quantiseModel(model, layout, calibration);
+    expect(integers!.inputs.at(-1)).toEqual(conversion);
+    const { graph } = decodeModel(integers!.modelBytes);
+    const readers = graph.node.filter(({ input }) => input.includes('conversion'));
+    expect(readers.map(({ opType }) => opType)).toEqual(['QuantizeLinear']);
+    const [expected, found] = [await scoresOf(model, others), await scoresOf(integers!, others)];
+    // Scores of so few weights spread less.
+    for (const task of TASK_SCORES) expect(relativeError(expected[task], found[task])).toBeLessThan(0.1);
   });
 
   it('tells a flag that no calibration row has set from one that is not set', async () => {
