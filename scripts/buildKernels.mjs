@@ -17,11 +17,11 @@ const KERNELS = [
     },
   },
   {
-    name: 'hashKernels',
+    name: 'valueKernels',
     room: 'features',
-    constant: 'HASH_KERNELS',
-    memory: 'has a memory of one page',
-    options: { initialMemory: 1, maximumMemory: 1 },
+    constant: 'VALUE_KERNELS',
+    memory: 'has a memory of three pages',
+    options: { initialMemory: 3, maximumMemory: 3, enable: ['simd'] },
   },
 ];
 
