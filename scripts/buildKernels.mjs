@@ -19,11 +19,11 @@ const KERNELS = [
   { name: 'productKernels', constant: 'PRODUCT_KERNELS', ...OVER_TABLES },
   { name: 'layerKernels', constant: 'LAYER_KERNELS', ...OVER_TABLES },
   {
-    name: 'hashKernels',
+    name: 'valueKernels',
     room: 'features',
-    constant: 'HASH_KERNELS',
-    memory: 'has a memory of one page',
-    options: { initialMemory: 1, maximumMemory: 1 },
+    constant: 'VALUE_KERNELS',
+    memory: 'has a memory of three pages',
+    options: { initialMemory: 3, maximumMemory: 3, enable: ['simd'] },
   },
 ];
 

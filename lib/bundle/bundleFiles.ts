@@ -3,11 +3,13 @@ import { sha256 } from '../base/digest.ts';
 import { StorageError } from '../base/errors.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { CreateOptions, RandomAccessFile, Storage } from '../storage/storage.ts';
-import { joinPath } from '../storage/uri.ts';
+import { joinPath, uriScheme } from '../storage/uri.ts';
 import type { FileFacts } from './bundleManifest.ts';
 
 /** Of one read or write: large enough that the calls cost nothing, small enough that a few may be in flight. */
 export const PIECE_BYTES = 1 << 23;
+/** From disk, a file that is no larger is read whole and copied to its place: that costs less than to open it here. */
+const COPIED_BYTES = 1 << 16;
 /** Reads at a time of one file. */
 const READS_AHEAD = 4;
 
@@ -38,7 +40,7 @@ export async function readShared(
   problems: string[],
   place?: Uint8Array<SharedArrayBuffer>,
 ): Promise<Uint8Array<SharedArrayBuffer> | undefined> {
-  if (expected.sizeBytes <= PIECE_BYTES) {
+  if (expected.sizeBytes <= (uriScheme(bundleUri) === 's3' ? PIECE_BYTES : COPIED_BYTES)) {
     const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinPath(bundleUri, path)));
     if (bytes === undefined) return undefined;
     if (bytes.length !== expected.sizeBytes) {

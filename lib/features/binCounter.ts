@@ -59,8 +59,9 @@ const MOST_TABLED = 65_536;
 
 /** Bins of the local ids of a table. */
 export class IdBins extends BinCounter {
-  /** By the first bits of an id, the bin of the lowest id that begins with them. */
-  readonly #lowestBin: Uint8Array;
+  /** By the first bits of an id, the bin of the lowest id that begins with them. Made when it is needed: hashed ids don't need it. */
+  #lowestBin: Uint8Array | undefined;
+  readonly #rowCount: number;
   readonly #shift: number;
   /** The last bin ends at infinity. */
   readonly #ends: Float64Array;
@@ -69,15 +70,21 @@ export class IdBins extends BinCounter {
   constructor(ends: readonly number[], rowCount: number) {
     super(ends);
     this.#ends = Float64Array.of(...ends, Number.POSITIVE_INFINITY);
+    this.#rowCount = rowCount;
     this.#shift = Math.max(0, Math.ceil(Math.log2(rowCount / MOST_TABLED)));
-    this.#lowestBin = new Uint8Array(Math.ceil(rowCount / 2 ** this.#shift));
-    for (const [bin, end] of ends.entries()) {
-      this.#lowestBin.fill(bin + 1, Math.floor(end / 2 ** this.#shift) + 1);
+  }
+
+  #makeLowestBin(): Uint8Array {
+    const lowestBin = new Uint8Array(Math.ceil(this.#rowCount / 2 ** this.#shift));
+    for (const [bin, end] of this.ends.entries()) {
+      lowestBin.fill(bin + 1, Math.floor(end / 2 ** this.#shift) + 1);
     }
+    return lowestBin;
   }
 
   /** The bins of the first `count` of local ids (idTable.ts). @returns whether any of them is MISSING_ID */
   find(ids: Int32Array, count: number, bins: Uint8Array): boolean {
+    this.#lowestBin ??= this.#makeLowestBin();
     const lowestBin = this.#lowestBin;
     const shift = this.#shift;
     const ends = this.#ends;
@@ -100,52 +107,17 @@ export class IdBins extends BinCounter {
   }
 }
 
-/** Leaves sign, exponent and three digits of a float32. */
-const PREFIX_SHIFT = 20;
-
-/** Bins of dense inputs. */
+/** Bins of dense inputs, which FeatureNumbers finds while it makes them. */
 export class NumberBins extends BinCounter {
-  /**
-   * By a float32's first bits, the bin of the lowest number that begins with them: a search by halves would spend its time on
-   * branches that can't be foreseen.
-   */
-  readonly #lowestBin: Uint8Array;
-  /** The last bin ends at infinity. */
-  readonly #ends: Float64Array;
-
-  constructor(ends: readonly number[]) {
-    super(ends);
-    this.#ends = Float64Array.of(...ends, Number.POSITIVE_INFINITY);
-    this.#lowestBin = new Uint8Array(2 ** (32 - PREFIX_SHIFT));
-    if (ends.length === 0) return;
-    const number = new Float32Array(1);
-    const bits = new Uint32Array(number.buffer);
-    for (let prefix = 0; prefix < this.#lowestBin.length; prefix++) {
-      const isNegative = prefix >= 2 ** (31 - PREFIX_SHIFT);
-      bits[0] = prefix * 2 ** PREFIX_SHIFT + (isNegative ? 2 ** PREFIX_SHIFT - 1 : 0);
-      const lowest = number[0]!;
-      // Numbers only: what begins like infinity may be none.
-      if (Number.isFinite(lowest)) this.#lowestBin[prefix] = bucketOf(ends, lowest);
-    }
-  }
-
   /** The bins of the first `count` of dense inputs, NaN where they are missing. @returns whether any of them is missing */
   find(inputs: Float32Array, count: number, bins: Uint8Array): boolean {
-    const lowestBin = this.#lowestBin;
-    const ends = this.#ends;
-    const { missingBin } = this;
-    const bits = new Uint32Array(inputs.buffer, inputs.byteOffset, count);
+    const { ends, missingBin } = this;
     let haveMissing = false;
     for (let at = 0; at < count; at++) {
       const input = inputs[at]!;
-      if (Number.isNaN(input)) {
-        bins[at] = missingBin;
-        haveMissing = true;
-        continue;
-      }
-      let bin = lowestBin[bits[at]! >>> PREFIX_SHIFT]!;
-      while (input > ends[bin]!) bin++;
-      bins[at] = bin;
+      const isMissing = Number.isNaN(input);
+      bins[at] = isMissing ? missingBin : bucketOf(ends, input);
+      haveMissing ||= isMissing;
     }
     return haveMissing;
   }

@@ -84,6 +84,28 @@ export function readIntegers(data: Data, start: number, end: number, into: IntSc
   }
 }
 
+/** As `readIntegers`: each value's halves beside each other, the low one first. */
+export function readHalves(
+  data: Data,
+  start: number,
+  end: number,
+  into: Int32Array,
+  scratch: IntScratch,
+): void {
+  const { values } = data;
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
+    const halves = new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
+    into.set(halves.subarray(2 * start, 2 * end));
+    return;
+  }
+  readIntegers(data, start, end, scratch);
+  const { highs, lows } = scratch;
+  for (let at = 0; at < end - start; at++) {
+    into[2 * at] = lows[at]!;
+    into[2 * at + 1] = highs[at]!;
+  }
+}
+
 /**
  * Reads rows [start, end) of a number column as float64 into `into` from 0 on; null becomes NaN.
  * Numbers beyond 2^53 and decimals become the nearest float64.
@@ -103,6 +125,10 @@ function readNonNullNumbers(data: Data, start: number, count: number, into: Floa
     case Type.Null:
       return;
     case Type.Float: {
+      if (data.values instanceof Float64Array) {
+        into.set(data.values.subarray(start, start + count));
+        return;
+      }
       const isHalf = data.values instanceof Uint16Array;
       for (let i = 0; i < count; i++) {
         const value = (data.values as Float64Array)[start + i]!;

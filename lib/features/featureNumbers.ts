@@ -1,6 +1,7 @@
 import { type Data, DataType, type Float, Precision } from 'apache-arrow';
 import { readNumbers } from './columnValues.ts';
 import type { BucketedFeature, NumericFeature } from './contract.ts';
+import { CALL_VALUES, valueMemory } from './valueMemory.ts';
 
 type Rounding = (value: number) => number;
 
@@ -57,15 +58,44 @@ export class FeatureNumbers {
     return finiteOrMissing(value);
   }
 
-  /** The dense inputs of a numeric feature; NaN where a value is missing or not representable in float32. @param raw as read */
-  transform(raw: Float64Array, count: number, into: Float32Array): void {
-    const { standardise, fitted } = this.#feature as NumericFeature;
+  /**
+   * The dense inputs of a numeric feature in rows [start, end), to `inputs` from 0 on, and their bins, as `NumberBins` has them: 0, and
+   * the bin of missing values, where a value is missing or not representable in float32.
+   * @returns whether any is missing
+   */
+  encode(
+    data: Data,
+    start: number,
+    end: number,
+    ends: readonly number[],
+    into: { readonly inputs: Float32Array; readonly bins: Uint8Array },
+  ): boolean {
+    const { kernels, numbers, inputs, bins, inputEnds } = valueMemory();
+    const { standardise, fitted, log1p } = this.#feature as NumericFeature;
     const { mean, standardDeviation } = (standardise && fitted) || { mean: 0, standardDeviation: 1 };
-    for (let at = 0; at < count; at++) {
-      // A quotient by 1 is the number itself. What float32 can't hold is an infinity there.
-      const input = Math.fround((this.preTransform(raw[at]!) - mean) / standardDeviation);
-      into[at] = input - input === 0 ? input : Number.NaN;
+    for (const [at, end] of ends.entries()) inputEnds[at] = floatBelow(end);
+    const [least, most] = [
+      this.#clipMin ?? Number.NEGATIVE_INFINITY,
+      this.#clipMax ?? Number.POSITIVE_INFINITY,
+    ];
+    let haveMissing = false;
+    for (let at = start; at < end; at += CALL_VALUES) {
+      const count = Math.min(CALL_VALUES, end - at);
+      this.read(data, at, at + count, numbers);
+      const isAny = kernels.transformNumbers(
+        count,
+        least,
+        most,
+        Number(log1p),
+        mean,
+        standardDeviation,
+        ends.length,
+      );
+      if (isAny !== 0) haveMissing = true;
+      into.inputs.set(inputs.subarray(0, count), at - start);
+      into.bins.set(bins.subarray(0, count), at - start);
     }
+    return haveMissing;
   }
 
   /** The bucket of a bucketed feature, from 0. @param raw as read, not NaN */
@@ -100,6 +130,16 @@ export function bucketOf(boundaries: ArrayLike<number>, value: number): number {
     else to = middle;
   }
   return from;
+}
+
+/** The largest float32 that isn't above a number: what float32 is above the one, is above the other. */
+function floatBelow(number: number): number {
+  const nearest = Math.fround(number);
+  if (!(nearest > number)) return nearest;
+  const bits = new Int32Array(Float32Array.of(nearest).buffer);
+  // Of numbers below 0, the next lower one has the larger bits; below 0 itself comes the least of them.
+  bits[0] = nearest > 0 ? bits[0]! - 1 : nearest < 0 ? bits[0]! + 1 : 0x80000001 | 0;
+  return new Float32Array(bits.buffer)[0]!;
 }
 
 /** What a column of float16, of float32 or of whole numbers makes of a number that is written to it. */

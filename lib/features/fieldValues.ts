@@ -1,8 +1,9 @@
 import { type Data, DataType } from 'apache-arrow';
 import { dictionaryOf } from '../base/arrowColumns.ts';
 import type { BinCounter, IdBins, NumberBins } from './binCounter.ts';
-import { forEachNull, IntScratch, isValid, readIntegers } from './columnValues.ts';
+import { forEachNull, IntScratch, isValid, readHalves, readIntegers } from './columnValues.ts';
 import type { FeatureNumbers } from './featureNumbers.ts';
+import { type HashSettings, hashIntegers, hashTexts } from './hashValues.ts';
 import { type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
 
 /** What rows of a column are encoded to: that of row i is `values[places[from + i]]`. */
@@ -114,14 +115,19 @@ abstract class FieldValues<Values extends Int32Array | Float32Array> {
   }
 }
 
-/** Local ids of rows [start, end) of a column without a dictionary, to `ids` from 0 on. */
-type FindIds = (data: Data, start: number, end: number, ids: Int32Array, scratch: FieldScratch) => void;
+/** Where a field's local ids come from. */
+interface IdSource {
+  /** Those of rows [start, end) of a column without a dictionary, to `ids` from 0 on. */
+  readonly find: (data: Data, start: number, end: number, ids: Int32Array, scratch: FieldScratch) => void;
+  /** Where nothing but hashing is to be done. */
+  readonly hash?: IdTable['hash'];
+}
 
 /** Values as rows of the joint embedding matrix. */
 export class FieldRows extends FieldValues<Int32Array> {
   readonly counter: IdBins;
   protected readonly missing: number;
-  readonly #findIds: FindIds;
+  readonly #source: IdSource;
   readonly #rowStart: number;
   readonly #unseen: number;
 
@@ -130,9 +136,9 @@ export class FieldRows extends FieldValues<Int32Array> {
    * @param isList whether missing and unseen values are told apart, as MISSING_ID and UNSEEN_ID, and not encoded to the row that
    * stands for both
    */
-  constructor(findIds: FindIds, rowStart: number, counter: IdBins, isList: boolean, scratch: FieldScratch) {
+  constructor(source: IdSource, rowStart: number, counter: IdBins, isList: boolean, scratch: FieldScratch) {
     super(scratch);
-    this.#findIds = findIds;
+    this.#source = source;
     this.#rowStart = rowStart;
     this.counter = counter;
     this.missing = isList ? MISSING_ID : rowStart;
@@ -148,8 +154,12 @@ export class FieldRows extends FieldValues<Int32Array> {
   }
 
   protected encode(data: Data, start: number, end: number, rows: Int32Array, bins: Uint8Array): boolean {
+    const { find, hash } = this.#source;
+    if (hash !== undefined && !DataType.isNull(data.type)) {
+      return this.#hash(hash, data, start, end, rows, bins);
+    }
     const count = end - start;
-    this.#findIds(data, start, end, rows, this.scratch);
+    find(data, start, end, rows, this.scratch);
     const haveMissing = this.counter.find(rows, count, bins);
     const rowStart = this.#rowStart;
     const { missing } = this;
@@ -159,6 +169,34 @@ export class FieldRows extends FieldValues<Int32Array> {
       if (id > 0) rows[at] = rowStart + id;
       else rows[at] = id === MISSING_ID ? missing : unseen;
     }
+    return haveMissing;
+  }
+
+  /** Rows and bins in one pass. */
+  #hash(
+    hash: HashSettings,
+    data: Data,
+    start: number,
+    end: number,
+    rows: Int32Array,
+    into: Uint8Array,
+  ): boolean {
+    const { ends, missingBin } = this.counter;
+    const target = { rowStart: this.#rowStart, rows, bins: { ends, into } };
+    if (DataType.isUtf8(data.type) || DataType.isBinary(data.type)) {
+      hashTexts(data.values, data.valueOffsets, start, end - start, hash, target);
+    } else {
+      const { integers } = this.scratch;
+      const read = (from: number, count: number, halves: Int32Array) =>
+        readHalves(data, start + from, start + from + count, halves, integers);
+      hashIntegers(read, end - start, hash, target);
+    }
+    let haveMissing = false;
+    forEachNull(data, start, end, (row) => {
+      rows[row - start] = this.missing;
+      into[row - start] = missingBin;
+      haveMissing = true;
+    });
     return haveMissing;
   }
 }
@@ -184,21 +222,13 @@ export class FieldInputs extends FieldValues<Float32Array> {
   }
 
   protected encode(data: Data, start: number, end: number, inputs: Float32Array, bins: Uint8Array): boolean {
-    const count = end - start;
-    const raw = this.scratch.takeNumbers(count);
-    const numbers = this.#numbersOf(data.type);
-    numbers.read(data, start, end, raw);
-    numbers.transform(raw, count, inputs);
-    const haveMissing = this.counter.find(inputs, count, bins);
-    if (!haveMissing) return false;
-    for (let at = 0; at < count; at++) if (Number.isNaN(inputs[at]!)) inputs[at] = 0;
-    return true;
+    return this.#numbersOf(data.type).encode(data, start, end, this.counter.ends, { inputs, bins });
   }
 }
 
 /** Looks ids up in a table. */
-export function idsOfTable(table: IdTable): FindIds {
-  return (data, start, end, ids, { integers }) => {
+export function idsOfTable(table: IdTable): IdSource {
+  const find: IdSource['find'] = (data, start, end, ids, { integers }) => {
     const count = end - start;
     if (DataType.isNull(data.type)) {
       ids.fill(MISSING_ID, 0, count);
@@ -214,11 +244,12 @@ export function idsOfTable(table: IdTable): FindIds {
       ids[row - start] = MISSING_ID;
     });
   };
+  return { find, hash: table.hash };
 }
 
 /** Numbers of buckets as ids. */
-export function idsOfBuckets(numbersOf: (type: DataType) => FeatureNumbers): FindIds {
-  return (data, start, end, ids, scratch) => {
+export function idsOfBuckets(numbersOf: (type: DataType) => FeatureNumbers): IdSource {
+  const find: IdSource['find'] = (data, start, end, ids, scratch) => {
     const count = end - start;
     const raw = scratch.takeNumbers(count);
     const numbers = numbersOf(data.type);
@@ -228,4 +259,5 @@ export function idsOfBuckets(numbersOf: (type: DataType) => FeatureNumbers): Fin
       ids[at] = Number.isNaN(value) ? MISSING_ID : 1 + numbers.bucket(value);
     }
   };
+  return { find };
 }

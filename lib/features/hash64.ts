@@ -1,7 +1,7 @@
 /**
  * XXH64 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) on 32-bit halves: BigInt arithmetic is
  * three times slower. Bucket numbers derived from it live in trained models, so these functions may never change
- * their results; test/features/hash64.test.ts holds vectors. Integers are hashed by hashIntegers.ts.
+ * their results; test/features/hash64.test.ts holds vectors. Many values are hashed by hashValues.ts.
  *
  * A function can't return two numbers without allocating: results are left in `hash64` as [low, high], signed
  * 32-bit halves. Read both before hashing again. (Module variables instead of a typed array are slower.)

@@ -1,7 +1,6 @@
 import type { IntScratch } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
-import { hashBucket, hashBytes, type Seed64, seed64 } from './hash64.ts';
-import { hashIntegers } from './hashIntegers.ts';
+import { type HashSettings, hashIntegers, hashTexts } from './hashValues.ts';
 import { createIntLookup, type IntLookup } from './intVocabulary.ts';
 import type { StringLookup } from './stringIndex.ts';
 import { StringIndex } from './stringIndex.ts';
@@ -15,12 +14,15 @@ export const UNSEEN_ID = 0;
 /** Turns values into local ids: MISSING_ID, UNSEEN_ID, or 1 and up. */
 export abstract class IdTable {
   readonly type: 'int' | 'string';
+  /** Where a value's id is nothing but its hash. */
+  readonly hash: HashSettings | undefined;
   readonly #missingValues: IntLookup | StringLookup;
   readonly #hasMissingValues: boolean;
   #missingRanks = new Int32Array(0);
 
-  constructor({ type, missingValues }: TableDefinition) {
+  constructor({ type, missingValues, hash }: TableDefinition) {
     this.type = type;
+    this.hash = missingValues.length > 0 ? undefined : hash;
     this.#missingValues = type === 'int' ? createIntLookup(missingValues) : indexStrings(missingValues);
     this.#hasMissingValues = missingValues.length > 0;
   }
@@ -64,7 +66,7 @@ export abstract class IdTable {
  */
 export function createIdTable(definition: TableDefinition, vocabularies: VocabularyFiles): IdTable {
   const { type, hash, vocabulary } = definition;
-  if (hash !== undefined) return new HashTable(definition, hash.buckets, hash.seed);
+  if (hash !== undefined) return new HashTable(definition, hash);
   const { file, entries } = vocabulary!.fitted!;
   const bytes = vocabularies.get(file);
   if (bytes === undefined) throw new Error(`the vocabulary ${file} wasn't loaded`);
@@ -73,17 +75,21 @@ export function createIdTable(definition: TableDefinition, vocabularies: Vocabul
 
 /** id = 1 + XXH64(value, seed) mod buckets: every value is seen. */
 class HashTable extends IdTable {
-  readonly #buckets: number;
-  readonly #seed: Seed64;
+  readonly #settings: HashSettings;
 
-  constructor(definition: TableDefinition, buckets: number, seed: number) {
+  constructor(definition: TableDefinition, settings: HashSettings) {
     super(definition);
-    this.#buckets = buckets;
-    this.#seed = seed64(seed);
+    this.#settings = settings;
   }
 
-  protected findIntegers(values: IntScratch, count: number, ids: Int32Array): void {
-    hashIntegers(values, count, this.#seed, this.#buckets, ids);
+  protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
+    const read = (from: number, some: number, into: Int32Array) => {
+      for (let at = 0; at < some; at++) {
+        into[2 * at] = lows[from + at]!;
+        into[2 * at + 1] = highs[from + at]!;
+      }
+    };
+    hashIntegers(read, count, this.#settings, { rowStart: 0, rows: ids });
   }
 
   protected findStrings(
@@ -93,12 +99,7 @@ class HashTable extends IdTable {
     count: number,
     ids: Int32Array,
   ): void {
-    const buckets = this.#buckets;
-    const inverse = 1 / buckets;
-    for (let i = 0; i < count; i++) {
-      hashBytes(bytes, offsets[from + i]!, offsets[from + i + 1]!, this.#seed);
-      ids[i] = 1 + hashBucket(buckets, inverse);
-    }
+    hashTexts(bytes, offsets, from, count, this.#settings, { rowStart: 0, rows: ids });
   }
 }
 
