@@ -1,10 +1,14 @@
+import { createRequire } from 'node:module';
 import type { S3Sdk } from '../lib/storage/loadS3Sdk.ts';
-import * as sdk from '../lib/storage/s3Sdk.ts';
+
+const require = createRequire(import.meta.url);
+let loaded: S3Sdk | undefined;
 
 /**
- * In packages, in the place of lib/storage/loadS3Sdk.ts: a function always uses S3, and what is imported like this is loaded faster
- * and leaves out more than what may be imported later.
+ * In packages, in the place of lib/storage/loadS3Sdk.ts: the SDK is a script of its own beside the function's and its threads',
+ * with code that V8 has compiled, and a thread that has its shards' bytes doesn't wait for it.
  */
-export function loadS3Sdk(): Promise<S3Sdk> {
-  return Promise.resolve(sdk);
+export async function loadS3Sdk(): Promise<S3Sdk> {
+  loaded ??= require('./loadCompiled.cjs')('s3Sdk.js') as S3Sdk;
+  return loaded;
 }

@@ -22,12 +22,13 @@ else {
 async function rehearse() {
   const { handler } = require(join(folder, 'index.js'));
   for (const unit of JSON.parse(UNITS)) await handler(unit, context);
-  write();
   const written = new Promise((resolve) => {
     channel.onmessage = resolve;
   });
   channel.postMessage('write');
   await written;
+  // Last: what all threads load, this one has used most of.
+  write();
   process.exit(0);
 }
 

@@ -31,7 +31,8 @@ port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
 async function warmUp(): Promise<void> {
   loadDecoder();
   await warmRuntime();
-  await openS3().catch(() => undefined);
+  // Not waited for: small shards come with their bytes.
+  setImmediate(() => openS3().catch(() => undefined));
 }
 
 async function answer(request: WorkerRequest): Promise<void> {
