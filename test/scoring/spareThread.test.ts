@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeAll, expect, it } from 'vitest';
@@ -47,6 +46,6 @@ it('is taken once', async () => {
 it('that fails before it is needed is forgotten, and fails nothing else', async () => {
   const failing = new Worker("throw new Error('no memory')", { eval: true });
   keepSpareThread(failing);
-  await once(failing, 'exit');
+  await new Promise((resolve) => failing.once('exit', resolve));
   expect(takeSpareThread()).toBeUndefined();
 });
