@@ -46,7 +46,8 @@ const FUNCTIONS = {
 const INDEX = "exports.handler = require('./loadCompiled.cjs')('main.js').handler;\n";
 /** A cold start's first thread loads beside the function itself: it is started before anything else. */
 const SCORE_INDEX = `const { Worker } = require('node:worker_threads');
-const thread = new Worker(require('node:path').join(__dirname, 'scoringWorker.js'));
+// Its failure is that of whoever needs a thread.
+const thread = new Worker(require('node:path').join(__dirname, 'scoringWorker.js')).on('error', () => {});
 const { handler, keepSpareThread } = require('./loadCompiled.cjs')('main.js');
 keepSpareThread(thread);
 exports.handler = handler;
