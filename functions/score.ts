@@ -9,6 +9,9 @@ import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
 
+// Called by the package's entry, which starts a thread before it loads this.
+export { keepSpareThread } from '../lib/scoring/spareThread.ts';
+
 type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
 /** Kept for reporting. */

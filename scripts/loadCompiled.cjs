@@ -8,6 +8,9 @@ const { Script, constants } = require('node:vm');
 /** Whether code may collect garbage is a flag that changes what V8 takes. */
 const compiledFile = (file) => `${file}${typeof globalThis.gc === 'function' ? '.gc' : ''}.compiled`;
 
+/** This thread's scripts by their files, for what writes their compiled code. */
+const loaded = new Map();
+
 function loadScript(file) {
   let cachedData;
   try {
@@ -18,6 +21,7 @@ function loadScript(file) {
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData === undefined ? {} : { cachedData }),
   });
+  loaded.set(file, script);
   const module = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
   return { script, exports: module.exports };
@@ -26,4 +30,5 @@ function loadScript(file) {
 /** The exports of a script beside this one. */
 module.exports = (name) => loadScript(join(__dirname, name)).exports;
 module.exports.loadScript = loadScript;
+module.exports.loaded = loaded;
 module.exports.compiledFile = compiledFile;

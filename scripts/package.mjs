@@ -26,29 +26,54 @@ const NATIVE = {
   'onnxruntime-common': ['package.json', 'dist/cjs'],
   'parquet-wasm': ['package.json', 'node'],
 };
+/** The SDK for S3 is a script of its own: see functions/loadS3Sdk.ts. */
+const s3Sdk = 'lib/storage/s3Sdk.ts';
 const FUNCTIONS = {
-  arrivals: { entries: { main: 'functions/arrivals.ts' }, packages: [] },
-  plan: { entries: { main: 'functions/plan.ts' }, packages: ['parquet-wasm'] },
+  arrivals: { entries: { main: 'functions/arrivals.ts', s3Sdk }, packages: [] },
+  plan: { entries: { main: 'functions/plan.ts', s3Sdk }, packages: ['parquet-wasm'] },
   score: {
-    entries: { main: 'functions/score.ts', worker: 'lib/scoring/scoringWorker.ts' },
+    entries: { main: 'functions/score.ts', worker: 'lib/scoring/scoringWorker.ts', s3Sdk },
     packages: ['onnxruntime-node', 'onnxruntime-common', 'parquet-wasm'],
   },
-  publish: { entries: { main: 'functions/publish.ts' }, packages: ['parquet-wasm'] },
-  freshness: { entries: { main: 'functions/freshness.ts' }, packages: [] },
+  publish: { entries: { main: 'functions/publish.ts', s3Sdk }, packages: ['parquet-wasm'] },
+  freshness: { entries: { main: 'functions/freshness.ts', s3Sdk }, packages: [] },
 };
 /**
  * What Lambda loads, and the file that threads are started from. Lambda imports the entry as a module of unknown kind, for which
  * Node compiles and scans the text before it runs it; with three megabytes of text that takes as long as everything else until the
  * handler is ready.
  */
-const STUBS = {
-  main: { 'index.js': "exports.handler = require('./loadCompiled.cjs')('main.js').handler;\n" },
-  worker: { 'scoringWorker.js': "require('./loadCompiled.cjs')('worker.js');\n" },
-};
+const INDEX = "exports.handler = require('./loadCompiled.cjs')('main.js').handler;\n";
+/** A cold start's first thread loads beside the function itself: it is started before anything else. */
+const SCORE_INDEX = `const { Worker } = require('node:worker_threads');
+// Its failure is that of whoever needs a thread.
+const thread = new Worker(require('node:path').join(__dirname, 'scoringWorker.js')).on('error', () => {});
+const { handler, keepSpareThread } = require('./loadCompiled.cjs')('main.js');
+keepSpareThread(thread);
+exports.handler = handler;
+`;
+const SCORING_WORKER = "require('./loadCompiled.cjs')('worker.js');\n";
 /** The Node of Lambda's runtime, nodejs24.x. */
 const LAMBDA_NODE = 24;
 /** Zips of the same content have the same bytes. */
 const ZIP_TIME = new Date('2024-01-01T00:00:00Z');
+
+/** How a function loads other modules than the command does, and a scoring thread others than its function. */
+const plugin = (entry) => ({
+  name: 'functions',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/loadS3Sdk\.ts$/ }, () => ({ path: join(project, 'functions/loadS3Sdk.ts') }));
+    if (entry === 'worker') {
+      onResolve({ filter: /^zod$/ }, () => ({ path: join(project, 'functions/noZod.ts') }));
+      return;
+    }
+    // By name, esbuild leaves out what isn't used of zod: two thirds. Of `z` as a whole it can't know.
+    onLoad({ filter: /\/(functions|lib)\/[^.]*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace("import { z } from 'zod'", "import * as z from 'zod'"),
+      loader: 'ts',
+    }));
+  },
+});
 
 const canCompile = isLambdaNode();
 if (!canCompile) {
@@ -60,27 +85,35 @@ const rows = [];
 for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   const folder = join(project, 'build', arch, name);
   rmSync(folder, { recursive: true, force: true });
-  const { metafile } = await build({
-    absWorkingDir: project,
-    entryPoints: entries,
-    outdir: folder,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    // CommonJS starts faster than modules.
-    format: 'cjs',
-    // Not minified: a stack trace at night names our functions and needs no source map.
-    legalComments: 'none',
-    external: Object.keys(NATIVE),
-    define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: JSON.stringify(codeVersion(project)) },
-    banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    metafile: true,
-    logLevel: 'warning',
-  });
-  cpSync(join(project, 'scripts/loadCompiled.cjs'), join(folder, 'loadCompiled.cjs'));
-  for (const entry of Object.keys(entries)) {
-    for (const [file, text] of Object.entries(STUBS[entry])) writeFileSync(join(folder, file), text);
+  const inputs = new Set();
+  for (const [entry, path] of Object.entries(entries)) {
+    const { metafile } = await build({
+      absWorkingDir: project,
+      entryPoints: { [entry]: path },
+      outdir: folder,
+      bundle: true,
+      platform: 'node',
+      target: 'node24',
+      // CommonJS starts faster than modules.
+      format: 'cjs',
+      // Not minified: a stack trace at night names our functions and needs no source map.
+      legalComments: 'none',
+      // The SDK's modules, of which esbuild can leave out parts; by default it takes their CommonJS, and all of it.
+      mainFields: ['module', 'main'],
+      plugins: [plugin(entry)],
+      // As `require`: imported when it is needed, node:http has all of its exports asked for, one of which loads a client of its own.
+      supported: { 'dynamic-import': false },
+      external: Object.keys(NATIVE),
+      define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: JSON.stringify(codeVersion(project)) },
+      banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+      metafile: true,
+      logLevel: 'warning',
+    });
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
   }
+  cpSync(join(project, 'scripts/loadCompiled.cjs'), join(folder, 'loadCompiled.cjs'));
+  writeFileSync(join(folder, 'index.js'), name === 'score' ? SCORE_INDEX : INDEX);
+  if ('worker' in entries) writeFileSync(join(folder, 'scoringWorker.js'), SCORING_WORKER);
   for (const each of packages) {
     for (const path of NATIVE[each]) {
       const target = join(folder, 'node_modules', each, path);
@@ -88,11 +121,8 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
       cpSync(join(project, 'node_modules', each, path), target, { recursive: true, filter: isServed });
     }
   }
-  const isCompiled = canCompile && compileInAdvance(folder, Object.keys(entries));
-  writeFileSync(
-    join(project, 'build', arch, `${name}.inputs.json`),
-    JSON.stringify(Object.keys(metafile.inputs).sort()),
-  );
+  const isCompiled = canCompile && compileInAdvance(name, folder, Object.keys(entries));
+  writeFileSync(join(project, 'build', arch, `${name}.inputs.json`), JSON.stringify([...inputs].sort()));
   const files = filesBelow(folder);
   const contents = files.map((file) => [relative(folder, file), [readFileSync(file), { mtime: ZIP_TIME }]]);
   const zip = zipSync(Object.fromEntries(contents), { level: 9 });
@@ -122,7 +152,12 @@ function isLambdaNode() {
 }
 
 /** Lambda may or may not start Node so that code can collect garbage; V8 takes what was compiled under the same flags alone. */
-function compileInAdvance(folder, entries) {
+function compileInAdvance(name, folder, entries) {
+  if (name === 'score') {
+    const rehearsal = ['scripts/runBench.mjs', 'test/support/lambda/rehearseScore.ts', '--', folder, node];
+    execFileSync(process.execPath, rehearsal, { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
+    return true;
+  }
   for (const flags of [[], ['--expose-gc']]) {
     for (const entry of entries) {
       const args = [...flags, join(project, 'scripts/compileFunction.cjs'), join(folder, `${entry}.js`)];

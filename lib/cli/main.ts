@@ -1,25 +1,32 @@
 #!/usr/bin/env node
-import { removeTemporaryFiles } from '../storage/diskAtomicFile.ts';
-import { runCli } from './runCli.ts';
-import { interruptedLine } from './terminal.ts';
+import nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
-// A reader that has seen enough (`| head`) closes the pipe; that isn't a failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+keepCompiledCode();
+// Not before: what is imported with this module is compiled first.
+const { startCli } = await import('./startCli.ts');
+await startCli();
+
+/**
+ * Has V8's compiled code kept for the next call: a tenth of a short command's CPU. In the user's own folder, for whoever may write
+ * there decides what is run; Node's default is below /tmp. Where it can't be written, and before Node 22.1, everything is compiled
+ * anew. NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE are Node's own and go before.
+ */
+function keepCompiledCode(): void {
+  try {
+    const folder =
+      process.env.NODE_COMPILE_CACHE ??
+      join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ncs4cvr', 'compiled');
+    // Node 20's types don't have it either.
+    const { enableCompileCache } = nodeModule as {
+      readonly enableCompileCache?: (folder: string) => unknown;
+    };
+    if (enableCompileCache === undefined) return;
+    enableCompileCache(folder);
+    // For threads and processes to come.
+    process.env.NODE_COMPILE_CACHE = folder;
+  } catch {
+    // A user without a home.
+  }
 }
-
-// As shells count: 128 and the signal's number.
-for (const [signal, exitCode] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.on(signal, () => {
-    removeTemporaryFiles();
-    process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}${interruptedLine(process.argv.slice(2))}\n`);
-    process.exit(exitCode);
-  });
-}
-
-process.exitCode = await runCli(process.argv.slice(2));

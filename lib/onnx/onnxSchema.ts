@@ -3,8 +3,8 @@ import type { INamespace } from 'protobufjs';
 /**
  * The part of the ONNX file format that this project writes and reads, as a protobufjs JSON descriptor. Names (in camel
  * case) and field numbers: onnx/onnx.proto3 of github.com/onnx/onnx. Fields that aren't listed are skipped on reading.
- * The interfaces below are its messages as protobufjs takes and gives them; a field that a file lacks is read as its
- * default (0, '', [], or null for a message).
+ * The interfaces below are its messages as protobufjs takes and `decodeMessage` gives them; a field that a file lacks is read as
+ * its default (0, '', [], or null for a message).
  */
 export const onnxSchema: INamespace = {
   nested: {

@@ -2,6 +2,7 @@ import { type Field, Schema } from 'apache-arrow';
 import { messageOf } from '../base/errors.ts';
 import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
+import { plainField } from './plainField.ts';
 import type { ShardColumn } from './shardColumns.ts';
 import { DecoderPanic, decodeSchema } from './wasmDecoder.ts';
 import { innerField } from './withoutStructs.ts';
@@ -44,7 +45,10 @@ export function readArrowSchema(columns: readonly ShardColumn[]): ArrowSchema {
 }
 
 function fieldsOf(columns: readonly ShardColumn[]): Field[] {
-  if (columns.length === 0) return [];
-  const { fields } = decodeSchema(Buffer.concat([MAGIC, encodeFooter(encodeSchema(columns), [])]));
-  return columns.map((column, index) => innerField(column, fields[index]!));
+  const plain = columns.map(plainField);
+  const others = columns.filter((_, index) => plain[index] === undefined);
+  if (others.length === 0) return plain as Field[];
+  const { fields } = decodeSchema(Buffer.concat([MAGIC, encodeFooter(encodeSchema(others), [])]));
+  const decoded = new Map(others.map((column, index) => [column, innerField(column, fields[index]!)]));
+  return columns.map((column, index) => plain[index] ?? decoded.get(column)!);
 }

@@ -1,6 +1,17 @@
+import { createRequire } from 'node:module';
 import { type RecordBatch, type Schema, tableFromIPC } from 'apache-arrow';
-import { readParquet, readSchema } from 'parquet-wasm/node';
 import { Ncs4cvrError } from '../base/errors.ts';
+
+type ArrowRs = typeof import('parquet-wasm/node');
+
+const require = createRequire(import.meta.url);
+let arrowRs: ArrowRs | undefined;
+
+/** Loads arrow-rs into this thread, if it isn't there: 15 ms, which a thread that decodes nothing spares. */
+export function loadDecoder(): ArrowRs {
+  arrowRs ??= require('parquet-wasm/node') as ArrowRs;
+  return arrowRs;
+}
 
 /**
  * arrow-rs panicked or ran out of memory inside WASM. The instance goes on working for a while, but the trap leaks what the
@@ -30,11 +41,13 @@ export function isDecoderPoisoned(error: unknown): boolean {
  * @throws DecoderPanic; Error with arrow-rs's message
  */
 export function decodeBatches(parquet: Uint8Array, batchRows: number): RecordBatch[] {
+  const { readParquet } = loadDecoder();
   return guard(() => tableFromIPC(readParquet(parquet, { batchSize: batchRows }).intoIPCStream()).batches);
 }
 
 /** The Arrow schema of a Parquet file in memory. Throws as `decodeBatches` does. */
 export function decodeSchema(parquet: Uint8Array): Schema {
+  const { readSchema } = loadDecoder();
   return guard(() => tableFromIPC(readSchema(parquet).intoIPCStream()).schema);
 }
 

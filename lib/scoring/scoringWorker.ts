@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serialiseError } from '../base/workerThread.ts';
 import { warmRuntime } from '../onnx/session.ts';
-import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
+import { isDecoderPoisoned, loadDecoder } from '../parquet/wasmDecoder.ts';
 import { openS3 } from '../storage/s3Client.ts';
 import { unpackReads } from './packedReads.ts';
 import { RequestScorer } from './requestScorer.ts';
@@ -29,8 +29,10 @@ port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
 
 /** What the first request of a thread would wait for; in a process that reads from S3, where nothing else starts threads early. */
 async function warmUp(): Promise<void> {
+  loadDecoder();
   await warmRuntime();
-  await openS3().catch(() => undefined);
+  // Not waited for: small shards come with their bytes.
+  setImmediate(() => openS3().catch(() => undefined));
 }
 
 async function answer(request: WorkerRequest): Promise<void> {

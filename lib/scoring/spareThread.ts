@@ -1,15 +1,12 @@
-import { Worker } from 'node:worker_threads';
-import { workerEntry } from './workerEntry.ts';
+import type { Worker } from 'node:worker_threads';
 
 let spare: Worker | undefined;
 
 /**
- * Starts a scoring thread whose model isn't known yet: it loads its code and the runtimes while the caller does other things. The
- * next pool of the process takes it. One at a time; a thread that dies before is forgotten, and the pool starts its own.
+ * Keeps a scoring thread that was started before its model is known: it loads its code and the runtimes while its process does
+ * other things. The next pool of the process takes it. A thread that dies before is forgotten, and the pool starts its own.
  */
-export function startSpareThread(): void {
-  if (spare !== undefined) return;
-  const started = new Worker(workerEntry());
+export function keepSpareThread(started: Worker): void {
   const forget = () => {
     if (spare === started) spare = undefined;
   };

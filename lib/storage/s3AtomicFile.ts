@@ -21,11 +21,11 @@ export async function createS3File(
   if (key === '' || key.endsWith('/')) {
     throw new StorageError('STORAGE_NOT_A_FILE', 'a folder is in the way', { file: uri, expected: 'a key' });
   }
-  const [{ Upload }, { client }] = await Promise.all([import('@aws-sdk/lib-storage'), openS3()]);
+  const { sdk, client } = await openS3();
   const body = new PassThrough({ highWaterMark: PIECE_BYTES });
   // Its errors are the upload's, which reports them.
   body.on('error', () => {});
-  const upload = new Upload({
+  const upload = new sdk.Upload({
     client,
     params: {
       Bucket: bucket,

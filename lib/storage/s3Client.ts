@@ -1,10 +1,9 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-
-type Sdk = typeof import('@aws-sdk/client-s3');
+import { loadS3Sdk, type S3Sdk } from './loadS3Sdk.ts';
 
 /** The SDK and one client of it. */
 export interface S3 {
-  readonly sdk: Sdk;
+  readonly sdk: S3Sdk;
   readonly client: S3Client;
 }
 
@@ -47,7 +46,7 @@ export function openS3With(settings: S3ClientConfig): Promise<S3> {
 async function createS3(settings: S3ClientConfig = {}): Promise<S3> {
   // The pinned SDK supports this Node: a warning that later ones won't doesn't belong above every command's output.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const sdk = await import('@aws-sdk/client-s3');
+  const sdk = await loadS3Sdk();
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   const client = new sdk.S3Client({
     forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,

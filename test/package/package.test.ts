@@ -116,6 +116,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unz
       'loadCompiled.cjs',
       'main.js',
       'node_modules',
+      's3Sdk.js',
       'scoringWorker.js',
       'worker.js',
     ]);

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
-import { startSpareThread, takeSpareThread } from '../../lib/scoring/spareThread.ts';
+import { keepSpareThread, takeSpareThread } from '../../lib/scoring/spareThread.ts';
+import { workerEntry } from '../../lib/scoring/workerEntry.ts';
 import { scoringPool } from '../../lib/scoring/workerPool.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -27,20 +29,23 @@ it('a thread that was started before its model is known scores for the pool that
     return rowCount;
   };
   const rows = await scores('own.arrow');
-  startSpareThread();
+  keepSpareThread(new Worker(workerEntry()));
   expect(await scores('spare.arrow')).toBe(rows);
   // The pool has taken it.
   expect(takeSpareThread()).toBeUndefined();
 });
 
-it('is one, however often it is asked for; the next one is another', async () => {
-  startSpareThread();
-  startSpareThread();
-  const thread = takeSpareThread()!;
+it('is taken once', async () => {
+  const started = new Worker(workerEntry());
+  keepSpareThread(started);
+  expect(takeSpareThread()).toBe(started);
   expect(takeSpareThread()).toBeUndefined();
-  thread.postMessage(null);
-  startSpareThread();
-  const next = takeSpareThread()!;
-  expect(next.threadId).not.toBe(thread.threadId);
-  next.postMessage(null);
+  started.postMessage(null);
+});
+
+it('that fails before it is needed is forgotten, and fails nothing else', async () => {
+  const failing = new Worker("throw new Error('no memory')", { eval: true });
+  keepSpareThread(failing);
+  await new Promise((resolve) => failing.once('exit', resolve));
+  expect(takeSpareThread()).toBeUndefined();
 });
