@@ -190,10 +190,10 @@ describe('a job that leaves out bad rows', () => {
   });
 
   it('ends with the same bytes when a part takes several calls', async () => {
-    const of = funnelRows('2024-06-05', 20_000);
-    const bad = { 17: noKey, 4999: badDevice, 5000: badTag, 19999: noKey };
+    const of = funnelRows('2024-06-05', 66_000);
+    const bad = { 17: noKey, 16499: badDevice, 16500: badTag, 65999: noKey };
     const place = freshPlace(join(folder, 'segments'));
-    await putBad(place, 'a.parquet', changed(of, bad), 5_000);
+    await putBad(place, 'a.parquet', changed(of, bad), 16_500);
     const settings = { ...leavingOut(), targetRows: 1_000_000 };
     await run(place, model, settings);
     const wanted = await resolvePartition(place.root, PARTITION);

@@ -123,7 +123,7 @@ describe('a worker', () => {
 
     beforeAll(async () => {
       // Row groups so large that each is a request of its own.
-      place = freshPlace({ rows: 20_000, rowGroupRows: 5_000 });
+      place = freshPlace({ rows: 66_000, rowGroupRows: 16_500 });
       const run = { ...runOf(place, bundle), targetRows: 1_000_000, countLabels: true };
       const units = await workUnits(run, await partsIn(run));
       expect(units.map(({ parts }) => parts.length)).toEqual([1]);
@@ -132,7 +132,7 @@ describe('a worker', () => {
       whole = digest(outputOf(place.root));
       receipt = receiptOf(place.root);
       const { profile } = JSON.parse(receipt) as Receipt;
-      expect(profile).toMatchObject({ rows: 20_000, labels: { click: { rows: 20_000 } } });
+      expect(profile).toMatchObject({ rows: 66_000, labels: { click: { rows: 66_000 } } });
       expect(profile.slices.map(({ name }) => name)).toEqual(['device', 'price']);
     });
 
@@ -151,7 +151,7 @@ describe('a worker', () => {
         rows.push(scored.rowsScored);
       }
       expect(rows.length).toBeGreaterThan(1);
-      expect(rows.reduce((sum, each) => sum + each, 0)).toBe(20_000);
+      expect(rows.reduce((sum, each) => sum + each, 0)).toBe(66_000);
       expectWhole(root);
       // Their profiles have gone with them.
       expect(await storageFor(root).list(join(root, 'segments'))).toEqual([]);
