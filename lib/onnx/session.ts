@@ -2,7 +2,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 
 // ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and has code to upload them. It reads this
-// variable when the process makes its first session.
+// variable when the process makes its first session. A thread has a copy of `process.env`, which ONNX Runtime doesn't see: whoever
+// starts a thread before this module is loaded sets the variable first.
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
 export interface SessionOptions {
