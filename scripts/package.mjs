@@ -46,8 +46,6 @@ const FUNCTIONS = {
 const INDEX = "exports.handler = require('./loadCompiled.cjs')('main.js').handler;\n";
 /** A cold start's first thread loads beside the function itself: it is started before anything else. */
 const SCORE_INDEX = `const { Worker } = require('node:worker_threads');
-// See lib/onnx/session.ts, which is too late here: what a thread sets is its own copy, and it may open the process's first session.
-process.env.ORT_DISABLE_TELEMETRY ??= '1';
 // Its failure is that of whoever needs a thread.
 const thread = new Worker(require('node:path').join(__dirname, 'scoringWorker.js')).on('error', () => {});
 const { handler, keepSpareThread } = require('./loadCompiled.cjs')('main.js');

@@ -2,8 +2,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 
 // ONNX Runtime 1.30 keeps a device id and usage events in ~/.cache/Microsoft and has code to upload them. It reads this
-// variable when the process makes its first session. A thread has a copy of `process.env`, which ONNX Runtime doesn't see: whoever
-// starts a thread before this module is loaded sets the variable first.
+// variable when the process makes its first session. A thread has a copy of `process.env`, which ONNX Runtime doesn't see: a
+// thread's first session comes after the main thread has loaded this module.
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
 export interface SessionOptions {
@@ -47,20 +47,6 @@ export async function createSession(
       cause,
     });
   }
-}
-
-/** The graph y = x of one float32, opset 17. */
-const IDENTITY_MODEL =
-  'CAgSADo3ChAKAXgSAXkiCElkZW50aXR5EgFnWg8KAXgSCgoICAESBAoCCAFiDwoBeRIKCggIARIECgIIAUIECgAQEQ==';
-
-/**
- * Opens and releases a session that does nothing. The first one of a process takes longer by what ONNX Runtime sets up once; who
- * calls this early has the other ones wait less. Never throws: whoever opens the next session is told what is wrong.
- */
-export async function warmRuntime(): Promise<void> {
-  try {
-    await (await createSession(Buffer.from(IDENTITY_MODEL, 'base64'))).release();
-  } catch {}
 }
 
 /** A tensor over the array's own memory. */

@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url);
 let arrowRs: ArrowRs | undefined;
 
 /** Loads arrow-rs into this thread, if it isn't there: 15 ms, which a thread that decodes nothing spares. */
-export function loadDecoder(): ArrowRs {
+function loadDecoder(): ArrowRs {
   arrowRs ??= require('parquet-wasm/node') as ArrowRs;
   return arrowRs;
 }

@@ -1,8 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serialiseError } from '../base/workerThread.ts';
-import { warmRuntime } from '../onnx/session.ts';
-import { isDecoderPoisoned, loadDecoder } from '../parquet/wasmDecoder.ts';
-import { openS3 } from '../storage/s3Client.ts';
+import { isDecoderPoisoned } from '../parquet/wasmDecoder.ts';
 import { unpackReads } from './packedReads.ts';
 import { RequestScorer } from './requestScorer.ts';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.ts';
@@ -12,9 +10,9 @@ import type { WorkerReply, WorkerRequest, WorkerSetup } from './scoringProtocol.
 const port = parentPort;
 if (port === null) throw new Error('scoringWorker.ts runs as a worker thread only');
 
-let setup = workerData as WorkerSetup | null;
+let setup = workerData as WorkerSetup | undefined;
 let scorer: Promise<RequestScorer> | undefined;
-let running: Promise<void> = setup === null ? warmUp() : Promise.resolve();
+let running: Promise<void> = Promise.resolve();
 
 port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
   if (message !== null && 'contract' in message) {
@@ -26,14 +24,6 @@ port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
   }
   running = message === null ? running.then(stop) : running.then(() => answer(message));
 });
-
-/** What the first request of a thread would wait for; in a process that reads from S3, where nothing else starts threads early. */
-async function warmUp(): Promise<void> {
-  loadDecoder();
-  await warmRuntime();
-  // Not waited for: small shards come with their bytes.
-  setImmediate(() => openS3().catch(() => undefined));
-}
 
 async function answer(request: WorkerRequest): Promise<void> {
   try {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -80,18 +80,6 @@ it('the same sources give the same zips', async () => {
 });
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unzipped functions', () => {
-  it('score leaves no device id or usage events behind, even when its thread is ready before its own code', async () => {
-    const [taskRoot, home] = [unzipFunction(join(folder, 'late'), 'x64', 'score'), join(folder, 'home')];
-    mkdirSync(home);
-    // ONNX Runtime is used by the thread alone, which ends when it is warm.
-    const main = 'exports.keepSpareThread = (thread) => thread.postMessage(null);';
-    writeFileSync(join(taskRoot, 'main.js'), main);
-    // On a build server, which says so by variables, ONNX Runtime writes nothing in any case.
-    const env = { PATH: process.env.PATH, HOME: home };
-    await promisify(execFile)(process.execPath, ['-e', "require('./index.js')"], { cwd: taskRoot, env });
-    expect(readdirSync(home)).toEqual([]);
-  });
-
   /** Calls a handler in a process that sees nothing of the checkout; `npm run test:lambda` does it as Lambda does. */
   async function invoke(name: string, event: unknown, environment: NodeJS.ProcessEnv): Promise<unknown> {
     const script = `require('./index.js').handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 600000 })
