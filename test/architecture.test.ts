@@ -28,7 +28,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'lib/parquet',
     'lib/features',
     'lib/profile',
-    'lib/onnx',
     'lib/bundle',
     'lib/arrow',
     'lib/metrics',
