@@ -1,7 +1,8 @@
 // Cold starts of the packaged score function under Lambda's runtime interface client on Node 24, with S3 on the same machine:
 // `npm run bench:lambda`. Every round starts one process a model, in turn, and has it score one part of one row group. With
 // BEFORE=DIR, a built checkout with packages for x64, its function takes turns too, with models that it has trained from the
-// same config.
+// same config. With MODEL=DIR, a bundle whose contract the fixture's columns fulfil, it takes turns as well, without a `before`:
+// `npm run bench:table -- 16000000 --write DIR` writes one with a table of 1 GB.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ import { unzipFunction } from '../../test/support/lambda/unzipFunction.ts';
 import { putFolder } from '../../test/support/s3/putFolder.ts';
 import { testEndpoint } from '../../test/support/s3/testEndpoint.ts';
 
-const ROUNDS = 10;
+const ROUNDS = Number(process.env.ROUNDS ?? 10);
 const ROWS = 2_000;
 const PARTITION = 'dt=2024-03-09';
 const folder = temporaryFolder();
@@ -81,6 +82,12 @@ beforeAll(async () => {
   await writeWhole(`s3://${s3.bucket}/features/${PARTITION}/a.parquet`, shard);
   const data = join(folder, 'data');
   writeTinyFunnel(data);
+  const addArm = async (name: string, checkout: string, taskRoot: string, bundle: string) => {
+    const modelUri = `s3://${s3.bucket}/models/${name.replaceAll(/\W+/g, '-')}`;
+    await putFolder(bundle, modelUri);
+    arms.set(name, { checkout, taskRoot, modelUri });
+    measured.set(name, []);
+  };
   for (const [when, checkout] of Object.entries(checkouts)) {
     const taskRoot = unzipFunction(join(folder, when), 'x64', 'score', checkout);
     for (const [model, overrides] of Object.entries(models)) {
@@ -89,11 +96,10 @@ beforeAll(async () => {
       writeFileSync(join(place, 'config.json'), JSON.stringify(tinyConfigDocument(overrides)));
       const args = ['train', join(place, 'config.json'), '--data', data, '--output', join(place, 'bundle')];
       execFileSync(process.execPath, [join(checkout, 'dist/lib/cli/main.js'), ...args], { stdio: 'ignore' });
-      const modelUri = `s3://${s3.bucket}/models/${when}/${model.replaceAll(' ', '-')}`;
-      await putFolder(join(place, 'bundle'), modelUri);
-      arms.set(`${model}, ${when}`, { checkout, taskRoot, modelUri });
-      measured.set(`${model}, ${when}`, []);
+      await addArm(`${model}, ${when}`, checkout, taskRoot, join(place, 'bundle'));
     }
+    const given = process.env.MODEL;
+    if (given !== undefined && when === 'now') await addArm('given model', checkout, taskRoot, given);
   }
 }, 300_000);
 
