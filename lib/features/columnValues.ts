@@ -99,10 +99,14 @@ export function readHalves(
     return;
   }
   readIntegers(data, start, end, scratch);
-  const { highs, lows } = scratch;
-  for (let at = 0; at < end - start; at++) {
-    into[2 * at] = lows[at]!;
-    into[2 * at + 1] = highs[at]!;
+  joinHalves(scratch, 0, end - start, into);
+}
+
+/** The halves of `count` integers from one place on beside each other, the low one first. */
+export function joinHalves({ highs, lows }: IntScratch, from: number, count: number, into: Int32Array): void {
+  for (let at = 0; at < count; at++) {
+    into[2 * at] = lows[from + at]!;
+    into[2 * at + 1] = highs[from + at]!;
   }
 }
 

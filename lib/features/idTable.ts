@@ -1,4 +1,4 @@
-import type { IntScratch } from './columnValues.ts';
+import { type IntScratch, joinHalves } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
 import { type HashSettings, hashIntegers, hashTexts } from './hashValues.ts';
 import { createIntLookup, type IntLookup } from './intVocabulary.ts';
@@ -82,13 +82,8 @@ class HashTable extends IdTable {
     this.#settings = settings;
   }
 
-  protected findIntegers({ highs, lows }: IntScratch, count: number, ids: Int32Array): void {
-    const read = (from: number, some: number, into: Int32Array) => {
-      for (let at = 0; at < some; at++) {
-        into[2 * at] = lows[from + at]!;
-        into[2 * at + 1] = highs[from + at]!;
-      }
-    };
+  protected findIntegers(values: IntScratch, count: number, ids: Int32Array): void {
+    const read = (from: number, some: number, into: Int32Array) => joinHalves(values, from, some, into);
     hashIntegers(read, count, this.#settings, { rowStart: 0, rows: ids });
   }
 
