@@ -2,9 +2,8 @@
 // bareSession.mjs MODEL.onnx FEEDS ROWS THREADS prints what running them took: {"cpuSeconds", "wallSeconds", "rows"}.
 import { readFileSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { Tensor } from 'onnxruntime-node';
 import { createSession } from '../../lib/onnx/session.ts';
-import type { RecordedFeeds } from './recordFeeds.ts';
+import { readFeeds } from './feedsFile.ts';
 
 /** What bareSession prints. */
 export interface BareResult {
@@ -51,17 +50,7 @@ async function measure(): Promise<void> {
 }
 
 async function run({ model, feeds, rows }: Work): Promise<void> {
-  const { runs } = JSON.parse(readFileSync(`${feeds}.json`, 'utf8')) as RecordedFeeds;
-  const bytes = readFileSync(feeds);
-  const batches = runs.map((tensors) =>
-    Object.fromEntries(
-      tensors.map(({ name, type, dims, at, sizeBytes }) => {
-        const { buffer } = Uint8Array.from(bytes.subarray(at, at + sizeBytes));
-        const data = type === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer);
-        return [name, new Tensor(type, data as Float32Array, dims)];
-      }),
-    ),
-  );
+  const batches = readFeeds(feeds);
   const session = await createSession(readFileSync(model));
   for (let i = 0; i < WARM_RUNS; i++) await session.run(batches[i % batches.length]!);
   parentPort!.once('message', async () => {

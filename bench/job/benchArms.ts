@@ -17,6 +17,9 @@ export const OURS = 'ncs4cvr';
 export const OURS_INT8 = 'ncs4cvr int8';
 export const BARE = 'bare session';
 export const BARE_INT8 = 'bare session int8';
+/** Of the same network as one graph, its embeddings within. */
+export const BARE_WHOLE = 'bare session, whole graph';
+export const BARE_WHOLE_INT8 = 'bare session, whole graph int8';
 
 /** One of the programs that are compared, with a number of threads. */
 export interface Arm {
@@ -81,21 +84,14 @@ export function peerArm(
   };
 }
 
-/** Sessions of our own model, one per thread, on tensors that are ready: nothing that scores with onnxruntime uses less. */
+/** Sessions of one model, one per thread, on tensors that are ready: nothing that scores with it uses less. */
 export function bareArm(
   name: string,
   threads: number,
-  { script, bundle, feeds }: { readonly script: string; readonly bundle: string; readonly feeds: string },
+  { script, model, feeds }: { readonly script: string; readonly model: string; readonly feeds: string },
   { rows }: ArmCase,
 ): Arm {
-  const command = [
-    process.execPath,
-    script,
-    join(bundle, 'model.onnx'),
-    feeds,
-    String(rows),
-    String(threads),
-  ];
+  const command = [process.execPath, script, model, feeds, String(rows), String(threads)];
   const run = async (): Promise<Round> => {
     const { stdout } = await measureProcess(command);
     const { cpuSeconds, wallSeconds, rows: scored } = JSON.parse(stdout) as BareResult;

@@ -5,6 +5,8 @@ import {
   type ArmCase,
   BARE,
   BARE_INT8,
+  BARE_WHOLE,
+  BARE_WHOLE_INT8,
   bareArm,
   commandArm,
   OURS,
@@ -147,32 +149,46 @@ function armsOf(
   work: string,
 ): Arm[] {
   const script = join(work, 'bareSession.mjs');
-  const bare = (name: string, threads: number, { bundle }: Scorer) =>
-    bareArm(name, threads, { script, bundle, feeds: feedsOf(name, work) }, armCase);
+  const bare = (name: string, threads: number, model: string) =>
+    bareArm(name, threads, { script, model, feeds: feedsOf(name, work) }, armCase);
   return options.threads.flatMap((threads) => [
     commandArm(OURS, ours, threads, armCase),
-    bare(BARE, threads, ours),
+    bare(BARE, threads, join(ours.bundle, 'model.onnx')),
+    bare(BARE_WHOLE, threads, wholeGraphOf(BARE_WHOLE, work)),
     ...(int8 === undefined
       ? []
-      : [commandArm(OURS_INT8, int8, threads, armCase), bare(BARE_INT8, threads, int8)]),
+      : [
+          commandArm(OURS_INT8, int8, threads, armCase),
+          bare(BARE_INT8, threads, join(int8.bundle, 'model.onnx')),
+          bare(BARE_WHOLE_INT8, threads, wholeGraphOf(BARE_WHOLE_INT8, work)),
+        ]),
     ...(before === undefined ? [] : [commandArm(`${OURS} before`, before, threads, armCase)]),
     ...peers.flatMap((files) => options.peers.map((peer) => peerArm(peer, threads, files, armCase))),
   ]);
 }
 
 /** Of what an arm's sessions are given. */
-const feedsOf = (arm: string, work: string): string => join(work, `feeds-${arm.replaceAll(' ', '-')}`);
+const feedsOf = (arm: string, work: string): string => join(work, `feeds-${arm.replaceAll(/\W+/g, '-')}`);
 
-/** Every session gets what its own command gives to it. */
+/** The model of an arm, with its embeddings. */
+const wholeGraphOf = (arm: string, work: string): string => `${feedsOf(arm, work)}.onnx`;
+
+/** Every session gets what its own command gives to it; those of whole graphs the same rows, encoded. */
 async function recordAllFeeds({ ours, int8 }: Scorers, input: string, work: string): Promise<void> {
   const output = join(work, 'scores/recorded');
-  for (const [arm, scorer] of [[BARE, ours] as const, [BARE_INT8, int8] as const]) {
+  const recorded = [
+    [BARE, BARE_WHOLE, ours],
+    [BARE_INT8, BARE_WHOLE_INT8, int8],
+  ] as const;
+  for (const [arm, wholeArm, scorer] of recorded) {
     if (scorer === undefined) continue;
     const { cli, bundle } = scorer;
     const args = ['score', '--model', bundle, '--input', input, '--output', output, '--workers', '1'];
     const hook = ['--import', join(work, 'recordFeeds.mjs')];
     await measureProcess([process.execPath, ...hook, cli, ...args], { FEEDS: feedsOf(arm, work) });
     rmSync(output, { recursive: true });
+    const whole = [wholeGraphOf(wholeArm, work), feedsOf(wholeArm, work)];
+    await measureProcess([process.execPath, join(work, 'recordRows.mjs'), bundle, input, ...whole]);
   }
 }
 

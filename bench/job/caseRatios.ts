@@ -1,4 +1,4 @@
-import { BARE, BARE_INT8, OURS, OURS_INT8, type Round } from './benchArms.ts';
+import { BARE, BARE_INT8, BARE_WHOLE, BARE_WHOLE_INT8, OURS, OURS_INT8, type Round } from './benchArms.ts';
 import type { ArmResult, CaseResult } from './benchCase.ts';
 
 /** Our command beside the bare sessions of its own model, by threads. */
@@ -7,6 +7,11 @@ interface SessionRatios {
   readonly threads: number;
   /** CPU time of the bare sessions over that of our command: 1 if nothing but the sessions took any. */
   readonly efficiency: number;
+  /**
+   * The same of sessions of the whole network, embeddings and all, as one graph, where they were measured: above 1 if
+   * our command takes less.
+   */
+  readonly wholeEfficiency?: number;
   /** Absent for one thread, and where one thread wasn't measured. */
   readonly gain?: {
     /** Rows per second over those of one worker, and of one bare session. */
@@ -20,25 +25,28 @@ interface SessionRatios {
 export type CaseRatios = readonly SessionRatios[];
 
 const PAIRS = [
-  ['float32', OURS, BARE],
-  ['int8', OURS_INT8, BARE_INT8],
+  ['float32', OURS, BARE, BARE_WHOLE],
+  ['int8', OURS_INT8, BARE_INT8, BARE_WHOLE_INT8],
 ] as const;
 
 /** Ratios are taken within each round, and are the median of those. @param arms of one case */
 export function caseRatios(arms: readonly ArmResult[]): CaseRatios {
   const find = (name: string, threads: number) =>
     arms.find((arm) => arm.name === name && arm.threads === threads);
-  return PAIRS.flatMap(([model, ours, bare]) =>
+  return PAIRS.flatMap(([model, ours, bare, whole]) =>
     arms
       .filter(({ name }) => name === ours)
       .flatMap((mine): SessionRatios[] => {
         const { threads } = mine;
-        const sessions = find(bare, threads);
+        const [sessions, wholeSessions] = [find(bare, threads), find(whole, threads)];
         if (sessions === undefined) return [];
         const efficiency = medianOf(byRound(sessions, mine, cpuSecondsOf));
+        const ofWhole = wholeSessions && {
+          wholeEfficiency: medianOf(byRound(wholeSessions, mine, cpuSecondsOf)),
+        };
         const [alone, oneSession] = [find(ours, 1), find(bare, 1)];
         if (threads === 1 || alone === undefined || oneSession === undefined)
-          return [{ model, threads, efficiency }];
+          return [{ model, threads, efficiency, ...ofWhole }];
         const oursByRound = byRound(alone, mine, wallSecondsOf);
         const bareByRound = byRound(oneSession, sessions, wallSecondsOf);
         const gain = {
@@ -46,7 +54,7 @@ export function caseRatios(arms: readonly ArmResult[]): CaseRatios {
           bare: medianOf(bareByRound),
           ratio: medianOf(oursByRound.map((each, round) => each / bareByRound[round]!)),
         };
-        return [{ model, threads, efficiency, gain }];
+        return [{ model, threads, efficiency, ...ofWhole, gain }];
       }),
   );
 }

@@ -69,13 +69,21 @@ export function renderCase(result: CaseResult, prices: readonly Prices[]): strin
 }
 
 function renderRatios(ratios: CaseRatios): string {
-  const lines = ratios.map(({ model, threads, efficiency, gain }) => [
+  const lines = ratios.map(({ model, threads, efficiency, wholeEfficiency, gain }) => [
     model,
     String(threads),
     efficiency.toFixed(3),
-    ...[gain?.ours, gain?.bare, gain?.ratio].map((each) => each?.toFixed(3) ?? ''),
+    ...[wholeEfficiency, gain?.ours, gain?.bare, gain?.ratio].map((each) => each?.toFixed(3) ?? ''),
   ]);
-  const head = ['model', 'threads', 'efficiency', 'gain of ours', 'of bare sessions', 'ratio'];
+  const head = [
+    'model',
+    'threads',
+    'efficiency',
+    'of the whole graph',
+    'gain of ours',
+    'of bare sessions',
+    'ratio',
+  ];
   return formatTable([head, ...lines], { leftColumns: 1 });
 }
 

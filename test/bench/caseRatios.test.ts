@@ -48,6 +48,21 @@ describe('caseRatios', () => {
     ]);
   });
 
+  test('compares with sessions of the whole network as well, each model with its own', () => {
+    const arms = [
+      arm('ncs4cvr', 1, [[10, 10]]),
+      arm('bare session', 1, [[5, 5]]),
+      arm('bare session, whole graph', 1, [[12, 12]]),
+      arm('ncs4cvr int8', 1, [[8, 8]]),
+      arm('bare session int8', 1, [[2, 2]]),
+      arm('bare session, whole graph int8', 1, [[10, 10]]),
+    ];
+    expect(caseRatios(arms)).toEqual([
+      { model: 'float32', threads: 1, efficiency: 0.5, wholeEfficiency: 1.2 },
+      { model: 'int8', threads: 1, efficiency: 0.25, wholeEfficiency: 1.25 },
+    ]);
+  });
+
   test("compares the int8 command with its own model's session, and float32 with float32's", () => {
     const arms = [
       arm('ncs4cvr', 1, [[10, 10]]),
