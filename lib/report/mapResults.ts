@@ -37,7 +37,7 @@ export interface MappedRun {
   readonly name: string;
   /** In the order in which they began. */
   readonly units: readonly MappedUnit[];
-  /** Of these units. */
+  /** Of these units, each of them once. */
   readonly parts: readonly MappedPart[];
 }
 
@@ -95,15 +95,30 @@ export async function lastMappedRun(root: string, partition: string): Promise<Ma
     results.push(...found);
   }
   if (run === undefined) return undefined;
-  const inOrder = results.sort((a, b) => a.startMillis - b.startMillis);
-  return {
-    name: run.split('/')[0]!,
-    units: inOrder.map(unitOf),
-    parts: inOrder.flatMap(({ parts }) => parts),
-  };
+  const inOrder = lastOfEach(results).sort((a, b) => a.startMillis - b.startMillis);
+  const parts = new Map(inOrder.flatMap((unit) => unit.parts.map((part) => [part.partId, part] as const)));
+  return { name: run.split('/')[0]!, units: inOrder.map(unitOf), parts: [...parts.values()] };
 }
 
-function unitOf({ partition: _, parts: __, ...unit }: MappedResult): MappedUnit {
+/**
+ * A redrive runs a unit that failed again as the same execution, and its map run writes to the same folder: beside what became of
+ * the unit now, a file of the attempt before may still tell of it. One of several that end together is the one that didn't fail.
+ */
+function lastOfEach(results: readonly MappedResult[]): MappedResult[] {
+  const last = new Map<string, MappedResult>();
+  for (const unit of results) {
+    const key = `${unit.mapRun}/${unit.name}`;
+    const known = last.get(key);
+    const isLater =
+      known === undefined ||
+      unit.endMillis > known.endMillis ||
+      (unit.endMillis === known.endMillis && known.isFailed);
+    if (isLater) last.set(key, unit);
+  }
+  return [...last.values()];
+}
+
+function unitOf({ partition: _, parts: __, mapRun: ___, ...unit }: MappedResult): MappedUnit {
   return unit;
 }
 
@@ -121,7 +136,7 @@ export async function unitsOfRun(root: string, name: string): Promise<MappedUnit
   if (files.length > MOST_FILES_OF_RUN || files.some(({ sizeBytes }) => sizeBytes > MOST_BYTES))
     return undefined;
   const units = await mapConcurrently(files, READS_AT_A_TIME, readResults);
-  return units.flat().map(unitOf);
+  return lastOfEach(units.flat()).map(unitOf);
 }
 
 function runOf({ relativePath }: ListedFile): string {
@@ -129,6 +144,8 @@ function runOf({ relativePath }: ListedFile): string {
 }
 
 interface MappedResult extends MappedUnit {
+  /** Folder of its map run, where the unit's name is its own. */
+  readonly mapRun: string;
   readonly partition: string;
   readonly parts: readonly MappedPart[];
 }
@@ -147,7 +164,14 @@ async function readResults(file: ListedFile): Promise<MappedResult[]> {
     const { partition, parts } = input.data;
     return [
       {
-        ...{ partition, parts, name: Name, isFailed, partIds: parts.map(({ partId }) => partId) },
+        ...{
+          mapRun: runOf(file),
+          partition,
+          parts,
+          name: Name,
+          isFailed,
+          partIds: parts.map(({ partId }) => partId),
+        },
         rows: parts.reduce((sum, { rows }) => sum + rows, 0),
         startMillis: Date.parse(StartDate),
         endMillis: Date.parse(StopDate),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { lastMappedRun, unitsOfRun } from '../../lib/report/mapResults.ts';
+import { lastMappedRun, type MappedUnit, unitsOfRun } from '../../lib/report/mapResults.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
@@ -8,7 +8,8 @@ const folder = temporaryFolder();
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** As the score function is asked for it; what a report doesn't read stands for the rest. */
-const unit = (partition: string, ...rows: number[]) => ({
+const unit = (partition: string, ...rows: number[]) => unitFrom(partition, 0, ...rows);
+const unitFrom = (partition: string, firstPart: number, ...rows: number[]) => ({
   ...{
     formatVersion: 4,
     root: 's3://b/scores',
@@ -17,7 +18,7 @@ const unit = (partition: string, ...rows: number[]) => ({
     partition,
     inputUri: 's3://b/f',
   },
-  parts: rows.map((count, index) => ({ partId: `part-${index}`, rows: count, spans: [] })),
+  parts: rows.map((count, index) => ({ partId: `part-${firstPart + index}`, rows: count, spans: [] })),
 });
 const result = (name: string, input: object, start: string, stop: string, more: object = {}) => ({
   ...{ ExecutionArn: `arn:${name}`, Name: name, Input: JSON.stringify(input), Status: 'SUCCEEDED' },
@@ -40,7 +41,7 @@ describe('units of the state machine', () => {
       result('other', unit('dt=b', 40), '02:00:00', '02:00:30'),
     ]);
     await write(root, 'new/map-2/FAILED_0.json', [
-      result('first', unit('dt=a', 7), '02:00:00', '02:00:02', {
+      result('first', unitFrom('dt=a', 2, 7), '02:00:00', '02:00:02', {
         Error: 'States.Timeout',
         Cause: 'too long',
       }),
@@ -52,7 +53,7 @@ describe('units of the state machine', () => {
         ...{
           name: 'first',
           rows: 7,
-          partIds: ['part-0'],
+          partIds: ['part-2'],
           isFailed: true,
           problem: 'States.Timeout: too long',
           usage: null,
@@ -72,6 +73,57 @@ describe('units of the state machine', () => {
       },
     ]);
     expect((await lastMappedRun(root, 'dt=b'))!.units.map(({ name }) => name)).toEqual(['other']);
+  });
+
+  it('that a redrive has run again count once, as they ended last, and so do their parts', async () => {
+    const root = join(folder, 'redriven');
+    const failed = { Error: 'States.Timeout', Cause: 'too long', Status: 'FAILED', Output: undefined };
+    const usage = { gigabyteSeconds: 3, calls: 1 };
+    const parts = unit('dt=a', 10, 20);
+    // The attempt's file stays where the redrive's is written, and is written anew with what has failed again.
+    await write(root, 'run/map/FAILED_0.json', [
+      result('again', parts, '02:00:00', '02:00:09', failed),
+      result('never', unitFrom('dt=a', 2, 5), '02:00:01', '02:00:09', failed),
+    ]);
+    await write(root, 'run/map/FAILED_1.json', [
+      result('never', unitFrom('dt=a', 2, 5), '02:00:01', '05:00:09', failed),
+    ]);
+    await pause();
+    await write(root, 'run/map/SUCCEEDED_0.json', [
+      result('again', parts, '02:00:00', '05:00:30', { Output: JSON.stringify({ usage }) }),
+    ]);
+    // Another map run's units have names of their own, which may be the same.
+    await write(root, 'run/other/SUCCEEDED_0.json', [
+      result('again', unit('dt=b', 7), '02:00:00', '02:00:09', { Output: JSON.stringify({ usage }) }),
+    ]);
+    const last = (await lastMappedRun(root, 'dt=a'))!;
+    const short = ({ name, isFailed, rows, endMillis }: MappedUnit) => [
+      name,
+      isFailed,
+      rows,
+      new Date(endMillis).toISOString().slice(11, 19),
+    ];
+    expect(last.units.map(short)).toEqual([
+      ['again', false, 30, '05:00:30'],
+      ['never', true, 5, '05:00:09'],
+    ]);
+    expect(last.parts.map(({ partId }) => partId)).toEqual(['part-0', 'part-1', 'part-2']);
+    expect((await unitsOfRun(root, 'run'))!.map(({ usage: of }) => of?.calls ?? null).sort()).toEqual([
+      1,
+      1,
+      null,
+    ]);
+  });
+
+  it('whose parts another unit of the run was asked for as well are several, and the parts count once', async () => {
+    const root = join(folder, 'twice');
+    await write(root, 'run/map/SUCCEEDED_0.json', [
+      result('one', unit('dt=a', 10), '02:00:00', '02:00:09'),
+      result('two', unit('dt=a', 10, 20), '02:00:01', '02:00:09'),
+    ]);
+    const last = (await lastMappedRun(root, 'dt=a'))!;
+    expect(last.units.map(({ name }) => name)).toEqual(['one', 'two']);
+    expect(last.parts.map(({ rows }) => rows)).toEqual([10, 20]);
   });
 
   it('of a run are those of all its partitions, with what their calls have taken where they say so', async () => {
