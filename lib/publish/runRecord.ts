@@ -149,8 +149,16 @@ export class RunRecords {
     this.#root = root;
   }
 
-  /** The newest that have something of a partition, the last run first. @param most how many */
-  async of(partition: string, most: number): Promise<RunRecord[]> {
+  /**
+   * The newest that have something of a partition, the last run first.
+   * @param most how many
+   * @param attempt makes of a record that can't be read what the caller does without
+   */
+  async of(
+    partition: string,
+    most: number,
+    attempt: (read: () => Promise<RunRecord>) => Promise<RunRecord | undefined> = (read) => read(),
+  ): Promise<RunRecord[]> {
     this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
       listed
         .map(({ uri }) => uri)
@@ -159,7 +167,8 @@ export class RunRecords {
     );
     const found: RunRecord[] = [];
     for (const uri of await this.#newest) {
-      const record = await this.#record(uri);
+      const record = await attempt(() => this.#record(uri));
+      if (record === undefined) continue;
       if (record.partitions.some((each) => each.partition === partition)) found.push(record);
       if (found.length === most) break;
     }

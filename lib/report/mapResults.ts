@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { decodeJson } from '../base/jsonDocument.ts';
+import { decodeJson, parseDocument } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { type Span, spanSchema } from '../publish/span.ts';
 import { type UnitUsage, unitUsageSchema } from '../publish/workUnit.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
+import type { UnreadableFiles } from './unreadableFiles.ts';
 
 /** A work unit of the state machine, from the start of its item to its end: pauses and further calls are in it. */
 export interface MappedUnit {
@@ -45,17 +46,23 @@ export interface MappedRun {
  * As Distributed Map writes what became of its items
  * (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html).
  */
-const resultsSchema = z.array(
-  z.object({
-    Name: z.string(),
-    Input: z.string(),
-    StartDate: z.string(),
-    StopDate: z.string(),
-    Output: z.string().optional(),
-    Error: z.string().optional(),
-    Cause: z.string().optional(),
-  }),
-);
+const resultSchema = z.object({
+  Name: z.string(),
+  StartDate: z.string().transform(toMillis),
+  StopDate: z.string().transform(toMillis),
+  Output: z.string().optional(),
+  Error: z.string().optional(),
+  Cause: z.string().optional(),
+});
+/** As much of a result as tells whether it is a unit's: other maps, and other programs, write files too. */
+const anyResultsSchema = z.array(z.object({ Input: z.string().optional() }).loose());
+
+function toMillis(text: string, context: z.RefinementCtx): number {
+  const millis = Date.parse(text);
+  if (Number.isNaN(millis)) context.addIssue('no date');
+  return millis;
+}
+
 /** As much of a `WorkUnit` as tells it from the input of another map's item. */
 const unitInputSchema = z.object({
   partition: z.string(),
@@ -79,8 +86,13 @@ const READS_AT_A_TIME = 4;
 /**
  * A partition's last run by the state machine; undefined where it never ran one with a unit of it, or where its records have
  * expired. Files without a unit of the partition are passed over.
+ * @param unreadable takes those that might have had one
  */
-export async function lastMappedRun(root: string, partition: string): Promise<MappedRun | undefined> {
+export async function lastMappedRun(
+  root: string,
+  partition: string,
+  unreadable: UnreadableFiles,
+): Promise<MappedRun | undefined> {
   const files = (await listIfAny(joinUri(root, 'runs')))
     .filter(({ relativePath, sizeBytes }) => RESULT_FILE.test(relativePath) && sizeBytes <= MOST_BYTES)
     .sort((a, b) => b.modifiedMillis - a.modifiedMillis)
@@ -90,7 +102,8 @@ export async function lastMappedRun(root: string, partition: string): Promise<Ma
   for (const file of files) {
     // A map run has a folder of its own, with a file or more of each kind.
     if (run !== undefined && runOf(file) !== run) continue;
-    const found = (await readResults(file)).filter((unit) => unit.partition === partition);
+    const read = (await unreadable.attempt(() => readResults(file))) ?? [];
+    const found = read.filter((unit) => unit.partition === partition);
     if (found.length > 0) run = runOf(file);
     results.push(...found);
   }
@@ -150,18 +163,28 @@ interface MappedResult extends MappedUnit {
   readonly parts: readonly MappedPart[];
 }
 
+/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
 async function readResults(file: ListedFile): Promise<MappedResult[]> {
   const bytes = await storageFor(file.uri).readWhole(file.uri);
-  const results = resultsSchema.safeParse(
-    decodeJson(bytes, { code: 'PUBLISH_DOCUMENT_INVALID', file: file.uri }),
-  );
-  // Of another map, or of another program: a report does without.
-  if (!results.success) return [];
+  const summary = 'a unit is no result as Step Functions writes it; another program may have changed it';
+  const as = { code: 'PUBLISH_DOCUMENT_INVALID', summary, file: file.uri };
+  const results = anyResultsSchema.safeParse(decodeJson(bytes, as)).data ?? [];
   const isFailed = file.relativePath.includes('FAILED_');
-  return results.data.flatMap(({ Name, Input, Output, StartDate, StopDate, Error: error, Cause }) => {
-    const input = unitInputSchema.safeParse(parsed(Input));
+  return results.flatMap((result, index) => {
+    const input = unitInputSchema.safeParse(parsed(result.Input ?? ''));
     if (!input.success) return [];
     const { partition, parts } = input.data;
+    const {
+      Name,
+      Output,
+      StartDate,
+      StopDate,
+      Error: error,
+      Cause,
+    } = parseDocument(result, resultSchema, {
+      ...as,
+      path: String(index),
+    });
     return [
       {
         ...{
@@ -173,8 +196,8 @@ async function readResults(file: ListedFile): Promise<MappedResult[]> {
           partIds: parts.map(({ partId }) => partId),
         },
         rows: parts.reduce((sum, { rows }) => sum + rows, 0),
-        startMillis: Date.parse(StartDate),
-        endMillis: Date.parse(StopDate),
+        startMillis: StartDate,
+        endMillis: StopDate,
         usage: unitOutputSchema.safeParse(parsed(Output ?? '')).data?.usage ?? null,
         problem: isFailed ? [error, Cause].filter((text) => text !== undefined).join(': ') : null,
       },

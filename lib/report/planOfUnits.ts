@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { decodeJson } from '../base/jsonDocument.ts';
+import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { requestsToLoad } from '../bundle/loadBundle.ts';
 import type { Manifest } from '../publish/manifest.ts';
 import type { Part } from '../publish/part.ts';
-import { type PartitionRun, partitionRunSchema } from '../publish/partitionRun.ts';
+import { type PartitionRun, PLAN_FORMAT_VERSION, partitionRunSchema } from '../publish/partitionRun.ts';
 import { planWith, type RunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { MappedRun } from './mapResults.ts';
-import { ifThere } from './readPartitions.ts';
+import type { UnreadableFiles } from './unreadableFiles.ts';
 
 /** What is needed to say what a run of the state machine for one partition was to take. */
 export interface PlanOfUnits {
@@ -26,6 +26,7 @@ const stepsSchema = z.array(z.object({ item: z.looseObject({ partition: z.string
  * Puts the plan of a run by the state machine together again, from what it has left: two documents are read, however many parts
  * there are.
  * @param manifest of what is reported on
+ * @param unreadable takes those that are there and can't be read
  * @returns undefined where the run's settings, the bundle, or the spans of a part are gone
  */
 export async function planOfUnits(
@@ -33,15 +34,16 @@ export async function planOfUnits(
   partition: string,
   { name, parts }: MappedRun,
   manifest: Manifest | undefined,
+  unreadable: UnreadableFiles,
 ): Promise<PlanOfUnits | undefined> {
-  const run = await ifThere(() => runOf(root, partition, name));
+  const run = await unreadable.attempt(() => runOf(root, partition, name));
   if (run === undefined) return undefined;
   const published = new Map(manifest?.parts.map((part) => [part.partId, part]));
   const open = parts.flatMap(({ partId, rows, spans = published.get(partId)?.spans }): Part[] =>
     spans === undefined ? [] : [{ partId, rows, spans }],
   );
   if (open.length < parts.length) return undefined;
-  const bundleGets = await ifThere(async () => {
+  const bundleGets = await unreadable.attempt(async () => {
     const { files } = await readBundleManifest(storageFor(run.modelUri), run.modelUri);
     return requestsToLoad(files);
   });
@@ -69,13 +71,14 @@ export async function planOfUnits(
 
 async function runOf(root: string, partition: string, name: string): Promise<PartitionRun | undefined> {
   const uri = joinUri(root, 'runs', name, 'partitions.json');
-  const document = decodeJson(await storageFor(uri).readWhole(uri), {
-    code: 'PUBLISH_DOCUMENT_INVALID',
-    file: uri,
-  });
-  const steps = stepsSchema.safeParse(document).data ?? [];
-  const step = steps.find(({ item }) => item.partition === partition);
-  return partitionRunSchema.safeParse(step?.item).data;
+  const code = 'PUBLISH_DOCUMENT_INVALID';
+  const summary = "this isn't the list of a run's partitions; another program may have changed it";
+  const as = { code, summary, file: uri };
+  const steps = decodeDocument(await storageFor(uri).readWhole(uri), stepsSchema, as);
+  const item = steps.find((each) => each.item.partition === partition)?.item;
+  // What another version has asked for is no plan of this one.
+  if (item === undefined || item.formatVersion !== PLAN_FORMAT_VERSION) return undefined;
+  return parseDocument(item, partitionRunSchema, { ...as, path: partition });
 }
 
 /** Parts in the order of the input, as they were cut. */

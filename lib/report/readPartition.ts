@@ -13,7 +13,8 @@ import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { lastMappedRun, type MappedUnit } from './mapResults.ts';
 import { type PlanOfUnits, planOfUnits } from './planOfUnits.ts';
-import { ifThere, referenceAt } from './readPartitions.ts';
+import { referenceAt } from './readPartitions.ts';
+import { UnreadableFiles } from './unreadableFiles.ts';
 
 /** The verdicts on one publication, of this partition or of one before it. */
 export interface JudgedPublication {
@@ -53,6 +54,8 @@ export interface PartitionRecord {
   readonly units: readonly MappedUnit[];
   /** Undefined where there are no units, or where too little is left of that run. */
   readonly unitsPlan: PlanOfUnits | undefined;
+  /** Why files are left out of this that should tell of it, with code and file. */
+  readonly unreadable: readonly string[];
 }
 
 /** Publications whose verdicts stand beside those of the newest one. */
@@ -61,7 +64,7 @@ const MOST_RUNS = 5;
 
 /**
  * Reads what the documents below an output root say of a partition. What only a report needs and isn't there any more, such as
- * an audit document that was collected or a bundle that was moved, is left out.
+ * an audit document that was collected or a bundle that was moved, is left out; what is there and can't be read is named.
  * @param records of the root: one object for all partitions that are read
  * @throws Ncs4cvrError PUBLISH_NO_ROOT; PUBLISH_MANIFEST_DAMAGED, PUBLISH_DOCUMENT_INVALID
  */
@@ -75,15 +78,20 @@ export async function readPartition(
   const blocked = await blockedNow(root, partition, pointer?.generation ?? 0);
   const publication = blocked?.publication ?? pointer?.current;
   const manifest = publication && (await readManifest(root, publication));
-  const mapped = await lastMappedRun(root, partition);
+  const unreadable = new UnreadableFiles();
+  const mapped = await lastMappedRun(root, partition, unreadable);
   const base = {
     ...{ root, partition, pointer, blocked },
-    runs: await records.of(partition, MOST_RUNS),
+    runs: await records.of(partition, MOST_RUNS, unreadable.attempt),
     units: mapped?.units ?? [],
-    unitsPlan: mapped && (await planOfUnits(root, partition, mapped, manifest)),
+    unitsPlan: mapped && (await planOfUnits(root, partition, mapped, manifest, unreadable)),
   };
   if (publication === undefined || manifest === undefined) {
-    return { ...base, judged: undefined, reference: undefined, previous: undefined, history: [] };
+    return {
+      ...base,
+      ...{ judged: undefined, reference: undefined, previous: undefined, history: [] },
+      unreadable: unreadable.problems,
+    };
   }
   const audit = await readAudit(root, publication.audit);
   const previous = audit.earlier.previous;
@@ -93,16 +101,17 @@ export async function readPartition(
       ...{ publication, manifest, audit },
       candidate: candidateOf(manifest, below(root, publication.manifest)),
     },
-    reference: await ifThere(() => referenceAt(publication.modelUri)),
+    reference: await unreadable.attempt(() => referenceAt(publication.modelUri)),
     previous:
       previous &&
-      (await ifThere(() =>
+      (await unreadable.attempt(() =>
         readManifest(root, {
           manifest: manifestPath(previous.partition, previous.sha256),
           sha256: previous.sha256,
         }),
       )),
-    history: await earlierVerdicts(root, partition, pointer, publication),
+    history: await earlierVerdicts(root, partition, pointer, publication, unreadable),
+    unreadable: unreadable.problems,
   };
 }
 
@@ -117,6 +126,7 @@ async function earlierVerdicts(
   partition: string,
   pointer: Pointer | null,
   judged: Publication,
+  unreadable: UnreadableFiles,
 ): Promise<JudgedPublication[]> {
   const own = pointer === null ? [] : [pointer.current, ...pointer.history];
   const names = (await listIfAny(joinUri(root, 'pointers')))
@@ -127,7 +137,7 @@ async function earlierVerdicts(
   const found: JudgedPublication[] = [];
   const add = async (of: string, { sha256, audit }: Publication) => {
     if (found.length === MOST_HISTORY) return;
-    const read = await ifThere(() => readAudit(root, audit));
+    const read = await unreadable.attempt(() => readAudit(root, audit));
     if (read !== undefined) found.push({ partition: of, sha256, verdicts: read.verdicts });
   };
   for (const each of own) if (each.sha256 !== judged.sha256) await add(partition, each);

@@ -105,7 +105,7 @@ export async function referenceAt(modelUri: string): Promise<ModelReference | un
 }
 
 /** Undefined for what is gone or damaged, which a report does without; what may be there in a moment is an error. */
-export async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
+async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {

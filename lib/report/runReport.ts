@@ -97,7 +97,19 @@ ${runs.length > 1 && runTable(partition, runs)}`;
 }
 
 /** What state a partition is in, and the numbers of it. */
-function glance({ root, pointer, blocked, judged }: PartitionRecord): Html {
+function glance(record: PartitionRecord): Html {
+  return html`${published(record)}${unreadableNote(record.unreadable)}`;
+}
+
+function unreadableNote(problems: readonly string[]): Html | false {
+  return (
+    problems.length > 0 &&
+    html`<p>${badge('warn', 'not everything could be read')} This page does without:</p>
+<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>`
+  );
+}
+
+function published({ root, pointer, blocked, judged }: PartitionRecord): Html {
   if (judged === undefined)
     return html`<p>${badge('neutral', 'nothing published')} No run has published anything yet.</p>`;
   const { manifest, audit } = judged;

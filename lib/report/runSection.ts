@@ -173,7 +173,7 @@ function unitTable(
       ],
     ],
   })}
-${estimate === undefined && html`<p class="note">What this run was to take can't be told any more: its settings, its bundle or the spans of a part are gone.</p>`}`;
+${estimate === undefined && html`<p class="note">What this run was to take can't be told any more: its settings, its bundle or the spans of a part are gone, or can't be read.</p>`}`;
 }
 
 /** What didn't go well, of every run that is recorded, the last one first. */

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { lastMappedRun, type MappedUnit, unitsOfRun } from '../../lib/report/mapResults.ts';
+import { UnreadableFiles } from '../../lib/report/unreadableFiles.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+const noneUnreadable = new UnreadableFiles();
+afterAll(() => expect(noneUnreadable.problems).toEqual([]));
 
 /** As the score function is asked for it; what a report doesn't read stands for the rest. */
 const unit = (partition: string, ...rows: number[]) => unitFrom(partition, 0, ...rows);
@@ -46,7 +49,7 @@ describe('units of the state machine', () => {
         Cause: 'too long',
       }),
     ]);
-    const last = await lastMappedRun(root, 'dt=a');
+    const last = await lastMappedRun(root, 'dt=a', noneUnreadable);
     expect([last?.name, last?.parts.map(({ rows }) => rows)]).toEqual(['new', [7, 10, 20]]);
     expect(last?.units).toEqual([
       {
@@ -72,7 +75,9 @@ describe('units of the state machine', () => {
         ...{ startMillis: Date.parse('2024-03-09T02:00:05Z'), endMillis: Date.parse('2024-03-09T02:01:05Z') },
       },
     ]);
-    expect((await lastMappedRun(root, 'dt=b'))!.units.map(({ name }) => name)).toEqual(['other']);
+    expect((await lastMappedRun(root, 'dt=b', noneUnreadable))!.units.map(({ name }) => name)).toEqual([
+      'other',
+    ]);
   });
 
   it('that a redrive has run again count once, as they ended last, and so do their parts', async () => {
@@ -96,7 +101,7 @@ describe('units of the state machine', () => {
     await write(root, 'run/other/SUCCEEDED_0.json', [
       result('again', unit('dt=b', 7), '02:00:00', '02:00:09', { Output: JSON.stringify({ usage }) }),
     ]);
-    const last = (await lastMappedRun(root, 'dt=a'))!;
+    const last = (await lastMappedRun(root, 'dt=a', noneUnreadable))!;
     const short = ({ name, isFailed, rows, endMillis }: MappedUnit) => [
       name,
       isFailed,
@@ -121,7 +126,7 @@ describe('units of the state machine', () => {
       result('one', unit('dt=a', 10), '02:00:00', '02:00:09'),
       result('two', unit('dt=a', 10, 20), '02:00:01', '02:00:09'),
     ]);
-    const last = (await lastMappedRun(root, 'dt=a'))!;
+    const last = (await lastMappedRun(root, 'dt=a', noneUnreadable))!;
     expect(last.units.map(({ name }) => name)).toEqual(['one', 'two']);
     expect(last.parts.map(({ rows }) => rows)).toEqual([10, 20]);
   });
@@ -151,15 +156,31 @@ describe('units of the state machine', () => {
     expect(await unitsOfRun(root, 'nobody')).toEqual([]);
   });
 
+  it('of a file that is damaged are left out and the file is named, those of other files are not', async () => {
+    const root = join(folder, 'damaged');
+    await write(root, 'run/map/SUCCEEDED_0.json', [result('whole', unit('dt=a', 5), '01:00:00', '01:00:09')]);
+    await writeWhole(join(root, 'runs/run/map/SUCCEEDED_1.json'), new TextEncoder().encode('[{"Name": "cut'));
+    await write(root, 'run/map/FAILED_0.json', [
+      { ...result('undated', unit('dt=a', 5), '01:00:00', '01:00:09'), StopDate: 'soon' },
+    ]);
+    const unreadable = new UnreadableFiles();
+    const last = await lastMappedRun(root, 'dt=a', unreadable);
+    expect(last!.units.map(({ name }) => name)).toEqual(['whole']);
+    expect([...unreadable.problems].sort()).toEqual([
+      expect.stringMatching(/^PUBLISH_DOCUMENT_INVALID: \S*FAILED_0\.json: .*\s.*0\.StopDate/),
+      expect.stringMatching(/^PUBLISH_DOCUMENT_INVALID: \S*SUCCEEDED_1\.json: not JSON/),
+    ]);
+  });
+
   it('are none where there was no such run, and files of other maps or programs are passed over', async () => {
     const root = join(folder, 'others');
-    expect(await lastMappedRun(root, 'dt=a')).toBeUndefined();
+    expect(await lastMappedRun(root, 'dt=a', noneUnreadable)).toBeUndefined();
     await write(root, 'run/partitions.json', [unit('dt=a', 1)]);
     await write(root, 'run/map/SUCCEEDED_0.json', { not: 'a list' });
     await write(root, 'run/map/SUCCEEDED_1.json', [
       result('outer', { partition: 'dt=a' }, '01:00:00', '01:00:09'),
       { ...result('text', {}, '01:00:00', '01:00:09'), Input: 'not JSON' },
     ]);
-    expect(await lastMappedRun(root, 'dt=a')).toBeUndefined();
+    expect(await lastMappedRun(root, 'dt=a', noneUnreadable)).toBeUndefined();
   });
 });

@@ -126,6 +126,24 @@ describe('what units of the state machine were to take', () => {
     expect(textOf(section(later))).toContain("can't be told any more");
   });
 
+  it('is left out where the document of the run is damaged, which the report names beside everything else', async () => {
+    const place = freshPlace(folder);
+    await put(place, 'part-0.parquet', first);
+    await runAsStateMachine(place, 'monday', bundle);
+    const steps = join(place.root, 'runs/monday/partitions.json');
+    const whole = readFileSync(steps, 'utf8');
+    const damages = [whole.slice(0, 100), '{}', whole.replace(/"targetRows": \d+/, '"targetRows": "many"')];
+    for (const text of damages) {
+      writeFileSync(steps, text);
+      const record = await readPartition(place.root, PARTITION);
+      expect([record.unitsPlan, record.units.length > 0]).toEqual([undefined, true]);
+      expect(record.unreadable).toEqual([expect.stringContaining(`PUBLISH_DOCUMENT_INVALID: ${steps}: `)]);
+      const page = partitionReport(record, prices);
+      expect(textOf(sectionOf(page, 'At a glance'))).toContain(steps);
+      expect(textOf(sectionOf(page, 'What ran when'))).toContain("or can't be read");
+    }
+  });
+
   it('is left out where the document of the run is of another format', async () => {
     const place = freshPlace(folder);
     await put(place, 'part-0.parquet', first);
@@ -134,5 +152,6 @@ describe('what units of the state machine were to take', () => {
     writeFileSync(steps, readFileSync(steps, 'utf8').replace('"formatVersion": 5', '"formatVersion": 4'));
     expect(readFileSync(steps, 'utf8')).toContain('"formatVersion": 4');
     expect(await estimateIn(place)).toBeUndefined();
+    expect((await readPartition(place.root, PARTITION)).unreadable).toEqual([]);
   });
 });

@@ -1,9 +1,14 @@
+import { cpSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
 import { unitCost } from '../../lib/estimate/unitCost.ts';
+import { manifestPath } from '../../lib/publish/outputLayout.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
 import { type PartitionRecord, readPartition } from '../../lib/report/readPartition.ts';
 import { partitionReport, runReport } from '../../lib/report/runReport.ts';
+import { folder } from '../publish/partitionUnderTest.ts';
 import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
 import { DAYS, partitionOf, type ReportScene, ROWS, reportScene, trainReportedModel } from './reportScene.ts';
 
@@ -22,6 +27,33 @@ beforeAll(async () => {
 const pageOf = (day: number) => partitionReport(records[day]!, prices);
 
 describe("a partition's report", () => {
+  it('names files that can be read no more, says what it does without, and tells of the rest', async () => {
+    const root = join(folder, 'damaged');
+    cpSync(scene.place.root, root, { recursive: true });
+    const name = partitionOf(DAYS[2]);
+    const { judged, history, previous, runs } = await readPartition(root, name);
+    expect([history.length, runs.length, previous === undefined]).toEqual([2, 1, false]);
+    const damaged = [
+      join(root, 'run-records', readdirSync(join(root, 'run-records'))[0]!),
+      join(root, manifestPath(previous!.partition, judged!.audit.earlier.previous!.sha256)),
+      join(root, (await readPointer(root, partitionOf(DAYS[0]))).pointer!.current.audit),
+    ];
+    for (const file of damaged) writeFileSync(file, '{"cut');
+    const record = await readPartition(root, name);
+    expect(record.unreadable.map((problem) => damaged.findIndex((file) => problem.includes(file)))).toEqual([
+      0, 1, 2,
+    ]);
+    expect(record.unreadable.map((problem) => problem.split(':')[0])).toEqual([
+      'PUBLISH_DOCUMENT_INVALID',
+      'PUBLISH_MANIFEST_DAMAGED',
+      'PUBLISH_DOCUMENT_INVALID',
+    ]);
+    const glance = textOf(sectionOf(partitionReport(record, prices), 'At a glance'));
+    for (const file of damaged) expect(glance).toContain(file);
+    expect(glance).toContain(`in ${record.judged!.manifest.parts.length} parts`);
+    expect(textOf(sectionOf(pageOf(2), 'At a glance'))).not.toContain('could be read');
+  });
+
   it('says what is published: rows, parts, model, generation and how the gates have judged', () => {
     const glance = textOf(sectionOf(pageOf(0), 'At a glance'));
     expect(glance).toContain('published generation 1');
