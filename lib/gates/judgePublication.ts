@@ -70,7 +70,8 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const known = (measure: (there: ModelReference) => readonly Measurement[]) => () =>
     reference === undefined ? [] : measure(reference);
   const { rows, constantScores, scoreMeans, scoreDistributions, sliceMeans, calibration } = settings;
-  const isPart = (reference?.days.length ?? 0) > 0 && !isWholeDay(candidate.partition);
+  const isDay = earlier.isWholeDay ?? isWholeDay(candidate.partition);
+  const isPart = (reference?.days.length ?? 0) > 0 && !isDay;
   const alone = isPart
     ? "nothing comparable was published before, and the bundle knows rows of whole days, which this partition isn't"
     : nothing;

@@ -14,7 +14,7 @@ const DAY_MILLIS = 86_400_000;
  */
 export function judgeRows(
   { partition, rows }: Pick<Candidate, 'partition' | 'rows'>,
-  { own, previous, weekday, unpublished }: Earlier,
+  { own, previous, weekday, unpublished, isWholeDay: isDay = isWholeDay(partition) }: Earlier,
   reference: Pick<ModelReference, 'days'> | undefined,
   { lowest, highest }: GateSettings['rows'],
 ): Measurement[] {
@@ -34,7 +34,7 @@ export function judgeRows(
   }
   const { low, high } = dayToDay(days);
   const found = [...ratioTo(previous ?? unpublished, low, high), ...ratioTo(weekday, lowest, highest)];
-  if (found.length > 0 || days.length === 0 || !isWholeDay(partition)) return found;
+  if (found.length > 0 || days.length === 0 || !isDay) return found;
   const counts = days.map((day) => day.rows);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   // Against the nearest of the training days, the smallest or the largest.
@@ -43,7 +43,7 @@ export function judgeRows(
 }
 
 /**
- * Does a partition's name say a day and nothing else, such as `dt=2022-05-06` or `year=2022/month=5/day=6`? Values of a day alone
+ * Does a partition's name alone say a day and nothing else, such as `dt=2022-05-06` or `year=2022/month=5/day=6`? Values of a day alone
  * have eight digits, as a layout that prints it in parts has with two for month and day.
  */
 export function isWholeDay(partition: string): boolean {

@@ -59,6 +59,8 @@ export interface Earlier {
   readonly weekday: Judged | undefined;
   /** The nearest day before, where no day before is published. */
   readonly unpublished?: UnpublishedDay | undefined;
+  /** Is the partition a day and no part of one, where the job's layout says something else than its name? */
+  readonly isWholeDay?: boolean | undefined;
 }
 
 /** The publication to be judged. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { isWholeDay } from '../gates/judgeRows.ts';
 import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
 import type { InputPartition } from '../job/jobInput.ts';
 import { fileListSchema } from '../job/partitionFiles.ts';
@@ -40,6 +41,8 @@ export const earlierPublicationsSchema = z.strictObject({
    * depend on how far the run has come. Absent without any.
    */
   unpublished: z.array(inputPartitionSchema).min(1).readonly().optional(),
+  /** Is the partition a day and no part of one, by the job's layout? Absent where its name says the same (`isWholeDay`). */
+  isWholeDay: z.boolean().optional(),
 });
 export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSchema>>;
 
@@ -96,9 +99,21 @@ export async function earlierPublications(
     const others = itself === undefined ? [] : comparable(itself, published);
     const unpublished = itself === undefined ? [] : daysBefore(itself, planned);
     const found = await chosen(partition, others, visibleOf);
-    return [partition, unpublished.length === 0 ? found : { ...found, unpublished }] as const;
+    const more = {
+      ...(unpublished.length === 0 ? {} : { unpublished }),
+      ...unlikeItsName(partition, layout),
+    };
+    return [partition, { ...found, ...more }] as const;
   });
   return new Map(found);
+}
+
+function unlikeItsName(partition: string, layout: PartitionLayout): Pick<EarlierPublications, 'isWholeDay'> {
+  const found = layOutPartition(layout, partition);
+  // Of a partition that isn't the layout's, the name is all that is known.
+  if (typeof found === 'string') return {};
+  const isDay = found.day !== undefined && found.hour === undefined && found.others.length === 0;
+  return isDay === isWholeDay(partition) ? {} : { isWholeDay: isDay };
 }
 
 interface Comparable {

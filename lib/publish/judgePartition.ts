@@ -94,6 +94,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
         own: await summaryOf(earlier.own),
         previous: await summaryOf(earlier.previous),
         weekday: await summaryOf(earlier.weekday),
+        isWholeDay: earlier.isWholeDay,
         unpublished: await rowsOf(isAlone ? earlier.unpublished?.[0] : undefined),
       },
       reference: await referenceOf(run),

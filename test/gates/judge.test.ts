@@ -110,6 +110,15 @@ describe('rows of a part of a day', () => {
     },
   );
 
+  it('are those that the layout says, whatever the name looks like', () => {
+    expect(rowVerdicts('day=D20240310', 40)).toMatchObject([{ verdict: 'skipped' }]);
+    expect(rowVerdicts('day=D20240310', 40, { isWholeDay: true })).toMatchObject([{ verdict: 'warn' }]);
+    const skipped = rowVerdicts('month=2024-03/shop=10', 40, { isWholeDay: false });
+    expect(skipped).toMatchObject([
+      { verdict: 'skipped', reason: expect.stringContaining("which this partition isn't") },
+    ]);
+  });
+
   it.each(parts)('such as %s are compared with the same part of the day before, and block', (partition) => {
     const previous = judged('the day before', { rows: 1_000 });
     expect(rowVerdicts(partition, 40, { previous })).toEqual([

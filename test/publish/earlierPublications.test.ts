@@ -125,3 +125,20 @@ it('days of the same run are compared by their input, where nothing of them is p
   expect(daysOf(7)).toBeUndefined();
   expect(found.get(dayOf(15))!.previous).toEqual(named(dayOf(13)));
 });
+
+it.each([
+  ['day=D%Y%m%d', 'day=D20240310', true],
+  ['dt=%Y-%m-%dT00', 'dt=2024-03-10T00', true],
+  ['month=*/shop=%i', 'month=2024-03/shop=10', false],
+  ['dt=', 'dt=2024-03-10', undefined],
+  ['dt=/hour=', 'dt=2024-03-10/hour=06', undefined],
+  ['none', 'all', undefined],
+  ['dt=', 'elsewhere', undefined],
+])(
+  'the layout %s says of %s whether it is a whole day, where its name says something else',
+  async (layout, partition, isWholeDay) => {
+    const found = await earlierOf(layout, partition, []);
+    expect(found?.isWholeDay).toBe(isWholeDay);
+    expect('isWholeDay' in found!).toBe(isWholeDay !== undefined);
+  },
+);
