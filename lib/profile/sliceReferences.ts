@@ -36,7 +36,7 @@ export function sliceReferences(
     return {
       name,
       ids,
-      values: textOf(fitted, feature, ids),
+      values: textOfIds(fitted, feature, ids),
       slices: slices.map(({ rows, pctr, pcvr }) => ({
         rows,
         pctr: meanOf(pctr, rows),
@@ -57,8 +57,8 @@ function mostFrequent(rowCount: number, idOf: (row: number) => number): number[]
   return sorted.slice(0, MAX_SLICE_IDS).map(([id]) => id);
 }
 
-/** The values of ids; of a bucket its bounds, and none where values were hashed. */
-function textOf(
+/** The values of local ids from 1; of a bucket its bounds, and none where values were hashed. */
+export function textOfIds(
   { contract, vocabularies }: FittedContract,
   feature: CategoricalFeature | BucketedFeature,
   ids: readonly number[],

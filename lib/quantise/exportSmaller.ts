@@ -72,7 +72,9 @@ export async function exportSmaller(
   refuseInaccurate(accuracy, bundleUri);
 
   const { formatVersion: _format, files: _files, modelVersion, ...draft } = manifest;
-  const suffix = [...(int8 ? ['int8'] : []), ...(tables === 'F32' ? [] : [`tables-${tables.toLowerCase()}`])];
+  // Of a model of numbers alone there is no table to name.
+  const namesTables = tables !== 'F32' && narrow.tables.length > 0;
+  const suffix = [...(int8 ? ['int8'] : []), ...(namesTables ? [`tables-${tables.toLowerCase()}`] : [])];
   await writeBundle(
     outputUri,
     {

@@ -1,9 +1,9 @@
 import { type PerTask, perTask, type Task, UNKNOWN_CLICK } from '../base/tasks.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import type { FeatureLayout, SingleField } from '../features/featureLayout.ts';
+import type { SingleField } from '../features/featureLayout.ts';
 import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
-import type { ModelReference } from '../profile/modelReference.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
+import { textOfIds } from '../profile/sliceReferences.ts';
 import { SPLIT_SIDES, type SplitSide } from '../recipe/splitSides.ts';
 import { type LabelledRows, type LabelledSample, labelledSample, SampleScorer } from './labelledSample.ts';
 import { type FeatureImportance, permutationImportance } from './permutationImportance.ts';
@@ -84,7 +84,7 @@ export async function measureModel(
       metrics: metricsOf(sample, scores, () => true),
       sides: sidesOf(sample, scores),
       reliability: perTask((task) => reliabilityOf(sample, scores, task)),
-      slices: slicesOf(bundle.layout, bundle.reference, sample, scores),
+      slices: slicesOf(bundle, sample, scores),
     };
   } finally {
     await scorer.release();
@@ -138,14 +138,10 @@ function reliabilityOf(
   });
 }
 
-/** By the features that the reference has slices of, or else by those with few values; ids stand for values that it doesn't name. */
-function slicesOf(
-  { singles }: FeatureLayout,
-  reference: ModelReference | undefined,
-  sample: LabelledSample,
-  scores: TaskScores,
-): ModelMeasures['slices'] {
-  const named = reference?.slices ?? [];
+/** By the features that the reference has slices of, or else by those with few values; ids stand for values that were hashed. */
+function slicesOf(bundle: ModelBundle, sample: LabelledSample, scores: TaskScores): ModelMeasures['slices'] {
+  const { singles } = bundle.layout;
+  const named = bundle.reference?.slices ?? [];
   const known = named.flatMap(({ name, ids, values }) => {
     const place = singles.findIndex((single) => single.name === name);
     return place === -1 ? [] : [{ place, ids, values }];
@@ -153,11 +149,10 @@ function slicesOf(
   const small = [...singles.entries()]
     .filter(([, { table }]) => table.rowCount <= SMALL_TABLE)
     .slice(0, MOST_SLICED)
-    .map(([place, { table }]) => ({
-      place,
-      ids: Array.from({ length: table.rowCount - 1 }, (_, id) => id + 1),
-      values: [] as readonly string[],
-    }));
+    .map(([place, { table, feature }]) => {
+      const ids = Array.from({ length: table.rowCount - 1 }, (_, id) => id + 1);
+      return { place, ids, values: textOfIds(bundle, feature, ids) };
+    });
   return (known.length > 0 ? known : small).map(({ place, ids, values }) => {
     const idOf = localIds(singles[place]!, sample.rows.singleRows, singles.length, place);
     const wanted = new Set(ids);

@@ -57,6 +57,20 @@ describe('exportSmaller', () => {
     expect(new Set(bundle.model.tables.map(({ elementType }) => elementType))).toEqual(new Set(['I8']));
   });
 
+  it('names no tables in the version of a model that has none', async () => {
+    const contract = { tables: undefined, features: [{ kind: 'numeric', column: 'price' }] };
+    const of = join(folder, 'numbers');
+    const { bundleUri, dataUri } = await trainTinyModel(of, {
+      config: { contract, network: { kind: 'ncs', embeddingWidth: 4, hidden: [32, 32] } },
+    });
+    const { bundle } = await exportSmaller(bundleUri, dataUri, join(of, 'small'), {
+      int8: false,
+      tables: 'I8',
+    });
+    expect(bundle.model.tables).toEqual([]);
+    expect(bundle.manifest.modelVersion).toMatch(/^tiny-1-[0-9a-f]{8}$/);
+  });
+
   it.each([
     ['bundle', 9e-6, 2e-5],
     ['int8', 1.9e-3, 2.5e-3],

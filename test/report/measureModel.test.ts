@@ -96,6 +96,16 @@ describe("a training's own report", () => {
     expect(pageOf(measures)).not.toContain('The checkpoint was chosen on these rows');
   });
 
+  it('is sliced by features of few values where the bundle has no slices, and buckets are named by their bounds', async () => {
+    const reference = bundle.reference && { ...bundle.reference, slices: [] };
+    const { slices } = await measureModel({ ...bundle, reference }, data, { rows: 10_000 });
+    const valuesOf = (name: string) =>
+      slices.find(({ feature }) => feature === name)!.slices.map(({ value }) => value);
+    const bounds = valuesOf('price');
+    expect(bounds[0]).toMatch(/^up to [\d.]+$/);
+    expect(bounds[1]).toBe(`above ${bounds[0]!.slice(6)} up to ${/[\d.]+$/.exec(bounds[1]!)![0]}`);
+  });
+
   it('measures the report rows where the split has some, and nothing of the others', async () => {
     const [shard] = trained.split.validation;
     const report = [{ ...shard!, rowStart: 300, rowEnd: 1000 }];
