@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { formatTable } from '../base/textTable.ts';
 import { proposeFeatures } from '../init/proposeFeatures.ts';
-import { proposeRoles } from '../init/proposeRoles.ts';
+import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { sampleShards } from '../init/sampleShards.ts';
-import { writeProposal } from '../init/writeProposal.ts';
+import { datedFolderAdvice, writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
 import { counted, EXIT_DONE, printJson } from './terminal.ts';
@@ -42,10 +42,18 @@ export function initCommand(finish: (exitCode: number) => void): Command {
         use: roles.keys.includes(column) && feature === undefined ? 'key' : String(feature?.kind ?? '-'),
         seen: reason,
       }));
-      const { shardCount, sampledShards, sampledRows, ignored, layout, days } = sample;
+      const { shardCount, sampledShards, sampledRows, ignored, broken, layout, days, datedFolder } = sample;
       if (json) {
-        const facts = { shardCount, sampledShards, sampledRows, ignored, layout: layout ?? null, days };
-        const { keys, areKeysUnique } = roles;
+        const facts = {
+          shardCount,
+          sampledShards,
+          sampledRows,
+          ignored,
+          broken,
+          layout: layout ?? null,
+          days,
+        };
+        const { keys, areKeysUnique, copies } = roles;
         printJson({
           config: configUri,
           job: jobUri,
@@ -53,6 +61,7 @@ export function initCommand(finish: (exitCode: number) => void): Command {
           ...facts,
           rowKeys: keys.map(({ name }) => name),
           areKeysUnique,
+          copies,
           columns,
         });
       } else {
@@ -61,12 +70,21 @@ export function initCommand(finish: (exitCode: number) => void): Command {
             `${counted(sampledRows, 'row')} of ${sampledShards} of ${counted(shardCount, 'shard')}; ` +
             `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
             `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
-            `row keys ${roles.keys.map(({ name }) => name).join(', ')}${roles.areKeysUnique ? '' : ' (NOT unique in the sample: name better ones with --keys)'}\n` +
+            `${datedFolder === undefined ? '' : `${datedFolderAdvice(datedFolder)}\n`}` +
+            broken.map((message) => `passed over, broken: ${message}\n`).join('') +
+            `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
             `wrote ${configUri} and ${jobUri}: read them, then\n\n  ${next}\n`,
         );
       }
       finish(EXIT_DONE);
     });
+}
+
+function uniqueness({ areKeysUnique, copies }: ColumnRoles): string {
+  if (areKeysUnique) return '';
+  return copies > 0
+    ? ` (NOT unique: ${counted(copies, 'sampled row')} ${copies === 1 ? 'is a whole copy' : 'are whole copies'} of another; was a shard written twice?)`
+    : ' (NOT unique in the sample: name better ones with --keys)';
 }
 
 /** For a shell. */

@@ -24,8 +24,18 @@ export interface ColumnSample {
   readonly nulls: number;
   /** Sampled shards that have no such column. */
   readonly absentShards: number;
+  /** undefined where no folder names a day. */
+  readonly span?: ColumnSpan | undefined;
   /** How often each value was seen; of lists, the values within them. */
   readonly counts: ReadonlyMap<SampledValue, number>;
+}
+
+/** Days, YYYY-MM-DD, of the sampled shards that have a column. */
+interface ColumnSpan {
+  readonly first: string;
+  readonly last: string;
+  /** Of all sampled shards. */
+  readonly newestSampled: string;
 }
 
 /** Its name without the structs around it. */
@@ -94,7 +104,7 @@ export class ColumnSampler {
     }
   }
 
-  sample(absentShards: number): ColumnSample {
+  sample(absentShards: number, span?: ColumnSpan): ColumnSample {
     const advice = nestedAdvice(this.name, this.#type);
     return {
       ...(advice === undefined ? {} : { advice }),
@@ -104,6 +114,7 @@ export class ColumnSampler {
       values: this.#values,
       nulls: this.#nulls,
       absentShards,
+      span,
       counts: this.#counts,
     };
   }

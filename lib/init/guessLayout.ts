@@ -7,6 +7,8 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/^\d{4}-\d{2}-\d{2}-\d{2}$/, '%Y-%m-%d-%H'],
   [/^\d{10}$/, '%Y%m%d%H'],
 ];
+/** 2022/05/06, 2022-05-06, 20220506, at any depth. */
+const DATED_FOLDER = /(^|\/)(19|20)\d\d([-/_]?)(0[1-9]|1[0-2])\3(0[1-9]|[12]\d|3[01])(\/|$)/;
 const CALENDAR = {
   year: '%Y',
   yyyy: '%Y',
@@ -23,6 +25,8 @@ const CALENDAR = {
 export interface GuessedLayout {
   /** As in a job document; undefined without folders of the form key=value. */
   readonly layout: string | undefined;
+  /** A folder that looks like a day without being a partition, such as `2022/05/06`; only without a layout. */
+  readonly datedFolder?: string | undefined;
   /** YYYY-MM-DD of every partition that has one, ascending, each once. */
   readonly days: readonly string[];
 }
@@ -34,18 +38,32 @@ export function guessLayout(folders: readonly string[]): GuessedLayout {
   const isHive = (path: readonly string[]) =>
     path.length === keys.length && path.every((piece, index) => piece.startsWith(`${keys[index]}=`));
   const laidOut = paths.filter(isHive);
-  if (keys.length === 0 || laidOut.length === 0) return { layout: undefined, days: [] };
+  if (keys.length === 0 || laidOut.length === 0) {
+    const datedFolder = folders.find((folder) => DATED_FOLDER.test(folder));
+    return { layout: undefined, days: [], datedFolder };
+  }
   const segments = keys.map((key, index) => {
     const values = laidOut.map((path) => path[index]!.slice(key.length + 1));
     return `${key}=${formOf(key, values)}`;
   });
   const text = completeTime(segments) ? segments.join('/') : keys.map((key) => `${key}=*`).join('/');
-  const layout = parsePartitionLayout(text);
-  const days = laidOut.flatMap((path) => {
-    const partition = layOutPartition(layout, path.join('/'));
+  return {
+    layout: text,
+    days: daysOf(
+      text,
+      laidOut.map((path) => path.join('/')),
+    ),
+  };
+}
+
+/** YYYY-MM-DD of those folders that are partitions of a day, ascending, each once. */
+export function daysOf(layoutText: string, folders: readonly string[]): string[] {
+  const layout = parsePartitionLayout(layoutText);
+  const days = folders.flatMap((folder) => {
+    const partition = layOutPartition(layout, folder);
     return typeof partition === 'string' || partition.day === undefined ? [] : [partition.day];
   });
-  return { layout: text, days: [...new Set(days)].sort() };
+  return [...new Set(days)].sort();
 }
 
 /** What most of the values look like: folders such as `dt=test` stand beside days. */

@@ -38,10 +38,24 @@ export function proposeFeatures(
 ): ColumnChoice[] {
   const taken = new Set(columns.map(({ name }) => name));
   return columns.flatMap((column) => {
-    const choice = choose(column, roles);
+    const choice = outOfDate(column, days, roles) ?? choose(column, roles);
     const choices = choice === 'moment' ? momentFeatures(column, days, taken) : [choice];
     return choices.map((each) => ({ column, ...withoutAbsence(each, column) }));
   });
+}
+
+/** A column that tomorrow's shards don't have tells nothing of them, and one of the validation day alone was never learned. */
+function outOfDate(column: ColumnSample, days: readonly string[], roles: ColumnRoles): Choice | undefined {
+  const { span, absentShards } = column;
+  const isRole = [roles.click.column, roles.conversion.column, ...roles.keys].includes(column);
+  if (span === undefined || absentShards === 0 || days.length < 2 || isRole) return undefined;
+  if (span.last !== span.newestSampled) {
+    return no(`gone from the newest day: last seen on ${span.last}; renamed or dropped?`);
+  }
+  const isNew = span.first === days.at(-1);
+  return isNew
+    ? no(`new on ${span.first}, the day for validation, so nothing is learned of it; renamed?`)
+    : undefined;
 }
 
 /** A feature whose column isn't in every shard may be missing. */

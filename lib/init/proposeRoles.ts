@@ -20,6 +20,8 @@ export interface ColumnRoles {
   readonly keys: readonly ColumnSample[];
   /** Whether no two sampled rows have the same key. */
   readonly areKeysUnique: boolean;
+  /** Sampled rows that are equal to an earlier one in every column, as those of a shard that was written twice; 0 where the keys don't tell the others apart either. */
+  readonly copies: number;
 }
 
 /** A column that says what happened to a row. */
@@ -110,9 +112,10 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
     given.conversion === undefined
       ? guess(CONVERSION_NAMES, 'conversion')
       : labelled(given.conversion, 'conversion');
+  const distinct = distinctRows(columns);
   const keys =
     given.keys?.map((name) => refuseFloat(named(name, 'keys'), input)) ??
-    guessKeys(columns, [click.column, conversion.column], input);
+    guessKeys(columns, [click.column, conversion.column], distinct, input);
   return {
     click,
     conversion,
@@ -120,7 +123,8 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
       (column) => USER_NAME.test(plainName(column)) && (isIds(column) || column.kind === 'string'),
     ),
     keys,
-    areKeysUnique: areUnique(keys),
+    areKeysUnique: areUnique(keys, allRows(columns)),
+    copies: areUnique(keys, distinct) ? allRows(columns).length - distinct.length : 0,
   };
 }
 
@@ -196,12 +200,14 @@ function isShare({ counts, kind }: ColumnSample): boolean {
   );
 }
 
-/** One column that names the rows if there is one, else the fewest of those that usually do together. */
+/** One column that names the rows if there is one, else the fewest of those that usually do together. @param rows to be told apart */
 function guessKeys(
   columns: readonly ColumnSample[],
   labels: readonly ColumnSample[],
+  rows: readonly number[],
   file: string,
 ): ColumnSample[] {
+  const isUnique = (keys: readonly ColumnSample[]) => areUnique(keys, rows);
   const candidates = columns.filter(
     (column) =>
       KEY_KINDS.has(column.kind) &&
@@ -211,14 +217,14 @@ function guessKeys(
       !labels.includes(column),
   );
   const byName = (pattern: RegExp) => candidates.filter((column) => pattern.test(plainName(column)));
-  const single = byName(KEY_NAME).find((column) => areUnique([column]));
+  const single = byName(KEY_NAME).find((column) => isUnique([column]));
   if (single !== undefined) return [single];
   const parts = byName(PART_OF_KEY).slice(0, 8);
   for (const size of [1, 2, 3]) {
-    const found = combinations(parts, size).find(areUnique);
+    const found = combinations(parts, size).find(isUnique);
     if (found !== undefined) return found;
   }
-  const unique = candidates.find((column) => areUnique([column]));
+  const unique = candidates.find((column) => isUnique([column]));
   if (unique !== undefined) return [unique];
   if (parts.length > 0) return parts.slice(0, 3);
   // A few rows without a key hide the column that all others are named by.
@@ -234,11 +240,30 @@ function guessKeys(
   });
 }
 
-function areUnique(keys: readonly ColumnSample[]): boolean {
-  const rowCount = keys[0]?.values.length ?? 0;
+function areUnique(keys: readonly ColumnSample[], rows: readonly number[]): boolean {
+  return firstOfEach(keys, rows).length === rows.length;
+}
+
+/** A shard that lies there twice would else hide the column that names its rows. */
+function distinctRows(columns: readonly ColumnSample[]): number[] {
+  return firstOfEach(
+    columns.filter(({ unreadable }) => unreadable === undefined),
+    allRows(columns),
+  );
+}
+
+function allRows(columns: readonly ColumnSample[]): number[] {
+  const count = columns.find(({ unreadable }) => unreadable === undefined)?.values.length ?? 0;
+  return Array.from({ length: count }, (_, row) => row);
+}
+
+/** The first row of each combination of values. */
+function firstOfEach(columns: readonly ColumnSample[], rows: readonly number[]): number[] {
   const seen = new Set<string>();
-  for (let row = 0; row < rowCount; row++) seen.add(keys.map(({ values }) => values[row]).join('\u0000'));
-  return seen.size === rowCount;
+  return rows.filter((row) => {
+    const { size } = seen;
+    return seen.add(columns.map(({ values }) => values[row]).join('\u0000')).size > size;
+  });
 }
 
 function combinations<Item>(items: readonly Item[], size: number): Item[][] {

@@ -1,4 +1,5 @@
 import type { Field } from 'apache-arrow';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import { listShards, spreadShards } from '../storage/listShards.ts';
@@ -6,7 +7,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { type ColumnSample, ColumnSampler } from './columnSample.ts';
-import { type GuessedLayout, guessLayout } from './guessLayout.ts';
+import { daysOf, type GuessedLayout, guessLayout } from './guessLayout.ts';
 
 /** Rows of real shards, and what stands around them. */
 export interface ShardSample extends GuessedLayout {
@@ -20,8 +21,17 @@ export interface ShardSample extends GuessedLayout {
   readonly ignored: readonly string[];
   /** Which of the folders that the sampled shards lie in have a MARKER_FILE. */
   readonly markers: 'all' | 'some' | 'none';
+  /** Shards that the sample passed over, in the words of their errors. */
+  readonly broken: readonly string[];
   /** In the order of the first shard. */
   readonly columns: readonly ColumnSample[];
+}
+
+/** One that could be read. */
+interface SampledShard {
+  /** Below the input. */
+  readonly folder: string;
+  readonly columns: ReadonlySet<string>;
 }
 
 /** What Spark and Hadoop leave in a folder that they have written whole. */
@@ -31,41 +41,77 @@ const MOST_ROWS = 60_000;
 
 /**
  * Reads the beginning of a dozen shards, spread over all of them so that as many days as possible are seen.
- * @throws StorageError INPUT_EMPTY; the errors of openShard and readRowGroup
+ * A broken one is passed over, as long as there is another: a proposal needs some rows, not all.
+ * @throws StorageError INPUT_EMPTY; the errors of openShard and readRowGroup where no shard could be read
  */
 export async function sampleShards(input: string): Promise<ShardSample> {
   const { shards, ignored } = await listShards(input);
   const chosen = spreadShards(shards, MOST_SHARDS);
   const samplers = new Map<string, ColumnSampler>();
   const unreadable = new Map<string, string>();
-  const shardsWith = new Map<string, number>();
+  const sampled: SampledShard[] = [];
+  const broken: Ncs4cvrError[] = [];
   let sampledRows = 0;
   for (const listed of chosen) {
-    sampledRows += await withShard(listed.uri, listed, async (shard) => {
+    const sampling = withShard(listed.uri, listed, async (shard) => {
       for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
-      for (const { name } of shard.schema.fields) shardsWith.set(name, (shardsWith.get(name) ?? 0) + 1);
       const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
       const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
-      if (filled < 0 || fields.length === 0) return 0;
       const mostRows = Math.ceil(MOST_ROWS / chosen.length);
-      return sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
+      const isEmpty = filled < 0 || fields.length === 0;
+      const rows = isEmpty ? 0 : await sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
+      sampled.push({
+        folder: folderOf(listed.relativePath),
+        columns: new Set(fields.map(({ name }) => name)),
+      });
+      return rows;
+    });
+    sampledRows += await sampling.catch((error: unknown) => {
+      if (!(error instanceof Ncs4cvrError) || !error.code.startsWith('SHARD_')) throw error;
+      broken.push(error);
+      return 0;
     });
   }
+  if (broken.length === chosen.length) throw broken[0]!;
+  const layout = guessLayout(
+    shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath))),
+  );
   const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
   return {
-    ...guessLayout(shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath)))),
+    ...layout,
     input,
     isFile: shards.length === 1 && shards[0]!.uri === input,
     shardCount: shards.length,
-    sampledShards: chosen.length,
+    sampledShards: sampled.length,
     sampledRows,
     ignored,
     markers: await markersBeside(chosen),
+    broken: broken.map(({ message }) => message),
     columns: [
-      ...readable.map((sampler) => sampler.sample(chosen.length - (shardsWith.get(sampler.name) ?? 0))),
+      ...readable.map((sampler) => {
+        const having = sampled.filter(({ columns }) => columns.has(sampler.name));
+        return sampler.sample(sampled.length - having.length, spanOf(having, sampled, layout));
+      }),
       ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
     ],
   };
+}
+
+function spanOf(
+  having: readonly SampledShard[],
+  sampled: readonly SampledShard[],
+  { layout }: GuessedLayout,
+): ColumnSample['span'] {
+  if (layout === undefined) return undefined;
+  const [days, all] = [having, sampled].map((shards) =>
+    daysOf(
+      layout,
+      shards.map(({ folder }) => folder),
+    ),
+  ) as [string[], string[]];
+  const [first, last, newestSampled] = [days[0], days.at(-1), all.at(-1)];
+  if (first === undefined || last === undefined || newestSampled === undefined) return undefined;
+  return { first, last, newestSampled };
 }
 
 async function markersBeside(shards: readonly ListedFile[]): Promise<ShardSample['markers']> {

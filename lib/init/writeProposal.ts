@@ -42,7 +42,7 @@ function trainingConfigText(
   roles: ColumnRoles,
   choices: readonly ColumnChoice[],
 ): string {
-  const { click, conversion, user, keys, areKeysUnique } = roles;
+  const { click, conversion, user, keys } = roles;
   const features = choices.filter(({ feature }) => feature !== undefined);
   const left = choices.filter(({ feature, column }) => feature === undefined && !keys.includes(column));
   const lines = features.map(({ feature, reason, column }, index) => {
@@ -54,7 +54,7 @@ function trainingConfigText(
 {
   "contract": {
     "contractVersion": 1,
-    // Copied to the scores, to join them by. ${areKeysUnique ? 'No two sampled rows have the same.' : 'SEVERAL sampled rows have the same: scores of such rows can not be told apart. Name better ones.'}
+    // Copied to the scores, to join them by. ${uniquenessOf(roles)}
     "rowKeys": ${json(keys.map(({ name }) => name))},
     "features": [
 ${lines.join('\n')}
@@ -70,6 +70,12 @@ ${splitText(sample)}
 `;
 }
 
+function uniquenessOf({ areKeysUnique, copies }: ColumnRoles): string {
+  if (areKeysUnique) return 'No two sampled rows have the same.';
+  if (copies > 0) return `${copies} sampled rows are whole copies of others: was a shard written twice?`;
+  return 'SEVERAL sampled rows have the same: scores of such rows can not be told apart. Name better ones.';
+}
+
 function splitText({ days, layout }: ShardSample): string {
   if (days.length < 2) {
     return `  // ${days.length === 0 ? 'No folder names a day' : 'There is one day only'}, so the last fifth of the rows in file order is for validation.
@@ -83,6 +89,11 @@ function splitText({ days, layout }: ShardSample): string {
     "train": ${json({ from: days[0], to: lastTrained })},
     "validation": ${json({ from: validation, to: validation })}
   },`;
+}
+
+/** What to do about folders of days that no layout of partitions can have. */
+export function datedFolderAdvice(folder: string): string {
+  return `Folders such as ${folder} look like days; to score day by day, write them as key=value, such as dt=2022-05-06 or year=2022/month=05/day=06.`;
 }
 
 /** What the writers of the sampled shards leave when they are done. */
@@ -111,11 +122,11 @@ function gatesText({ layout }: ShardSample, choices: readonly ColumnChoice[]): s
 }
 
 function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUri: string): string {
-  const { input, isFile, layout, days } = sample;
+  const { input, isFile, layout, days, datedFolder } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
     layout === undefined
-      ? 'No folders of the form key=value were found: all of the input is one partition, named all.'
+      ? `No folders of the form key=value were found: all of the input is one partition, named all.${datedFolder === undefined ? '' : ` ${datedFolderAdvice(datedFolder)}`}`
       : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {

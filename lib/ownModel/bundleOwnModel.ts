@@ -76,7 +76,7 @@ export async function bundleOwnModel(
     const metrics = config.labels && funnelReport({ ...validationSet, ...scores });
     const notes = [
       ...split.notes,
-      ...rows.labelNotes,
+      ...rows.notes,
       ...unreadFeatures(fitted, inputs),
       ...(dataFiles.length === 0 ? [] : [`weights of ${dataFiles.join(', ')} were taken into the model`]),
     ];

@@ -27,7 +27,7 @@ export interface DescribedRows
     | 'validationSet'
     | 'described'
     | 'featureCounts'
-    | 'labelNotes'
+    | 'notes'
     | 'goldenRows'
   > {
   /** Undefined where no labels are named. */
@@ -60,7 +60,7 @@ export async function describeRows(
     featureCounts: encoder.counts.map((each) => ({ ...each })),
     goldenRows: await firstGoldenRows(contract, split.validation),
     labelCounts,
-    labelNotes: Object.entries(labelCounts ?? {}).flatMap(([side, each]) => labelNotes(side, each, labels!)),
+    notes: Object.entries(labelCounts ?? {}).flatMap(([side, each]) => labelNotes(side, each, labels!)),
   };
 }
 

@@ -10,6 +10,7 @@ import { type LabelColumns, type LabelCounts, labelRequirements } from '../featu
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import { RepeatedKeys } from '../keys/repeatedKeys.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
+import { absentFeatureNotes } from './absentFeatureNotes.ts';
 import { DayTally } from './dayTally.ts';
 import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
 import { maturity } from './labelMaturity.ts';
@@ -31,8 +32,8 @@ export interface TrainingData {
   /** P(click) and P(conversion | click) of the training rows. */
   readonly rates: PerTask<number>;
   readonly labelCounts: { readonly training: LabelCounts; readonly validation: LabelCounts };
-  /** What is odd about the labels, one line for each side where anything is. */
-  readonly labelNotes: readonly string[];
+  /** What is odd about the labels and the features, one line for each side where anything is. */
+  readonly notes: readonly string[];
   readonly leaks: LeakRecord;
   /** Over training and validation rows: how often a feature had no value, or one outside the vocabulary. */
   readonly featureCounts: readonly { name: string; values: number; missing: number; unseen: number }[];
@@ -57,6 +58,7 @@ export async function encodeData(
   const encoder = new FeatureEncoder(contract, vocabularies);
   const keys = new RepeatedKeys(contract.rowKeys);
   const training = await encodeRows(encoder, config, split.training, split.newestDay, keys);
+  const trained = encoder.counts.map((counts) => ({ ...counts }));
   const validation = await encodeRows(encoder, config, split.validation, split.newestDay, keys);
   const [trainingSet, validationSet] = [training.set, validation.set];
   const labelCounts = { training: training.labelCounts, validation: validation.labelCounts };
@@ -71,9 +73,10 @@ export async function encodeData(
     validationSet,
     rates,
     labelCounts,
-    labelNotes: Object.entries(labelCounts).flatMap(([side, counts]) =>
-      labelNotes(side, counts, config.labels),
-    ),
+    notes: [
+      ...Object.entries(labelCounts).flatMap(([side, counts]) => labelNotes(side, counts, config.labels)),
+      ...absentFeatureNotes(trained, encoder.counts),
+    ],
     leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),
     goldenRows: await firstGoldenRows(contract, split.validation),

@@ -63,7 +63,7 @@ export async function exportBundle(
         features: [...data.featureCounts],
         labels: labelsRecord(data),
         leaks: data.leaks,
-        notes: [...split.notes, ...data.labelNotes],
+        notes: [...split.notes, ...data.notes],
         ...(record === undefined ? {} : { masks: record }),
         codeVersion: CODE_VERSION,
         finishedAt: new Date().toISOString(),

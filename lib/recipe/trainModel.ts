@@ -41,7 +41,7 @@ export interface TrainedModel {
   readonly split: DataSplit;
   /** Found or given; undefined when every connection is shared. */
   readonly masks: TaskMasks | undefined;
-  /** As DataSplit.notes, then TrainingData.labelNotes. */
+  /** As DataSplit.notes, then TrainingData.notes. */
   readonly notes: readonly string[];
 }
 
@@ -70,7 +70,7 @@ export async function trainModel(
   const fitted = await fitFeatures(config, split);
   onStage?.('encoding');
   const data = await encodeData(config, split, fitted);
-  for (const note of data.labelNotes) onNote?.(note);
+  for (const note of data.notes) onNote?.(note);
 
   onStage?.('training');
   const shape = networkShape(config.network, data.layout);
@@ -109,7 +109,7 @@ export async function trainModel(
     network,
     split,
     masks,
-    notes: [...split.notes, ...data.labelNotes],
+    notes: [...split.notes, ...data.notes],
   };
 }
 
