@@ -6,6 +6,7 @@ import { CompactReader, STOP, STRUCT } from './compactReader.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 
 /** Field numbers of PageHeader and of its headers by kind in parquet.thrift. */
+const PAGE_TYPE = 1;
 const UNCOMPRESSED_BYTES = 2;
 const COMPRESSED_BYTES = 3;
 const CHECKSUM = 4;
@@ -18,10 +19,13 @@ const ENCODING = 2;
 const DEFINITION_ENCODING = 3;
 const REPETITION_ENCODING = 4;
 /** Of the second version's header: levels stand before the values and are never compressed. */
+const NULL_COUNT = 2;
+const ROW_COUNT = 3;
 const ENCODING_V2 = 4;
 const DEFINITION_BYTES = 5;
 const REPETITION_BYTES = 6;
 const IS_COMPRESSED = 7;
+const TRUE = 1;
 const FALSE = 2;
 
 const LARGEST_INT32 = 2 ** 31 - 1;
@@ -56,7 +60,7 @@ export interface ChunkPage {
   readonly isCompressed: boolean;
 }
 
-/** The pages of a chunk as far as they could be followed. */
+/** The pages of a chunk as far as they go. */
 export interface ChunkPages {
   readonly pages: readonly ChunkPage[];
   /** What all of them unpack to. */
@@ -67,8 +71,9 @@ export interface ChunkPages {
 
 /**
  * Holds the pages of a column chunk against their checksums, where the writer gave them some; arrow-rs as it is built into our
- * decoder reads past them. A header is not covered by its checksum. What can't be followed is left to the decoder, which
- * has its own errors, but for sizes: it allocates what a header claims, and unpacks whatever comes (`checkUnpacking`).
+ * decoder reads past them. A header is not covered by its checksum. Where pages end too early, the decoder has its own errors; but
+ * not for sizes: it allocates what a header claims, and unpacks whatever comes (`checkUnpacking`); nor for headers that can't be
+ * followed: in one it may go through 2^31 booleans without a byte, list by list, and seem to stand still.
  * @param chunk whose `startByte` and `endByte` are positions in `buffer`
  * @throws Error that names the page and what differs
  */
@@ -83,14 +88,14 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
   /** Whether the data pages before have checksums: a writer gives them to all or to none of a chunk. */
   let haveChecksums: boolean | undefined;
   for (let page = 0; values < valueCount && end < chunkEnd; page++) {
-    const header = tryReadPage(reader);
-    if (header === undefined) break;
-    const { checksum, startByte, endByte } = header;
+    let header: ChunkPage;
     try {
+      header = readPage(reader);
       checkSizes(header, buffer, chunkEnd, codec);
     } catch (error) {
       throw new Error(`page ${page} of the chunk makes no sense: ${messageOf(error)}`);
     }
+    const { checksum, startByte, endByte } = header;
     unpackedBytes += header.unpackedBytes;
     if (checksum !== undefined) {
       if (endByte > chunkEnd) throw new Error(`page ${page} of the chunk reaches past its end`);
@@ -112,6 +117,7 @@ export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
     end = endByte;
     reader.moveTo(end);
   }
+  if (values > valueCount) throw new Error(`pages of the chunk hold ${values} values, not ${valueCount}`);
   return { pages, unpackedBytes, areWhole: values === valueCount && end <= chunkEnd };
 }
 
@@ -140,8 +146,8 @@ function checkSize(size: number): void {
 
 type WritablePage = { -readonly [Key in keyof ChunkPage]: ChunkPage[Key] };
 
-/** Undefined when the header at the reader's place can't be followed. */
-function tryReadPage(reader: CompactReader): ChunkPage | undefined {
+/** @throws Error when the header at the reader's place can't be followed, or isn't of the types that its fields have */
+function readPage(reader: CompactReader): ChunkPage {
   const page: WritablePage = {
     startByte: 0,
     endByte: 0,
@@ -158,21 +164,20 @@ function tryReadPage(reader: CompactReader): ChunkPage | undefined {
     isCompressed: true,
   };
   let pageBytes = 0;
-  try {
-    for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
-      const field = head >> 4;
-      const type = head & 15;
-      if (field === UNCOMPRESSED_BYTES) page.unpackedBytes = reader.readInteger(type);
-      else if (field === COMPRESSED_BYTES) pageBytes = reader.readInteger(type);
-      else if (field === CHECKSUM) page.checksum = reader.readInteger(type) >>> 0;
-      else if (type !== STRUCT) reader.skip(type);
-      else if (field === DATA_PAGE) readFirstVersion(reader, page);
-      else if (field === DICTIONARY_PAGE) readDictionary(reader, page);
-      else if (field === DATA_PAGE_V2) readSecondVersion(reader, page);
-      else reader.skip(type);
-    }
-  } catch {
-    return undefined;
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const field = head >> 4;
+    const type = head & 15;
+    if (field === UNCOMPRESSED_BYTES) page.unpackedBytes = reader.readInteger(type);
+    else if (field === COMPRESSED_BYTES) pageBytes = reader.readInteger(type);
+    else if (field === CHECKSUM) page.checksum = reader.readInteger(type) >>> 0;
+    else if (field === PAGE_TYPE) reader.readInteger(type);
+    else if (field < DATA_PAGE || field > DATA_PAGE_V2) reader.skip(type);
+    // The decoder takes them for structs, whatever type stands there.
+    else if (type !== STRUCT) throw new Error(`a header of type ${type}`);
+    else if (field === DATA_PAGE) readFirstVersion(reader, page);
+    else if (field === DICTIONARY_PAGE) readDictionary(reader, page);
+    else if (field === DATA_PAGE_V2) readSecondVersion(reader, page);
+    else reader.skip(type);
   }
   page.startByte = reader.at;
   page.endByte = reader.at + pageBytes;
@@ -210,7 +215,8 @@ function readSecondVersion(reader: CompactReader, page: WritablePage): void {
     else if (field === ENCODING_V2) page.encoding = reader.readInteger(type);
     else if (field === DEFINITION_BYTES) page.definitionBytes = reader.readInteger(type);
     else if (field === REPETITION_BYTES) page.repetitionBytes = reader.readInteger(type);
-    else if (field === IS_COMPRESSED) page.isCompressed = type !== FALSE;
+    else if (field === NULL_COUNT || field === ROW_COUNT) reader.readInteger(type);
+    else if (field === IS_COMPRESSED && (type === TRUE || type === FALSE)) page.isCompressed = type === TRUE;
     else reader.skip(type);
   }
 }

@@ -282,11 +282,14 @@ function assembleFile(
     const read = reads.columns.filter(({ column }) => names.has(column.name)).map(asRead);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
-        unpackedBytes += checkPages(buffer, chunk).unpackedBytes;
+        const found = checkPages(buffer, chunk);
+        unpackedBytes += found.unpackedBytes;
         if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
-        pieces.push(buffer.subarray(chunk.startByte, chunk.endByte));
+        // What stands behind the last page would be taken for another one's header.
+        const endByte = found.areWhole ? (found.pages.at(-1)?.endByte ?? chunk.endByte) : chunk.endByte;
+        pieces.push(buffer.subarray(chunk.startByte, endByte));
         const startByte = position;
-        position += chunk.endByte - chunk.startByte;
+        position += endByte - chunk.startByte;
         return { ...chunk, startByte, endByte: position };
       }),
     );

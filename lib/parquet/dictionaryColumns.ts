@@ -90,7 +90,7 @@ function follow(
   rowGroups: readonly ReadRowGroupBytes[],
   index: number,
 ): FollowedColumn | undefined {
-  const packed: PackedBytes[] = [];
+  const all: PackedBytes[] = [];
   const ofRowGroups: (readonly ChunkPage[])[] = [];
   let unpackedBytes = 0;
   for (const { reads, buffer } of rowGroups) {
@@ -106,17 +106,18 @@ function follow(
     unpackedBytes += found.unpackedBytes;
     if (unpackedBytes > LARGEST_UNPACKED_BYTES) return undefined;
     for (const page of pages) {
-      const levelBytes = page.definitionBytes + page.repetitionBytes;
-      const valueBytes = page.unpackedBytes - levelBytes;
-      packed.push({
-        codec: page.isCompressed && valueBytes > 0 ? chunk.codec : 'UNCOMPRESSED',
-        packed: buffer.subarray(page.startByte + levelBytes, page.endByte),
-        unpackedBytes: valueBytes,
-      });
+      const start = page.startByte + page.definitionBytes + page.repetitionBytes;
+      const valueBytes = page.unpackedBytes - page.definitionBytes - page.repetitionBytes;
+      if (valueBytes < 0) return undefined;
+      const isPacked = page.isCompressed && chunk.codec !== 'UNCOMPRESSED';
+      // What unpacks to nothing holds no values, whatever stands there: packed bytes are none.
+      const packed = buffer.subarray(start, isPacked && valueBytes === 0 ? start : page.endByte);
+      const codec = packed.length > 0 && isPacked ? chunk.codec : 'UNCOMPRESSED';
+      all.push({ codec, packed, unpackedBytes: valueBytes });
     }
     ofRowGroups.push(pages);
   }
-  return { shape, pages: ofRowGroups, packed, unpackedBytes };
+  return { shape, pages: ofRowGroups, packed: all, unpackedBytes };
 }
 
 function isReadable(page: ChunkPage, place: number, { isList, valueLevel }: ColumnShape): boolean {

@@ -3,9 +3,14 @@ import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { RandomStream } from '../../lib/base/randomStream.ts';
+import { checkPages } from '../../lib/parquet/checkPages.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { readRanges } from '../../lib/parquet/readRowGroup.ts';
+import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { checksummedShard } from './checksummedShard.ts';
 import { memoryFile, sharedData } from './memoryFile.ts';
 import { readPlainRows } from './plainValues.ts';
+import { relaidShard } from './relaidShard.ts';
 import { overwritten, sampleShard, writeShard } from './sampleShards.ts';
 
 const ROWS = Array.from({ length: 400 }, (_, row) => row);
@@ -25,6 +30,47 @@ const failureOf = (bytes: Uint8Array): Promise<Ncs4cvrError> =>
     () => expect.unreachable('nothing was refused'),
     (error: unknown) => error as Ncs4cvrError,
   );
+
+describe('a page header', () => {
+  it('that makes the decoder go through billions of elements without a byte is refused at once', async () => {
+    // Field 9, which nobody knows: a list of 2^31 - 1 booleans. Then others like it.
+    const list = [0x99, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07];
+    const lists = Array.from({ length: 40 }, () => [0x19, ...list.slice(1)]).flat();
+    const { bytes } = relaidShard(PLAIN, (page) => ({
+      header: page.page === 0 && page.column === 'city' ? Uint8Array.from([...list, ...lists]) : page.header,
+      body: page.body,
+    }));
+    const error = await failureOf(bytes);
+    expect([error.code, error.location]).toEqual([
+      'SHARD_PAGE_CORRUPT',
+      { file: 'memory.parquet', rowGroup: 0, column: 'city' },
+    ]);
+    expect(error.found).toMatch(/^page 0 of the chunk makes no sense/);
+  });
+
+  it('is followed to the next page or refused, whatever its bytes are', async () => {
+    const shard = await openShard(memoryFile(GOOD.bytes));
+    const reads = rowGroupReads(shard, 0, ['id', 'city', 'price']);
+    const buffer = await readRanges(shard.file, reads);
+    let refused = 0;
+    let left = 0;
+    for (const chunk of reads.columns.flatMap(({ chunks }) => chunks)) {
+      const { startByte } = checkPages(buffer, chunk).pages[0]!;
+      for (let at = chunk.startByte; at < startByte; at++) {
+        for (let value = 0; value < 256; value++) {
+          try {
+            const { pages, areWhole } = checkPages(overwritten(buffer, at, [value]), chunk);
+            if (!areWhole && pages.at(-1)!.endByte < chunk.endByte) left++;
+          } catch {
+            refused++;
+          }
+        }
+      }
+    }
+    expect(left).toBe(0);
+    expect(refused).toBeGreaterThan(1000);
+  });
+});
 
 describe('pages with checksums', () => {
   it('are read as the same shard without', async () => {

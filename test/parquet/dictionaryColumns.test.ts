@@ -270,6 +270,20 @@ describe('damage to pages', () => {
     expect(errors).toBeGreaterThan(5);
   });
 
+  it('that claims to unpack to nothing is an error: packed bytes are never taken for values', async () => {
+    const data = rowNumbers.map((row) => (row * 2_654_435_761) | 0);
+    const whole = writeShard([{ name: 'id', type: 'INT32', data, nullable: false }], { codec: 'SNAPPY' });
+    expect(checkAgainstArrow(await readAll(whole))).toEqual(['id']);
+    const { bytes } = relaidShard(whole, ({ header, body }) => ({
+      header: changedHeader(header, { field_2: 0 }),
+      body,
+    }));
+    const rowGroups = await readAll(bytes);
+    expect(() => decodeRowGroups(rowGroups, { dictionaries: new Set(['id']) })).toThrow(
+      expect.objectContaining({ code: 'SHARD_PAGE_CORRUPT' }),
+    );
+  });
+
   it('that claims more than can be read is refused before anything is unpacked', async () => {
     const { bytes } = relaidShard(polarsShard('zstd'), ({ header, body, column }) => {
       const field_2 = 2 ** 30 + 1;

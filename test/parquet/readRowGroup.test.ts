@@ -76,7 +76,7 @@ describe('readRowGroup', () => {
     expect(error.code).toBe('SHARD_PAGE_CORRUPT');
     expect(error.location).toEqual({ file: 'memory.parquet', rowGroup: 1, column: 'city' });
     expect(error.expected).toBe('Utf8');
-    expect(error.found).toMatch(/^Parquet/);
+    expect(error.found).toMatch(/^page 0 of the chunk makes no sense: /);
     const shard = await openShard(memoryFile(broken));
     expect(await readRowGroup(shard, 1, ['id', 'price'])).toHaveLength(1);
     expect(await readRowGroup(shard, 0, ['city'])).toHaveLength(1);

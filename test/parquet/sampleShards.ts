@@ -20,7 +20,7 @@ export function sampleShard(rows = 100, rowGroupSize = 40): Uint8Array {
 
 export function writeShard(
   columnData: ColumnSource[],
-  options: { rowGroupSize?: number; schema?: SchemaElement[]; pageSize?: number } = {},
+  options: { rowGroupSize?: number; schema?: SchemaElement[]; pageSize?: number; codec?: 'SNAPPY' } = {},
 ): Uint8Array {
   return new Uint8Array(parquetWriteBuffer({ columnData, codec: 'UNCOMPRESSED', ...options }));
 }
