@@ -245,6 +245,17 @@ describe.skipIf(!hasSharedData)('files of parquet-testing, read as dictionaries'
 });
 
 describe('damage to pages', () => {
+  it('does not come from what stands behind the last page of a chunk, as other lists would', async () => {
+    const whole = polarsShard('zstd', 0, 60);
+    const rows = (bytes: Uint8Array) =>
+      readAll(bytes).then((rowGroups) => decodeRowGroups(rowGroups).flatMap(plainRows));
+    const { bytes } = relaidShard(whole, ({ header, body, page }) => ({
+      header,
+      body: page === 0 ? body : Uint8Array.from([...body, 0x99, 0xf1, 0xff]),
+    }));
+    expect(await rows(bytes)).toEqual(await rows(whole));
+  });
+
   it('is an error of the same code, row group and column as without dictionaries, or gives the same rows', async () => {
     const rowGroups = await readAll(polarsShard('snappy'));
     const [{ buffer, reads, uri }] = rowGroups as [ReadRowGroupBytes];
