@@ -5,6 +5,7 @@ import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type UnitUsage, type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';
 import { type CallClock, startCallClock, usageWith } from './callUsage.ts';
 import { parseEvent } from './events.ts';
+import { inTime } from './inTime.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';
 import { warmModel } from './warmModel.ts';
@@ -16,6 +17,8 @@ type TimedInvocation = Invocation & Pick<Context, 'getRemainingTimeInMillis'>;
 
 /** Kept for reporting. */
 const RESERVE_MILLIS = 10_000;
+/** Kept for saying that something never answers. */
+const REPORT_MILLIS = 2_000;
 
 /** A unit that was scored, or as much of it as there was time for. */
 type MeasuredUnit = ScoredUnit & {
@@ -26,7 +29,10 @@ type MeasuredUnit = ScoredUnit & {
 /** One unit of the state machine's map. What can't be done in time comes back as the rest, for another call. */
 export function handler(event: unknown, context: TimedInvocation): Promise<MeasuredUnit> {
   const clock = startCallClock();
-  return observed(context, () => score(parseEvent(workUnitSchema, event), context, clock));
+  return observed(context, () => {
+    const scoring = score(parseEvent(workUnitSchema, event), context, clock);
+    return inTime('the call', scoring, context.getRemainingTimeInMillis() - REPORT_MILLIS);
+  });
 }
 
 function score(unit: WorkUnit, context: TimedInvocation, clock: CallClock): Promise<MeasuredUnit> {

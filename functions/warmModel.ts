@@ -9,12 +9,21 @@ import {
 import type { WorkerPool } from '../lib/scoring/workerPool.ts';
 import { scoringPool } from '../lib/scoring/workerPool.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
+import { inTime } from './inTime.ts';
 
 /** A verified bundle and the threads that score with it. */
 export interface WarmModel {
   readonly bundle: ModelBundle;
   readonly pool: WorkerPool;
 }
+
+/**
+ * A model of 1 GB is loaded in a fraction of it, and so is a row group scored; S3 requests that are tried again and again have failed
+ * by then.
+ */
+const LONGEST_WAIT_MILLIS = 240_000;
+/** For threads that nothing is asked of any more. */
+const LONGEST_CLOSE_MILLIS = 60_000;
 
 let warm: { readonly model: ModelIdentity; readonly loading: Promise<WarmModel> } | undefined;
 
@@ -31,12 +40,16 @@ export async function warmModel(uri: string, model: ModelIdentity): Promise<Warm
   loading.catch(() => {
     if (warm === entry) warm = undefined;
   });
-  await former?.loading.then(({ pool }) => pool.close()).catch(() => undefined);
+  const closing = former?.loading.then(({ pool }) => pool.close());
+  if (closing !== undefined) {
+    await inTime('the former threads', closing, LONGEST_CLOSE_MILLIS).catch(() => undefined);
+  }
   return loading;
 }
 
 async function load(uri: string, model: ModelIdentity): Promise<WarmModel> {
-  const bundle = await loadBundle(storageFor(uri), uri);
+  const bundle = await inTime('the load of the model', loadBundle(storageFor(uri), uri), LONGEST_WAIT_MILLIS);
   refuseOtherModel(uri, modelIdentity(bundle), model);
-  return { bundle, pool: scoringPool(bundle, availableParallelism()) };
+  const pool = scoringPool(bundle, availableParallelism(), [], { answerMillis: LONGEST_WAIT_MILLIS });
+  return { bundle, pool };
 }

@@ -25,6 +25,11 @@ port.on('message', (message: WorkerSetup | WorkerRequest | null) => {
   running = message === null ? running.then(stop) : running.then(() => answer(message));
 });
 
+// Whatever it was, somebody waits for its answer: this thread's end tells the pool, silence wouldn't.
+port.on('messageerror', (error) => {
+  throw error;
+});
+
 async function answer(request: WorkerRequest): Promise<void> {
   try {
     scorer ??= createScorer();

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type ErrorLocation, Ncs4cvrError } from '../base/errors.ts';
+import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { deserialiseError } from '../base/workerThread.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
@@ -19,9 +19,16 @@ import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
   readonly request: WorkerRequest;
+  /** Runs out when a thread says nothing. */
+  timer?: NodeJS.Timeout;
   /** Given what the request's kind is answered with. */
   readonly resolve: (result: ScoredRows | DecodedColumns) => void;
   readonly reject: (error: Error) => void;
+}
+
+interface PoolOptions {
+  /** After this long without an answer a thread is given up; never by default, as a slow disk may take any time. */
+  readonly answerMillis?: number;
 }
 
 /** Threads that score with a bundle. @param extraColumns that come back with the scores */
@@ -29,12 +36,14 @@ export function scoringPool(
   { contract, vocabularies, model, manifest, reference }: ModelBundle,
   workers: number,
   extraColumns: readonly string[] = [],
+  options: PoolOptions = {},
 ): WorkerPool {
-  return new WorkerPool(workers, {
+  const setup = {
     ...{ contract, vocabularies, model, extraColumns },
     ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
     ...(reference === undefined ? {} : { bins: profileBins(reference) }),
-  });
+  };
+  return new WorkerPool(workers, setup, options);
 }
 
 /** Threads that score. A failed request rejects its own promise; a thread that dies is replaced. */
@@ -47,11 +56,14 @@ export class WorkerPool {
   readonly #running = new Map<Worker, PendingRequest>();
   readonly #live = new Set<Worker>();
   readonly #waiting: PendingRequest[] = [];
-  readonly #exits = new Set<Promise<void>>();
+  /** Each with what takes it for gone, for a thread that is given up. */
+  readonly #exits = new Map<Worker, { readonly exit: Promise<void>; readonly forget: () => void }>();
+  readonly #answerMillis: number | undefined;
   #isClosed = false;
 
-  constructor(size: number, setup: WorkerSetup) {
+  constructor(size: number, setup: WorkerSetup, { answerMillis }: PoolOptions = {}) {
     this.size = size;
+    this.#answerMillis = answerMillis;
     this.#setup = { ...setup, model: sharedModel(setup.model) };
     const spare = takeSpareThread();
     if (spare === undefined) return;
@@ -65,7 +77,11 @@ export class WorkerPool {
     return this.heldRequests <= this.size;
   }
 
-  /** @throws the error of the request's first row group at fault; SCORING_WORKER_DIED when its thread ended; SCORING_POOL_CLOSED */
+  /**
+   * @throws the error of the request's first row group at fault; SCORING_WORKER_DIED when its thread ended; SCORING_WORKER_SILENT
+   *   when it didn't answer in time; SCORING_MESSAGE_LOST when the request can't be sent or the answer can't be read;
+   *   SCORING_POOL_CLOSED
+   */
   run(request: ScoringRequest): Promise<ScoredRows> {
     const { rowGroups, ...options } = request;
     return this.#send({ kind: 'score', ...options, ...packReads(rowGroups) }) as Promise<ScoredRows>;
@@ -90,20 +106,37 @@ export class WorkerPool {
     this.#isClosed = true;
     for (const { request, reject } of this.#waiting.splice(0)) reject(poolClosed(request));
     for (const worker of this.#live) worker.postMessage(null);
-    await Promise.all(this.#exits);
+    await Promise.all([...this.#exits.values()].map(({ exit }) => exit));
   }
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const worker =
-        this.#idle.pop() ??
-        (this.#live.size < this.size
-          ? this.#adopt(new Worker(workerEntry(), { workerData: this.#setup }))
-          : undefined);
+      const worker = this.#idle.pop() ?? this.#startOne();
       if (worker === undefined) return;
       const pending = this.#waiting.shift()!;
+      try {
+        worker.postMessage(pending.request, buffersOf(pending.request));
+      } catch (cause) {
+        // Nothing was sent: the thread is as idle as before.
+        this.#idle.push(worker);
+        pending.reject(messageLost('the request could not be sent to its thread', pending, cause));
+        continue;
+      }
       this.#running.set(worker, pending);
-      worker.postMessage(pending.request, buffersOf(pending.request));
+      if (this.#answerMillis === undefined) continue;
+      pending.timer = setTimeout(() => this.#giveUp(worker, pending), this.#answerMillis);
+    }
+  }
+
+  /** Undefined where there are as many as may be, and where none can be started: then those that wait for the first are rejected. */
+  #startOne(): Worker | undefined {
+    if (this.#live.size >= this.size) return undefined;
+    try {
+      return this.#adopt(new Worker(workerEntry(), { workerData: this.#setup }));
+    } catch (error) {
+      if (this.#live.size > 0) return undefined;
+      for (const pending of this.#waiting.splice(0)) pending.reject(workerDied(pending, error));
+      return undefined;
     }
   }
 
@@ -111,23 +144,41 @@ export class WorkerPool {
     this.#live.add(worker);
     let death: unknown;
     worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));
+    worker.on('messageerror', (cause) => {
+      const pending = this.#finish(worker);
+      if (pending === undefined) return;
+      this.#idle.push(worker);
+      pending.reject(messageLost("the thread's answer could not be read", pending, cause));
+      this.#dispatch();
+    });
     worker.on('error', (error) => {
       death = error;
     });
+    let forget!: () => void;
     const exit = new Promise<void>((resolve) => {
-      worker.on('exit', () => {
-        this.#bury(worker, death);
-        this.#exits.delete(exit);
-        resolve();
-      });
+      forget = resolve;
     });
-    this.#exits.add(exit);
+    worker.on('exit', () => {
+      this.#bury(worker, death);
+      this.#exits.delete(worker);
+      forget();
+    });
+    this.#exits.set(worker, { exit, forget });
     return worker;
   }
 
-  #settle(worker: Worker, reply: WorkerReply): void {
+  /** What the thread was busy with; it isn't any more. */
+  #finish(worker: Worker): PendingRequest | undefined {
     const pending = this.#running.get(worker);
     this.#running.delete(worker);
+    clearTimeout(pending?.timer);
+    return pending;
+  }
+
+  #settle(worker: Worker, reply: WorkerReply): void {
+    // It was given up.
+    if (!this.#live.has(worker)) return;
+    const pending = this.#finish(worker);
     if (reply.kind === 'failed' && reply.isRetiring) this.#live.delete(worker);
     else this.#idle.push(worker);
     if (reply.kind === 'failed') pending?.reject(deserialiseError(reply.error));
@@ -135,21 +186,59 @@ export class WorkerPool {
     this.#dispatch();
   }
 
-  #bury(worker: Worker, death: unknown): void {
+  /**
+   * Another thread takes its place. It isn't ended, as that may abort the process; it ends by itself if it ever comes round, and
+   * nobody waits for that.
+   */
+  #giveUp(worker: Worker, pending: PendingRequest): void {
+    // Whether it waits or computes tells what it hangs on.
+    const { idle, active } = worker.performance.eventLoopUtilization();
+    this.#finish(worker);
     this.#live.delete(worker);
-    const idle = this.#idle.indexOf(worker);
-    if (idle >= 0) this.#idle.splice(idle, 1);
-    const pending = this.#running.get(worker);
-    this.#running.delete(worker);
-    pending?.reject(
-      new Ncs4cvrError('SCORING_WORKER_DIED', 'the scoring thread ended within this row group', {
+    worker.postMessage(null);
+    worker.unref();
+    this.#exits.get(worker)?.forget();
+    this.#exits.delete(worker);
+    pending.reject(
+      new Ncs4cvrError('SCORING_WORKER_SILENT', "the scoring thread doesn't answer", {
         ...placeOf(pending.request),
-        found: death instanceof Error ? death.message : 'an exit without an error',
-        cause: death,
+        expected: `an answer within ${this.#answerMillis! / 1000} s`,
+        found: `none; since its start the thread waited for ${seconds(idle)} and was busy for ${seconds(active)}`,
+        retryable: true,
       }),
     );
     this.#dispatch();
   }
+
+  #bury(worker: Worker, death: unknown): void {
+    this.#live.delete(worker);
+    const idle = this.#idle.indexOf(worker);
+    if (idle >= 0) this.#idle.splice(idle, 1);
+    const pending = this.#finish(worker);
+    pending?.reject(workerDied(pending, death));
+    this.#dispatch();
+  }
+}
+
+function seconds(millis: number): string {
+  return `${Math.round(millis / 1000)} s`;
+}
+
+function workerDied({ request }: PendingRequest, death: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('SCORING_WORKER_DIED', 'the scoring thread ended within this row group', {
+    ...placeOf(request),
+    found: death instanceof Error ? death.message : 'an exit without an error',
+    cause: death,
+  });
+}
+
+function messageLost(summary: string, { request }: PendingRequest, cause: unknown): Ncs4cvrError {
+  return new Ncs4cvrError('SCORING_MESSAGE_LOST', summary, {
+    ...placeOf(request),
+    found: messageOf(cause),
+    cause,
+    retryable: true,
+  });
 }
 
 /** Handed over, not copied. */

@@ -53,6 +53,21 @@ describe('a unit that there is no time for', () => {
   });
 });
 
+it('a call whose storage never answers says so before Lambda ends it, and the same process scores the unit next', async () => {
+  const unit = await plannedUnit();
+  s3.double!.options = {
+    fault: ({ method, key }) =>
+      method === 'PUT' && key.includes('/parts/') ? { kind: 'stall', millis: 20_000 } : undefined,
+  };
+  const stalled = lambda.functions.score.invoke(unit, { timeoutMillis: 12_000 });
+  await expect(stalled).rejects.toThrow(/CALL_STALLED.*TCPSocketWrap/s);
+  s3.double!.options = {};
+  await lambda.functions.score.invoke(unit);
+  expect(lambda.functions.score.starts).toBe(1);
+  await lambda.deliverAll();
+  await expectRows(lambda.place, lambda.model.bundle, ...shards);
+});
+
 /** With less time than the reserve: the first row group is scored in any case. */
 async function invokeBriefly(event: WorkUnit) {
   const answer = await lambda.functions.score.invoke(event, { timeoutMillis: 11_000 });

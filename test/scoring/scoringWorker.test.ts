@@ -119,7 +119,26 @@ const ownModel = () => {
   return shared;
 };
 
+/** Of a class that nobody has who gets it. */
+function unreadable(): Blob {
+  const symbols = Object.getOwnPropertySymbols(Blob.prototype);
+  const clone = symbols.find(({ description }) => description === 'messaging_clone_symbol')!;
+  return Object.defineProperty(new Blob([]), clone, {
+    value: () => ({ data: {}, deserializeInfo: 'internal/none:None' }),
+  });
+}
+
 describe('a scoring thread', () => {
+  test('ends at a message that it cannot read, with or without a setup: silence would be waited for', async () => {
+    for (const options of [{}, { workerData: { contract: bundle.contract } }]) {
+      const worker = new Worker(script, options);
+      threads.push(worker);
+      const ended = new Promise<Error>((resolve) => worker.once('error', resolve));
+      worker.postMessage(unreadable());
+      expect((await ended).message).toContain('internal/none');
+    }
+  });
+
   test('answers requests one after the other, in their order, and ends when it is told, not before they are done', async () => {
     const { next, send, exit } = start();
     for (const request of [large, small, large, small, null]) send(request);

@@ -49,3 +49,13 @@ it('that fails before it is needed is forgotten, and fails nothing else', async 
   await new Promise((resolve) => failing.once('exit', resolve));
   expect(takeSpareThread()).toBeUndefined();
 });
+
+it('that has ended when it is taken, unheard so far, is replaced', async () => {
+  const ending = new Worker('', { eval: true });
+  keepSpareThread(ending);
+  // This thread hears nothing of that end before the pool has the other one.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+  const pool = scoringPool(bundle, 1);
+  expect((await scoreShard(shard, join(folder, 'late.arrow'), bundle, pool)).rowCount).toBeGreaterThan(0);
+  await pool.close();
+});

@@ -16,6 +16,11 @@ const obedient = pathToFileURL(script);
 writeFileSync(
   script,
   `import { parentPort, threadId, workerData } from 'node:worker_threads';
+  const clone = Object.getOwnPropertySymbols(Blob.prototype).find(({ description }) => description === 'messaging_clone_symbol');
+  // Of a class that nobody has who gets it.
+  class Unreadable extends Blob {
+    [clone]() { return { data: {}, deserializeInfo: 'internal/none:None' }; }
+  }
   const failed = (isRetiring) => ({
     kind: 'failed', isRetiring,
     error: { code: 'SHARD_PAGE_CORRUPT', message: 'SHARD_PAGE_CORRUPT: asked for', stack: 'at worker', location: { file: 'f' }, retryable: false },
@@ -29,6 +34,10 @@ writeFileSync(
       case 'close': return parentPort.close();
       case 'fail': return parentPort.postMessage(failed(false));
       case 'retire': parentPort.postMessage(failed(true)); return parentPort.close();
+      case 'garbled': return parentPort.postMessage(new Unreadable([]));
+      case 'deaf':
+        Atomics.wait(workerData.gate, 0, 0);
+        return parentPort.postMessage({ kind: 'scored', result: {} });
       case 'last':
         parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup } });
         return setTimeout(() => process.exit(0), 20);
@@ -40,16 +49,19 @@ writeFileSync(
   });`,
 );
 
+/** Opened, it lets threads go that are deaf. */
+const gate = new Int32Array(new SharedArrayBuffer(4));
 const setup = {
+  gate,
   contract: {},
   model: { modelBytes: Uint8Array.of(1, 2, 3), inputs: [], tables: [] },
   extraColumns: [],
 } as unknown as WorkerSetup;
 const pools: WorkerPool[] = [];
 
-function poolOf(size: number, url = obedient): WorkerPool {
+function poolOf(size: number, url = obedient, answerMillis?: number): WorkerPool {
   entry.url = url;
-  const pool = new WorkerPool(size, setup);
+  const pool = new WorkerPool(size, setup, answerMillis === undefined ? {} : { answerMillis });
   pools.push(pool);
   return pool;
 }
@@ -195,6 +207,51 @@ describe('WorkerPool', () => {
         expect((result as PromiseRejectedResult).reason).toMatchObject({ code: 'SCORING_WORKER_DIED' });
       }
     }
+  });
+
+  test('an answer that cannot be read rejects its row group, and the thread goes on', async () => {
+    const pool = poolOf(1);
+    const settled = await Promise.allSettled([pool.run(task('garbled', 3)), pool.run(task('ok', 4))]);
+    expect(settled[0]).toMatchObject({
+      reason: { code: 'SCORING_MESSAGE_LOST', location: { file: 'garbled', rowGroup: 3 } },
+    });
+    expect(settled[1]).toMatchObject({ value: { rowCount: 4 } });
+    expect(started).toBe(1);
+  });
+
+  test('a request that cannot be sent is rejected, whether it waits or not, and takes no thread with it', async () => {
+    const pool = poolOf(1);
+    const unsendable = { ...task('ok'), decoded: () => {} } as unknown as ScoringRequest;
+    const requests = [unsendable, task('ok', 1), unsendable, task('ok', 2)];
+    const settled = await Promise.allSettled(requests.map((request) => pool.run(request)));
+    expect(settled).toMatchObject([
+      { reason: { code: 'SCORING_MESSAGE_LOST' } },
+      { value: { rowCount: 1 } },
+      { reason: { code: 'SCORING_MESSAGE_LOST' } },
+      { value: { rowCount: 2 } },
+    ]);
+    expect(started).toBe(1);
+  });
+
+  test('a thread that cannot be started rejects all that wait for it', async () => {
+    const pool = poolOf(1, new URL('https://nowhere.invalid/worker.mjs'));
+    const settled = await Promise.allSettled([pool.run(task('ok')), pool.run(task('ok'))]);
+    for (const result of settled) expect(result).toMatchObject({ reason: { code: 'SCORING_WORKER_DIED' } });
+  });
+
+  test('a thread that does not answer in time is given up: another one takes its place, and close does not wait for it', async () => {
+    const pool = poolOf(1, obedient, 3000);
+    await pool.run(task('ok'));
+    const settled = await Promise.allSettled([pool.run(task('deaf', 1)), pool.run(task('ok', 2))]);
+    expect(settled).toMatchObject([
+      { reason: { code: 'SCORING_WORKER_SILENT', location: { file: 'deaf', rowGroup: 1 } } },
+      { value: { rowCount: 2 } },
+    ]);
+    await pool.close();
+    expect(ended).toBe(1);
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await vi.waitFor(() => expect(ended).toBe(2), { timeout: 5000 });
   });
 
   test('close lets running row groups finish, rejects waiting and later ones, and ends every thread', async () => {
