@@ -2,6 +2,25 @@ import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { ProblemsError } from './errors.ts';
 import { type DocumentDescription, placeOf } from './jsonDocument.ts';
 
+/** By the parser's names, which are no sentences. Those of comments and trailing commas are left out: both are allowed. */
+const WORDS: Readonly<Record<string, string>> = {
+  InvalidSymbol: 'neither a number nor a text in double quotes nor true, false or null',
+  InvalidNumberFormat: 'not a number',
+  PropertyNameExpected: 'expected a name in double quotes',
+  ValueExpected: 'expected a value',
+  ColonExpected: 'expected a colon behind the name',
+  CommaExpected: 'expected a comma',
+  CloseBraceExpected: 'expected a closing brace }',
+  CloseBracketExpected: 'expected a closing bracket ]',
+  EndOfFileExpected: 'expected the end of the document',
+  UnexpectedEndOfComment: 'a comment that has no end',
+  UnexpectedEndOfString: 'a text that has no end',
+  UnexpectedEndOfNumber: 'a number that has no end',
+  InvalidUnicode: 'an escape \\u without four hexadecimal digits',
+  InvalidEscapeCharacter: 'no escape of JSON',
+  InvalidCharacter: 'a control character within a text',
+};
+
 // A file of its own: only the command line reads what people write, and the functions' bundles do without the parser.
 
 /**
@@ -18,7 +37,7 @@ export function decodeCommentedJson(
   if (errors.length === 0) return document;
   const faults = errors.map(({ error, offset }) => {
     const before = text.slice(0, offset).split('\n');
-    return `line ${before.length}, column ${before.at(-1)!.length + 1}: ${printParseErrorCode(error)}`;
+    return `line ${before.length}, column ${before.at(-1)!.length + 1}: ${WORDS[printParseErrorCode(error)] ?? 'not JSON'}`;
   });
   throw new ProblemsError(description.code, 'not JSON', faults, placeOf(description));
 }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
-import { dayRange, isInRange } from '../job/listPartitions.ts';
+import { dayRange, describeRange, isInRange } from '../job/listPartitions.ts';
 import {
   DEFAULT_LAYOUT,
   layOutPartition,
@@ -130,7 +130,7 @@ async function partitionsOf(
   if (chosen.length > 0) return chosen;
   throw new Ncs4cvrError('PUBLISH_NOTHING', 'there are no published scores to copy', {
     file: root,
-    ...(published.length > 0 && { expected: `days from ${range.from} to ${range.to} of ${layout.text}` }),
+    ...(published.length > 0 && { expected: `${describeRange(range)} of ${layout.text}` }),
     found: published.length === 0 ? 'none' : published.slice(-SHOWN).join(', '),
   });
 }

@@ -3,7 +3,7 @@ import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, isFileList, type JobInput, openJobInput } from './jobInput.ts';
-import { type DayRange, dayRange, type SkippedFolder } from './listPartitions.ts';
+import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
 import {
   type LaidOutPartition,
   layOutPartition,
@@ -107,7 +107,8 @@ async function chooseDays(job: Job, input: JobInput, range: DayRange): Promise<C
   const { partitions, skipped } = await input.listPartitions(range);
   if (partitions.length === 0) {
     const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
-    throw noPartition(job, `days from ${range.from} to ${range.to}`, listed(reasons, 'none in that range'));
+    const none = range.from > range.to ? 'a range that ends before it begins' : 'none in that range';
+    throw noPartition(job, describeRange(range), listed(reasons, none));
   }
   return {
     partitions: partitions.map(({ partition }) => input.inputPartition(partition)),

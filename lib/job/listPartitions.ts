@@ -18,9 +18,19 @@ export interface DayRange {
   readonly to: string;
 }
 
+const FIRST_DAY = '0000-01-01';
+const LAST_DAY = '9999-12-31';
+
 /** Days from and to these; without one, all before or after. */
 export function dayRange(from?: string, to?: string): DayRange {
-  return { from: from ?? '0000-01-01', to: to ?? '9999-12-31' };
+  return { from: from ?? FIRST_DAY, to: to ?? LAST_DAY };
+}
+
+/** For an error that says what was looked for. */
+export function describeRange({ from, to }: DayRange): string {
+  if (from > to) return `days from ${from} to ${to}, the later one last`;
+  if (from === FIRST_DAY) return to === LAST_DAY ? 'any day' : `days up to ${to}`;
+  return to === LAST_DAY ? `days from ${from} on` : `days from ${from} to ${to}`;
 }
 
 export function isInRange(day: string, { from, to }: DayRange): boolean {

@@ -80,5 +80,7 @@ function targetOf(
 }
 
 function namesOf(publications: readonly Publication[]): string {
-  return publications.map(({ sha256 }) => sha256.slice(0, 12)).join(', ') || 'no earlier manifest';
+  return (
+    publications.map(({ sha256 }) => sha256.slice(0, 12)).join(', ') || 'none before the first generation'
+  );
 }

@@ -18,9 +18,30 @@ describe('a document that people write', () => {
       expect.objectContaining({
         code: 'THING_INVALID',
         location: { file: 's3://b/thing.json' },
-        problems: ['line 3, column 2: CommaExpected', 'line 3, column 7: ValueExpected'],
+        problems: ['line 3, column 2: expected a comma', 'line 3, column 7: expected a value'],
       }),
     );
+  });
+
+  it('says in words what is wrong, whatever it is', () => {
+    const faulty = [
+      '{"a" 1}',
+      '{"a": 1',
+      '[1',
+      '{a: 1}',
+      '1 2',
+      '[a]',
+      '1e',
+      '"a',
+      '"\\u12"',
+      '"\\x"',
+      '"\t"',
+      '1 /* b',
+    ];
+    for (const text of faulty) {
+      expect(() => decode(text), text).toThrow(/: (expected|a|an|no|not|neither) [ a-z,{}\]\\]+/);
+      expect(() => decode(text), text).not.toThrow(/[a-z][A-Z]|: not JSON$/);
+    }
   });
 
   it('that lies too deep in itself is refused by its code and file', () => {
@@ -36,6 +57,6 @@ describe('a document that people write', () => {
   });
 
   it('is not empty', () => {
-    expect(() => decode('')).toThrow('ValueExpected');
+    expect(() => decode('')).toThrow('expected a value');
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it, test } from 'vitest';
 import { choosePartitions, type PartitionChoice, partitionOf } from '../../lib/job/choosePartitions.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
 import { listInput } from '../../lib/job/jobInput.ts';
+import { dayRange } from '../../lib/job/listPartitions.ts';
 import { parsePartitionLayout } from '../../lib/job/partitionLayout.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -306,6 +307,23 @@ describe('a range of days', () => {
       expected: 'days from 2024-04-01 to 2024-04-02',
       found: "dt=x ('x' is not of the form %Y-%m-%d)",
     });
+  });
+
+  it('that has no days says which it was asked for: open ends as such, ends in the wrong order as those', async () => {
+    const asked = [
+      [dayRange('2024-04-01'), 'days from 2024-04-01 on', 'none in that range'],
+      [dayRange(undefined, '2024-02-01'), 'days up to 2024-02-01', 'none in that range'],
+      [
+        dayRange('2024-03-05', '2024-03-03'),
+        'days from 2024-03-05 to 2024-03-03, the later one last',
+        'a range that ends before it begins',
+      ],
+    ] as const;
+    for (const [range, expected, found] of asked) {
+      await expect(
+        choose(inputOf(...shardsIn('dt=2024-03-04')), {}, { kind: 'dates', ...range }),
+      ).rejects.toMatchObject({ code: 'PLAN_NO_PARTITION', expected, found });
+    }
   });
 });
 
