@@ -33,7 +33,12 @@ export function judgeMissingValues(
     const spread = factor * usual.spread.missing;
     const reached = usual.spread.missing;
     const shares = [counted.missing, rows, usual.missing, usualRows] as const;
-    return growth(counted.name, shares, { usualBound: Math.max(floor, spread), reached }, 'have no value');
+    return growth(
+      counted.name,
+      shares,
+      { usualBound: Math.max(floor, spread), reached },
+      'of the rows have no value',
+    );
   });
 }
 
@@ -51,7 +56,7 @@ export function judgeUnseenValues(
       counted.name,
       shares,
       { usualBound: Math.max(floor, spread), reached },
-      'are new to the model',
+      'of the values are new to the model',
     );
   });
 }
@@ -78,7 +83,7 @@ function growth(
   const chance = rows === 0 || usualRows === 0 ? 1 : chanceShare(count, rows, usualCount, usualRows);
   const bound = Math.min(usualBound + chance, least);
   const found = Math.max(0, share - usual);
-  const reason = `${percent(share)} of the values ${what}, and ${percent(usual)} there`;
+  const reason = `${percent(share)} ${what}, against ${percent(usual)}`;
   return { subject, found, bound, isWithin: found <= bound, against: VALIDATION, reason };
 }
 

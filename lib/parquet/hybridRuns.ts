@@ -1,6 +1,9 @@
 /** The widest value that four bytes hold wherever in a byte it begins. */
 export const WIDEST_BITS = 25;
 
+/** The largest fifth byte of a run's head, of 32 bits: no run is longer than a page may be. */
+const LAST_OF_32_BITS = 15;
+
 /** Values from which on a run is filled by a call. */
 const LONG_RUN = 64;
 
@@ -58,8 +61,9 @@ export function decodeHybrid(
   while (to < until) {
     let head = 0;
     for (let shift = 0; ; shift += 7) {
-      if (position >= end || shift > 28) return -1;
+      if (position >= end) return -1;
       const byte = bytes[position++]!;
+      if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
       head |= (byte & 127) << shift;
       if (byte < 128) break;
     }
@@ -147,8 +151,9 @@ export function onlyRun({ bytes }: ViewedBytes, start: number, end: number, coun
   let head = 0;
   let position = start;
   for (let shift = 0; ; shift += 7) {
-    if (position >= end || shift > 28) return -1;
+    if (position >= end) return -1;
     const byte = bytes[position++]!;
+    if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
     head |= (byte & 127) << shift;
     if (byte < 128) break;
   }

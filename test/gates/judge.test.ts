@@ -156,6 +156,13 @@ describe('features', () => {
     expect(isWithin(found)).toBe(expected);
   });
 
+  it('are told of in rows where values are missing, in values where they are new', () => {
+    const missing = judgeMissingValues(counted({ missing: 0.6 * MANY }), usual({}), settings.missingValues);
+    const unseen = judgeUnseenValues(counted({ unseen: 0.6 * MANY }), usual({}), settings.unseenValues);
+    expect(missing[0]!.reason).toBe('60.0% of the rows have no value, against 0.0%');
+    expect(unseen[0]!.reason).toMatch(/^60\.0% of the values are new to the model, against \d\.\d%$/);
+  });
+
   it('that lose every value are out of bounds whatever the factor says, unless a training day was like that', () => {
     const lost = counted({ missing: MANY });
     const wide = { ...spread, missing: 0.5 };

@@ -30,6 +30,9 @@ function encode(
   return Uint8Array.from(bytes);
 }
 
+/** A head of 33 bits, 2^32 + 18, and its value. */
+const LONGER_THAN_ANY = Uint8Array.of(128 | 18, 128, 128, 128, 16, 1);
+
 /** Any 32-bit number from a seed. */
 const scrambled = (seed: number) => Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) >>> 3;
 
@@ -66,6 +69,7 @@ describe('decodeHybrid', () => {
     ['a run without its value', encode([{ run: 9, values: [5] }], 3).subarray(0, 1), 9],
     ['a run of no values', Uint8Array.of(0, 1, 0, 1), 1],
     ['a head that never ends', Uint8Array.of(255, 255, 255, 255, 255, 255, 1), 1],
+    ['a run of 2^31 + 9 values, of whose head 32 bits say 9', LONGER_THAN_ANY, 9],
     ['no bytes', new Uint8Array(0), 1],
   ])('says that there are %s', (_, bytes, count) => {
     expect(decodeHybrid(viewed(bytes), 0, bytes.length, 3, new Int32Array(16), 0, count)).toBe(-1);
@@ -78,5 +82,6 @@ it('onlyRun gives the value of a run that covers all, and of nothing else', () =
   expect(runValue(encode([{ run: 300, values: [0] }], 1), 299)).toBe(0);
   expect(runValue(encode([{ run: 300, values: [1] }], 1), 301)).toBe(-1);
   expect(runValue(encode([{ values: [1, 1, 1, 1, 1, 1, 1, 1] }], 1), 8)).toBe(-1);
+  expect(runValue(LONGER_THAN_ANY, 9)).toBe(-1);
   expect(runValue(new Uint8Array(0), 1)).toBe(-1);
 });
