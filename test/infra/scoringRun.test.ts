@@ -101,7 +101,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
       root: `${currentJob().scores}-again`,
       parts: units.flatMap(({ parts }) => parts),
     };
-    scene.remainingMillis = () => 1_000;
+    scene.remainingMillis = () => 9_900;
     scene.tries.clear();
     const { StartAt, States } = scoreUnits().ItemProcessor;
     await runStateMachine({ StartAt, States }, whole, scene.services);
