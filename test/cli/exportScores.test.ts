@@ -127,7 +127,7 @@ describe('export-scores', () => {
       'days without scores',
       ['--job', job, '--to', '2024-03-07'],
       1,
-      /^error: PUBLISH_NOTHING: .*days from 0000-01-01 to 2024-03-07 of date=%Y%m%d, found date=20240308, date=20240309\)\n/,
+      /^error: PUBLISH_NOTHING: .*days up to 2024-03-07 of date=%Y%m%d, found date=20240308, date=20240309\)\n/,
     ],
   ])('given %s, fails with the reason and writes nothing', async (_title, args, exitCode, says) => {
     const output = join(folder, 'nothing');
