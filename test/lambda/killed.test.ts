@@ -41,7 +41,7 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
       return { kind: 'stall', millis: 10_000 };
     },
   };
-  const invocation = lambda.functions.score.invoke(unit, { timeoutMillis: 4_000 });
+  const invocation = lambda.functions.score.invoke(unit, { timeoutMillis: 8_000 });
   await expect(invocation).rejects.toThrow('CALL_STALLED');
   expect(stalled).toBeGreaterThan(0);
   expect(written()).toEqual(before);
