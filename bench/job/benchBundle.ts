@@ -92,16 +92,21 @@ function daysOf({ split }: ConfigDocument): string[] {
  * One ONNX file that takes row ids, for the peers.
  * @throws Error for a given bundle that hasn't the graph as trained beside it
  */
-export function peerModel(graph: PeerGraph, { cli, bundle }: Scorer, work: string): string {
+export function peerModel(graph: PeerGraph, scorer: Scorer, work: string): string {
   if (graph === 'trained') {
-    const file = trainedGraphOf(bundle);
+    const file = trainedGraphOf(scorer.bundle);
     if (existsSync(file)) return file;
     throw new Error(`${file} isn't there: give the graph as trained, or --peer-graph cleaned`);
   }
   const file = join(work, 'cleaned.onnx');
+  writePlainGraph(scorer, file);
+  return file;
+}
+
+/** A bundle's model with its embeddings as one ONNX file that takes row ids. */
+export function writePlainGraph({ cli, bundle }: Scorer, file: string): void {
   rmSync(file, { force: true });
   execFileSync(process.execPath, [cli, 'export', bundle, '--plain', file], { stdio: 'ignore' });
-  return file;
 }
 
 /** The same command with its bundle exported in 8-bit integers, unless it is there. @param data what the bundle was trained on */

@@ -22,6 +22,7 @@ import {
   type Scorer,
   scorerOf,
   trainingData,
+  writePlainGraph,
 } from './benchBundle.ts';
 import type { BenchOptions } from './benchOptions.ts';
 import { type CaseRatios, caseRatios } from './caseRatios.ts';
@@ -187,8 +188,9 @@ async function recordAllFeeds({ ours, int8 }: Scorers, input: string, work: stri
     const hook = ['--import', join(work, 'recordFeeds.mjs')];
     await measureProcess([process.execPath, ...hook, cli, ...args], { FEEDS: feedsOf(arm, work) });
     rmSync(output, { recursive: true });
-    const whole = [wholeGraphOf(wholeArm, work), feedsOf(wholeArm, work)];
-    await measureProcess([process.execPath, join(work, 'recordRows.mjs'), bundle, input, ...whole]);
+    writePlainGraph(scorer, wholeGraphOf(wholeArm, work));
+    const recorder = [process.execPath, join(work, 'recordRows.mjs')];
+    await measureProcess([...recorder, bundle, input, feedsOf(wholeArm, work)]);
   }
 }
 

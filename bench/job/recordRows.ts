@@ -1,10 +1,9 @@
-// recordRows.mjs BUNDLE INPUT PLAIN FEEDS: writes the bundle's model with its embeddings as one ONNX file, as `export --plain`
-// does, and the first rows of a folder of shards as that file takes them, for bareSession.ts.
-import { writeFileSync } from 'node:fs';
+// recordRows.mjs BUNDLE INPUT FEEDS: writes the first rows of a folder of shards as the graph that `export --plain` writes takes
+// them, for bareSession.ts.
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { plainInputs } from '../../lib/bundle/modelInterface.ts';
-import { plainModel } from '../../lib/bundle/plainModel.ts';
-import { gatheredModel, SCORING_BATCH_ROWS } from '../../lib/bundle/scoringSession.ts';
+import { SCORING_BATCH_ROWS } from '../../lib/bundle/scoringSession.ts';
+import { featureColumns } from '../../lib/features/columnRequirements.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
 import { FeatureEncoder } from '../../lib/features/featureEncoder.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
@@ -13,13 +12,12 @@ import { listShards } from '../../lib/storage/listShards.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { FeedsRecorder, type FeedTensor } from './feedsFile.ts';
 
-const [bundleUri, input, plain, feeds] = process.argv.slice(2) as [string, string, string, string];
-const { model, layout, contract, vocabularies } = await loadBundle(localDisk, bundleUri);
-writeFileSync(plain, plainModel(gatheredModel(model, bundleUri), layout));
+const [bundleUri, input, feeds] = process.argv.slice(2) as [string, string, string];
+const { layout, contract, vocabularies } = await loadBundle(localDisk, bundleUri);
 
 const encoder = new FeatureEncoder(contract, vocabularies);
 const inputs = plainInputs(layout);
-const columns = [...new Set(contract.features.map(({ column }) => column))];
+const columns = featureColumns(contract);
 const recorder = new FeedsRecorder();
 const { shards } = await listShards(input);
 for (const { uri } of shards) {

@@ -2,6 +2,8 @@ import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { ProblemsError } from './errors.ts';
 import { type DocumentDescription, placeOf } from './jsonDocument.ts';
 
+// A file of its own: only the command line reads what people write, and the functions' bundles do without the parser.
+
 /** By the parser's names, which are no sentences. Those of comments and trailing commas are left out: both are allowed. */
 const WORDS: Readonly<Record<string, string>> = {
   InvalidSymbol: 'neither a number nor a text in double quotes nor true, false or null',
@@ -20,8 +22,6 @@ const WORDS: Readonly<Record<string, string>> = {
   InvalidEscapeCharacter: 'no escape of JSON',
   InvalidCharacter: 'a control character within a text',
 };
-
-// A file of its own: only the command line reads what people write, and the functions' bundles do without the parser.
 
 /**
  * A document that people write: JSON that may hold comments and commas behind the last item.

@@ -10,7 +10,7 @@ import {
   type RepeatedRows,
   type RepeatedSpan,
 } from './judgeKeys.ts';
-import { isWholeDay, judgeRows } from './judgeRows.ts';
+import { coversWholeDay, judgeRows } from './judgeRows.ts';
 import {
   judgeConstantScores,
   judgeScoreDistributions,
@@ -70,8 +70,7 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const known = (measure: (there: ModelReference) => readonly Measurement[]) => () =>
     reference === undefined ? [] : measure(reference);
   const { rows, constantScores, scoreMeans, scoreDistributions, sliceMeans, calibration } = settings;
-  const isDay = earlier.isWholeDay ?? isWholeDay(candidate.partition);
-  const isPart = (reference?.days.length ?? 0) > 0 && !isDay;
+  const isPart = (reference?.days.length ?? 0) > 0 && !coversWholeDay(candidate.partition, earlier);
   const alone = isPart
     ? "nothing comparable was published before, and the bundle knows rows of whole days, which this partition isn't"
     : nothing;

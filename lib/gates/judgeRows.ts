@@ -14,7 +14,7 @@ const DAY_MILLIS = 86_400_000;
  */
 export function judgeRows(
   { partition, rows }: Pick<Candidate, 'partition' | 'rows'>,
-  { own, previous, weekday, unpublished, isWholeDay: isDay = isWholeDay(partition) }: Earlier,
+  earlier: Earlier,
   reference: Pick<ModelReference, 'days'> | undefined,
   { lowest, highest }: GateSettings['rows'],
 ): Measurement[] {
@@ -22,6 +22,7 @@ export function judgeRows(
     const reason = 'the partition has no row';
     return [{ subject: '', found: 0, bound: 1, isWithin: false, against: 'any night', reason }];
   }
+  const { own, previous, weekday, unpublished } = earlier;
   const days = reference?.days ?? [];
   const ratioTo = (other: Pick<Judged, 'partition' | 'rows'> | undefined, low: number, high: number) =>
     other === undefined || other.rows === 0
@@ -34,12 +35,17 @@ export function judgeRows(
   }
   const { low, high } = dayToDay(days);
   const found = [...ratioTo(previous ?? unpublished, low, high), ...ratioTo(weekday, lowest, highest)];
-  if (found.length > 0 || days.length === 0 || !isDay) return found;
+  if (found.length > 0 || days.length === 0 || !coversWholeDay(partition, earlier)) return found;
   const counts = days.map((day) => day.rows);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   // Against the nearest of the training days, the smallest or the largest.
   const nearest = rows < least ? least : rows > most ? most : rows;
   return [{ ...measure(rows, nearest, TRAINING_DAYS, lowest, highest), atMost: 'warn' }];
+}
+
+/** Is a partition a day and no part of one: by the job's layout where that says something else than its name. */
+export function coversWholeDay(partition: string, { isWholeDay: byLayout }: Earlier): boolean {
+  return byLayout ?? isWholeDay(partition);
 }
 
 /**

@@ -24,7 +24,7 @@ export interface ColumnSample {
   readonly nulls: number;
   /** Sampled shards that have no such column. */
   readonly absentShards: number;
-  /** undefined where no folder names a day. */
+  /** Undefined where no folder names a day. */
   readonly span?: ColumnSpan | undefined;
   /** How often each value was seen; of lists, the values within them. */
   readonly counts: ReadonlyMap<SampledValue, number>;

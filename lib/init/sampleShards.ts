@@ -76,6 +76,11 @@ export async function sampleShards(input: string): Promise<ShardSample> {
   const layout = guessLayout(
     shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath))),
   );
+  const dayOf = new Map(
+    sampled.flatMap(({ folder }) =>
+      layout.layout === undefined ? [] : daysOf(layout.layout, [folder]).map((day) => [folder, day] as const),
+    ),
+  );
   const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
   return {
     ...layout,
@@ -90,28 +95,22 @@ export async function sampleShards(input: string): Promise<ShardSample> {
     columns: [
       ...readable.map((sampler) => {
         const having = sampled.filter(({ columns }) => columns.has(sampler.name));
-        return sampler.sample(sampled.length - having.length, spanOf(having, sampled, layout));
+        const span = spanOf(
+          having.flatMap(({ folder }) => dayOf.get(folder) ?? []),
+          [...dayOf.values()],
+        );
+        return sampler.sample(sampled.length - having.length, span);
       }),
       ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
     ],
   };
 }
 
-function spanOf(
-  having: readonly SampledShard[],
-  sampled: readonly SampledShard[],
-  { layout }: GuessedLayout,
-): ColumnSample['span'] {
-  if (layout === undefined) return undefined;
-  const [days, all] = [having, sampled].map((shards) =>
-    daysOf(
-      layout,
-      shards.map(({ folder }) => folder),
-    ),
-  ) as [string[], string[]];
-  const [first, last, newestSampled] = [days[0], days.at(-1), all.at(-1)];
-  if (first === undefined || last === undefined || newestSampled === undefined) return undefined;
-  return { first, last, newestSampled };
+/** @param days of the sampled shards that have the column, and of all */
+function spanOf(days: readonly string[], all: readonly string[]): ColumnSample['span'] {
+  if (days.length === 0) return undefined;
+  const sorted = [...days].sort();
+  return { first: sorted[0]!, last: sorted.at(-1)!, newestSampled: [...all].sort().at(-1)! };
 }
 
 async function markersBeside(shards: readonly ListedFile[]): Promise<ShardSample['markers']> {
