@@ -25,6 +25,13 @@ const KERNELS = [
     memory: 'has a memory of three pages',
     options: { initialMemory: 3, maximumMemory: 3, enable: ['simd'] },
   },
+  {
+    name: 'pageKernels',
+    room: 'parquet',
+    constant: 'PAGE_KERNELS',
+    memory: "imports libzstd's memory as `env.memory` and its ZSTD_decompress as `pageKernels.decompress`",
+    options: { importMemory: true, initialMemory: 1, enable: ['simd', 'bulk-memory'] },
+  },
 ];
 
 for (const { name, room, constant, memory, options } of KERNELS) {

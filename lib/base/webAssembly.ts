@@ -10,6 +10,9 @@ export interface SharedMemory {
   grow(pages: number): number;
 }
 
+/** Of int32 numbers, or none. */
+type WebAssemblyFunction = (...values: number[]) => number | undefined;
+
 interface WebAssemblyApi {
   readonly Memory: new (limits: {
     readonly initial: number;
@@ -20,7 +23,9 @@ interface WebAssemblyApi {
   readonly Instance: new (
     module: object,
     imports?: {
-      readonly env: { readonly memory: SharedMemory } | { readonly [name: string]: (value: number) => void };
+      readonly [module: string]: {
+        readonly [name: string]: SharedMemory | { readonly buffer: ArrayBuffer } | WebAssemblyFunction;
+      };
     },
   ) => { readonly exports: object };
 }

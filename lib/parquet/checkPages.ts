@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { checkUnpacking } from './checkUnpacking.ts';
 import { CompactReader, STOP, STRUCT } from './compactReader.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
+import { PAGE, type PageTable } from './pageTable.ts';
 
 /** Field numbers of PageHeader and of its headers by kind in parquet.thrift. */
 const PAGE_TYPE = 1;
@@ -36,35 +37,12 @@ const LARGEST_INT32 = 2 ** 31 - 1;
  */
 export const LARGEST_UNPACKED_BYTES = 2 ** 30;
 
-/** A page of a chunk: `buffer[startByte, endByte)` behind its header. */
-export interface ChunkPage {
-  readonly startByte: number;
-  readonly endByte: number;
-  /** What its bytes unpack to. */
-  readonly unpackedBytes: number;
-  /** CRC-32 of these bytes, as they are in the file; most writers leave it out. */
-  readonly checksum: number | undefined;
-  /** Undefined for a page without values of rows, such as a dictionary. */
-  readonly valueCount: number | undefined;
-  /** Values of a dictionary. */
-  readonly dictionaryCount: number;
-  /** Of the values; -1 where the header doesn't say. */
-  readonly encoding: number;
-  /** Of the first version's levels; -1 in the second version, which has but one. */
-  readonly definitionEncoding: number;
-  readonly repetitionEncoding: number;
-  /** Of the second version: bytes of its levels, repetitions first, before those that are compressed. */
-  readonly definitionBytes: number;
-  readonly repetitionBytes: number;
-  readonly isSecondVersion: boolean;
-  readonly isCompressed: boolean;
-}
-
 /** The pages of a chunk as far as they go. */
-export interface ChunkPages {
-  readonly pages: readonly ChunkPage[];
+export interface CheckedPages {
   /** What all of them unpack to. */
   readonly unpackedBytes: number;
+  /** Behind the last one. */
+  readonly endByte: number;
   /** Whether they hold as many values as the chunk, and end where it does or before. */
   readonly areWhole: boolean;
 }
@@ -75,150 +53,172 @@ export interface ChunkPages {
  * not for sizes: it allocates what a header claims, and unpacks whatever comes (`checkUnpacking`); nor for headers that can't be
  * followed: in one it may go through 2^31 booleans without a byte, list by list, and seem to stand still.
  * @param chunk whose `startByte` and `endByte` are positions in `buffer`
+ * @param table that gets its pages
+ * @param isForArrowRs whether arrow-rs is to unpack what is packed by ZSTD; libzstd needs no check
  * @throws Error that names the page and what differs
  */
-export function checkPages(buffer: Uint8Array, chunk: PlacedChunk): ChunkPages {
+export function checkPages(
+  buffer: Uint8Array,
+  chunk: PlacedChunk,
+  table: PageTable,
+  isForArrowRs: boolean,
+): CheckedPages {
   const { valueCount, codec } = chunk;
   const chunkEnd = Math.min(chunk.endByte, buffer.length);
   const reader = new CompactReader(buffer, chunk.startByte, chunkEnd);
-  const pages: ChunkPage[] = [];
   let unpackedBytes = 0;
   let values = 0;
   let end = chunk.startByte;
   /** Whether the data pages before have checksums: a writer gives them to all or to none of a chunk. */
   let haveChecksums: boolean | undefined;
   for (let page = 0; values < valueCount && end < chunkEnd; page++) {
-    let header: ChunkPage;
+    const at = table.add();
+    const { numbers } = table;
+    let checksum: number | undefined;
     try {
-      header = readPage(reader);
-      checkSizes(header, buffer, chunkEnd, codec);
+      checksum = readPage(reader, numbers, at);
+      if (codec === 'UNCOMPRESSED') numbers[at + PAGE.isPacked] = 0;
+      checkSizes(numbers, at);
+      if (isForArrowRs || codec !== 'ZSTD' || numbers[at + PAGE.isPacked] === 0) {
+        checkBody(numbers, at, buffer, chunkEnd, codec);
+      }
     } catch (error) {
       throw new Error(`page ${page} of the chunk makes no sense: ${messageOf(error)}`);
     }
-    const { checksum, startByte, endByte } = header;
-    unpackedBytes += header.unpackedBytes;
+    const startByte = numbers[at + PAGE.startByte]!;
+    end = numbers[at + PAGE.endByte]!;
+    unpackedBytes += numbers[at + PAGE.unpackedBytes]!;
     if (checksum !== undefined) {
-      if (endByte > chunkEnd) throw new Error(`page ${page} of the chunk reaches past its end`);
-      const found = crc32(buffer.subarray(startByte, endByte));
+      if (end > chunkEnd) throw new Error(`page ${page} of the chunk reaches past its end`);
+      const found = crc32(buffer.subarray(startByte, end));
       if (found !== checksum) {
         throw new Error(
           `page ${page} of the chunk has the checksum ${hex(found)}, its header says ${hex(checksum)}`,
         );
       }
     }
-    if (header.valueCount !== undefined) {
+    const pageValues = numbers[at + PAGE.valueCount]!;
+    if (pageValues >= 0) {
       if (haveChecksums !== undefined && haveChecksums !== (checksum !== undefined)) {
         throw new Error(`page ${page} of the chunk ${haveChecksums ? 'lacks a' : 'has the first'} checksum`);
       }
       haveChecksums = checksum !== undefined;
-      values += header.valueCount;
+      values += pageValues;
     }
-    pages.push(header);
-    end = endByte;
     reader.moveTo(end);
   }
   if (values > valueCount) throw new Error(`pages of the chunk hold ${values} values, not ${valueCount}`);
-  return { pages, unpackedBytes, areWhole: values === valueCount && end <= chunkEnd };
+  return { unpackedBytes, endByte: end, areWhole: values === valueCount && end <= chunkEnd };
 }
 
-function checkSizes(page: ChunkPage, buffer: Uint8Array, chunkEnd: number, codec: CompressionCodec): void {
-  const { startByte, endByte, unpackedBytes, valueCount = 0, dictionaryCount, isCompressed } = page;
-  const levelBytes = page.definitionBytes + page.repetitionBytes;
+function checkSizes(numbers: Int32Array, at: number): void {
+  const unpackedBytes = numbers[at + PAGE.unpackedBytes]!;
+  const dictionaryCount = numbers[at + PAGE.dictionaryCount]!;
+  const definitionBytes = numbers[at + PAGE.definitionBytes]!;
+  const repetitionBytes = numbers[at + PAGE.repetitionBytes]!;
   checkSize(unpackedBytes);
-  checkSize(endByte - startByte);
-  checkSize(valueCount);
   checkSize(dictionaryCount);
-  checkSize(levelBytes);
+  checkSize(definitionBytes);
+  checkSize(repetitionBytes);
   // Each takes a byte at least; the decoder makes room for all before it reads the first.
   if (dictionaryCount > unpackedBytes) {
     throw new Error(`a dictionary of ${dictionaryCount} values in ${unpackedBytes} bytes`);
   }
-  if (levelBytes > endByte - startByte) {
-    throw new Error(`levels of ${levelBytes} bytes in ${endByte - startByte}`);
-  }
-  const packed = buffer.subarray(startByte + levelBytes, Math.min(endByte, chunkEnd));
-  checkUnpacking(isCompressed ? codec : 'UNCOMPRESSED', packed, unpackedBytes - levelBytes);
+  const levelBytes = definitionBytes + repetitionBytes;
+  const bytes = numbers[at + PAGE.endByte]! - numbers[at + PAGE.startByte]!;
+  if (levelBytes > bytes) throw new Error(`levels of ${levelBytes} bytes in ${bytes}`);
 }
 
 function checkSize(size: number): void {
-  if (!(size >= 0 && size <= LARGEST_INT32)) throw new Error(`a size of ${size}`);
+  if (size < 0) throw new Error(`a size of ${size}`);
 }
 
-type WritablePage = { -readonly [Key in keyof ChunkPage]: ChunkPage[Key] };
+function checkBody(
+  numbers: Int32Array,
+  at: number,
+  buffer: Uint8Array,
+  chunkEnd: number,
+  codec: CompressionCodec,
+): void {
+  const levelBytes = numbers[at + PAGE.definitionBytes]! + numbers[at + PAGE.repetitionBytes]!;
+  const start = numbers[at + PAGE.startByte]! + levelBytes;
+  const packed = buffer.subarray(start, Math.min(numbers[at + PAGE.endByte]!, chunkEnd));
+  const isPacked = numbers[at + PAGE.isPacked] === 1;
+  checkUnpacking(isPacked ? codec : 'UNCOMPRESSED', packed, numbers[at + PAGE.unpackedBytes]! - levelBytes);
+}
 
-/** @throws Error when the header at the reader's place can't be followed, or isn't of the types that its fields have */
-function readPage(reader: CompactReader): ChunkPage {
-  const page: WritablePage = {
-    startByte: 0,
-    endByte: 0,
-    unpackedBytes: 0,
-    checksum: undefined,
-    valueCount: undefined,
-    dictionaryCount: 0,
-    encoding: -1,
-    definitionEncoding: -1,
-    repetitionEncoding: -1,
-    definitionBytes: 0,
-    repetitionBytes: 0,
-    isSecondVersion: false,
-    isCompressed: true,
-  };
+/**
+ * @returns the CRC-32 of the page's bytes as they are in the file; most writers leave it out
+ * @throws Error when the header at the reader's place can't be followed, or isn't of the types that its fields have
+ */
+function readPage(reader: CompactReader, numbers: Int32Array, at: number): number | undefined {
+  let checksum: number | undefined;
   let pageBytes = 0;
   for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
     const field = head >> 4;
     const type = head & 15;
-    if (field === UNCOMPRESSED_BYTES) page.unpackedBytes = reader.readInteger(type);
-    else if (field === COMPRESSED_BYTES) pageBytes = reader.readInteger(type);
-    else if (field === CHECKSUM) page.checksum = reader.readInteger(type) >>> 0;
+    if (field === UNCOMPRESSED_BYTES) numbers[at + PAGE.unpackedBytes] = reader.readInt32(type);
+    else if (field === COMPRESSED_BYTES) pageBytes = reader.readInt32(type);
+    else if (field === CHECKSUM) checksum = reader.readInteger(type) >>> 0;
     else if (field === PAGE_TYPE) reader.readInteger(type);
     else if (field < DATA_PAGE || field > DATA_PAGE_V2) reader.skip(type);
     // The decoder takes them for structs, whatever type stands there.
     else if (type !== STRUCT) throw new Error(`a header of type ${type}`);
-    else if (field === DATA_PAGE) readFirstVersion(reader, page);
-    else if (field === DICTIONARY_PAGE) readDictionary(reader, page);
-    else if (field === DATA_PAGE_V2) readSecondVersion(reader, page);
+    else if (field === DATA_PAGE) readFirstVersion(reader, numbers, at);
+    else if (field === DICTIONARY_PAGE) readDictionary(reader, numbers, at);
+    else if (field === DATA_PAGE_V2) readSecondVersion(reader, numbers, at);
     else reader.skip(type);
   }
-  page.startByte = reader.at;
-  page.endByte = reader.at + pageBytes;
-  return page;
+  checkSize(pageBytes);
+  numbers[at + PAGE.startByte] = reader.at;
+  // Buffers end at 2^31 - 1: what reaches beyond that reaches beyond the chunk.
+  numbers[at + PAGE.endByte] = Math.min(reader.at + pageBytes, LARGEST_INT32);
+  return checksum;
 }
 
-function readDictionary(reader: CompactReader, page: WritablePage): void {
+function readDictionary(reader: CompactReader, numbers: Int32Array, at: number): void {
   for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
     const type = head & 15;
     const field = head >> 4;
-    if (field === VALUE_COUNT) page.dictionaryCount = reader.readInteger(type);
-    else if (field === ENCODING) page.encoding = reader.readInteger(type);
-    else reader.skip(type);
-  }
-}
-
-function readFirstVersion(reader: CompactReader, page: WritablePage): void {
-  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
-    const type = head & 15;
-    const field = head >> 4;
-    if (field === VALUE_COUNT) page.valueCount = reader.readInteger(type);
-    else if (field === ENCODING) page.encoding = reader.readInteger(type);
-    else if (field === DEFINITION_ENCODING) page.definitionEncoding = reader.readInteger(type);
-    else if (field === REPETITION_ENCODING) page.repetitionEncoding = reader.readInteger(type);
+    if (field === VALUE_COUNT) numbers[at + PAGE.dictionaryCount] = reader.readInt32(type);
+    else if (field === ENCODING) numbers[at + PAGE.encoding] = reader.readInt32(type);
     else reader.skip(type);
   }
 }
 
-function readSecondVersion(reader: CompactReader, page: WritablePage): void {
-  page.isSecondVersion = true;
+function readFirstVersion(reader: CompactReader, numbers: Int32Array, at: number): void {
   for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
     const type = head & 15;
     const field = head >> 4;
-    if (field === VALUE_COUNT) page.valueCount = reader.readInteger(type);
-    else if (field === ENCODING_V2) page.encoding = reader.readInteger(type);
-    else if (field === DEFINITION_BYTES) page.definitionBytes = reader.readInteger(type);
-    else if (field === REPETITION_BYTES) page.repetitionBytes = reader.readInteger(type);
+    if (field === VALUE_COUNT) numbers[at + PAGE.valueCount] = readCount(reader, type);
+    else if (field === ENCODING) numbers[at + PAGE.encoding] = reader.readInt32(type);
+    else if (field === DEFINITION_ENCODING) numbers[at + PAGE.definitionEncoding] = reader.readInt32(type);
+    else if (field === REPETITION_ENCODING) numbers[at + PAGE.repetitionEncoding] = reader.readInt32(type);
+    else reader.skip(type);
+  }
+}
+
+function readSecondVersion(reader: CompactReader, numbers: Int32Array, at: number): void {
+  numbers[at + PAGE.version] = 2;
+  for (let head = reader.readHead(0); head !== STOP; head = reader.readHead(head)) {
+    const type = head & 15;
+    const field = head >> 4;
+    if (field === VALUE_COUNT) numbers[at + PAGE.valueCount] = readCount(reader, type);
+    else if (field === ENCODING_V2) numbers[at + PAGE.encoding] = reader.readInt32(type);
+    else if (field === DEFINITION_BYTES) numbers[at + PAGE.definitionBytes] = reader.readInt32(type);
+    else if (field === REPETITION_BYTES) numbers[at + PAGE.repetitionBytes] = reader.readInt32(type);
     else if (field === NULL_COUNT || field === ROW_COUNT) reader.readInteger(type);
-    else if (field === IS_COMPRESSED && (type === TRUE || type === FALSE)) page.isCompressed = type === TRUE;
-    else reader.skip(type);
+    else if (field === IS_COMPRESSED && (type === TRUE || type === FALSE)) {
+      numbers[at + PAGE.isPacked] = type === TRUE ? 1 : 0;
+    } else reader.skip(type);
   }
+}
+
+/** Of a page's values, which are none of a dictionary's. */
+function readCount(reader: CompactReader, type: number): number {
+  const count = reader.readInt32(type);
+  checkSize(count);
+  return count;
 }
 
 function hex(checksum: number): string {

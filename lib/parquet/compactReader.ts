@@ -77,6 +77,12 @@ export class CompactReader {
     return this.#zigzag();
   }
 
+  readInt32(type: number): number {
+    const value = this.readInteger(type);
+    if (value !== (value | 0)) throw new Error(`${value} is none of 32 bits`);
+    return value;
+  }
+
   readText(type: number): string {
     if (type !== BINARY) throw new Error(`a text of type ${type}`);
     const bytes = this.#varint();

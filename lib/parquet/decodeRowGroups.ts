@@ -6,6 +6,7 @@ import { type DictionaryColumn, decodeDictionaryColumns } from './dictionaryColu
 import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
+import { PageTable } from './pageTable.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import { ReusedMemory } from './reusedMemory.ts';
 import type { ReadColumn, ReadRowGroupBytes } from './rowGroupReads.ts';
@@ -145,6 +146,9 @@ function sameColumns(rowGroups: readonly ReadRowGroupBytes[]): ReadRowGroupBytes
   return runs;
 }
 
+/** Of the chunk at hand; one per thread. */
+const pages = new PageTable();
+
 /** Errors that single values may be the cause of. */
 const OF_VALUES = ['SHARD_PAGE_CORRUPT', 'SHARD_TIMESTAMP_RANGE'];
 
@@ -282,11 +286,12 @@ function assembleFile(
     const read = reads.columns.filter(({ column }) => names.has(column.name)).map(asRead);
     const chunks = read.flatMap((column) =>
       column.chunks.map((chunk) => {
-        const found = checkPages(buffer, chunk);
+        pages.keep(0);
+        const found = checkPages(buffer, chunk, pages, true);
         unpackedBytes += found.unpackedBytes;
         if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
         // What stands behind the last page would be taken for another one's header.
-        const endByte = found.areWhole ? (found.pages.at(-1)?.endByte ?? chunk.endByte) : chunk.endByte;
+        const endByte = found.areWhole && chunk.valueCount > 0 ? found.endByte : chunk.endByte;
         pieces.push(buffer.subarray(chunk.startByte, endByte));
         const startByte = position;
         position += endByte - chunk.startByte;

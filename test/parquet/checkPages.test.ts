@@ -5,6 +5,7 @@ import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { checkPages } from '../../lib/parquet/checkPages.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
+import { PAGE, PageTable } from '../../lib/parquet/pageTable.ts';
 import { readRanges } from '../../lib/parquet/readRowGroup.ts';
 import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { checksummedShard } from './checksummedShard.ts';
@@ -55,12 +56,15 @@ describe('a page header', () => {
     let refused = 0;
     let left = 0;
     for (const chunk of reads.columns.flatMap(({ chunks }) => chunks)) {
-      const { startByte } = checkPages(buffer, chunk).pages[0]!;
+      const table = new PageTable();
+      checkPages(buffer, chunk, table, true);
+      const startByte = table.numbers[PAGE.startByte]!;
       for (let at = chunk.startByte; at < startByte; at++) {
         for (let value = 0; value < 256; value++) {
           try {
-            const { pages, areWhole } = checkPages(overwritten(buffer, at, [value]), chunk);
-            if (!areWhole && pages.at(-1)!.endByte < chunk.endByte) left++;
+            table.keep(0);
+            const { endByte, areWhole } = checkPages(overwritten(buffer, at, [value]), chunk, table, true);
+            if (!areWhole && endByte < chunk.endByte) left++;
           } catch {
             refused++;
           }
@@ -71,6 +75,28 @@ describe('a page header', () => {
     expect(refused).toBeGreaterThan(1000);
   });
 });
+
+it('whose numbers have more than 32 bits is refused: none of them is cut to what it would fit', async () => {
+  // i32 fields of the first version's header, 2^32 more than they are.
+  const { bytes } = relaidShard(PLAIN, ({ page, column, header, body }) => ({
+    header: page === 0 && column === 'price' ? withLongSize(header) : header,
+    body,
+  }));
+  expect((await failureOf(bytes)).found).toMatch(/is none of 32 bits/);
+});
+
+/** The second field, what the page unpacks to, as a number of 33 bits that ends like it. */
+function withLongSize(header: Uint8Array): Uint8Array {
+  const start = header.findIndex((byte, at) => at > 0 && byte === 0x15) + 1;
+  let end = start;
+  let value = 0;
+  do value += (header[end]! & 127) * 128 ** (end - start);
+  while (header[end++]! >= 128);
+  value += 2 ** 33;
+  const long: number[] = [];
+  for (; value >= 128; value = Math.floor(value / 128)) long.push((value % 128) | 128);
+  return Uint8Array.from([...header.subarray(0, start), ...long, value, ...header.subarray(end)]);
+}
 
 describe('pages with checksums', () => {
   it('are read as the same shard without', async () => {

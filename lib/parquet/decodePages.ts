@@ -1,0 +1,164 @@
+import type { Data } from 'apache-arrow';
+import type { PlacedChunk } from './encodeFooter.ts';
+import { decodeColumn, type PlacedPages, type UnpackedColumn, workBytes } from './indexedColumn.ts';
+import { PageMemory, placedBytes } from './pageMemory.ts';
+import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
+import type { ReadRowGroupBytes } from './rowGroupReads.ts';
+import { isForLibzstd, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
+
+/** A column whose pages are in a PageTable, one behind the other, and of encodings that can be read here. */
+export interface FollowedColumn extends UnpackedColumn {
+  /** One of each row group. */
+  readonly chunks: readonly PlacedChunk[];
+  readonly unpackedBytes: number;
+}
+
+/** Of a chunk, as kernels/pageKernels.ts has it: the address that its buffer would begin at, its pages and its rows. */
+const CHUNK_NUMBERS = 3;
+const NUMBER_BYTES = 4;
+
+/**
+ * Unpacks the pages of columns and decodes them to indices of their values: the dictionaries of all row groups one behind the other,
+ * and the values that a writer has put down plainly behind that of their row group. All pages of a column take one call of
+ * WebAssembly, whose memory has what is packed, what it unpacks to and what a column becomes; that is copied once.
+ * @param columns whose pages stand one behind the other in the table, the first column's first
+ * @param memory of what is returned
+ * @returns of each column, of type Dictionary, or List of Dictionary; undefined when its pages don't hold what they should
+ * @throws Error when a page can't be unpacked, or unpacks to another number of bytes than it says; as decodeBatches
+ */
+export function decodePages(
+  columns: readonly FollowedColumn[],
+  table: PageTable,
+  rowGroups: readonly ReadRowGroupBytes[],
+  memory: ReusedMemory,
+): (Data | undefined)[] {
+  const rows = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
+  const { firstPage } = columns[0]!;
+  const last = columns.at(-1)!;
+  const pageCount = last.firstPage + last.pageCounts.reduce((sum, pages) => sum + pages, 0) - firstPage;
+  const pageBytes = NUMBER_BYTES * PAGE_NUMBERS * pageCount;
+  const chunkBytes = NUMBER_BYTES * CHUNK_NUMBERS * columns.length * rowGroups.length;
+  const fileBytes = columns.reduce(
+    (sum, { chunks }) => chunks.reduce((bytes, { startByte, endByte }) => bytes + endByte - startByte, sum),
+    0,
+  );
+  const unpackedBytes = columns.reduce((sum, column) => sum + column.unpackedBytes, 0);
+  const columnBytes = columns.reduce((most, each) => Math.max(most, workBytes(each, table, rows)), 0);
+  const sizes = [fileBytes, unpackedBytes, pageBytes, chunkBytes, columnBytes];
+  return PageMemory.use(
+    sizes.reduce((sum, bytes) => sum + placedBytes(bytes), 0),
+    (pages) => {
+      const placed = {
+        pages: pages.place(pageBytes),
+        chunks: pages.place(chunkBytes),
+        chunkCount: rowGroups.length,
+      };
+      placeChunks(columns, rowGroups, pages, { file: pages.place(fileBytes), chunks: placed.chunks });
+      unpack({ columns, table, rowGroups, memory, pages, placed, to: pages.place(unpackedBytes) });
+      return columns.map((column, index) =>
+        pages.borrow(() => {
+          const own: PlacedPages = {
+            pages: placed.pages + NUMBER_BYTES * PAGE_NUMBERS * (column.firstPage - firstPage),
+            chunks: placed.chunks + NUMBER_BYTES * CHUNK_NUMBERS * rowGroups.length * index,
+            chunkCount: rowGroups.length,
+          };
+          return decodeColumn(column, table, rows, own, pages, memory);
+        }),
+      );
+    },
+  );
+}
+
+/** Copies the bytes of the chunks, neighbours of a row group by one call, and says where they are. */
+function placeChunks(
+  columns: readonly FollowedColumn[],
+  rowGroups: readonly ReadRowGroupBytes[],
+  pages: PageMemory,
+  at: { readonly file: number; readonly chunks: number },
+): void {
+  const fileBytes = columns.reduce(
+    (sum, { chunks }) => chunks.reduce((s, c) => s + c.endByte - c.startByte, sum),
+    0,
+  );
+  const file = pages.bytes(at.file, fileBytes);
+  const numbers = pages.integers(at.chunks, CHUNK_NUMBERS * columns.length * rowGroups.length);
+  let to = 0;
+  for (const [group, { buffer, reads }] of rowGroups.entries()) {
+    let [start, end] = [0, 0];
+    const copy = () => {
+      file.set(buffer.subarray(start, end), to);
+      to += end - start;
+    };
+    for (const [index, { chunks, pageCounts }] of columns.entries()) {
+      const { startByte, endByte } = chunks[group]!;
+      if (startByte !== end) {
+        copy();
+        start = startByte;
+      }
+      end = endByte;
+      const number = CHUNK_NUMBERS * (index * rowGroups.length + group);
+      numbers[number] = at.file + to - start;
+      numbers[number + 1] = pageCounts[group]!;
+      numbers[number + 2] = reads.rowCount;
+    }
+    copy();
+  }
+}
+
+interface Unpacking {
+  readonly columns: readonly FollowedColumn[];
+  readonly table: PageTable;
+  readonly rowGroups: readonly ReadRowGroupBytes[];
+  readonly memory: ReusedMemory;
+  readonly pages: PageMemory;
+  readonly placed: PlacedPages;
+  /** Where unpacked bytes go, one page behind the other. */
+  readonly to: number;
+}
+
+function unpack({ columns, table, rowGroups, memory, pages, placed, to }: Unpacking): void {
+  const { firstPage } = columns[0]!;
+  const { numbers } = table;
+  let left = to;
+  const elsewhere = columns.flatMap((column) => packedElsewhere(column, table, rowGroups));
+  for (const { bytes, places } of unpackElsewhere(elsewhere, memory)) {
+    pages.bytes(left, bytes.length).set(bytes);
+    for (const place of places) {
+      const { page, unpackedBytes } = elsewhere[place]!;
+      numbers[PAGE_NUMBERS * page + PAGE.bodyStart] = left;
+      left += unpackedBytes;
+      numbers[PAGE_NUMBERS * page + PAGE.bodyEnd] = left;
+    }
+  }
+  const last = columns.at(-1)!;
+  const endPage = last.firstPage + last.pageCounts.reduce((sum, count) => sum + count, 0);
+  const own = numbers.subarray(PAGE_NUMBERS * firstPage, PAGE_NUMBERS * endPage);
+  pages.integers(placed.pages, own.length).set(own);
+  const pageCount = endPage - firstPage;
+  const done = pages.kernels.unpackBodies(placed.pages, pageCount, placed.chunks, left);
+  if (done < pageCount) throw new Error("a page doesn't unpack to the bytes that it says");
+}
+
+/** Pages of other codecs than ZSTD, and large ones. */
+function packedElsewhere(
+  { chunks, pageCounts, firstPage }: FollowedColumn,
+  { numbers }: PageTable,
+  rowGroups: readonly ReadRowGroupBytes[],
+): (PackedPage & { readonly page: number })[] {
+  const found: (PackedPage & { readonly page: number })[] = [];
+  let page = firstPage;
+  for (const [group, { codec }] of chunks.entries()) {
+    for (const end = page + pageCounts[group]!; page < end; page++) {
+      const at = PAGE_NUMBERS * page;
+      const levelBytes = numbers[at + PAGE.definitionBytes]! + numbers[at + PAGE.repetitionBytes]!;
+      const unpackedBytes = numbers[at + PAGE.unpackedBytes]! - levelBytes;
+      if (numbers[at + PAGE.isPacked] === 0 || unpackedBytes === 0 || isForLibzstd(codec, unpackedBytes))
+        continue;
+      const start = numbers[at + PAGE.startByte]! + levelBytes;
+      const packed = rowGroups[group]!.buffer.subarray(start, numbers[at + PAGE.endByte]);
+      found.push({ codec, packed, unpackedBytes, page });
+    }
+  }
+  return found;
+}

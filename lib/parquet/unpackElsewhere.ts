@@ -1,0 +1,145 @@
+import * as zlib from 'node:zlib';
+import type { CompressionCodec } from 'hyparquet';
+import { INT32, STOP, STRUCT } from './compactReader.ts';
+import { CompactWriter } from './compactWriter.ts';
+import { encodeFooter, MAGIC } from './encodeFooter.ts';
+import { encodeSchema } from './footerSchema.ts';
+import type { ReusedMemory } from './reusedMemory.ts';
+import { decodeBatches } from './wasmDecoder.ts';
+import { singleZstdFrame } from './zstdFrame.ts';
+
+/** Bytes as a page of a column chunk holds them. */
+export interface PackedPage {
+  readonly codec: CompressionCodec;
+  readonly packed: Uint8Array;
+  /** What they unpack to. */
+  readonly unpackedBytes: number;
+}
+
+/** Pages one behind the other. */
+interface UnpackedPages {
+  readonly bytes: Uint8Array;
+  /** Which of those that were given. */
+  readonly places: readonly number[];
+}
+
+/** One byte a value, none of them null: the values of a page of it are the page's bytes. */
+const ONE_BYTE = 'FIXED_LEN_BYTE_ARRAY';
+const byteSchema = encodeSchema([
+  {
+    name: 'bytes',
+    elements: [{ name: 'bytes', type: ONE_BYTE, type_length: 1, repetition_type: 'REQUIRED' }],
+    leaves: [],
+  },
+]);
+
+/** Enough for the header of a page, */
+const PAGE_HEADER_BYTES = 48;
+/** and for the footer, with room to spare: it has one row group of one column. */
+const FOOTER_BYTES = 512;
+const DATA_PAGE = 0;
+const PLAIN = 0;
+const RLE = 3;
+
+/** From Node 22.15 on, which the types of Node 20 don't know: twice as fast as ZSTD in WebAssembly. */
+const { zstdDecompressSync } = zlib as {
+  readonly zstdDecompressSync?: (packed: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
+};
+/** A call of it takes 16 microseconds at the least, for which WebAssembly unpacks some eight thousand bytes. */
+const LEAST_NATIVE_BYTES = 32 * 1024;
+
+/** Whether libzstd in WebAssembly is to unpack a page: it is nearly twice as fast with small ones as arrow-rs is. */
+export function isForLibzstd(codec: CompressionCodec, unpackedBytes: number): boolean {
+  return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
+}
+
+/**
+ * Unpacks large ZSTD pages by Node itself, and pages of any other codec that arrow-rs reads by one call of it for each codec, which
+ * gets them as pages of a column of single bytes.
+ * @param pages that aren't for libzstd
+ * @param memory for a copy of what is packed
+ * @returns all but ZSTD pages of several frames: what Node makes of them isn't what others make of them
+ * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
+ */
+export function unpackElsewhere(pages: readonly PackedPage[], memory: ReusedMemory): UnpackedPages[] {
+  const unpacked: UnpackedPages[] = [];
+  const ofCodecs = new Map<CompressionCodec, number[]>();
+  for (const [place, { codec, packed, unpackedBytes }] of pages.entries()) {
+    if (codec === 'ZSTD') {
+      if (singleZstdFrame(packed) === undefined) continue;
+      unpacked.push({ bytes: unpackZstd(packed, unpackedBytes), places: [place] });
+    } else if (!ofCodecs.get(codec)?.push(place)) ofCodecs.set(codec, [place]);
+  }
+  for (const [codec, places] of ofCodecs) {
+    const bytes = unpackBytes(
+      places.map((place) => pages[place]!),
+      codec,
+      memory,
+    );
+    unpacked.push({ bytes, places });
+  }
+  return unpacked;
+}
+
+function unpackZstd(packed: Uint8Array, unpackedBytes: number): Uint8Array {
+  const bytes = zstdDecompressSync!(packed, { chunkSize: unpackedBytes, maxOutputLength: unpackedBytes });
+  if (bytes.length === unpackedBytes) return bytes;
+  throw new Error(`a page doesn't unpack to the ${unpackedBytes} bytes that it says`);
+}
+
+function unpackBytes(
+  pages: readonly PackedPage[],
+  codec: CompressionCodec,
+  memory: ReusedMemory,
+): Uint8Array {
+  let packedBytes = 0;
+  let unpackedBytes = 0;
+  for (const page of pages) {
+    packedBytes += page.packed.length;
+    unpackedBytes += page.unpackedBytes;
+  }
+  const pagesBytes = packedBytes + PAGE_HEADER_BYTES * pages.length;
+  const fileBytes = MAGIC.length + pagesBytes + FOOTER_BYTES;
+  return memory.borrowBytes(fileBytes, (file) => unpackFile(pages, codec, unpackedBytes, file));
+}
+
+/** @param into memory for a file of these pages */
+function unpackFile(
+  pages: readonly PackedPage[],
+  codec: CompressionCodec,
+  unpackedBytes: number,
+  into: Uint8Array,
+): Uint8Array {
+  const writer = new CompactWriter(into);
+  writer.writeBytes(MAGIC);
+  for (const page of pages) {
+    writePageHeader(writer, page);
+    writer.writeBytes(page.packed);
+  }
+  const chunk = {
+    ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
+    ...{ startByte: MAGIC.length, endByte: writer.at, dataPageOffset: 0 },
+  };
+  writer.writeBytes(encodeFooter(byteSchema, [{ rowCount: unpackedBytes, chunks: [chunk] }]));
+  const file = writer.finish();
+  const batches = decodeBatches(file, unpackedBytes);
+  const bytes = batches[0]?.data.children[0]?.values as Uint8Array | undefined;
+  if (batches.length !== 1 || bytes?.length !== unpackedBytes) {
+    throw new Error(`the pages don't unpack to the ${unpackedBytes} bytes that they say`);
+  }
+  return bytes;
+}
+
+/** PageHeader of a data page of the first version, whose values are the bytes of a page. */
+function writePageHeader(writer: CompactWriter, { packed, unpackedBytes }: PackedPage): void {
+  writer.writeInteger(1, INT32, DATA_PAGE);
+  writer.writeInteger(1, INT32, unpackedBytes);
+  writer.writeInteger(1, INT32, packed.length);
+  writer.writeHead(2, STRUCT);
+  writer.writeInteger(1, INT32, unpackedBytes);
+  writer.writeInteger(1, INT32, PLAIN);
+  writer.writeInteger(1, INT32, RLE);
+  writer.writeInteger(1, INT32, RLE);
+  writer.writeByte(STOP);
+  writer.writeByte(STOP);
+}

@@ -1,0 +1,105 @@
+import * as zlib from 'node:zlib';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
+import { Compression, Table, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm/node';
+import { describe, expect, it } from 'vitest';
+import { checkPages } from '../../lib/parquet/checkPages.ts';
+import { openShard } from '../../lib/parquet/openShard.ts';
+import { PAGE, PAGE_NUMBERS, PageTable } from '../../lib/parquet/pageTable.ts';
+import { readRanges } from '../../lib/parquet/readRowGroup.ts';
+import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
+import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
+import { isForLibzstd, type PackedPage, unpackElsewhere } from '../../lib/parquet/unpackElsewhere.ts';
+import { memoryFile } from './memoryFile.ts';
+
+/** Pages of a column with a dictionary of some hundred kilobytes, and one with a few bytes: Node itself unpacks large ones where it can. */
+const columns = {
+  many: BigInt64Array.from({ length: 60_000 }, (_, row) => BigInt((row * 7_919) % 40_000) * 1_000_003n),
+  few: Int32Array.from({ length: 60_000 }, (_, row) => row % 3),
+};
+
+async function pagesOf(compression: Compression): Promise<PackedPage[]> {
+  const table = Table.fromIPCStream(tableToIPC(tableFromArrays(columns), 'stream'));
+  const properties = new WriterPropertiesBuilder().setCompression(compression).build();
+  const shard = await openShard(memoryFile(writeParquet(table, properties)));
+  const reads = rowGroupReads(shard, 0, Object.keys(columns));
+  const buffer = await readRanges(shard.file, reads);
+  return reads.columns.flatMap(({ chunks: [chunk] }) => {
+    const pages = new PageTable();
+    checkPages(buffer, chunk!, pages, true);
+    return Array.from({ length: pages.count }, (_, page) => {
+      const at = PAGE_NUMBERS * page;
+      const packed = buffer.subarray(pages.numbers[at + PAGE.startByte], pages.numbers[at + PAGE.endByte]);
+      return { codec: chunk!.codec, packed, unpackedBytes: pages.numbers[at + PAGE.unpackedBytes]! };
+    });
+  });
+}
+
+/** In the order of the pages; undefined for one that is left out. */
+function unpacked(pages: readonly PackedPage[]): (string | undefined)[] {
+  const found: (string | undefined)[] = pages.map(() => undefined);
+  for (const { bytes, places } of unpackElsewhere(pages, new ReusedMemory())) {
+    let at = 0;
+    for (const place of places) {
+      const end = at + pages[place]!.unpackedBytes;
+      found[place] = Buffer.from(bytes.subarray(at, end)).toString('base64');
+      at = end;
+    }
+    expect(at).toBe(bytes.length);
+  }
+  return found;
+}
+
+/** Where Node has none, libzstd in WebAssembly unpacks all of them. */
+const hasNative = 'zstdDecompressSync' in zlib;
+const areElsewhere = (pages: readonly PackedPage[]) =>
+  pages.filter(({ codec, unpackedBytes }) => !isForLibzstd(codec, unpackedBytes));
+
+describe('unpackElsewhere', () => {
+  it('unpacks pages of any codec, in their order, to what they were packed from, ZSTD only large ones', async () => {
+    const plain = await pagesOf(Compression.UNCOMPRESSED);
+    const asWritten = plain.map(({ packed }) => Buffer.from(packed).toString('base64'));
+    const sizes = plain.map(({ unpackedBytes }) => unpackedBytes);
+    expect(Math.max(...sizes)).toBeGreaterThan(200_000);
+    expect(Math.min(...sizes)).toBeLessThan(100);
+    const [snappy, gzip] = [await pagesOf(Compression.SNAPPY), await pagesOf(Compression.GZIP)];
+    expect(unpacked(snappy)).toEqual(asWritten);
+    const mixed = snappy.map((page, place) => (place % 2 === 0 ? page : gzip[place]!));
+    expect(unpacked(mixed)).toEqual(asWritten);
+    const large = areElsewhere(await pagesOf(Compression.ZSTD));
+    expect(large.length > 0).toBe(hasNative);
+    expect(unpacked(large)).toEqual(asWritten.filter((_, place) => hasNative && sizes[place]! >= 32 * 1024));
+  });
+
+  const damaged: [string, (page: PackedPage) => PackedPage][] = [
+    ['that unpacks to more than it says', (page) => ({ ...page, unpackedBytes: page.unpackedBytes - 1 })],
+    ['that ends too early', (page) => ({ ...page, packed: page.packed.subarray(0, -5) })],
+    [
+      'with bytes behind its end',
+      (page) => ({ ...page, packed: Buffer.concat([page.packed, Buffer.from('more')]) }),
+    ],
+  ];
+  it.each(damaged)('refuses a page %s', async (_, damage) => {
+    for (const page of await pagesOf(Compression.SNAPPY)) expect(() => unpacked([damage(page)])).toThrow();
+  });
+
+  const less = (page: PackedPage) => ({ ...page, unpackedBytes: page.unpackedBytes + 1 });
+  it.each([...damaged, ['that unpacks to less than it says', less] as const])(
+    'refuses a large page of ZSTD %s, or leaves it to libzstd, which does',
+    async (_, damage) => {
+      for (const page of areElsewhere(await pagesOf(Compression.ZSTD))) {
+        let found: readonly unknown[] = [undefined];
+        try {
+          found = unpacked([damage(page)]);
+        } catch {}
+        expect(found[0] === undefined).toBe(true);
+      }
+    },
+  );
+
+  it('leaves pages of several ZSTD frames to libzstd', async () => {
+    for (const page of areElsewhere(await pagesOf(Compression.ZSTD))) {
+      const packed = Buffer.concat([page.packed, page.packed]);
+      expect(unpacked([{ ...page, packed, unpackedBytes: 2 * page.unpackedBytes }])).toEqual([undefined]);
+    }
+  });
+});
