@@ -98,18 +98,16 @@ async function countFingerprints(
     keptBytes += sizeBytes;
     return true;
   };
-  let start = 0;
   for (let index = 1; index <= bucketCount; index++) {
     const end = Math.round((index * 2 ** 32) / bucketCount);
     bucket.clear(MOST_SUSPECTS - suspects.length);
     await mapConcurrently([...files.entries()], READS_AT_A_TIME, ([part, file]) => {
       return file.readUpTo(end, { take: bucket.taker(part), mayKeep });
     });
-    const found = bucket.count({ start, end });
+    const found = bucket.count();
     repeatedRows += found.repeatedRows;
     isAll &&= found.isAll;
     suspects.push(...found.suspects);
-    start = end;
   }
   return { repeatedRows, suspects, isAll };
 }

@@ -1,4 +1,4 @@
-import { type FingerprintRange, sortFingerprints } from './sortFingerprints.ts';
+import { mergeFingerprints } from './mergeFingerprints.ts';
 
 /** A fingerprint that several rows have. */
 export interface Suspect {
@@ -43,36 +43,37 @@ export class FingerprintBucket {
     this.#isAll = true;
   }
 
-  /** What takes a part's values, each once, in ascending order; those of other parts may come in between. */
-  taker(part: number): (low: number, high: number, repeats: number) => void {
+  /** What takes a part's values, as a FingerprintFile gives them; those of other parts may come in between. */
+  taker(part: number): (words: Uint32Array, repeats: number) => void {
     let suspects = 0;
-    return (low, high, repeats) => {
+    return (words, repeats) => {
       if (this.#lastPart !== part) {
         this.#lastPart = part;
         this.#runs.push({ part, start: this.#length / 2 });
       }
-      if (this.#length === this.#words.length) {
-        const longer = new Uint32Array(2 * Math.ceil(0.65 * this.#length));
-        longer.set(this.#words);
+      const length = this.#length + words.length;
+      if (length > this.#words.length) {
+        const longer = new Uint32Array(2 * Math.ceil(0.65 * length));
+        longer.set(this.#words.subarray(0, this.#length));
         this.#words = longer;
       }
-      this.#words[this.#length++] = low;
-      this.#words[this.#length++] = high;
+      this.#words.set(words, this.#length);
+      this.#length = length;
       if (repeats === 0) return;
       this.#repeatsInParts += repeats;
-      if (suspects++ < this.#most) this.#suspect(low, high);
+      if (suspects++ < this.#most) this.#suspect(words[words.length - 2]!, words[words.length - 1]!);
       else this.#isAll = false;
     };
   }
 
-  /** @param range of all values that were taken */
-  count(range: FingerprintRange): {
+  count(): {
     readonly repeatedRows: number;
     /** The smallest. */
     readonly suspects: readonly Suspect[];
     readonly isAll: boolean;
   } {
-    const sorted = sortFingerprints(this.#words.subarray(0, this.#length), range);
+    const starts = this.#runs.map(({ start }) => 2 * start);
+    const sorted = mergeFingerprints(this.#words.subarray(0, this.#length), starts);
     let repeatedRows = this.#repeatsInParts;
     let suspects = 0;
     for (let at = 2; at < sorted.length; at += 2) {

@@ -15,8 +15,8 @@ export function readsOfFingerprints(count: number, ranges: number): number {
 
 /** Whose values a range of a file is for. */
 export interface FingerprintSink {
-  /** Each value once, in ascending order. `repeats`: how many more times it is in this file. */
-  readonly take: (low: number, high: number, repeats: number) => void;
+  /** Values, each once and in ascending order, as two words each. `repeats`: how many more times the last one is in this file. */
+  readonly take: (words: Uint32Array, repeats: number) => void;
   /** Whether a file of so many bytes may be kept in memory from now on. */
   readonly mayKeep: (sizeBytes: number) => boolean;
 }
@@ -46,9 +46,20 @@ export class FingerprintFile {
    */
   async readUpTo(end: number, sink: FingerprintSink): Promise<void> {
     let [low, high, repeats] = [0, -1, 0];
+    /** Whether the value at hand isn't given yet, and isn't among those of `words` that aren't either. */
+    let isApart = false;
     let isBelow = true;
+    const giveApart = () => {
+      if (isApart) sink.take(Uint32Array.of(low, high), repeats);
+      [isApart, repeats] = [false, 0];
+    };
     for (let guess = 1; isBelow && this.#next < this.#count; guess *= 2) {
       const words = await this.#read(end, guess, sink);
+      /** Of those that aren't given yet. */
+      let start = 0;
+      const giveUpTo = (before: number) => {
+        if (before > start) sink.take(words.subarray(start, before), 0);
+      };
       let at = 0;
       for (; at < words.length; at += 2) {
         const nextHigh = words[at + 1]!;
@@ -58,17 +69,25 @@ export class FingerprintFile {
         }
         const nextLow = words[at]!;
         if (nextHigh === high && nextLow === low) {
+          if (!isApart) giveUpTo(at - 2);
+          isApart = true;
           repeats++;
           continue;
         }
         if (nextHigh < high || nextHigh < this.#start || (nextHigh === high && nextLow < low))
           throw this.#unsorted();
-        if (high >= 0) sink.take(low, high, repeats);
-        [low, high, repeats] = [nextLow, nextHigh, 0];
+        if (isApart) {
+          giveApart();
+          start = at;
+        }
+        [low, high] = [nextLow, nextHigh];
       }
+      // The last one may be the next read's first.
+      if (!isApart) giveUpTo(at - 2);
+      isApart = high >= 0;
       this.#next += at / 2;
     }
-    if (high >= 0) sink.take(low, high, repeats);
+    giveApart();
     this.#start = end;
   }
 

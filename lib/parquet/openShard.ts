@@ -45,7 +45,7 @@ export interface ParquetShard {
  * SHARD_DECODER_PANIC; StorageError of the file.
  */
 export async function openShard(file: RandomAccessFile, whole?: Uint8Array): Promise<ParquetShard> {
-  const { footer: footerBytes, footerStartByte } = await readFooterBytes(file, whole);
+  const { footer: footerBytes, footerStartByte } = await readFooterBytes(file, { whole });
   const { footer, elements } = parse(footerBytes, file.uri);
   try {
     const { columns, arrow } = schemaOf(footer.schemaBytes, elements);

@@ -2,10 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { MAGIC } from './encodeFooter.ts';
 
-/**
- * Bytes of the first read: enough for the footer of most shards.
- * @internal exported for tests, which count reads and bytes on either side of it
- */
+/** Bytes of the first read: enough for the footer of most shards. */
 export const FOOTER_READ_BYTES = 64 * 1024;
 /** "PAR1" at both ends and the footer's length before the last one. */
 const SMALLEST_FILE_BYTES = 12;
@@ -25,9 +22,13 @@ export interface FooterBytes {
  * Reads the footer with at most two range reads: the last 64 KiB and, if needed, what is missing before them.
  *
  * @param whole all bytes of the file, where they have been read already
+ * @param into FOOTER_READ_BYTES for the first read, which the footer may then be a view of
  * @throws Ncs4cvrError SHARD_NOT_PARQUET, SHARD_TRUNCATED, SHARD_ENCRYPTED, SHARD_FOOTER_INVALID; StorageError of the file.
  */
-export async function readFooterBytes(file: RandomAccessFile, whole?: Uint8Array): Promise<FooterBytes> {
+export async function readFooterBytes(
+  file: RandomAccessFile,
+  { whole, into }: { readonly whole?: Uint8Array | undefined; readonly into?: Uint8Array } = {},
+): Promise<FooterBytes> {
   const { uri, sizeBytes } = file;
   if (sizeBytes === 0) {
     throw new Ncs4cvrError('SHARD_NOT_PARQUET', 'the file is empty', { file: uri });
@@ -40,7 +41,8 @@ export async function readFooterBytes(file: RandomAccessFile, whole?: Uint8Array
     });
   }
   const tailStartByte = whole === undefined ? Math.max(0, sizeBytes - FOOTER_READ_BYTES) : 0;
-  const tail = whole ?? new Uint8Array(sizeBytes - tailStartByte);
+  const tailBytes = sizeBytes - tailStartByte;
+  const tail = whole ?? into?.subarray(0, tailBytes) ?? new Uint8Array(tailBytes);
   if (whole === undefined) await file.readInto(tail, tailStartByte);
   if (!isMagic(tail, tail.length - MAGIC.length)) await refuseMagic(file, tail);
   const footerBytes = checkFooterLength(tail, uri, sizeBytes);
