@@ -22,7 +22,7 @@ import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { isoDate, parseUri, wholeNumber } from './options.ts';
+import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
 import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
@@ -179,7 +179,7 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
   return new Command('resolve')
     .description('print the URIs of the Arrow files that are the published scores of a partition')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .option('--json', 'print pointer, manifest and audit document as one JSON object')
     .option('--verify', 'read all of them first, and fail unless they have the bytes that were published')
     .action(async ({ scores, partition, json, verify = false }: ResolveOptions) => {
@@ -213,7 +213,7 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
   return new Command('rollback')
     .description('make an earlier state of a partition visible again, and hold it against later runs')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
