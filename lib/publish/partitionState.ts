@@ -72,7 +72,9 @@ export async function partitionState(
   if (pointer === null) {
     const laidOut = layOutPartition(job.layout, partition);
     const reason =
-      typeof laidOut === 'string' ? laidOut : await whyNotReady(job, input, [laidOut], nowMillis);
+      typeof laidOut === 'string'
+        ? laidOut
+        : ((await whyNotReady(job, input, [laidOut], nowMillis)) ?? (await whyEmpty(input, partition)));
     return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer, ...last };
   }
   const reason = await whyLate(job, input, partition, pointer);
@@ -86,6 +88,20 @@ const NAMED_PROBLEMS = 3;
 export function blockedReason({ problems }: BlockedPartition): string {
   const more = problems.length > NAMED_PROBLEMS ? ` and ${problems.length - NAMED_PROBLEMS} more` : '';
   return `${problems.slice(0, NAMED_PROBLEMS).join('; ')}${more}`;
+}
+
+/** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */
+async function whyEmpty(input: JobInput, partition: string): Promise<string | undefined> {
+  // Others are looked into, which takes a request for each.
+  const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
+    relativePath.endsWith('.parquet');
+  try {
+    const { shards } = await listInput(input.inputPartition(partition), isNamedSo);
+    return shards.length === 0 ? 'no shard' : undefined;
+  } catch (error) {
+    if (error instanceof Ncs4cvrError && error.code.startsWith('INPUT_')) return error.message;
+    throw error;
+  }
 }
 
 async function whyLate(

@@ -103,6 +103,27 @@ describe('where partitions stand', () => {
     expect(outside.stdout).toContain('the input has no partition');
   });
 
+  it('of a folder without a shard is not complete, whatever the job waits for', async () => {
+    const { document, put } = freshJob();
+    put('dt=2024-03-01', '_SUCCESS');
+    put('dt=2024-03-02', '_SUCCESS');
+    put('dt=2024-03-02', 'a.parquet');
+    const table = join(document.input, 'dt=2024-03-03', '_delta_log');
+    mkdirSync(table, { recursive: true });
+    writeFileSync(join(table, '0.json'), '{}');
+    put('dt=2024-03-03', '_SUCCESS');
+    for (const kind of ['none', 'marker'] as const) {
+      const job = parseJob({ ...document, completeness: { kind } });
+      const range = { from: '2024-03-01', to: '2024-03-03' };
+      const { states } = await partitionStates(job, range, Date.parse('2024-04-01'));
+      expect(states.map(({ stage, reason }) => [stage, reason])).toEqual([
+        ['landing', 'no shard'],
+        ['complete', undefined],
+        ['landing', expect.stringMatching(/^INPUT_IS_TABLE: /)],
+      ]);
+    }
+  });
+
   it('asks for a job or a root', async () => {
     expect(await runMain('status')).toMatchObject({
       exitCode: 2,
