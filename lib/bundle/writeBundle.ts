@@ -1,5 +1,5 @@
 import { Field, Float32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
-import { Ncs4cvrError } from '../base/errors.ts';
+import { Ncs4cvrError, StorageError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
@@ -80,7 +80,19 @@ export async function refuseExisting(uri: string): Promise<void> {
  * @throws StorageError
  */
 export async function refuseUnwritable(uri: string): Promise<void> {
-  await (await storageFor(uri).createAtomic(joinUri(uri, MANIFEST_FILE))).abort();
+  try {
+    await (await storageFor(uri).createAtomic(joinUri(uri, MANIFEST_FILE))).abort();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    // Of the folder, which is what was asked for: the file is one of many.
+    const { code, expected, found, retryable } = error;
+    const details = {
+      ...{ file: uri, retryable, cause: error },
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+    };
+    throw new StorageError(code, "this folder can't be made or written to", details);
+  }
 }
 
 /** Arrow IPC of raw rows and the scores the trainer gave them, as checkGoldenRows reads it. */

@@ -4,7 +4,7 @@ import { type DiffOptions, diffStates } from '../diff/diffStates.ts';
 import { diffPage, diffText } from '../diff/renderDiff.ts';
 import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
-import { parseUri, wholeNumber } from './options.ts';
+import { parseUri, partitionName, wholeNumber } from './options.ts';
 import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
@@ -35,7 +35,7 @@ export function diffCommand(finish: (exitCode: number) => void): Command {
       'show how ranks and scores differ between two states of a partition, joined by their row keys',
     )
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .option(
       '--against <uri>',
       'compare with the same partition of this output root, such as of a shadow run; by default what is visible ' +

@@ -3,7 +3,7 @@ import { explainRow } from '../explain/explainRow.ts';
 import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
-import { parseUri } from './options.ts';
+import { parseUri, partitionName } from './options.ts';
 import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
@@ -21,7 +21,7 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
   return new Command('explain')
     .description('show where the scores of one published row come from, and score it again')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .addOption(
       new Option('--key <name=value>', 'a row key, as `inspect` prints it; repeat it for further ones')
         .argParser(addKey)

@@ -10,7 +10,7 @@ import {
 } from '../job/partitionLayout.ts';
 import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
-import { isoDate, parseUri } from './options.ts';
+import { isoDate, parseUri, partitionName } from './options.ts';
 import { ofPublished } from './suggestPartition.ts';
 import {
   counted,
@@ -47,10 +47,9 @@ export function exportScoresCommand(finish: (exitCode: number) => void): Command
         .conflicts('scores'),
     )
     .addOption(
-      new Option('--partition <name>', 'this partition; all that are published by default').conflicts([
-        'from',
-        'to',
-      ]),
+      new Option('--partition <name>', 'this partition; all that are published by default')
+        .argParser(partitionName)
+        .conflicts(['from', 'to']),
     )
     .option('--from <date>', 'all published partitions from this day, YYYY-MM-DD', isoDate)
     .option('--to <date>', 'up to this day', isoDate)
@@ -122,20 +121,36 @@ async function partitionsOf(
   const published = (await publicationStatus(root)).map((pointer) => pointer.partition);
   if (published.length > 0 && from === undefined && to === undefined) return published;
   const range = dayRange(from, to);
-  const chosen = published.filter((name) => {
+  const dayOf = (name: string) => {
     const laidOut = layOutPartition(layout, name);
-    const day = typeof laidOut === 'string' ? undefined : laidOut.day;
-    return day !== undefined && isInRange(day, range);
-  });
-  if (chosen.length > 0) return chosen;
-  throw new Ncs4cvrError('PUBLISH_NOTHING', 'there are no published scores to copy', {
-    file: root,
-    ...(published.length > 0 && { expected: `${describeRange(range)} of ${layout.text}` }),
-    found: published.length === 0 ? 'none' : published.slice(-SHOWN).join(', '),
-  });
+    return typeof laidOut === 'string' ? undefined : laidOut.day;
+  };
+  const dated = published.filter((name) => dayOf(name) !== undefined);
+  const chosen = dated.filter((name) => isInRange(dayOf(name)!, range));
+  if (chosen.length > 0) {
+    const left = published.filter((name) => dayOf(name) === undefined);
+    if (left.length > 0) process.stderr.write(`note: left out, not of ${layout.text}: ${some(left)}\n`);
+    return chosen;
+  }
+  const isOfOther = published.length > 0 && dated.length === 0;
+  throw new Ncs4cvrError(
+    'PUBLISH_NOTHING',
+    `there are no published scores to copy${isOfOther ? '; --job names the layout that says which day a partition is' : ''}`,
+    {
+      file: root,
+      ...(published.length > 0 && { expected: `${describeRange(range)} of ${layout.text}` }),
+      found: published.length === 0 ? 'none' : some(published),
+    },
+  );
 }
 
 const SHOWN = 5;
+
+/** The last of them, and how many there are before. */
+function some(names: readonly string[]): string {
+  const more = names.length > SHOWN ? `, and ${names.length - SHOWN} more` : '';
+  return `${names.slice(-SHOWN).join(', ')}${more}`;
+}
 
 function describe({ partition, outcome, rows, model, files, folder }: StateCopy): string {
   const count = `${formatCount(rows)} rows of ${model.version} in ${counted(files.length, 'file')}`;

@@ -10,9 +10,16 @@ export function parseUri(text: string): string {
   return text;
 }
 
+/** A partition as its folders are named; a slash behind it, which shells complete, isn't part of the name. */
+export function partitionName(text: string): string {
+  return parseUri(text).replace(/\/+$/, '');
+}
+
 /** A day, YYYY-MM-DD. */
 export function isoDate(text: string): string {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  // Date.parse takes 30 February for a day in March.
+  const millis = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(millis) && new Date(millis).toISOString().startsWith(text)) return text;
   throw new InvalidArgumentError('expected a date, YYYY-MM-DD');
 }
 

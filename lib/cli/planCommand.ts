@@ -19,7 +19,7 @@ import { type PartitionState, partitionState } from '../publish/partitionState.t
 import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { isoDate, parseUri, wholeNumber } from './options.ts';
+import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { counted, EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
 
 interface PlanOptions {
@@ -49,7 +49,11 @@ export function planCommand(finish: (exitCode: number) => void): Command {
     .option('--model <uri>', 'model bundle; the one of the job by default', parseUri)
     .option('--input <uri>', 'without a job: folder of partitions such as dt=2022-05-06/', parseUri)
     .option('--scores <uri>', 'without a job: output root of the published scores', parseUri)
-    .option('--partition <name>', 'this partition; those of the newest complete day by default')
+    .option(
+      '--partition <name>',
+      'this partition; those of the newest complete day by default',
+      partitionName,
+    )
     .option('--from <date>', 'all partitions from this day, YYYY-MM-DD', isoDate)
     .option('--to <date>', 'up to this day', isoDate)
     .addOption(

@@ -6,12 +6,14 @@ import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
+import { describeFailure } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
 import { below, isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import {
   blockedPartitions,
+  type DamagedPartition,
   publicationStatus,
   refuseNoRoot,
   resolvePartition,
@@ -20,10 +22,10 @@ import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { isoDate, parseUri, wholeNumber } from './options.ts';
+import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
 import { ofPublished } from './suggestPartition.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
   readonly scores?: string;
@@ -79,28 +81,38 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const found = await partitionStates(document, range, Date.now());
         if (html !== undefined) {
           const { states, missingDays } = found;
-          const page = { file: html, root: document.scores, states, missingDays };
+          const unreadable = [...found.damaged.map(({ damage }) => damage), ...found.unreadable];
+          const page = { file: html, root: document.scores, states, missingDays, unreadable };
           await writeStatusPage({ ...page, withReports: reports });
         }
         if (json) printJson(found);
         else process.stdout.write(statesText(found));
+        finish(found.damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else if (scores !== undefined) {
-        const pointers = await publicationStatus(scores);
-        const blocked = await blockedPartitions(scores);
+        const damages = new Map<string, DamagedPartition>();
+        const onDamaged = (each: DamagedPartition) => damages.set(each.partition, each);
+        const pointers = await publicationStatus(scores, onDamaged);
+        const blocked = await blockedPartitions(scores, onDamaged);
+        const damaged = [...damages.values()];
         if (html !== undefined) {
           const states = statesOfRoot(scores, pointers, blocked);
-          await writeStatusPage({ file: html, root: scores, states, missingDays: [], withReports: reports });
+          await writeStatusPage({
+            ...{ file: html, root: scores, states, missingDays: [] },
+            unreadable: damaged.map(({ damage }) => damage),
+            withReports: reports,
+          });
         }
         const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
-        const text = pointers.map(pointerLine).join('') || 'nothing is published\n';
+        const isEmpty = pointers.length + damaged.length === 0;
+        const text = isEmpty ? 'nothing is published\n' : pointers.map(pointerLine).join('');
         const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
-        if (json) printJson({ pointers, blocked });
-        else process.stdout.write(`${head}${text}${lines}`);
+        if (json) printJson({ pointers, blocked, damaged });
+        else process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}`);
         if (verify) await verifyPublished(scores, pointers);
+        finish(damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else {
         command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
       }
-      finish(EXIT_DONE);
     });
 }
 
@@ -131,19 +143,27 @@ function pointerLine({ partition, current, generation, history, hold }: Pointer)
   );
 }
 
+function damageLine({ partition, damage }: DamagedPartition): string {
+  return `${partition}  can't be told: ${damage}\n`;
+}
+
 /** One line per partition, then what is missing and what was passed over. */
-function statesText({ states, skipped, missingDays }: Awaited<ReturnType<typeof partitionStates>>): string {
-  const lines = states.map(({ partition, stage, reason, pointer }) =>
+function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
+  const { states, damaged, skipped, missingDays, unreadable } = found;
+  const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
       ...(pointer === null ? [] : [describePointer(pointer)]),
       ...(reason === undefined ? [] : [reason]),
+      ...(lastFailure === undefined ? [] : [describeFailure(lastFailure)]),
     ].join('  '),
   );
   return [
-    ...(lines.length === 0 ? ['the input has no partition'] : lines),
+    ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
+    ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
+    ...unreadable.map((problem) => `left out, since it can't be read: ${problem}`),
     '',
   ].join('\n');
 }
@@ -159,7 +179,7 @@ export function resolveCommand(finish: (exitCode: number) => void): Command {
   return new Command('resolve')
     .description('print the URIs of the Arrow files that are the published scores of a partition')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .option('--json', 'print pointer, manifest and audit document as one JSON object')
     .option('--verify', 'read all of them first, and fail unless they have the bytes that were published')
     .action(async ({ scores, partition, json, verify = false }: ResolveOptions) => {
@@ -193,7 +213,7 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
   return new Command('rollback')
     .description('make an earlier state of a partition visible again, and hold it against later runs')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .requiredOption('--reason <text>', 'why; shown where the partition is found held')
     .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)

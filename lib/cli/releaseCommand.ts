@@ -4,7 +4,7 @@ import { announce } from '../publish/announce.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { refuseNoRoot } from '../publish/publishedState.ts';
 import { releasePartition } from '../publish/releasePartition.ts';
-import { parseUri } from './options.ts';
+import { parseUri, partitionName } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
@@ -23,7 +23,7 @@ export function releaseCommand(finish: (exitCode: number) => void): Command {
       'publish exactly what a gate has blocked, with the reason, the operator and the time on record',
     )
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
-    .requiredOption('--partition <name>', 'such as dt=2022-05-06')
+    .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .requiredOption('--override <reason>', 'why; it stands in the audit document')
     .option('--by <name>', 'who says so, as it stands there too; by default the user of this machine')
     .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)

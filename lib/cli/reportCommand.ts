@@ -8,7 +8,7 @@ import type { LabelledRows } from '../report/labelledSample.ts';
 import type { ModelMeasures } from '../report/measureModel.ts';
 import { isKnown, readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { parseUri, wholeNumber } from './options.ts';
+import { parseUri, partitionName, wholeNumber } from './options.ts';
 import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
 
@@ -29,7 +29,7 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
   return new Command('report')
     .description('write a page that tells of a published partition, or of a model')
     .option('--scores <uri>', 'output root of the published scores', parseUri)
-    .option('--partition <name>', 'such as dt=2022-05-06', parseUri)
+    .option('--partition <name>', 'such as dt=2022-05-06', partitionName)
     .option('--prices <file>', 'what costs are counted with, instead of the prices that come along', parseUri)
     .addOption(
       new Option('--model <dir>', 'model bundle: how it was trained, and what it shares')

@@ -1,4 +1,5 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { readPrices } from '../estimate/readPrices.ts';
 import { RunRecords } from '../publish/runRecord.ts';
 import { isKnown, readPartition } from '../report/readPartition.ts';
@@ -14,6 +15,8 @@ export interface StatusPage {
   readonly root: string;
   readonly states: readonly KnownState[];
   readonly missingDays: readonly string[];
+  /** What the states were to be told from and couldn't, with code and file. */
+  readonly unreadable: readonly string[];
   /** Write the report of every partition of which something is known, too, into `reports/` beside the page. */
   readonly withReports: boolean;
 }
@@ -23,6 +26,7 @@ const AT_A_TIME = 4;
 /** Writes the page of all partitions, which links the reports that lie beside it. */
 export async function writeStatusPage(page: StatusPage): Promise<void> {
   const { file, root, states, missingDays, withReports } = page;
+  const unreadable = new UnreadableFiles(page.unreadable);
   const [{ partitionsPage }, { partitionReport }] = await Promise.all([
     import('../report/partitionsPage.ts'),
     import('../report/runReport.ts'),
@@ -33,7 +37,8 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
   const records = new RunRecords(root);
   const linked = await mapConcurrently(states, AT_A_TIME, async ({ partition }) => {
     const report = joinUri(folder === '' ? '.' : folder, reportOf(partition));
-    const record = withReports ? await readPartition(root, partition, records) : undefined;
+    const read = () => readPartition(root, partition, records);
+    const record = withReports ? await unreadable.attemptNeeded(read) : undefined;
     // Of what no run has touched yet a page would say nothing.
     if (record !== undefined && isKnown(record)) {
       await writePage(report, partitionReport(record, prices));
@@ -44,7 +49,10 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
   const hasReport = new Set(linked.flat());
   const linkOf = (partition: string) =>
     hasReport.has(partition) ? reportOf(partition).split('/').map(encodeURIComponent).join('/') : undefined;
-  const partitions = await readPartitions(root, states);
+  const partitions = await readPartitions(root, states, unreadable);
   const nowMillis = Date.now();
-  await writePage(file, partitionsPage({ root, partitions, missingDays, linkOf, nowMillis }));
+  await writePage(
+    file,
+    partitionsPage({ root, partitions, missingDays, unreadable: unreadable.problems, linkOf, nowMillis }),
+  );
 }

@@ -7,7 +7,7 @@ import {
   parseFunnelOptions,
 } from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
-import { parseUri } from './options.ts';
+import { isoDate, parseUri } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, formatCount, formatMetric, printJson } from './terminal.ts';
 
 type SynthOptions = Readonly<Record<string, unknown>> & {
@@ -43,7 +43,7 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
     .addOption(
       new Option('--conflict <level>', 'sets both kinds of relatedness').choices(Object.keys(CONFLICTS)),
     )
-    .option('--first-date <date>', 'date of the first partition (2024-03-01)');
+    .option('--first-date <date>', 'date of the first partition (2024-03-01)', isoDate);
   for (const [flags, description] of KNOBS) command.option(flags, description, parseNumber);
   return command
     .option('--json', 'print what was drawn as one JSON object')

@@ -9,7 +9,7 @@ import { withJobSplit } from '../recipe/jobSplit.ts';
 import { parseTrainingConfig } from '../recipe/trainingConfig.ts';
 import { type TrainedModel, trainModel } from '../recipe/trainModel.ts';
 import type { ShardInput } from '../storage/listShards.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
 import { writeModelReport } from './reportCommand.ts';
@@ -146,7 +146,7 @@ function showProgress(line: ProgressLine, progress: TrainingProgress): void {
  * @throws Ncs4cvrError TRAINING_CONFIG_INVALID for anything but JSON
  */
 export async function readConfigDocument(uri: string, conversion?: string): Promise<unknown> {
-  const bytes = await storageFor(uri).readWhole(uri);
+  const bytes = await readDocument(uri);
   const document = decodeCommentedJson(bytes, { code: 'TRAINING_CONFIG_INVALID', file: uri });
   if (conversion === undefined || !isRecord(document)) return document;
   const labels = isRecord(document.labels) ? document.labels : {};

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { decodeDocument } from '../base/jsonDocument.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 
 const amount = z.number().min(0);
 
@@ -47,7 +47,7 @@ const DEFAULT_PRICES_FILE = fileURLToPath(new URL('../../infra/prices.json', imp
 
 /** @throws ProblemsError PRICES_INVALID naming every problem, unknown keys among them */
 export async function readPrices(uri: string = DEFAULT_PRICES_FILE): Promise<Prices> {
-  return decodeDocument(await storageFor(uri).readWhole(uri), pricesSchema, {
+  return decodeDocument(await readDocument(uri), pricesSchema, {
     code: 'PRICES_INVALID',
     summary: 'the prices are invalid',
     file: uri,

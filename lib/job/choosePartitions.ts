@@ -72,7 +72,7 @@ export function partitionOf(
 async function chooseOne(job: Job, input: JobInput, partition: string): Promise<ChosenPartitions> {
   const laidOut = layOutPartition(job.layout, partition);
   if (typeof laidOut === 'string')
-    throw noPartition(job, `a partition of the layout ${job.layout.text}`, laidOut);
+    throw noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
   if (await input.has(partition)) {
     return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [] };
   }

@@ -1,6 +1,6 @@
 import { decodeCommentedJson } from '../base/commentedJson.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { type JobDocument, jobDocumentSchema } from './jobDocument.ts';
 
@@ -9,7 +9,7 @@ import { type JobDocument, jobDocumentSchema } from './jobDocument.ts';
  * @throws ProblemsError JOB_INVALID with every problem
  */
 export async function readJob(file: string): Promise<JobDocument> {
-  const bytes = await storageFor(file).readWhole(file);
+  const bytes = await readDocument(file);
   const description = { code: 'JOB_INVALID', summary: 'the job document is invalid', file };
   const job = parseDocument(decodeCommentedJson(bytes, description), jobDocumentSchema, description);
   return withAbsoluteUris(job);

@@ -10,6 +10,7 @@ import { tableOf } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
 import { vocabularyPath } from '../features/vocabularyFile.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 import { joinUri, uriScheme } from '../storage/uri.ts';
 import { ownVocabulary } from './ownVocabulary.ts';
 
@@ -28,9 +29,7 @@ export async function readOwnContract(uri: string): Promise<FittedContract> {
     return { contract, vocabularies };
   }
   const code = 'CONTRACT_INVALID';
-  const { document, sources } = takeValues(
-    decodeCommentedJson(await storage.readWhole(uri), { code, file: uri }),
-  );
+  const { document, sources } = takeValues(decodeCommentedJson(await readDocument(uri), { code, file: uri }));
   const contract = parseDocument(document, featureContractSchema, {
     ...{ code, summary: 'the contract is invalid', file: uri },
     crossCheck: (valid) => crossCheckContract(valid ?? document),

@@ -4,7 +4,7 @@ import { parseDocument } from '../base/jsonDocument.ts';
 import { type FeatureContract, featureName } from '../features/contract.ts';
 import { labelColumnsSchema } from '../features/readLabels.ts';
 import { splitSchema } from '../recipe/trainingConfig.ts';
-import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 
 /** @internal exported for the reference of documents */
 export const ownModelConfigSchema = z.strictObject({
@@ -46,7 +46,7 @@ export function parseOwnModelConfig(
 
 /** @throws as parseOwnModelConfig */
 export async function readOwnModelConfig(uri: string, contract: FeatureContract): Promise<OwnModelConfig> {
-  const bytes = await storageFor(uri).readWhole(uri);
+  const bytes = await readDocument(uri);
   const document = decodeCommentedJson(bytes, { code: 'MODEL_CONFIG_INVALID', file: uri });
   return parseOwnModelConfig(document, contract, uri);
 }

@@ -1,5 +1,6 @@
-import { ProblemsError } from '../base/errors.ts';
+import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { missingDays } from '../job/choosePartitions.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { type JobInput, listInput, openJobInput } from '../job/jobInput.ts';
@@ -7,13 +8,16 @@ import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
+import { type LastFailure, lastFailure } from './lastFailure.ts';
 import { readManifest } from './manifest.ts';
 import { isShadowRoot } from './outputLayout.ts';
 import { type Pointer, readPointer } from './pointer.ts';
+import { type DamagedPartition, damagedPartition } from './publishedState.ts';
+import { RunRecords } from './runRecord.ts';
 
 /**
  * Where a partition of the input stands: `landing` (not published, and not ready to be), `complete` (ready, not published),
- * `published` (`shadowed` below the root of a shadow run, which no reader sees), `late` (published, but shards have landed, changed or gone since), `blocked` (the last run would have published, and a
+ * `published` (`shadowed` below the root of a shadow run, which no reader sees), `late` (published, but shards have landed, changed or gone since, or the manifest is damaged), `blocked` (the last run would have published, and a
  * gate kept it from readers), or `held` by an operator.
  */
 type PartitionStage = 'landing' | 'complete' | 'published' | 'shadowed' | 'late' | 'blocked' | 'held';
@@ -25,6 +29,15 @@ export interface PartitionState {
   readonly reason: string | undefined;
   /** Null for a partition that was never published. */
   readonly pointer: Pointer | null;
+  /** Undefined where the last run on one machine that is recorded went well, where it is out of date, or where there is none. */
+  readonly lastFailure: LastFailure | undefined;
+}
+
+/** What is read of all partitions of a root together. */
+interface RootRecords {
+  readonly runs: RunRecords;
+  /** Takes those that can't be read. */
+  readonly unreadable: UnreadableFiles;
 }
 
 /** Partitions that are looked at at a time. */
@@ -32,29 +45,41 @@ const LOOKS_AT_A_TIME = 8;
 /** Shards that are named in one reason. */
 const NAMED_SHARDS = 3;
 
-/** Where one partition of a job's input stands: requests for its pointer and manifest, and a listing of its shards. */
+/**
+ * Where one partition of a job's input stands: requests for its pointer and manifest, a listing of its shards, and once for all
+ * partitions the newest records of runs.
+ * @param records where the last failure is asked for
+ */
 export async function partitionState(
   job: JobDocument,
   input: JobInput,
   partition: string,
   nowMillis: number,
+  records?: RootRecords,
 ): Promise<PartitionState> {
   const { pointer = null } = await readPointer(job.scores, partition);
   const blocked =
     pointer !== null && pointer.hold !== null
       ? undefined
       : await blockedNow(job.scores, partition, pointer?.generation ?? 0);
-  if (blocked !== undefined) return { partition, stage: 'blocked', reason: blockedReason(blocked), pointer };
+  if (blocked !== undefined)
+    return { partition, stage: 'blocked', reason: blockedReason(blocked), pointer, lastFailure: undefined };
+  if (pointer !== null && pointer.hold !== null)
+    return { partition, stage: 'held', reason: pointer.hold, pointer, lastFailure: undefined };
+  const last = {
+    lastFailure: records && (await lastFailure(job.scores, partition, records.runs, records.unreadable)),
+  };
   if (pointer === null) {
     const laidOut = layOutPartition(job.layout, partition);
     const reason =
-      typeof laidOut === 'string' ? laidOut : await whyNotReady(job, input, [laidOut], nowMillis);
-    return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer };
+      typeof laidOut === 'string'
+        ? laidOut
+        : ((await whyNotReady(job, input, [laidOut], nowMillis)) ?? (await whyEmpty(input, partition)));
+    return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer, ...last };
   }
-  if (pointer.hold !== null) return { partition, stage: 'held', reason: pointer.hold, pointer };
   const reason = await whyLate(job, input, partition, pointer);
   const visible = isShadowRoot(job.scores) ? 'shadowed' : 'published';
-  return { partition, stage: reason === undefined ? visible : 'late', reason, pointer };
+  return { partition, stage: reason === undefined ? visible : 'late', reason, pointer, ...last };
 }
 
 /** Problems of a blocked partition that are named in one line. */
@@ -65,13 +90,29 @@ export function blockedReason({ problems }: BlockedPartition): string {
   return `${problems.slice(0, NAMED_PROBLEMS).join('; ')}${more}`;
 }
 
+/** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */
+async function whyEmpty(input: JobInput, partition: string): Promise<string | undefined> {
+  // Others are looked into, which takes a request for each.
+  const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
+    relativePath.endsWith('.parquet');
+  try {
+    const { shards } = await listInput(input.inputPartition(partition), isNamedSo);
+    return shards.length === 0 ? 'no shard' : undefined;
+  } catch (error) {
+    if (error instanceof Ncs4cvrError && error.code.startsWith('INPUT_')) return error.message;
+    throw error;
+  }
+}
+
 async function whyLate(
   job: JobDocument,
   input: JobInput,
   partition: string,
   { current }: Pointer,
 ): Promise<string | undefined> {
-  const { parts, broken } = await readManifest(job.scores, current);
+  const manifest = await readManifest(job.scores, current).catch(damageOf);
+  if (typeof manifest === 'string') return manifest;
+  const { parts, broken } = manifest;
   const published = new Map(
     [...parts.flatMap(({ spans }) => spans), ...broken].map(({ shard, version }) => [shard, version]),
   );
@@ -90,6 +131,12 @@ async function whyLate(
     named('gone', gone),
   ].filter((text) => text !== '');
   return reasons.length === 0 ? undefined : reasons.join('; ');
+}
+
+/** In words what is wrong with a document that is visible, which another publication mends. */
+function damageOf(error: unknown): string {
+  if (error instanceof Ncs4cvrError && !error.retryable) return error.message;
+  throw error;
 }
 
 /** In words what is wrong with a list's files of one partition, which doesn't keep the others from being looked at. */
@@ -113,14 +160,40 @@ export async function partitionStates(
 ): Promise<{
   /** By time. */
   readonly states: readonly PartitionState[];
+  /** Partitions whose state can't be told, since a document of theirs is damaged. */
+  readonly damaged: readonly DamagedPartition[];
   readonly skipped: readonly SkippedFolder[];
   readonly missingDays: readonly string[];
+  /** Records of runs that tell nothing since they can't be read, with code and file. */
+  readonly unreadable: readonly string[];
 }> {
   const input = await openJobInput(job);
   const { partitions, skipped } = await input.listPartitions(range);
+  const records = { runs: new RunRecords(job.scores), unreadable: new UnreadableFiles() };
   const states = await mapConcurrently(partitions, LOOKS_AT_A_TIME, ({ partition }: LaidOutPartition) =>
-    partitionState(job, input, partition, nowMillis),
+    stateOrDamage(partition, () => partitionState(job, input, partition, nowMillis, records)),
   );
   const days = partitions.flatMap(({ day }) => (day === undefined ? [] : [day]));
-  return { states, skipped, missingDays: missingDays(days) };
+  return {
+    states: states.filter((each): each is PartitionState => !isDamaged(each)),
+    damaged: states.filter(isDamaged),
+    skipped,
+    missingDays: missingDays(days),
+    unreadable: records.unreadable.problems,
+  };
+}
+
+async function stateOrDamage(
+  partition: string,
+  read: () => Promise<PartitionState>,
+): Promise<PartitionState | DamagedPartition> {
+  try {
+    return await read();
+  } catch (error) {
+    return damagedPartition(partition, error);
+  }
+}
+
+function isDamaged(state: PartitionState | DamagedPartition): state is DamagedPartition {
+  return 'damage' in state;
 }

@@ -23,26 +23,60 @@ export async function refuseNoRoot(root: string): Promise<void> {
   });
 }
 
-/** Every partition's pointer, in binary order of the partitions. @throws Ncs4cvrError PUBLISH_NO_ROOT */
-export async function publicationStatus(root: string): Promise<Pointer[]> {
-  await refuseNoRoot(root);
-  const found: Pointer[] = [];
-  for (const { relativePath } of await listIfAny(joinUri(root, 'pointers'))) {
-    const { pointer } = await readPointer(root, relativePath.replace(/\.json$/, ''));
-    if (pointer !== undefined) found.push(pointer);
-  }
-  return found;
+/** A partition of which a document is damaged that tells what is visible or blocked. */
+export interface DamagedPartition {
+  readonly partition: string;
+  /** With code and file. */
+  readonly damage: string;
 }
 
-/** What gates keep from readers now, in binary order of the partitions. @throws Ncs4cvrError PUBLISH_NO_ROOT */
-export async function blockedPartitions(root: string): Promise<BlockedPartition[]> {
+/** @throws what is no damage of one partition's documents */
+export function damagedPartition(partition: string, error: unknown): DamagedPartition {
+  const isDamage = error instanceof Ncs4cvrError && error.code === 'PUBLISH_DOCUMENT_INVALID';
+  if (!isDamage) throw error;
+  return { partition, damage: error.message };
+}
+
+type OnDamaged = (damaged: DamagedPartition) => void;
+
+/**
+ * Every partition's pointer, in binary order of the partitions.
+ * @param onDamaged is told of those that can't be read; without it, they are an error
+ * @throws Ncs4cvrError PUBLISH_NO_ROOT
+ */
+export async function publicationStatus(root: string, onDamaged?: OnDamaged): Promise<Pointer[]> {
   await refuseNoRoot(root);
-  const found: BlockedPartition[] = [];
-  for (const { relativePath } of await listIfAny(joinUri(root, 'blocked'))) {
-    const partition = relativePath.replace(/\.json$/, '');
+  return readEach(joinUri(root, 'pointers'), onDamaged, async (partition) => {
+    return (await readPointer(root, partition)).pointer;
+  });
+}
+
+/** What gates keep from readers now, as `publicationStatus`. */
+export async function blockedPartitions(root: string, onDamaged?: OnDamaged): Promise<BlockedPartition[]> {
+  await refuseNoRoot(root);
+  return readEach(joinUri(root, 'blocked'), onDamaged, async (partition) => {
     const { pointer } = await readPointer(root, partition);
-    const blocked = await blockedNow(root, partition, pointer?.generation ?? 0);
-    if (blocked !== undefined) found.push(blocked);
+    return blockedNow(root, partition, pointer?.generation ?? 0);
+  });
+}
+
+/** @param folder of documents that are named after their partitions */
+async function readEach<T>(
+  folder: string,
+  onDamaged: OnDamaged | undefined,
+  read: (partition: string) => Promise<T | undefined>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const { relativePath } of await listIfAny(folder)) {
+    const partition = relativePath.replace(/\.json$/, '');
+    try {
+      const one = await read(partition);
+      if (one !== undefined) found.push(one);
+    } catch (error) {
+      const damaged = damagedPartition(partition, error);
+      if (onDamaged === undefined) throw error;
+      onDamaged(damaged);
+    }
   }
   return found;
 }

@@ -3,6 +3,7 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { readDocument } from '../storage/readDocument.ts';
 import { brokenShardSchema } from './brokenShard.ts';
 import { below, planPath } from './outputLayout.ts';
 import { digestOfParts, type Part, partSchema } from './part.ts';
@@ -72,7 +73,7 @@ export function runsOfPlan({ partitions, codeVersion: _, ...settings }: RunPlan)
 export async function readRunPlan(uri: string): Promise<RunPlan> {
   // Read from where an operator says, so that one of another format may be anything.
   const summary = "this isn't a valid run plan; another program may have changed it";
-  const bytes = await storageFor(uri).readWhole(uri);
+  const bytes = await readDocument(uri);
   return decodeDocument(bytes, runPlanSchema, { code: 'PUBLISH_DOCUMENT_INVALID', summary, file: uri });
 }
 

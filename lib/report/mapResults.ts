@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { decodeJson, parseDocument } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { type Span, spanSchema } from '../publish/span.ts';
 import { type UnitUsage, unitUsageSchema } from '../publish/workUnit.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
-import type { UnreadableFiles } from './unreadableFiles.ts';
 
 /** A work unit of the state machine, from the start of its item to its end: pauses and further calls are in it. */
 export interface MappedUnit {

@@ -5,9 +5,11 @@ import { type Html, html } from '../page/html.ts';
 import { lineChart } from '../page/lineChart.ts';
 import { badge, factList, renderPage, type Tone } from '../page/renderPage.ts';
 import { populationStability } from '../profile/populationStability.ts';
+import { describeFailure } from '../publish/lastFailure.ts';
 import { isShadowRoot } from '../publish/outputLayout.ts';
 import { countVerdicts } from './gateSection.ts';
 import type { ListedPartition } from './readPartitions.ts';
+import { unreadableNote } from './unreadableNote.ts';
 
 const DAY_MILLIS = 86_400_000;
 
@@ -44,6 +46,8 @@ export interface PartitionsPage {
   readonly partitions: readonly ListedPartition[];
   /** Days between the input's first and last that have no partition; empty where no job was given. */
   readonly missingDays: readonly string[];
+  /** Why files are left out that should tell of the partitions, with code and file. */
+  readonly unreadable: readonly string[];
   /** Of a partition's own report, relative to the page; undefined where there is none. */
   readonly linkOf: (partition: string) => string | undefined;
   /** Milliseconds since 1970. */
@@ -52,7 +56,7 @@ export interface PartitionsPage {
 
 /** All partitions of a root: a calendar, what changes from day to day, and a table. */
 export function partitionsPage(page: PartitionsPage): string {
-  const { root, partitions, missingDays, nowMillis } = page;
+  const { root, partitions, missingDays, unreadable, nowMillis } = page;
   const count = (stage: ListedPartition['stage']) => partitions.filter((each) => each.stage === stage).length;
   const published = partitions.filter(({ pointer }) => pointer !== null);
   const newest = published
@@ -69,7 +73,7 @@ export function partitionsPage(page: PartitionsPage): string {
     sections: [
       {
         title: 'At a glance',
-        body: factList([
+        body: html`${factList([
           {
             name: isShadow ? 'in the shadow' : 'published',
             value: countText(published.length),
@@ -86,7 +90,7 @@ export function partitionsPage(page: PartitionsPage): string {
             detail: newest === undefined ? undefined : ageText(nowMillis - Date.parse(newest) - DAY_MILLIS),
           },
           { name: 'last flip', value: last > 0 ? timeText(last) : '—' },
-        ]),
+        ])}${unreadableNote(unreadable)}`,
       },
       { title: 'Calendar', body: calendar(page) },
       { title: 'From day to day', body: trends(partitions) },
@@ -243,7 +247,7 @@ ${
 
 function partitionTable({ partitions, missingDays, linkOf }: PartitionsPage): Html {
   const rows = partitions.map(
-    ({ partition, stage, reason, pointer, flippedMillis, verdicts, visible, reference }) => {
+    ({ partition, stage, reason, pointer, flippedMillis, verdicts, visible, reference, lastFailure }) => {
       const link = linkOf(partition);
       const psi =
         visible === undefined || reference === undefined
@@ -262,7 +266,9 @@ function partitionTable({ partitions, missingDays, linkOf }: PartitionsPage): Ht
         flippedMillis === undefined ? '—' : timeText(flippedMillis),
         pointer === null ? '—' : countVerdicts(verdicts),
         decimalText(psi, 3),
-        reason ?? '—',
+        [reason, lastFailure && describeFailure(lastFailure)]
+          .filter((text) => text !== undefined)
+          .join('; ') || '—',
       ];
     },
   );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { decodeDocument, parseDocument } from '../base/jsonDocument.ts';
+import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { requestsToLoad } from '../bundle/loadBundle.ts';
 import type { Manifest } from '../publish/manifest.ts';
@@ -9,7 +10,6 @@ import { planWith, type RunPlan } from '../publish/runPlan.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import type { MappedRun } from './mapResults.ts';
-import type { UnreadableFiles } from './unreadableFiles.ts';
 
 /** What is needed to say what a run of the state machine for one partition was to take. */
 export interface PlanOfUnits {

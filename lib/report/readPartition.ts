@@ -1,3 +1,4 @@
+import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import type { Candidate } from '../gates/judged.ts';
 import type { Verdict } from '../gates/verdict.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
@@ -14,7 +15,6 @@ import { joinUri } from '../storage/uri.ts';
 import { lastMappedRun, type MappedUnit } from './mapResults.ts';
 import { type PlanOfUnits, planOfUnits } from './planOfUnits.ts';
 import { referenceAt } from './readPartitions.ts';
-import { UnreadableFiles } from './unreadableFiles.ts';
 
 /** The verdicts on one publication, of this partition or of one before it. */
 export interface JudgedPublication {

@@ -1,5 +1,5 @@
-import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
+import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
 import type { Judged } from '../gates/judged.ts';
@@ -8,6 +8,7 @@ import type { ModelReference } from '../profile/modelReference.ts';
 import { readAudit } from '../publish/audit.ts';
 import type { BlockedPartition } from '../publish/blockedPartition.ts';
 import { judgedOf } from '../publish/judged.ts';
+import type { LastFailure } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
 import { isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, type PartitionState } from '../publish/partitionState.ts';
@@ -30,6 +31,8 @@ export interface ListedPartition {
   /** What is visible; undefined where nothing is, or where it can't be read. */
   readonly visible: Judged | undefined;
   readonly verdicts: readonly Verdict[];
+  /** Undefined where there is none, or where nobody asked for it. */
+  readonly lastFailure: LastFailure | undefined;
   /** What the visible model's scores looked like when it was trained. */
   readonly reference: ModelReference | undefined;
 }
@@ -37,7 +40,9 @@ export interface ListedPartition {
 const READS_AT_A_TIME = 8;
 
 /** What is known of partitions before their documents are read. */
-export type KnownState = Pick<PartitionState, 'partition' | 'stage' | 'reason' | 'pointer'>;
+export type KnownState = Pick<PartitionState, 'partition' | 'stage' | 'reason' | 'pointer'> & {
+  readonly lastFailure?: LastFailure | undefined;
+};
 
 /** States of what a root holds, where no job says what there should be: of that of shadow runs, nothing is published. */
 export function statesOfRoot(
@@ -64,12 +69,14 @@ export function statesOfRoot(
 }
 
 /**
- * Reads manifest, audit document and the model's reference of every partition; what is gone or damaged is left out.
+ * Reads manifest, audit document and the model's reference of every partition; what is gone is left out.
  * @param states by time
+ * @param unreadable takes what is there and can't be read
  */
 export async function readPartitions(
   root: string,
   states: readonly KnownState[],
+  { attempt, attemptNeeded }: UnreadableFiles,
 ): Promise<ListedPartition[]> {
   const flipped = new Map(
     (await listIfAny(joinUri(root, 'pointers'))).map(({ relativePath, modifiedMillis }) => [
@@ -79,16 +86,17 @@ export async function readPartitions(
   );
   const references = new Map<string, Promise<ModelReference | undefined>>();
   const referenceOf = ({ modelUri }: Publication) => {
-    const known = references.get(modelUri) ?? ifThere(() => referenceAt(modelUri));
+    const known = references.get(modelUri) ?? attempt(() => referenceAt(modelUri));
     references.set(modelUri, known);
     return known;
   };
-  return mapConcurrently(states, READS_AT_A_TIME, async ({ partition, stage, reason, pointer }) => {
+  return mapConcurrently(states, READS_AT_A_TIME, async (state) => {
+    const { partition, stage, reason, pointer, lastFailure } = state;
     const current = pointer?.current;
-    const manifest = current && (await ifThere(() => readManifest(root, current)));
-    const audit = current && (await ifThere(() => readAudit(root, current.audit)));
+    const manifest = current && (await attemptNeeded(() => readManifest(root, current)));
+    const audit = current && (await attemptNeeded(() => readAudit(root, current.audit)));
     return {
-      ...{ partition, stage, reason, pointer },
+      ...{ partition, stage, reason, pointer, lastFailure },
       day: /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0],
       flippedMillis: flipped.get(partition),
       visible: manifest && judgedOf(manifest),
@@ -102,14 +110,4 @@ export async function readPartitions(
 export async function referenceAt(modelUri: string): Promise<ModelReference | undefined> {
   const storage = storageFor(modelUri);
   return readReference(storage, modelUri, await readBundleManifest(storage, modelUri));
-}
-
-/** Undefined for what is gone or damaged, which a report does without; what may be there in a moment is an error. */
-async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof Ncs4cvrError && !error.retryable) return undefined;
-    throw error;
-  }
 }

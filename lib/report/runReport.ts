@@ -12,6 +12,7 @@ import { countVerdicts, gateSection } from './gateSection.ts';
 import type { PartitionRecord } from './readPartition.ts';
 import { failureTable, runSection, runTable, unitSection } from './runSection.ts';
 import { scoreSection } from './scoreSection.ts';
+import { unreadableNote } from './unreadableNote.ts';
 
 /** One partition as its documents tell of it. */
 export function partitionReport(record: PartitionRecord, prices: Prices): string {
@@ -99,14 +100,6 @@ ${runs.length > 1 && runTable(partition, runs)}`;
 /** What state a partition is in, and the numbers of it. */
 function glance(record: PartitionRecord): Html {
   return html`${published(record)}${unreadableNote(record.unreadable)}`;
-}
-
-function unreadableNote(problems: readonly string[]): Html | false {
-  return (
-    problems.length > 0 &&
-    html`<p>${badge('warn', 'not everything could be read')} This page does without:</p>
-<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>`
-  );
 }
 
 function published({ root, pointer, blocked, judged }: PartitionRecord): Html {

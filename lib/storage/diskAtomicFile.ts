@@ -20,7 +20,7 @@ export async function createDiskFile(
   const path = diskPath(uri);
   const temporary = temporaryPath(path);
   try {
-    await makeFolder(dirname(path));
+    await makeFolder(dirname(path), uri);
     await refuseFolder(path, uri);
     return new DiskAtomicFile(uri, path, temporary, await open(temporary, 'wx'), ifAbsent);
   } catch (error) {

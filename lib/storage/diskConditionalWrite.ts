@@ -69,7 +69,6 @@ async function versionOf(path: string): Promise<string | undefined> {
 }
 
 async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
-  await makeFolder(dirname(path));
   const temporary = temporaryPath(path);
   const handle = await open(temporary, 'wx');
   try {
@@ -88,7 +87,7 @@ interface HeldLock {
 }
 
 async function lock(path: string, uri: string): Promise<HeldLock> {
-  await makeFolder(dirname(path));
+  await makeFolder(dirname(path), uri);
   return retry(() => lockNow(path, uri), LOCK_LAW);
 }
 

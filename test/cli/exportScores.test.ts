@@ -84,6 +84,29 @@ describe('export-scores', () => {
     expect(readdirSync(output)).toEqual([last]);
   });
 
+  it('without a job asks for one where no name is of the usual layout, and counts what it has not named', async () => {
+    const mixed = join(folder, 'mixed');
+    cpSync(scores, mixed, { recursive: true });
+    const pointer = JSON.parse(readFileSync(join(mixed, 'pointers', `${last}.json`), 'utf8'));
+    for (let region = 0; region < 6; region++) {
+      const partition = `region=${region}/${last}`;
+      mkdirSync(join(mixed, 'pointers', `region=${region}`));
+      writeFileSync(join(mixed, 'pointers', `${partition}.json`), JSON.stringify({ ...pointer, partition }));
+    }
+    const args = ['--scores', mixed, '--from', '2024-01-01', '--output', join(folder, 'mixed-copy')];
+    const none = await exportScores(...args);
+    expect(none).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(none.stderr).toMatch(/--job names the layout.* and 3 more\)/);
+    const mixedJob = join(folder, 'mixed.json');
+    writeFileSync(mixedJob, JSON.stringify({ ...JSON.parse(readFileSync(job, 'utf8')), scores: mixed }));
+    const some = await exportScores('--job', mixedJob, ...args.slice(2));
+    expect(some).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^date=20240308: .*\ndate=20240309: /),
+    });
+    expect(some.stderr).toMatch(/^note: left out, not of date=%Y%m%d: region=1.*, and 1 more\n$/);
+  });
+
   it('copies a named partition; one that was never published fails with what to do', async () => {
     const output = join(folder, 'one');
     const at = (partition: string) =>

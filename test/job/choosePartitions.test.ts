@@ -376,9 +376,9 @@ describe('one partition', () => {
 
   test.each([
     ['dt=2024-03-08', 'no such folder'],
-    ['dt=2024-03-07/hour=1', '2 folders, where the layout has 1'],
-    ['../dt=2024-03-07', '2 folders, where the layout has 1'],
-    ['dt=tomorrow', "'tomorrow' is not of the form %Y-%m-%d"],
+    ['dt=2024-03-07/hour=1', 'dt=2024-03-07/hour=1: 2 folders, where the layout has 1'],
+    ['../dt=2024-03-07', '../dt=2024-03-07: 2 folders, where the layout has 1'],
+    ['dt=tomorrow', "dt=tomorrow: 'tomorrow' is not of the form %Y-%m-%d"],
   ])('%s is refused: %s', async (partition, found) => {
     const choice = { kind: 'one', partition } as const;
     await expect(choose(inputOf(...shardsIn('dt=2024-03-07')), {}, choice)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
@@ -6,9 +6,12 @@ import { parseJob } from '../../lib/job/jobDocument.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
+import { below, pointerPath } from '../../lib/publish/outputLayout.ts';
 import { runSettingsOf } from '../../lib/publish/partitionRun.ts';
-import { partitionStates } from '../../lib/publish/partitionState.ts';
+import { type PartitionState, partitionStates } from '../../lib/publish/partitionState.ts';
+import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
+import { RunRecorder, writeRunRecord } from '../../lib/publish/runRecord.ts';
 import { runMain } from '../cli/runMain.ts';
 import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
@@ -41,7 +44,9 @@ function freshJob() {
     const settings = runSettingsOf(parseJob(document), { uri: bundle.uri, model: modelIdentity(bundle) });
     const inputs = partitions.map((partition) => ({ partition, inputUri: join(document.input, partition) }));
     const { plan } = await makeRunPlan(settings, inputs);
-    await executePlan(plan, bundle, { workers: 1 });
+    const recorder = new RunRecorder();
+    await executePlan(plan, bundle, { workers: 1, recorder });
+    await writeRunRecord(document.scores, recorder.record(plan, 1, null));
   };
   return { document, job: parseJob(document), base, put, publish };
 }
@@ -98,11 +103,164 @@ describe('where partitions stand', () => {
     expect(outside.stdout).toContain('the input has no partition');
   });
 
+  it('of a folder without a shard is not complete, whatever the job waits for', async () => {
+    const { document, put } = freshJob();
+    put('dt=2024-03-01', '_SUCCESS');
+    put('dt=2024-03-02', '_SUCCESS');
+    put('dt=2024-03-02', 'a.parquet');
+    const table = join(document.input, 'dt=2024-03-03', '_delta_log');
+    mkdirSync(table, { recursive: true });
+    writeFileSync(join(table, '0.json'), '{}');
+    put('dt=2024-03-03', '_SUCCESS');
+    for (const kind of ['none', 'marker'] as const) {
+      const job = parseJob({ ...document, completeness: { kind } });
+      const range = { from: '2024-03-01', to: '2024-03-03' };
+      const { states } = await partitionStates(job, range, Date.parse('2024-04-01'));
+      expect(states.map(({ stage, reason }) => [stage, reason])).toEqual([
+        ['landing', 'no shard'],
+        ['complete', undefined],
+        ['landing', expect.stringMatching(/^INPUT_IS_TABLE: /)],
+      ]);
+    }
+  });
+
   it('asks for a job or a root', async () => {
     expect(await runMain('status')).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining('--scores or --job'),
     });
+  });
+});
+
+describe('what the last run has left undone', () => {
+  const RANGE = { from: '2024-03-01', to: '2024-03-31' };
+  const NOW = Date.parse('2024-04-01');
+
+  it('is told with outcome, time and codes, whether or not something is published, until a run has ended well', async () => {
+    const { document, job, base, put, publish } = freshJob();
+    const [refused, stale, good] = ['01', '02', '03'].map((day) => `dt=2024-03-${day}`) as [
+      string,
+      string,
+      string,
+    ];
+    for (const day of [refused, stale, good]) for (const name of ['a.parquet', '_SUCCESS']) put(day, name);
+    await publish(stale);
+    const broken = [refused, stale].map((day) => join(document.input, day, 'b.parquet'));
+    for (const file of broken) writeFileSync(file, 'cut');
+    const before = Date.now();
+    await publish(refused, stale, good);
+    const { states } = await partitionStates(job, RANGE, NOW);
+    const [first, second, third] = states as [PartitionState, PartitionState, PartitionState];
+    expect([first.stage, second.stage, third.stage]).toEqual(['complete', 'late', 'published']);
+    expect(third.lastFailure).toBeUndefined();
+    for (const [place, state] of [first, second].entries()) {
+      expect(state.lastFailure).toMatchObject({
+        outcome: 'refused',
+        problems: [expect.stringMatching(`${broken[place]}.*SHARD_TRUNCATED`)],
+      });
+      const ended = Date.parse(state.lastFailure!.endedAt);
+      expect(ended >= before && ended <= Date.now()).toBe(true);
+    }
+    const file = join(base, 'job.json');
+    writeFileSync(file, JSON.stringify(document));
+    const page = join(base, 'status.html');
+    const { stdout } = await runMain('status', '--job', file, '--html', page);
+    const told = (stage: string) =>
+      new RegExp(`${stage} .*the last run was refused, \\d{4}-[-\\dT:]+Z: .*b.parquet.*SHARD_TRUNCATED`);
+    const [line, other, last] = stdout.split('\n');
+    expect([line, other]).toEqual([
+      expect.stringMatching(told('complete')),
+      expect.stringMatching(told('late .*new or changed: b.parquet')),
+    ]);
+    expect(last).not.toContain('last run');
+    expect(readFileSync(page, 'utf8').match(/the last run was refused/g)).toHaveLength(2);
+    for (const file of broken) rmSync(file);
+    await publish(refused);
+    // As the state machine, which keeps no such record.
+    const settings = runSettingsOf(job, { uri: bundle.uri, model: modelIdentity(bundle) });
+    put(stale, 'c.parquet');
+    const inputs = [{ partition: stale, inputUri: join(document.input, stale) }];
+    await executePlan((await makeRunPlan(settings, inputs)).plan, bundle, { workers: 1 });
+    const after = await partitionStates(job, RANGE, NOW);
+    expect(after.states.map(({ stage, lastFailure }) => [stage, lastFailure])).toEqual(
+      [1, 2, 3].map(() => ['published', undefined]),
+    );
+  });
+
+  it('is asked of records, and one that is damaged is named', async () => {
+    const { document, job, base, put, publish } = freshJob();
+    put('dt=2024-03-01', 'a.parquet');
+    await publish('dt=2024-03-01');
+    const record = join(document.scores, 'run-records', '2999-01-01T00-00-00-000Z-00000000.json');
+    writeFileSync(record, '{"cut');
+    const { unreadable, states } = await partitionStates(job, RANGE, NOW);
+    expect(unreadable).toEqual([expect.stringContaining(`PUBLISH_DOCUMENT_INVALID: ${record}: `)]);
+    expect(states).toMatchObject([{ stage: 'published', lastFailure: undefined }]);
+    const file = join(base, 'job.json');
+    writeFileSync(file, JSON.stringify(document));
+    const { stdout, exitCode } = await runMain('status', '--job', file);
+    expect(stdout).toContain(record);
+    expect(exitCode).toBe(0);
+  });
+});
+
+describe('a damaged document of one partition', () => {
+  const DAYS = ['01', '02', '03'].map((day) => `dt=2024-03-${day}`) as [string, string, string];
+
+  async function publishedDays() {
+    const fresh = freshJob();
+    for (const day of DAYS) fresh.put(day, 'a.parquet');
+    await fresh.publish(...DAYS);
+    const file = join(fresh.base, 'job.json');
+    writeFileSync(file, JSON.stringify({ ...fresh.document, completeness: { kind: 'none' } }));
+    return { ...fresh, file };
+  }
+
+  it.each(['damaged', 'gone'])(
+    'takes no other from status and page, and when its manifest is %s, plan and run make another one',
+    async (how) => {
+      const { document, base, file } = await publishedDays();
+      const { pointer } = await readPointer(document.scores, DAYS[1]);
+      const manifest = below(document.scores, pointer!.current.manifest);
+      if (how === 'gone') rmSync(manifest);
+      else writeFileSync(manifest, '{"cut');
+      const page = join(base, 'status.html');
+      const from = how === 'gone' ? ['--job', file] : ['--scores', document.scores];
+      const status = await runMain('status', ...from, '--html', page, '--reports');
+      expect(status.exitCode).toBe(0);
+      for (const day of DAYS) expect(status.stdout).toContain(day);
+      if (how === 'gone') expect(status.stdout).toMatch(new RegExp(`${DAYS[1]}  late .*${manifest}`));
+      expect(readFileSync(page, 'utf8')).toMatch(new RegExp(`could be read.*does without.*${manifest}`, 's'));
+      expect(readFileSync(page, 'utf8').match(/href="reports/g)!.length).toBeGreaterThan(2);
+      const plan = join(base, 'plan.json');
+      const planned = await runMain('plan', '--job', file, '--partition', DAYS[1], '--output', plan);
+      expect(planned.stdout).toContain(manifest);
+      // What the remedy of a damaged one asks for.
+      rmSync(manifest, { force: true });
+      expect((await runMain('run', '--plan', plan)).exitCode).toBe(0);
+      expect((await publishedBits(document.scores, DAYS[1])).size).toBe(20);
+    },
+  );
+
+  it('fails status when its pointer is damaged, which names it and tells of the others', async () => {
+    const { document, base, file } = await publishedDays();
+    const pointer = below(document.scores, pointerPath(DAYS[1]));
+    writeFileSync(pointer, '{"cut');
+    const page = join(base, 'status.html');
+    for (const from of [
+      ['--job', file],
+      ['--scores', document.scores],
+    ]) {
+      const status = await runMain('status', ...from, '--html', page);
+      expect(status.exitCode).toBe(1);
+      expect(status.stdout).toMatch(
+        new RegExp(`${DAYS[1]}  can't be told: PUBLISH_DOCUMENT_INVALID: ${pointer}`),
+      );
+      for (const day of [DAYS[0], DAYS[2]]) expect(status.stdout).toMatch(new RegExp(`${day} .*20 rows`));
+      expect(readFileSync(page, 'utf8')).toContain(pointer);
+    }
+    const json = JSON.parse((await runMain('status', '--scores', document.scores, '--json')).stdout);
+    expect(json.damaged).toEqual([{ partition: DAYS[1], damage: expect.stringContaining(pointer) }]);
   });
 });
 

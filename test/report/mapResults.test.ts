@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
 import { lastMappedRun, type MappedUnit, unitsOfRun } from '../../lib/report/mapResults.ts';
-import { UnreadableFiles } from '../../lib/report/unreadableFiles.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 

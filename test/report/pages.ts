@@ -1,3 +1,4 @@
+import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
 import { renderReport } from '../../lib/comparison/renderReport.ts';
 import { diffStates } from '../../lib/diff/diffStates.ts';
 import { diffPage } from '../../lib/diff/renderDiff.ts';
@@ -24,7 +25,7 @@ export async function everyPage(): Promise<ReadonlyMap<string, string>> {
   const records = await Promise.all(DAYS.map((day) => readPartition(root, partitionOf(day))));
   const prices = await readPrices();
   const states = statesOfRoot(root, await publicationStatus(root), await blockedPartitions(root));
-  const partitions = await readPartitions(root, states);
+  const partitions = await readPartitions(root, states, new UnreadableFiles());
   const measures = await measureModel(bundle, `${dataUri}/dt=2024-03-03`, { rows: 1_000 });
   const { uri, manifest, reference } = bundle;
   // A broken shard is among them.
@@ -46,6 +47,7 @@ export async function everyPage(): Promise<ReadonlyMap<string, string>> {
     [
       'partitions',
       partitionsPage({
+        unreadable: [],
         ...{ root, partitions, missingDays: ['2024-03-07'], nowMillis: Date.parse('2024-03-11T06:00:00Z') },
         linkOf: (partition) => `reports/${partition}.html`,
       }),

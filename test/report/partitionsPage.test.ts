@@ -35,13 +35,13 @@ function listed(
     visible: isVisible
       ? ({ partition, rows, scores: { pctr: scores, pcvr: scores, pctcvr: scores } } as unknown as Judged)
       : undefined,
-    ...{ verdicts: [], reference: undefined },
+    ...{ verdicts: [], reference: undefined, lastFailure: undefined },
   };
 }
 
 const pageOf = (partitions: readonly ListedPartition[], missingDays: readonly string[] = []) =>
   partitionsPage({
-    ...{ root: 's3://b/scores', partitions, missingDays, nowMillis: NOW },
+    ...{ root: 's3://b/scores', partitions, missingDays, unreadable: [], nowMillis: NOW },
     linkOf: (partition) => (partition === 'dt=2024-02-28' ? 'reports/dt%3D2024-02-28.html' : undefined),
   });
 
@@ -160,7 +160,14 @@ it('nothing below the root of shadow runs is called published: neither its state
   expect(state!.stage).toBe('shadowed');
   const partitions = [listed('2024-02-28', state!.stage, 1)];
   const page = textOf(
-    partitionsPage({ root, partitions, missingDays: [], nowMillis: NOW, linkOf: () => undefined }),
+    partitionsPage({
+      root,
+      partitions,
+      missingDays: [],
+      unreadable: [],
+      nowMillis: NOW,
+      linkOf: () => undefined,
+    }),
   );
   expect(page).toContain('What shadow runs have left, and no reader sees,');
   expect(page).not.toMatch(/Published partitions|newest published/);

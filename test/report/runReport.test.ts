@@ -1,12 +1,15 @@
-import { cpSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { type Prices, readPrices } from '../../lib/estimate/readPrices.ts';
 import { unitCost } from '../../lib/estimate/unitCost.ts';
 import { manifestPath } from '../../lib/publish/outputLayout.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
+import { publicationStatus } from '../../lib/publish/publishedState.ts';
 import { type PartitionRecord, readPartition } from '../../lib/report/readPartition.ts';
+import { readPartitions, statesOfRoot } from '../../lib/report/readPartitions.ts';
 import { partitionReport, runReport } from '../../lib/report/runReport.ts';
 import { folder } from '../publish/partitionUnderTest.ts';
 import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
@@ -52,6 +55,27 @@ describe("a partition's report", () => {
     for (const file of damaged) expect(glance).toContain(file);
     expect(glance).toContain(`in ${record.judged!.manifest.parts.length} parts`);
     expect(textOf(sectionOf(pageOf(2), 'At a glance'))).not.toContain('could be read');
+  });
+
+  it('and the page of all partitions do without what is damaged, or gone and needed, and name it', async () => {
+    const root = join(folder, 'damaged-all');
+    cpSync(scene.place.root, root, { recursive: true });
+    const pointers = await publicationStatus(root);
+    const states = statesOfRoot(root, pointers, []);
+    const whole = new UnreadableFiles();
+    await readPartitions(root, states, whole);
+    expect(whole.problems).toEqual([]);
+    const [first, second] = pointers.map(({ current }) => current);
+    const damaged = [join(root, first!.manifest), join(root, first!.audit), join(root, second!.audit)];
+    for (const file of damaged.slice(0, 2)) writeFileSync(file, '{"cut');
+    rmSync(damaged[2]!);
+    const unreadable = new UnreadableFiles();
+    const partitions = await readPartitions(root, states, unreadable);
+    expect(partitions.map(({ visible }) => visible !== undefined)).toEqual(
+      pointers.map((_, place) => place > 0),
+    );
+    const named = unreadable.problems.map((problem) => damaged.findIndex((file) => problem.includes(file)));
+    expect(named.sort()).toEqual([0, 1, 2]);
   });
 
   it('says what is published: rows, parts, model, generation and how the gates have judged', () => {

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../lib/base/errors.ts';
@@ -138,6 +138,24 @@ describe('writing', () => {
     await first.commit();
     expect(Buffer.from(await localDisk.readWhole(path)).toString()).toBe('first');
   });
+
+  test.each(['file/a', 'file/new/deep/a'])(
+    'below a file nothing is written, and every kind of write names the file in the way: %s',
+    async (below) => {
+      const inTheWay = join(output, 'file');
+      writeFileSync(inTheWay, '');
+      const path = join(output, below);
+      const refusal = {
+        code: 'STORAGE_WRITE_FAILED',
+        message: expect.stringContaining(`${path}: the folder ${dirname(path)} can't be made`),
+        expected: `${inTheWay} to be a folder`,
+        found: 'a file',
+      };
+      await expect(localDisk.createAtomic(path)).rejects.toMatchObject(refusal);
+      await expect(localDisk.createIfAbsent(path, new Uint8Array(1))).rejects.toMatchObject(refusal);
+      await expect(localDisk.replaceIfVersion(path, new Uint8Array(1), 'x')).rejects.toMatchObject(refusal);
+    },
+  );
 
   test('a failed commit can be aborted and leaves nothing', async () => {
     const path = join(output, 'blocked.arrow');

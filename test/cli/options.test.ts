@@ -1,0 +1,40 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Command, Option } from 'commander';
+import { describe, expect, it } from 'vitest';
+
+const FOLDER = fileURLToPath(new URL('../../lib/cli/', import.meta.url));
+
+/** Every option of every command whose value is called so in the help, by command and option. */
+async function optionsOf(value: string): Promise<[string, Option][]> {
+  const modules = readdirSync(FOLDER).filter((file) => /Commands?\.ts$/.test(file));
+  const exported = await Promise.all(modules.map((file) => import(`${FOLDER}${file}`)));
+  return exported
+    .flatMap((module) => Object.entries(module as Readonly<Record<string, unknown>>))
+    .filter(([name]) => name.endsWith('Command'))
+    .map(([, define]) => (define as (finish: () => void) => Command)(() => undefined))
+    .flatMap((command) => command.options.map((option) => [command.name(), option] as const))
+    .filter(([, { flags }]) => flags.endsWith(` ${value}`))
+    .map(([name, option]) => [`${name} ${option.long}`, option]);
+}
+
+const DATES = await optionsOf('<date>');
+const PARTITIONS = (await optionsOf('<name>')).filter(([, { long }]) => long === '--partition');
+
+describe('options', () => {
+  it('are found', () => {
+    expect([DATES.length, PARTITIONS.length].map((count) => count >= 6)).toEqual([true, true]);
+  });
+
+  it.each(DATES)('%s takes the days of the calendar, and no other', (_name, { parseArg }) => {
+    for (const day of ['2024-02-29', '2026-12-31']) expect(parseArg?.(day, undefined)).toBe(day);
+    for (const day of ['2026-02-29', '2026-02-30', '2026-04-31', '2026-13-01', '2026-3-1', '']) {
+      expect(() => parseArg?.(day, undefined) ?? day).toThrow('expected a date');
+    }
+  });
+
+  it.each(PARTITIONS)('%s leaves out the slash that a shell completes', (_name, { parseArg }) => {
+    expect(parseArg?.('region=eu/dt=2026-03-01/', undefined)).toBe('region=eu/dt=2026-03-01');
+    expect(() => parseArg?.('', undefined) ?? '').toThrow('expected');
+  });
+});
