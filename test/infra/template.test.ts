@@ -211,6 +211,26 @@ describe('the state machine', () => {
     expect(property('NightlySchedule', 'Target', 'Input')).toBe('{"partitions":{"kind":"newest"}}');
   });
 
+  it('is started by the clock of the zone that the stage names', () => {
+    expect(property('NightlySchedule', 'ScheduleExpressionTimezone')).toBe('UTC');
+    const ofStage = resolveTemplate(packagedTemplate('prod', '--param=scheduleTimeZone=America/Los_Angeles'));
+    expect(propertyOf(ofStage, 'NightlySchedule', 'ScheduleExpressionTimezone')).toBe('America/Los_Angeles');
+  });
+
+  it('tells a queue of arrivals that have failed only where somebody reads it', () => {
+    const withoutEvents = resolveTemplate(packagedTemplate('prod', '--param=events=DISABLED'));
+    for (const [template, isRead] of [
+      [resources, true],
+      [withoutEvents, false],
+    ] as const) {
+      const [[, mapping]] = ofType<{ Enabled: boolean }>(template, 'AWS::Lambda::EventSourceMapping') as [
+        [string, { Enabled: boolean }],
+      ];
+      expect(mapping.Enabled).toBe(isRead);
+      expect(propertyOf(template, 'ArrivalRunsEnded', 'State')).toBe(isRead ? 'ENABLED' : 'DISABLED');
+    }
+  });
+
   it('knows each function by the name that the definition has for it', () => {
     const substitutions = property('ScoringRun', 'DefinitionSubstitutions') as Record<string, string>;
     expect(Object.entries(substitutions).map(([name, arn]) => [name, nameIn(arn)])).toEqual([
