@@ -11,6 +11,8 @@ const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 /** A list of files, as the job document tells it from a folder. */
 const LIST = /^(?!\.{0,2}\/)[\w!.'()=+@:, -]+(\/(?!\.{0,2}\/)[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
 const STATES = ['ENABLED', 'DISABLED'];
+/** A day of the run, 14 in which it may be redriven, and a day of that. */
+const LEAST_RECORD_DAYS = 16;
 /** A Lambda function, by its ARN or its name in this account and region, with an alias or a version if wanted. */
 const FUNCTION = /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[\w-]{1,64}(:[\w$-]{1,128})?$/;
 
@@ -34,6 +36,7 @@ module.exports = async ({ resolveVariable }) => {
   const keyArns = keyArnsOf('input', 'models', 'scores');
   const writtenKeyArns = keyArnsOf('models', 'scores');
   const keys = keyArns.length === 0 ? 'none' : writtenKeyArns.length === 0 ? 'read' : 'written';
+  const runRecordDays = recordDays(await param('runRecordDays'));
   const scoreConcurrency = reserved(await param('scoreConcurrency'));
   const jobInput = jobInputOf(entries[0][1], await param('inputList'), events);
   const audit = auditOf(await param('auditFunction'), await param('gates'));
@@ -44,6 +47,7 @@ module.exports = async ({ resolveVariable }) => {
     keyArns,
     writtenKeyArns,
     scoreConcurrency,
+    runRecordDays,
     ...audit,
   };
 };
@@ -171,4 +175,12 @@ function reserved(concurrency) {
   if (concurrency === 'none') return { Ref: 'AWS::NoValue' };
   if (/^[1-9]\d*$/.test(concurrency)) return Number(concurrency);
   throw new Error(`param scoreConcurrency: expected none or a number, found ${concurrency}`);
+}
+
+/** What a redrive reads must not expire before it. */
+function recordDays(days) {
+  if (/^[1-9]\d*$/.test(days) && Number(days) >= LEAST_RECORD_DAYS) return Number(days);
+  throw new Error(
+    `param runRecordDays: expected at least ${LEAST_RECORD_DAYS}, since failed runs may be redriven for 14 days, found ${days}`,
+  );
 }

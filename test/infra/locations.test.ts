@@ -70,6 +70,8 @@ describe('an input of the account', () => {
     ['gates={"audit":{"action":"warn"}}', 'param gates: an audit needs --param="auditFunction=..."'],
     ['gates={"audit":{"function":"f"}}', 'param gates: an audit needs --param="auditFunction=..."'],
     ['auditFunction=a b', 'param auditFunction: expected the name or ARN of a function, found a b'],
+    ['runRecordDays=7', 'param runRecordDays: expected at least 16, since failed runs may be redriven'],
+    ['runRecordDays=1e2', 'param runRecordDays: expected at least 16'],
     ['scoreConcurrency=0', 'param scoreConcurrency: expected none or a number, found 0'],
   ])('is refused with %s', async (param, message) => {
     const [name, value] = param.split(/=(.*)/s) as [string, string];
@@ -82,6 +84,7 @@ describe('an input of the account', () => {
         events: 'ENABLED',
         inputList: '',
         scoreConcurrency: 'none',
+        runRecordDays: '90',
         gates: '{}',
         auditFunction: '',
       },

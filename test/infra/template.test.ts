@@ -140,6 +140,32 @@ describe('alarms', () => {
     }
   });
 
+  it('of functions that fail show first what the code has logged and what Lambda says of a call that it has ended', () => {
+    const failures = [
+      '{"level":"ERROR","message":"a message was not understood"}',
+      '2026-11-28T02:00:00.000Z\t1b2c\tERROR\tInvoke Error \t{"errorType":"StorageError"}',
+      '2026-11-28T02:00:00.000Z 1b2c Task timed out after 900.00 seconds',
+      'RequestId: 1b2c Error: Runtime exited with error: signal: killed',
+    ];
+    const others = [
+      '{"level":"INFO","message":"planned dt=2022-05-06"}',
+      'REPORT RequestId: 1b2c\tDuration: 812.50 ms\tBilled Duration: 813 ms\tMax Memory Used: 512 MB',
+    ];
+    const described = ofType<{ AlarmDescription: string }>(resources, 'AWS::CloudWatch::Alarm');
+    const patterns = described.flatMap(([, { AlarmDescription = '' }]) => {
+      const [, pattern] = /--filter-pattern ('[^']+'|\w+)/.exec(AlarmDescription) ?? [];
+      return pattern === undefined || pattern === 'refused' ? [] : [pattern];
+    });
+    // The words after question marks: any of them, with upper and lower case.
+    const finds = (pattern: string, line: string) =>
+      (pattern.match(/(?<=\?)\w+/g) ?? [pattern]).some((word) => new RegExp(`\\b${word}\\b`).test(line));
+    for (const pattern of patterns) {
+      expect(failures.filter((line) => !finds(pattern, line))).toEqual([]);
+      expect(others.filter((line) => finds(pattern, line))).toEqual([]);
+    }
+    expect(patterns).toHaveLength(7);
+  });
+
   it('stand on a dashboard with the numbers behind them, at the list price of the stage', async () => {
     const body = String(property('Dashboard', 'DashboardBody'));
     const shown = ['newestPublishedAgeHours', 'rowsScored', 'gateBlocked', 'scoreDrift', 'unseenGrowth'];
@@ -183,6 +209,26 @@ describe('the state machine', () => {
   it('is started by the schedule, with a request that the planner takes', () => {
     expect(property('NightlySchedule', 'Target', 'Arn')).toMatch(/:stateMachine:ScoringRun$/);
     expect(property('NightlySchedule', 'Target', 'Input')).toBe('{"partitions":{"kind":"newest"}}');
+  });
+
+  it('is started by the clock of the zone that the stage names', () => {
+    expect(property('NightlySchedule', 'ScheduleExpressionTimezone')).toBe('UTC');
+    const ofStage = resolveTemplate(packagedTemplate('prod', '--param=scheduleTimeZone=America/Los_Angeles'));
+    expect(propertyOf(ofStage, 'NightlySchedule', 'ScheduleExpressionTimezone')).toBe('America/Los_Angeles');
+  });
+
+  it('tells a queue of arrivals that have failed only where somebody reads it', () => {
+    const withoutEvents = resolveTemplate(packagedTemplate('prod', '--param=events=DISABLED'));
+    for (const [template, isRead] of [
+      [resources, true],
+      [withoutEvents, false],
+    ] as const) {
+      const [[, mapping]] = ofType<{ Enabled: boolean }>(template, 'AWS::Lambda::EventSourceMapping') as [
+        [string, { Enabled: boolean }],
+      ];
+      expect(mapping.Enabled).toBe(isRead);
+      expect(propertyOf(template, 'ArrivalRunsEnded', 'State')).toBe(isRead ? 'ENABLED' : 'DISABLED');
+    }
   });
 
   it('knows each function by the name that the definition has for it', () => {
