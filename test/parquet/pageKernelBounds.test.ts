@@ -133,7 +133,7 @@ describe('what a page says that its column has no room for', () => {
         ...LIST,
         pages: [
           dictionary,
-          { body: [...listLevels(4, 0b1011), ...indicesOf(0)], valueCount: 4, encoding: 8 },
+          { body: [...listLevels(4, 0b1001), ...indicesOf(0)], valueCount: 4, encoding: 8 },
         ],
       },
     ],
@@ -161,6 +161,17 @@ describe('what a page says that its column has no room for', () => {
     [
       'levels that end beyond it',
       { ...FLAT, levels: [1], pages: [dictionary, { body: int32(30_000), valueCount: 4, encoding: 8 }] },
+    ],
+    [
+      'levels that go on in the next page',
+      {
+        ...{ ...FLAT, levels: [1] },
+        pages: [
+          dictionary,
+          { body: int32(2), valueCount: 4, encoding: 8 },
+          { body: [4 << 1, 0], valueCount: -1, encoding: 0 },
+        ],
+      },
     ],
     [
       'levels of 4 GiB',
