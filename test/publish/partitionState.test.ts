@@ -9,7 +9,7 @@ import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { runSettingsOf } from '../../lib/publish/partitionRun.ts';
 import { partitionStates } from '../../lib/publish/partitionState.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -74,7 +74,7 @@ describe('where partitions stand', () => {
     expect(found.skipped).toMatchObject([{ name: 'dt=test' }]);
     const file = join(base, 'job.json');
     writeFileSync(file, JSON.stringify(document));
-    const { stdout } = await runMain('status', '--job', file);
+    const { stdout } = await callMain('status', '--job', file);
     expect(stdout.split('\n')).toEqual([
       expect.stringMatching(/^dt=2024-03-01 {2}published {2}40 rows of tiny-1, generation 1$/),
       expect.stringMatching(
@@ -87,19 +87,19 @@ describe('where partitions stand', () => {
       expect.stringMatching(/^dt=test {2}passed over: /),
       '',
     ]);
-    const planned = await runMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
+    const planned = await callMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
     expect([...planned.stdout.matchAll(/(?:parts?|contract); (\w+)/g)].map(([, stage]) => stage)).toEqual([
       'late',
       'held',
       'complete',
       'landing',
     ]);
-    const outside = await runMain('status', '--job', file, '--from', '2025-01-01');
+    const outside = await callMain('status', '--job', file, '--from', '2025-01-01');
     expect(outside.stdout).toContain('the input has no partition');
   });
 
   it('asks for a job or a root', async () => {
-    expect(await runMain('status')).toMatchObject({
+    expect(await callMain('status')).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining('--scores or --job'),
     });
@@ -121,7 +121,7 @@ describe('an output root that was moved', () => {
     renameSync(document.scores, moved);
     const copied = join(base, 'copy');
     cpSync(moved, copied, { recursive: true });
-    const { stdout } = await runMain('resolve', '--scores', moved, '--partition', day);
+    const { stdout } = await callMain('resolve', '--scores', moved, '--partition', day);
     expect(stdout).toMatch(new RegExp(`^${moved}/parts/${day}/[0-9a-f]{64}\\.arrow\n$`));
     await rollBack(copied, day, 'back');
     expect(await publishedBits(copied, day)).toEqual(before);
