@@ -81,6 +81,7 @@ if (!canCompile) {
     `No code is compiled in advance: ${node} isn't Node ${LAMBDA_NODE} for linux on ${arch} (--node). Cold starts take longer.`,
   );
 }
+const version = JSON.stringify(codeVersion(project));
 const rows = [];
 for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   const folder = join(project, 'build', arch, name);
@@ -104,7 +105,7 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
       // As `require`: imported when it is needed, node:http has all of its exports asked for, one of which loads a client of its own.
       supported: { 'dynamic-import': false },
       external: Object.keys(NATIVE),
-      define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: JSON.stringify(codeVersion(project)) },
+      define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: version },
       banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
       metafile: true,
       logLevel: 'warning',

@@ -5,7 +5,7 @@ import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testLambda } from '../support/lambda/invokedFunction.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 // What operators read and type when a gate has blocked a partition.
 const lambda = testLambda();
@@ -24,10 +24,10 @@ const put = (partition: string, rows: readonly FunnelRow[]) => {
 const writeJob = (gates: object) =>
   writeFileSync(job, JSON.stringify({ input: join(folder, 'input'), scores, model, gates }));
 const planOf = async () => {
-  const planned = await runMain('plan', '--job', job, '--output', plan);
+  const planned = await callMain('plan', '--job', job, '--output', plan);
   expect(planned).toMatchObject({ exitCode: 0 });
 };
-const runPlanned = (...more: readonly string[]) => runMain('run', '--plan', plan, ...more);
+const runPlanned = (...more: readonly string[]) => callMain('run', '--plan', plan, ...more);
 
 beforeAll(async () => {
   model = (await trainTinyModel(join(folder, 'model'))).bundleUri;
@@ -85,20 +85,20 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
   expect(stdout).toMatch(
     /^dt=2024-03-09: blocked, \d+ parts scored\n {2}- PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% .+\n$/,
   );
-  const status = (await runMain('status', '--scores', scores)).stdout.trim().split('\n');
+  const status = (await callMain('status', '--scores', scores)).stdout.trim().split('\n');
   expect(status).toHaveLength(2);
   expect(status[0]).toMatch(/^dt=2024-03-08 {2}tiny-1 {2}1,500 rows {2}generation 1 {2}/);
   expect(status[1]).toMatch(
     /^dt=2024-03-09 {2}BLOCKED: PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /,
   );
-  const ofJob = (await runMain('status', '--job', job)).stdout.trim().split('\n');
+  const ofJob = (await callMain('status', '--job', job)).stdout.trim().split('\n');
   expect(ofJob).toEqual([
     'dt=2024-03-08  published  1,500 rows of tiny-1, generation 1',
     expect.stringMatching(
       /^dt=2024-03-09 {2}blocked {2}PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /,
     ),
   ]);
-  const json = JSON.parse((await runMain('status', '--scores', scores, '--json')).stdout);
+  const json = JSON.parse((await callMain('status', '--scores', scores, '--json')).stdout);
   expect(json).toMatchObject({
     pointers: [{ partition: YESTERDAY }],
     blocked: [{ partition: TODAY, generation: 0 }],
@@ -107,7 +107,7 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
 
 it('a release puts who, when and why on record, and repeated says that it changes nothing', async () => {
   const release = (...more: readonly string[]) =>
-    runMain('release', '--scores', scores, '--partition', TODAY, ...more);
+    callMain('release', '--scores', scores, '--partition', TODAY, ...more);
   expect(await release('--override', 'known', '--by', ' ')).toMatchObject({ exitCode: 2, stdout: '' });
   const before = Date.now();
   expect(await release('--override', 'known', '--by', 'ada')).toMatchObject({
@@ -116,10 +116,10 @@ it('a release puts who, when and why on record, and repeated says that it change
   });
   const { stdout } = await release('--override', 'known', '--by', 'grace');
   expect(stdout).toBe(`${TODAY}: released before, nothing was changed, 1,500 rows of tiny-1, generation 1\n`);
-  const resolved = await runMain('resolve', '--scores', scores, '--partition', TODAY, '--json');
+  const resolved = await callMain('resolve', '--scores', scores, '--partition', TODAY, '--json');
   const { override } = JSON.parse(resolved.stdout).audit;
   expect(override).toMatchObject({ reason: 'known', by: 'ada' });
   expect(Date.parse(override.at)).toBeGreaterThanOrEqual(before);
   expect(Date.parse(override.at)).toBeLessThanOrEqual(Date.now());
-  expect((await runMain('status', '--scores', scores)).stdout).not.toContain('BLOCKED');
+  expect((await callMain('status', '--scores', scores)).stdout).not.toContain('BLOCKED');
 }, 60_000);

@@ -8,7 +8,7 @@ import { ownModel } from '../fixtures/ownModel.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 describe('bundle', () => {
   test('makes a bundle of an ONNX file that is inspected, scored, published, explained and reported as any other', async () => {
-    const made = await runMain(...shared, '--output', bundle);
+    const made = await callMain(...shared, '--output', bundle);
     expect(made.exitCode).toBe(0);
     expect(made.stdout).toMatch(
       /bundle: model mine-1, compared with 600 rows, dt=2024-03-03 to dt=2024-03-03; click AUC 0\.\d{4}, conversion AUC 0\.\d{4}\n$/,
@@ -51,7 +51,7 @@ describe('bundle', () => {
     ];
     const outputs: string[] = [];
     for (const step of steps) {
-      const { exitCode, stdout, stderr } = await runMain(...step);
+      const { exitCode, stdout, stderr } = await callMain(...step);
       expect({ step, exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({
         step,
         exitCode: 0,
@@ -78,7 +78,7 @@ describe('bundle', () => {
   });
 
   test('with --json, stdout is one object that says what each input takes', async () => {
-    const { exitCode, stdout } = await runMain(...shared, '--output', join(folder, 'json'), '--json');
+    const { exitCode, stdout } = await callMain(...shared, '--output', join(folder, 'json'), '--json');
     expect(exitCode).toBe(0);
     const { modelVersion, inputs, metrics, notes } = JSON.parse(stdout);
     expect({ modelVersion, notes }).toEqual({ modelVersion: 'mine-1', notes: [] });
@@ -95,14 +95,14 @@ describe('bundle', () => {
     const broken = join(folder, 'broken.onnx');
     writeFileSync(broken, 'weights');
     const wrong = shared.map((word) => (word === onnx ? broken : word));
-    const { exitCode, stderr } = await runMain(...wrong, '--output', join(folder, 'broken'));
+    const { exitCode, stderr } = await callMain(...wrong, '--output', join(folder, 'broken'));
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/error: GRAPH_UNREADABLE: .*broken\.onnx: not an ONNX model/);
     expect(stderr).toContain('what to do: ');
   });
 
   test('without data, it is wrong usage', async () => {
-    const { exitCode, stderr } = await runMain(...shared.slice(0, -2), '--output', join(folder, 'none'));
+    const { exitCode, stderr } = await callMain(...shared.slice(0, -2), '--output', join(folder, 'none'));
     expect(exitCode).toBe(2);
     expect(stderr).toContain('either --data or --files is needed');
   });

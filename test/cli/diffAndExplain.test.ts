@@ -7,7 +7,7 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 // What another model would change: as a shadow, as a canary, after it was published; and where one row's scores come from.
 const folder = temporaryFolder();
@@ -19,13 +19,13 @@ let live: string;
 let candidate: string;
 
 const planWith = (model: string, ...more: readonly string[]) =>
-  runMain(
+  callMain(
     ...['plan', '--model', model, '--input', input, '--scores', scores, '--output', plan],
     ...['--target-rows', '200', '--from', '2024-03-08', ...more],
   );
-const run = (...more: readonly string[]) => runMain('run', '--plan', plan, ...more);
+const run = (...more: readonly string[]) => callMain('run', '--plan', plan, ...more);
 const publishedBits = async (partition: string) => {
-  const { stdout } = await runMain('resolve', '--scores', scores, '--partition', partition);
+  const { stdout } = await callMain('resolve', '--scores', scores, '--partition', partition);
   return new Map(
     stdout
       .trim()
@@ -36,7 +36,7 @@ const publishedBits = async (partition: string) => {
 /** What a file-by-file `score` of a day gives with a bundle. */
 const scored = async (model: string, partition: string) => {
   const output = join(folder, `plain-${model.length}-${partition}`);
-  const { exitCode } = await runMain(
+  const { exitCode } = await callMain(
     'score',
     '--model',
     model,
@@ -82,19 +82,19 @@ describe('operators', () => {
     expect(bytesOf()).toEqual(bytes);
     const added = filesBelow(scores).filter((name) => !before.includes(name));
     expect(added.filter((name) => !name.startsWith('_shadow/') && !name.startsWith('plans/'))).toEqual([]);
-    const status = await runMain('status', '--scores', scores);
+    const status = await callMain('status', '--scores', scores);
     expect(status.stdout).not.toContain('tiny-2');
     // Asked for the shadow's root itself, nobody may take it for what readers see.
-    const inShadow = await runMain('status', '--scores', root!);
+    const inShadow = await callMain('status', '--scores', root!);
     expect(inShadow.stdout).toMatch(/^of shadow runs, which no reader sees:\ndt=2024-03-08 {2}tiny-2 /);
     const shadowJob = join(folder, 'shadow-job.json');
     writeFileSync(shadowJob, JSON.stringify({ input, scores: root, model: candidate }));
-    const states = await runMain('status', '--job', shadowJob);
+    const states = await callMain('status', '--job', shadowJob);
     expect(states.stdout).toMatch(/^dt=2024-03-08 {2}shadowed {2}400 rows of tiny-2/m);
     expect(states.stdout).not.toContain('published');
     // Each as `score` gives it.
     expect(isDeepStrictEqual(await publishedBits(day), await scored(live, day))).toBe(true);
-    const shadow = await runMain('resolve', '--scores', root!, '--partition', day);
+    const shadow = await callMain('resolve', '--scores', root!, '--partition', day);
     const shadowed = new Map(
       shadow.stdout
         .trim()
@@ -106,7 +106,7 @@ describe('operators', () => {
     const again = JSON.parse((await run('--shadow', candidate, '--group', 'hour', '--json')).stdout);
     expect(again.outcomes).toMatchObject([{ partsScored: 0 }, { partsScored: 0 }]);
     const where = ['--scores', scores, '--against', root!, '--partition', day, '--group', 'hour'];
-    const found = JSON.parse((await runMain('diff', ...where, '--json')).stdout);
+    const found = JSON.parse((await callMain('diff', ...where, '--json')).stdout);
     expect(again.diffs[0]).toEqual(found);
     expect(found).toMatchObject({ rows: { inBoth: 400, onlyFrom: 0, onlyTo: 0 }, group: 'hour' });
   }, 180_000);
@@ -122,17 +122,17 @@ describe('operators', () => {
 
   it('publish a canary: a named partition from the candidate, all others stay, and see what it changed', async () => {
     const others = await publishedBits(day);
-    const [firstTime] = [await runMain('diff', '--scores', scores, '--partition', canary)];
+    const [firstTime] = [await callMain('diff', '--scores', scores, '--partition', canary)];
     expect(firstTime.stderr).toMatch(/^error: PUBLISH_NO_HISTORY: .*published once/);
     const args = ['plan', '--model', candidate, '--input', input, '--scores', scores, '--output', plan];
-    await runMain(...args, '--partition', canary, '--target-rows', '200');
+    await callMain(...args, '--partition', canary, '--target-rows', '200');
     expect((await run()).stdout).toBe(
       'dt=2024-03-09: published, 2 parts scored, 400 rows of tiny-2, generation 2\n',
     );
     expect(isDeepStrictEqual(await publishedBits(canary), await scored(candidate, canary))).toBe(true);
     expect(isDeepStrictEqual(await publishedBits(day), others)).toBe(true);
     const html = join(folder, 'diff.html');
-    const { exitCode, stdout } = await runMain(
+    const { exitCode, stdout } = await callMain(
       ...['diff', '--scores', scores, '--partition', canary, '--group', 'hour', '--slice', 'hour'],
       ...['--top', '3', '--movers', '2', '--rank-by', 'pctr', '--html', html],
     );
@@ -142,7 +142,7 @@ describe('operators', () => {
     expect(readFileSync(html, 'utf8')).toMatch(
       /^<!doctype html>[\s\S]*top-3 overlap, mean[\s\S]*<\/html>\n$/,
     );
-    const back = await runMain(
+    const back = await callMain(
       'rollback',
       '--scores',
       scores,
@@ -158,18 +158,18 @@ describe('operators', () => {
     const [row] = funnelRows('2024-03-08', 1);
     const where = ['explain', '--scores', scores, '--partition', day];
     const key = ['--key', `impression_id=${row!.impression_id}`];
-    const { exitCode, stdout } = await runMain(...where, ...key, '--key', `hour=${row!.hour}`, '--why');
+    const { exitCode, stdout } = await callMain(...where, ...key, '--key', `hour=${row!.hour}`, '--why');
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       new RegExp(`^row +impression_id = ${row!.impression_id}, hour = ${row!.hour}$`, 'm'),
     );
     expect(stdout).toMatch(/^scored again +the same bits$/m);
     expect(stdout).toMatch(/^if missing +pctr +change +pcvr +change$/m);
-    const json = JSON.parse((await runMain(...where, ...key, '--json')).stdout);
+    const json = JSON.parse((await callMain(...where, ...key, '--json')).stdout);
     expect(json).toMatchObject({ matches: 1, source: { isSame: true }, publication: { partition: day } });
-    expect((await runMain(...where, '--key', 'impression_id=7')).stderr).toMatch(/^error: EXPLAIN_NO_ROW: /);
-    expect(await runMain(...where, '--key', 'impression_id')).toMatchObject({ exitCode: 2 });
-    expect(await runMain(...where)).toMatchObject({ exitCode: 2 });
+    expect((await callMain(...where, '--key', 'impression_id=7')).stderr).toMatch(/^error: EXPLAIN_NO_ROW: /);
+    expect(await callMain(...where, '--key', 'impression_id')).toMatchObject({ exitCode: 2 });
+    expect(await callMain(...where)).toMatchObject({ exitCode: 2 });
   }, 60_000);
 
   it('are told which partition may be meant by one that was never published, and never another day', async () => {
@@ -187,7 +187,7 @@ describe('operators', () => {
         commands.push(['export-scores', ...wanted, partition, '--output', join(folder, 'none')]);
       }
       for (const args of commands) {
-        const { exitCode, stderr } = await runMain(...args);
+        const { exitCode, stderr } = await callMain(...args);
         expect(exitCode).toBe(1);
         expect(stderr).toContain('PUBLISH_NOTHING');
         if (meant === undefined) expect(stderr).not.toContain('did you mean');
@@ -198,7 +198,7 @@ describe('operators', () => {
 
   it('are told by the exit code when a row no longer has the scores that were published', async () => {
     const [row] = funnelRows('2024-03-08', 1);
-    const { stdout } = await runMain('resolve', '--scores', scores, '--partition', day);
+    const { stdout } = await callMain('resolve', '--scores', scores, '--partition', day);
     const part = stdout.split('\n')[0]!;
     const bytes = readFileSync(part);
     const pctr = Buffer.alloc(4);
@@ -206,7 +206,7 @@ describe('operators', () => {
     bytes[bytes.indexOf(pctr)]! ^= 1;
     writeFileSync(part, bytes);
     const key = `impression_id=${row!.impression_id}`;
-    const found = await runMain('explain', '--scores', scores, '--partition', day, '--key', key);
+    const found = await callMain('explain', '--scores', scores, '--partition', day, '--key', key);
     expect(found.exitCode).toBe(1);
     expect(found.stdout).toMatch(/^scored again +OTHER SCORES: /m);
   }, 60_000);

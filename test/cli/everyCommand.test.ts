@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { callMain } from './callMain.ts';
 import { runMain } from './runMain.ts';
 
 const folder = temporaryFolder();
@@ -324,7 +325,7 @@ describe('every command', () => {
       }
       const [done, refused] = await Promise.all([
         runMain(command, ...good(), '--json'),
-        runMain(command, ...bad, '--json'),
+        callMain(command, ...bad, '--json'),
       ]);
       expect(done.exitCode, done.stderr).toBe(exitCode);
       const result = printed(done.stdout);

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeModel } from '../../lib/onnx/modelProto.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 let tiny: TinyModel;
@@ -19,19 +19,19 @@ describe('export', () => {
   test('writes a bundle in integers that scores, and says what that changed', async () => {
     const output = join(folder, 'int8');
     const args = [tiny.bundleUri, '--output', output, '--int8', '--tables', 'int8', '--data', tiny.dataUri];
-    const { exitCode, stdout } = await runMain('export', ...args);
+    const { exitCode, stdout } = await callMain('export', ...args);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       /model tiny-1-int8-tables-i8-[0-9a-f]{8}; on the validation rows click AUC 0\.\d{4} becomes 0\.\d{4}, mean score [+-]\d\.\d{3}%, single scores up to 0\.\d{4}; conversion AUC/,
     );
     const scores = join(folder, 'scores');
-    const scored = await runMain('score', '--model', output, '--input', tiny.dataUri, '--output', scores);
+    const scored = await callMain('score', '--model', output, '--input', tiny.dataUri, '--output', scores);
     expect(scored).toMatchObject({ exitCode: 0 });
   });
 
   test('writes one ordinary ONNX file with --plain; with --json stdout is one object', async () => {
     const file = join(folder, 'plain.onnx');
-    const { exitCode, stdout } = await runMain('export', tiny.bundleUri, '--plain', file, '--json');
+    const { exitCode, stdout } = await callMain('export', tiny.bundleUri, '--plain', file, '--json');
     expect(exitCode).toBe(0);
     const bytes = readFileSync(file);
     expect(JSON.parse(stdout)).toEqual({ file, modelVersion: 'tiny-1', sizeBytes: bytes.length });
@@ -45,7 +45,7 @@ describe('export', () => {
     ['no data', ['--output', 'x', '--int8'], 'give --data or --files'],
     ['an unknown type', ['--output', 'x', '--tables', 'int4', '--data', 'y'], 'Allowed choices are'],
   ])('given %s, it is wrong usage', async (_title, args, message) => {
-    const { exitCode, stderr } = await runMain('export', tiny.bundleUri, ...args);
+    const { exitCode, stderr } = await callMain('export', tiny.bundleUri, ...args);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(message);
   });

@@ -6,14 +6,14 @@ import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const scores = join(folder, 'scores');
 const job = join(folder, 'job.json');
 const [first, last] = ['date=20240308', 'date=20240309'] as const;
 
-const exportScores = (...args: readonly string[]) => runMain('export-scores', ...args);
+const exportScores = (...args: readonly string[]) => callMain('export-scores', ...args);
 
 beforeAll(async () => {
   const { bundleUri } = await trainTinyModel(join(folder, 'model'));
@@ -36,8 +36,8 @@ beforeAll(async () => {
   };
   writeFileSync(job, JSON.stringify(document));
   const plan = join(folder, 'plan.json');
-  await runMain('plan', '--job', job, '--from', '2024-03-08', '--output', plan);
-  const { exitCode, stderr } = await runMain('run', '--plan', plan);
+  await callMain('plan', '--job', job, '--from', '2024-03-08', '--output', plan);
+  const { exitCode, stderr } = await callMain('run', '--plan', plan);
   expect(exitCode, stderr).toBe(0);
 }, 120_000);
 

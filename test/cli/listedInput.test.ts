@@ -6,7 +6,7 @@ import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 // A table published by the list of its live files, as an operator does it.
 const folder = temporaryFolder();
@@ -27,10 +27,10 @@ function jobOf(list: string, more: object = {}) {
     string,
   ];
   writeFileSync(file, JSON.stringify({ input: list, scores, model, gates: GATES_OFF_DOCUMENT, ...more }));
-  const planned = (...choice: string[]) => runMain('plan', '--job', file, '--output', plan, ...choice);
-  const run = () => runMain('run', '--plan', plan, '--workers', '1', '--json');
+  const planned = (...choice: string[]) => callMain('plan', '--job', file, '--output', plan, ...choice);
+  const run = () => callMain('run', '--plan', plan, '--workers', '1', '--json');
   const status = async () => {
-    const { stdout } = await runMain('status', '--job', file, '--json');
+    const { stdout } = await callMain('status', '--job', file, '--json');
     const { states } = JSON.parse(stdout) as {
       states: { partition: string; stage: string; reason?: string }[];
     };
@@ -96,7 +96,7 @@ describe.skipIf(!hasSharedData)(`a Delta table of 1,000 rows in files of 3,000${
   it('is published with its 1,000 rows by the list of its live files, of which the log tells', async () => {
     const nights = join(sharedData, 'nights');
     const nightsModel = join(folder, 'nights-model');
-    const trained = await runMain(
+    const trained = await callMain(
       ...['train', join(nights, 'config.json'), '--data', join(nights, 'days'), '--output', nightsModel],
     );
     expect(trained.exitCode).toBe(0);
@@ -128,7 +128,14 @@ describe.skipIf(!hasSharedData)(`a Delta table of 1,000 rows in files of 3,000${
       { partition: 'dt=2024-03-04', outcome: { kind: 'published', pointer: { current: { rows: 1000 } } } },
     ]);
     expect(await status()).toMatchObject([{ partition: 'dt=2024-03-04', stage: 'published' }]);
-    const resolved = await runMain('resolve', '--scores', scores, '--partition', 'dt=2024-03-04', '--verify');
+    const resolved = await callMain(
+      'resolve',
+      '--scores',
+      scores,
+      '--partition',
+      'dt=2024-03-04',
+      '--verify',
+    );
     expect(resolved.exitCode).toBe(0);
   }, 180_000);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const s3 = testEndpoint();
@@ -22,7 +22,7 @@ describe.each(COMMANDS.map((line) => [line.join(' '), line] as const))('%s', (_,
   it.each([join(folder, 'scroes'), file, `s3://${s3.bucket}/scroes`])(
     'fails and names a root that is mistyped: %s',
     async (root) => {
-      const { exitCode, stdout, stderr } = await runMain(command, '--scores', root, ...more);
+      const { exitCode, stdout, stderr } = await callMain(command, '--scores', root, ...more);
       expect(exitCode).toBe(1);
       if (more.includes('--json')) expect(JSON.parse(stdout).error.code).toBe('PUBLISH_NO_ROOT');
       else expect(stdout).toBe('');
@@ -35,10 +35,10 @@ describe.each(COMMANDS.map((line) => [line.join(' '), line] as const))('%s', (_,
 it('a root that is there and empty has nothing published, which is no failure', async () => {
   const root = join(folder, 'empty');
   mkdirSync(root);
-  expect(await runMain('status', '--scores', root)).toEqual({
+  expect(await callMain('status', '--scores', root)).toEqual({
     exitCode: 0,
     stdout: 'nothing is published\n',
     stderr: '',
   });
-  expect((await runMain('gc', '--scores', root)).exitCode).toBe(0);
+  expect((await callMain('gc', '--scores', root)).exitCode).toBe(0);
 });

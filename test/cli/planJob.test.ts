@@ -7,7 +7,7 @@ import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 // Which partitions `plan` takes of inputs that are not as tidy as examples.
 const folder = temporaryFolder();
@@ -32,7 +32,7 @@ function inputOf(...paths: readonly string[]): string {
 async function plan(input: string, job: object, ...more: readonly string[]) {
   const file = join(folder, `job-${caseNumber++}.json`);
   writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'scores'), model, ...job }));
-  const { exitCode, stdout, stderr } = await runMain('plan', '--job', file, '--json', ...more);
+  const { exitCode, stdout, stderr } = await callMain('plan', '--job', file, '--json', ...more);
   const document = exitCode === 0 ? JSON.parse(stdout) : undefined;
   const chosen = document?.partitions.map(({ partition }: { partition: string }) => partition);
   return { exitCode, stderr, document, chosen };
@@ -98,7 +98,7 @@ describe('plan with a job', () => {
       '--from',
       '2024-03-01',
     ];
-    const { stdout } = await runMain('plan', ...args);
+    const { stdout } = await callMain('plan', ...args);
     expect(stdout).toContain("passed over:\n  dt=x: 'x' is not of the form %Y-%m-%d\n");
     expect(stdout).toContain('days without a partition:\n  2024-03-02\n');
     expect(stdout).toContain(`files that are no shards:\n  ${join(input, 'dt=2024-03-03/notes.txt')}\n`);
@@ -123,10 +123,10 @@ describe('plan with a job', () => {
     for (const problem of [/partitions: .*no day/, /timeZone: .*time zone/, /"target"/]) {
       expect(stderr).toMatch(problem);
     }
-    const both = await runMain('plan', '--job', 'job.json', '--input', 'in');
+    const both = await callMain('plan', '--job', 'job.json', '--input', 'in');
     expect(both).toMatchObject({ exitCode: 2, stdout: '' });
     expect(both.stderr).toContain('--input');
-    const neither = await runMain('plan', '--model', model);
+    const neither = await callMain('plan', '--model', model);
     expect(neither).toMatchObject({ exitCode: 2, stdout: '' });
     expect(neither.stderr).toContain('--input, --scores must be given');
   });
@@ -152,7 +152,7 @@ describe.skipIf(!hasSharedData)('nights that went wrong', () => {
   beforeAll(async () => {
     nightsModel = join(folder, 'nights-model');
     const config = join(sharedData, 'nights/config.json');
-    const trained = await runMain(
+    const trained = await callMain(
       'train',
       config,
       '--data',

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { folder, withVersion } from '../channels/channelUnderTest.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const models = join(folder, 'models');
 const input = join(folder, 'input');
@@ -19,15 +19,15 @@ beforeAll(async () => {
 });
 
 const promote = (...args: readonly string[]) =>
-  runMain('promote', ...args, '--models', models, '--channel', 'live');
+  callMain('promote', ...args, '--models', models, '--channel', 'live');
 
 describe('promote', () => {
   it('makes a model live that plan then takes, and back takes the one before', async () => {
     const job = join(folder, 'job.json');
     const model = { models, channel: 'live' };
     writeFileSync(job, JSON.stringify({ input, scores: join(folder, 'scores'), model }));
-    const plan = async () => JSON.parse((await runMain('plan', '--job', job, '--json')).stdout);
-    const before = await runMain('plan', '--job', job);
+    const plan = async () => JSON.parse((await callMain('plan', '--job', job, '--json')).stdout);
+    const before = await callMain('plan', '--job', job);
     expect(before).toMatchObject({ exitCode: 1, stdout: '' });
     expect(before.stderr).toMatch(/^error: CHANNEL_NOT_FOUND: .*channels.live\.json/);
 
@@ -48,7 +48,7 @@ describe('promote', () => {
       current: { model: { version: 'tiny-2' } },
     });
     expect((await plan()).modelUri).toBe(join(models, second.current.bundle));
-    expect((await runMain('plan', '--job', job)).stdout).toContain(
+    expect((await callMain('plan', '--job', job)).stdout).toContain(
       'to score with tiny-2 (channel live, generation 2): ',
     );
 
@@ -64,7 +64,7 @@ describe('promote', () => {
     const forth = await promote('--to', second.current.bundle.slice('bundles/'.length));
     expect(forth.stdout).toMatch(/^live: rolled back, tiny-2 .* generation 4;/);
     // A model that is named goes before the job's.
-    const named = await runMain('plan', '--job', job, '--model', bundle, '--json');
+    const named = await callMain('plan', '--job', job, '--model', bundle, '--json');
     expect(JSON.parse(named.stdout).modelUri).toBe(bundle);
   }, 60_000);
 
@@ -78,7 +78,7 @@ describe('promote', () => {
     const job = join(folder, 'wrong.json');
     const wrong = { input, scores: '', model: { models: '', channel: 'Live', bundle: 'x' } };
     writeFileSync(job, JSON.stringify(wrong));
-    const { exitCode, stderr } = await runMain('plan', '--job', job);
+    const { exitCode, stderr } = await callMain('plan', '--job', job);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('JOB_INVALID');
     for (const problem of [/- scores: expected a path/, /- model\.channel: expected a name/, /"bundle"/]) {

@@ -11,7 +11,8 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { scoreBits } from '../scoring/readScores.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { mainScript, runMain, run as runProgram } from './runMain.ts';
+import { callMain } from './callMain.ts';
+import { mainScript, run as runProgram } from './runMain.ts';
 
 // Plan, run, look, roll back, clean up: the commands as operators type them.
 const folder = temporaryFolder();
@@ -26,10 +27,10 @@ function write(path: string, date: string, rows: number): void {
   writeFileSync(join(input, path), funnelShard(funnelRows(date, rows), 100));
 }
 const planWith = (model: number, ...more: readonly string[]) =>
-  runMain(...['plan', '--model', models[model]!, '--job', job, '--output', plan, ...more]);
-const run = () => runMain('run', '--plan', plan);
+  callMain(...['plan', '--model', models[model]!, '--job', job, '--output', plan, ...more]);
+const run = () => callMain('run', '--plan', plan);
 const resolved = async (partition: string) => {
-  const { exitCode, stdout } = await runMain('resolve', '--scores', scores, '--partition', partition);
+  const { exitCode, stdout } = await callMain('resolve', '--scores', scores, '--partition', partition);
   expect(exitCode).toBe(0);
   return stdout.trim().split('\n');
 };
@@ -71,7 +72,7 @@ describe('operators', () => {
       '--output',
       join(folder, 'plain'),
     ];
-    expect((await runMain('score', ...args)).exitCode).toBe(0);
+    expect((await callMain('score', ...args)).exitCode).toBe(0);
     const plain = bitsOf(['a', 'b'].map((name) => join(folder, 'plain', `${name}.arrow`)));
     expect(plain.size).toBe(650);
     expect(isDeepStrictEqual(bitsOf(await resolved('dt=2024-03-09')), plain)).toBe(true);
@@ -86,7 +87,7 @@ describe('operators', () => {
     const planAt = async (document: object) => {
       writeFileSync(prices, JSON.stringify(document));
       const where = ['--model', bundle, '--input', input, '--scores', join(folder, 'priced')];
-      return runMain('plan', ...where, '--prices', prices);
+      return callMain('plan', ...where, '--prices', prices);
     };
     const dear = {
       ...given,
@@ -120,10 +121,10 @@ describe('operators', () => {
 
   it('are told by `resolve --verify` and `status --verify` of a part with other bytes than were published', async () => {
     const args = ['resolve', '--scores', scores, '--partition', 'dt=2024-03-09'];
-    const plain = await runMain(...args);
-    expect(await runMain(...args, '--verify')).toEqual({ ...plain, exitCode: 0, stderr: '' });
+    const plain = await callMain(...args);
+    expect(await callMain(...args, '--verify')).toEqual({ ...plain, exitCode: 0, stderr: '' });
     const status = ['status', '--scores', scores, '--verify'];
-    const states = await runMain(...status);
+    const states = await callMain(...status);
     expect(states).toMatchObject({ exitCode: 0, stderr: '' });
     const part = plain.stdout.split('\n')[1]!;
     const whole = readFileSync(part);
@@ -131,13 +132,13 @@ describe('operators', () => {
     damaged[damaged.length >> 1]! ^= 1;
     writeFileSync(part, damaged);
     // Only who asks for it has the parts read.
-    expect(await runMain(...args)).toEqual(plain);
-    const { exitCode, stdout, stderr } = await runMain(...args, '--verify');
+    expect(await callMain(...args)).toEqual(plain);
+    const { exitCode, stdout, stderr } = await callMain(...args, '--verify');
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(
       /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\nwhat to do: delete the named parts .*\n$/s,
     );
-    const found = await runMain(...status);
+    const found = await callMain(...status);
     expect(found).toMatchObject({ exitCode: 1, stdout: states.stdout });
     expect(found.stderr).toMatch(
       /^error: PUBLISH_PART_DAMAGED: .*1 of 2 partitions .*\n {2}- parts\/dt=2024-03-09\/\S+: expected sha256 .*\nwhat to do: delete the named parts .*\n$/s,
@@ -161,7 +162,7 @@ describe('operators', () => {
       (await run()).stdout.match(/published, \d parts scored, \d+ rows of tiny-2, generation 2/g),
     ).toHaveLength(2);
     const second = bitsOf(await resolved('dt=2024-03-08'));
-    const back = await runMain(
+    const back = await callMain(
       ...['rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'pCVR too high'],
     );
     expect(back.stdout).toContain('dt=2024-03-08: tiny-1, 500 rows, generation 3; held until a run lifts it');
@@ -174,7 +175,7 @@ describe('operators', () => {
       exitCode: 3,
       stdout: 'dt=2024-03-08: held, nothing scored: pCVR too high\n',
     });
-    const status = await runMain('status', '--scores', scores);
+    const status = await callMain('status', '--scores', scores);
     expect(status.stdout).toMatch(
       /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\n$/,
     );
@@ -187,7 +188,7 @@ describe('operators', () => {
     write('dt=2024-03-08/a.parquet', '2024-03-12', 300);
     await planWith(1, '--partition', 'dt=2024-03-08');
     await run();
-    await runMain('rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'x');
+    await callMain('rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'x');
     const pointer = join(scores, 'pointers/dt=2024-03-08.json');
     const document = JSON.parse(readFileSync(pointer, 'utf8'));
     writeFileSync(pointer, JSON.stringify({ ...document, history: document.history.slice(1) }));
@@ -196,7 +197,7 @@ describe('operators', () => {
       const then = new Date(Date.now() - days * 86_400_000);
       for (const file of files) utimesSync(join(scores, file), then, then);
     };
-    const gc = (...more: readonly string[]) => runMain('gc', '--scores', scores, '--days', '3', ...more);
+    const gc = (...more: readonly string[]) => callMain('gc', '--scores', scores, '--days', '3', ...more);
     expect((await gc()).stdout).toBe('');
     age(all, 5);
     const listed = await gc();
@@ -220,7 +221,7 @@ describe('operators', () => {
     for (const partition of ['dt=2024-03-08', 'dt=2024-03-09']) {
       expect(bitsOf(await resolved(partition)).size).toBeGreaterThan(0);
     }
-    expect((await runMain('gc', '--scores', scores, '--days', '1')).exitCode).toBe(2);
+    expect((await callMain('gc', '--scores', scores, '--days', '1')).exitCode).toBe(2);
   }, 180_000);
 
   it('may give relative paths: what is published names absolute ones', async () => {
@@ -236,7 +237,7 @@ describe('operators', () => {
     ];
     await runProgram(process.execPath, [mainScript, 'plan', ...args, '--partition', 'dt=2024-03-09'], folder);
     await runProgram(process.execPath, [mainScript, 'run', '--plan', 'relative.json'], folder);
-    const found = await runMain(
+    const found = await callMain(
       'resolve',
       '--scores',
       join(folder, 'relative'),
@@ -248,17 +249,17 @@ describe('operators', () => {
   });
 
   it('are told what is missing or wrong', async () => {
-    const none = await runMain('resolve', '--scores', scores, '--partition', 'dt=1999-01-01');
+    const none = await callMain('resolve', '--scores', scores, '--partition', 'dt=1999-01-01');
     expect(none.stderr).toMatch(/^error: PUBLISH_NOTHING: .*dt=1999-01-01\.json/);
     const both = await planWith(0, '--partition', 'dt=2024-03-08', '--from', '2024-03-08');
     expect(both).toMatchObject({ exitCode: 2, stdout: '' });
     expect((await planWith(0, '--partition', 'dt=2031-01-01')).stderr).toMatch(/^error: PLAN_NO_PARTITION/);
     mkdirSync(join(folder, 'empty'));
-    expect(await runMain('status', '--scores', join(folder, 'empty'))).toMatchObject({
+    expect(await callMain('status', '--scores', join(folder, 'empty'))).toMatchObject({
       exitCode: 0,
       stdout: 'nothing is published\n',
     });
-    expect((await runMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
+    expect((await callMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
       /^error: PUBLISH_DOCUMENT_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+what to do: roll back.*\n$/,
     );
   });
@@ -270,10 +271,10 @@ describe('operators', () => {
       ...['--partition', 'dt=2024-03-20', '--target-rows', '100'],
     ];
     const quiet = join(folder, 'quiet');
-    await runMain(...at(quiet));
+    await callMain(...at(quiet));
     await run();
     const killed = join(folder, 'killed');
-    await runMain(...at(killed));
+    await callMain(...at(killed));
     for (const partsAtLeast of [1, 12, 30]) {
       const child = spawn(process.execPath, [mainScript, 'run', '--plan', plan], { stdio: 'ignore' });
       const exited = once(child, 'exit');
@@ -285,7 +286,7 @@ describe('operators', () => {
       }
       child.kill('SIGKILL');
       await exited;
-      const resolve = await runMain('resolve', '--scores', killed, '--partition', 'dt=2024-03-20');
+      const resolve = await callMain('resolve', '--scores', killed, '--partition', 'dt=2024-03-20');
       expect(resolve.stderr).toMatch(/PUBLISH_NOTHING/);
     }
     expect((await run()).stdout).toContain('published');

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { tinyConfigDocument, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { textOf } from '../report/readPage.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const LIMIT = 300_000;
@@ -16,7 +16,7 @@ let bundle: string;
 beforeAll(async () => {
   ({ dataUri: data, bundleUri: bundle } = await trainTinyModel(folder));
   const places = ['--model', bundle, '--input', data, '--scores', at('scores')];
-  await runMain('plan', ...places, '--partition', DAY, '--output', at('plan.json'));
+  await callMain('plan', ...places, '--partition', DAY, '--output', at('plan.json'));
 }, LIMIT);
 
 const pageAt = (name: string) => textOf(readFileSync(at(name), 'utf8'));
@@ -25,12 +25,12 @@ describe('pages', () => {
   it(
     'are written of a run, of the partition, of all partitions and of the model',
     async () => {
-      const ran = await runMain('run', '--plan', at('plan.json'), '--report', at('run.html'));
+      const ran = await callMain('run', '--plan', at('plan.json'), '--report', at('run.html'));
       expect(ran.exitCode, ran.stderr).toBe(0);
       expect(pageAt('run.html')).toContain(`Run of ${DAY}`);
 
       const place = ['--scores', at('scores'), '--partition', DAY];
-      const told = await runMain('report', ...place, '--output', at('night.html'), '--json');
+      const told = await callMain('report', ...place, '--output', at('night.html'), '--json');
       expect(told.exitCode, told.stderr).toBe(0);
       const record = JSON.parse(told.stdout) as { partition: string; runs: { partitions: unknown[] }[] };
       expect(record.partition).toBe(DAY);
@@ -39,7 +39,7 @@ describe('pages', () => {
       expect(pageAt('night.html')).toContain('1,500');
 
       const status = ['status', '--scores', at('scores'), '--html', at('status.html'), '--reports'];
-      const all = await runMain(...status);
+      const all = await callMain(...status);
       expect(all.exitCode, all.stderr).toBe(0);
       expect(readFileSync(at('status.html'), 'utf8')).toContain('href="reports/dt%3D2024-03-03.html"');
       expect(pageAt(`reports/${DAY}.html`)).toContain('What ran when');
@@ -48,7 +48,7 @@ describe('pages', () => {
       const job = { input: data, scores: at('scores'), model: bundle };
       writeFileSync(at('job.json'), JSON.stringify(job));
       const ofJob = ['status', '--job', at('job.json'), '--html', at('job/status.html'), '--reports'];
-      const states = await runMain(...ofJob);
+      const states = await callMain(...ofJob);
       expect(states.exitCode, states.stderr).toBe(0);
       expect(states.stdout).toMatch(/^dt=2024-03-02 {2}complete/m);
       expect(readdirSync(at('job/reports'))).toEqual([`${DAY}.html`]);
@@ -56,7 +56,7 @@ describe('pages', () => {
       expect(new Set([...links].map(([, link]) => link))).toEqual(new Set(['reports/dt%3D2024-03-03.html']));
 
       const model = ['--model', bundle, '--data', join(data, DAY), '--rows', '300'];
-      const measured = await runMain('report', ...model, '--output', at('model.html'), '--json');
+      const measured = await callMain('report', ...model, '--output', at('model.html'), '--json');
       expect(measured.exitCode, measured.stderr).toBe(0);
       expect((JSON.parse(measured.stdout) as { measures: { sampleRows: number } }).measures.sampleRows).toBe(
         300,
@@ -64,7 +64,7 @@ describe('pages', () => {
       expect(pageAt('model.html')).toContain('Model tiny-1');
 
       const files = ['--model', bundle, '--input', join(data, DAY), '--output', at('files')];
-      const scored = await runMain('score', ...files, '--report', at('score.html'));
+      const scored = await callMain('score', ...files, '--report', at('score.html'));
       expect(scored.exitCode, scored.stderr).toBe(0);
       expect(pageAt('score.html')).toContain('1,500 rows in 1 shards');
     },
@@ -76,7 +76,17 @@ describe('pages', () => {
     async () => {
       writeFileSync(at('config.json'), JSON.stringify(tinyConfigDocument()));
       const train = (name: string, page: string) =>
-        runMain('train', at('config.json'), '--data', data, '--output', at(name), '--report', page, '--json');
+        callMain(
+          'train',
+          at('config.json'),
+          '--data',
+          data,
+          '--output',
+          at(name),
+          '--report',
+          page,
+          '--json',
+        );
       const [made, unreported] = [
         await train('made', at('made.html')),
         // A folder in the way.
@@ -98,7 +108,7 @@ describe('pages', () => {
   it(
     'are not written of what is not there, which is said',
     async () => {
-      const missing = await runMain(
+      const missing = await callMain(
         'report',
         '--scores',
         at('nowhere'),
@@ -109,10 +119,10 @@ describe('pages', () => {
       );
       expect([missing.exitCode, existsSync(at('no.html'))]).toEqual([1, false]);
       expect(missing.stderr).toContain('PUBLISH_NO_ROOT');
-      const nothing = await runMain('report', '--output', at('no.html'));
+      const nothing = await callMain('report', '--output', at('no.html'));
       expect(nothing.exitCode).toBe(2);
       expect(nothing.stderr).toContain('either --scores and --partition, or --model is needed');
-      const alone = await runMain('status', '--scores', at('scores'), '--reports');
+      const alone = await callMain('status', '--scores', at('scores'), '--reports');
       expect([alone.exitCode, alone.stderr]).toEqual([2, expect.stringContaining('--reports needs --html')]);
     },
     LIMIT,
@@ -123,13 +133,13 @@ describe('pages', () => {
     async () => {
       const scores = at('unkept');
       const places = ['--model', bundle, '--input', data, '--scores', scores];
-      await runMain('plan', ...places, '--partition', DAY, '--output', at('plan2.json'));
-      const made = await runMain('run', '--plan', at('plan2.json'));
+      await callMain('plan', ...places, '--partition', DAY, '--output', at('plan2.json'));
+      const made = await callMain('run', '--plan', at('plan2.json'));
       expect(made.exitCode, made.stderr).toBe(0);
       // A file in the place of the folder.
       rmSync(join(scores, 'run-records'), { recursive: true });
       writeFileSync(join(scores, 'run-records'), '');
-      const again = await runMain('run', '--plan', at('plan2.json'));
+      const again = await callMain('run', '--plan', at('plan2.json'));
       expect(again.exitCode).toBe(0);
       expect(again.stderr).toContain('the record of this run could not be kept');
     },

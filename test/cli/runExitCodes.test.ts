@@ -20,7 +20,7 @@ import {
   settingsOf,
 } from '../publish/partitionUnderTest.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 let bundle: ModelBundle;
 
@@ -34,7 +34,7 @@ async function runAt(place: Place) {
   const { plan } = await makeRunPlan(settingsOf(place, bundle), inputs);
   const file = `${place.root}.plan.json`;
   writeFileSync(file, JSON.stringify(plan));
-  return runMain('run', '--plan', file);
+  return callMain('run', '--plan', file);
 }
 
 it('run ends with 3 for a held partition, and scores nothing of what has landed there', async () => {
@@ -90,7 +90,7 @@ it('run ends with 4 for a partition with a row that has no key, and says where i
 it('run asks for a plan when another document was named', async () => {
   const job = join(folder, 'job.json');
   writeFileSync(job, JSON.stringify({ input: 'a', scores: 'b', model: 'c' }));
-  const { exitCode, stderr } = await runMain('run', '--plan', job);
+  const { exitCode, stderr } = await callMain('run', '--plan', job);
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/PUBLISH_DOCUMENT_INVALID.*for run --plan, name a file that plan --output wrote/s);
 });

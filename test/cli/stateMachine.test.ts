@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
@@ -20,10 +19,11 @@ import { planWhole } from '../support/functions/planWhole.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
 import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
-import { mainScript, run as runProgram } from './runMain.ts';
+import { callMain } from './callMain.ts';
+import './quickPauses.mjs';
 
-// Plans that operators start on AWS: the built commands against doubles of S3 and Step Functions; the state machine as
-// it is deployed runs the functions in this process.
+// Plans that operators start on AWS: the commands against doubles of S3 and Step Functions, without their pauses of half a second
+// and more between two looks at an execution; the state machine as it is deployed runs the functions in this process.
 const s3 = testEndpoint();
 const folder = temporaryFolder();
 const plan = join(folder, 'plan.json');
@@ -74,26 +74,22 @@ beforeEach(() => {
   setJob({ input: uri('features'), scores: uri('scores'), model: `s3://${s3.bucket}/model` });
 });
 
-/** The built program, which doesn't wait for half a second and more between two looks at an execution. */
-const quickPauses = fileURLToPath(new URL('quickPauses.mjs', import.meta.url));
-const runMain = (...args: readonly string[]) =>
-  runProgram(process.execPath, ['--import', quickPauses, mainScript, ...args]);
 const uri = (name: string) => `s3://${s3.bucket}/${root}/${name}`;
 const put = (key: string, bytes: Uint8Array) =>
   s3.double!.buckets.get(s3.bucket)!.put(key, Buffer.from(bytes), {}, {});
 const land = (partition: string, rows: number, day = '2024-03-09') =>
   put(`${root}/features/${partition}/a.parquet`, funnelShard(funnelRows(day, rows), 20));
 const planFor = async (partition: string, scores = uri('scores'), ...more: readonly string[]) => {
-  const planned = await runMain(
+  const planned = await callMain(
     ...['plan', '--model', `s3://${s3.bucket}/model`, '--input', uri('features'), '--scores', scores],
     ...['--partition', partition, '--target-rows', '40', '--output', plan, ...more],
   );
   expect(planned.exitCode, planned.stderr).toBe(0);
 };
 const run = (...more: readonly string[]) =>
-  runMain('run', '--plan', plan, '--state-machine', sfn.stateMachineArn, ...more);
+  callMain('run', '--plan', plan, '--state-machine', sfn.stateMachineArn, ...more);
 const redrive = (...more: readonly string[]) =>
-  runMain('redrive', '--state-machine', sfn.stateMachineArn, ...more);
+  callMain('redrive', '--state-machine', sfn.stateMachineArn, ...more);
 const only = () => {
   expect(sfn.executions.size).toBe(1);
   return [...sfn.executions.values()][0]!;
@@ -105,7 +101,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     land('dt=2024-03-10', 60, '2024-03-10');
     const local = join(folder, 'local');
     await planFor('dt=2024-03-09', local);
-    expect((await runMain('run', '--plan', plan)).exitCode).toBe(0);
+    expect((await callMain('run', '--plan', plan)).exitCode).toBe(0);
     await planFor('dt=2024-03-09');
     const { exitCode, stdout, stderr } = await run('--wait');
     expect(exitCode, stderr).toBe(0);
@@ -118,7 +114,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     const { planUri } = JSON.parse(input) as { planUri: string };
     const digest = /\/scores\/plans\/([0-9a-f]{64})\.json$/.exec(planUri)![1];
     expect(executionArn).toMatch(new RegExp(`:plan-${digest}$`));
-    const status = await runMain('status', '--scores', uri('scores'));
+    const status = await callMain('status', '--scores', uri('scores'));
     expect(status.stdout).not.toContain('dt=2024-03-10');
   });
 
@@ -222,7 +218,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     await planFor('dt=2024-03-09');
     await run('--wait');
     const back = ['--scores', uri('scores'), '--partition', 'dt=2024-03-09', '--reason', 'pCVR too high'];
-    expect((await runMain('rollback', ...back)).exitCode).toBe(0);
+    expect((await callMain('rollback', ...back)).exitCode).toBe(0);
     await planFor('dt=2024-03-09');
     const held = await run('--wait');
     expect(held.exitCode).toBe(3);
@@ -274,7 +270,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     land('dt=2024-03-09', 60);
     await planFor('dt=2024-03-09');
     const missing = sfn.stateMachineArn.replace('scoring', 'other');
-    const none = await runMain('run', '--plan', plan, '--state-machine', missing);
+    const none = await callMain('run', '--plan', plan, '--state-machine', missing);
     expect(none.stderr).toMatch(/^error: RUN_NOT_FOUND: arn:.*:other: there is no such state machine/);
     sfn.forbidden = 'StartExecution';
     expect((await run()).stderr).toMatch(/^error: RUN_ACCESS_DENIED: .*states:StartExecution/);
@@ -369,11 +365,11 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that 
     await planFor('dt=2024-03-09');
     await run('--wait');
     const { executionArn } = only();
-    const done = await runMain('redrive', '--execution', executionArn);
+    const done = await callMain('redrive', '--execution', executionArn);
     expect(done.stderr).toMatch(
       /^error: RUN_NOT_REDRIVABLE: .*Execution is SUCCEEDED and cannot be redriven/,
     );
-    const unknown = await runMain('redrive', '--execution', `${executionArn}0`);
+    const unknown = await callMain('redrive', '--execution', `${executionArn}0`);
     expect(unknown.stderr).toMatch(/^error: RUN_NOT_FOUND: .*there is no such execution/);
     expect(sfn.calls).not.toContain('RedriveExecution');
   });

@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfigDocument } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const [data, config, job] = ['data', 'config.json', 'job.json'].map((name) => join(folder, name)) as [
@@ -29,7 +29,7 @@ beforeAll(() => {
 
 it("train reads a job's input by the job's partitions and names of shards, and keeps them in the bundle", async () => {
   const output = join(folder, 'model');
-  const trained = await runMain('train', config, '--job', job, '--output', output, '--json');
+  const trained = await callMain('train', config, '--job', job, '--output', output, '--json');
   expect(trained.exitCode, trained.stderr).toBe(0);
   expect(trained.stderr).toContain('shards not named part-* were left out: 3');
   const { training } = JSON.parse(readFileSync(join(output, 'bundle.json'), 'utf8'));
@@ -39,7 +39,7 @@ it("train reads a job's input by the job's partitions and names of shards, and k
 it('train refuses a config whose split contradicts the job', async () => {
   const other = join(folder, 'other.json');
   writeFileSync(other, JSON.stringify(tinyConfigDocument({ split: { partitions: 'dt=%Y-%m-%d' } })));
-  const refused = await runMain('train', other, '--job', job, '--output', join(folder, 'none'));
+  const refused = await callMain('train', other, '--job', job, '--output', join(folder, 'none'));
   expect(refused).toMatchObject({ exitCode: 1 });
   expect(refused.stderr).toContain('TRAINING_CONFIG_INVALID');
   expect(refused.stderr).toContain('split.partitions: "dt=%Y-%m-%d", where the job says "day=%Y%m%d"');

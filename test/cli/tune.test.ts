@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
 
 const folder = temporaryFolder();
 const ROWS = 4000;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 describe('tune', () => {
   it('measures whole row groups of the sample with one and two threads, and recommends for the rows of a night', async () => {
     const args = ['--model', model, '--input', shard, '--sample-rows', '1800', '--rows', '1000000', '--json'];
-    const { exitCode, stdout } = await runMain('tune', ...args);
+    const { exitCode, stdout } = await callMain('tune', ...args);
     expect(exitCode).toBe(0);
     const { sampleRows, inputRows, measured, recommended } = JSON.parse(stdout);
     expect({ sampleRows, inputRows }).toEqual({ sampleRows: 2000, inputRows: 1_000_000 });
@@ -37,7 +37,7 @@ describe('tune', () => {
   }, 60_000);
 
   it('takes the rows of the input, and ends with 1 where nothing is cheap enough', async () => {
-    const { exitCode, stdout } = await runMain(
+    const { exitCode, stdout } = await callMain(
       'tune',
       '--model',
       model,
@@ -52,10 +52,10 @@ describe('tune', () => {
   }, 60_000);
 
   it('says what is wrong with a model or an input', async () => {
-    const noModel = await runMain('tune', '--model', join(folder, 'none'), '--input', shard);
+    const noModel = await callMain('tune', '--model', join(folder, 'none'), '--input', shard);
     expect(noModel).toMatchObject({ exitCode: 1, stdout: '' });
     expect(noModel.stderr).toMatch(/^error: STORAGE_NOT_FOUND: /);
-    const noInput = await runMain('tune', '--model', model, '--input', join(folder, 'none'));
+    const noInput = await callMain('tune', '--model', model, '--input', join(folder, 'none'));
     expect(noInput.stderr).toMatch(/^error: STORAGE_NOT_FOUND: /);
   }, 60_000);
 });

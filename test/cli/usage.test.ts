@@ -10,7 +10,8 @@ import { runCli } from '../../lib/cli/runCli.ts';
 import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/terminal.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { type FinishedRun, mainScript, run, runMain } from './runMain.ts';
+import { callMain } from './callMain.ts';
+import { type FinishedRun, mainScript, run } from './runMain.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -125,7 +126,7 @@ beforeAll(async () => {
   ];
   await Promise.all(
     lines.map(async ([name, args]) => {
-      runs.set(name, await runMain(...args));
+      runs.set(name, await callMain(...args));
     }),
   );
 });

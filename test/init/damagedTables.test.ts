@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pl from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -33,7 +33,7 @@ function write(path: string, bytes: Buffer): void {
 
 async function init(name: string) {
   const output = join(folder, `of-${name}`);
-  const ran = await runMain('init', '--sample', join(folder, name), '--output', output);
+  const ran = await callMain('init', '--sample', join(folder, name), '--output', output);
   const written = (file: string) => readFileSync(join(output, file), 'utf8');
   return { ...ran, written };
 }
@@ -86,7 +86,7 @@ describe('ncs4cvr init on a table with something wrong', () => {
       written('training.jsonc').replace('"features": [', `"features": [${both.join(', ')},`),
     );
     const model = join(folder, 'both');
-    const trained = await runMain('train', config, '--data', join(folder, 'renamed'), '--output', model);
+    const trained = await callMain('train', config, '--data', join(folder, 'renamed'), '--output', model);
     expect(trained.exitCode, trained.stderr).toBe(0);
     expect(trained.stderr).toContain('no training row has a value of ctr_7day, so nothing was learned of it');
     expect(trained.stderr).toContain('no validation row has a value of ctr_7d, so the checkpoint');

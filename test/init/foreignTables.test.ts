@@ -7,7 +7,7 @@ import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
 import { type ColumnSample, ColumnSampler } from '../../lib/init/columnSample.ts';
 import { labelByValues, parseNamedLabel } from '../../lib/init/namedLabel.ts';
 import { rankAuc } from '../../lib/metrics/rankAuc.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -36,7 +36,7 @@ interface Proposed {
 async function propose(name: string, ...args: string[]) {
   const output = join(folder, `of-${name}`);
   const data = join(folder, name);
-  const { exitCode, stdout, stderr } = await runMain(
+  const { exitCode, stdout, stderr } = await callMain(
     ...['init', '--sample', data, '--output', output, '--json', ...args],
   );
   expect(exitCode, stderr).toBe(0);
@@ -44,7 +44,7 @@ async function propose(name: string, ...args: string[]) {
   const documentAt = (file: string) => decodeCommentedJson(readFileSync(file), { code: 'X', file });
   const train = async () => {
     const model = join(output, 'model');
-    const trained = await runMain('train', found.config, '--data', data, '--output', model);
+    const trained = await callMain('train', found.config, '--data', data, '--output', model);
     expect(trained.exitCode, trained.stderr).toBe(0);
   };
   const seenOf = (column: string) => found.columns.find((each) => each.column === column)?.seen;
@@ -84,7 +84,7 @@ describe('ncs4cvr init', () => {
       },
     });
     await train();
-    const refused = await runMain(
+    const refused = await callMain(
       ...['init', '--sample', join(folder, 'words'), '--output', join(folder, 'no'), '--click', 'state'],
     );
     expect(refused.exitCode).toBe(1);
@@ -185,7 +185,7 @@ describe('ncs4cvr init', () => {
       purchase: rows.map(isOrder),
     });
     const input = join(folder, 'keyless');
-    const refused = await runMain('init', '--sample', input, '--output', join(folder, 'no'));
+    const refused = await callMain('init', '--sample', input, '--output', join(folder, 'no'));
     expect(refused.stderr).toMatch(/INIT_NO_KEY.*found query, uuid with 2 nulls\)/);
   });
 

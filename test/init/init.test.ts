@@ -4,7 +4,7 @@ import pl from 'nodejs-polars';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
 import { guessLayout } from '../../lib/init/guessLayout.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -53,7 +53,7 @@ beforeAll(() => {
 describe('ncs4cvr init', () => {
   it('proposes documents that train and score a table of foreign names as they stand', async () => {
     const output = join(folder, 'proposal');
-    const init = await runMain('init', '--sample', data, '--output', output, '--json');
+    const init = await callMain('init', '--sample', data, '--output', output, '--json');
     expect(init.stderr).toBe('');
     const found = JSON.parse(init.stdout);
     expect(found).toMatchObject({
@@ -86,10 +86,10 @@ describe('ncs4cvr init', () => {
     expect(seen.empty).toMatch(/null in every sampled row/);
 
     const [, ...train] = found.next.split(' ');
-    const trained = await runMain(...train);
+    const trained = await callMain(...train);
     expect(trained.exitCode, trained.stderr).toBe(0);
     const model = join(output, 'model');
-    const scored = await runMain(
+    const scored = await callMain(
       'score',
       '--model',
       model,
@@ -99,7 +99,7 @@ describe('ncs4cvr init', () => {
       join(output, 'files'),
     );
     expect(scored.exitCode, scored.stderr).toBe(0);
-    const planned = await runMain(
+    const planned = await callMain(
       'plan',
       '--job',
       found.job,
@@ -117,7 +117,7 @@ describe('ncs4cvr init', () => {
     writeFileSync(join(table, 'part-0'), readFileSync(join(data, 'event_date=20260301', 'part-0.parquet')));
     writeFileSync(join(table, '_SUCCESS'), '');
     const output = join(folder, 'whole-proposal');
-    const init = await runMain('init', '--sample', table, '--output', output);
+    const init = await callMain('init', '--sample', table, '--output', output);
     expect(init.stdout).toContain(
       '600 rows of 1 of 1 shard; no partitions: all of the input is one, named all',
     );
@@ -126,7 +126,7 @@ describe('ncs4cvr init', () => {
     expect(text).toContain('"partitions": "none"');
     expect(text).toContain('"completeness": { "kind": "marker", "file": "_SUCCESS" }');
     const done = async (...args: readonly string[]) => {
-      const { exitCode, stdout, stderr } = await runMain(...args);
+      const { exitCode, stdout, stderr } = await callMain(...args);
       expect(exitCode, stderr).toBe(0);
       return stdout;
     };
@@ -142,18 +142,20 @@ describe('ncs4cvr init', () => {
   it('makes a job of one file by its folder and its name', async () => {
     const output = join(folder, 'one-proposal');
     const file = join(data, 'event_date=20260301', 'part-0.parquet');
-    expect((await runMain('init', '--sample', file, '--output', output)).exitCode).toBe(0);
+    expect((await callMain('init', '--sample', file, '--output', output)).exitCode).toBe(0);
     const text = readFileSync(join(output, 'job.jsonc'), 'utf8');
     expect(text).toContain(`"input": "${join(data, 'event_date=20260301')}"`);
     expect(text).toContain('"shardPattern": "part-0.parquet"');
     expect(text).toContain('"partitions": "none"');
     const model = join(output, 'model');
-    const train = await runMain('train', join(output, 'training.jsonc'), '--data', file, '--output', model);
+    const train = await callMain('train', join(output, 'training.jsonc'), '--data', file, '--output', model);
     expect(train.exitCode, train.stderr).toBe(0);
     const plan = join(output, 'plan.json');
-    const planned = await runMain('plan', '--job', join(output, 'job.jsonc'), '--output', plan);
+    const planned = await callMain('plan', '--job', join(output, 'job.jsonc'), '--output', plan);
     expect(planned.stdout, planned.stderr).toMatch(/^all {2}1 shard {2}600 rows/);
-    expect((await runMain('run', '--plan', plan)).stdout).toMatch(/^all: published, 1 part scored, 600 rows/);
+    expect((await callMain('run', '--plan', plan)).stdout).toMatch(
+      /^all: published, 1 part scored, 600 rows/,
+    );
   }, 60_000);
 
   it('writes beside each choice, and each column left out, what was seen of it', () => {
@@ -164,7 +166,7 @@ describe('ncs4cvr init', () => {
   });
 
   it('never overwrites a document', async () => {
-    const again = await runMain('init', '--sample', data, '--output', join(folder, 'proposal'));
+    const again = await callMain('init', '--sample', data, '--output', join(folder, 'proposal'));
     expect(again.exitCode).toBe(1);
     expect(again.stderr).toContain('INIT_EXISTS');
   });
@@ -174,7 +176,7 @@ describe('ncs4cvr init', () => {
     [['--conversion', 'nope'], 'INIT_NO_COLUMN'],
     [['--keys', 'nope'], 'INIT_NO_COLUMN'],
   ])('names the columns there are when %j is none', async (args, code) => {
-    const { exitCode, stderr } = await runMain(
+    const { exitCode, stderr } = await callMain(
       'init',
       '--sample',
       data,
@@ -192,7 +194,13 @@ describe('ncs4cvr init', () => {
     const rows = Array.from({ length: 50 }, (_, i) => i);
     const frame = pl.DataFrame({ id: rows, target_a: rows.map((i) => i % 2), item: rows.map((i) => i % 5) });
     writeFileSync(file, frame.writeParquet() as Buffer);
-    const { exitCode, stderr } = await runMain('init', '--sample', file, '--output', join(folder, 'unnamed'));
+    const { exitCode, stderr } = await callMain(
+      'init',
+      '--sample',
+      file,
+      '--output',
+      join(folder, 'unnamed'),
+    );
     expect(exitCode).toBe(1);
     expect(stderr).toContain('INIT_NO_LABEL');
     expect(stderr).toContain('target_a');
@@ -210,7 +218,7 @@ describe('ncs4cvr init', () => {
       purchase: click,
     });
     writeFileSync(file, frame.writeParquet() as Buffer);
-    const { stdout } = await runMain('init', '--sample', file, '--output', join(folder, 'twice'));
+    const { stdout } = await callMain('init', '--sample', file, '--output', join(folder, 'twice'));
     expect(stdout).toContain('NOT unique in the sample');
   });
 });
@@ -259,7 +267,7 @@ describe('ncs4cvr init on a table of events as warehouses have them', () => {
   it('proposes labels by values, fields of structs, ids in floats, hours and ages, which train and score', async () => {
     for (const [index, day] of ['2026-03-01', '2026-03-02', '2026-03-03'].entries())
       writeEvents(day, index * ROWS);
-    const init = await runMain('init', '--sample', events, '--output', output, '--json');
+    const init = await callMain('init', '--sample', events, '--output', output, '--json');
     expect(init.stderr).toBe('');
     const { columns, rowKeys, config, next } = JSON.parse(init.stdout);
     expect(rowKeys).toEqual(['request_id']);
@@ -299,16 +307,16 @@ describe('ncs4cvr init on a table of events as warehouses have them', () => {
       { column: 'item.maker.country', table: { type: 'string' } },
     ]);
     const [, ...train] = next.split(' ');
-    const trained = await runMain(...train);
+    const trained = await callMain(...train);
     expect(trained.exitCode, trained.stderr).toBe(0);
     const [model, scores] = [join(output, 'model'), join(output, 'files')];
-    const scored = await runMain('score', '--model', model, '--input', events, '--output', scores);
+    const scored = await callMain('score', '--model', model, '--input', events, '--output', scores);
     expect(scored.exitCode, scored.stderr).toBe(0);
   });
 
   it('refuses keys of floats with a way out, and suggests a near name', async () => {
     const refusedBy = async (keys: string) =>
-      (await runMain('init', '--sample', events, '--output', join(folder, 'no'), '--keys', keys)).stderr;
+      (await callMain('init', '--sample', events, '--output', join(folder, 'no'), '--keys', keys)).stderr;
     expect(await refusedBy('user_id')).toMatch(/INIT_NO_KEY.*CAST\(user_id AS BIGINT\)/s);
     expect(await refusedBy('requestId')).toMatch(/did you mean "request_id"\?/);
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pl from 'nodejs-polars';
 import { expect, it } from 'vitest';
 import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -38,7 +38,7 @@ it('names lists that no feature can be made of with what to do, and takes lists 
   mkdirSync(lists);
   writeFileSync(join(lists, 'all.parquet'), frame.writeParquet() as Buffer);
   const output = join(folder, 'of-lists');
-  const init = await runMain('init', '--sample', lists, '--output', output, '--json');
+  const init = await callMain('init', '--sample', lists, '--output', output, '--json');
   expect(init.exitCode, init.stderr).toBe(0);
   const { columns, next, config } = JSON.parse(init.stdout);
   const told = Object.fromEntries(columns.map(({ column, use, seen }: never) => [column, [use, seen]]));
@@ -59,7 +59,7 @@ it('names lists that no feature can be made of with what to do, and takes lists 
   const text = readFileSync(config, 'utf8');
   expect(text).toContain('transform(items, x -> x.sku)');
   const [, ...train] = next.split(' ');
-  const trained = await runMain(...train);
+  const trained = await callMain(...train);
   expect(trained.exitCode, trained.stderr).toBe(0);
   const document = decodeCommentedJson(Buffer.from(text), { code: 'X', file: config }) as {
     contract: { features: object[] };
@@ -74,7 +74,7 @@ it('names lists that no feature can be made of with what to do, and takes lists 
   document.contract.features.push({ ...feature, keep: 'first' });
   const byPath = join(folder, 'by-path.json');
   writeFileSync(byPath, JSON.stringify(document));
-  const refused = await runMain('train', byPath, '--data', lists, '--output', join(folder, 'no-model'));
+  const refused = await callMain('train', byPath, '--data', lists, '--output', join(folder, 'no-model'));
   expect(refused.exitCode).toBe(1);
   expect(refused.stderr).toMatch(
     /SHARD_COLUMN_MISSING: .*column 'items\.sku': no such column: .*transform\(items, x -> x\.sku\)/,
@@ -94,7 +94,7 @@ it('a table of nothing but numbers goes from init to scores, and so does a contr
   mkdirSync(numbers);
   writeFileSync(join(numbers, 'all.parquet'), frame.writeParquet() as Buffer);
   const output = join(folder, 'of-numbers');
-  const init = await runMain('init', '--sample', numbers, '--output', output, '--json');
+  const init = await callMain('init', '--sample', numbers, '--output', output, '--json');
   const { config } = JSON.parse(init.stdout);
   const document = decodeCommentedJson(readFileSync(config), { code: 'X', file: config }) as {
     contract: { features: { kind: string; column: string }[] };
@@ -115,9 +115,9 @@ it('a table of nothing but numbers goes from init to scores, and so does a contr
     ['numeric', plain],
   ] as const) {
     const model = join(output, name);
-    const trained = await runMain('train', path, '--data', numbers, '--output', model);
+    const trained = await callMain('train', path, '--data', numbers, '--output', model);
     expect(trained.exitCode, trained.stderr).toBe(0);
-    const scored = await runMain(
+    const scored = await callMain(
       'score',
       '--model',
       model,

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
 import { readRunPlan } from '../../lib/publish/runPlan.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { hasSharedData, sharedData } from '../parquet/memoryFile.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -45,7 +45,7 @@ function summaryOf(
 async function planByCommand(input: string, job: object) {
   const file = join(folder, `job-${count++}.json`);
   writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'scores'), model: bundleUri, ...job }));
-  const { exitCode, stdout, stderr } = await runMain('plan', '--job', file, '--json');
+  const { exitCode, stdout, stderr } = await callMain('plan', '--job', file, '--json');
   if (exitCode !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }
@@ -183,7 +183,7 @@ describe.skipIf(!hasSharedData)('a night', () => {
     const output = join(folder, 'told-plan.json');
     writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'scores'), model: bundleUri }));
     const args = ['plan', '--job', file, '--from', '2024-03-01', '--to', '2024-03-05', '--output', output];
-    const [text, json] = await Promise.all([runMain(...args), runMain(...args, '--json')]);
+    const [text, json] = await Promise.all([callMain(...args), callMain(...args, '--json')]);
     const reasons = odd.map((name) => `'${name.slice(3)}' is not of the form %Y-%m-%d`);
     const told = text.stdout.slice(text.stdout.indexOf('passed over:'));
     expect(told.split('\n')).toEqual([
@@ -210,7 +210,7 @@ describe.skipIf(!hasSharedData)('a night', () => {
       model: 'gone',
     };
     writeFileSync(file, JSON.stringify({ ...job, targetRows: 7 }));
-    const { stdout, stderr } = await runMain('plan', '--job', file, '--model', bundleUri, '--json');
+    const { stdout, stderr } = await callMain('plan', '--job', file, '--model', bundleUri, '--json');
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toMatchObject({ modelUri: bundleUri, root: job.scores, targetRows: 7 });
   });

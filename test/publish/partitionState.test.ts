@@ -12,7 +12,7 @@ import { type PartitionState, partitionStates } from '../../lib/publish/partitio
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { RunRecorder, writeRunRecord } from '../../lib/publish/runRecord.ts';
-import { runMain } from '../cli/runMain.ts';
+import { callMain } from '../cli/callMain.ts';
 import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -79,7 +79,7 @@ describe('where partitions stand', () => {
     expect(found.skipped).toMatchObject([{ name: 'dt=test' }]);
     const file = join(base, 'job.json');
     writeFileSync(file, JSON.stringify(document));
-    const { stdout } = await runMain('status', '--job', file);
+    const { stdout } = await callMain('status', '--job', file);
     expect(stdout.split('\n')).toEqual([
       expect.stringMatching(/^dt=2024-03-01 {2}published {2}40 rows of tiny-1, generation 1$/),
       expect.stringMatching(
@@ -92,14 +92,14 @@ describe('where partitions stand', () => {
       expect.stringMatching(/^dt=test {2}passed over: /),
       '',
     ]);
-    const planned = await runMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
+    const planned = await callMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
     expect([...planned.stdout.matchAll(/(?:parts?|contract); (\w+)/g)].map(([, stage]) => stage)).toEqual([
       'late',
       'held',
       'complete',
       'landing',
     ]);
-    const outside = await runMain('status', '--job', file, '--from', '2025-01-01');
+    const outside = await callMain('status', '--job', file, '--from', '2025-01-01');
     expect(outside.stdout).toContain('the input has no partition');
   });
 
@@ -125,7 +125,7 @@ describe('where partitions stand', () => {
   });
 
   it('asks for a job or a root', async () => {
-    expect(await runMain('status')).toMatchObject({
+    expect(await callMain('status')).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining('--scores or --job'),
     });
@@ -164,7 +164,7 @@ describe('what the last run has left undone', () => {
     const file = join(base, 'job.json');
     writeFileSync(file, JSON.stringify(document));
     const page = join(base, 'status.html');
-    const { stdout } = await runMain('status', '--job', file, '--html', page);
+    const { stdout } = await callMain('status', '--job', file, '--html', page);
     const told = (stage: string) =>
       new RegExp(`${stage} .*the last run was refused, \\d{4}-[-\\dT:]+Z: .*b.parquet.*SHARD_TRUNCATED`);
     const [line, other, last] = stdout.split('\n');
@@ -198,7 +198,7 @@ describe('what the last run has left undone', () => {
     expect(states).toMatchObject([{ stage: 'published', lastFailure: undefined }]);
     const file = join(base, 'job.json');
     writeFileSync(file, JSON.stringify(document));
-    const { stdout, exitCode } = await runMain('status', '--job', file);
+    const { stdout, exitCode } = await callMain('status', '--job', file);
     expect(stdout).toContain(record);
     expect(exitCode).toBe(0);
   });
@@ -226,18 +226,18 @@ describe('a damaged document of one partition', () => {
       else writeFileSync(manifest, '{"cut');
       const page = join(base, 'status.html');
       const from = how === 'gone' ? ['--job', file] : ['--scores', document.scores];
-      const status = await runMain('status', ...from, '--html', page, '--reports');
+      const status = await callMain('status', ...from, '--html', page, '--reports');
       expect(status.exitCode).toBe(0);
       for (const day of DAYS) expect(status.stdout).toContain(day);
       if (how === 'gone') expect(status.stdout).toMatch(new RegExp(`${DAYS[1]}  late .*${manifest}`));
       expect(readFileSync(page, 'utf8')).toMatch(new RegExp(`could be read.*does without.*${manifest}`, 's'));
       expect(readFileSync(page, 'utf8').match(/href="reports/g)!.length).toBeGreaterThan(2);
       const plan = join(base, 'plan.json');
-      const planned = await runMain('plan', '--job', file, '--partition', DAYS[1], '--output', plan);
+      const planned = await callMain('plan', '--job', file, '--partition', DAYS[1], '--output', plan);
       expect(planned.stdout).toContain(manifest);
       // What the remedy of a damaged one asks for.
       rmSync(manifest, { force: true });
-      expect((await runMain('run', '--plan', plan)).exitCode).toBe(0);
+      expect((await callMain('run', '--plan', plan)).exitCode).toBe(0);
       expect((await publishedBits(document.scores, DAYS[1])).size).toBe(20);
     },
   );
@@ -251,7 +251,7 @@ describe('a damaged document of one partition', () => {
       ['--job', file],
       ['--scores', document.scores],
     ]) {
-      const status = await runMain('status', ...from, '--html', page);
+      const status = await callMain('status', ...from, '--html', page);
       expect(status.exitCode).toBe(1);
       expect(status.stdout).toMatch(
         new RegExp(`${DAYS[1]}  can't be told: PUBLISH_DOCUMENT_INVALID: ${pointer}`),
@@ -259,7 +259,7 @@ describe('a damaged document of one partition', () => {
       for (const day of [DAYS[0], DAYS[2]]) expect(status.stdout).toMatch(new RegExp(`${day} .*20 rows`));
       expect(readFileSync(page, 'utf8')).toContain(pointer);
     }
-    const json = JSON.parse((await runMain('status', '--scores', document.scores, '--json')).stdout);
+    const json = JSON.parse((await callMain('status', '--scores', document.scores, '--json')).stdout);
     expect(json.damaged).toEqual([{ partition: DAYS[1], damage: expect.stringContaining(pointer) }]);
   });
 });
@@ -279,7 +279,7 @@ describe('an output root that was moved', () => {
     renameSync(document.scores, moved);
     const copied = join(base, 'copy');
     cpSync(moved, copied, { recursive: true });
-    const { stdout } = await runMain('resolve', '--scores', moved, '--partition', day);
+    const { stdout } = await callMain('resolve', '--scores', moved, '--partition', day);
     expect(stdout).toMatch(new RegExp(`^${moved}/parts/${day}/[0-9a-f]{64}\\.arrow\n$`));
     await rollBack(copied, day, 'back');
     expect(await publishedBits(copied, day)).toEqual(before);

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileMetaData, parquetMetadata } from 'hyparquet';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
@@ -17,6 +17,9 @@ import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { filesBelow } from './filesBelow.ts';
 import { scoreBits } from './readScores.ts';
 import { requestOf } from './requestOf.ts';
+
+// Threads of their own (test/support/threads/reusedThreads.ts).
+vi.unmock('node:worker_threads');
 
 const folder = temporaryFolder();
 const good = funnelShard(funnelRows('2024-03-04', 120), 40);

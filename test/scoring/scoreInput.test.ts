@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import pl from 'nodejs-polars';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { contractFingerprint } from '../../lib/features/contract.ts';
 import { assignOutputs } from '../../lib/scoring/assignOutputs.ts';
@@ -17,6 +17,9 @@ import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { filesBelow } from './filesBelow.ts';
 import { KEY_NAMES, keyRows, keyShard, withRowKeys } from './keyShard.ts';
 import { floats, readTable, SCORE_NAMES } from './readScores.ts';
+
+// Threads of their own (test/support/threads/reusedThreads.ts).
+vi.unmock('node:worker_threads');
 
 const folder = temporaryFolder();
 let model: TinyModel;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { compiledSibling } from '../../lib/base/workerThread.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { packReads } from '../../lib/scoring/packedReads.ts';
@@ -12,6 +12,9 @@ import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+// Threads of their own (test/support/threads/reusedThreads.ts).
+vi.unmock('node:worker_threads');
 
 // The compiled thread alone: whatever scoreShard asks a pool for is sent to it by hand.
 const script = compiledSibling(

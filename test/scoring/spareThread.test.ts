@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { keepSpareThread, takeSpareThread } from '../../lib/scoring/spareThread.ts';
@@ -8,6 +8,9 @@ import { workerEntry } from '../../lib/scoring/workerEntry.ts';
 import { scoringPool } from '../../lib/scoring/workerPool.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+// Threads of their own (test/support/threads/reusedThreads.ts).
+vi.unmock('node:worker_threads');
 
 const folder = temporaryFolder();
 let bundle: ModelBundle;

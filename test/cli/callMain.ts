@@ -1,0 +1,41 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { runCli } from '../../lib/cli/runCli.ts';
+import type { FinishedRun } from './runMain.ts';
+
+interface Output {
+  stdout: string;
+  stderr: string;
+}
+
+// As storage does before its first client; a test may have made another one before, whose warning comes later.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+const outputs = new AsyncLocalStorage<Output>();
+const running = new Set<Output>();
+
+for (const name of ['stdout', 'stderr'] as const) {
+  const write = process[name].write.bind(process[name]);
+  process[name].write = ((...given: Parameters<typeof write>) => {
+    // An event of a thread belongs to no call.
+    const output = outputs.getStore() ?? (running.size === 1 ? [...running][0] : undefined);
+    if (output === undefined) return write(...given);
+    const [text] = given;
+    output[name] += typeof text === 'string' ? text : Buffer.from(text).toString();
+    return true;
+  }) as typeof write;
+}
+
+/**
+ * Runs a command line in this process: what it prints and its exit code are those of a process of its own, without the seconds
+ * that one takes to load its code and to start its threads. For claims about processes, their signals and deaths there is `runMain`.
+ */
+export async function callMain(...args: readonly string[]): Promise<FinishedRun> {
+  const output: Output = { stdout: '', stderr: '' };
+  running.add(output);
+  try {
+    const exitCode = await outputs.run(output, () => runCli(args));
+    return { exitCode, ...output };
+  } finally {
+    running.delete(output);
+  }
+}
