@@ -11,6 +11,7 @@ import { isForLibzstd, type PackedPage, unpackElsewhere } from './unpackElsewher
 export interface FollowedColumn extends UnpackedColumn {
   /** One of each row group. */
   readonly chunks: readonly PlacedChunk[];
+  readonly packedBytes: number;
   readonly unpackedBytes: number;
 }
 
@@ -35,17 +36,12 @@ export function decodePages(
 ): (Data | undefined)[] {
   const rows = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
   const { firstPage } = columns[0]!;
-  const last = columns.at(-1)!;
-  const pageCount = last.firstPage + last.pageCounts.reduce((sum, pages) => sum + pages, 0) - firstPage;
-  const pageBytes = NUMBER_BYTES * PAGE_NUMBERS * pageCount;
+  const pageBytes = NUMBER_BYTES * PAGE_NUMBERS * (columns.at(-1)!.endPage - firstPage);
   const chunkBytes = NUMBER_BYTES * CHUNK_NUMBERS * columns.length * rowGroups.length;
-  const fileBytes = columns.reduce(
-    (sum, { chunks }) => chunks.reduce((bytes, { startByte, endByte }) => bytes + endByte - startByte, sum),
-    0,
-  );
+  const packedBytes = columns.reduce((sum, column) => sum + column.packedBytes, 0);
   const unpackedBytes = columns.reduce((sum, column) => sum + column.unpackedBytes, 0);
   const columnBytes = columns.reduce((most, each) => Math.max(most, workBytes(each, table, rows)), 0);
-  const sizes = [fileBytes, unpackedBytes, pageBytes, chunkBytes, columnBytes];
+  const sizes = [packedBytes, unpackedBytes, pageBytes, chunkBytes, columnBytes];
   return PageMemory.use(
     sizes.reduce((sum, bytes) => sum + placedBytes(bytes), 0),
     (pages) => {
@@ -54,7 +50,8 @@ export function decodePages(
         chunks: pages.place(chunkBytes),
         chunkCount: rowGroups.length,
       };
-      placeChunks(columns, rowGroups, pages, { file: pages.place(fileBytes), chunks: placed.chunks });
+      const file = { at: pages.place(packedBytes), sizeBytes: packedBytes };
+      placeChunks(columns, rowGroups, pages, file, placed.chunks);
       unpack({ columns, table, rowGroups, memory, pages, placed, to: pages.place(unpackedBytes) });
       return columns.map((column, index) =>
         pages.borrow(() => {
@@ -70,19 +67,16 @@ export function decodePages(
   );
 }
 
-/** Copies the bytes of the chunks, neighbours of a row group by one call, and says where they are. */
+/** Copies the bytes of the chunks, neighbours of a row group by one call. @param placed where it says where they are */
 function placeChunks(
   columns: readonly FollowedColumn[],
   rowGroups: readonly ReadRowGroupBytes[],
   pages: PageMemory,
-  at: { readonly file: number; readonly chunks: number },
+  { at, sizeBytes }: { readonly at: number; readonly sizeBytes: number },
+  placed: number,
 ): void {
-  const fileBytes = columns.reduce(
-    (sum, { chunks }) => chunks.reduce((s, c) => s + c.endByte - c.startByte, sum),
-    0,
-  );
-  const file = pages.bytes(at.file, fileBytes);
-  const numbers = pages.integers(at.chunks, CHUNK_NUMBERS * columns.length * rowGroups.length);
+  const file = pages.bytes(at, sizeBytes);
+  const numbers = pages.integers(placed, CHUNK_NUMBERS * columns.length * rowGroups.length);
   let to = 0;
   for (const [group, { buffer, reads }] of rowGroups.entries()) {
     let [start, end] = [0, 0];
@@ -98,7 +92,7 @@ function placeChunks(
       }
       end = endByte;
       const number = CHUNK_NUMBERS * (index * rowGroups.length + group);
-      numbers[number] = at.file + to - start;
+      numbers[number] = at + to - start;
       numbers[number + 1] = pageCounts[group]!;
       numbers[number + 2] = reads.rowCount;
     }
@@ -131,8 +125,7 @@ function unpack({ columns, table, rowGroups, memory, pages, placed, to }: Unpack
       numbers[PAGE_NUMBERS * page + PAGE.bodyEnd] = left;
     }
   }
-  const last = columns.at(-1)!;
-  const endPage = last.firstPage + last.pageCounts.reduce((sum, count) => sum + count, 0);
+  const { endPage } = columns.at(-1)!;
   const own = numbers.subarray(PAGE_NUMBERS * firstPage, PAGE_NUMBERS * endPage);
   pages.integers(placed.pages, own.length).set(own);
   const pageCount = endPage - firstPage;

@@ -83,7 +83,8 @@ function follow(
     table.keep(firstPage);
     return undefined;
   }
-  return { shape, chunks, firstPage, pageCounts, unpackedBytes };
+  const packedBytes = chunks.reduce((sum, { startByte, endByte }) => sum + endByte - startByte, 0);
+  return { shape, chunks, firstPage, endPage: table.count, pageCounts, packedBytes, unpackedBytes };
 }
 
 /** @returns what its pages unpack to; -1 when there is one that can't be read */

@@ -11,6 +11,8 @@ export interface UnpackedColumn {
   /** How many there are of each row group. */
   readonly pageCounts: Int32Array;
   readonly firstPage: number;
+  /** Behind the last one. */
+  readonly endPage: number;
 }
 
 /** Addresses of the pages of a column and of its chunks, as kernels/pageKernels.ts has them. */
@@ -35,13 +37,12 @@ interface ColumnSize {
 }
 
 function sizeOf(
-  { shape, pageCounts, firstPage }: UnpackedColumn,
+  { shape, firstPage, endPage }: UnpackedColumn,
   { numbers }: PageTable,
   rows: number,
 ): ColumnSize {
   let [slots, pageSlots, values, valueBytes] = [0, 0, 0, 0];
-  const end = PAGE_NUMBERS * pageCounts.reduce((sum, count) => sum + count, firstPage);
-  for (let at = PAGE_NUMBERS * firstPage; at < end; at += PAGE_NUMBERS) {
+  for (let at = PAGE_NUMBERS * firstPage; at < PAGE_NUMBERS * endPage; at += PAGE_NUMBERS) {
     const count = numbers[at + PAGE.valueCount]!;
     if (count >= 0) {
       slots += count;
