@@ -5,13 +5,12 @@ import { PageMemory, placedBytes } from './pageMemory.ts';
 import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
-import { isForLibzstd, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
+import { isSmallZstd, isUnpackedElsewhere, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
 
 /** A column whose pages are in a PageTable, one behind the other, and of encodings that can be read here. */
 export interface FollowedColumn extends UnpackedColumn {
   /** One of each row group. */
   readonly chunks: readonly PlacedChunk[];
-  readonly packedBytes: number;
   readonly unpackedBytes: number;
 }
 
@@ -38,7 +37,8 @@ export function decodePages(
   const { firstPage } = columns[0]!;
   const pageBytes = NUMBER_BYTES * PAGE_NUMBERS * (columns.at(-1)!.endPage - firstPage);
   const chunkBytes = NUMBER_BYTES * CHUNK_NUMBERS * columns.length * rowGroups.length;
-  const packedBytes = columns.reduce((sum, column) => sum + column.packedBytes, 0);
+  const elsewhere = columns.map((column) => packedElsewhere(column, table, rowGroups));
+  const packedBytes = elsewhere.reduce((sum, { restBytes }) => restBytes.reduce((a, b) => a + b, sum), 0);
   const unpackedBytes = columns.reduce((sum, column) => sum + column.unpackedBytes, 0);
   const columnBytes = columns.reduce((most, each) => Math.max(most, workBytes(each, table, rows)), 0);
   const sizes = [packedBytes, unpackedBytes, pageBytes, chunkBytes, columnBytes];
@@ -51,8 +51,9 @@ export function decodePages(
         chunkCount: rowGroups.length,
       };
       const file = { at: pages.place(packedBytes), sizeBytes: packedBytes };
-      placeChunks(columns, rowGroups, pages, file, placed.chunks);
-      unpack({ columns, table, rowGroups, memory, pages, placed, to: pages.place(unpackedBytes) });
+      placeChunks({ columns, elsewhere, rowGroups, pages, file, chunks: placed.chunks });
+      const pagesElsewhere = elsewhere.flatMap((ofColumn) => ofColumn.pages);
+      unpack({ columns, table, pagesElsewhere, memory, pages, placed, to: pages.place(unpackedBytes) });
       return columns.map((column, index) =>
         pages.borrow(() => {
           const own: PlacedPages = {
@@ -67,14 +68,26 @@ export function decodePages(
   );
 }
 
-/** Copies the bytes of the chunks, neighbours of a row group by one call. @param placed where it says where they are */
-function placeChunks(
-  columns: readonly FollowedColumn[],
-  rowGroups: readonly ReadRowGroupBytes[],
-  pages: PageMemory,
-  { at, sizeBytes }: { readonly at: number; readonly sizeBytes: number },
-  placed: number,
-): void {
+interface PlacedFile {
+  readonly columns: readonly FollowedColumn[];
+  readonly elsewhere: readonly PackedElsewhere[];
+  readonly rowGroups: readonly ReadRowGroupBytes[];
+  readonly pages: PageMemory;
+  /** Address and size of what the chunks are copied to; */
+  readonly file: { readonly at: number; readonly sizeBytes: number };
+  /** and the address of the numbers that say where they are. */
+  readonly chunks: number;
+}
+
+/** Copies the bytes of the chunks, neighbours of a row group by one call. */
+function placeChunks({
+  columns,
+  elsewhere,
+  rowGroups,
+  pages,
+  file: { at, sizeBytes },
+  chunks: placed,
+}: PlacedFile) {
   const file = pages.bytes(at, sizeBytes);
   const numbers = pages.integers(placed, CHUNK_NUMBERS * columns.length * rowGroups.length);
   let to = 0;
@@ -85,12 +98,12 @@ function placeChunks(
       to += end - start;
     };
     for (const [index, { chunks, pageCounts }] of columns.entries()) {
-      const { startByte, endByte } = chunks[group]!;
+      const { startByte } = chunks[group]!;
       if (startByte !== end) {
         copy();
         start = startByte;
       }
-      end = endByte;
+      end = startByte + elsewhere[index]!.restBytes[group]!;
       const number = CHUNK_NUMBERS * (index * rowGroups.length + group);
       numbers[number] = at + to - start;
       numbers[number + 1] = pageCounts[group]!;
@@ -103,7 +116,7 @@ function placeChunks(
 interface Unpacking {
   readonly columns: readonly FollowedColumn[];
   readonly table: PageTable;
-  readonly rowGroups: readonly ReadRowGroupBytes[];
+  readonly pagesElsewhere: readonly PageElsewhere[];
   readonly memory: ReusedMemory;
   readonly pages: PageMemory;
   readonly placed: PlacedPages;
@@ -111,15 +124,14 @@ interface Unpacking {
   readonly to: number;
 }
 
-function unpack({ columns, table, rowGroups, memory, pages, placed, to }: Unpacking): void {
+function unpack({ columns, table, pagesElsewhere, memory, pages, placed, to }: Unpacking): void {
   const { firstPage } = columns[0]!;
   const { numbers } = table;
   let left = to;
-  const elsewhere = columns.flatMap((column) => packedElsewhere(column, table, rowGroups));
-  for (const { bytes, places } of unpackElsewhere(elsewhere, memory)) {
+  for (const { bytes, places } of unpackElsewhere(pagesElsewhere, memory)) {
     pages.bytes(left, bytes.length).set(bytes);
     for (const place of places) {
-      const { page, unpackedBytes } = elsewhere[place]!;
+      const { page, unpackedBytes } = pagesElsewhere[place]!;
       numbers[PAGE_NUMBERS * page + PAGE.bodyStart] = left;
       left += unpackedBytes;
       numbers[PAGE_NUMBERS * page + PAGE.bodyEnd] = left;
@@ -133,25 +145,43 @@ function unpack({ columns, table, rowGroups, memory, pages, placed, to }: Unpack
   if (done < pageCount) throw new Error("a page doesn't unpack to the bytes that it says");
 }
 
+interface PageElsewhere extends PackedPage {
+  /** In the table. */
+  readonly page: number;
+}
+
 /** Pages of other codecs than ZSTD, and large ones. */
+interface PackedElsewhere {
+  readonly pages: readonly PageElsewhere[];
+  /** What of each chunk is needed in WebAssembly's memory: all of it, or nothing where all pages are unpacked elsewhere. */
+  readonly restBytes: readonly number[];
+}
+
 function packedElsewhere(
   { chunks, pageCounts, firstPage }: FollowedColumn,
   { numbers }: PageTable,
   rowGroups: readonly ReadRowGroupBytes[],
-): (PackedPage & { readonly page: number })[] {
-  const found: (PackedPage & { readonly page: number })[] = [];
+): PackedElsewhere {
+  const pages: PageElsewhere[] = [];
   let page = firstPage;
-  for (const [group, { codec }] of chunks.entries()) {
+  const restBytes = chunks.map(({ codec, startByte, endByte }, group) => {
+    let isNeeded = false;
     for (const end = page + pageCounts[group]!; page < end; page++) {
       const at = PAGE_NUMBERS * page;
       const levelBytes = numbers[at + PAGE.definitionBytes]! + numbers[at + PAGE.repetitionBytes]!;
       const unpackedBytes = numbers[at + PAGE.unpackedBytes]! - levelBytes;
-      if (numbers[at + PAGE.isPacked] === 0 || unpackedBytes === 0 || isForLibzstd(codec, unpackedBytes))
+      const isPacked = numbers[at + PAGE.isPacked] === 1;
+      if (!isPacked || unpackedBytes === 0 || isSmallZstd(codec, unpackedBytes)) {
+        isNeeded = true;
         continue;
+      }
       const start = numbers[at + PAGE.startByte]! + levelBytes;
       const packed = rowGroups[group]!.buffer.subarray(start, numbers[at + PAGE.endByte]);
-      found.push({ codec, packed, unpackedBytes, page });
+      const found = { codec, packed, unpackedBytes, page };
+      if (isUnpackedElsewhere(found)) pages.push(found);
+      if (levelBytes > 0 || pages.at(-1) !== found) isNeeded = true;
     }
-  }
-  return found;
+    return isNeeded ? endByte - startByte : 0;
+  });
+  return { pages, restBytes };
 }

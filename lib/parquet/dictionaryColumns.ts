@@ -83,8 +83,7 @@ function follow(
     table.keep(firstPage);
     return undefined;
   }
-  const packedBytes = chunks.reduce((sum, { startByte, endByte }) => sum + endByte - startByte, 0);
-  return { shape, chunks, firstPage, endPage: table.count, pageCounts, packedBytes, unpackedBytes };
+  return { shape, chunks, firstPage, endPage: table.count, pageCounts, unpackedBytes };
 }
 
 /** @returns what its pages unpack to; -1 when there is one that can't be read */

@@ -61,10 +61,14 @@ function sizeOf(
 }
 
 /** Bytes of each array that a column is decoded to, and of what it is worked out with. */
-function sizesOf({ slots, pageSlots, values, valueBytes }: ColumnSize, isList: boolean, rows: number) {
+function sizesOf(
+  { slots, pageSlots, values, valueBytes }: ColumnSize,
+  { isList, valueType }: ColumnShape,
+  rows: number,
+) {
   return {
     values: valueBytes,
-    ends: NUMBER_BYTES * (values + 1),
+    ends: valueWidth(valueType) === 0 ? NUMBER_BYTES * (values + 1) : 0,
     indices: NUMBER_BYTES * slots,
     isValid: (slots + 7) >> 3,
     levels: 3 * NUMBER_BYTES * pageSlots,
@@ -75,7 +79,7 @@ function sizesOf({ slots, pageSlots, values, valueBytes }: ColumnSize, isList: b
 
 /** Room in a PageMemory that `decodeColumn` needs. */
 export function workBytes(column: UnpackedColumn, table: PageTable, rows: number): number {
-  const sizes = Object.values(sizesOf(sizeOf(column, table, rows), column.shape.isList, rows));
+  const sizes = Object.values(sizesOf(sizeOf(column, table, rows), column.shape, rows));
   return sizes.reduce((sum, bytes) => sum + placedBytes(bytes), 0);
 }
 
@@ -97,7 +101,7 @@ export function decodeColumn(
   const { isList, rowLevel, elementLevel, valueLevel } = shape;
   const { kernels } = pages;
   const size = sizeOf(column, table, rows);
-  const sizes = sizesOf(size, isList, rows);
+  const sizes = sizesOf(size, shape, rows);
   const values = pages.place(sizes.values);
   const ends = pages.place(sizes.ends);
   const indices = pages.place(sizes.indices);

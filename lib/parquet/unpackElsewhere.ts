@@ -48,37 +48,37 @@ const { zstdDecompressSync } = zlib as {
 /** A call of it takes 16 microseconds at the least, for which WebAssembly unpacks some eight thousand bytes. */
 const LEAST_NATIVE_BYTES = 32 * 1024;
 
-/** Whether libzstd in WebAssembly is to unpack a page: it is nearly twice as fast with small ones as arrow-rs is. */
-export function isForLibzstd(codec: CompressionCodec, unpackedBytes: number): boolean {
+/** Of what libzstd in WebAssembly unpacks: most pages of small row groups, which are told without looking at what is packed. */
+export function isSmallZstd(codec: CompressionCodec, unpackedBytes: number): boolean {
   return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
+}
+
+/** Whether a page isn't libzstd's either for another reason: what Node makes of several frames isn't what others make of them. */
+export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage): boolean {
+  return !isSmallZstd(codec, unpackedBytes) && (codec !== 'ZSTD' || singleZstdFrame(packed) !== undefined);
 }
 
 /**
  * Unpacks large ZSTD pages by Node itself, and pages of any other codec that arrow-rs reads by one call of it for each codec, which
  * gets them as pages of a column of single bytes.
- * @param pages that aren't for libzstd
+ * @param pages for which `isUnpackedElsewhere` is true
  * @param memory for a copy of what is packed
- * @returns all but ZSTD pages of several frames: what Node makes of them isn't what others make of them
+ * @returns what is to be copied before the next is asked for: all at once would be as large as a column
  * @throws as decodeBatches, also when a page unpacks to another number of bytes than it says
  */
-export function unpackElsewhere(pages: readonly PackedPage[], memory: ReusedMemory): UnpackedPages[] {
-  const unpacked: UnpackedPages[] = [];
+export function* unpackElsewhere(
+  pages: readonly PackedPage[],
+  memory: ReusedMemory,
+): Generator<UnpackedPages> {
   const ofCodecs = new Map<CompressionCodec, number[]>();
   for (const [place, { codec, packed, unpackedBytes }] of pages.entries()) {
-    if (codec === 'ZSTD') {
-      if (singleZstdFrame(packed) === undefined) continue;
-      unpacked.push({ bytes: unpackZstd(packed, unpackedBytes), places: [place] });
-    } else if (!ofCodecs.get(codec)?.push(place)) ofCodecs.set(codec, [place]);
+    if (codec === 'ZSTD') yield { bytes: unpackZstd(packed, unpackedBytes), places: [place] };
+    else if (!ofCodecs.get(codec)?.push(place)) ofCodecs.set(codec, [place]);
   }
   for (const [codec, places] of ofCodecs) {
-    const bytes = unpackBytes(
-      places.map((place) => pages[place]!),
-      codec,
-      memory,
-    );
-    unpacked.push({ bytes, places });
+    const packed = places.map((place) => pages[place]!);
+    yield { bytes: unpackBytes(packed, codec, memory), places };
   }
-  return unpacked;
 }
 
 function unpackZstd(packed: Uint8Array, unpackedBytes: number): Uint8Array {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Field, List, tableFromArrays, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
+import { Field, List, tableFromArrays, tableToIPC, Utf8, Vector, vectorFromArray } from 'apache-arrow';
 import pl from 'nodejs-polars';
 import { Compression, Table, WriterPropertiesBuilder, WriterVersion, writeParquet } from 'parquet-wasm/node';
 import { describe, expect, it } from 'vitest';
@@ -230,6 +230,60 @@ describe('columns read as dictionaries', () => {
     const placesOf = ([batch]: typeof batches) => batch!.data.children[0]!.values as Int32Array;
     memory.reuse();
     expect(placesOf(decode(second)).buffer).toBe(placesOf(batches).buffer);
+  });
+});
+
+/** ZSTD frames of raw blocks, so many of the same bytes, one behind the other. */
+function rawFrames(bytes: Uint8Array, count: number): Uint8Array {
+  const MOST_BLOCK_BYTES = 2 ** 17;
+  const frames = Array.from({ length: count }, (_, index) => {
+    const own = bytes.subarray((index * bytes.length) / count, ((index + 1) * bytes.length) / count);
+    const pieces = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0]), Buffer.alloc(4)];
+    pieces[1]!.writeUInt32LE(own.length);
+    for (let at = 0; at < own.length; at += MOST_BLOCK_BYTES) {
+      const block = own.subarray(at, at + MOST_BLOCK_BYTES);
+      const head = (block.length << 3) | (at + block.length === own.length ? 1 : 0);
+      pieces.push(Buffer.from([head & 255, (head >> 8) & 255, head >> 16]), Buffer.from(block));
+    }
+    return Buffer.concat(pieces);
+  });
+  return Buffer.concat(frames);
+}
+
+describe('pages of one chunk, large and small, of one frame and of several', () => {
+  const columns = {
+    many: BigInt64Array.from({ length: 60_000 }, (_, row) => BigInt((row * 7_919) % 40_000) * 1_000_003n),
+    few: Int32Array.from({ length: 60_000 }, (_, row) => (row * row) % 1000),
+  };
+  const written = (compression: Compression) => {
+    const properties = new WriterPropertiesBuilder()
+      .setCompression(compression)
+      .setDictionaryPageSizeLimit(2 ** 20)
+      .setDataPageSizeLimit(60_000)
+      .build();
+    return writeParquet(Table.fromIPCStream(tableToIPC(tableFromArrays(columns), 'stream')), properties);
+  };
+  const plainBodies = new Map<string, Uint8Array>();
+  relaidShard(written(Compression.UNCOMPRESSED), ({ header, body, column, page }) => {
+    plainBodies.set(`${column} ${page}`, Uint8Array.from(body));
+    return { header, body };
+  });
+
+  it.each([
+    ['one in each', () => 1],
+    ['several in each', () => 3],
+    ['several in the first', (page: number) => (page === 0 ? 2 : 1)],
+    ['several in every other one', (page: number) => 1 + (page % 2)],
+  ])('hold the values that were written: %s', async (_, framesOf) => {
+    const { bytes } = relaidShard(written(Compression.ZSTD), ({ header, column, page }) => {
+      const body = rawFrames(plainBodies.get(`${column} ${page}`)!, framesOf(page));
+      return { header: changedHeader(header, { field_3: body.length }), body };
+    });
+    const rowGroups = await readAll(bytes);
+    const found = decodeDictionaryColumns(rowGroups, namesOf(rowGroups), new ReusedMemory());
+    const values = (name: string) => [...new Vector([found.get(name)!.data])];
+    expect(values('many')).toEqual([...columns.many]);
+    expect(values('few')).toEqual([...columns.few]);
   });
 });
 
