@@ -4,6 +4,8 @@
  * numbers of PageTable have been checked by checkPages. Up to SLACK_BYTES of lib/parquet/pageMemory.ts are read behind a page.
  */
 
+import { areBelow, decodeHybrid, onlyRun, WIDEST_BITS } from './hybridRuns';
+
 /** An import, of libzstd's ZSTD_decompress. @returns how many bytes they became, or an error's number, which is negative. */
 declare function decompress(to: usize, toBytes: usize, from: usize, fromBytes: usize): i32;
 
@@ -30,11 +32,6 @@ const CHUNK_BYTES: usize = 12;
 
 const SECOND_VERSION: i32 = 2;
 const PLAIN: i32 = 0;
-
-/** The widest value that four bytes hold wherever in a byte it begins. */
-const WIDEST_BITS: i32 = 25;
-/** The largest fifth byte of a run's head, of 32 bits: no run is longer than a page may be. */
-const LAST_OF_32_BITS: usize = 15;
 
 /**
  * Unpacks the bodies of ZSTD pages, one behind the other, and says of each page where its body is.
@@ -385,115 +382,4 @@ function decodeLevels(start: usize, end: usize, largest: i32, to: usize, count: 
   if (count === 0) return true;
   const bits = decodeHybrid(start, end, 32 - clz(largest), to, count, 0);
   return areBelow(largest + 1, bits, to, count, 0);
-}
-
-/** Whether all decoded values are below a bound. @param bits as decodeHybrid returns them @param base that has been added to them */
-function areBelow(bound: i32, bits: i32, at: usize, count: usize, base: usize): bool {
-  if (bits < bound) return bits >= 0;
-  for (const end = at + 4 * count; at < end; at += 4) if (load<i32>(at) - <i32>base >= bound) return false;
-  return true;
-}
-
-/** The value of a run that covers so many values at least, as levels without nulls are; -1 where there is none. */
-export function onlyRun(at: usize, end: usize, count: usize): i32 {
-  let head: usize = 0;
-  for (let shift = 0; ; shift += 7) {
-    if (at >= end) return -1;
-    const byte: usize = load<u8>(at++);
-    if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
-    head |= (byte & 127) << shift;
-    if (byte < 128) break;
-  }
-  return (head & 1) === 0 && head >> 1 >= count && at < end ? <i32>load<u8>(at) : -1;
-}
-
-/**
- * Decodes values in Parquet's hybrid of runs and bit-packed groups of eight, which levels and dictionary indices are written in
- * (https://parquet.apache.org/docs/file-format/data-pages/encodings/). Writers put thousands of short runs into a page.
- * @param bitWidth 0 to WIDEST_BITS
- * @param count values to write
- * @param base that is added to each
- * @returns all bits that any of the values has, so that none is greater; -1 when the bytes don't hold so many
- */
-export function decodeHybrid(
-  at: usize,
-  end: usize,
-  bitWidth: i32,
-  to: usize,
-  count: usize,
-  base: usize,
-): i32 {
-  const runBytes: usize = (bitWidth + 7) >> 3;
-  const mask = ((<usize>1) << bitWidth) - 1;
-  const until = to + 4 * count;
-  let bits: usize = 0;
-  while (to < until) {
-    let head: usize = 0;
-    for (let shift = 0; ; shift += 7) {
-      if (at >= end) return -1;
-      const byte: usize = load<u8>(at++);
-      if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
-      head |= (byte & 127) << shift;
-      if (byte < 128) break;
-    }
-    const size = head >> 1;
-    if (size === 0) return -1;
-    const left = <usize>(until - to) >> 2;
-    if ((head & 1) === 0) {
-      if (runBytes > end - at) return -1;
-      let value: usize = 0;
-      for (let index: usize = 0; index < runBytes; index++) value |= (<usize>load<u8>(at++)) << (8 * index);
-      bits |= value;
-      to = fillRun(to, value + base, size < left ? size : left);
-      continue;
-    }
-    const values: usize = size <= left >> 3 ? 8 * size : left;
-    if ((<u64>values * bitWidth + 7) >> 3 > <u64>(end - at)) return -1;
-    bits |= unpackGroups(at, bitWidth, mask, to, values, base);
-    to += 4 * values;
-    // Beyond the end only behind the last group, where nothing follows.
-    at += size * bitWidth;
-  }
-  return <i32>bits;
-}
-
-function fillRun(to: usize, value: usize, count: usize): usize {
-  const end = to + 4 * count;
-  const four = i32x4.splat(<i32>value);
-  for (; to + 16 <= end; to += 16) v128.store(to, four);
-  for (; to < end; to += 4) store<usize>(to, value);
-  return end;
-}
-
-/** @returns all bits that any of the values has */
-function unpackGroups(at: usize, bitWidth: i32, mask: usize, to: usize, count: usize, base: usize): usize {
-  const end = to + 4 * count;
-  const groupsEnd = to + 4 * (count & ~7);
-  let bits: usize = 0;
-  if (bitWidth <= 8) {
-    for (; to < groupsEnd; to += 32, at += bitWidth) {
-      let group = load<u64>(at);
-      for (let index: usize = 0; index < 32; index += 4) {
-        const value = <usize>group & mask;
-        group >>= bitWidth;
-        bits |= value;
-        store<usize>(to + index, value + base);
-      }
-    }
-  } else {
-    for (; to < groupsEnd; to += 32, at += bitWidth) {
-      for (let index: i32 = 0; index < 8; index++) {
-        const bit = index * bitWidth;
-        const value = (load<usize>(at + (bit >> 3)) >> (bit & 7)) & mask;
-        bits |= value;
-        store<usize>(to + 4 * index, value + base);
-      }
-    }
-  }
-  for (let bit = 0; to < end; to += 4, bit += bitWidth) {
-    const value = (load<usize>(at + (bit >> 3)) >> (bit & 7)) & mask;
-    bits |= value;
-    store<usize>(to, value + base);
-  }
-  return bits;
 }

@@ -27,6 +27,7 @@ const KERNELS = [
   },
   {
     name: 'pageKernels',
+    parts: ['hybridRuns'],
     room: 'parquet',
     constant: 'PAGE_KERNELS',
     memory: "imports libzstd's memory as `env.memory` and its ZSTD_decompress as `pageKernels.decompress`",
@@ -34,14 +35,14 @@ const KERNELS = [
   },
 ];
 
-for (const { name, room, constant, memory, options } of KERNELS) {
+for (const { name, parts = [], room, constant, memory, options } of KERNELS) {
   write(
     `lib/${room}/${name}.ts`,
     `// Compiled from kernels/${name}.ts by \`npm run build:kernels\`, which writes this file.
 
 /** A WebAssembly module, in base64: it exports what its source exports, and ${memory}. */
 export const ${constant} =
-  '${await compiled(name, options)}';
+  '${await compiled([name, ...parts], options)}';
 `,
   );
 }
@@ -71,10 +72,10 @@ function write(target, written) {
   }
 }
 
-async function compiled(name, options) {
-  const source = readFileSync(new URL(`../kernels/${name}.ts`, import.meta.url), 'utf8');
+async function compiled(names, options) {
+  const source = (name) => readFileSync(new URL(`../kernels/${name}.ts`, import.meta.url), 'utf8');
   const { error, stderr, binary } = await asc.compileString(
-    { [`${name}.ts`]: source },
+    Object.fromEntries(names.map((name) => [`${name}.ts`, source(name)])),
     { optimizeLevel: 3, noAssert: true, runtime: 'stub', ...options },
   );
   const messages = stderr.toString();
