@@ -26,8 +26,11 @@ export function dayOfPath(path: string): number | undefined {
 
 function dayNumber(parts: RegExpExecArray | null): number | undefined {
   if (parts === null) return undefined;
-  const millis = Date.parse(`${parts[1]}-${parts[2]}-${parts[3]}T00:00:00Z`);
-  return Number.isNaN(millis) ? undefined : millis / DAY_MILLIS;
+  const date = `${parts[1]}-${parts[2]}-${parts[3]}`;
+  const millis = Date.parse(`${date}T00:00:00Z`);
+  // 30 February would be a day in March.
+  const isDay = !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(date);
+  return isDay ? millis / DAY_MILLIS : undefined;
 }
 
 /** The rows with the date in their shard's path, which goes with them wherever they are written. @param uri of the shard */
