@@ -15,17 +15,30 @@ export function areBelow(bound: i32, bits: i32, at: usize, count: usize, base: u
   return true;
 }
 
+/** Where the head that was read last ends; 0 when it ends too early, or has more than 32 bits. */
+let behindHead: usize = 0;
+
+/** The head of a run or of packed groups, of seven bits a byte. */
+function readHead(at: usize, end: usize): usize {
+  let head: usize = 0;
+  behindHead = 0;
+  for (let shift = 0; at < end; shift += 7) {
+    const byte: usize = load<u8>(at++);
+    if (shift === 28 && byte > LAST_OF_32_BITS) return 0;
+    head |= (byte & 127) << shift;
+    if (byte < 128) {
+      behindHead = at;
+      return head;
+    }
+  }
+  return 0;
+}
+
 /** The value of a run that covers so many values at least, as levels without nulls are; -1 where there is none. */
 export function onlyRun(at: usize, end: usize, count: usize): i32 {
-  let head: usize = 0;
-  for (let shift = 0; ; shift += 7) {
-    if (at >= end) return -1;
-    const byte: usize = load<u8>(at++);
-    if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
-    head |= (byte & 127) << shift;
-    if (byte < 128) break;
-  }
-  return (head & 1) === 0 && head >> 1 >= count && at < end ? <i32>load<u8>(at) : -1;
+  const head = readHead(at, end);
+  const isRun = behindHead !== 0 && (head & 1) === 0 && head >> 1 >= count && behindHead < end;
+  return isRun ? <i32>load<u8>(behindHead) : -1;
 }
 
 /**
@@ -49,14 +62,9 @@ export function decodeHybrid(
   const until = to + 4 * count;
   let bits: usize = 0;
   while (to < until) {
-    let head: usize = 0;
-    for (let shift = 0; ; shift += 7) {
-      if (at >= end) return -1;
-      const byte: usize = load<u8>(at++);
-      if (shift === 28 && byte > LAST_OF_32_BITS) return -1;
-      head |= (byte & 127) << shift;
-      if (byte < 128) break;
-    }
+    const head = readHead(at, end);
+    if (behindHead === 0) return -1;
+    at = behindHead;
     const size = head >> 1;
     if (size === 0) return -1;
     const left = <usize>(until - to) >> 2;

@@ -344,13 +344,16 @@ function placeElements(count: usize, rowLevel: i32, elementLevel: i32, valueLeve
 
 function setNull(slot: usize): void {
   if (nullCount++ === 0) memory.fill(isValidAt, 255, (slotCount + 7) >> 3);
-  const at = isValidAt + (slot >> 3);
-  store<u8>(at, load<u8>(at) & ~((<u8>1) << (<u8>(slot & 7))));
+  clearBit(isValidAt, slot);
 }
 
 function setNullRow(slot: usize): void {
   if (rowNullCount++ === 0) memory.fill(isRowValidAt, 255, (rowCount + 7) >> 3);
-  const at = isRowValidAt + (slot >> 3);
+  clearBit(isRowValidAt, slot);
+}
+
+function clearBit(bits: usize, slot: usize): void {
+  const at = bits + (slot >> 3);
   store<u8>(at, load<u8>(at) & ~((<u8>1) << (<u8>(slot & 7))));
 }
 

@@ -1,6 +1,6 @@
 import type { Data } from 'apache-arrow';
 import type { PlacedChunk } from './encodeFooter.ts';
-import { decodeColumn, type PlacedPages, type UnpackedColumn, workBytes } from './indexedColumn.ts';
+import { columnWork, decodeColumn, type PlacedPages, type UnpackedColumn } from './indexedColumn.ts';
 import { PageMemory, placedBytes } from './pageMemory.ts';
 import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
@@ -40,7 +40,8 @@ export function decodePages(
   const elsewhere = columns.map((column) => packedElsewhere(column, table, rowGroups));
   const packedBytes = elsewhere.reduce((sum, { restBytes }) => restBytes.reduce((a, b) => a + b, sum), 0);
   const unpackedBytes = columns.reduce((sum, column) => sum + column.unpackedBytes, 0);
-  const columnBytes = columns.reduce((most, each) => Math.max(most, workBytes(each, table, rows)), 0);
+  const works = columns.map((column) => columnWork(column, table, rows));
+  const columnBytes = works.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
   const sizes = [packedBytes, unpackedBytes, pageBytes, chunkBytes, columnBytes];
   return PageMemory.use(
     sizes.reduce((sum, bytes) => sum + placedBytes(bytes), 0),
@@ -61,7 +62,7 @@ export function decodePages(
             chunks: placed.chunks + NUMBER_BYTES * CHUNK_NUMBERS * rowGroups.length * index,
             chunkCount: rowGroups.length,
           };
-          return decodeColumn(column, table, rows, own, pages, memory);
+          return decodeColumn(column, works[index]!, rows, own, pages, memory);
         }),
       );
     },

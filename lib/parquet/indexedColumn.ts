@@ -77,10 +77,18 @@ function sizesOf(
   };
 }
 
-/** Room in a PageMemory that `decodeColumn` needs. */
-export function workBytes(column: UnpackedColumn, table: PageTable, rows: number): number {
-  const sizes = Object.values(sizesOf(sizeOf(column, table, rows), column.shape, rows));
-  return sizes.reduce((sum, bytes) => sum + placedBytes(bytes), 0);
+/** What a column takes while it is decoded. */
+interface ColumnWork {
+  readonly size: ColumnSize;
+  readonly sizes: ReturnType<typeof sizesOf>;
+  /** Room in a PageMemory that `decodeColumn` needs. */
+  readonly sizeBytes: number;
+}
+
+export function columnWork(column: UnpackedColumn, table: PageTable, rows: number): ColumnWork {
+  const size = sizeOf(column, table, rows);
+  const sizes = sizesOf(size, column.shape, rows);
+  return { size, sizes, sizeBytes: Object.values(sizes).reduce((sum, bytes) => sum + placedBytes(bytes), 0) };
 }
 
 /**
@@ -90,18 +98,15 @@ export function workBytes(column: UnpackedColumn, table: PageTable, rows: number
  * @returns of type Dictionary, or List of Dictionary; undefined when the pages don't hold what they should
  */
 export function decodeColumn(
-  column: UnpackedColumn,
-  table: PageTable,
+  { shape }: UnpackedColumn,
+  { size, sizes }: ColumnWork,
   rows: number,
   placed: PlacedPages,
   pages: PageMemory,
   memory: ReusedMemory,
 ): Data | undefined {
-  const { shape } = column;
   const { isList, rowLevel, elementLevel, valueLevel } = shape;
   const { kernels } = pages;
-  const size = sizeOf(column, table, rows);
-  const sizes = sizesOf(size, shape, rows);
   const values = pages.place(sizes.values);
   const ends = pages.place(sizes.ends);
   const indices = pages.place(sizes.indices);
