@@ -1,4 +1,5 @@
 import { RecordBatch, Schema } from 'apache-arrow';
+import { calendarDayMillis } from './calendarDayMillis.ts';
 
 const DAY_MILLIS = 86_400_000;
 /** A date, and an hour behind it perhaps. */
@@ -26,11 +27,8 @@ export function dayOfPath(path: string): number | undefined {
 
 function dayNumber(parts: RegExpExecArray | null): number | undefined {
   if (parts === null) return undefined;
-  const date = `${parts[1]}-${parts[2]}-${parts[3]}`;
-  const millis = Date.parse(`${date}T00:00:00Z`);
-  // 30 February would be a day in March.
-  const isDay = !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(date);
-  return isDay ? millis / DAY_MILLIS : undefined;
+  const millis = calendarDayMillis(`${parts[1]}-${parts[2]}-${parts[3]}`);
+  return millis === undefined ? undefined : millis / DAY_MILLIS;
 }
 
 /** The rows with the date in their shard's path, which goes with them wherever they are written. @param uri of the shard */

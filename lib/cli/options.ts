@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { calendarDayMillis } from '../base/calendarDayMillis.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { EXIT_USAGE } from './terminal.ts';
@@ -17,9 +18,7 @@ export function partitionName(text: string): string {
 
 /** A day, YYYY-MM-DD. */
 export function isoDate(text: string): string {
-  // Date.parse takes 30 February for a day in March.
-  const millis = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(millis) && new Date(millis).toISOString().startsWith(text)) return text;
+  if (calendarDayMillis(text) !== undefined) return text;
   throw new InvalidArgumentError('expected a date, YYYY-MM-DD');
 }
 

@@ -1,0 +1,12 @@
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/**
+ * When a day begins in UTC, in milliseconds since 1970.
+ * @param text YYYY-MM-DD
+ * @returns undefined for another form, and for days that no calendar has: Date.parse takes 30 February for a day in March
+ */
+export function calendarDayMillis(text: string): number | undefined {
+  const millis = DAY.test(text) ? Date.parse(text) : Number.NaN;
+  const isDay = !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(text);
+  return isDay ? millis : undefined;
+}
