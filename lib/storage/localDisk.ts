@@ -49,10 +49,13 @@ export const localDisk: Storage = {
     const path = diskPath(uri);
     const folders: string[] = [];
     try {
-      for (const name of await readdir(path)) {
-        // A link that leads nowhere is no folder; listing the files would tell of it.
-        const stats = await stat(join(path, name)).catch(() => undefined);
-        if (stats?.isDirectory()) folders.push(name);
+      for (const entry of await readdir(path, { withFileTypes: true })) {
+        if (
+          entry.isDirectory() ||
+          (entry.isSymbolicLink() && (await leadsToFolder(join(path, entry.name))))
+        ) {
+          folders.push(entry.name);
+        }
       }
     } catch (error) {
       return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED')) ?? [];
@@ -119,6 +122,12 @@ export const localDisk: Storage = {
     }
   },
 };
+
+/** A link that leads nowhere is no folder; listing the files would tell of it. */
+async function leadsToFolder(path: string): Promise<boolean> {
+  const stats = await stat(path).catch(() => undefined);
+  return stats?.isDirectory() ?? false;
+}
 
 function fileStat(stats: VersionedStatus): FileStat {
   return { sizeBytes: Number(stats.size), version: versionTag(stats) };

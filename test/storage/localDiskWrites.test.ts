@@ -84,6 +84,15 @@ describe('listing', () => {
     });
   });
 
+  test('a link to a folder is one of the folders; links to files, and those that lead nowhere, are not', async () => {
+    const links = join(folder, 'links');
+    mkdirSync(join(links, 'dt=2'), { recursive: true });
+    symlinkSync(join(root, 'dt=2022-05-01'), join(links, 'dt=1'));
+    symlinkSync(join(root, 'a.parquet'), join(links, 'file'));
+    symlinkSync(join(folder, 'nowhere'), join(links, 'broken'));
+    expect(await localDisk.listFolders(links)).toEqual(['dt=1', 'dt=2']);
+  });
+
   test('a link that can not be followed for another reason is not called gone', async () => {
     const looped = join(folder, 'looped');
     mkdirSync(looped);
