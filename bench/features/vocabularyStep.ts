@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Field, Int64, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { sha256 } from '../../lib/base/digest.ts';
-import { piecesOf, readShared, writePieces } from '../../lib/bundle/bundleFiles.ts';
+import { piecesOf, readShared, sharedPart, writePieces } from '../../lib/bundle/bundleFiles.ts';
 import { readBundleManifest } from '../../lib/bundle/bundleManifest.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import type { runCli } from '../../lib/cli/runCli.ts';
@@ -110,7 +110,7 @@ async function loadVocabulary({ folder }: StepRequest): Promise<string> {
   const problems: string[] = [];
   const memory = await readShared(localDisk, uri, path, files[path]!, problems);
   if (memory === undefined || problems.length > 0) throw new Error(problems.join());
-  checkVocabulary(new Uint8Array(memory), expected);
+  checkVocabulary(sharedPart(memory, 0, memory.byteLength), expected);
   return `${memory.byteLength} bytes, read, hashed and checked`;
 }
 

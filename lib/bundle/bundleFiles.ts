@@ -13,6 +13,22 @@ const COPIED_BYTES = 1 << 16;
 /** Reads at a time of one file. */
 const READS_AHEAD = 4;
 
+/** Memory that all threads can read: of any size, where a typed array of bytes ends at 4 GiB on Node 20. */
+export type SharedBytes = Pick<Uint8Array<SharedArrayBuffer>, 'buffer' | 'byteOffset' | 'byteLength'>;
+
+export function allocateShared(sizeBytes: number): SharedBytes {
+  return { buffer: new SharedArrayBuffer(sizeBytes), byteOffset: 0, byteLength: sizeBytes };
+}
+
+/** A view of a part of it. */
+export function sharedPart(
+  { buffer, byteOffset }: SharedBytes,
+  startByte: number,
+  sizeBytes: number,
+): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset + startByte, sizeBytes);
+}
+
 /** A small file of a bundle as it must be; what is wrong is added to `problems`. Empty where there is none. */
 export async function readVerified(
   storage: Storage,
@@ -38,8 +54,8 @@ export async function readShared(
   path: string,
   expected: FileFacts,
   problems: string[],
-  place?: Uint8Array<SharedArrayBuffer>,
-): Promise<Uint8Array<SharedArrayBuffer> | undefined> {
+  place?: SharedBytes,
+): Promise<SharedBytes | undefined> {
   if (expected.sizeBytes <= (uriScheme(bundleUri) === 's3' ? PIECE_BYTES : COPIED_BYTES)) {
     const bytes = await unlessMissing(path, problems, () => storage.readWhole(joinPath(bundleUri, path)));
     if (bytes === undefined) return undefined;
@@ -48,8 +64,8 @@ export async function readShared(
       return undefined;
     }
     problems.push(...differences(path, expected, { sizeBytes: bytes.length, sha256: sha256(bytes) }));
-    const target = place ?? new Uint8Array(new SharedArrayBuffer(bytes.length));
-    target.set(bytes);
+    const target = place ?? allocateShared(bytes.length);
+    sharedPart(target, 0, bytes.length).set(bytes);
     return target;
   }
   return withFile(storage, bundleUri, path, problems, async (file) => {
@@ -57,8 +73,8 @@ export async function readShared(
       problems.push(`${path}: expected ${expected.sizeBytes} bytes, found ${file.sizeBytes}`);
       return undefined;
     }
-    const target = place ?? new Uint8Array(new SharedArrayBuffer(file.sizeBytes));
-    const found = await readPieces(file, (startByte, size) => target.subarray(startByte, startByte + size));
+    const target = place ?? allocateShared(file.sizeBytes);
+    const found = await readPieces(file, (startByte, size) => sharedPart(target, startByte, size));
     problems.push(...differences(path, expected, { sizeBytes: file.sizeBytes, sha256: found }));
     return target;
   });

@@ -3,7 +3,7 @@ import type { SharedMemory } from '../base/webAssembly.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { tableFileName } from '../features/vocabularyFile.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
-import { PIECE_BYTES } from './bundleFiles.ts';
+import { allocateShared, PIECE_BYTES, type SharedBytes, sharedPart } from './bundleFiles.ts';
 import { EMBEDDINGS_FOLDER } from './bundleManifest.ts';
 import {
   decodeHeader,
@@ -82,7 +82,7 @@ export function* tablePieces({
  * @returns what is wrong with the file instead
  */
 export function tableOver(
-  file: Uint8Array<SharedArrayBuffer>,
+  file: SharedBytes,
   { name, rowStart, rowCount }: FeatureLayout['tables'][number],
   width: number,
   memory?: SharedMemory,
@@ -114,11 +114,10 @@ export function sharedTables(tables: readonly EmbeddingTable[]): EmbeddingTable[
   const allocated = allocateTables(new Map(sizes));
   return tables.map((table) => {
     if (!own.includes(table)) return table;
-    const place =
-      allocated?.places.get(table.name) ?? new Uint8Array(new SharedArrayBuffer(fileBytes(table)));
+    const place = allocated?.places.get(table.name) ?? allocateShared(fileBytes(table));
     let at = 0;
     for (const piece of tablePieces(table)) {
-      place.set(piece, at);
+      sharedPart(place, at, piece.length).set(piece);
       at += piece.length;
     }
     return tableOver(place, table, table.width, allocated?.memory) as EmbeddingTable;
@@ -159,10 +158,10 @@ function describeTensors(tensors: readonly Pick<StoredTensor, 'name' | 'elementT
 }
 
 /** The tensors in the bytes of a table's file, in the order of their places, or what is wrong with them. */
-function tensorsIn(file: Uint8Array): StoredTensor[] | string {
+function tensorsIn(file: SharedBytes): StoredTensor[] | string {
   try {
-    const header = file.subarray(LENGTH_BYTES, LENGTH_BYTES + headerBytes(file));
-    const tensors = decodeHeader(Uint8Array.from(header), file.length);
+    const header = sharedPart(file, LENGTH_BYTES, headerBytes(file));
+    const tensors = decodeHeader(Uint8Array.from(header), file.byteLength);
     return tensors.sort((a, b) => a.startByte - b.startByte);
   } catch (error) {
     return messageOf(error);

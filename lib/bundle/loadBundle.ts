@@ -10,7 +10,14 @@ import { decodeModelReference } from '../profile/decodeModelReference.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { Storage } from '../storage/storage.ts';
 import { joinPath, joinUri } from '../storage/uri.ts';
-import { checkFile, readShared, readVerified, requestsToRead } from './bundleFiles.ts';
+import {
+  checkFile,
+  readShared,
+  readVerified,
+  requestsToRead,
+  type SharedBytes,
+  sharedPart,
+} from './bundleFiles.ts';
 import {
   type BundleManifest,
   bundleLayout,
@@ -95,7 +102,7 @@ export async function loadBundle(storage: Storage, uri: string): Promise<ModelBu
 /** The bytes of a bundle's files, by their paths: small ones, and vocabularies and embeddings, which may be large. */
 interface ReadFiles {
   readonly small: ReadonlyMap<string, Uint8Array>;
-  readonly shared: ReadonlyMap<string, Uint8Array<SharedArrayBuffer>>;
+  readonly shared: ReadonlyMap<string, SharedBytes>;
   /** Where the embeddings lie that kernels can read. */
   readonly places: TablePlaces | undefined;
 }
@@ -106,7 +113,7 @@ async function readFiles(storage: Storage, uri: string, manifest: BundleManifest
   const found = contractFingerprint(contract);
   const problems = found === expected ? [] : [`contract: expected fingerprint ${expected}, found ${found}`];
   const small = new Map<string, Uint8Array>();
-  const shared = new Map<string, Uint8Array<SharedArrayBuffer>>();
+  const shared = new Map<string, SharedBytes>();
   const vocabularies = vocabulariesOf(contract);
   const embeddings = Object.entries(files).filter(([path]) => path.startsWith(EMBEDDINGS_FOLDER));
   const places = allocateTables(new Map(embeddings.map(([path, { sizeBytes }]) => [path, sizeBytes])));
@@ -135,7 +142,8 @@ function vocabulariesIn(
 ): VocabularyFiles {
   return new Map(
     Array.from(vocabulariesOf(contract), ([path, expected]) => {
-      const bytes = shared.get(path)!;
+      const file = shared.get(path)!;
+      const bytes = sharedPart(file, 0, file.byteLength);
       try {
         checkVocabulary(bytes, expected);
       } catch (error) {

@@ -47,7 +47,11 @@ export function encodeHeader(
 }
 
 /** Length of the header of a file. @throws Error that says what is wrong */
-export function headerBytes({ buffer, byteOffset, length: fileBytes }: Uint8Array): number {
+export function headerBytes({
+  buffer,
+  byteOffset,
+  byteLength: fileBytes,
+}: Pick<Uint8Array, 'buffer' | 'byteOffset' | 'byteLength'>): number {
   if (fileBytes < LENGTH_BYTES) throw new Error(`a file of ${fileBytes} bytes`);
   const length = Number(new DataView(buffer, byteOffset, LENGTH_BYTES).getBigUint64(0, true));
   if (length <= Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES)) return length;
