@@ -1,189 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { ALLOWED_IMPORTS } from './allowedImports.ts';
 import { findCycle, type ImportGraph, importGraph, reachedFrom, readImportGraph } from './importGraph.ts';
-
-/**
- * What each room may import besides itself and lib/base. Data flows from storage to scoring;
- * training stands apart; only examples/ use the CLI. A folder that isn't listed fails.
- */
-const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  'lib/base': [],
-  'lib/storage': [],
-  'lib/metrics': [],
-  'lib/page': [],
-  'lib/onnx': [],
-  'lib/features': [],
-  'lib/parquet': ['lib/storage'],
-  'lib/arrow': ['lib/storage', 'lib/features'],
-  'lib/job': ['lib/storage'],
-  'lib/arrivals': ['lib/storage'],
-  'lib/profile': ['lib/features'],
-  'lib/network': ['lib/features', 'lib/onnx'],
-  'lib/bundle': ['lib/storage', 'lib/features', 'lib/profile', 'lib/network', 'lib/onnx'],
-  'lib/gates': ['lib/job', 'lib/profile'],
-  'lib/keys': ['lib/storage', 'lib/arrow'],
-  'lib/scoring': [
-    'lib/storage',
-    'lib/parquet',
-    'lib/features',
-    'lib/profile',
-    'lib/bundle',
-    'lib/arrow',
-    'lib/metrics',
-  ],
-  'lib/publish': [
-    'lib/storage',
-    'lib/job',
-    'lib/profile',
-    'lib/gates',
-    'lib/keys',
-    'lib/arrow',
-    'lib/parquet',
-    'lib/bundle',
-    'lib/scoring',
-  ],
-  'lib/diff': ['lib/storage', 'lib/features', 'lib/page', 'lib/profile', 'lib/arrow', 'lib/publish'],
-  'lib/explain': [
-    'lib/storage',
-    'lib/features',
-    'lib/arrow',
-    'lib/parquet',
-    'lib/bundle',
-    'lib/scoring',
-    'lib/publish',
-  ],
-  'lib/copy': ['lib/storage', 'lib/features', 'lib/arrow', 'lib/parquet', 'lib/publish'],
-  'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
-  'lib/estimate': ['lib/storage', 'lib/job', 'lib/keys', 'lib/bundle', 'lib/scoring', 'lib/publish'],
-  'lib/tune': ['lib/storage', 'lib/parquet', 'lib/bundle', 'lib/scoring', 'lib/estimate'],
-  'lib/stateMachine': ['lib/publish'],
-  'lib/doctor': ['lib/storage', 'lib/parquet', 'lib/onnx', 'lib/bundle', 'lib/estimate'],
-  'lib/init': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/features', 'lib/metrics', 'lib/recipe'],
-  'lib/inspect': [
-    'lib/storage',
-    'lib/parquet',
-    'lib/features',
-    'lib/profile',
-    'lib/bundle',
-    'lib/arrow',
-    'lib/onnx',
-  ],
-  'lib/training': ['lib/storage', 'lib/features', 'lib/network', 'lib/onnx', 'lib/metrics'],
-  'lib/masks': ['lib/network', 'lib/training'],
-  'lib/recipe': [
-    'lib/storage',
-    'lib/job',
-    'lib/parquet',
-    'lib/features',
-    'lib/profile',
-    'lib/keys',
-    'lib/network',
-    'lib/onnx',
-    'lib/bundle',
-    'lib/training',
-    'lib/masks',
-  ],
-  'lib/comparison': [
-    'lib/storage',
-    'lib/features',
-    'lib/page',
-    'lib/network',
-    'lib/metrics',
-    'lib/bundle',
-    'lib/scoring',
-    'lib/training',
-    'lib/masks',
-    'lib/recipe',
-  ],
-  'lib/quantise': [
-    'lib/storage',
-    'lib/features',
-    'lib/profile',
-    'lib/metrics',
-    'lib/onnx',
-    'lib/bundle',
-    'lib/training',
-    'lib/recipe',
-  ],
-  'lib/ownModel': [
-    'lib/storage',
-    'lib/job',
-    'lib/parquet',
-    'lib/features',
-    'lib/profile',
-    'lib/keys',
-    'lib/metrics',
-    'lib/onnx',
-    'lib/bundle',
-    'lib/recipe',
-  ],
-  'lib/report': [
-    'lib/storage',
-    'lib/features',
-    'lib/metrics',
-    'lib/page',
-    'lib/parquet',
-    'lib/profile',
-    'lib/bundle',
-    'lib/gates',
-    'lib/scoring',
-    'lib/publish',
-    'lib/recipe',
-    'lib/estimate',
-  ],
-  'lib/synthesis': ['lib/storage', 'lib/metrics'],
-  'lib/api': [
-    'lib/storage',
-    'lib/job',
-    'lib/bundle',
-    'lib/scoring',
-    'lib/publish',
-    'lib/copy',
-    'lib/channels',
-    'lib/recipe',
-    'lib/ownModel',
-  ],
-  'lib/cli': [
-    'lib/storage',
-    'lib/job',
-    'lib/bundle',
-    'lib/metrics',
-    'lib/scoring',
-    'lib/doctor',
-    'lib/init',
-    'lib/inspect',
-    'lib/training',
-    'lib/recipe',
-    'lib/comparison',
-    'lib/quantise',
-    'lib/ownModel',
-    'lib/synthesis',
-    'lib/gates',
-    'lib/publish',
-    'lib/copy',
-    'lib/diff',
-    'lib/explain',
-    'lib/channels',
-    'lib/estimate',
-    'lib/tune',
-    'lib/stateMachine',
-    'lib/report',
-  ],
-  functions: [
-    'lib/storage',
-    'lib/job',
-    'lib/gates',
-    'lib/arrivals',
-    'lib/bundle',
-    'lib/scoring',
-    'lib/publish',
-    'lib/channels',
-    'lib/estimate',
-    'lib/stateMachine',
-  ],
-  'examples/demo': ['lib/cli', 'lib/metrics', 'lib/parquet', 'lib/storage'],
-};
 
 /** Building and training networks: nothing that serves scores may reach them. */
 const TRAINING_ONLY =
@@ -204,7 +23,7 @@ function violations(graph: ImportGraph): string[] {
   const found: string[] = [];
   for (const [path, imports] of graph.modules) {
     const layer = layerOf(path);
-    const allowed = ALLOWED[layer];
+    const allowed = ALLOWED_IMPORTS[layer];
     if (allowed === undefined) {
       found.push(`${path}: the folder ${layer} has no row in the table of layers`);
       continue;
@@ -274,11 +93,11 @@ describe('the architecture', () => {
       const [floor, ...rooms] = line.trim().split(/\s+/);
       for (const room of rooms) floorOf.set(room === 'functions' ? room : `lib/${room}`, Number(floor));
     }
-    const rooms = Object.keys(ALLOWED).filter((room) => room !== 'examples/demo');
+    const rooms = Object.keys(ALLOWED_IMPORTS).filter((room) => room !== 'examples/demo');
     expect([...floorOf.keys()].sort()).toEqual([...rooms].sort());
     for (const room of rooms) {
       expect(page, room).toContain(`| \`${room}\` |`);
-      const below = [...ALLOWED[room]!, ...(room === 'lib/base' ? [] : ['lib/base'])];
+      const below = [...ALLOWED_IMPORTS[room]!, ...(room === 'lib/base' ? [] : ['lib/base'])];
       for (const imported of below)
         expect(floorOf.get(imported), `${room} -> ${imported}`).toBeLessThan(floorOf.get(room)!);
     }
@@ -289,7 +108,7 @@ describe('the architecture', () => {
     for (const [path, imports] of graph.modules) {
       for (const imported of imports) used.add(`${layerOf(path)} -> ${layerOf(imported)}`);
     }
-    const unused = Object.entries(ALLOWED).flatMap(([room, targets]) =>
+    const unused = Object.entries(ALLOWED_IMPORTS).flatMap(([room, targets]) =>
       targets.map((target) => `${room} -> ${target}`).filter((arrow) => !used.has(arrow)),
     );
     expect(unused).toEqual([]);
