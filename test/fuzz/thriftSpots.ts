@@ -21,7 +21,8 @@ function thriftSpots(bytes: Uint8Array): Spot[] {
   const spots: Spot[] = [];
   let at = 0;
   const add = (kind: Spot['kind'], startByte: number) => {
-    if (at > bytes.length) throw new Error('these bytes are no struct any more');
+    // A length of very many bytes is no number at all.
+    if (!(at <= bytes.length)) throw new Error('these bytes are no struct any more');
     spots.push({ kind, startByte, endByte: at });
   };
   const next = () => {
