@@ -1,20 +1,32 @@
 // Builds what is deployed: one zip a function, below build/, each with one platform's native files.
-// node scripts/package.mjs [--arch arm64|x64] [--node PATH]
+// node scripts/package.mjs [--arch arm64|x64] [--node PATH] [--reuse]
 // PATH is a Node of Lambda's major version for that architecture, which compiles the code in advance; this one by default.
+// With --reuse, zips that were made of the same files stay as they are.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import { codeVersion } from './codeVersion.mjs';
+import { digestOfFiles } from './digestOfFiles.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
   options: {
     arch: { type: 'string', default: 'arm64' },
     node: { type: 'string', default: process.execPath },
+    reuse: { type: 'boolean', default: false },
   },
 });
 const { arch, node } = values;
@@ -57,6 +69,23 @@ const SCORING_WORKER = "require('./loadCompiled.cjs')('worker.js');\n";
 const LAMBDA_NODE = 24;
 /** Zips of the same content have the same bytes. */
 const ZIP_TIME = new Date('2024-01-01T00:00:00Z');
+/** A third more time would take a thousandth off. */
+const ZIP_LEVEL = 6;
+/** What zips are made of: npm's list tells which packages are installed; the rehearsal is one of the tests' helpers. */
+const INPUTS = [
+  'functions',
+  'lib',
+  'infra',
+  'scripts',
+  'test/fixtures',
+  'test/support',
+  'tsconfig.json',
+  'package.json',
+  'package-lock.json',
+  'node_modules/.package-lock.json',
+];
+const outputs = Object.keys(FUNCTIONS).flatMap((name) => [`${name}.zip`, `${name}.inputs.json`]);
+const record = join(project, 'build', arch, 'made.json');
 
 /** How a function loads other modules than the command does, and a scoring thread others than its function. */
 const plugin = (entry) => ({
@@ -75,7 +104,18 @@ const plugin = (entry) => ({
   },
 });
 
-const canCompile = isLambdaNode();
+const made = () =>
+  JSON.stringify({
+    node: [node, versionOfNode()],
+    inputs: digestOfFiles(project, INPUTS),
+    outputs: digestOfFiles(join(project, 'build', arch), outputs),
+  });
+if (values.reuse && existsSync(record) && readFileSync(record, 'utf8') === made()) {
+  console.log(`build/${arch} was packaged of the same files`);
+  process.exit(0);
+}
+const canCompile =
+  versionOfNode().startsWith(`v${LAMBDA_NODE}.`) && versionOfNode().endsWith(` linux ${arch}`);
 if (!canCompile) {
   console.log(
     `No code is compiled in advance: ${node} isn't Node ${LAMBDA_NODE} for linux on ${arch} (--node). Cold starts take longer.`,
@@ -83,34 +123,13 @@ if (!canCompile) {
 }
 const version = JSON.stringify(codeVersion(project));
 const rows = [];
+let bundledSdk;
 for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   const folder = join(project, 'build', arch, name);
   rmSync(folder, { recursive: true, force: true });
   const inputs = new Set();
   for (const [entry, path] of Object.entries(entries)) {
-    const { metafile } = await build({
-      absWorkingDir: project,
-      entryPoints: { [entry]: path },
-      outdir: folder,
-      bundle: true,
-      platform: 'node',
-      target: 'node24',
-      // CommonJS starts faster than modules.
-      format: 'cjs',
-      // Not minified: a stack trace at night names our functions and needs no source map.
-      legalComments: 'none',
-      // The SDK's modules, of which esbuild can leave out parts; by default it takes their CommonJS, and all of it.
-      mainFields: ['module', 'main'],
-      plugins: [plugin(entry)],
-      // As `require`: imported when it is needed, node:http has all of its exports asked for, one of which loads a client of its own.
-      supported: { 'dynamic-import': false },
-      external: Object.keys(NATIVE),
-      define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: version },
-      banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
-      metafile: true,
-      logLevel: 'warning',
-    });
-    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
+    for (const input of await bundle(entry, path, folder)) inputs.add(input);
   }
   cpSync(join(project, 'scripts/loadCompiled.cjs'), join(folder, 'loadCompiled.cjs'));
   writeFileSync(join(folder, 'index.js'), name === 'score' ? SCORE_INDEX : INDEX);
@@ -126,7 +145,7 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
   writeFileSync(join(project, 'build', arch, `${name}.inputs.json`), JSON.stringify([...inputs].sort()));
   const files = filesBelow(folder);
   const contents = files.map((file) => [relative(folder, file), [readFileSync(file), { mtime: ZIP_TIME }]]);
-  const zip = zipSync(Object.fromEntries(contents), { level: 9 });
+  const zip = zipSync(Object.fromEntries(contents), { level: ZIP_LEVEL });
   writeFileSync(join(project, 'build', arch, `${name}.zip`), zip);
   const unzipped = files.reduce((sum, file) => sum + statSync(file).size, 0);
   rows.push({
@@ -137,18 +156,54 @@ for (const [name, { entries, packages }] of Object.entries(FUNCTIONS)) {
     unzippedMegabytes: megabytes(unzipped),
   });
 }
+writeFileSync(record, made());
 console.table(rows);
 
-function isLambdaNode() {
+/** @returns the files that are in it */
+async function bundle(entry, path, outdir) {
+  // Every function has the same SDK in a script of its own.
+  const shared = entry === 's3Sdk' ? bundledSdk : undefined;
+  if (shared !== undefined) {
+    cpSync(shared.file, join(outdir, 's3Sdk.js'));
+    return shared.inputs;
+  }
+  const { metafile } = await build({
+    absWorkingDir: project,
+    entryPoints: { [entry]: path },
+    outdir,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    // CommonJS starts faster than modules.
+    format: 'cjs',
+    // Not minified: a stack trace at night names our functions and needs no source map.
+    legalComments: 'none',
+    // The SDK's modules, of which esbuild can leave out parts; by default it takes their CommonJS, and all of it.
+    mainFields: ['module', 'main'],
+    plugins: [plugin(entry)],
+    // As `require`: imported when it is needed, node:http has all of its exports asked for, one of which loads a client of its own.
+    supported: { 'dynamic-import': false },
+    external: Object.keys(NATIVE),
+    define: { 'import.meta.url': 'moduleUrl', BUILT_CODE_VERSION: version },
+    banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const inputs = Object.keys(metafile.inputs);
+  if (entry === 's3Sdk') bundledSdk = { file: join(outdir, 's3Sdk.js'), inputs };
+  return inputs;
+}
+
+/** Such as `v24.1.0 linux x64`, and empty where it doesn't run. */
+function versionOfNode() {
   try {
-    const print = "process.versions.node.split('.')[0] + process.platform + process.arch";
-    const found = execFileSync(node, ['-p', print], {
+    const print = "[process.version, process.platform, process.arch].join(' ')";
+    return execFileSync(node, ['-p', print], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return found.trim() === `${LAMBDA_NODE}linux${arch}`;
+    }).trim();
   } catch {
-    return false;
+    return '';
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -24,8 +24,10 @@ const MAX_UNZIPPED_BYTES = 60e6;
 const s3 = testEndpoint();
 
 /** Not synchronous: the test runner would take a busy machine's minute for a hang. */
-const makePackages = (arch: string) =>
-  promisify(execFile)(process.execPath, ['scripts/package.mjs', '--arch', arch], { cwd: project });
+const makePackages = (arch: string, ...options: readonly string[]) =>
+  promisify(execFile)(process.execPath, ['scripts/package.mjs', '--arch', arch, ...options], {
+    cwd: project,
+  });
 
 beforeAll(async () => {
   for (const arch of ARCHS) await makePackages(arch);
@@ -70,13 +72,16 @@ describe.each(ARCHS.flatMap((arch) => NAMES.map((name) => ({ arch, name }))))(
   },
 );
 
-it('the same sources give the same zips', async () => {
+it('the same sources give the same zips, which are made anew for --reuse when one was changed, and then kept', async () => {
   const digest = () => NAMES.map((name) => readFileSync(join(project, 'build/x64', `${name}.zip`)));
   const before = digest();
-  await makePackages('x64');
+  appendFileSync(join(project, 'build/x64/plan.zip'), 'changed');
+  await makePackages('x64', '--reuse');
   digest().forEach((bytes, i) => {
     expect(bytes.equals(before[i]!), NAMES[i]).toBe(true);
   });
+  const { stdout } = await makePackages('x64', '--reuse');
+  expect(stdout).toBe('build/x64 was packaged of the same files\n');
 });
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the unzipped functions', () => {

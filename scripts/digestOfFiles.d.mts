@@ -1,0 +1,1 @@
+export function digestOfFiles(root: string, paths: readonly string[], except?: readonly string[]): string;
