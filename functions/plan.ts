@@ -2,6 +2,8 @@ import type { Context } from 'aws-lambda';
 import { z } from 'zod';
 import { arrivalInputSchema } from '../lib/arrivals/arrivalRun.ts';
 import { finishArrival, isArrivalPending } from '../lib/arrivals/finishArrival.ts';
+import { isRecord } from '../lib/base/jsonDocument.ts';
+import { refuseOtherVersion } from '../lib/publish/partitionRun.ts';
 import { parseEvent } from './events.ts';
 import { type PartitionStep, partitionStepSchema } from './partitionStep.ts';
 import { planPartitionStep } from './planPartition.ts';
@@ -35,6 +37,7 @@ export function handler(
   return observed(invocation, async () => {
     const settings = readSettings();
     const remainingMillis = () => invocation.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY;
+    if (isRecord(event) && isRecord(event.partition)) refuseOtherVersion(event.partition.item);
     return take(parseEvent(stepSchema, event), settings, remainingMillis);
   });
 }

@@ -2,7 +2,7 @@ import { invokeAuditFunction } from '../lib/gates/invokeAuditFunction.ts';
 import { describeVerdict } from '../lib/gates/verdict.ts';
 import { type BrokenShard, describeBrokenShard } from '../lib/publish/brokenShard.ts';
 import { describeLeftOut, type LeftOutRows } from '../lib/publish/deadLetters.ts';
-import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
+import { type PartitionRun, partitionRunSchema, refuseOtherVersion } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 
 import { announceOutcome } from './announcer.ts';
@@ -23,7 +23,10 @@ interface PublishedItem {
 
 /** A partition of the state machine's map. */
 export function handler(event: unknown, invocation?: Invocation): Promise<PublishedItem> {
-  return observed(invocation, async () => publish(parseEvent(partitionRunSchema, event)));
+  return observed(invocation, async () => {
+    refuseOtherVersion(event);
+    return publish(parseEvent(partitionRunSchema, event));
+  });
 }
 
 async function publish(run: PartitionRun): Promise<PublishedItem> {

@@ -1,6 +1,7 @@
 // First: what it starts goes on while the rest is loaded.
 import './startEarly.ts';
 import type { Context } from 'aws-lambda';
+import { refuseOtherVersion } from '../lib/publish/partitionRun.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type UnitUsage, type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';
 import { type CallClock, startCallClock, usageWith } from './callUsage.ts';
@@ -30,6 +31,7 @@ type MeasuredUnit = ScoredUnit & {
 export function handler(event: unknown, context: TimedInvocation): Promise<MeasuredUnit> {
   const clock = startCallClock();
   return observed(context, () => {
+    refuseOtherVersion(event);
     const scoring = score(parseEvent(workUnitSchema, event), context, clock);
     return inTime('the call', scoring, context.getRemainingTimeInMillis() - REPORT_MILLIS);
   });

@@ -3,7 +3,7 @@ import { requestsForKeys } from '../keys/findRepeatedKeys.ts';
 import type { Part } from '../publish/part.ts';
 import { openParts, type PlannedPartition, type RunPlan } from '../publish/runPlan.ts';
 import type { Span } from '../publish/span.ts';
-import { batchParts, SPANS_PER_UNIT } from '../publish/workUnit.ts';
+import { batchParts, isLargePart } from '../publish/workUnit.ts';
 import { SMALL_SHARD_BYTES } from '../scoring/requestLimits.ts';
 
 /** What is paid by the piece, of a run by the state machine in which nothing is repeated. */
@@ -29,8 +29,8 @@ const PIECE_BYTES = 64 * 2 ** 20;
 const GETS_PER_RUN = 3;
 /** The list of partitions, the results of the map over them. */
 const PUTS_PER_RUN = 3;
-/** Planner and publisher: shapes and a HEAD of the input's name, twice each; pointer, the probe's mark, the event's mark. */
-const GETS_PER_PARTITION = 7;
+/** Planner and publisher: shapes, twice; pointer, the probe's mark, the event's mark. */
+const GETS_PER_PARTITION = 5;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
 const PUTS_PER_PARTITION = 8;
 /** The input is listed by planner and publisher, and each time for files and for folders. */
@@ -114,11 +114,12 @@ function requestsOfGates(
 }
 
 /** Of the shards' rows, and of the part that is read back. */
-function getsOfPart({ rows, spans }: Part): number {
+function getsOfPart(part: Part): number {
+  const { rows, spans } = part;
   const pieces = piecesOf(rows);
   // Its end comes first.
   const readBack = pieces === 1 ? 1 : pieces + 1;
-  const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
+  const documents = isLargePart(part) ? 1 : 0;
   return HEADS_PER_OPEN_PART + readBack + documents + spans.reduce((sum, span) => sum + getsOfSpan(span), 0);
 }
 
@@ -128,9 +129,10 @@ function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
 }
 
 /** The part's pieces, the fingerprints of its keys, and its receipt. */
-function putsOfPart({ rows, spans }: Part): number {
+function putsOfPart(part: Part): number {
+  const { rows } = part;
   const pieces = piecesOf(rows);
-  const documents = spans.length > SPANS_PER_UNIT ? 1 : 0;
+  const documents = isLargePart(part) ? 1 : 0;
   return 1 + (rows > 0 ? 1 : 0) + documents + (pieces === 1 ? 1 : pieces + 2);
 }
 

@@ -1,6 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { folderUri, uriScheme } from '../storage/uri.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, isFileList, type JobInput, openJobInput } from './jobInput.ts';
 import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
@@ -94,13 +95,20 @@ async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise
 
 /** All of an input that has no partitions. */
 async function chooseWhole(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
-  if ((await storageFor(job.input).stat(job.input)) !== undefined && !isFileList(job.input)) {
+  if (!isFileList(job.input) && (await isFile(job.input))) {
     throw noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
   }
   const { partitions } = await input.listPartitions();
   const reason = await whyNotReady(job, input, partitions, nowMillis);
   if (reason !== undefined) throw noPartition(job, 'an input that is complete', reason);
   return chooseOne(job, input, WHOLE_INPUT);
+}
+
+async function isFile(uri: string): Promise<boolean> {
+  const storage = storageFor(uri);
+  // Whoever may read what lies in the folder need not be allowed to ask for an object of its name.
+  if (uriScheme(uri) === 's3' && (await storage.exists(folderUri(uri)))) return false;
+  return (await storage.stat(uri)) !== undefined;
 }
 
 async function chooseDays(job: Job, input: JobInput, range: DayRange): Promise<ChosenPartitions> {

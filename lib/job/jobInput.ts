@@ -3,7 +3,7 @@ import { findShards, listShards, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
-import { joinPath } from '../storage/uri.ts';
+import { folderUri, joinPath } from '../storage/uri.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type DayRange, listPartitions, type PartitionListing } from './listPartitions.ts';
 import {
@@ -65,7 +65,7 @@ export async function openJobInput({
     has: async (partition) => {
       await refuseTable(input, await storageFor(input).listFolders(input));
       const { inputUri } = folderPartition(input, partition);
-      return storageFor(inputUri).exists(inputUri);
+      return storageFor(inputUri).exists(folderUri(inputUri));
     },
     inputPartition: (partition) => folderPartition(input, partition),
   };
@@ -98,7 +98,7 @@ export async function listInput(
   isKnown?: (file: ListedFile) => boolean,
 ): Promise<ListedInput> {
   if (fileList === undefined) {
-    const { shards, others } = await findShards(inputUri, isKnown);
+    const { shards, others } = await findShards(folderUri(inputUri), isKnown);
     return { shards, ignored: others.map(({ uri }) => uri) };
   }
   const files = await readPartitionFiles(fileList.uri, keyNamesOf(partition));
@@ -135,7 +135,7 @@ async function filesIn(folder: string): Promise<readonly ListedFile[]> {
   const storage = storageFor(folder);
   // What can't be listed is nothing to a list, unless it names it.
   try {
-    return await storage.list(folder, () => {});
+    return await storage.list(folderUri(folder), () => {});
   } catch (error) {
     if (error instanceof StorageError && error.code === 'STORAGE_NOT_FOUND') return [];
     throw error;
@@ -151,7 +151,7 @@ export async function listInputShards(
   isKnown?: (file: ListedFile) => boolean,
 ): Promise<ListedInput> {
   const { partition, inputUri, fileList } = input;
-  if (fileList === undefined) return listShards(inputUri, isKnown);
+  if (fileList === undefined) return listShards(folderUri(inputUri), isKnown);
   const listed = await listInput(input);
   if (listed.shards.length === 0) throw inputEmpty(fileList.uri, partition);
   return listed;

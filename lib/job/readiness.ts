@@ -1,5 +1,5 @@
 import { storageFor } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { folderUri, joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
 import { type InputPartition, type JobInput, listInput } from './jobInput.ts';
 import type { LaidOutPartition } from './partitionLayout.ts';
@@ -65,7 +65,8 @@ async function whyLanding(
     const { shards } = await listInput(input);
     return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
   }
-  const files = input.fileList === undefined ? await storage.list(inputUri) : (await listInput(input)).shards;
+  const files =
+    input.fileList === undefined ? await storage.list(folderUri(inputUri)) : (await listInput(input)).shards;
   if (files.length === 0) return 'no file';
   const quietMinutes = (nowMillis - Math.max(...files.map((file) => file.modifiedMillis))) / MINUTE_MILLIS;
   const { minutes } = completeness;

@@ -50,10 +50,14 @@ export function below(root: string, path: string): string {
   return joinPath(root, path);
 }
 
+function isLater(formatVersion: unknown): boolean {
+  return Number.isSafeInteger(formatVersion) && Number(formatVersion) > OUTPUT_FORMAT_VERSION;
+}
+
 /**
  * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
- * @throws Ncs4cvrError PUBLISH_ROOT_OUTDATED for a document of an earlier format; PUBLISH_DOCUMENT_INVALID naming every problem
+ * @throws Ncs4cvrError PUBLISH_ROOT_OUTDATED for a document of an earlier format, PUBLISH_ROOT_NEWER of a later one; PUBLISH_DOCUMENT_INVALID naming every problem
  */
 export function decodeOutputDocument<Schema extends z.ZodType>(
   bytes: Uint8Array,
@@ -68,6 +72,19 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
       'PUBLISH_ROOT_OUTDATED',
       'these scores were published by an earlier version of this project; publish into a new output root, ' +
         'let readers move to it, and delete this one',
+      {
+        file: uri,
+        expected: `format version ${OUTPUT_FORMAT_VERSION}`,
+        found: String(document.formatVersion),
+      },
+    );
+  }
+  if (isRecord(document) && isLater(document.formatVersion)) {
+    // The advice for a document that was damaged is to remove it.
+    throw new Ncs4cvrError(
+      'PUBLISH_ROOT_NEWER',
+      'these scores were published by a later version of this project, which alone may go on here; use that version, or ' +
+        'publish into a new output root',
       {
         file: uri,
         expected: `format version ${OUTPUT_FORMAT_VERSION}`,

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { Ncs4cvrError } from '../base/errors.ts';
+import { isRecord } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { badRowsSchema } from '../job/badRows.ts';
@@ -16,6 +18,23 @@ import { type Pointer, readPointer } from './pointer.ts';
 /** Of plans, and of the requests and work units that are made of them; 2 knew parts of one shard only, 3 no gates, 4 no
  * days of one run that are compared. */
 export const PLAN_FORMAT_VERSION = 5;
+
+/**
+ * Refuses what was planned in another format, such as by the code before a deployment, whose runs are still under way: no part of it
+ * is taken for something else.
+ * @param file that holds it, if any
+ * @throws Ncs4cvrError PLAN_OTHER_VERSION
+ */
+export function refuseOtherVersion(document: unknown, file?: string): void {
+  if (!isRecord(document)) return;
+  const { formatVersion: found } = document;
+  if (typeof found !== 'number' || found === PLAN_FORMAT_VERSION) return;
+  throw new Ncs4cvrError('PLAN_OTHER_VERSION', 'another version of this project has planned this', {
+    ...(file === undefined ? {} : { file }),
+    expected: `format version ${PLAN_FORMAT_VERSION}`,
+    found: String(found),
+  });
+}
 
 export const runSettingsSchema = z.strictObject({
   /** URI of the bundle. */

@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { folderUri, joinUri, uriScheme } from '../storage/uri.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
@@ -14,8 +14,8 @@ import type { RunPlan } from './runPlan.ts';
  */
 export async function refuseNoRoot(root: string): Promise<void> {
   const storage = storageFor(root);
-  const isFile = (await storage.stat(root)) !== undefined;
-  if (!isFile && (await storage.exists(root))) return;
+  const isFile = uriScheme(root) !== 's3' && (await storage.stat(root)) !== undefined;
+  if (!isFile && (await storage.exists(folderUri(root)))) return;
   throw new Ncs4cvrError('PUBLISH_NO_ROOT', 'there is no such output root', {
     file: root,
     expected: 'the root that scores are published below',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
-import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
+import { decodeJson, encodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { readDocument } from '../storage/readDocument.ts';
 import { brokenShardSchema } from './brokenShard.ts';
@@ -12,6 +12,7 @@ import {
   PLAN_FORMAT_VERSION,
   partitionInputSchema,
   type RunSettings,
+  refuseOtherVersion,
   runSettingsSchema,
 } from './partitionRun.ts';
 
@@ -69,12 +70,15 @@ export function runsOfPlan({ partitions, codeVersion: _, ...settings }: RunPlan)
   }));
 }
 
-/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID */
+/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID, PLAN_OTHER_VERSION */
 export async function readRunPlan(uri: string): Promise<RunPlan> {
   // Read from where an operator says, so that one of another format may be anything.
   const summary = "this isn't a valid run plan; another program may have changed it";
-  const bytes = await readDocument(uri);
-  return decodeDocument(bytes, runPlanSchema, { code: 'PUBLISH_DOCUMENT_INVALID', summary, file: uri });
+  const code = 'PUBLISH_DOCUMENT_INVALID';
+  const document = decodeJson(await readDocument(uri), { code, file: uri });
+  // With partitions: other documents have formats of their own.
+  if (isRecord(document) && 'partitions' in document) refuseOtherVersion(document, uri);
+  return parseDocument(document, runPlanSchema, { code, summary, file: uri });
 }
 
 export interface WrittenPlan {

@@ -56,8 +56,9 @@ export const workUnitSchema = partitionRunSchema
 export type WorkUnit = Readonly<z.infer<typeof workUnitSchema>>;
 export type UnitPart = WorkUnit['parts'][number];
 
-/** Spans that stand in a unit: some hundred bytes each, of the 256 KiB that an item may have. */
-export const SPANS_PER_UNIT = 500;
+/** Spans, and their bytes, that stand in a unit: an item of a map may have 256 KiB, and names of shards up to a kilobyte. */
+const SPANS_PER_UNIT = 500;
+const SPAN_BYTES_PER_UNIT = 180_000;
 /** Documents of large parts that are written at a time. */
 const WRITES_AT_A_TIME = 16;
 
@@ -82,9 +83,18 @@ export async function workUnits(run: PartitionRun, parts: readonly Part[]): Prom
   }));
 }
 
+/** Do a part's spans stand in a document of their own, as too many for a unit? */
+export function isLargePart({ spans }: Pick<Part, 'spans'>): boolean {
+  return spans.length > SPANS_PER_UNIT || bytesOf(spans) > SPAN_BYTES_PER_UNIT;
+}
+
+function bytesOf(spans: readonly Span[]): number {
+  return Buffer.byteLength(JSON.stringify(spans));
+}
+
 async function namedPart(root: string, part: Part): Promise<UnitPart> {
+  if (!isLargePart(part)) return part;
   const { partId, rows, spans } = part;
-  if (spans.length <= SPANS_PER_UNIT) return part;
   const spansPath = planPath(`${partId}.spans`);
   const uri = below(root, spansPath);
   await storageFor(uri).createIfAbsent(uri, encodeJson(spans));
@@ -103,18 +113,22 @@ export async function spansOf(root: string, part: UnitPart): Promise<readonly Sp
 export function batchParts<P extends UnitPart>(parts: readonly P[], targetRows: number): P[][] {
   const found: P[][] = [];
   let batch: P[] = [];
-  let rows = 0;
-  let spans = 0;
+  let [rows, spans, bytes] = [0, 0, 0];
   for (const part of parts) {
-    const count = 'spans' in part ? part.spans.length : 0;
-    const isFull = rows + part.rows > targetRows || spans + count > SPANS_PER_UNIT;
-    if (batch.length > 0 && (isFull || batch.length === SPANS_PER_UNIT)) {
+    const [count, size] = 'spans' in part ? [part.spans.length, bytesOf(part.spans)] : [0, 0];
+    const isFull =
+      rows + part.rows > targetRows ||
+      spans + count > SPANS_PER_UNIT ||
+      bytes + size > SPAN_BYTES_PER_UNIT ||
+      batch.length === SPANS_PER_UNIT;
+    if (batch.length > 0 && isFull) {
       found.push(batch);
-      [batch, rows, spans] = [[], 0, 0];
+      [batch, rows, spans, bytes] = [[], 0, 0, 0];
     }
     batch.push(part);
     rows += part.rows;
     spans += count;
+    bytes += size;
   }
   return batch.length === 0 ? found : [...found, batch];
 }

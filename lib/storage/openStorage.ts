@@ -1,7 +1,7 @@
 import { localDisk } from './localDisk.ts';
 import { s3Storage } from './s3Storage.ts';
 import type { CreateOptions, ListedFile, Storage } from './storage.ts';
-import { diskPath, parseS3Uri, uriScheme } from './uri.ts';
+import { diskPath, folderUri, parseS3Uri, uriScheme } from './uri.ts';
 
 /**
  * The storage that a URI lives in.
@@ -17,11 +17,11 @@ export function storageFor(uri: string): Storage {
 }
 
 /** As `Storage.list`, of a folder that may not be there: on S3 a request per 1,000 files and no other. */
-export async function listIfAny(folderUri: string): Promise<readonly ListedFile[]> {
-  const storage = storageFor(folderUri);
-  // S3 has no folders, so that one which isn't there is empty; the slash says that it is no file, which would be asked first.
-  if (storage === s3Storage) return storage.list(`${folderUri.replace(/\/+$/, '')}/`);
-  return (await storage.exists(folderUri)) ? storage.list(folderUri) : [];
+export async function listIfAny(uri: string): Promise<readonly ListedFile[]> {
+  const storage = storageFor(uri);
+  // S3 has no folders, so that one which isn't there is empty.
+  if (storage === s3Storage) return storage.list(folderUri(uri));
+  return (await storage.exists(uri)) ? storage.list(uri) : [];
 }
 
 /** Writes a whole file in one step: it is there complete, or not at all. */

@@ -79,6 +79,14 @@ export function folderPrefix(key: string): string {
 }
 
 /**
+ * A URI that means a folder and no file. Of a name without a slash at its end S3 is asked for an object first, which nobody may
+ * read whose rights begin below the folder: a role of the stack doesn't learn then that there is none, but is refused.
+ */
+export function folderUri(uri: string): string {
+  return uriScheme(uri) === 's3' ? `${uri.replace(/\/+$/, '')}/` : uri;
+}
+
+/**
  * Appends path segments to a folder's URI. Segments are names as they stand on disk: in a `file://` URI, what would mean
  * something else there (`#`, `?`, `%`) is encoded.
  */

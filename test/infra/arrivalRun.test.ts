@@ -105,4 +105,26 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     const [status] = await publicationStatus(currentJob().scores);
     expect(status!.current).toMatchObject({ model: { version: 'tiny-2' }, rows: 100 });
   }, 120_000);
+
+  it('that publishes the former model while a night scores with a new one leaves the night failed', async () => {
+    const { bundleUri } = await trainTinyModel(join(scene.folder, 'promoted'), {
+      config: { modelVersion: 'tiny-3', training: { seed: 11 } },
+    });
+    await putFolder(bundleUri, `s3://${scene.bucket}/promoted`);
+    let hasOvertaken = false;
+    scene.beforeScoring = async () => {
+      if (hasOvertaken) return;
+      hasOvertaken = true;
+      await runStateMachine(scoringRun, input, scene.services);
+    };
+    const night = { partitions: { kind: 'newest' }, modelUri: `s3://${scene.bucket}/promoted` };
+    await expect(scene.run(ALL, scoringRun, night)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });
+    expect(await scene.failures()).toEqual([
+      ['PartitionSuperseded', 'dt=2024-03-09: tiny-1 was published after this run was planned'],
+    ]);
+    // A new one knows of it.
+    await scene.run(ALL, scoringRun, night);
+    const [status] = await publicationStatus(currentJob().scores);
+    expect(status!.current.model.version).toBe('tiny-3');
+  }, 120_000);
 });

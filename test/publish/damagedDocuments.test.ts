@@ -2,6 +2,7 @@ import { expect, it, test } from 'vitest';
 import { sha256 } from '../../lib/base/digest.ts';
 import type { ProblemsError } from '../../lib/base/errors.ts';
 import { encodeJson } from '../../lib/base/jsonDocument.ts';
+import { remedyOf } from '../../lib/cli/remedies.ts';
 import { readManifest } from '../../lib/publish/manifest.ts';
 import { below, manifestPath, pointerPath, receiptPath } from '../../lib/publish/outputLayout.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
@@ -59,9 +60,9 @@ test('a pointer that was cut off is told as no JSON, with the same code', async 
   expect(message).toMatch(/^PUBLISH_DOCUMENT_INVALID: .*dt=2024-03-09\.json: not JSON: [^\n]+$/);
 });
 
-test('a manifest of another format is refused by the names of its fields, though its digest is right', async () => {
+test('a manifest of no known format is refused by the names of its fields, though its digest is right', async () => {
   const bytes = encodeJson({
-    formatVersion: 5,
+    formatVersion: '4',
     partition: PARTITION,
     runId: 'r',
     model,
@@ -136,3 +137,25 @@ it.each([
     }
   },
 );
+
+it('a pointer of a later format is not called damaged: removing it, as the advice for damage is, would lose what readers see', async () => {
+  const later = { root: joinUri(root, 'later') };
+  const file = below(later.root, pointerPath(PARTITION));
+  await writeWhole(file, encodeJson({ formatVersion: 5, partition: PARTITION, uri: 'x' }));
+  await expect(readPointer(later.root, PARTITION)).rejects.toMatchObject({
+    code: 'PUBLISH_ROOT_NEWER',
+    location: { file },
+    message: expect.stringMatching(/use that version.*expected format version 4, found 5/),
+  });
+  expect(remedyOf('PUBLISH_ROOT_NEWER')).toMatch(/remove nothing/);
+});
+
+it.each([4, 6])('a plan of format %i is refused as the work of another version', async (formatVersion) => {
+  const uri = joinUri(root, `plan-${formatVersion}.json`);
+  await writeWhole(uri, encodeJson({ ...planOf([10]), formatVersion }));
+  await expect(readRunPlan(uri)).rejects.toMatchObject({
+    code: 'PLAN_OTHER_VERSION',
+    location: { file: uri },
+    message: expect.stringMatching(`expected format version 5, found ${formatVersion}`),
+  });
+});

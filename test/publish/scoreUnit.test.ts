@@ -66,6 +66,21 @@ describe('work units', () => {
     );
     expect(found).toEqual(parts.map((part) => part.spans));
   });
+
+  it('fit it, however long the names of the shards are: S3 takes a kilobyte for one', async () => {
+    // 1,000 bytes in a document.
+    const shard = (i: number) => `${'日本/'.repeat(142)}${String(i).padStart(6, '0')}`;
+    const named = (count: number, from: number) =>
+      Array.from({ length: count }, (_, i) => ({ ...partsOf([0])[0]!.spans[0]!, shard: shard(from + i) }));
+    const parts: Part[] = [{ partId: 'long', rows: 0, spans: named(400, 0) }];
+    for (let i = 0; i < 400; i++) parts.push({ partId: `part-${i}`, rows: 0, spans: named(1, 1_000 + i) });
+    const units = await workUnits(runOf(place, bundle), parts);
+    for (const unit of units) expect(encodeJson(unit).length).toBeLessThan(256_000);
+    const found = await Promise.all(
+      units.flatMap((unit) => unit.parts.map((part) => spansOf(unit.root, part))),
+    );
+    expect(found).toEqual(parts.map((part) => part.spans));
+  });
 });
 
 describe('a worker', () => {
