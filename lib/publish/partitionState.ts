@@ -29,7 +29,7 @@ export interface PartitionState {
   readonly reason: string | undefined;
   /** Null for a partition that was never published. */
   readonly pointer: Pointer | null;
-  /** Undefined where the last run on one machine that is recorded went well, where it is out of date, or where there is none. */
+  /** Undefined where the last run that is recorded went well, where it is out of date, or where there is none. */
   readonly lastFailure: LastFailure | undefined;
 }
 
