@@ -8,6 +8,7 @@ import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { functionMegabytes, refuseLargeModel } from '../estimate/modelMemory.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
+import { describeGap } from '../job/dayGaps.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
 import { dayRange } from '../job/listPartitions.ts';
@@ -92,7 +93,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
-      const { skipped, missingDays } = chosen;
+      const { skipped, missingDays, gaps } = chosen;
       const now = Date.now();
       const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
         partitionState(job, input, partition, now),
@@ -107,6 +108,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
               stages: states.map(({ stage }) => stage),
               skipped,
               missingDays,
+              gaps,
               ignored,
             }),
           ]
@@ -194,13 +196,17 @@ function brokenShards({ partitions }: RunPlan): string[] {
 }
 
 /** What the plan leaves out, as lines. */
-function passedOver({ skipped, missingDays }: ChosenPartitions, ignored: MadePlan['ignored']): string[] {
+function passedOver(
+  { skipped, missingDays, gaps }: ChosenPartitions,
+  ignored: MadePlan['ignored'],
+): string[] {
   return [
     ...shown(
       'passed over',
       skipped.map(({ name, reason }) => `${name}: ${reason}`),
     ),
     ...shown('days without a partition', missingDays),
+    ...shown('days without hours or regions that the days around them have', gaps.map(describeGap)),
     ...shown('files that are no shards', ignored),
   ];
 }

@@ -149,7 +149,7 @@ function damageLine({ partition, damage }: DamagedPartition): string {
 
 /** One line per partition, then what is missing and what was passed over. */
 function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
-  const { states, damaged, skipped, missingDays, unreadable } = found;
+  const { states, damaged, skipped, missingDays, gaps, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
@@ -162,6 +162,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
     ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
+    ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
     ...unreadable.map((problem) => `left out, since it can't be read: ${problem}`),
     '',

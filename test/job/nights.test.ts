@@ -202,6 +202,25 @@ describe.skipIf(!hasSharedData)('a night', () => {
     expect(Object.keys(await readRunPlan(output))).not.toContain('skipped');
   });
 
+  it('tells which of its days lack a region or an hour that the days around them have', async () => {
+    const file = join(folder, 'gaps.json');
+    const days = ['2024-03-01', '2024-03-02', '2024-03-03', '2024-03-04'];
+    const names = days.flatMap((day) => ['eu', 'us'].map((region) => `region=${region}/dt=${day}`));
+    const input = inputOf(...shardsIn(...names.filter((name) => name !== 'region=us/dt=2024-03-03')));
+    const job = { input, scores: join(folder, 'gap-scores'), model: bundleUri, partitions: 'region=/dt=' };
+    writeFileSync(file, JSON.stringify(job));
+    const args = ['plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-03'];
+    const { stdout } = await callMain(...args);
+    expect(stdout).toContain(
+      '\ndays without hours or regions that the days around them have:\n  2024-03-03: region=us\n',
+    );
+    const gaps = [{ day: '2024-03-03', lacks: ['region=us'] }];
+    expect(JSON.parse((await callMain(...args, '--json')).stdout)).toMatchObject({ gaps });
+    const status = await callMain('status', '--job', file);
+    expect(status.stdout).toContain('\n2024-03-03  without region=us, which days around it have\n');
+    expect(status.exitCode).toBe(0);
+  });
+
   it('is scored with another bundle where `--model` says so', async () => {
     const file = join(folder, 'backfill.json');
     const job = {
