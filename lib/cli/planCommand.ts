@@ -89,13 +89,14 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const memoryLimit = options.memory ?? job.memoryMegabytes;
       if (memoryLimit !== undefined) refuseLargeModel(model.uri, files, memoryLimit);
       const settings = runSettingsOf(job, model, liftHold);
-      const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
+      const { plan, ignored, empty } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
-      const { skipped, missingDays, gaps } = chosen;
+      const { missingDays, gaps } = chosen;
+      const skipped = [...chosen.skipped, ...empty];
       const now = Date.now();
-      const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
+      const states = await mapConcurrently(plan.partitions, STATES_AT_A_TIME, ({ partition }) =>
         partitionState(job, input, partition, now),
       );
       const lines = options.json
@@ -117,7 +118,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
             `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
               `${formatCount(memoryLimit ?? prices.memoryMegabytes)} MB`,
             ...brokenShards(plan),
-            ...passedOver(chosen, ignored),
+            ...passedOver({ skipped, missingDays, gaps }, ignored),
           ];
       process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
@@ -197,7 +198,7 @@ function brokenShards({ partitions }: RunPlan): string[] {
 
 /** What the plan leaves out, as lines. */
 function passedOver(
-  { skipped, missingDays, gaps }: ChosenPartitions,
+  { skipped, missingDays, gaps }: Omit<ChosenPartitions, 'partitions'>,
   ignored: MadePlan['ignored'],
 ): string[] {
   return [
