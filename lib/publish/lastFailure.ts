@@ -1,7 +1,7 @@
 import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { below, pointerPath } from './outputLayout.ts';
-import type { RunRecords } from './runRecord.ts';
+import { RunRecords } from './runRecord.ts';
 
 /** How the last run of a partition ended, where it left nothing for readers. */
 export interface LastFailure {
@@ -33,6 +33,20 @@ export async function lastFailure(
   // Roll-backs write no such record, nor does a run that was cut off.
   if ((await lastFlip(root, partition)) > endMillis) return undefined;
   return { outcome, endedAt: new Date(endMillis).toISOString(), problems };
+}
+
+/** Of partitions that the newest runs were for, where no job says which there are. */
+export async function recentFailures(
+  root: string,
+  unreadable: UnreadableFiles,
+): Promise<(LastFailure & { readonly partition: string })[]> {
+  const records = new RunRecords(root);
+  const found: (LastFailure & { readonly partition: string })[] = [];
+  for (const partition of await records.recentPartitions(unreadable.attempt)) {
+    const failure = await lastFailure(root, partition, records, unreadable);
+    if (failure !== undefined) found.push({ partition, ...failure });
+  }
+  return found;
 }
 
 /** Milliseconds since 1970; before all times without a pointer. */

@@ -202,16 +202,29 @@ export class RunRecords {
     return ended && { startedAt: record.startedAt, ended };
   }
 
+  /** Partitions that the newest runs were for, in binary order. */
+  async recentPartitions(attempt: Attempt): Promise<string[]> {
+    const uris = (await this.#uris()).slice(0, READS_AT_A_TIME);
+    const read = await Promise.all(uris.map((uri) => attempt(() => this.#record(uri))));
+    const names = read.flatMap((record) => record?.partitions.map(({ partition }) => partition) ?? []);
+    return [...new Set(names)].sort();
+  }
+
+  /** The newest first. */
+  #uris(): Promise<string[]> {
+    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
+      listed.map(({ uri }) => uri).toReversed(),
+    );
+    return this.#newest;
+  }
+
   async #find(
     partition: string,
     most: number,
     attempt: Attempt,
     isMeant: (uri: string) => boolean,
   ): Promise<(RunRecord | ExecutionRecord)[]> {
-    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
-      listed.map(({ uri }) => uri).toReversed(),
-    );
-    const uris = (await this.#newest).filter(isMeant).slice(0, MOST_READ);
+    const uris = (await this.#uris()).filter(isMeant).slice(0, MOST_READ);
     const found: (RunRecord | ExecutionRecord)[] = [];
     for (let from = 0; from < uris.length && found.length < most; from += READS_AT_A_TIME) {
       const some = uris.slice(from, from + READS_AT_A_TIME);
