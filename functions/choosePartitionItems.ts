@@ -19,10 +19,10 @@ export interface ChosenItems {
   /** One for each partition; never empty. */
   readonly items: readonly PartitionRun[];
   /** What the choice has passed over. */
-  readonly passedOver: Pick<ChosenPartitions, 'skipped' | 'missingDays'>;
+  readonly passedOver: Pick<ChosenPartitions, 'skipped' | 'missingDays' | 'gaps'>;
 }
 
-const NOTHING_PASSED_OVER = { skipped: [], missingDays: [] };
+const NOTHING_PASSED_OVER = { skipped: [], missingDays: [], gaps: [] };
 
 /**
  * The partitions that a run takes, each with the model that it is scored with; the bundle's digests are pinned from here on.

@@ -1,3 +1,4 @@
+import { furthestBehind } from '../lib/base/furthestBehind.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { type LaidOutPartition, layOutPartition } from '../lib/job/partitionLayout.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
@@ -5,7 +6,7 @@ import { joinUri } from '../lib/storage/uri.ts';
 import { readSettings } from './settings.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 
-/** The newest partition that was ever published. */
+/** The newest partition that was ever published, of the region that is furthest behind. */
 export interface Freshness {
   readonly partition: string;
   /** Whole hours since its day, or its hour, ended; 0 while it lasts. */
@@ -16,8 +17,8 @@ const HOUR_MILLIS = 3_600_000;
 const DAY_MILLIS = 24 * HOUR_MILLIS;
 
 /**
- * Called every hour, whatever runs do: counts how old the newest published scores are. Nothing is counted before the first
- * publication, and under a layout without a day.
+ * Called every hour, whatever runs do: counts how old the newest published scores are, of several regions those of the one that
+ * is furthest behind. Nothing is counted before the first publication, and under a layout without a day.
  */
 export function handler(_event: unknown, invocation?: Invocation): Promise<Freshness | null> {
   return observed(invocation, async () => {
@@ -28,7 +29,7 @@ export function handler(_event: unknown, invocation?: Invocation): Promise<Fresh
       return null;
     }
     metrics.addMetric('newestPublishedAgeHours', 'Count', found.ageHours);
-    logger.info(`${found.partition} is the newest that is published`, { ...found });
+    logger.info(`${found.partition} says how fresh the scores are`, { ...found });
     return found;
   });
 }
@@ -52,16 +53,18 @@ export function newestPublished(
   nowMillis: number,
 ): Freshness | undefined {
   const now = wallClock(timeZone, nowMillis);
-  let found: { readonly partition: string; readonly end: number } | undefined;
-  for (const partition of partitions) {
-    const laidOut = layOutPartition(layout, partition);
-    const period = typeof laidOut === 'string' ? undefined : periodOf(laidOut);
-    if (period === undefined || (period.start > now && !newest.allowFuture)) continue;
-    if (found === undefined || period.end > found.end) found = { partition, end: period.end };
-  }
+  const found = furthestBehind(
+    partitions.flatMap((partition) => {
+      const laidOut = layOutPartition(layout, partition);
+      if (typeof laidOut === 'string') return [];
+      const period = periodOf(laidOut);
+      if (period === undefined || (period.start > now && !newest.allowFuture)) return [];
+      return [{ partition, region: laidOut.others.join('/'), endMillis: period.end }];
+    }),
+  );
   if (found === undefined) return undefined;
-  const { partition, end } = found;
-  return { partition, ageHours: Math.max(0, Math.floor((now - end) / HOUR_MILLIS)) };
+  const { partition, endMillis } = found;
+  return { partition, ageHours: Math.max(0, Math.floor((now - endMillis) / HOUR_MILLIS)) };
 }
 
 /** As `wallClock` tells time. */

@@ -8,6 +8,7 @@ import { parseEvent } from './events.ts';
 import { type PartitionStep, partitionStepSchema } from './partitionStep.ts';
 import { planPartitionStep } from './planPartition.ts';
 import { type ChosenRun, chooseRun } from './planRun.ts';
+import { recordRun, recordStepSchema } from './recordRun.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { executionsOf } from './startExecutions.ts';
 import { startRequestSchema } from './startRequest.ts';
@@ -24,12 +25,13 @@ const stepSchema = z.discriminatedUnion('step', [
     arrival: arrivalInputSchema.shape.arrival,
     stateMachineArn: z.string(),
   }),
+  recordStepSchema,
 ]);
 type Step = z.infer<typeof stepSchema>;
 
 type TimedInvocation = Invocation & Partial<Pick<Context, 'getRemainingTimeInMillis'>>;
 
-/** Chooses a run's partitions, plans one of them, or ends a round of arrivals. */
+/** Chooses a run's partitions, plans one of them, ends a round of arrivals, or notes how a run has ended. */
 export function handler(
   event: unknown,
   invocation: TimedInvocation = {},
@@ -68,5 +70,7 @@ async function take(
       await finishArrival({ root: settings.JOB.scores, partition }, round, options);
       return step.arrival;
     }
+    case 'recordRun':
+      return recordRun(step, settings.JOB.scores);
   }
 }

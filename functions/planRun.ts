@@ -56,10 +56,11 @@ export async function chooseRun(
 /** Names in one record, whose size CloudWatch limits. */
 const LOGGED = 100;
 
-function logPassedOver({ skipped, missingDays }: ChosenItems['passedOver']): void {
+function logPassedOver({ skipped, missingDays, gaps }: ChosenItems['passedOver']): void {
   const warn = (message: string, key: string, names: readonly unknown[]) => {
     if (names.length > 0) logger.warn(message, { count: names.length, [key]: names.slice(0, LOGGED) });
   };
   warn('folders were passed over', 'skipped', skipped);
   warn('days without a partition', 'missingDays', missingDays);
+  warn('days without hours or regions that the days around them have', 'gaps', gaps);
 }

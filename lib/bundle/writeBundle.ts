@@ -4,6 +4,7 @@ import { encodeJson } from '../base/jsonDocument.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
+import { withoutNewFolders } from '../storage/diskFolder.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { joinPath, joinUri } from '../storage/uri.ts';
 import { piecesOf, writePieces } from './bundleFiles.ts';
@@ -76,12 +77,15 @@ export async function refuseExisting(uri: string): Promise<void> {
 }
 
 /**
- * Starts a file of the bundle and takes it away again: a wrong path or a missing right is told before the training.
+ * Starts a file of the bundle and takes it away again, and the folder with it: a wrong path or a missing right is told before the
+ * training, and one that fails early leaves nothing.
  * @throws StorageError
  */
 export async function refuseUnwritable(uri: string): Promise<void> {
   try {
-    await (await storageFor(uri).createAtomic(joinUri(uri, MANIFEST_FILE))).abort();
+    await withoutNewFolders(uri, async () => {
+      await (await storageFor(uri).createAtomic(joinUri(uri, MANIFEST_FILE))).abort();
+    });
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     // Of the folder, which is what was asked for: the file is one of many.

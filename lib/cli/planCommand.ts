@@ -8,6 +8,7 @@ import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { functionMegabytes, refuseLargeModel } from '../estimate/modelMemory.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
+import { describeGap } from '../job/dayGaps.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
 import { dayRange } from '../job/listPartitions.ts';
@@ -88,13 +89,14 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const memoryLimit = options.memory ?? job.memoryMegabytes;
       if (memoryLimit !== undefined) refuseLargeModel(model.uri, files, memoryLimit);
       const settings = runSettingsOf(job, model, liftHold);
-      const { plan, ignored } = await makeRunPlan(settings, chosen.partitions, job.layout);
+      const { plan, ignored, empty } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
-      const { skipped, missingDays } = chosen;
+      const { missingDays, gaps } = chosen;
+      const skipped = [...chosen.skipped, ...empty];
       const now = Date.now();
-      const states = await mapConcurrently(chosen.partitions, STATES_AT_A_TIME, ({ partition }) =>
+      const states = await mapConcurrently(plan.partitions, STATES_AT_A_TIME, ({ partition }) =>
         partitionState(job, input, partition, now),
       );
       const lines = options.json
@@ -107,6 +109,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
               stages: states.map(({ stage }) => stage),
               skipped,
               missingDays,
+              gaps,
               ignored,
             }),
           ]
@@ -115,7 +118,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
             `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
               `${formatCount(memoryLimit ?? prices.memoryMegabytes)} MB`,
             ...brokenShards(plan),
-            ...passedOver(chosen, ignored),
+            ...passedOver({ skipped, missingDays, gaps }, ignored),
           ];
       process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
@@ -194,13 +197,17 @@ function brokenShards({ partitions }: RunPlan): string[] {
 }
 
 /** What the plan leaves out, as lines. */
-function passedOver({ skipped, missingDays }: ChosenPartitions, ignored: MadePlan['ignored']): string[] {
+function passedOver(
+  { skipped, missingDays, gaps }: Omit<ChosenPartitions, 'partitions'>,
+  ignored: MadePlan['ignored'],
+): string[] {
   return [
     ...shown(
       'passed over',
       skipped.map(({ name, reason }) => `${name}: ${reason}`),
     ),
     ...shown('days without a partition', missingDays),
+    ...shown('days without hours or regions that the days around them have', gaps.map(describeGap)),
     ...shown('files that are no shards', ignored),
   ];
 }

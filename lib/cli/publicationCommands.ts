@@ -1,12 +1,13 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
+import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { dayRange } from '../job/listPartitions.ts';
 import { readJob } from '../job/readJob.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
-import { describeFailure } from '../publish/lastFailure.ts';
+import { describeFailure, recentFailures } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
 import { below, isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, partitionStates } from '../publish/partitionState.ts';
@@ -94,6 +95,14 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const pointers = await publicationStatus(scores, onDamaged);
         const blocked = await blockedPartitions(scores, onDamaged);
         const damaged = [...damages.values()];
+        const unreadable = new UnreadableFiles();
+        // What is held or blocked has a reason of its own.
+        const explained = new Set(
+          [...blocked, ...pointers.filter(({ hold }) => hold !== null)].map(({ partition }) => partition),
+        );
+        const failures = (await recentFailures(scores, unreadable)).filter(
+          ({ partition }) => !explained.has(partition),
+        );
         if (html !== undefined) {
           const states = statesOfRoot(scores, pointers, blocked);
           await writeStatusPage({
@@ -106,8 +115,12 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const isEmpty = pointers.length + damaged.length === 0;
         const text = isEmpty ? 'nothing is published\n' : pointers.map(pointerLine).join('');
         const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
-        if (json) printJson({ pointers, blocked, damaged });
-        else process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}`);
+        const notes = [
+          ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
+          ...unreadable.problems.map(unreadableLine),
+        ].join('');
+        if (json) printJson({ pointers, blocked, damaged, failures });
+        else process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}`);
         if (verify) await verifyPublished(scores, pointers);
         finish(damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else {
@@ -147,9 +160,13 @@ function damageLine({ partition, damage }: DamagedPartition): string {
   return `${partition}  can't be told: ${damage}\n`;
 }
 
+function unreadableLine(problem: string): string {
+  return `left out, since it can't be read: ${problem}\n`;
+}
+
 /** One line per partition, then what is missing and what was passed over. */
 function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
-  const { states, damaged, skipped, missingDays, unreadable } = found;
+  const { states, damaged, skipped, missingDays, gaps, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
@@ -162,8 +179,9 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
     ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
+    ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
-    ...unreadable.map((problem) => `left out, since it can't be read: ${problem}`),
+    ...unreadable.map((problem) => unreadableLine(problem).trimEnd()),
     '',
   ].join('\n');
 }

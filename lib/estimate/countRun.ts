@@ -25,10 +25,10 @@ const PART_BYTES_PER_ROW = 40;
 const PIECE_BYTES = 64 * 2 ** 20;
 
 // Requests as counted against the S3 double, those of Step Functions for its maps included.
-/** The plan, the list of partitions, the bundle's manifest. */
-const GETS_PER_RUN = 3;
-/** The list of partitions, the results of the map over them. */
-const PUTS_PER_RUN = 3;
+/** The plan, the list of partitions, the bundle's manifest, the results of the map over them. */
+const GETS_PER_RUN = 4;
+/** The list of partitions, the results of the map over them and their listing, the record of the run. */
+const PUTS_PER_RUN = 5;
 /** Planner and publisher: shapes, twice; pointer, the probe's mark, the event's mark. */
 const GETS_PER_PARTITION = 5;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
@@ -47,7 +47,7 @@ const HEADS_PER_OPEN_PART = 1;
 const GETS_PER_YARDSTICK = 2;
 
 // State transitions of infra/scoringRun.asl.json. The start of a map's item is counted as one.
-const TRANSITIONS_PER_RUN = 7;
+const TRANSITIONS_PER_RUN = 8;
 const TRANSITIONS_PER_PARTITION = 6;
 export const TRANSITIONS_PER_UNIT = 4;
 /** Of what one call has left to another. */
@@ -64,8 +64,8 @@ export function countRun(plan: RunPlan, bundleGets: number, workers: number): Ru
   return {
     gets: GETS_PER_RUN + workers * bundleGets + sum(({ gets }) => gets),
     puts: PUTS_PER_RUN + sum(({ puts }) => puts),
-    // One chooses the partitions.
-    invocations: 1 + sum(({ invocations }) => invocations),
+    // One chooses the partitions, one notes how they ended.
+    invocations: 2 + sum(({ invocations }) => invocations),
     transitions: TRANSITIONS_PER_RUN + sum(({ transitions }) => transitions),
   };
 }

@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, uriScheme } from '../storage/uri.ts';
+import { type DayGap, gapsOfDays } from './dayGaps.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, isFileList, type JobInput, openJobInput } from './jobInput.ts';
 import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
@@ -28,6 +29,8 @@ export interface ChosenPartitions {
   readonly skipped: readonly SkippedFolder[];
   /** Days between the first and the last that was chosen that have no partition. */
   readonly missingDays: readonly string[];
+  /** What chosen days lack of the hours and regions that the days around them have. */
+  readonly gaps: readonly DayGap[];
 }
 
 type Job = Pick<JobDocument, 'input' | 'layout' | 'timeZone' | 'newest' | 'completeness'>;
@@ -53,7 +56,9 @@ export async function choosePartitions(
   if (!job.layout.hasDay) {
     throw noPartition(job, 'a layout whose keys name a day', `the layout ${job.layout.text}`);
   }
-  return choice.kind === 'dates' ? chooseDays(job, input, choice) : chooseNewest(job, input, nowMillis);
+  return choice.kind === 'dates'
+    ? chooseDays(job, input, choice, nowMillis)
+    : chooseNewest(job, input, nowMillis);
 }
 
 /** The partition that an object of the input lies in; in words why in none. */
@@ -75,7 +80,7 @@ async function chooseOne(job: Job, input: JobInput, partition: string): Promise<
   if (typeof laidOut === 'string')
     throw noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
   if (await input.has(partition)) {
-    return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [] };
+    return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [], gaps: [] };
   }
   const near = await nearPartition(input, laidOut);
   const meant = near === undefined ? '' : `; did you mean ${near}?`;
@@ -111,17 +116,24 @@ async function isFile(uri: string): Promise<boolean> {
   return (await storage.stat(uri)) !== undefined;
 }
 
-async function chooseDays(job: Job, input: JobInput, range: DayRange): Promise<ChosenPartitions> {
+async function chooseDays(
+  job: Job,
+  input: JobInput,
+  range: DayRange,
+  nowMillis: number,
+): Promise<ChosenPartitions> {
   const { partitions, skipped } = await input.listPartitions(range);
   if (partitions.length === 0) {
     const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
     const none = range.from > range.to ? 'a range that ends before it begins' : 'none in that range';
     throw noPartition(job, describeRange(range), listed(reasons, none));
   }
+  const days = partitions.map(({ day }) => day!);
   return {
     partitions: partitions.map(({ partition }) => input.inputPartition(partition)),
     skipped,
-    missingDays: missingDays(partitions.map(({ day }) => day!)),
+    missingDays: missingDays(days),
+    gaps: await gapsOfDays(job, input, days, nowMillis),
   };
 }
 
@@ -151,6 +163,7 @@ async function chooseNewest(job: Job, input: JobInput, nowMillis: number): Promi
         partitions: ofDay.map(({ partition }) => input.inputPartition(partition)),
         skipped,
         missingDays: [],
+        gaps: await gapsOfDays(job, input, [day], nowMillis),
       };
     }
     skipped.push(...ofDay.map(({ partition }) => ({ name: partition, reason })));

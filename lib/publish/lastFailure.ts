@@ -1,9 +1,9 @@
 import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { below, pointerPath } from './outputLayout.ts';
-import type { RecordedPartition, RunRecord, RunRecords } from './runRecord.ts';
+import { RunRecords } from './runRecord.ts';
 
-/** How the last run of a partition on one machine ended, where it left nothing for readers. */
+/** How the last run of a partition ended, where it left nothing for readers. */
 export interface LastFailure {
   /** As `run` told it. */
   readonly outcome: string;
@@ -26,18 +26,27 @@ export async function lastFailure(
   records: RunRecords,
   { attempt }: UnreadableFiles,
 ): Promise<LastFailure | undefined> {
-  const [record] = await records.of(partition, 1, attempt);
-  const recorded = record?.partitions.find((each) => each.partition === partition);
-  if (record === undefined || recorded === undefined || !FAILURES.has(recorded.outcome)) return undefined;
-  const endMillis = endOf(record, recorded);
-  // The state machine and roll-backs write no such record.
+  const last = await records.last(partition, attempt);
+  if (last === undefined || !FAILURES.has(last.ended.outcome)) return undefined;
+  const { outcome, problems, startSeconds, seconds } = last.ended;
+  const endMillis = Math.round(Date.parse(last.startedAt) + 1000 * (startSeconds + seconds));
+  // Roll-backs write no such record, nor does a run that was cut off.
   if ((await lastFlip(root, partition)) > endMillis) return undefined;
-  const { outcome, problems } = recorded;
   return { outcome, endedAt: new Date(endMillis).toISOString(), problems };
 }
 
-function endOf({ startedAt }: RunRecord, { startSeconds, seconds }: RecordedPartition): number {
-  return Math.round(Date.parse(startedAt) + 1000 * (startSeconds + seconds));
+/** Of partitions that the newest runs were for, where no job says which there are. */
+export async function recentFailures(
+  root: string,
+  unreadable: UnreadableFiles,
+): Promise<(LastFailure & { readonly partition: string })[]> {
+  const records = new RunRecords(root);
+  const found: (LastFailure & { readonly partition: string })[] = [];
+  for (const partition of await records.recentPartitions(unreadable.attempt)) {
+    const failure = await lastFailure(root, partition, records, unreadable);
+    if (failure !== undefined) found.push({ partition, ...failure });
+  }
+  return found;
 }
 
 /** Milliseconds since 1970; before all times without a pointer. */

@@ -2,6 +2,7 @@ import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { missingDays } from '../job/choosePartitions.ts';
+import { type DayGap, gapsOfDays } from '../job/dayGaps.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { type JobInput, listInput, openJobInput } from '../job/jobInput.ts';
 import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
@@ -29,7 +30,7 @@ export interface PartitionState {
   readonly reason: string | undefined;
   /** Null for a partition that was never published. */
   readonly pointer: Pointer | null;
-  /** Undefined where the last run on one machine that is recorded went well, where it is out of date, or where there is none. */
+  /** Undefined where the last run that is recorded went well, where it is out of date, or where there is none. */
   readonly lastFailure: LastFailure | undefined;
 }
 
@@ -164,6 +165,8 @@ export async function partitionStates(
   readonly damaged: readonly DamagedPartition[];
   readonly skipped: readonly SkippedFolder[];
   readonly missingDays: readonly string[];
+  /** What days lack of the hours and regions that the days around them have. */
+  readonly gaps: readonly DayGap[];
   /** Records of runs that tell nothing since they can't be read, with code and file. */
   readonly unreadable: readonly string[];
 }> {
@@ -179,6 +182,7 @@ export async function partitionStates(
     damaged: states.filter(isDamaged),
     skipped,
     missingDays: missingDays(days),
+    gaps: await gapsOfDays(job, input, days, nowMillis),
     unreadable: records.unreadable.problems,
   };
 }

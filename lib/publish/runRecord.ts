@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { messageOf } from '../base/errors.ts';
@@ -25,8 +25,18 @@ const stepSchema = z.strictObject({
   problem: z.string().nullable(),
 });
 
-const recordedPartitionSchema = z.strictObject({
+const endedPartitionSchema = z.strictObject({
   partition: z.string(),
+  /** Since the run began. */
+  startSeconds: seconds,
+  seconds,
+  /** As `PublishOutcome`, `blocked` for what a gate has refused, or `failed`. */
+  outcome: z.string(),
+  /** What stood against it, in words. */
+  problems: z.array(z.string()).readonly(),
+});
+
+const recordedPartitionSchema = endedPartitionSchema.extend({
   /** As planned, those that were done before among them. */
   rows: z.int().min(0),
   /** Done before. */
@@ -37,35 +47,44 @@ const recordedPartitionSchema = z.strictObject({
   partsDone: z.int().min(0),
   /** Of its shards. */
   sizeBytes: z.int().min(0),
-  startSeconds: seconds,
-  seconds,
-  /** As `PublishOutcome`, `blocked` for what a gate has refused, or `failed`. */
-  outcome: z.string(),
-  /** What stood against it, in words. */
-  problems: z.array(z.string()).readonly(),
   /** Attempts at parts, in the order in which they ended. */
   steps: z.array(stepSchema).readonly(),
 });
 
-/** @internal exported for the reference of documents */
-export const runRecordSchema = z.strictObject({
+const anyRecordSchema = z.strictObject({
   formatVersion: z.literal(OUTPUT_FORMAT_VERSION),
   codeVersion: z.string(),
   startedAt: z.iso.datetime(),
   /** Of the whole run. */
   seconds,
-  /** Scoring threads. */
-  workers: z.int().min(1),
   model: modelIdentitySchema,
   /** URI of the bundle. */
   modelUri: z.string(),
   /** Of the job document. */
   jobDigest: z.string(),
+});
+
+/** @internal exported for the reference of documents */
+export const runRecordSchema = anyRecordSchema.extend({
+  /** Scoring threads. */
+  workers: z.int().min(1),
   /** What `plan` said of it, for the state machine; null where nobody asked. */
   estimate: z.strictObject({ minutes: z.number(), dollars: z.number() }).nullable(),
   /** In the order in which they ended. */
   partitions: z.array(recordedPartitionSchema).readonly(),
 });
+
+/** @internal exported for the reference of documents */
+export const executionRecordSchema = anyRecordSchema.extend({
+  /** Name of the state machine's execution. */
+  execution: z.string(),
+  /** In the order in which they ended. */
+  partitions: z.array(endedPartitionSchema).readonly(),
+});
+
+/** How a run by the state machine ended. When it did what is told by what its maps leave below `runs/`. */
+export type ExecutionRecord = Readonly<z.infer<typeof executionRecordSchema>>;
+export type EndedPartition = Readonly<z.infer<typeof endedPartitionSchema>>;
 
 /**
  * When a run on one machine did what. Apart from receipts, manifests and audit documents, whose bytes follow from the work: no
@@ -136,53 +155,110 @@ export async function writeRunRecord(root: string, record: RunRecord): Promise<s
   return uri;
 }
 
-/** Records that are read to find those of a partition, the newest first. */
-const MOST_READ = 60;
+/**
+ * Of one execution there is one record, however often it is written.
+ * @returns its URI
+ */
+export async function writeExecutionRecord(root: string, record: ExecutionRecord): Promise<string> {
+  const time = record.startedAt.replace(/[:.]/g, '-');
+  const id = createHash('sha256').update(record.execution).digest('hex').slice(0, 8);
+  const uri = below(root, runRecordPath(`${time}-${id}${OF_EXECUTION}`));
+  await storageFor(uri).createIfAbsent(uri, encodeJson(record));
+  return uri;
+}
 
-/** Of an output root. However many partitions are asked for, each record is read once, and none before it is needed. */
+/** Ends the name of an execution's record. */
+const OF_EXECUTION = '-execution';
+
+/** Records that are read to find those of a partition, the newest first. A stage of hourly partitions has many in a day. */
+const MOST_READ = 400;
+const READS_AT_A_TIME = 16;
+
+/** Of an output root. However many partitions are asked for, each record is read once, and few more than are needed. */
 export class RunRecords {
   readonly #root: string;
   #newest: Promise<string[]> | undefined;
-  readonly #read = new Map<string, Promise<RunRecord>>();
+  readonly #read = new Map<string, Promise<RunRecord | ExecutionRecord>>();
 
   constructor(root: string) {
     this.#root = root;
   }
 
   /**
-   * The newest that have something of a partition, the last run first.
+   * Those of runs on one machine, the newest that have something of a partition, the last run first.
    * @param most how many
    * @param attempt makes of a record that can't be read what the caller does without
    */
-  async of(
-    partition: string,
-    most: number,
-    attempt: (read: () => Promise<RunRecord>) => Promise<RunRecord | undefined> = (read) => read(),
-  ): Promise<RunRecord[]> {
-    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
-      listed
-        .map(({ uri }) => uri)
-        .toReversed()
-        .slice(0, MOST_READ),
-    );
-    const found: RunRecord[] = [];
-    for (const uri of await this.#newest) {
-      const record = await attempt(() => this.#record(uri));
-      if (record === undefined) continue;
-      if (record.partitions.some((each) => each.partition === partition)) found.push(record);
-      if (found.length === most) break;
-    }
-    return found;
+  async of(partition: string, most: number, attempt: Attempt = (read) => read()): Promise<RunRecord[]> {
+    const isOfMachine = (uri: string) => !uri.endsWith(`${OF_EXECUTION}.json`);
+    const found = await this.#find(partition, most, attempt, isOfMachine);
+    return found.filter((record): record is RunRecord => 'workers' in record);
   }
 
-  #record(uri: string): Promise<RunRecord> {
+  /** How the last run of a partition has ended, on one machine or by the state machine. */
+  async last(partition: string, attempt: Attempt): Promise<LastRun | undefined> {
+    const [record] = await this.#find(partition, 1, attempt, () => true);
+    const ended = record && partitionIn(record, partition);
+    return ended && { startedAt: record.startedAt, ended };
+  }
+
+  /** Partitions that the newest runs were for, in binary order. */
+  async recentPartitions(attempt: Attempt): Promise<string[]> {
+    const uris = (await this.#uris()).slice(0, READS_AT_A_TIME);
+    const read = await Promise.all(uris.map((uri) => attempt(() => this.#record(uri))));
+    const names = read.flatMap((record) => record?.partitions.map(({ partition }) => partition) ?? []);
+    return [...new Set(names)].sort();
+  }
+
+  /** The newest first. */
+  #uris(): Promise<string[]> {
+    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
+      listed.map(({ uri }) => uri).toReversed(),
+    );
+    return this.#newest;
+  }
+
+  async #find(
+    partition: string,
+    most: number,
+    attempt: Attempt,
+    isMeant: (uri: string) => boolean,
+  ): Promise<(RunRecord | ExecutionRecord)[]> {
+    const uris = (await this.#uris()).filter(isMeant).slice(0, MOST_READ);
+    const found: (RunRecord | ExecutionRecord)[] = [];
+    for (let from = 0; from < uris.length && found.length < most; from += READS_AT_A_TIME) {
+      const some = uris.slice(from, from + READS_AT_A_TIME);
+      const read = await Promise.all(some.map((uri) => attempt(() => this.#record(uri))));
+      found.push(...read.filter((each) => each !== undefined).filter((each) => partitionIn(each, partition)));
+    }
+    return found.slice(0, most);
+  }
+
+  #record(uri: string): Promise<RunRecord | ExecutionRecord> {
     const known = this.#read.get(uri) ?? readRunRecord(uri);
     this.#read.set(uri, known);
     return known;
   }
 }
 
-async function readRunRecord(uri: string): Promise<RunRecord> {
+type Attempt = <T>(read: () => Promise<T>) => Promise<T | undefined>;
+
+interface LastRun {
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly ended: EndedPartition;
+}
+
+function partitionIn(
+  { partitions }: RunRecord | ExecutionRecord,
+  partition: string,
+): EndedPartition | undefined {
+  return partitions.find((each) => each.partition === partition);
+}
+
+async function readRunRecord(uri: string): Promise<RunRecord | ExecutionRecord> {
   const bytes = await storageFor(uri).readWhole(uri);
-  return decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
+  return uri.endsWith(`${OF_EXECUTION}.json`)
+    ? decodeOutputDocument(bytes, executionRecordSchema, 'run record', uri)
+    : decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
 }

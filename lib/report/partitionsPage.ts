@@ -1,3 +1,4 @@
+import { furthestBehind } from '../base/furthestBehind.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { countText, decimalText, secondsText, timeText } from '../page/formatNumbers.ts';
@@ -59,10 +60,13 @@ export function partitionsPage(page: PartitionsPage): string {
   const { root, partitions, missingDays, unreadable, nowMillis } = page;
   const count = (stage: ListedPartition['stage']) => partitions.filter((each) => each.stage === stage).length;
   const published = partitions.filter(({ pointer }) => pointer !== null);
-  const newest = published
-    .flatMap(({ day }) => (day === undefined ? [] : [day]))
-    .sort()
-    .at(-1);
+  const newest = furthestBehind(
+    published.flatMap(({ partition, day }) =>
+      day === undefined
+        ? []
+        : [{ day, region: regionOf(partition, day), endMillis: Date.parse(day) + DAY_MILLIS }],
+    ),
+  );
   const last = Math.max(...published.map(({ flippedMillis }) => flippedMillis ?? 0));
   const isShadow = isShadowRoot(root);
   const what = isShadow ? 'What shadow runs have left, and no reader sees,' : 'What readers find';
@@ -86,8 +90,13 @@ export function partitionsPage(page: PartitionsPage): string {
           { name: 'days without a partition', value: countText(missingDays.length) },
           {
             name: isShadow ? 'newest day' : 'newest published day',
-            value: newest ?? '—',
-            detail: newest === undefined ? undefined : ageText(nowMillis - Date.parse(newest) - DAY_MILLIS),
+            value: newest?.day ?? '—',
+            detail:
+              newest === undefined
+                ? undefined
+                : [ageText(nowMillis - newest.endMillis), newest.region]
+                    .filter((text) => text !== '')
+                    .join('; '),
           },
           { name: 'last flip', value: last > 0 ? timeText(last) : '—' },
         ])}${unreadableNote(unreadable)}`,
@@ -97,6 +106,14 @@ export function partitionsPage(page: PartitionsPage): string {
       { title: 'Partitions', body: partitionTable(page) },
     ],
   });
+}
+
+/** What tells a partition from the others of its day, hours aside, such as `region=de`. */
+function regionOf(partition: string, day: string): string {
+  return partition
+    .split('/')
+    .filter((folder) => !folder.includes(day) && !/^hour=/.test(folder))
+    .join('/');
 }
 
 function ageText(millis: number): string {

@@ -1,7 +1,8 @@
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { StorageError } from '../base/errors.ts';
 import { diskError } from './diskError.ts';
+import { diskPath, uriScheme } from './uri.ts';
 
 /**
  * Makes the folder of a file that is to be written.
@@ -21,6 +22,37 @@ export async function makeFolder(folder: string, uri: string): Promise<void> {
       cause: error,
     });
   }
+}
+
+/**
+ * Does something that may make a folder, and takes that folder and those above it away again, as far as they weren't there before
+ * and are empty. On S3 there are none.
+ */
+export async function withoutNewFolders(folderUri: string, work: () => Promise<void>): Promise<void> {
+  const missing = uriScheme(folderUri) === 's3' ? [] : await missingFolders(resolve(diskPath(folderUri)));
+  try {
+    await work();
+  } finally {
+    for (const folder of missing) {
+      // One that somebody else has put something into stays, and so do those above it.
+      if (
+        !(await rmdir(folder).then(
+          () => true,
+          () => false,
+        ))
+      )
+        break;
+    }
+  }
+}
+
+/** The folder and those above it that aren't there, the innermost first. */
+async function missingFolders(folder: string): Promise<string[]> {
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return isThere || dirname(folder) === folder ? [] : [folder, ...(await missingFolders(dirname(folder)))];
 }
 
 /** Undefined where all that is there of the path are folders, or where nobody may look. */

@@ -37,8 +37,11 @@ it.each([
   await expect(refuseUnwritable(uri)).rejects.toMatchObject(refusal);
 });
 
-it('a folder that can be written to is left as it is', async () => {
-  const uri = join(folder, 'free');
-  await refuseUnwritable(uri);
-  expect(readdirSync(uri)).toEqual([]);
+it('a folder that can be written to is left as it is, and one that was made for it, with those above, is taken away', async () => {
+  const there = join(folder, 'there');
+  mkdirSync(there);
+  await refuseUnwritable(there);
+  expect(readdirSync(there)).toEqual([]);
+  await refuseUnwritable(join(there, 'new', 'bundle'));
+  expect(readdirSync(there)).toEqual([]);
 });

@@ -96,8 +96,8 @@ describe('operators', () => {
       dollarsPerThousandStateTransitions: 100,
     };
     expect((await planAt({ ...dear, secondsPerRun: 300, secondsPerColdStart: 0 })).stdout).toMatch(
-      // Of the run seven transitions, of its partition seven, of its unit four.
-      / about 5\.0 minutes and \$1\.80 \(arm64 in eu-south-2, prices of 2027-01-31\)\nthe model takes about \d+ MB of a score function's [\d,]+ MB\n$/,
+      // Of the run eight transitions, of its partition seven, of its unit four.
+      / about 5\.0 minutes and \$1\.90 \(arm64 in eu-south-2, prices of 2027-01-31\)\nthe model takes about \d+ MB of a score function's [\d,]+ MB\n$/,
     );
     const wrong = await planAt({ ...given, memory: 1 });
     expect(wrong.exitCode).toBe(1);

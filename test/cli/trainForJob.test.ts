@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
@@ -43,4 +43,27 @@ it('train refuses a config whose split contradicts the job', async () => {
   expect(refused).toMatchObject({ exitCode: 1 });
   expect(refused.stderr).toContain('TRAINING_CONFIG_INVALID');
   expect(refused.stderr).toContain('split.partitions: "dt=%Y-%m-%d", where the job says "day=%Y%m%d"');
+});
+
+it('a training that fails before its first epoch leaves no folder', async () => {
+  const other = join(folder, 'early.json');
+  const document = JSON.stringify(tinyConfigDocument());
+  writeFileSync(
+    other,
+    document.replace('"type":"int","vocabulary":{}', '"type":"int","vocabulary":{"maxEntries":1}'),
+  );
+  const refused = await callMain('train', other, '--job', job, '--output', join(folder, 'made', 'bundle'));
+  expect(refused.stderr).toContain('CONTRACT_VOCABULARY_TOO_LARGE');
+  expect(existsSync(join(folder, 'made'))).toBe(false);
+});
+
+it('a label that a shard lacks is no feature that could be optional, and the advice says so', async () => {
+  const other = join(folder, 'label.json');
+  const labels = { click: 'no_such_click', conversion: 'conversion' };
+  writeFileSync(other, JSON.stringify(tinyConfigDocument({ labels })));
+  const refused = await callMain('train', other, '--job', job, '--output', join(folder, 'none'));
+  expect(refused.stderr).toContain("column 'no_such_click'");
+  expect(refused.stderr).toMatch(
+    /what to do: .*a feature, mark it "required": false .*a label or row key has no such setting: .*leave shards without it out/s,
+  );
 });

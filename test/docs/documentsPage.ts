@@ -9,7 +9,7 @@ import { auditSchema } from '../../lib/publish/audit.ts';
 import { manifestSchema } from '../../lib/publish/manifest.ts';
 import { pointerSchema } from '../../lib/publish/pointer.ts';
 import { runPlanSchema } from '../../lib/publish/runPlan.ts';
-import { runRecordSchema } from '../../lib/publish/runRecord.ts';
+import { executionRecordSchema, runRecordSchema } from '../../lib/publish/runRecord.ts';
 import { trainingConfigSchema } from '../../lib/recipe/trainingConfig.ts';
 import { type DocumentKey, documentKeys, type Sections } from './documentKeys.ts';
 import { KeyTypes, type SchemaSource } from './keyTypes.ts';
@@ -123,6 +123,14 @@ const SECTIONS: readonly Section[] = [
     schema: runRecordSchema,
     isWritten: false,
     text: '`run-records/TIME-ID.json` below a scores root: when a run did what ([reports](../reports.md)).',
+  },
+  {
+    title: 'Record of an execution',
+    file: 'lib/publish/runRecord.ts',
+    name: 'executionRecordSchema',
+    schema: executionRecordSchema,
+    isWritten: false,
+    text: '`run-records/TIME-ID-execution.json`: how a run by the state machine ended (`status --job`).',
   },
 ];
 

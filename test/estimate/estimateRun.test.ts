@@ -89,15 +89,15 @@ describe('the estimate', () => {
   it.each<[keyof Prices, price: number, dollars: number]>([
     // 37 and 48 seconds.
     ['dollarsPerGigabyteSecond', 1024, 85 * 1769],
-    // One choice, two plans, five units, two publications.
-    ['dollarsPerMillionInvocations', 1e6, 10],
-    // Three of the run; of two partitions ten, four listings of the input, and four of parts and receipts; six parts of three.
-    ['dollarsPerThousandPuts', 1000, 3 + 2 * (10 + 4 + 4) + 6 * 3],
-    // Three of the run, four of each of two workers; of two partitions eight; of six parts three, the receipt among them, and
+    // One choice, two plans, five units, two publications, one record.
+    ['dollarsPerMillionInvocations', 1e6, 11],
+    // Five of the run; of two partitions ten, four listings of the input, and four of parts and receipts; six parts of three.
+    ['dollarsPerThousandPuts', 1000, 5 + 2 * (10 + 4 + 4) + 6 * 3],
+    // Four of the run, four of each of two workers; of two partitions eight; of six parts three, the receipt among them, and
     // the shard.
-    ['dollarsPerThousandGets', 1000, 3 + 2 * 4 + 2 * 8 + 6 * (3 + 1)],
-    // Seven, two partitions of seven, five units of four.
-    ['dollarsPerThousandStateTransitions', 1000, 7 + 2 * 7 + 5 * 4],
+    ['dollarsPerThousandGets', 1000, 4 + 2 * 4 + 2 * 8 + 6 * (3 + 1)],
+    // Eight, two partitions of seven, five units of four.
+    ['dollarsPerThousandStateTransitions', 1000, 8 + 2 * 7 + 5 * 4],
   ])('charges %s', (name, price, dollars) => {
     expect(estimateRun(PLAN, 4, { ...FREE, [name]: price }).dollars).toBeCloseTo(dollars, 9);
   });
@@ -113,12 +113,12 @@ describe('the estimate', () => {
     const { minutes, dollars } = estimateRun(plan, 4, await readPrices());
     // 6.682 s a unit on two vCPUs; 20 a worker.
     expect(minutes).toBeCloseTo((30 + 5 + 20 * (1 + 1e6 / 176_000)) / 60, 6);
-    // 6,932 s of 3,538 MB; 1,003 invocations; of each part itself, fingerprints and a receipt to write, the answers of its listings are one
-    // each; 12 GETs to look for it, read it back, for its receipt and its shard; 4,014 transitions.
-    const puts = 3 + 10 + 4 + 4 + 1000 * 3;
-    const gets = 3 + 50 * 3 + 8 + 1000 * (1 + 1 + 1 + 1 + 8);
+    // 6,932 s of 3,538 MB; 1,004 invocations; of each part itself, fingerprints and a receipt to write, the answers of its listings are one
+    // each; 12 GETs to look for it, read it back, for its receipt and its shard; 4,015 transitions.
+    const puts = 5 + 10 + 4 + 4 + 1000 * 3;
+    const gets = 4 + 50 * 3 + 8 + 1000 * (1 + 1 + 1 + 1 + 8);
     const requests = (puts * 0.005 + gets * 0.0004) / 1000;
-    expect(dollars).toBeCloseTo(0.31934 + 0.0002 + requests + 0.10035, 4);
+    expect(dollars).toBeCloseTo(0.31934 + 0.0002 + requests + 0.100375, 4);
   });
 });
 

@@ -22,9 +22,23 @@ describe('the newest published partition', () => {
     [
       'by time, and not by name',
       { partitions: 'region=/date=%Y%m%d' },
-      ['region=us/date=20240307', 'region=eu/date=20240309'],
-      'region=eu/date=20240309',
+      ['region=us/date=20240307', 'region=us/date=20240309', 'region=us/date=20240308'],
+      'region=us/date=20240309',
       7,
+    ],
+    [
+      'that of the region which is furthest behind',
+      { partitions: 'region=/date=%Y%m%d' },
+      ['region=eu/date=20240309', 'region=us/date=20240307', 'region=us/date=20240306'],
+      'region=us/date=20240307',
+      55,
+    ],
+    [
+      'that of a region which is a week behind, and none of one that has been given up',
+      { partitions: 'region=/dt=' },
+      ['region=eu/dt=2024-03-09', 'region=us/dt=2024-03-02', 'region=uk/dt=2024-03-01'],
+      'region=us/dt=2024-03-02',
+      7 + 7 * 24,
     ],
     [
       'an hour',

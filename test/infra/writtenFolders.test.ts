@@ -54,6 +54,7 @@ describe('what functions may write', () => {
       'plans',
       'pointers',
       'receipts',
+      'run-records',
       'runs',
       'runs',
       'segments',
@@ -72,6 +73,7 @@ describe('what functions may write', () => {
     expect(writers('parts')).toEqual(['ScoreRole']);
     expect(writers('receipts')).toEqual(['ScoreRole']);
     expect(writers('runs')).toEqual(['PlanRole', 'ScoringRunRole']);
+    expect(writers('run-records')).toEqual(['PlanRole']);
   });
 
   it('and the state machine writes what became of its items where its role may', () => {

@@ -202,6 +202,49 @@ describe.skipIf(!hasSharedData)('a night', () => {
     expect(Object.keys(await readRunPlan(output))).not.toContain('skipped');
   });
 
+  it('passes over a folder without a shard with its reason and plans the others; where none has one, it fails', async () => {
+    const file = join(folder, 'empty.json');
+    const input = inputOf(...shardsIn('dt=2024-03-01', 'dt=2024-03-03'));
+    mkdirSync(join(input, 'dt=2024-03-02'));
+    writeFileSync(join(input, 'dt=2024-03-02', 'notes.txt'), 'late');
+    writeFileSync(file, JSON.stringify({ input, scores: join(folder, 'empty-scores'), model: bundleUri }));
+    const output = join(folder, 'empty-plan.json');
+    const plan = (from: string, to: string, ...more: string[]) =>
+      callMain('plan', '--job', file, '--from', from, '--to', to, '--output', output, ...more);
+    const { stdout, exitCode } = await plan('2024-03-01', '2024-03-03');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^dt=2024-03-01 .*\ndt=2024-03-03 .*passed over:\n {2}dt=2024-03-02: INPUT_EMPTY: .*there is no shard to read.*notes\.txt/s,
+    );
+    const { partitions } = await readRunPlan(output);
+    expect(partitions.map(({ partition }) => partition)).toEqual(['dt=2024-03-01', 'dt=2024-03-03']);
+    expect(partitions[1]!.earlier.previous?.partition).not.toBe('dt=2024-03-02');
+    const json = JSON.parse((await plan('2024-03-01', '2024-03-03', '--json')).stdout);
+    expect(json.skipped).toMatchObject([{ name: 'dt=2024-03-02' }]);
+    expect(json.stages).toEqual(['complete', 'complete']);
+    const alone = await plan('2024-03-02', '2024-03-02');
+    expect([alone.exitCode, alone.stderr]).toEqual([1, expect.stringContaining('INPUT_EMPTY')]);
+  });
+
+  it('tells which of its days lack a region or an hour that the days around them have', async () => {
+    const file = join(folder, 'gaps.json');
+    const days = ['2024-03-01', '2024-03-02', '2024-03-03', '2024-03-04'];
+    const names = days.flatMap((day) => ['eu', 'us'].map((region) => `region=${region}/dt=${day}`));
+    const input = inputOf(...shardsIn(...names.filter((name) => name !== 'region=us/dt=2024-03-03')));
+    const job = { input, scores: join(folder, 'gap-scores'), model: bundleUri, partitions: 'region=/dt=' };
+    writeFileSync(file, JSON.stringify(job));
+    const args = ['plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-03'];
+    const { stdout } = await callMain(...args);
+    expect(stdout).toContain(
+      '\ndays without hours or regions that the days around them have:\n  2024-03-03: region=us\n',
+    );
+    const gaps = [{ day: '2024-03-03', lacks: ['region=us'] }];
+    expect(JSON.parse((await callMain(...args, '--json')).stdout)).toMatchObject({ gaps });
+    const status = await callMain('status', '--job', file);
+    expect(status.stdout).toContain('\n2024-03-03  without region=us, which days around it have\n');
+    expect(status.exitCode).toBe(0);
+  });
+
   it('is scored with another bundle where `--model` says so', async () => {
     const file = join(folder, 'backfill.json');
     const job = {

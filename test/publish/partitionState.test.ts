@@ -187,6 +187,25 @@ describe('what the last run has left undone', () => {
     );
   });
 
+  it('is told of a root alone too, where nothing is published, until a run has ended well', async () => {
+    const { document, put, publish } = freshJob();
+    put('dt=2024-03-01', 'a.parquet');
+    const broken = join(document.input, 'dt=2024-03-01', 'b.parquet');
+    writeFileSync(broken, 'cut');
+    await publish('dt=2024-03-01');
+    const status = (...more: string[]) => callMain('status', '--scores', document.scores, ...more);
+    const { stdout, exitCode } = await status();
+    expect(stdout).toMatch(
+      /^nothing is published\ndt=2024-03-01 {2}the last run was refused, [^ ]+: .*SHARD_TRUNCATED/,
+    );
+    expect(exitCode).toBe(0);
+    const { failures } = JSON.parse((await status('--json')).stdout);
+    expect(failures).toMatchObject([{ partition: 'dt=2024-03-01', outcome: 'refused' }]);
+    rmSync(broken);
+    await publish('dt=2024-03-01');
+    expect((await status()).stdout).not.toContain('last run');
+  });
+
   it('is asked of records, and one that is damaged is named', async () => {
     const { document, job, base, put, publish } = freshJob();
     put('dt=2024-03-01', 'a.parquet');

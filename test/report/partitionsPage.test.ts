@@ -45,6 +45,22 @@ const pageOf = (partitions: readonly ListedPartition[], missingDays: readonly st
     linkOf: (partition) => (partition === 'dt=2024-02-28' ? 'reports/dt%3D2024-02-28.html' : undefined),
   });
 
+describe('the newest published day', () => {
+  const newest = (...names: string[]) => {
+    const partitions = names.map((partition) => ({
+      ...listed(/\d{4}-\d\d-\d\d/.exec(partition)![0], 'published', 1_000),
+      partition,
+    }));
+    return /newest published day.*?(\d{4}-\d\d-\d\d)/s.exec(sectionOf(pageOf(partitions), 'At a glance'))![1];
+  };
+
+  it('is that of the region which is furthest behind, hours aside, and none of one that was given up', () => {
+    expect(newest('region=eu/dt=2024-03-02', 'region=us/dt=2024-02-28')).toBe('2024-02-28');
+    expect(newest('region=eu/dt=2024-03-02', 'region=us/dt=2024-02-20')).toBe('2024-03-02');
+    expect(newest('dt=2024-03-02/hour=01', 'dt=2024-03-01/hour=02')).toBe('2024-03-02');
+  });
+});
+
 describe('the page of all partitions', () => {
   const page = pageOf(
     [

@@ -134,7 +134,10 @@ export async function runStateMachine(
     validationOptions: { checkArn: false, checkPaths: false },
   });
   const overrides = { taskResourceLocalHandlers: handlers, retryIntervalOverrides: retries };
-  const context = { Execution: { Name: name, Input: input }, StateMachine: { Id: stateMachineArn } };
+  const context = {
+    Execution: { Name: name, Input: input, StartTime: new Date().toISOString() },
+    StateMachine: { Id: stateMachineArn },
+  };
   const { result, eventLogs } = machine.run(input as never, {
     overrides: overrides as never,
     context: context as never,
