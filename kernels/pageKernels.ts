@@ -22,7 +22,7 @@ const VERSION: usize = 40;
 const IS_PACKED: usize = 44;
 const BODY_START: usize = 48;
 const BODY_END: usize = 52;
-const PAGE_BYTES: usize = 56;
+const PAGE_BYTES: usize = 60;
 
 // Of a chunk, as lib/parquet/pageMemory.ts has it: where its buffer's first byte would be, its pages and its rows.
 const BUFFER: usize = 0;

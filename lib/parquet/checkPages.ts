@@ -207,7 +207,8 @@ function readSecondVersion(reader: CompactReader, numbers: Int32Array, at: numbe
     else if (field === ENCODING_V2) numbers[at + PAGE.encoding] = reader.readInt32(type);
     else if (field === DEFINITION_BYTES) numbers[at + PAGE.definitionBytes] = reader.readInt32(type);
     else if (field === REPETITION_BYTES) numbers[at + PAGE.repetitionBytes] = reader.readInt32(type);
-    else if (field === NULL_COUNT || field === ROW_COUNT) reader.readInteger(type);
+    else if (field === NULL_COUNT) numbers[at + PAGE.isUncounted] = reader.readInteger(type) < 0 ? 1 : 0;
+    else if (field === ROW_COUNT) reader.readInteger(type);
     else if (field === IS_COMPRESSED && (type === TRUE || type === FALSE)) {
       numbers[at + PAGE.isPacked] = type === TRUE ? 1 : 0;
     } else reader.skip(type);

@@ -1,12 +1,11 @@
 import { type Data, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
-import { checkPages, LARGEST_UNPACKED_BYTES } from './checkPages.ts';
+import { assembleFile, UnpackedSizeError } from './assembleFile.ts';
+import { LARGEST_UNPACKED_BYTES } from './checkPages.ts';
 import { type DictionaryColumn, decodeDictionaryColumns } from './dictionaryColumns.ts';
-import { encodeFooter, MAGIC, type PlacedChunk } from './encodeFooter.ts';
-import { encodeSchema } from './footerSchema.ts';
+import type { PlacedChunk } from './encodeFooter.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
-import { PageTable } from './pageTable.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import { ReusedMemory } from './reusedMemory.ts';
 import type { ReadColumn, ReadRowGroupBytes } from './rowGroupReads.ts';
@@ -146,9 +145,6 @@ function sameColumns(rowGroups: readonly ReadRowGroupBytes[]): ReadRowGroupBytes
   return runs;
 }
 
-/** Of the chunk at hand; one per thread. */
-const pages = new PageTable();
-
 /** Errors that single values may be the cause of. */
 const OF_VALUES = ['SHARD_PAGE_CORRUPT', 'SHARD_TIMESTAMP_RANGE'];
 
@@ -243,8 +239,6 @@ class RowCountError extends Error {
   }
 }
 
-class UnpackedSizeError extends Error {}
-
 /**
  * One call of the decoder.
  * @param onBadCell as in decodeRowGroups, of a single row group
@@ -267,41 +261,6 @@ function decodeTogether(
   if (rows !== wanted) throw new RowCountError(rows);
   const decoded = withTimestamps(batches, columns, onBadCell);
   return [...(onBadCell === undefined ? decoded : withText(decoded, columns, onBadCell))];
-}
-
-/**
- * A complete Parquet file: magic, the chunks of the columns row group by row group, footer.
- * @throws UnpackedSizeError, Error as checkPages
- */
-function assembleFile(
-  rowGroups: readonly ReadRowGroupBytes[],
-  columns: readonly ReadColumn[],
-  asRead: (read: ReadColumn) => ReadColumn,
-): Uint8Array {
-  const names = new Set(columns.map(({ column }) => column.name));
-  const pieces: Uint8Array[] = [MAGIC];
-  let position = MAGIC.length;
-  let unpackedBytes = 0;
-  const placed = rowGroups.map(({ reads, buffer }) => {
-    const read = reads.columns.filter(({ column }) => names.has(column.name)).map(asRead);
-    const chunks = read.flatMap((column) =>
-      column.chunks.map((chunk) => {
-        pages.keep(0);
-        const found = checkPages(buffer, chunk, pages, true);
-        unpackedBytes += found.unpackedBytes;
-        if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
-        // What stands behind the last page would be taken for another one's header.
-        const endByte = found.areWhole && chunk.valueCount > 0 ? found.endByte : chunk.endByte;
-        pieces.push(buffer.subarray(chunk.startByte, endByte));
-        const startByte = position;
-        position += endByte - chunk.startByte;
-        return { ...chunk, startByte, endByte: position };
-      }),
-    );
-    return { rowCount: reads.rowCount, chunks };
-  });
-  const shardColumns = columns.map((read) => asRead(read).column);
-  return Buffer.concat([...pieces, encodeFooter(encodeSchema(shardColumns), placed)]);
 }
 
 /** Neighbours of up to `DECODE_BYTES` together. */

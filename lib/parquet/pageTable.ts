@@ -24,10 +24,12 @@ export const PAGE = {
   /** Once it is unpacked: the address of its values, or of the first version's levels before them; 0 before that. */
   bodyStart: 12,
   bodyEnd: 13,
+  /** 1 where the second version's header says of its nulls that there are fewer than none, which arrow-rs refuses; 0 elsewhere. */
+  isUncounted: 14,
 } as const;
 
 /** Of each page. */
-export const PAGE_NUMBERS = 14;
+export const PAGE_NUMBERS = 15;
 
 const FIRST_PAGES = 256;
 

@@ -1,11 +1,12 @@
 import * as zlib from 'node:zlib';
 import type { CompressionCodec } from 'hyparquet';
-import { INT32, STOP, STRUCT } from './compactReader.ts';
 import { CompactWriter } from './compactWriter.ts';
 import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
+import { unpackHadoopLz4 } from './hadoopLz4.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
+import { PAGE_HEADER_BYTES, writePageHeader } from './writePageHeader.ts';
 import { singleZstdFrame } from './zstdFrame.ts';
 
 /** Bytes as a page of a column chunk holds them. */
@@ -33,11 +34,8 @@ const byteSchema = encodeSchema([
   },
 ]);
 
-/** Enough for the header of a page, */
-const PAGE_HEADER_BYTES = 48;
-/** and for the footer, with room to spare: it has one row group of one column. */
+/** Enough for the footer, with room to spare: it has one row group of one column. */
 const FOOTER_BYTES = 512;
-const DATA_PAGE = 0;
 const PLAIN = 0;
 const RLE = 3;
 
@@ -59,7 +57,7 @@ export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage
 }
 
 /**
- * Unpacks large ZSTD pages by Node itself, and pages of any other codec that arrow-rs reads by one call of it for each codec, which
+ * Unpacks large ZSTD pages by Node itself, Hadoop's LZ4 here, and pages of any other codec that arrow-rs reads by one call of it for each codec, which
  * gets them as pages of a column of single bytes.
  * @param pages for which `isUnpackedElsewhere` is true
  * @param memory for a copy of what is packed
@@ -72,13 +70,24 @@ export function* unpackElsewhere(
 ): Generator<UnpackedPages> {
   const ofCodecs = new Map<CompressionCodec, number[]>();
   for (const [place, { codec, packed, unpackedBytes }] of pages.entries()) {
-    if (codec === 'ZSTD') yield { bytes: unpackZstd(packed, unpackedBytes), places: [place] };
+    const bytes = unpackHere(codec, packed, unpackedBytes);
+    if (bytes !== undefined) yield { bytes, places: [place] };
     else if (!ofCodecs.get(codec)?.push(place)) ofCodecs.set(codec, [place]);
   }
   for (const [codec, places] of ofCodecs) {
     const packed = places.map((place) => pages[place]!);
     yield { bytes: unpackBytes(packed, codec, memory), places };
   }
+}
+
+/** Undefined for what arrow-rs is to unpack. */
+function unpackHere(
+  codec: CompressionCodec,
+  packed: Uint8Array,
+  unpackedBytes: number,
+): Uint8Array | undefined {
+  if (codec === 'ZSTD') return unpackZstd(packed, unpackedBytes);
+  return codec === 'LZ4' ? unpackHadoopLz4(packed, unpackedBytes) : undefined;
 }
 
 function unpackZstd(packed: Uint8Array, unpackedBytes: number): Uint8Array {
@@ -113,8 +122,11 @@ function unpackFile(
   const writer = new CompactWriter(into);
   writer.writeBytes(MAGIC);
   for (const page of pages) {
-    writePageHeader(writer, page);
-    writer.writeBytes(page.packed);
+    const { packed, unpackedBytes: valueCount } = page;
+    writePageHeader(writer, valueCount, packed.length, {
+      ...{ kind: 'data', valueCount, encoding: PLAIN, definitionEncoding: RLE, repetitionEncoding: RLE },
+    });
+    writer.writeBytes(packed);
   }
   const chunk = {
     ...({ type: ONE_BYTE, codec, valueCount: unpackedBytes, uncompressedBytes: unpackedBytes } as const),
@@ -128,18 +140,4 @@ function unpackFile(
     throw new Error(`the pages don't unpack to the ${unpackedBytes} bytes that they say`);
   }
   return bytes;
-}
-
-/** PageHeader of a data page of the first version, whose values are the bytes of a page. */
-function writePageHeader(writer: CompactWriter, { packed, unpackedBytes }: PackedPage): void {
-  writer.writeInteger(1, INT32, DATA_PAGE);
-  writer.writeInteger(1, INT32, unpackedBytes);
-  writer.writeInteger(1, INT32, packed.length);
-  writer.writeHead(2, STRUCT);
-  writer.writeInteger(1, INT32, unpackedBytes);
-  writer.writeInteger(1, INT32, PLAIN);
-  writer.writeInteger(1, INT32, RLE);
-  writer.writeInteger(1, INT32, RLE);
-  writer.writeByte(STOP);
-  writer.writeByte(STOP);
 }

@@ -62,6 +62,7 @@ describe('unpackElsewhere', () => {
     expect(Math.min(...sizes)).toBeLessThan(100);
     const [snappy, gzip] = [await pagesOf(Compression.SNAPPY), await pagesOf(Compression.GZIP)];
     expect(unpacked(snappy)).toEqual(asWritten);
+    expect(unpacked(await pagesOf(Compression.LZ4))).toEqual(asWritten);
     const mixed = snappy.map((page, place) => (place % 2 === 0 ? page : gzip[place]!));
     expect(unpacked(mixed)).toEqual(asWritten);
     const large = areElsewhere(await pagesOf(Compression.ZSTD));
