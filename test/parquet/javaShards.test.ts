@@ -1,4 +1,4 @@
-import { tableFromArrays, tableToIPC } from 'apache-arrow';
+import { DataType, tableFromArrays, tableToIPC } from 'apache-arrow';
 import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
 import { Compression, Table, WriterPropertiesBuilder, WriterVersion, writeParquet } from 'parquet-wasm/node';
 import { describe, expect, it } from 'vitest';
@@ -90,14 +90,17 @@ function hadoopShard(version: WriterVersion, framing: Framing, hasDictionaries: 
   });
 }
 
-async function rowsByIndices(bytes: Uint8Array): Promise<unknown[]> {
+/** Rows, and whether all columns were decoded to indices. */
+async function readByIndices(bytes: Uint8Array) {
   const shard = await openShard(memoryFile(bytes));
   const reads = rowGroupReads(shard, 0, ['id', 'name']);
   const buffer = await readRanges(shard.file, reads);
   const dictionaries = new Set(['id', 'name']);
-  return decodeRowGroups([{ uri: 'mem', reads, buffer }], { dictionaries }).flatMap((batch) =>
-    plainRows(batch),
-  );
+  const batches = decodeRowGroups([{ uri: 'mem', reads, buffer }], { dictionaries });
+  return {
+    rows: batches.flatMap((batch) => plainRows(batch)),
+    areIndices: batches.every(({ schema }) => schema.fields.every(({ type }) => DataType.isDictionary(type))),
+  };
 }
 
 const expected = Array.from({ length: 500 }, (_, row) => ({ id: rows.id[row], name: rows.name[row] }));
@@ -117,7 +120,9 @@ describe('pages that Hadoop has packed by LZ4', () => {
     async ({ framing, version, hasDictionaries }) => {
       const bytes = hadoopShard(version, framing, hasDictionaries);
       expect(await readPlainRows(memoryFile(bytes))).toEqual(expected);
-      expect(await rowsByIndices(bytes)).toEqual(expected);
+      // Without dictionaries pages of the second version hold differences, which arrow-rs reads.
+      const areIndices = hasDictionaries || version === WriterVersion.V1;
+      expect(await readByIndices(bytes)).toEqual({ rows: expected, areIndices });
     },
   );
 
@@ -151,6 +156,6 @@ describe('pages of the second version whose writer counts no nulls', () => {
     });
     expect(bytes).not.toEqual(whole);
     expect(await readPlainRows(memoryFile(bytes))).toEqual(expected);
-    expect(await rowsByIndices(bytes)).toEqual(expected);
+    expect(await readByIndices(bytes)).toEqual({ rows: expected, areIndices: hasDictionaries });
   });
 });
