@@ -6,6 +6,7 @@ import type { PlacedChunk } from './encodeFooter.ts';
 import { PAGE, PAGE_NUMBERS, PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
+import { CALL_BYTES } from './unpackElsewhere.ts';
 
 /** Encodings of pages by their numbers in parquet.thrift. */
 const PLAIN = 0;
@@ -92,8 +93,13 @@ function followChunk(shape: ColumnShape, buffer: Uint8Array, chunk: PlacedChunk)
   try {
     const { areWhole, unpackedBytes } = checkPages(buffer, chunk, table, false);
     if (!areWhole) return -1;
+    // Arrow-rs needs less for a column of large pages than to unpack them.
+    const mostBytes =
+      chunk.codec === 'ZSTD' || chunk.codec === 'UNCOMPRESSED' ? LARGEST_UNPACKED_BYTES : CALL_BYTES;
     for (let page = firstPage; page < table.count; page++) {
-      if (!isReadable(PAGE_NUMBERS * page, page === firstPage, shape)) return -1;
+      const at = PAGE_NUMBERS * page;
+      if (table.numbers[at + PAGE.unpackedBytes]! > mostBytes) return -1;
+      if (!isReadable(at, page === firstPage, shape)) return -1;
     }
     return unpackedBytes;
   } catch {

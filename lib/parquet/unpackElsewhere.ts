@@ -46,6 +46,9 @@ const { zstdDecompressSync } = zlib as {
 /** A call of it takes 16 microseconds at the least, for which WebAssembly unpacks some eight thousand bytes. */
 const LEAST_NATIVE_BYTES = 32 * 1024;
 
+/** What one call of arrow-rs unpacks, unless a page alone takes more: it needs some five times as much meanwhile. */
+export const CALL_BYTES = 32 * 1024 * 1024;
+
 /** Of what libzstd in WebAssembly unpacks: most pages of small row groups, which are told without looking at what is packed. */
 export function isSmallZstd(codec: CompressionCodec, unpackedBytes: number): boolean {
   return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
@@ -57,7 +60,7 @@ export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage
 }
 
 /**
- * Unpacks large ZSTD pages by Node itself, Hadoop's LZ4 here, and pages of any other codec that arrow-rs reads by one call of it for each codec, which
+ * Unpacks large ZSTD pages by Node itself, Hadoop's LZ4 here, and pages of any other codec that arrow-rs reads by calls of it for many pages of a codec, which
  * gets them as pages of a column of single bytes.
  * @param pages for which `isUnpackedElsewhere` is true
  * @param memory for a copy of what is packed
@@ -74,10 +77,28 @@ export function* unpackElsewhere(
     if (bytes !== undefined) yield { bytes, places: [place] };
     else if (!ofCodecs.get(codec)?.push(place)) ofCodecs.set(codec, [place]);
   }
-  for (const [codec, places] of ofCodecs) {
-    const packed = places.map((place) => pages[place]!);
-    yield { bytes: unpackBytes(packed, codec, memory), places };
+  for (const [codec, ofCodec] of ofCodecs) {
+    for (const places of calls(ofCodec, pages)) {
+      const packed = places.map((place) => pages[place]!);
+      yield { bytes: unpackBytes(packed, codec, memory), places };
+    }
   }
+}
+
+/** Neighbours that a call unpacks together. */
+function* calls(places: readonly number[], pages: readonly PackedPage[]): Generator<number[]> {
+  let call: number[] = [];
+  let bytes = 0;
+  for (const place of places) {
+    const { unpackedBytes } = pages[place]!;
+    if (call.length > 0 && bytes + unpackedBytes > CALL_BYTES) {
+      yield call;
+      [call, bytes] = [[], 0];
+    }
+    call.push(place);
+    bytes += unpackedBytes;
+  }
+  yield call;
 }
 
 /** Undefined for what arrow-rs is to unpack. */

@@ -3,6 +3,7 @@ import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { Compression, Table, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm/node';
 import { describe, expect, it } from 'vitest';
 import { checkPages } from '../../lib/parquet/checkPages.ts';
+import { decodeDictionaryColumns } from '../../lib/parquet/dictionaryColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { PAGE, PAGE_NUMBERS, PageTable } from '../../lib/parquet/pageTable.ts';
 import { readRanges } from '../../lib/parquet/readRowGroup.ts';
@@ -91,6 +92,33 @@ describe('unpackElsewhere', () => {
       }
     },
   );
+
+  it('unpacks 32 MiB by a call and no more, and leaves a column with a larger page to arrow-rs', async () => {
+    const [page] = (await pagesOf(Compression.SNAPPY)).sort((a, b) => b.unpackedBytes - a.unpackedBytes);
+    const pages = Array(200).fill(page) as PackedPage[];
+    const calls = [...unpackElsewhere(pages, new ReusedMemory())];
+    expect(calls.flatMap(({ places }) => places)).toEqual([...pages.keys()]);
+    expect(calls.length).toBe(Math.ceil(200 / Math.floor(2 ** 25 / page!.unpackedBytes)));
+    for (const [rowCount, isDictionary] of [
+      [2 ** 22, true],
+      [2 ** 22 + 1, false],
+    ] as const) {
+      const column = { zeros: new BigInt64Array(rowCount) };
+      const table = Table.fromIPCStream(tableToIPC(tableFromArrays(column), 'stream'));
+      const properties = new WriterPropertiesBuilder()
+        .setCompression(Compression.SNAPPY)
+        .setDictionaryEnabled(false)
+        .setDataPageSizeLimit(2 ** 30)
+        .setWriteBatchSize(2 ** 23)
+        .setMaxRowGroupSize(2 ** 23)
+        .build();
+      const shard = await openShard(memoryFile(writeParquet(table, properties)));
+      const reads = rowGroupReads(shard, 0, ['zeros']);
+      const rowGroup = { uri: 'mem', reads, buffer: await readRanges(shard.file, reads) };
+      const found = decodeDictionaryColumns([rowGroup], new Set(['zeros']), new ReusedMemory());
+      expect(found.has('zeros')).toBe(isDictionary);
+    }
+  });
 
   it('leaves pages of several ZSTD frames to libzstd', async () => {
     for (const page of await pagesOf(Compression.ZSTD)) {
