@@ -4,34 +4,29 @@
  * numbers of PageTable have been checked by checkPages. Up to SLACK_BYTES of lib/parquet/pageMemory.ts are read behind a page.
  */
 
-import { areBelow, decodeHybrid, onlyRun, WIDEST_BITS } from './hybridRuns';
+import { areBelow, decodeHybrid, onlyRun } from './hybridRuns';
+import {
+  BODY_END,
+  BODY_START,
+  BUFFER,
+  CHUNK_BYTES,
+  DEFINITION_BYTES,
+  END_BYTE,
+  IS_PACKED,
+  PAGE_BYTES,
+  PAGES,
+  REPETITION_BYTES,
+  ROWS,
+  SECOND_VERSION,
+  START_BYTE,
+  UNPACKED_BYTES,
+  VALUE_COUNT,
+  VERSION,
+} from './pageNumbers';
+import { addDictionary, decodeValues, forgetDictionary } from './pageValues';
 
 /** An import, of libzstd's ZSTD_decompress. @returns how many bytes they became, or an error's number, which is negative. */
 declare function decompress(to: usize, toBytes: usize, from: usize, fromBytes: usize): i32;
-
-// Of a page, as lib/parquet/pageTable.ts has it.
-const START_BYTE: usize = 0;
-const END_BYTE: usize = 4;
-const UNPACKED_BYTES: usize = 8;
-const VALUE_COUNT: usize = 12;
-const DICTIONARY_COUNT: usize = 16;
-const ENCODING: usize = 20;
-const DEFINITION_BYTES: usize = 32;
-const REPETITION_BYTES: usize = 36;
-const VERSION: usize = 40;
-const IS_PACKED: usize = 44;
-const BODY_START: usize = 48;
-const BODY_END: usize = 52;
-const PAGE_BYTES: usize = 60;
-
-// Of a chunk, as lib/parquet/pageMemory.ts has it: where its buffer's first byte would be, its pages and its rows.
-const BUFFER: usize = 0;
-const PAGES: usize = 4;
-const ROWS: usize = 8;
-const CHUNK_BYTES: usize = 12;
-
-const SECOND_VERSION: i32 = 2;
-const PLAIN: i32 = 0;
 
 /**
  * Unpacks the bodies of ZSTD pages, one behind the other, and says of each page where its body is.
@@ -67,15 +62,6 @@ export function unpackBodies(page: usize, pageCount: i32, chunk: usize, to: usiz
 }
 
 // The column at hand.
-let valueBytes: usize = 0;
-let valuesAt: usize = 0;
-let valuesEnd: usize = 0;
-let endsAt: usize = 0;
-let mostValues: usize = 0;
-let valueCount: usize = 0;
-/** Of the row group's dictionary among all values. */
-let dictionaryStart: usize = 0;
-let dictionaryEnd: usize = 0;
 /** Where an element's index goes. */
 let indicesAt: usize = 0;
 let isValidAt: usize = 0;
@@ -94,21 +80,6 @@ let rowEnd: usize = 0;
 let row: usize = 0;
 let element: usize = 0;
 let isChunkStart: bool = false;
-
-/**
- * Where the values of the next column go, dictionaries and plain ones one behind the other.
- * @param bytes of a value; 0 for those that have their length before them, whose ends are then stored
- * @param most values, for which there are ends and one more
- */
-export function placeValues(bytes: usize, at: usize, end: usize, ends: usize, most: usize): void {
-  valueBytes = bytes;
-  valuesAt = at;
-  valuesEnd = end;
-  endsAt = ends;
-  mostValues = most;
-  valueCount = 0;
-  if (bytes === 0) store<i32>(ends, 0);
-}
 
 /** Where indices and, as bits, what of them is valid go, and room for so many levels and indices as a page has at most, each. */
 export function placeIndices(
@@ -134,10 +105,6 @@ export function placeRows(offsets: usize, isValid: usize, rows: usize): void {
   rowNullCount = 0;
 }
 
-export function valuesFound(): usize {
-  return valueCount;
-}
-
 export function nullsFound(): usize {
   return nullCount;
 }
@@ -159,8 +126,7 @@ export function decodeFlat(page: usize, chunk: usize, chunkCount: i32, valueLeve
   rowEnd = 0;
   for (; chunkCount > 0; chunkCount--, chunk += CHUNK_BYTES) {
     rowEnd += load<usize>(chunk, ROWS);
-    dictionaryStart = valueCount;
-    dictionaryEnd = valueCount;
+    forgetDictionary();
     for (let left = load<i32>(chunk, PAGES); left > 0; left--, page += PAGE_BYTES) {
       if (load<i32>(page, VALUE_COUNT) < 0) {
         if (!addDictionary(page)) return 0;
@@ -185,8 +151,7 @@ export function decodeLists(
   element = 0;
   for (; chunkCount > 0; chunkCount--, chunk += CHUNK_BYTES) {
     rowEnd += load<usize>(chunk, ROWS);
-    dictionaryStart = valueCount;
-    dictionaryEnd = valueCount;
+    forgetDictionary();
     isChunkStart = true;
     for (let left = load<i32>(chunk, PAGES); left > 0; left--, page += PAGE_BYTES) {
       if (load<i32>(page, VALUE_COUNT) < 0) {
@@ -198,54 +163,6 @@ export function decodeLists(
   }
   store<usize>(offsetsAt + 4 * row, element);
   return 1;
-}
-
-function addDictionary(page: usize): bool {
-  if (
-    !addValues(
-      load<usize>(page, BODY_START),
-      load<usize>(page, BODY_END),
-      load<usize>(page, DICTIONARY_COUNT),
-    )
-  )
-    return false;
-  dictionaryEnd = valueCount;
-  return true;
-}
-
-/** Values in Parquet's PLAIN encoding. @returns false when there aren't so many */
-function addValues(start: usize, end: usize, count: usize): bool {
-  if (valueBytes === 0) return addSizedValues(start, end, count);
-  const bytes = <u64>count * valueBytes;
-  const to = valuesAt + valueCount * valueBytes;
-  if (bytes > <u64>(end - start) || bytes > <u64>(valuesEnd - to)) return false;
-  memory.copy(to, start, <usize>bytes);
-  valueCount += count;
-  return true;
-}
-
-function addSizedValues(start: usize, end: usize, count: usize): bool {
-  if (count > mostValues - valueCount) return false;
-  let ends = endsAt + 4 * valueCount;
-  let to = valuesAt + load<usize>(ends);
-  let at = start;
-  for (let index: usize = 0; index < count; index++) {
-    if (at + 4 > end) return false;
-    const size = load<usize>(at);
-    at += 4;
-    if (size > end - at || size > valuesEnd - to) return false;
-    if (size <= 16) {
-      for (const last = to + size; to < last; to++, at++) store<u8>(to, load<u8>(at));
-    } else {
-      memory.copy(to, at, size);
-      to += size;
-      at += size;
-    }
-    ends += 4;
-    store<usize>(ends, to - valuesAt);
-  }
-  valueCount += count;
-  return true;
 }
 
 function decodeFlatPage(page: usize, buffer: usize, valueLevel: i32): bool {
@@ -355,22 +272,6 @@ function setNullRow(slot: usize): void {
 function clearBit(bits: usize, slot: usize): void {
   const at = bits + (slot >> 3);
   store<u8>(at, load<u8>(at) & ~((<u8>1) << (<u8>(slot & 7))));
-}
-
-/** Decodes the indices of so many values. @returns false when they aren't there */
-function decodeValues(page: usize, start: usize, end: usize, count: usize, to: usize): bool {
-  if (count === 0) return true;
-  if (load<i32>(page, ENCODING) === PLAIN) {
-    const first = valueCount;
-    if (!addValues(start, end, count)) return false;
-    for (let index: usize = 0; index < count; index++) store<usize>(to + 4 * index, first + index);
-    return true;
-  }
-  if (start >= end) return false;
-  const bitWidth = <i32>load<u8>(start);
-  if (bitWidth > WIDEST_BITS) return false;
-  const bits = decodeHybrid(start + 1, end, bitWidth, to, count, dictionaryStart);
-  return areBelow(<i32>(dictionaryEnd - dictionaryStart), bits, to, count, dictionaryStart);
 }
 
 /** Levels of the first version have their size before them. @returns 0 when they reach beyond the end */
