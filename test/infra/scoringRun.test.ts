@@ -53,7 +53,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     const tasks = machines.flatMap(({ States }) =>
       Object.values(States).filter(({ Type }) => Type === 'Task'),
     );
-    expect(tasks).toHaveLength(7);
+    expect(tasks).toHaveLength(8);
     expect(tasks.every(({ Retry }) => (Retry as unknown[]).length > 0)).toBe(true);
   });
 
