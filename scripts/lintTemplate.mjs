@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { packagedTemplateFile } from './packagersAnswer.mjs';
-import { pythonEnvironment } from './pythonEnvironment.mjs';
+import { cfnLint } from './pythonTools.mjs';
 
-const CFN_LINT_VERSION = '1.58.0';
 const REGION = 'eu-central-1';
 /** Findings in what the packager writes, which we cannot fix. */
 const KNOWN = [
@@ -24,7 +23,7 @@ const project = fileURLToPath(new URL('..', import.meta.url));
 /** A process reads the rules, and the schema of every type of resource, for as long as it lints a template. */
 const PROCESSES = 2;
 
-const cfnLint = join(pythonEnvironment('cfn-lint', `cfn-lint==${CFN_LINT_VERSION}\n`), 'cfn-lint');
+const linter = cfnLint();
 const isKnown = ({ rule, resource }) =>
   KNOWN.some((known) => known.rule === rule && known.resource.test(resource));
 const variants = JSON.parse(readFileSync(join(project, 'test/infra/variants.json'), 'utf8'));
@@ -51,7 +50,7 @@ for (const { variant, file } of templates) {
 /** Its exit code only tells of findings, and is no 0 for the known ones. */
 async function findings(files) {
   const args = ['--format', 'json', '--regions', REGION, '--', ...files];
-  const child = spawn(cfnLint, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(linter, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   if (stderr !== '') throw new Error(stderr);
   return JSON.parse(stdout);

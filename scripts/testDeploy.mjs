@@ -2,10 +2,9 @@
 // moto comes from PyPI into an environment of its own, build/moto, when it is missing there or its pin in
 // test/deploy/requirements.txt has changed. Without a python3 with venv nothing is tested, and the exit code is 0.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pythonEnvironment } from './pythonEnvironment.mjs';
+import { moto } from './pythonTools.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const inherited = { cwd: project, stdio: 'inherit' };
@@ -14,7 +13,7 @@ if (spawnSync('python3', ['-c', 'import ensurepip, venv']).status !== 0) {
   console.warn('SKIPPED: there is no python3 with venv, so the packaged stack is not tested on moto.');
   process.exit(0);
 }
-pythonEnvironment('moto', readFileSync(join(project, 'test/deploy/requirements.txt'), 'utf8'));
+moto();
 execFileSync('npm', ['run', 'lambda:prepare'], inherited);
 const vitest = join(project, 'node_modules/vitest/vitest.mjs');
 const { status } = spawnSync(

@@ -2,39 +2,22 @@
 // every step from making data to reading published scores. All must write the same bytes. npm run test:node
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeOf } from './installNodeVersions.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
-const pins = join(project, 'test/nodeVersions');
-const versions = join(project, 'build/node-versions');
 const OTHERS = ['22', '24'];
 const QUIET = ['--no-audit', '--no-fund', '--loglevel', 'error'];
 const PARTITION = 'dt=2024-03-03';
 
-if (process.platform !== 'linux' || process.arch !== 'x64') {
-  console.error(
-    `Other versions of Node are run on Linux on x64; this is ${process.platform} on ${process.arch}.`,
-  );
-  process.exit(1);
-}
-installNodes();
 // Outside of the project: below it, npm would install into the project.
 const folder = mkdtempSync(join(tmpdir(), 'ncs4cvr-'));
 try {
   const main = installPackage();
-  const others = OTHERS.map((version) => join(versions, 'node_modules', `node-${version}`, 'bin/node'));
+  const others = OTHERS.map(nodeOf);
   let expected;
   for (const [i, node] of [process.execPath, ...others].entries()) {
     const started = performance.now();
@@ -83,19 +66,6 @@ function runEveryStep(node, main) {
     assert.ok(files.has(name), `${name} is missing`);
   }
   return files;
-}
-
-function installNodes() {
-  const names = ['package.json', 'package-lock.json'];
-  const isSame = (name) =>
-    existsSync(join(versions, name)) &&
-    readFileSync(join(versions, name)).equals(readFileSync(join(pins, name)));
-  // npm writes the last one when it is done.
-  if (names.every(isSame) && existsSync(join(versions, 'node_modules/.package-lock.json'))) return;
-  rmSync(versions, { recursive: true, force: true });
-  mkdirSync(versions, { recursive: true });
-  for (const name of names) copyFileSync(join(pins, name), join(versions, name));
-  execFileSync('npm', ['ci', ...QUIET], { cwd: versions, stdio: 'inherit' });
 }
 
 /** Packs what is built and installs it; returns the command's script. */
