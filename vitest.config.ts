@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { codeVersion } from './scripts/codeVersion.mjs';
@@ -67,7 +68,11 @@ export default defineConfig({
         },
       },
     ],
-    poolOptions: { forks: { maxForks: 2 }, threads: { maxThreads: 2, isolate: false } },
+    // Processes of tests wait for others that they start, and for time: a half more than cores, of which a fifth was idle.
+    poolOptions: {
+      forks: { maxForks: Math.ceil(1.5 * availableParallelism()) },
+      threads: { maxThreads: 2, isolate: false },
+    },
     sequence: { sequencer: LongestFirst },
     // The functions' logs would bury the test report.
     setupFiles: ['test/support/threads/reusedThreads.ts'],
