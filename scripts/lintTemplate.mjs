@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { packagedTemplateFile } from './packagersAnswer.mjs';
-import { cfnLint } from './pythonTools.mjs';
+import { CFN_LINT_VERSION, cfnLint } from './pythonTools.mjs';
 
 const REGION = 'eu-central-1';
 /** Findings in what the packager writes, which we cannot fix. */

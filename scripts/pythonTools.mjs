@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pythonEnvironment } from './pythonEnvironment.mjs';
 
-const CFN_LINT_VERSION = '1.58.0';
+export const CFN_LINT_VERSION = '1.58.0';
 const motoRequirements = join(fileURLToPath(new URL('..', import.meta.url)), 'test/deploy/requirements.txt');
 
 /** The executable of cfn-lint. */
