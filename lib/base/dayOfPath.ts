@@ -1,5 +1,5 @@
 import { RecordBatch, Schema } from 'apache-arrow';
-import { calendarDayMillis } from './calendarDayMillis.ts';
+import { calendarDayMillis } from './calendarDay.ts';
 
 const DAY_MILLIS = 86_400_000;
 /** A date, and an hour behind it perhaps. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { calendarDayMillis } from '../base/calendarDayMillis.ts';
+import { calendarDayMillis } from '../base/calendarDay.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { EXIT_USAGE } from './terminal.ts';

@@ -117,7 +117,7 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
         const notes = [
           ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
-          ...unreadable.problems.map(unreadableLine),
+          ...unreadable.problems.map((problem) => `${unreadableLine(problem)}\n`),
         ].join('');
         if (json) printJson({ pointers, blocked, damaged, failures });
         else process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}`);
@@ -161,7 +161,7 @@ function damageLine({ partition, damage }: DamagedPartition): string {
 }
 
 function unreadableLine(problem: string): string {
-  return `left out, since it can't be read: ${problem}\n`;
+  return `left out, since it can't be read: ${problem}`;
 }
 
 /** One line per partition, then what is missing and what was passed over. */
@@ -181,7 +181,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ...missingDays.map((day) => `${day}  no partition`),
     ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
-    ...unreadable.map((problem) => unreadableLine(problem).trimEnd()),
+    ...unreadable.map(unreadableLine),
     '',
   ].join('\n');
 }

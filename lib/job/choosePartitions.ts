@@ -1,3 +1,4 @@
+import { shiftedDay } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -150,7 +151,7 @@ export function missingDays(days: readonly string[]): string[] {
 async function chooseNewest(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
   const { layout, timeZone, newest } = job;
   const today = dayIn(timeZone, nowMillis);
-  const from = newest.lookBackDays === undefined ? undefined : daysBefore(today, newest.lookBackDays);
+  const from = newest.lookBackDays === undefined ? undefined : shiftedDay(today, -newest.lookBackDays);
   const range = from === undefined ? undefined : dayRange(from);
   const listing = await input.listPartitions(range);
   const skipped = [...listing.skipped];
@@ -186,10 +187,6 @@ const SHOWN = 5;
 function listed(all: readonly string[], none: string): string {
   if (all.length === 0) return none;
   return `${all.slice(-SHOWN).join(', ')}${all.length > SHOWN ? ` and ${all.length - SHOWN} more` : ''}`;
-}
-
-function daysBefore(day: string, count: number): string {
-  return new Date(Date.parse(day) - count * DAY_MILLIS).toISOString().slice(0, 10);
 }
 
 function daysFrom(first: string, last: string): string[] {

@@ -1,3 +1,4 @@
+import { shiftedDay } from '../base/calendarDay.ts';
 import type { JobDocument } from './jobDocument.ts';
 import type { JobInput } from './jobInput.ts';
 import { dayRange } from './listPartitions.ts';
@@ -12,7 +13,6 @@ export interface DayGap {
   readonly lacks: readonly string[];
 }
 
-const DAY_MILLIS = 86_400_000;
 /** Days on either side that are compared with. */
 const DAYS_AROUND = 3;
 
@@ -30,7 +30,7 @@ export async function gapsOfDays(
   const [first, last] = [days[0], days.at(-1)];
   const isDaily = layout.keys.every(({ directives }) => directives.length > 0 && !directives.includes('H'));
   if (isDaily || first === undefined || last === undefined) return [];
-  const around = dayRange(shifted(first, -DAYS_AROUND), shifted(last, DAYS_AROUND));
+  const around = dayRange(shiftedDay(first, -DAYS_AROUND), shiftedDay(last, DAYS_AROUND));
   const { partitions } = await input.listPartitions(around);
   const asked = new Set(days);
   return dayGaps(layout, partitions, dayIn(timeZone, nowMillis)).filter(({ day }) => asked.has(day));
@@ -91,7 +91,7 @@ function lackedBy(day: string, days: ReadonlyMap<string, Slots>, last: string): 
 
 /** Those that are there. @param from days later than this one */
 function daysFrom(day: string, from: number, to: number, days: ReadonlyMap<string, Slots>): Slots[] {
-  const all = Array.from({ length: to - from + 1 }, (_, index) => days.get(shifted(day, from + index)));
+  const all = Array.from({ length: to - from + 1 }, (_, index) => days.get(shiftedDay(day, from + index)));
   return all.filter((slots) => slots !== undefined);
 }
 
@@ -103,9 +103,4 @@ function regionName({ keys }: PartitionLayout, others: readonly string[]): strin
 
 function hourName(hour: number | undefined): string {
   return hour === undefined ? '' : `hour ${String(hour).padStart(2, '0')}`;
-}
-
-/** The day so many days later. */
-function shifted(day: string, days: number): string {
-  return new Date(Date.parse(day) + days * DAY_MILLIS).toISOString().slice(0, 10);
 }

@@ -33,19 +33,13 @@ export function assembleFile(
         unpackedBytes += found.unpackedBytes;
         if (unpackedBytes > LARGEST_UNPACKED_BYTES) throw new UnpackedSizeError(`${unpackedBytes} or more`);
         const restated = found.areWhole ? restatePages(buffer, chunk, pages) : undefined;
-        if (restated !== undefined) {
-          const { bytes, ...rest } = restated;
-          pieces.push(bytes);
-          const startByte = position;
-          position += bytes.length;
-          return { ...chunk, ...rest, startByte, endByte: position };
-        }
         // What stands behind the last page would be taken for another one's header.
         const endByte = found.areWhole && chunk.valueCount > 0 ? found.endByte : chunk.endByte;
-        pieces.push(buffer.subarray(chunk.startByte, endByte));
+        const { bytes, ...others } = restated ?? { bytes: buffer.subarray(chunk.startByte, endByte) };
+        pieces.push(bytes);
         const startByte = position;
-        position += endByte - chunk.startByte;
-        return { ...chunk, startByte, endByte: position };
+        position += bytes.length;
+        return { ...chunk, ...others, startByte, endByte: position };
       }),
     );
     return { rowCount: reads.rowCount, chunks };

@@ -54,6 +54,11 @@ function isLater(formatVersion: unknown): boolean {
   return Number.isSafeInteger(formatVersion) && Number(formatVersion) > OUTPUT_FORMAT_VERSION;
 }
 
+function otherFormat(code: string, summary: string, file: string, found: unknown): Ncs4cvrError {
+  const expected = `format version ${OUTPUT_FORMAT_VERSION}`;
+  return new Ncs4cvrError(code, summary, { file, expected, found: String(found) });
+}
+
 /**
  * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
@@ -68,29 +73,15 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
   const code = 'PUBLISH_DOCUMENT_INVALID';
   const document = decodeJson(bytes, { code, file: uri });
   if (isRecord(document) && OUTDATED_VERSIONS.includes(document.formatVersion)) {
-    throw new Ncs4cvrError(
-      'PUBLISH_ROOT_OUTDATED',
-      'these scores were published by an earlier version of this project; publish into a new output root, ' +
-        'let readers move to it, and delete this one',
-      {
-        file: uri,
-        expected: `format version ${OUTPUT_FORMAT_VERSION}`,
-        found: String(document.formatVersion),
-      },
-    );
+    const advice = 'publish into a new output root, let readers move to it, and delete this one';
+    const summary = `these scores were published by an earlier version of this project; ${advice}`;
+    throw otherFormat('PUBLISH_ROOT_OUTDATED', summary, uri, document.formatVersion);
   }
   if (isRecord(document) && isLater(document.formatVersion)) {
     // The advice for a document that was damaged is to remove it.
-    throw new Ncs4cvrError(
-      'PUBLISH_ROOT_NEWER',
-      'these scores were published by a later version of this project, which alone may go on here; use that version, or ' +
-        'publish into a new output root',
-      {
-        file: uri,
-        expected: `format version ${OUTPUT_FORMAT_VERSION}`,
-        found: String(document.formatVersion),
-      },
-    );
+    const advice = 'use that version, or publish into a new output root';
+    const summary = `these scores were published by a later version of this project, which alone may go on here; ${advice}`;
+    throw otherFormat('PUBLISH_ROOT_NEWER', summary, uri, document.formatVersion);
   }
   const summary = `this isn't a valid ${kind}; another program may have changed it`;
   return parseDocument(document, schema, { code, summary, file: uri });

@@ -170,6 +170,10 @@ export async function writeExecutionRecord(root: string, record: ExecutionRecord
 /** Ends the name of an execution's record. */
 const OF_EXECUTION = '-execution';
 
+function isOfExecution(uri: string): boolean {
+  return uri.endsWith(`${OF_EXECUTION}.json`);
+}
+
 /** Records that are read to find those of a partition, the newest first. A stage of hourly partitions has many in a day. */
 const MOST_READ = 400;
 const READS_AT_A_TIME = 16;
@@ -190,8 +194,7 @@ export class RunRecords {
    * @param attempt makes of a record that can't be read what the caller does without
    */
   async of(partition: string, most: number, attempt: Attempt = (read) => read()): Promise<RunRecord[]> {
-    const isOfMachine = (uri: string) => !uri.endsWith(`${OF_EXECUTION}.json`);
-    const found = await this.#find(partition, most, attempt, isOfMachine);
+    const found = await this.#find(partition, most, attempt, (uri) => !isOfExecution(uri));
     return found.filter((record): record is RunRecord => 'workers' in record);
   }
 
@@ -258,7 +261,7 @@ function partitionIn(
 
 async function readRunRecord(uri: string): Promise<RunRecord | ExecutionRecord> {
   const bytes = await storageFor(uri).readWhole(uri);
-  return uri.endsWith(`${OF_EXECUTION}.json`)
+  return isOfExecution(uri)
     ? decodeOutputDocument(bytes, executionRecordSchema, 'run record', uri)
     : decodeOutputDocument(bytes, runRecordSchema, 'run record', uri);
 }

@@ -35,13 +35,11 @@ export async function withoutNewFolders(folderUri: string, work: () => Promise<v
   } finally {
     for (const folder of missing) {
       // One that somebody else has put something into stays, and so do those above it.
-      if (
-        !(await rmdir(folder).then(
-          () => true,
-          () => false,
-        ))
-      )
-        break;
+      const isGone = await rmdir(folder).then(
+        () => true,
+        () => false,
+      );
+      if (!isGone) break;
     }
   }
 }

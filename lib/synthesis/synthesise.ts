@@ -1,3 +1,4 @@
+import { shiftedDay } from '../base/calendarDay.ts';
 import { StorageError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { RandomStream } from '../base/randomStream.ts';
@@ -56,7 +57,7 @@ export async function synthesise(options: FunnelOptions, output: string): Promis
 
 /** @param day from 0 */
 function dateOf({ firstDate }: FunnelOptions, day: number): string {
-  return new Date(Date.parse(firstDate) + day * 86_400_000).toISOString().slice(0, 10);
+  return shiftedDay(firstDate, day);
 }
 
 async function refuseFilled(output: string): Promise<void> {

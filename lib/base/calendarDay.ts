@@ -1,3 +1,4 @@
+const DAY_MILLIS = 86_400_000;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 /**
@@ -9,4 +10,12 @@ export function calendarDayMillis(text: string): number | undefined {
   const millis = DAY.test(text) ? Date.parse(text) : Number.NaN;
   const isDay = !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(text);
   return isDay ? millis : undefined;
+}
+
+/**
+ * The day so many days later, or earlier for fewer than none.
+ * @param day YYYY-MM-DD, as what is returned
+ */
+export function shiftedDay(day: string, days: number): string {
+  return new Date(Date.parse(day) + days * DAY_MILLIS).toISOString().slice(0, 10);
 }
