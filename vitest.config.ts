@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { codeVersion } from './scripts/codeVersion.mjs';
-import { filesThatShareThreads } from './test/support/threads/sharedThread.ts';
+import { testFilesThatShare } from './test/support/threads/testFilesThatShare.ts';
 
 /** The longest ones; a clean checkout knows no durations. */
 const LONGEST_FIRST = [
@@ -39,7 +39,7 @@ class LongestFirst extends BaseSequencer {
 
 // They need Lambda's runtime (vitest.lambda.config.ts), or moto as well (vitest.deploy.config.ts).
 const OTHERS = ['test/lambda/**', 'test/deploy/**'];
-const shared = filesThatShareThreads(import.meta.dirname);
+const share = testFilesThatShare(import.meta.dirname);
 
 export default defineConfig({
   define: { BUILT_CODE_VERSION: JSON.stringify(codeVersion(import.meta.dirname)) },
@@ -50,17 +50,26 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: ['test/**/*.test.ts'],
-          exclude: [...OTHERS, ...shared],
+          exclude: [...OTHERS, ...share.threads, ...share.processes],
           benchmark: { exclude: ['bench/lambda/**', '**/node_modules/**'] },
-          // onnxruntime-node and parquet-wasm keep native state per process; forks isolate test files from each other.
+          // A process for each file: they hold mocks, variables of the process, folders that a helper makes.
           pool: 'forks',
         },
       },
       {
         extends: true,
         test: {
-          name: 'shared',
-          include: shared,
+          name: 'processes',
+          include: [...share.processes],
+          benchmark: { include: [] },
+          pool: 'forks',
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'threads',
+          include: [...share.threads],
           benchmark: { include: [] },
           pool: 'threads',
           // After the others: two pools at a time would be four processes on two cores.
@@ -76,7 +85,12 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // The functions' logs would bury the test report.
     setupFiles: ['test/support/threads/reusedThreads.ts'],
-    env: { POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
+    env: {
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      POWERTOOLS_METRICS_DISABLED: 'true',
+      // As storage says before its first client; a test may make another one before, whose warning would come in the midst of a command.
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+    },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -7,9 +7,6 @@ interface Output {
   stderr: string;
 }
 
-// As storage does before its first client; a test may have made another one before, whose warning comes later.
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-
 const outputs = new AsyncLocalStorage<Output>();
 const running = new Set<Output>();
 
