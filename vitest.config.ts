@@ -39,6 +39,10 @@ class LongestFirst extends BaseSequencer {
 
 // They need Lambda's runtime (vitest.lambda.config.ts), or moto as well (vitest.deploy.config.ts).
 const OTHERS = ['test/lambda/**', 'test/deploy/**'];
+/** They wait for others that they start, and for time: a half more than cores, of which a fifth was idle. */
+const PROCESSES = Math.ceil(1.5 * availableParallelism());
+/** Of both, no fewer than at most: tinypool ends an idle one above the least number twice, which fails the run. */
+const THREADS = 2;
 const share = testFilesThatShare(import.meta.dirname);
 
 export default defineConfig({
@@ -77,10 +81,9 @@ export default defineConfig({
         },
       },
     ],
-    // Processes of tests wait for others that they start, and for time: a half more than cores, of which a fifth was idle.
     poolOptions: {
-      forks: { maxForks: Math.ceil(1.5 * availableParallelism()) },
-      threads: { maxThreads: 2, isolate: false },
+      forks: { minForks: PROCESSES, maxForks: PROCESSES },
+      threads: { minThreads: THREADS, maxThreads: THREADS, isolate: false },
     },
     sequence: { sequencer: LongestFirst },
     // The functions' logs would bury the test report.
