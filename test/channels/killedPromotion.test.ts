@@ -4,9 +4,12 @@ import { promoteBundle, rollBackChannel } from '../../lib/channels/promote.ts';
 import { resolveModel } from '../../lib/channels/resolveModel.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import type { S3Fault } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { folder, freshChannel, NOW, withVersion } from './channelUnderTest.ts';
+import { freshChannel, NOW, withVersion } from './channelUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let bundle: string;

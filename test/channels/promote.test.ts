@@ -8,7 +8,10 @@ import { promoteBundle, rollBackChannel } from '../../lib/channels/promote.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
-import { channelText, folder, freshChannel, NOW, withVersion } from './channelUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { channelText, freshChannel, NOW, withVersion } from './channelUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let tiny: TinyModel;
 let other: string;

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { first, folder, freshPlace, PARTITION, put, run, second } from '../publish/partitionUnderTest.ts';
+import { first, freshPlace, PARTITION, put, run, second } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEventBus } from '../support/eventBridge/eventBridgeDouble.ts';
 import { runMain } from './runMain.ts';
+
+const folder = temporaryFolder();
 
 const bus = testEventBus();
 

@@ -1,10 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { folder, withVersion } from '../channels/channelUnderTest.ts';
+import { withVersion } from '../channels/channelUnderTest.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { callMain } from './callMain.ts';
+
+const folder = temporaryFolder();
 
 const models = join(folder, 'models');
 const input = join(folder, 'input');

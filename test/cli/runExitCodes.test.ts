@@ -9,7 +9,6 @@ import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -20,7 +19,10 @@ import {
   settingsOf,
 } from '../publish/partitionUnderTest.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { callMain } from './callMain.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 

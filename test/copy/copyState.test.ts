@@ -12,7 +12,6 @@ import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -21,7 +20,10 @@ import {
   run,
   second,
 } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let model: ModelBundle;

@@ -11,18 +11,12 @@ import { below } from '../../lib/publish/outputLayout.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import {
-  first,
-  folder,
-  freshPlace,
-  PARTITION,
-  put,
-  replacing,
-  run,
-  second,
-} from '../publish/partitionUnderTest.ts';
+import { first, freshPlace, PARTITION, put, replacing, run, second } from '../publish/partitionUnderTest.ts';
 import { KEY_NAMES, keyRows, keyShard, withRowKeys } from '../scoring/keyShard.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { bitsOf, type NaiveRow, naiveOrder, naiveTau } from './naiveRanking.ts';
+
+const folder = temporaryFolder();
 
 const place = freshPlace(join(folder, 'diffed'));
 let before: FoundState;

@@ -21,7 +21,6 @@ import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   expectedBits,
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -29,7 +28,10 @@ import {
   run,
   second,
 } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let model: ModelBundle;

@@ -9,7 +9,6 @@ import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -18,7 +17,10 @@ import {
   runOf,
   second,
 } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEventBus } from '../support/eventBridge/eventBridgeDouble.ts';
+
+const folder = temporaryFolder();
 
 // What the function that publishes tells readers. `run` publishes as a publisher does that is killed with its flip.
 const bus = testEventBus();

@@ -10,15 +10,10 @@ import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { workUnits } from '../../lib/publish/workUnit.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import {
-  first,
-  folder,
-  freshPlace,
-  PARTITION,
-  put,
-  runOf,
-  settingsOf,
-} from '../publish/partitionUnderTest.ts';
+import { first, freshPlace, PARTITION, put, runOf, settingsOf } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
 
 // What dashboards show of a partition that the functions score and publish.
 let bundle: ModelBundle;

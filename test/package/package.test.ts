@@ -9,11 +9,14 @@ import { joinUri } from '../../lib/storage/uri.ts';
 import { codeVersion } from '../../scripts/codeVersion.mjs';
 import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { expectRows, first, folder, freshPlace, PARTITION } from '../publish/partitionUnderTest.ts';
+import { expectRows, first, freshPlace, PARTITION } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { planWhole } from '../support/functions/planWhole.ts';
 import { packagedFiles, unzipFunction } from '../support/lambda/unzipFunction.ts';
 import { putFolder } from '../support/s3/putFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
+
+const folder = temporaryFolder();
 
 // What is deployed, built anew: the zips' content, and the functions run from it in a folder of their own.
 const project = fileURLToPath(new URL('../..', import.meta.url));

@@ -9,18 +9,11 @@ import { rollBack } from '../../lib/publish/rollBack.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import {
-  first,
-  folder,
-  freshPlace,
-  PARTITION,
-  type Place,
-  publish,
-  put,
-  run,
-  second,
-} from './partitionUnderTest.ts';
+import { first, freshPlace, PARTITION, type Place, publish, put, run, second } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let bundle: ModelBundle;

@@ -14,10 +14,10 @@ import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   expectRows,
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -27,6 +27,8 @@ import {
   second,
   settingsOf,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let model: ModelBundle;
 beforeAll(async () => {

@@ -8,8 +8,11 @@ import { readPointer } from '../../lib/publish/pointer.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { collect, pointerFile, unreached } from './garbageUnderTest.ts';
-import { expectRows, folder, PARTITION, type Place, run, second } from './partitionUnderTest.ts';
+import { expectRows, PARTITION, type Place, run, second } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 

@@ -15,12 +15,12 @@ import { GATES_OFF } from '../fixtures/gatesOff.ts';
 import { type FunnelRow, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import { collect, collectAll, namesOf, pointerFile, unreached } from './garbageUnderTest.ts';
 import {
   expectRows,
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -30,6 +30,8 @@ import {
   run,
   second,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let bundle: ModelBundle;

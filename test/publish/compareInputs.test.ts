@@ -7,7 +7,10 @@ import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { first, folder, freshPlace, PARTITION, type Place, put, run, runOf } from './partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { first, freshPlace, PARTITION, type Place, put, run, runOf } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 // Whether a day that was scored has the keys of another day's input.
 const OTHER = 'dt=2024-03-08';

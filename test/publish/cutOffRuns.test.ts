@@ -3,9 +3,12 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import type { S3Fault } from '../support/s3/s3Double.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { expectRows, first, folder, freshPlace, type Place, put, run, second } from './partitionUnderTest.ts';
+import { expectRows, first, freshPlace, type Place, put, run, second } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let model1: ModelBundle;

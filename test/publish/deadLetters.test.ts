@@ -16,10 +16,10 @@ import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   expectedBits,
   expectRows,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -28,6 +28,8 @@ import {
   run,
   runOf,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let model: ModelBundle;
 let pool: WorkerPool;

@@ -3,7 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findState } from '../../lib/publish/findState.ts';
 import { writeManifest } from '../../lib/publish/manifest.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { first, folder, freshPlace, PARTITION, put, run } from './partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { first, freshPlace, PARTITION, put, run } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const place = freshPlace(join(folder, 'found'));
 const find = (name: Parameters<typeof findState>[2], partition = PARTITION) =>

@@ -9,7 +9,10 @@ import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { folder, freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 // Days of a partition under test, as they are published one after the other with the gates' defaults.
 export const ROWS = 1_500;

@@ -7,6 +7,7 @@ import { readPointer } from '../../lib/publish/pointer.ts';
 import type { PublishOutcome } from '../../lib/publish/publishPartition.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows } from '../fixtures/tinyFunnel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   blocks,
   bundle,
@@ -22,7 +23,9 @@ import {
   YESTERDAY,
   yesterday,
 } from './gatedDays.ts';
-import { folder, freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
+import { freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 // Nights as they go wrong, each published with the gates' defaults after a clean one.
 const withPrice = (times: number) => (row: FunnelRow) => ({

@@ -8,7 +8,10 @@ import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import type { FunnelRow } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { first, folder, freshPlace, PARTITION, put, second, settingsOf } from './partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { first, freshPlace, PARTITION, put, second, settingsOf } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 beforeAll(async () => {

@@ -9,10 +9,10 @@ import { planPartition } from '../../lib/publish/planPartition.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   expectRows,
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -21,6 +21,8 @@ import {
   run,
   second,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let stage: ModelBundle;
 let other: ModelBundle;

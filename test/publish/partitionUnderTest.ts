@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
@@ -15,11 +16,9 @@ import { joinUri } from '../../lib/storage/uri.ts';
 import { GATES_OFF, NOTHING_EARLIER } from '../fixtures/gatesOff.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { scoreBits } from '../scoring/readScores.ts';
-import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { publishedBits } from './publishedBits.ts';
 
 // One partition that is run, published and read, for the tests of the protocol.
-export const folder = temporaryFolder();
 export const PARTITION = 'dt=2024-03-09';
 const TARGET_ROWS = 100;
 /** 400 rows in row groups of 60: four spans. */
@@ -95,16 +94,21 @@ export async function expectedBits(
   bundle: ModelBundle,
   rows: readonly FunnelRow[],
 ): Promise<Map<bigint, string>> {
-  const key = `${bundle.manifest.modelVersion} ${rows[0]!.impression_id}`;
+  const key = `${modelIdentity(bundle).sha256} ${rows[0]!.impression_id}`;
   const known = expected.get(key);
   if (known !== undefined) return known;
-  const input = join(folder, 'expected', `${expected.size}.parquet`);
-  mkdirSync(join(folder, 'expected'), { recursive: true });
-  writeFileSync(input, funnelShard(rows, 60));
-  const output = join(folder, 'expected', `${expected.size}.arrow`);
-  await scoreInput(input, output, bundle, { workers: 1 });
-  expected.set(key, scoreBits(output));
-  return expected.get(key)!;
+  const folder = mkdtempSync(join(tmpdir(), 'ncs4cvr-test-'));
+  try {
+    const input = join(folder, 'shard.parquet');
+    writeFileSync(input, funnelShard(rows, 60));
+    const output = join(folder, 'scores.arrow');
+    await scoreInput(input, output, bundle, { workers: 1 });
+    const bits = scoreBits(output);
+    expected.set(key, bits);
+    return bits;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 export async function expectRows(place: Place, bundle: ModelBundle, ...shards: (readonly FunnelRow[])[]) {
   const wanted = new Map<bigint, string>();

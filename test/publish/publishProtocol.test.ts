@@ -9,12 +9,12 @@ import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { testEndpoint } from '../support/s3/testEndpoint.ts';
 import {
   expectedBits,
   expectRows,
   first,
-  folder,
   freshPlace,
   PARTITION,
   publish,
@@ -24,6 +24,8 @@ import {
   run,
   second,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 const s3 = testEndpoint();
 let model1: ModelBundle;

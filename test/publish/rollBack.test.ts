@@ -4,10 +4,10 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   expectRows,
   first,
-  folder,
   freshPlace,
   PARTITION,
   put,
@@ -15,6 +15,8 @@ import {
   run,
   second,
 } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 

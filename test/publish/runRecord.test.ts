@@ -7,7 +7,10 @@ import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { RunRecorder, RunRecords, writeRunRecord } from '../../lib/publish/runRecord.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
-import { first, folder, freshPlace, PARTITION, put, settingsOf } from './partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+import { first, freshPlace, PARTITION, put, settingsOf } from './partitionUnderTest.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 beforeAll(async () => {

@@ -4,8 +4,10 @@ import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { folder } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { everyPage } from './pages.ts';
+
+const folder = temporaryFolder();
 
 // Every page in a real browser: Chromium, of Debian's package `chromium` or wherever CHROMIUM_PATH says.
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

@@ -9,9 +9,11 @@ import { modelReport } from '../../lib/report/modelReport.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import type { TinyModel } from '../fixtures/tinyModel.ts';
-import { folder } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { textOf } from './readPage.ts';
 import { trainReportedModel } from './reportScene.ts';
+
+const folder = temporaryFolder();
 
 let trained: TinyModel;
 let bundle: ModelBundle;

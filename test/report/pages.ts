@@ -14,8 +14,11 @@ import { partitionReport, runReport } from '../../lib/report/runReport.ts';
 import { scoreReport } from '../../lib/report/scoreReport.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { comparisonOf } from '../comparison/comparisonOf.ts';
-import { first, folder, freshPlace, PARTITION, put, replacing, run } from '../publish/partitionUnderTest.ts';
+import { first, freshPlace, PARTITION, put, replacing, run } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { DAYS, partitionOf, reportScene, trainReportedModel } from './reportScene.ts';
+
+const folder = temporaryFolder();
 
 /** Every kind of page that the project writes, by a name for its file, each with everything that it can hold. */
 export async function everyPage(): Promise<ReadonlyMap<string, string>> {

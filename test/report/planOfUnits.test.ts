@@ -16,7 +16,6 @@ import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import {
   first,
-  folder,
   freshPlace,
   PARTITION,
   type Place,
@@ -24,7 +23,10 @@ import {
   second,
   settingsOf,
 } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { sectionOf, tableOf, textOf } from './readPage.ts';
+
+const folder = temporaryFolder();
 
 const SECONDS = 30;
 let bundle: ModelBundle;

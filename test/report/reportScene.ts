@@ -8,7 +8,10 @@ import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
-import { folder, freshPlace, type Place, settingsOf } from '../publish/partitionUnderTest.ts';
+import { freshPlace, type Place, settingsOf } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+const folder = temporaryFolder();
 
 export const ROWS = 1_500;
 export const DAYS = ['2024-03-08', '2024-03-09', '2024-03-10'] as const;

@@ -11,9 +11,11 @@ import { publicationStatus } from '../../lib/publish/publishedState.ts';
 import { type PartitionRecord, readPartition } from '../../lib/report/readPartition.ts';
 import { readPartitions, statesOfRoot } from '../../lib/report/readPartitions.ts';
 import { partitionReport, runReport } from '../../lib/report/runReport.ts';
-import { folder } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
 import { DAYS, partitionOf, type ReportScene, ROWS, reportScene, trainReportedModel } from './reportScene.ts';
+
+const folder = temporaryFolder();
 
 let bundle: ModelBundle;
 let scene: ReportScene;

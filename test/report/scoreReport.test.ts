@@ -5,9 +5,11 @@ import { scoreReport } from '../../lib/report/scoreReport.ts';
 import { type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import { folder } from '../publish/partitionUnderTest.ts';
+import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { sectionOf, tableOf } from './readPage.ts';
 import { trainReportedModel } from './reportScene.ts';
+
+const folder = temporaryFolder();
 
 const WATERFALL = 'What ran when; shards that were scored at the same time stand below each other.';
 let bundle: ModelBundle;

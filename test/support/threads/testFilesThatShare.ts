@@ -4,9 +4,9 @@ import { join, posix } from 'node:path';
 /** In a test or a helper: what the next file in the same thread or process could feel. */
 const STATE =
   /\bvi\.|process\.(env|chdir|exit|on\b|memoryUsage|umask|kill|cpuUsage|resourceUsage)|globalThis|flushDenormals|\bgc\(/;
-/** In a helper, at the top: it is imported, and so set up, once a thread, and taken down with the first file. */
+/** In a helper, at the top: it is imported, and so set up, once a thread, and taken down with the first file. A counter may go on. */
 const SET_UP_ON_IMPORT =
-  /^(export )?(const|let) .*temporaryFolder\(|^(before|after)(All|Each)\(|^(export )?let /m;
+  /^(export )?(const|let) .*temporaryFolder\(|^(before|after)(All|Each)\(|^(export )?let (?!\w+ = 0;)/m;
 /** In a test, a helper or the library: programs of the compiler are slow in a heap that other files have filled. */
 const COMPILER = /'typescript'/;
 /** In a test, a helper or the library: native state, threads and processes, which threads of one process would have in common. */
