@@ -180,6 +180,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('with their 
     await operate(0, 'plan', '--job', job, '--output', plan);
     await operate(0, 'run', '--plan', plan);
 
+    await operate(0, 'run', '--plan', plan, '--shadow', bundleUri);
+
     // What a gate blocks, and is released.
     land('dt=2024-03-10/a.parquet', [0, 1_500], false);
     await operate(0, 'plan', '--job', job, '--output', plan, '--partition', 'dt=2024-03-10');
@@ -190,6 +192,8 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('with their 
     await operate(0, 'status', '--scores', scores, '--verify');
     await operate(0, 'status', '--job', job);
     await operate(0, 'resolve', ...partition);
+    await operate(0, 'diff', ...partition);
+    await operate(0, 'export-scores', ...partition, '--output', join(folder, 'copy'));
     await operate(0, 'report', ...partition, '--output', join(folder, 'report.html'));
 
     // Of everything that a run leaves something which nobody needs.
