@@ -84,7 +84,9 @@ describe('alarms', () => {
       expect.arrayContaining([
         `ExecutionsFailed ${machine}`,
         `ExecutionsTimedOut ${machine}`,
-        ...['newestPublishedAgeHours', 'refused', 'blocked', 'incomplete'].map((name) => `${name} ncs4cvr`),
+        ...['newestPublishedAgeHours', 'refused', 'blocked', 'leftIncomplete'].map(
+          (name) => `${name} ncs4cvr`,
+        ),
         'Errors ncs4cvr-prod-freshness',
         'ApproximateAgeOfOldestMessage EventsQueue',
       ]),
