@@ -7,6 +7,7 @@ import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionR
 import { type EndedPartition, writeExecutionRecord } from '../lib/publish/runRecord.ts';
 import { messageIn } from '../lib/stateMachine/messageIn.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
+import { metrics } from './telemetry.ts';
 
 /** The step of a run that has tried all its partitions. */
 export const recordStepSchema = z.strictObject({
@@ -43,9 +44,12 @@ const inputSchema = z.object({
 /** As much of a `PublishedItem` as tells how a partition ended. */
 const outputSchema = z.object({ kind: z.string(), problem: z.string().optional() });
 
+/** That parts are missing whatever was tried; a publication that is incomplete since more has landed is followed by another one. */
+const INCOMPLETE = 'PartitionIncomplete';
+
 /** Failures that infra/scoringRun.asl.json ends a partition with; all others are of a step that failed. */
 const OUTCOMES: Readonly<Record<string, string>> = {
-  PartitionIncomplete: 'incomplete',
+  [INCOMPLETE]: 'incomplete',
   PartitionRefused: 'refused',
   PartitionSuperseded: 'superseded',
   // Readers have it.
@@ -57,7 +61,8 @@ const RESULT_FILE = /^(SUCCEEDED|FAILED)_\d+\.json$/;
 const READS_AT_A_TIME = 4;
 
 /**
- * Notes how the partitions of a run have ended, for `ncs4cvr status`. The same call again leaves what is written.
+ * Notes how the partitions of a run have ended, for `ncs4cvr status`, and counts those that it leaves incomplete. The same call
+ * again leaves what is written.
  * @returns how many they are
  */
 export async function recordRun(
@@ -83,6 +88,8 @@ export async function recordRun(
     seconds: Math.max(...partitions.map((each) => each.startSeconds + each.seconds)),
     ...{ model, modelUri, jobDigest, execution: run, partitions },
   });
+  const left = [...last.values()].filter(({ Error: error }) => error === INCOMPLETE).length;
+  if (left > 0) metrics.addMetric('leftIncomplete', 'Count', left);
   return { recorded: partitions.length };
 }
 

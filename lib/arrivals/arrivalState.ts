@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
+import { decodeJson, encodeJson, parseDocument } from '../base/jsonDocument.ts';
+import { refuseNewerFormat } from '../base/newerFormat.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -12,8 +13,10 @@ export interface ArrivalPlace {
   readonly partition: string;
 }
 
+const FORMAT_VERSION = 1;
+
 const stateSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   partition: z.string(),
   /** Counts the runs that arrivals have started, from 1. */
   round: z.int().min(1),
@@ -38,13 +41,21 @@ export interface VersionedState {
 export const arrivalsUri = ({ root, partition }: ArrivalPlace): string =>
   joinUri(root, 'arrivals', `${partition}.json`);
 
-/** @throws ProblemsError ARRIVALS_INVALID naming every problem; StorageError */
+/** @throws ProblemsError ARRIVALS_INVALID naming every problem; Ncs4cvrError ARRIVALS_NEWER; StorageError */
 export async function readArrivalState(place: ArrivalPlace): Promise<VersionedState> {
   const uri = arrivalsUri(place);
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return { state: undefined, version: undefined };
+  const code = 'ARRIVALS_INVALID';
+  const document = decodeJson(found.bytes, { code, file: uri });
+  refuseNewerFormat(document, FORMAT_VERSION, {
+    code: 'ARRIVALS_NEWER',
+    what: 'these arrivals were noted',
+    advice: 'deploy that version again',
+    file: uri,
+  });
   const summary = "this isn't a valid document of arrivals; another program may have changed it";
-  const state = decodeDocument(found.bytes, stateSchema, { code: 'ARRIVALS_INVALID', summary, file: uri });
+  const state = parseDocument(document, stateSchema, { code, summary, file: uri });
   return { state, version: found.version };
 }
 
@@ -56,6 +67,6 @@ export async function replaceArrivalState(
 ): Promise<boolean> {
   const uri = arrivalsUri(place);
   const { partition } = place;
-  const bytes = encodeJson({ formatVersion: 1, partition, ...next } satisfies ArrivalState);
+  const bytes = encodeJson({ formatVersion: FORMAT_VERSION, partition, ...next } satisfies ArrivalState);
   return (await writeIfUnchanged(storageFor(uri), uri, bytes, version)) !== undefined;
 }

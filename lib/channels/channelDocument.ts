@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
+import { decodeJson, encodeJson, parseDocument } from '../base/jsonDocument.ts';
+import { refuseNewerFormat } from '../base/newerFormat.ts';
 import { modelIdentitySchema } from '../publish/modelIdentity.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
@@ -19,9 +20,11 @@ export type Promotion = Readonly<z.infer<typeof promotionSchema>>;
 /** How many earlier bundles a channel names: so far one can roll back. */
 const HISTORY_LENGTH = 20;
 
+const FORMAT_VERSION = 1;
+
 /** @internal exported for the reference of documents */
 export const channelSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   channel: z.string(),
   /** Counts the flips, from 1. */
   generation: z.int().min(1),
@@ -55,13 +58,21 @@ export const bundlesUri = (models: string): string => joinUri(models, 'bundles')
 export const bundleName = (digest: string): string => `bundles/${digest}`;
 export const digestOfBundle = ({ bundle }: Promotion): string => bundle.slice('bundles/'.length);
 
-/** @throws ProblemsError CHANNEL_INVALID with every problem; nothing that is no channel is ever replaced */
+/** @throws ProblemsError CHANNEL_INVALID with every problem; Ncs4cvrError CHANNEL_NEWER; nothing that is no channel is ever replaced */
 export async function readChannel(place: ChannelPlace): Promise<ChannelState> {
   const file = channelUri(place);
   const found = await storageFor(file).readVersioned(file);
   if (found === undefined) return { document: undefined, version: undefined };
-  const document = decodeDocument(found.bytes, channelSchema, {
-    code: 'CHANNEL_INVALID',
+  const code = 'CHANNEL_INVALID';
+  const read = decodeJson(found.bytes, { code, file });
+  refuseNewerFormat(read, FORMAT_VERSION, {
+    code: 'CHANNEL_NEWER',
+    what: 'this channel was written',
+    advice: 'use that version (deploy it, install it)',
+    file,
+  });
+  const document = parseDocument(read, channelSchema, {
+    code,
     summary: "this isn't a valid channel; another program may have changed it",
     file,
     crossCheck: (channel) =>
@@ -84,7 +95,7 @@ export async function flipChannel(
 ): Promise<Channel | undefined> {
   const earlier = document === undefined ? [] : [document.current, ...document.history];
   const next: Channel = {
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     channel: place.channel,
     generation: (document?.generation ?? 0) + 1,
     current,

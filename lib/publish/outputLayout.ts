@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
+import { refuseNewerFormat } from '../base/newerFormat.ts';
 import { joinPath } from '../storage/uri.ts';
 
 /**
@@ -50,15 +51,6 @@ export function below(root: string, path: string): string {
   return joinPath(root, path);
 }
 
-function isLater(formatVersion: unknown): boolean {
-  return Number.isSafeInteger(formatVersion) && Number(formatVersion) > OUTPUT_FORMAT_VERSION;
-}
-
-function otherFormat(code: string, summary: string, file: string, found: unknown): Ncs4cvrError {
-  const expected = `format version ${OUTPUT_FORMAT_VERSION}`;
-  return new Ncs4cvrError(code, summary, { file, expected, found: String(found) });
-}
-
 /**
  * Reads a document from below an output root.
  * @param kind what it should be, such as `manifest`, for the error
@@ -75,14 +67,16 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
   if (isRecord(document) && OUTDATED_VERSIONS.includes(document.formatVersion)) {
     const advice = 'publish into a new output root, let readers move to it, and delete this one';
     const summary = `these scores were published by an earlier version of this project; ${advice}`;
-    throw otherFormat('PUBLISH_ROOT_OUTDATED', summary, uri, document.formatVersion);
+    const expected = `format version ${OUTPUT_FORMAT_VERSION}`;
+    const found = String(document.formatVersion);
+    throw new Ncs4cvrError('PUBLISH_ROOT_OUTDATED', summary, { file: uri, expected, found });
   }
-  if (isRecord(document) && isLater(document.formatVersion)) {
-    // The advice for a document that was damaged is to remove it.
-    const advice = 'use that version, or publish into a new output root';
-    const summary = `these scores were published by a later version of this project, which alone may go on here; ${advice}`;
-    throw otherFormat('PUBLISH_ROOT_NEWER', summary, uri, document.formatVersion);
-  }
+  refuseNewerFormat(document, OUTPUT_FORMAT_VERSION, {
+    code: 'PUBLISH_ROOT_NEWER',
+    what: 'these scores were published',
+    advice: 'use that version, or publish into a new output root',
+    file: uri,
+  });
   const summary = `this isn't a valid ${kind}; another program may have changed it`;
   return parseDocument(document, schema, { code, summary, file: uri });
 }

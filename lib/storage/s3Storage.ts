@@ -5,7 +5,7 @@ import { createS3File } from './s3AtomicFile.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3, type S3 } from './s3Client.ts';
 import { createS3ObjectIfAbsent, replaceS3ObjectIfVersion } from './s3ConditionalWrite.ts';
-import { isMissing, s3Error } from './s3Error.ts';
+import { httpStatus, isMissing, s3Error } from './s3Error.ts';
 import { openS3File } from './s3File.ts';
 import type { DatedStat, ListedFile, Storage, VersionedBytes } from './storage.ts';
 import { isHidden } from './storage.ts';
@@ -35,7 +35,16 @@ export const s3Storage: Storage = {
 
   list: (uri) =>
     reading(uri, async (s3, at) => {
-      const file = at.key === '' || at.key.endsWith('/') ? undefined : await head(s3, at);
+      const isFolder = at.key === '' || at.key.endsWith('/');
+      // Who may read what is below a folder needn't have the right to ask for an object of its name.
+      let denial: unknown;
+      const file = isFolder
+        ? undefined
+        : await head(s3, at).catch((error: unknown) => {
+            if (httpStatus(error) !== 403) throw error;
+            denial = error;
+            return undefined;
+          });
       if (file !== undefined) return [{ uri, relativePath: basename(at.key), ...file }];
       const prefix = folderPrefix(at.key);
       const root = `s3://${at.bucket}/${prefix}`;
@@ -47,6 +56,7 @@ export const s3Storage: Storage = {
         if (relativePath.split('/').some(isHidden)) continue;
         found.push({ uri: root + relativePath, relativePath, ...file });
       }
+      if (denial !== undefined && found.length === 0) throw denial;
       return found;
     }),
 

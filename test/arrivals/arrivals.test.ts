@@ -5,6 +5,7 @@ import type { ArrivalInput, StartExecution } from '../../lib/arrivals/arrivalRun
 import { arrivalsUri } from '../../lib/arrivals/arrivalState.ts';
 import { beginArrival, finishArrival } from '../../lib/arrivals/finishArrival.ts';
 import { noticeArrival } from '../../lib/arrivals/noticeArrival.ts';
+import { remedyOf } from '../../lib/cli/remedies.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The protocol step by step, on files; arrivals.property.test.ts has the races.
@@ -120,6 +121,21 @@ describe('a shard that lands', () => {
       code: 'ARRIVALS_INVALID',
       problems: expect.arrayContaining([expect.stringMatching(/^round: /)]),
     });
+  });
+
+  it('of a later format is not called damaged: removed, its run would be forgotten', async () => {
+    await notice();
+    const later = JSON.stringify({ ...state(), formatVersion: 2, since: 'noon' });
+    writeFileSync(arrivalsUri(place), later);
+    for (const work of [notice(), finish(1)]) {
+      await expect(work).rejects.toMatchObject({
+        code: 'ARRIVALS_NEWER',
+        location: { file: arrivalsUri(place) },
+        message: expect.stringMatching(/deploy that version again.*expected format version 1, found 2/),
+      });
+    }
+    expect(readFileSync(arrivalsUri(place), 'utf8')).toBe(later);
+    expect(remedyOf('ARRIVALS_NEWER')).toMatch(/remove nothing/);
   });
 });
 

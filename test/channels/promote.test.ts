@@ -5,6 +5,7 @@ import { sha256 } from '../../lib/base/digest.ts';
 import { loadBundle } from '../../lib/bundle/loadBundle.ts';
 import { channelUri } from '../../lib/channels/channelDocument.ts';
 import { promoteBundle, rollBackChannel } from '../../lib/channels/promote.ts';
+import { remedyOf } from '../../lib/cli/remedies.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -155,7 +156,7 @@ describe('promoting a bundle', () => {
 describe('a document that is no channel', () => {
   const foreign: Readonly<Record<string, (text: string) => string>> = {
     'no JSON': () => 'live: v7\n',
-    'another format': (text) => JSON.stringify({ ...JSON.parse(text), formatVersion: 2 }),
+    'no known format': (text) => JSON.stringify({ ...JSON.parse(text), formatVersion: 0 }),
     'another channel, copied': (text) => JSON.stringify({ ...JSON.parse(text), channel: 'next' }),
     'a bundle outside of its root': (text) => text.replace('bundles/', 'bundles/../../'),
     'an unknown key': (text) => JSON.stringify({ ...JSON.parse(text), owner: 'me' }),
@@ -174,10 +175,26 @@ describe('a document that is no channel', () => {
     expect(readdirSync(join(place.models, 'bundles'))).toHaveLength(1);
   });
 
+  it('of a later format is not called damaged: removed, its history would be lost', async () => {
+    const place = freshChannel(folder);
+    await promote(tiny.bundleUri, place);
+    const later = JSON.stringify({ ...JSON.parse(channelText(place)), formatVersion: 2, owner: 'me' });
+    writeFileSync(channelUri(place), later);
+    const refusal = {
+      code: 'CHANNEL_NEWER',
+      location: { file: channelUri(place) },
+      message: expect.stringMatching(/use that version.*expected format version 1, found 2/),
+    };
+    await expect(promote(other, place)).rejects.toMatchObject(refusal);
+    await expect(back(place)).rejects.toMatchObject(refusal);
+    expect(channelText(place)).toBe(later);
+    expect(remedyOf('CHANNEL_NEWER')).toMatch(/remove nothing/);
+  });
+
   it('is told with every problem at once', async () => {
     const place = freshChannel(folder);
     mkdirSync(dirname(channelUri(place)), { recursive: true });
-    writeFileSync(channelUri(place), '{"formatVersion":3,"generation":0}');
+    writeFileSync(channelUri(place), '{"formatVersion":0,"generation":0}');
     const error = await promote(tiny.bundleUri, place).catch((thrown: Error) => thrown);
     for (const key of ['formatVersion', 'channel', 'generation', 'current', 'history']) {
       expect((error as Error).message).toContain(`- ${key}: `);

@@ -25,6 +25,14 @@ export function motoDefinition(definition: Definition, scoresBucket: string): st
     `$.itemCounts.${name[0]!.toLowerCase()}${name.slice(1)}`,
   ]);
   States.CountPublished!.ResultSelector = { counts: Object.fromEntries(counts) };
+  const { Payload } = States.RecordRun!.Parameters as { Payload: Record<string, unknown> };
+  const { 'startedAt.$': startedAt, ...record } = Payload;
+  if (startedAt !== '$$.Execution.StartTime') throw new Error('a run is recorded with another start');
+  // Its text is no time of ISO 8601: the function would refuse it, and each run would wait for three tries more.
+  States.RecordRun!.Parameters = {
+    ...(States.RecordRun!.Parameters as object),
+    Payload: { ...record, startedAt: new Date().toISOString() },
+  };
   const text = JSON.stringify({ ...definition, States });
   return text.replaceAll(/("ToleratedFailurePercentage":\d+)(?=[,}])/g, '$1.0');
 }

@@ -3,12 +3,15 @@ export interface Statement {
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
 /** What a request needs. */
 export interface Right {
   readonly action: string;
   readonly resource: string;
+  /** Of a listing; reading a missing object asks for the right to list without one. */
+  readonly prefix?: string;
 }
 
 /** A request to AWS, with its body as far as it names the resource. */
@@ -30,6 +33,16 @@ const SQS_ACTIONS: Readonly<Record<string, string>> = {
   GetQueueAttributes: 'sqs:GetQueueAttributes',
 };
 
+/** What a call of Step Functions is about, by the key of its request that names it. An execution's ARN is its name behind a colon. */
+const STATES_RESOURCES: Readonly<Record<string, string>> = {
+  StartExecution: 'stateMachineArn',
+  ListExecutions: 'stateMachineArn',
+  DescribeExecution: 'executionArn',
+  RedriveExecution: 'executionArn',
+  ListMapRuns: 'executionArn',
+  DescribeMapRun: 'mapRunArn',
+};
+
 /**
  * Rights that a request needs, all of them.
  * @throws Error for a request whose rights aren't known here: better a test that fails than one that lets it pass
@@ -48,8 +61,9 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
       return [{ action: 'lambda:InvokeFunction', resource: arn }];
     }
   }
-  if (service === 'states' && operation === 'DescribeMapRun') {
-    return [{ action: 'states:DescribeMapRun', resource: JSON.parse(body.toString()).mapRunArn }];
+  if (service === 'states' && operation !== undefined && operation in STATES_RESOURCES) {
+    const resource = JSON.parse(body.toString())[STATES_RESOURCES[operation]!] as string;
+    return [{ action: `states:${operation}`, resource }];
   }
   if (service === 'events' && operation === 'PutEvents') {
     const { Entries } = JSON.parse(body.toString()) as { Entries: readonly { EventBusName: string }[] };
@@ -57,9 +71,6 @@ export function neededRights(request: AwsRequest, queueArns: ReadonlyMap<string,
       action: 'events:PutEvents',
       resource: `arn:aws:events:eu-central-1:123456789012:event-bus/${EventBusName}`,
     }));
-  }
-  if (service === 'states' && operation === 'StartExecution') {
-    return [{ action: 'states:StartExecution', resource: JSON.parse(body.toString()).stateMachineArn }];
   }
   if (service === 'sqs' && operation !== undefined && operation in SQS_ACTIONS) {
     const name = new URL(JSON.parse(body.toString()).QueueUrl).pathname.split('/').at(-1)!;
@@ -76,7 +87,9 @@ function s3Rights({ method, url, headers }: AwsRequest): Right[] {
   const on = (action: string) => ({ action, resource: `arn:aws:s3:::${bucket}/${key}` });
   if (bucket !== undefined && key === '') {
     const isListing = method === 'HEAD' || (method === 'GET' && query.get('list-type') === '2');
-    if (isListing) return [{ action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}` }];
+    const prefix = query.get('prefix');
+    const about = prefix === null ? {} : { prefix };
+    if (isListing) return [{ action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}`, ...about }];
   } else if (bucket !== undefined && headers['x-amz-copy-source'] === undefined) {
     if (method === 'GET' && query.has('uploadId')) return [on('s3:ListMultipartUploadParts')];
     if (method === 'GET' || method === 'HEAD') {
@@ -94,17 +107,27 @@ function s3Rights({ method, url, headers }: AwsRequest): Right[] {
   throw new Error(`which rights does it need: s3 ${method} ${url}`);
 }
 
-/** Whether a role's statements give a right. @throws Error when a statement has more than is understood here */
-export function isAllowed(statements: readonly Statement[], { action, resource }: Right): boolean {
-  const matching = statements.filter((statement) => {
-    const { Effect, Action, Resource, ...rest } = statement;
+/** Whether a role's statements give a right. @throws Error when a statement about it has more than is understood here */
+export function isAllowed(statements: readonly Statement[], { action, resource, prefix }: Right): boolean {
+  const matching = statements.filter(({ Effect, Action, Resource, Condition, ...rest }) => {
+    // Actions are compared without regard to case, ARNs aren't.
+    if (!matches(Action, action, 'i') || !matches(Resource, resource, '')) return false;
     const unknown = Object.keys(rest).filter((key) => key !== 'Sid');
     if (unknown.length > 0) throw new Error(`not understood in a role: ${unknown.join(', ')}`);
-    // Actions are compared without regard to case, ARNs aren't.
-    return matches(Action, action, 'i') && matches(Resource, resource, '');
+    return Condition === undefined || isMet(Condition, prefix);
   });
   return matching.length > 0 && matching.every(({ Effect }) => Effect === 'Allow');
 }
+
+function isMet({ StringLikeIfExists: like, ...rest }: object & Partial<Condition>, prefix?: string): boolean {
+  const { 's3:prefix': prefixes, ...others } = like ?? {};
+  const unknown = [...Object.keys(rest), ...Object.keys(others)];
+  if (unknown.length > 0 || prefixes === undefined) {
+    throw new Error(`not understood in a condition: ${unknown.join(', ')}`);
+  }
+  return prefix === undefined || matches(prefixes, prefix, '');
+}
+type Condition = NonNullable<Statement['Condition']>;
 
 /** IAM's wildcards: any characters, and any single one. */
 function matches(patterns: string | readonly string[], text: string, flags: string): boolean {

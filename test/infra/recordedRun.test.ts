@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { recordRun } from '../../functions/recordRun.ts';
 import { readSettings } from '../../functions/settings.ts';
+import { metrics } from '../../functions/telemetry.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
 import { partitionStates } from '../../lib/publish/partitionState.ts';
 import { listIfAny, storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
@@ -13,6 +14,14 @@ const scene = scoringRunScene();
 const [PLANNED_BADLY, INCOMPLETE, REFUSED, GOOD] = ['05', '06', '07', '08'].map(
   (day) => `dt=2024-03-${day}`,
 ) as [string, string, string, string];
+
+/** What the alarm for it watches. */
+const added = vi.spyOn(metrics, 'addMetric');
+const leftIncomplete = () =>
+  added.mock.calls.filter(([name]) => name === 'leftIncomplete').map(([, , value]) => value);
+beforeEach(() => {
+  added.mockClear();
+});
 
 const range = { from: '2024-03-01', to: '2024-03-31' };
 const states = async () => (await partitionStates(parseJob(currentJob()), range, Date.now())).states;
@@ -47,6 +56,7 @@ describe('the record of a run by the state machine', () => {
       },
       undefined,
     ]);
+    expect(leftIncomplete()).toEqual([1]);
     const [uri] = await recordUris();
     const record = await readRecord(uri!);
     expect(record).toMatchObject({
@@ -90,6 +100,28 @@ describe('the record of a run by the state machine', () => {
     await recordRun({ ...step, run: 'another' }, scores);
     const other = (await recordUris()).find((each) => each !== uri)!;
     expect((await readRecord(other)).partitions).toMatchObject([{ partition: GOOD, outcome: 'published' }]);
+  });
+
+  it('counts no partition as left incomplete that the next round of arrivals goes on with', async () => {
+    scene.land(GOOD, 40);
+    await scene.run(ALL);
+    const { scores } = currentJob();
+    const written = (await listIfAny(joinUri(scores, 'runs'))).filter(({ uri }) =>
+      uri.endsWith('/SUCCEEDED_0.json'),
+    );
+    const results = (await Promise.all(written.map(({ uri }) => readRecord(uri)))).flat();
+    const result = results.find(({ Input }) => JSON.parse(Input).item !== undefined);
+    const folder = joinUri(scores, 'runs', 'more-has-landed');
+    const left = { ...result, Output: JSON.stringify({ kind: 'incomplete', problem: '1 part is missing' }) };
+    await writeWhole(`${folder}/SUCCEEDED_0.json`, Buffer.from(JSON.stringify([left])));
+    const { bucket: Bucket, key } = parseS3Uri(folder);
+    const step = { step: 'recordRun' as const, run: 'next', startedAt: new Date().toISOString() };
+    await recordRun({ ...step, results: { Bucket, Key: `${key}/manifest.json` } }, scores);
+    const outcomes = (await Promise.all((await recordUris()).map(readRecord))).flatMap(
+      ({ partitions }) => partitions,
+    );
+    expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['incomplete', 'published']);
+    expect(leftIncomplete()).toEqual([]);
   });
 
   it("that can't be written is no reason for a run to fail", async () => {

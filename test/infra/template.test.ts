@@ -8,7 +8,7 @@ import { functions, retention } from './checks/functions.ts';
 import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
-import { nameIn, ofType, propertyOf } from './checks/resources.ts';
+import { listed, nameIn, ofType, propertyOf, statementsOf } from './checks/resources.ts';
 import { operators, roles } from './checks/roles.ts';
 import { type CodeCalls, functionCalls, operatorCalls } from './codeCalls.ts';
 
@@ -84,7 +84,9 @@ describe('alarms', () => {
       expect.arrayContaining([
         `ExecutionsFailed ${machine}`,
         `ExecutionsTimedOut ${machine}`,
-        ...['newestPublishedAgeHours', 'refused', 'blocked', 'incomplete'].map((name) => `${name} ncs4cvr`),
+        ...['newestPublishedAgeHours', 'refused', 'blocked', 'leftIncomplete'].map(
+          (name) => `${name} ncs4cvr`,
+        ),
         'Errors ncs4cvr-prod-freshness',
         'ApproximateAgeOfOldestMessage EventsQueue',
       ]),
@@ -200,10 +202,37 @@ describe('alarms', () => {
     expect(letters.size).toBeGreaterThan(0);
   });
 
+  it('are followed by commands that the policy for operators allows, or whose rights the runbook names', () => {
+    const { PolicyDocument } = resources.OperatorPolicy!.Properties!;
+    const given = new Set(statementsOf(PolicyDocument).flatMap(({ Action }) => listed(Action)));
+    const runbook = page('runbook.md');
+    const letters = page('operations.md').split('\n### Dead letters\n')[1]!.split('\n### ')[0]!;
+    const [intro] = runbook.split('\n## ');
+    const named = new Set(intro!.match(/(?<=`)[a-z]+:[A-Z]\w+(?=`)/g));
+    const called = [...`${runbook}${letters}`.matchAll(/\baws ([a-z]+) ([a-z-]+)/g)];
+    const needed = new Set(called.flatMap(([, service, name]) => rightsOf(service!, name!)));
+    expect(needed.size).toBeGreaterThan(10);
+    expect([...needed].filter((right) => !given.has(right) && !named.has(right))).toEqual([]);
+    expect([...named].filter((right) => !needed.has(right) || given.has(right))).toEqual([]);
+  });
+
   it('reach a topic that CloudWatch may use: not one encrypted with a key of AWS', () => {
     expect(property('AlarmTopic', 'KmsMasterKeyId')).toBeUndefined();
   });
 });
+
+/** Of a command of AWS's own command line: mostly its name. */
+function rightsOf(service: string, name: string): string[] {
+  if (service === 'logs' && name === 'tail') return ['logs:FilterLogEvents'];
+  const prefix = service === 'stepfunctions' ? 'states' : service;
+  const rights = [
+    `${prefix}:${name.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase())}`,
+  ];
+  // It takes the messages as its caller, and puts them into the queue that they came from.
+  return name === 'start-message-move-task'
+    ? [...rights, 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:SendMessage']
+    : rights;
+}
 
 describe('the state machine', () => {
   it('is started by the schedule, with a request that the planner takes', () => {

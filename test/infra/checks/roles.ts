@@ -324,7 +324,9 @@ function isOurs(
     );
   }
   const [, machine] =
-    /^(?:stateMachine:(\w+)(?:\/\*)?$)|(?:(?:execution|mapRun):(\w+)\/\*$)/.exec(rest)?.filter(Boolean) ?? [];
+    /^(?:stateMachine:(\w+)(?:\/\*)?$)|(?:execution:(\w+)[:/]\*$)|(?:mapRun:(\w+)\/\*$)/
+      .exec(rest)
+      ?.filter(Boolean) ?? [];
   return (
     service === 'states' && machine !== undefined && isOfType(machine, 'AWS::StepFunctions::StateMachine')
   );

@@ -49,6 +49,8 @@ export class StepFunctionsDouble {
   readonly executions = new Map<string, DoubleExecution>();
   /** Names of the calls that came in. */
   readonly calls: string[] = [];
+  /** The bodies of these calls. */
+  readonly bodies: Buffer[] = [];
   /** A call's name that the caller has no right to. */
   forbidden: string | undefined;
   /** Is told of each execution that has ended. */
@@ -65,9 +67,11 @@ export class StepFunctionsDouble {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const call = String(request.headers['x-amz-target']).replace('AWSStepFunctions.', '');
+      const body = Buffer.concat(chunks);
       this.calls.push(call);
+      this.bodies.push(body);
       try {
-        answer(response, 200, this.#answer(call, JSON.parse(Buffer.concat(chunks).toString()) as Request));
+        answer(response, 200, this.#answer(call, JSON.parse(body.toString()) as Request));
       } catch (error) {
         const { name, message } = error as Error;
         answer(response, error instanceof Refusal ? 400 : 500, { __type: name, message });
