@@ -4,6 +4,7 @@ import { CompactWriter } from './compactWriter.ts';
 import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import { unpackHadoopLz4 } from './hadoopLz4.ts';
+import { ENCODING } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
 import { PAGE_HEADER_BYTES, writePageHeader } from './writePageHeader.ts';
@@ -36,8 +37,6 @@ const byteSchema = encodeSchema([
 
 /** Enough for the footer, with room to spare: it has one row group of one column. */
 const FOOTER_BYTES = 512;
-const PLAIN = 0;
-const RLE = 3;
 
 /** From Node 22.15 on, which the types of Node 20 don't know: twice as fast as ZSTD in WebAssembly. */
 const { zstdDecompressSync } = zlib as {
@@ -145,7 +144,8 @@ function unpackFile(
   for (const page of pages) {
     const { packed, unpackedBytes: valueCount } = page;
     writePageHeader(writer, valueCount, packed.length, {
-      ...{ kind: 'data', valueCount, encoding: PLAIN, definitionEncoding: RLE, repetitionEncoding: RLE },
+      ...{ kind: 'data', valueCount, encoding: ENCODING.plain },
+      ...{ definitionEncoding: ENCODING.rle, repetitionEncoding: ENCODING.rle },
     });
     writer.writeBytes(packed);
   }
