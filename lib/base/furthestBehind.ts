@@ -1,4 +1,5 @@
-const DAY_MILLIS = 86_400_000;
+import { DAY_MILLIS } from './calendarDay.ts';
+
 /** A region that is behind the newest one by more passes for retired. */
 const RETIRED_AFTER_DAYS = 7;
 
