@@ -1,5 +1,5 @@
 import type { UnpublishedDay } from '../gates/judged.ts';
-import type { RepeatedSpan } from '../gates/judgeKeys.ts';
+import type { SpanElsewhere } from '../gates/judgeKeys.ts';
 import { type InputPartition, listInput } from '../job/jobInput.ts';
 import { addDigests, KeySum } from '../keys/keySum.ts';
 import { withShard } from '../parquet/openShard.ts';
@@ -24,9 +24,9 @@ export async function sharedFiles(
   { inputUri }: Pick<PartitionRun, 'inputUri'>,
   { parts }: Manifest,
   other: InputPartition,
-): Promise<RepeatedSpan[]> {
+): Promise<SpanElsewhere[]> {
   const { shards } = await listInput(other, () => true);
-  const found: RepeatedSpan[] = [];
+  const found: SpanElsewhere[] = [];
   const known = new Map<string, boolean>();
   for (const { shard, version, sizeBytes, rows } of parts.flatMap(({ spans }) => spans)) {
     // Writers leave empty shards, and all of these are alike.
@@ -79,7 +79,7 @@ export async function sharedKeys(
   { parts, rows }: Manifest,
   other: InputPartition,
   mostRows = MOST_KEYS_READ,
-): Promise<RepeatedSpan[] | undefined> {
+): Promise<SpanElsewhere[] | undefined> {
   const names = parts[0]?.keys.types.map(({ name }) => name) ?? [];
   const there = await cutOther(run, other);
   if (rows === 0 || there.rows !== rows) return [];

@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
 import { KeyFingerprints } from './keyFingerprints.ts';
 import { countRepeats, sortFingerprints } from './sortFingerprints.ts';
 
@@ -15,7 +15,7 @@ interface DayKeys {
  * duplicates must know. Tuples are compared by the fingerprints that the gate counts by, 8 bytes of memory a row. A row with a
  * null in its key repeats none.
  */
-export class RepeatedKeys {
+export class RepeatedKeyShare {
   readonly #keys: readonly string[];
   readonly #days = new Map<string | undefined, DayKeys>();
 
@@ -38,7 +38,7 @@ export class RepeatedKeys {
       known.words = larger;
     }
     for (let row = 0; row < batch.numRows; row++) {
-      if (nullable.some((column) => !column.getValid(row))) continue;
+      if (nullable.some((column) => !isValid(column, row))) continue;
       known.words[known.used++] = lows[row]!;
       known.words[known.used++] = highs[row]!;
     }
