@@ -70,7 +70,7 @@ function float32Text(score: number): string {
   return String(Number(score.toPrecision(9)));
 }
 
-/** A span of this partition that was published under another date, too, or lies there in the input. */
+/** A span of this partition whose rows another date has too: published, or in its input. */
 export interface SpanElsewhere {
   readonly shard: string;
   readonly rows: number;

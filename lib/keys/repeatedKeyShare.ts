@@ -11,8 +11,8 @@ interface DayKeys {
 }
 
 /**
- * Counts rows whose key tuple was there before on the same day: some data have several rows of a key on purpose, and a gate on
- * duplicates must know. Tuples are compared by the fingerprints that the gate counts by, 8 bytes of memory a row. A row with a
+ * Counts rows whose key a row before has on the same day: some data have several rows of a key on purpose, which the gate on
+ * repeated keys must know. Keys are compared by the fingerprints that the gate counts by, 8 bytes of memory a row. A row with a
  * null in its key repeats none.
  */
 export class RepeatedKeyShare {
