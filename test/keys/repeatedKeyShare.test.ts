@@ -86,6 +86,12 @@ describe('repeated keys', () => {
     expect(keys.largestShare()).toBe(1 / 4);
   });
 
+  it('are none on a day without rows, which hides no other day', () => {
+    const none = { key: int64s([]) };
+    expect(shareOf(none)).toBe(0);
+    expect(shareOf({ key: int64s([1, 1]) }, none)).toBe(1 / 2);
+  });
+
   it('are the same numbers in columns of any width', () => {
     const keys = new RepeatedKeyShare(['key']);
     keys.add(batchOf({ key: int64s([-1, 7]) }), undefined);
