@@ -30,21 +30,22 @@ export function handler(event: SQSEvent, invocation?: Invocation): Promise<SQSBa
     const batch = sortOut(event, job);
     batch.passedOver.log();
     const failed = new Set(batch.unread);
-    await mapConcurrently([...batch.tasks], PARTITIONS_AT_A_TIME, async ([, task]) => {
+    await mapConcurrently([...batch.chores], PARTITIONS_AT_A_TIME, async ([, chore]) => {
       try {
-        await task.work({ root: job.scores, options });
+        await chore.work({ root: job.scores, options });
       } catch (error) {
-        logFailure(task.failure, error);
-        for (const id of task.messageIds) failed.add(id);
+        logFailure(chore.failure, error);
+        for (const id of chore.messageIds) failed.add(id);
       }
     });
-    const counts = { messages: event.Records.length, tasks: batch.tasks.size, failed: failed.size };
+    const counts = { messages: event.Records.length, chores: batch.chores.size, failed: failed.size };
     logger.info('worked through what landed', counts);
     return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
   });
 }
 
-interface Task {
+/** What some messages ask for. */
+interface Chore {
   readonly failure: string;
   readonly work: (to: { readonly root: string; readonly options: ArrivalOptions }) => Promise<void>;
   readonly messageIds: Set<string>;
@@ -52,20 +53,20 @@ interface Task {
 
 interface Batch {
   /** By what is to be done, so that nothing is done twice. */
-  readonly tasks: ReadonlyMap<string, Task>;
+  readonly chores: ReadonlyMap<string, Chore>;
   /** Ids of the messages that nobody understands. */
   readonly unread: readonly string[];
   readonly passedOver: PassedOver;
 }
 
 function sortOut({ Records }: SQSEvent, job: JobDocument): Batch {
-  const tasks = new Map<string, Task>();
+  const chores = new Map<string, Chore>();
   const unread: string[] = [];
   const passedOver = new PassedOver();
-  const add = (messageId: string, name: string, work: Task['work']) => {
-    const task = tasks.get(name) ?? { failure: `${name} failed`, work, messageIds: new Set() };
-    tasks.set(name, task);
-    task.messageIds.add(messageId);
+  const add = (messageId: string, name: string, work: Chore['work']) => {
+    const chore = chores.get(name) ?? { failure: `${name} failed`, work, messageIds: new Set() };
+    chores.set(name, chore);
+    chore.messageIds.add(messageId);
   };
   for (const { messageId, body } of Records) {
     try {
@@ -91,7 +92,7 @@ function sortOut({ Records }: SQSEvent, job: JobDocument): Batch {
       unread.push(messageId);
     }
   }
-  return { tasks, unread, passedOver };
+  return { chores, unread, passedOver };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../lib/base/calendarDay.ts';
 import { furthestBehind } from '../lib/base/furthestBehind.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { type LaidOutPartition, layOutPartition } from '../lib/job/partitionLayout.ts';
@@ -14,7 +15,6 @@ export interface Freshness {
 }
 
 const HOUR_MILLIS = 3_600_000;
-const DAY_MILLIS = 24 * HOUR_MILLIS;
 
 /**
  * Called every hour, whatever runs do: counts how old the newest published scores are, of several regions those of the one that

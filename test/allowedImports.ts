@@ -48,7 +48,7 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'lib/scoring',
     'lib/publish',
   ],
-  'lib/copy': ['lib/storage', 'lib/features', 'lib/arrow', 'lib/parquet', 'lib/publish'],
+  'lib/copy': ['lib/storage', 'lib/arrow', 'lib/parquet', 'lib/publish'],
   'lib/channels': ['lib/storage', 'lib/job', 'lib/bundle', 'lib/publish'],
   'lib/estimate': ['lib/storage', 'lib/job', 'lib/keys', 'lib/bundle', 'lib/scoring', 'lib/publish'],
   'lib/tune': ['lib/storage', 'lib/parquet', 'lib/bundle', 'lib/scoring', 'lib/estimate'],

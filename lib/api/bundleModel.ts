@@ -1,6 +1,6 @@
 import { type BundledModel, bundleOwnModel } from '../ownModel/bundleOwnModel.ts';
-import { readOwnContract } from '../ownModel/ownContract.ts';
 import { parseOwnModelConfig } from '../ownModel/ownModelConfig.ts';
+import { readOwnContract } from '../ownModel/readOwnContract.ts';
 
 /** What `bundleModel` makes a bundle of. */
 export interface ModelFiles {

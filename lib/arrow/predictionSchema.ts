@@ -1,4 +1,4 @@
-import { Field, Float32, Schema } from 'apache-arrow';
+import { type DataType, Field, Float32, Schema } from 'apache-arrow';
 import { isRowKeyType, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
@@ -28,4 +28,18 @@ export function predictionSchema(keyFields: readonly Field[], metadata: Readonly
   }
   const scoreFields = SCORE_NAMES.map((name) => new Field(name, new Float32(), false));
   return new Schema([...keyFields, ...scoreFields], new Map(metadata));
+}
+
+/** Columns that name a row. */
+export interface RowKeyColumns {
+  readonly names: readonly string[];
+  /** In the order of the names. */
+  readonly types: readonly DataType[];
+}
+
+/** The row keys of a prediction file, in their order: whatever isn't a score. */
+export function rowKeysOf({ fields }: Schema): RowKeyColumns {
+  const scores = new Set<string>(SCORE_NAMES);
+  const keys = fields.filter(({ name }) => !scores.has(name));
+  return { names: keys.map(({ name }) => name), types: keys.map(({ type }) => type) };
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
-import { messageOf, Ncs4cvrError, StorageError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 
 export interface PredictionFile {
@@ -67,7 +67,7 @@ async function* batchesOf(reader: AsyncIterable<RecordBatch>, file: RandomAccess
 }
 
 function asInvalid(file: RandomAccessFile, error: unknown): unknown {
-  if (error instanceof StorageError || error instanceof Ncs4cvrError) return error;
+  if (error instanceof Ncs4cvrError) return error;
   return invalid(file, 'an Arrow IPC file', messageOf(error), error);
 }
 

@@ -1,7 +1,7 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { IntScratch, isValid, readIntegers } from '../features/columnValues.ts';
+import { IntScratch, readIntegers } from '../features/columnValues.ts';
 
 /** First byte of an encoded value: of numbers, eight more follow, of bytes their number and they themselves. */
 export const NULL = 0;

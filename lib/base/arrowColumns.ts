@@ -50,6 +50,19 @@ export function dictionaryOf({ type, dictionary }: Data): Data | undefined {
   return DataType.isDictionary(type) ? (dictionary!.data[0] as Data) : undefined;
 }
 
+/** Whether a row has a value. What stands in a column for a row without one means nothing. */
+export function isValid(data: Data, row: number): boolean {
+  if (DataType.isNull(data.type)) return false;
+  const { nullBitmap, nullCount, offset } = data;
+  if (nullCount === 0 || nullBitmap === undefined || nullBitmap.length === 0) return true;
+  return isBitSet(nullBitmap, offset + row);
+}
+
+/** Of bits as Arrow packs them: eight in a byte, the lowest one first. */
+export function isBitSet(bytes: Uint8Array, bit: number): boolean {
+  return ((bytes[bit >> 3]! >> (bit & 7)) & 1) === 1;
+}
+
 /**
  * Whether a column can be a row key, which is copied from the shard to the prediction file: types that compare exactly in
  * whatever joins the scores, so neither floats nor decimals. Flat types only: apache-arrow 21.2 refuses a second dictionary

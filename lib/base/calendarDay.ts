@@ -1,4 +1,5 @@
-const DAY_MILLIS = 86_400_000;
+/** Milliseconds of a day of UTC. */
+export const DAY_MILLIS = 86_400_000;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 /**

@@ -1,7 +1,6 @@
 import { RecordBatch, Schema } from 'apache-arrow';
-import { calendarDayMillis } from './calendarDay.ts';
+import { calendarDayMillis, DAY_MILLIS } from './calendarDay.ts';
 
-const DAY_MILLIS = 86_400_000;
 /** A date, and an hour behind it perhaps. */
 const DATE = /^(\d{4})-?(\d{2})-?(\d{2})(?:-?\d{2})?$/;
 const DAY_KEY = 'ncs4cvr.day';

@@ -16,10 +16,9 @@ export interface ErrorDetails extends ErrorLocation {
 }
 
 /**
- * Every error this project throws on purpose. `code` is stable: scripts and alarms may match it, and its first word says
- * what the error is about (STORAGE, SHARD, CONTRACT, BUNDLE, GRAPH, MASKS, TRAINING, COMPARISON, PREDICTION, METRIC, PLAN, TUNE,
- * PUBLISH, RUN, DIFF, EXPLAIN, EXPORT, MODEL). The message says where, what was expected and what was found. Only what callers tell apart by its kind
- * has a class of its own.
+ * Every error this project throws on purpose. `code` is stable: scripts and alarms may match it. Its first word says what the
+ * error is about, such as SHARD or PLAN; docs/operations.md has a table of all codes. The message says where the problem is,
+ * what was expected and what was found. A kind of error has a class of its own only where callers tell it apart by that.
  */
 export class Ncs4cvrError extends Error {
   readonly code: string;

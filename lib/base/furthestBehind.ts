@@ -1,8 +1,9 @@
-const DAY_MILLIS = 86_400_000;
-/** A region that is behind the newest one by more passes for retired. */
+import { DAY_MILLIS } from './calendarDay.ts';
+
+/** A region that is further behind the newest one counts as retired. */
 const RETIRED_AFTER_DAYS = 7;
 
-/** A partition of a region, or of whatever else than time tells partitions apart. */
+/** A partition, with what besides time tells it from others: its region, for example. */
 interface Dated {
   /** Empty where nothing but time tells them apart. */
   readonly region: string;
@@ -11,8 +12,8 @@ interface Dated {
 }
 
 /**
- * What says how fresh all regions are: of each region the newest, and of those the oldest. A region that is so far behind that
- * nobody can be waiting for it any more doesn't count; when all of them stand still, none is behind another.
+ * The partition that says how fresh the scores of all regions are: the oldest among the newest of each region. A region that is
+ * more than a week behind counts as retired and is left out; where all regions stand still together, none is.
  */
 export function furthestBehind<T extends Dated>(partitions: readonly T[]): T | undefined {
   const newest = new Map<string, T>();

@@ -1,5 +1,6 @@
 /**
- * Maps items to results in their order, at most `limit` at a time. The first error is thrown; nothing is begun after it.
+ * Maps items to results in their order, at most `limit` at a time. Nothing is begun after the first error, which is thrown
+ * once what had begun before it has ended: the caller may close what all of them use.
  */
 export async function mapConcurrently<In, Out>(
   items: readonly In[],
@@ -8,18 +9,18 @@ export async function mapConcurrently<In, Out>(
 ): Promise<Out[]> {
   const results: Out[] = [];
   const queue = items.entries();
-  let hasFailed = false;
+  let failure: { readonly error: unknown } | undefined;
   const lane = async () => {
     for (const [index, item] of queue) {
-      if (hasFailed) return;
+      if (failure !== undefined) return;
       try {
         results[index] = await work(item);
       } catch (error) {
-        hasFailed = true;
-        throw error;
+        failure ??= { error };
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  if (failure !== undefined) throw failure.error;
   return results;
 }

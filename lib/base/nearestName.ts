@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * The name that was most likely meant: the same but for its case, else but for punctuation, else the nearest one of which at most a third of the letters
- * differ. Undefined when none is near.
+ * The name that was most likely meant: one that differs in case only, else in case and punctuation only, else the nearest one, if
+ * at most a third of the letters differ. Undefined when none is near.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
@@ -26,8 +26,8 @@ export function plainName(name: string): string {
 }
 
 /**
- * What an error adds that found no such name: `, did you mean "user_id"?`, or nothing. A field of a struct is meant by its last
- * name, too, where no other field has it.
+ * What an error about an unknown name adds: `, did you mean "user_id"?`, or nothing. A struct's field is also suggested for its own
+ * name alone, where no other field has that.
  */
 export function didYouMean(name: string, names: readonly string[]): string {
   const lastName = (path: string) => path.slice(path.lastIndexOf('.') + 1).toLowerCase();

@@ -35,7 +35,7 @@ export function mayPass(error: unknown): boolean {
   return error instanceof Ncs4cvrError && error.retryable;
 }
 
-/** Does work again while its error may pass and the law allows it; then the last error is thrown. */
+/** Does work, and does it again while its error may pass and the law allows another try. @throws the last error */
 export async function retry<T>(
   work: () => Promise<T>,
   law: RetryLaw,

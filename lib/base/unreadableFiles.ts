@@ -1,6 +1,6 @@
 import { Ncs4cvrError } from './errors.ts';
 
-/** What a report does without though it is there: its page names each, lest it pass for what was never written. */
+/** Files that a report leaves out because they can't be read. Its page names them: none is to pass for one that was never written. */
 export class UnreadableFiles {
   readonly #problems: Set<string>;
 
@@ -15,12 +15,12 @@ export class UnreadableFiles {
   }
 
   /**
-   * Undefined for what is gone, which is as it should be, and for what can't be read, which is kept; what may be there in a moment
-   * is an error.
+   * @returns undefined where the file is gone, which is normal, and where it can't be read, which is noted
+   * @throws an error that another try may not meet
    */
   attempt = <T>(read: () => Promise<T>): Promise<T | undefined> => this.#attempt(read, false);
 
-  /** As `attempt` of what readers need: that it is gone is kept too. */
+  /** As `attempt`, of a file that readers need: that it is gone is noted too. */
   attemptNeeded = <T>(read: () => Promise<T>): Promise<T | undefined> => this.#attempt(read, true);
 
   async #attempt<T>(read: () => Promise<T>, isNeeded: boolean): Promise<T | undefined> {

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { TASKS } from '../base/tasks.ts';
 import { bundleOwnModel } from '../ownModel/bundleOwnModel.ts';
-import { readOwnContract } from '../ownModel/ownContract.ts';
 import { parseOwnModelConfig, readOwnModelConfig } from '../ownModel/ownModelConfig.ts';
+import { readOwnContract } from '../ownModel/readOwnContract.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
 import { EXIT_DONE, formatMetric, ProgressLine, printJson } from './terminal.ts';
 

@@ -2,7 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { TASKS } from '../base/tasks.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
 import type { UserKey } from '../metrics/labelledRows.ts';
-import { maturity } from '../recipe/labelMaturity.ts';
+import { labelMaturity } from '../recipe/labelMaturity.ts';
 import { type DataSplit, readShardRows } from '../recipe/splitShards.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
 import { countClasses, type FunnelLabels } from '../training/taskLabels.ts';
@@ -17,7 +17,7 @@ export async function readReportLabels({ labels }: TrainingConfig, split: DataSp
   const click: number[] = [];
   const conversion: number[] = [];
   const users: (UserKey | null)[] = [];
-  const isMature = maturity(labels, split.newestDay);
+  const isMature = labelMaturity(labels, split.newestDay);
   for await (const { batch, ...place } of readShardRows(split.report, labelRequirements(labels))) {
     const found = readLabels(batch, labels, place, isMature(place.day));
     for (const value of found.click) click.push(value);

@@ -1,8 +1,7 @@
 import { type Data, DataType, DateUnit, type Field, type Timestamp, TimeUnit } from 'apache-arrow';
 import type { SchemaElement } from 'hyparquet';
-import { ROW_KEY_TYPES } from '../base/arrowColumns.ts';
+import { isValid, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { isValid } from '../features/columnValues.ts';
 
 export type ParquetValue = number | bigint | Uint8Array | null;
 

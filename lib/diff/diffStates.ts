@@ -1,3 +1,4 @@
+import type { RowKeyColumns } from '../arrow/predictionSchema.ts';
 import { keyTexts } from '../arrow/rowKeyText.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
@@ -8,7 +9,7 @@ import { JoinedRows, SIDES } from './joinedRows.ts';
 import type { Mover } from './movers.ts';
 import { ABSENT } from './rankGroup.ts';
 import type { RankingSummary } from './rankingSummary.ts';
-import { type JoinKeys, joinKeysOf, readStateRows } from './readStateRows.ts';
+import { joinKeysOf, readStateRows } from './readStateRows.ts';
 import { RowRanking } from './rowRanking.ts';
 import { type OverallShift, type PerScore, ShiftCounter } from './scoreShift.ts';
 import { SliceCounter, type SliceShifts } from './sliceCounter.ts';
@@ -125,7 +126,7 @@ export async function diffStates(
   };
 }
 
-function refuseUnknownKey({ names }: JoinKeys, name: string | undefined, { root }: FoundState): void {
+function refuseUnknownKey({ names }: RowKeyColumns, name: string | undefined, { root }: FoundState): void {
   if (name === undefined || names.includes(name)) return;
   throw new Ncs4cvrError('DIFF_KEY_UNKNOWN', 'scores can only be told apart by one of their row keys', {
     file: root,

@@ -1,4 +1,5 @@
-import type { DataType, Schema } from 'apache-arrow';
+import type { Schema } from 'apache-arrow';
+import { type RowKeyColumns, rowKeysOf } from '../arrow/predictionSchema.ts';
 import { openPredictions } from '../arrow/readPredictions.ts';
 import { keyKindOf, RowKeyBytes } from '../arrow/rowKeyBytes.ts';
 import { SequentialFile } from '../arrow/sequentialFile.ts';
@@ -10,34 +11,22 @@ import type { FoundState } from '../publish/findState.ts';
 import { below } from '../publish/outputLayout.ts';
 import { storageFor } from '../storage/openStorage.ts';
 
-/** The row keys that two states are joined by. */
-export interface JoinKeys {
-  readonly names: readonly string[];
-  /** In the first part; those of other parts are of the same kinds. */
-  readonly types: readonly DataType[];
-}
-
 /** The row keys of a state, from the schema of its first part. */
-export async function joinKeysOf(state: FoundState): Promise<JoinKeys> {
+export async function joinKeysOf(state: FoundState): Promise<RowKeyColumns> {
+  // Nothing is published without a part.
   const uri = below(state.root, state.manifest.parts[0]!.path);
   const file = await storageFor(uri).open(uri);
   try {
-    return keysOf((await openPredictions(file)).schema);
+    return rowKeysOf((await openPredictions(file)).schema);
   } finally {
     await file.close();
   }
 }
 
-function keysOf({ fields }: Schema): JoinKeys {
-  const scores = new Set<string>(SCORE_NAMES);
-  const keys = fields.filter(({ name }) => !scores.has(name));
-  return { names: keys.map(({ name }) => name), types: keys.map(({ type }) => type) };
-}
-
-function refuseOtherKeys(expected: JoinKeys, schema: Schema, file: string): void {
-  const textOf = ({ names, types }: JoinKeys) =>
+function refuseOtherKeys(expected: RowKeyColumns, schema: Schema, file: string): void {
+  const textOf = ({ names, types }: RowKeyColumns) =>
     names.map((name, index) => `${name} (${keyKindOf(types[index]!)})`);
-  const found = textOf(keysOf(schema));
+  const found = textOf(rowKeysOf(schema));
   if (found.sort().join() === textOf(expected).sort().join()) return;
   throw new Ncs4cvrError('DIFF_KEYS_DIFFER', "states whose row keys differ can't be joined", {
     file,
@@ -68,7 +57,7 @@ const PASS_SEED = seed64(0x6e637334);
  */
 export async function readStateRows(
   { root, manifest }: FoundState,
-  keys: JoinKeys,
+  keys: RowKeyColumns,
   keyColumns: readonly string[],
   { pass, passes, decidingColumns }: RowShare,
   onBatch: (scores: readonly Uint32Array[], slices: (name: string) => RowKeyBytes) => OnRow,

@@ -1,6 +1,7 @@
 import { type Data, DataType, DateUnit, type RecordBatch, Vector } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
-import { isIntColumn, isNumberColumn, isValid, readNumbers } from '../features/columnValues.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
+import { DAY_MILLIS } from '../base/calendarDay.ts';
+import { isIntColumn, isNumberColumn, readNumbers } from '../features/columnValues.ts';
 import { type FeatureContract, featureName } from '../features/contract.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -109,7 +110,7 @@ function rawText(data: Data, row: number): string | null {
 function momentText({ type, values }: Data, row: number): string {
   const stored = (values as Int32Array | BigInt64Array)[row]!;
   const isDay = DataType.isDate(type) && type.unit === DateUnit.DAY;
-  const millisPerUnit = isDay ? 86_400_000 : DataType.isTimestamp(type) ? 1000 / 1000 ** type.unit : 1;
+  const millisPerUnit = isDay ? DAY_MILLIS : DataType.isTimestamp(type) ? 1000 / 1000 ** type.unit : 1;
   const time = new Date(Number(stored) * millisPerUnit);
   return Number.isNaN(time.getTime()) ? String(stored) : time.toISOString();
 }

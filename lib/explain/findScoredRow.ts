@@ -1,4 +1,5 @@
-import type { DataType, Schema } from 'apache-arrow';
+import type { Schema } from 'apache-arrow';
+import { rowKeysOf } from '../arrow/predictionSchema.ts';
 import { openPredictions } from '../arrow/readPredictions.ts';
 import { RowKeyBytes } from '../arrow/rowKeyBytes.ts';
 import { keyBytesOf, keyTexts } from '../arrow/rowKeyText.ts';
@@ -57,7 +58,7 @@ export async function findScoredRow(
           matches++;
           if (first !== undefined) continue;
           const scores = SCORE_NAMES.map((name) => (columnOf(batch, name)!.values as Float32Array)[row]!);
-          const { names: keyColumns, types } = keysIn(schema);
+          const { names: keyColumns, types } = rowKeysOf(schema);
           const whole = new RowKeyBytes(keyColumns);
           whole.use(batch);
           const keyBytes = whole.bytes.slice(0, whole.read(row));
@@ -85,14 +86,9 @@ export async function findScoredRow(
   });
 }
 
-function keysIn({ fields }: Schema): { readonly names: string[]; readonly types: DataType[] } {
-  const keys = fields.filter(({ name }) => !(SCORE_NAMES as readonly string[]).includes(name));
-  return { names: keys.map(({ name }) => name), types: keys.map(({ type }) => type) };
-}
-
 /** The bytes of a row with these keys, in their order. */
 function wantedBytes(wanted: WantedKeys, schema: Schema, file: string): Buffer {
-  const { names, types } = keysIn(schema);
+  const { names, types } = rowKeysOf(schema);
   return Buffer.concat(
     Object.entries(wanted).map(([name, text]) => {
       const type = types[names.indexOf(name)];

@@ -1,4 +1,5 @@
 import { type Data, DataType, Type, util } from 'apache-arrow';
+import { isBitSet, isValid } from '../base/arrowColumns.ts';
 
 /** Whether a column holds integers (booleans count as 0 and 1), or only nulls. */
 export function isIntColumn(type: DataType): boolean {
@@ -29,15 +30,6 @@ export function forEachNull(data: Data, start: number, end: number, callback: (r
   for (let row = start; row < end; row++) if (!isValid(data, row)) callback(row);
 }
 
-/** The validity bit of a row; slots without it hold stale values. */
-export function isValid(data: Data, row: number): boolean {
-  if (DataType.isNull(data.type)) return false;
-  const bitmap = data.nullBitmap;
-  if (data.nullCount === 0 || bitmap === undefined || bitmap.length === 0) return true;
-  const bit = data.offset + row;
-  return ((bitmap[bit >> 3]! >> (bit & 7)) & 1) === 1;
-}
-
 /** Reusable halves of 64-bit integers; grows as needed. */
 export class IntScratch {
   highs = new Int32Array(0);
@@ -63,7 +55,7 @@ export function readIntegers(data: Data, start: number, end: number, into: IntSc
     highs.fill(0, 0, count);
     for (let i = 0; i < count; i++) {
       const bit = data.offset + start + i;
-      lows[i] = ((data.values as Uint8Array)[bit >> 3]! >> (bit & 7)) & 1;
+      lows[i] = isBitSet(data.values as Uint8Array, bit) ? 1 : 0;
     }
     return;
   }

@@ -1,8 +1,8 @@
 import { Data, DataType, Dictionary, Field, Int32, List, type RecordBatch, Vector } from 'apache-arrow';
-import { type ColumnRequirement, dictionaryOf } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, dictionaryOf, isValid } from '../base/arrowColumns.ts';
 import { dayOfBatch } from '../base/dayOfPath.ts';
 import { dayRequirement, dayUnknown, findColumn, requirementOf } from './columnRequirements.ts';
-import { isIntColumn, isStringColumn, isValid } from './columnValues.ts';
+import { isIntColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
 import { ages, hoursOrWeekdays, type MomentSettings, momentSettings } from './momentParts.ts';

@@ -1,7 +1,7 @@
 import type { Data, RecordBatch } from 'apache-arrow';
+import { isValid } from '../base/arrowColumns.ts';
 import { type BinCounter, type BinCounters, IdBins, NumberBins } from './binCounter.ts';
 import { columnRequirements } from './columnRequirements.ts';
-import { isValid } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import type { EncodedRows } from './encodedRows.ts';
 import { FeatureColumn } from './featureColumn.ts';

@@ -1,7 +1,7 @@
 import { type Data, DataType } from 'apache-arrow';
-import { dictionaryOf } from '../base/arrowColumns.ts';
+import { dictionaryOf, isValid } from '../base/arrowColumns.ts';
 import type { BinCounter, IdBins, NumberBins } from './binCounter.ts';
-import { forEachNull, IntScratch, isValid, readHalves, readIntegers } from './columnValues.ts';
+import { forEachNull, IntScratch, readHalves, readIntegers } from './columnValues.ts';
 import type { FeatureNumbers } from './featureNumbers.ts';
 import { type HashSettings, hashIntegers, hashTexts } from './hashValues.ts';
 import { type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';

@@ -1,14 +1,7 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
-import { columnOf } from '../base/arrowColumns.ts';
-import {
-  isIdColumn,
-  isIntColumn,
-  isNumberColumn,
-  isStringColumn,
-  isValid,
-  readNumbers,
-} from './columnValues.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
+import { isIdColumn, isIntColumn, isNumberColumn, isStringColumn, readNumbers } from './columnValues.ts';
 
 const columnName = z.string().min(1);
 

@@ -9,7 +9,7 @@ import {
   TimeUnit,
 } from 'apache-arrow';
 import { z } from 'zod';
-import { isValid } from './columnValues.ts';
+import { isValid } from '../base/arrowColumns.ts';
 
 /** Hour from 0 to 23; weekday from 1, Monday, to 7; whole days from the value's day to the row's. */
 const partSchema = z.enum(['hour', 'weekday', 'ageDays']);

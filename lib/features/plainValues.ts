@@ -1,5 +1,6 @@
 import { type Data, DataType, Int64, makeData, Utf8 } from 'apache-arrow';
-import { isValid, readNumbers } from './columnValues.ts';
+import { isValid } from '../base/arrowColumns.ts';
+import { readNumbers } from './columnValues.ts';
 
 /** Values as tables take them, integers or text, made of values of another type. */
 export interface PlainValues {

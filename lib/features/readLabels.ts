@@ -1,10 +1,10 @@
 import { type Data, DataType, type RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
-import { type ColumnRequirement, columnOf } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, columnOf, isValid } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearestName.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import { isIdColumn, isStringColumn, isValid, readNumbers } from './columnValues.ts';
+import { isIdColumn, isStringColumn, readNumbers } from './columnValues.ts';
 import {
   clickLabelSchema,
   conversionLabelSchema,

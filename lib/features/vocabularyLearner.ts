@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Data } from 'apache-arrow';
+import { isValid } from '../base/arrowColumns.ts';
 import { ContractError } from '../base/errors.ts';
-import { IntScratch, isValid, readIntegers } from './columnValues.ts';
+import { IntScratch, readIntegers } from './columnValues.ts';
 import type { TableDefinition } from './contract.ts';
 import { IntIndex } from './intIndex.ts';
 import { encodeIntVocabulary } from './intVocabulary.ts';

@@ -1,7 +1,7 @@
 /** Standard deviations of what chance alone does that a bound leaves room for: one check in 30,000. */
 const DEVIATIONS = 4;
 
-/** How much the difference of two counts' means weighs: 1/n + 1/m. Infinite without rows, so that nothing is out of bounds. */
+/** What the variance of the difference of two means is proportional to: 1/n + 1/m. Infinite without rows: nothing is out of bounds then. */
 function inverseRows(foundRows: number, referenceRows: number): number {
   return 1 / foundRows + 1 / referenceRows;
 }

@@ -70,8 +70,8 @@ function float32Text(score: number): string {
   return String(Number(score.toPrecision(9)));
 }
 
-/** A span of this partition that was published under another date, too, or lies there in the input. */
-export interface RepeatedSpan {
+/** A span of this partition whose rows another date has too: published, or in its input. */
+export interface SpanElsewhere {
   readonly shard: string;
   readonly rows: number;
   /** Of the other date. */
@@ -89,7 +89,7 @@ const REPEATED = {
 
 /** Of every other date that has spans in common with this one: how many rows those have. None is within bounds. */
 export function judgeRepeatedContent(
-  repeated: readonly RepeatedSpan[],
+  repeated: readonly SpanElsewhere[],
   compared: readonly string[],
   subject: keyof typeof REPEATED,
 ): Measurement[] {

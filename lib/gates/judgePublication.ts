@@ -8,7 +8,7 @@ import {
   judgeRepeatedContent,
   judgeRepeatedKeys,
   type RepeatedRows,
-  type RepeatedSpan,
+  type SpanElsewhere,
 } from './judgeKeys.ts';
 import { coversWholeDay, judgeRows } from './judgeRows.ts';
 import {
@@ -25,14 +25,14 @@ export interface RepeatedContent {
   /** Partitions that were looked at. */
   readonly compared: readonly string[];
   /** The same rows with the same scores. */
-  readonly rows: readonly RepeatedSpan[];
+  readonly rows: readonly SpanElsewhere[];
   /** The same keys with other scores. */
-  readonly keys: readonly RepeatedSpan[];
+  readonly keys: readonly SpanElsewhere[];
   /** Of the same run's days of which nothing is published: partitions that were looked at, and spans of files that lie there, too. */
   readonly unpublished: readonly string[];
-  readonly files: readonly RepeatedSpan[];
+  readonly files: readonly SpanElsewhere[];
   /** Of the same days, the spans whose keys are those of all rows there, in files that are others. */
-  readonly inputKeys: readonly RepeatedSpan[];
+  readonly inputKeys: readonly SpanElsewhere[];
 }
 
 /** All that gates know of a partition. */

@@ -1,9 +1,8 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { type Candidate, type Earlier, type Judged, TRAINING_DAYS } from './judged.ts';
 import type { Measurement } from './verdict.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 /**
  * Rows against what was published before. Once a partition is visible it may grow, as more of its shards land, up to what a

@@ -1,4 +1,4 @@
-import { shiftedDay } from '../base/calendarDay.ts';
+import { DAY_MILLIS, shiftedDay } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -35,8 +35,6 @@ export interface ChosenPartitions {
 }
 
 type Job = Pick<JobDocument, 'input' | 'layout' | 'timeZone' | 'newest' | 'completeness'>;
-
-const DAY_MILLIS = 86_400_000;
 
 /**
  * The partitions that a run takes, by the times that their names say. A name that says none is passed over with its reason,

@@ -1,7 +1,7 @@
 import { type Data, DataType, type RecordBatch, TimeUnit } from 'apache-arrow';
 import { openPredictions } from '../arrow/readPredictions.ts';
 import { SequentialFile } from '../arrow/sequentialFile.ts';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinPath } from '../storage/uri.ts';
@@ -143,7 +143,7 @@ const utf8 = new TextDecoder();
 
 /** A value so that other values, also of other types, have other texts. */
 function keyText(data: Data, row: number): string {
-  if (data.nullCount > 0 && !data.getValid(row)) return 'null';
+  if (!isValid(data, row)) return 'null';
   const { type, values } = data;
   if (DataType.isFixedSizeBinary(type)) {
     return hexOf(values as Uint8Array, row * type.byteWidth, (row + 1) * type.byteWidth);

@@ -23,9 +23,9 @@ export interface RepeatedSpan {
 }
 
 /**
- * The spans, of those with rows, that another partition holds whole: with as many rows of the same keys, in whatever order and
- * whatever else a part holds; and all of them where both partitions hold the same rows altogether, however they are spread
- * over shards. A span of only a share of the rows that was cut otherwise there isn't found. Digests have 64 bits: one false find in 10^7
+ * Finds the spans whose rows another partition holds too, as one span with as many rows of the same keys, in whatever order; and
+ * finds all spans where both partitions hold the same rows in all, however those are spread over shards. Rows that the other
+ * partition has only in part, and cut into spans differently, are not found. Digests have 64 bits: one false find in 10^7
  * publications of a million spans each.
  * @param others in the order in which they are named; the publication's own partition among them is passed over
  */

@@ -2,7 +2,7 @@ import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FittedContract } from '../features/fitContract.ts';
 import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
-import { RepeatedKeys } from '../keys/repeatedKeys.ts';
+import { RepeatedKeyShare } from '../keys/repeatedKeyShare.ts';
 import { daysOfShards } from '../recipe/daysOfShards.ts';
 import { describeData } from '../recipe/describeData.ts';
 import { encodeRows, firstGoldenRows, type TrainingData } from '../recipe/encodeData.ts';
@@ -48,7 +48,7 @@ export async function describeRows(
   }
   const split = await splitShards(input, config);
   const encoder = new FeatureEncoder(contract, vocabularies);
-  const keys = new RepeatedKeys(contract.rowKeys);
+  const keys = new RepeatedKeyShare(contract.rowKeys);
   const read = { contract, labels };
   const training = await encodeRows(encoder, read, split.training, split.newestDay, keys);
   const validation = await encodeRows(encoder, read, split.validation, split.newestDay, keys);

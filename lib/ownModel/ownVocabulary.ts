@@ -1,9 +1,9 @@
 import { type Data, Int64, Utf8, vectorFromArray } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord } from '../base/jsonDocument.ts';
 import { requirementOf } from '../features/columnRequirements.ts';
-import { isIntColumn, isValid, readNumbers } from '../features/columnValues.ts';
+import { isIntColumn, readNumbers } from '../features/columnValues.ts';
 import type { FeatureContract, TableDefinition } from '../features/contract.ts';
 import { isInt64 } from '../features/crossCheckContract.ts';
 import { FeatureColumn } from '../features/featureColumn.ts';

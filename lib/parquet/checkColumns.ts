@@ -47,7 +47,7 @@ export function checkColumns(
       });
       continue;
     }
-    // A path into a list is a mistake, even of a column that shards may lack: none can ever have it.
+    // A path into a list is a mistake even where shards may lack the column: no shard can ever have it.
     const within = adviceWithin(column, types);
     if (required || within !== undefined) {
       const summary = `no such column${within === undefined ? didYouMean(column, names) : `: ${within}`}`;

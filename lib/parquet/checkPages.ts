@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { CompressionCodec } from 'hyparquet';
 import { messageOf } from '../base/errors.ts';
 import { checkUnpacking } from './checkUnpacking.ts';
-import { CompactReader, STOP, STRUCT } from './compactReader.ts';
+import { CompactReader, FALSE, STOP, STRUCT, TRUE } from './compactReader.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import { PAGE, type PageTable } from './pageTable.ts';
 
@@ -26,8 +26,6 @@ const ENCODING_V2 = 4;
 const DEFINITION_BYTES = 5;
 const REPETITION_BYTES = 6;
 const IS_COMPRESSED = 7;
-const TRUE = 1;
-const FALSE = 2;
 
 const LARGEST_INT32 = 2 ** 31 - 1;
 

@@ -1,7 +1,8 @@
 /** Thrift's compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md */
 export const STOP = 0;
-const TRUE = 1;
-const FALSE = 2;
+/** The types of a boolean field are its values. */
+export const TRUE = 1;
+export const FALSE = 2;
 const BYTE = 3;
 /** 16, 32 and 64 bits, all written alike. */
 const INT16 = 4;

@@ -74,9 +74,9 @@ interface PlacedFile {
   readonly elsewhere: readonly PackedElsewhere[];
   readonly rowGroups: readonly ReadRowGroupBytes[];
   readonly pages: PageMemory;
-  /** Address and size of what the chunks are copied to; */
+  /** Address and size of the memory that the chunks are copied to. */
   readonly file: { readonly at: number; readonly sizeBytes: number };
-  /** and the address of the numbers that say where they are. */
+  /** Address of the numbers that say where in it each chunk is. */
   readonly chunks: number;
 }
 

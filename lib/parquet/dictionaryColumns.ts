@@ -3,16 +3,11 @@ import { checkPages, LARGEST_UNPACKED_BYTES } from './checkPages.ts';
 import { type ColumnShape, columnShape } from './columnShape.ts';
 import { decodePages, type FollowedColumn } from './decodePages.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
-import { PAGE, PAGE_NUMBERS, PageTable } from './pageTable.ts';
+import { ENCODING, PAGE, PAGE_NUMBERS, PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
 import { CALL_BYTES } from './unpackElsewhere.ts';
 
-/** Encodings of pages by their numbers in parquet.thrift. */
-const PLAIN = 0;
-const PLAIN_DICTIONARY = 2;
-const RLE = 3;
-const RLE_DICTIONARY = 8;
 /** What is unpacked together. */
 const UNPACK_BYTES = 16 * 1024 * 1024;
 
@@ -112,12 +107,12 @@ function isReadable(at: number, isFirst: boolean, { isList, valueLevel }: Column
   const encoding = numbers[at + PAGE.encoding];
   const levelBytes = numbers[at + PAGE.definitionBytes]! + numbers[at + PAGE.repetitionBytes]!;
   if (numbers[at + PAGE.unpackedBytes]! < levelBytes) return false;
-  const isPlain = encoding === PLAIN || encoding === PLAIN_DICTIONARY;
+  const isPlain = encoding === ENCODING.plain || encoding === ENCODING.plainDictionary;
   if (numbers[at + PAGE.valueCount]! < 0) return isFirst && isPlain;
-  if (encoding !== PLAIN && encoding !== RLE_DICTIONARY && encoding !== PLAIN_DICTIONARY) return false;
+  if (!isPlain && encoding !== ENCODING.rleDictionary) return false;
   if (numbers[at + PAGE.version] === 2) return true;
   return (
-    (valueLevel === 0 || numbers[at + PAGE.definitionEncoding] === RLE) &&
-    (!isList || numbers[at + PAGE.repetitionEncoding] === RLE)
+    (valueLevel === 0 || numbers[at + PAGE.definitionEncoding] === ENCODING.rle) &&
+    (!isList || numbers[at + PAGE.repetitionEncoding] === ENCODING.rle)
   );
 }

@@ -20,9 +20,9 @@ export function valueWidth(type: DataType): number {
 /** Values as kernels/pageKernels.ts leaves them. */
 export interface PlacedValues {
   readonly pages: PageMemory;
-  /** Their address; */
+  /** Their address. */
   readonly values: number;
-  /** and of 0 and the ends of texts or bytes. */
+  /** Address of the ends of texts or bytes, with a 0 before the first. */
   readonly ends: number;
   readonly count: number;
 }

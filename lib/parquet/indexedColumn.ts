@@ -2,7 +2,7 @@ import { type Data, type DataType, Dictionary, Field, Int32, List, makeData, Vec
 import type { ColumnShape } from './columnShape.ts';
 import { valuesData, valueWidth } from './dictionaryValues.ts';
 import { type PageMemory, placedBytes } from './pageMemory.ts';
-import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
+import { ENCODING, PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
 /** The pages of a column in a PageTable, those of one row group after the other. */
@@ -22,7 +22,6 @@ export interface PlacedPages {
   readonly chunkCount: number;
 }
 
-const PLAIN = 0;
 const NUMBER_BYTES = 4;
 
 /** What a column takes while it is decoded: bytes, and numbers. */
@@ -47,7 +46,7 @@ function sizeOf(
     if (count >= 0) {
       slots += count;
       pageSlots = Math.max(pageSlots, count);
-      if (numbers[at + PAGE.encoding] !== PLAIN) continue;
+      if (numbers[at + PAGE.encoding] !== ENCODING.plain) continue;
     }
     values += count >= 0 ? count : numbers[at + PAGE.dictionaryCount]!;
     valueBytes +=

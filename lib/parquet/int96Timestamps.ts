@@ -8,6 +8,8 @@ import {
   Struct,
   TimestampNanosecond,
 } from 'apache-arrow';
+import { isValid } from '../base/arrowColumns.ts';
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ReadColumn } from './rowGroupReads.ts';
 import type { BadCell } from './textColumns.ts';
@@ -34,7 +36,7 @@ export class Int96RangeError extends Error {
 
 function dayText(julianDay: number): string {
   const days = julianDay - UNIX_EPOCH_JULIAN_DAY;
-  const date = new Date(days * 86_400_000);
+  const date = new Date(days * DAY_MILLIS);
   return Number.isNaN(date.getTime()) ? `day ${days} since 1970` : date.toISOString().slice(0, 10);
 }
 
@@ -100,8 +102,7 @@ function timestamps(
   let lastDay = UNIX_EPOCH_JULIAN_DAY;
   let dayStart = 0n;
   for (let row = 0; row < length; row++) {
-    const bit = offset + row;
-    if (nullCount > 0 && ((nullBitmap![bit >> 3]! >> (bit & 7)) & 1) === 0) continue;
+    if (!isValid(bytes, row)) continue;
     const day = view.getInt32(row * INT96_BYTES + 8, true);
     if (day !== lastDay) {
       lastDay = day;

@@ -28,6 +28,9 @@ export const PAGE = {
   isUncounted: 14,
 } as const;
 
+/** Encodings of values and levels by their numbers in parquet.thrift. */
+export const ENCODING = { plain: 0, plainDictionary: 2, rle: 3, rleDictionary: 8 } as const;
+
 /** Of each page. */
 export const PAGE_NUMBERS = 15;
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Utf8 } from 'apache-arrow';
+import { isValid } from '../base/arrowColumns.ts';
 import { readArrowSchema } from './readArrowSchema.ts';
 import type { ReadColumn } from './rowGroupReads.ts';
 
@@ -78,7 +79,7 @@ function asText(data: Data, type: DataType): Data {
 
 /** The first bytes of a row that aren't UTF-8. */
 function badBytes(data: Data, row: number): Uint8Array | undefined {
-  if (!isPresent(data, row)) return undefined;
+  if (!isValid(data, row)) return undefined;
   const offsets = data.valueOffsets as Int32Array;
   const [start, end] = [offsets[row]!, offsets[row + 1]!];
   if (DataType.isList(data.type)) {
@@ -91,12 +92,6 @@ function badBytes(data: Data, row: number): Uint8Array | undefined {
   }
   const bytes = (data.values as Uint8Array).subarray(start, end);
   return isUtf8(bytes) ? undefined : bytes;
-}
-
-function isPresent({ nullCount, nullBitmap, offset }: Data, row: number): boolean {
-  if (nullCount === 0) return true;
-  const bit = offset + row;
-  return ((nullBitmap![bit >> 3]! >> (bit & 7)) & 1) === 1;
 }
 
 function bytesText(bytes: Uint8Array): string {

@@ -4,6 +4,7 @@ import { CompactWriter } from './compactWriter.ts';
 import { encodeFooter, MAGIC } from './encodeFooter.ts';
 import { encodeSchema } from './footerSchema.ts';
 import { unpackHadoopLz4 } from './hadoopLz4.ts';
+import { ENCODING } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import { decodeBatches } from './wasmDecoder.ts';
 import { PAGE_HEADER_BYTES, writePageHeader } from './writePageHeader.ts';
@@ -36,8 +37,6 @@ const byteSchema = encodeSchema([
 
 /** Enough for the footer, with room to spare: it has one row group of one column. */
 const FOOTER_BYTES = 512;
-const PLAIN = 0;
-const RLE = 3;
 
 /** From Node 22.15 on, which the types of Node 20 don't know: twice as fast as ZSTD in WebAssembly. */
 const { zstdDecompressSync } = zlib as {
@@ -49,19 +48,19 @@ const LEAST_NATIVE_BYTES = 32 * 1024;
 /** What one call of arrow-rs unpacks, unless a page alone takes more: it needs some five times as much meanwhile. */
 export const CALL_BYTES = 32 * 1024 * 1024;
 
-/** Of what libzstd in WebAssembly unpacks: most pages of small row groups, which are told without looking at what is packed. */
+/** Whether libzstd in WebAssembly unpacks a page: most pages of small row groups. Tells without a look at the packed bytes. */
 export function isSmallZstd(codec: CompressionCodec, unpackedBytes: number): boolean {
   return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
 }
 
-/** Whether a page isn't libzstd's either for another reason: what Node makes of several frames isn't what others make of them. */
+/** Whether `unpackElsewhere` takes a page. Not ZSTD in several frames, large as it may be: Node reads those differently than others do. */
 export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage): boolean {
   return !isSmallZstd(codec, unpackedBytes) && (codec !== 'ZSTD' || singleZstdFrame(packed) !== undefined);
 }
 
 /**
- * Unpacks large ZSTD pages by Node itself, Hadoop's LZ4 here, and pages of any other codec that arrow-rs reads by calls of it for many pages of a codec, which
- * gets them as pages of a column of single bytes.
+ * Unpacks the pages that our own WebAssembly doesn't: large ones of ZSTD with Node's zlib, Hadoop's LZ4 with `unpackHadoopLz4`, and
+ * those of all other codecs with arrow-rs, which is given many pages of a codec at a time, as a column of single bytes.
  * @param pages for which `isUnpackedElsewhere` is true
  * @param memory for a copy of what is packed
  * @returns what is to be copied before the next is asked for: all at once would be as large as a column
@@ -145,7 +144,8 @@ function unpackFile(
   for (const page of pages) {
     const { packed, unpackedBytes: valueCount } = page;
     writePageHeader(writer, valueCount, packed.length, {
-      ...{ kind: 'data', valueCount, encoding: PLAIN, definitionEncoding: RLE, repetitionEncoding: RLE },
+      ...{ kind: 'data', valueCount, encoding: ENCODING.plain },
+      ...{ definitionEncoding: ENCODING.rle, repetitionEncoding: ENCODING.rle },
     });
     writer.writeBytes(packed);
   }

@@ -1,4 +1,5 @@
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { isValid } from '../base/arrowColumns.ts';
 import type { ShardColumn } from './shardColumns.ts';
 
 /** The field of a column as batches have it, without the structs around it. @param field as it is decoded */
@@ -42,7 +43,7 @@ function nullWithin(struct: Data, field: Data): Data {
   const bitmap = new Uint8Array((field.offset + length + 7) >> 3);
   let nullCount = 0;
   for (let row = 0; row < length; row++) {
-    if (isSet(struct, row) && isSet(field, row)) {
+    if (isValid(struct, row) && isValid(field, row)) {
       const bit = field.offset + row;
       bitmap[bit >> 3]! |= 1 << (bit & 7);
     } else nullCount++;
@@ -50,10 +51,4 @@ function nullWithin(struct: Data, field: Data): Data {
   const { type, offset, valueOffsets, values, typeIds, children } = field;
   const buffers = [valueOffsets, values, bitmap, typeIds] as never;
   return field.clone(type, offset, length, nullCount, buffers, children);
-}
-
-function isSet({ nullCount, nullBitmap, offset }: Data, row: number): boolean {
-  if (nullCount === 0) return true;
-  const bit = offset + row;
-  return ((nullBitmap![bit >> 3]! >> (bit & 7)) & 1) === 1;
 }

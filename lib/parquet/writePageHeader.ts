@@ -1,4 +1,4 @@
-import { INT32, STOP, STRUCT } from './compactReader.ts';
+import { FALSE, INT32, STOP, STRUCT, TRUE } from './compactReader.ts';
 import type { CompactWriter } from './compactWriter.ts';
 
 /** Kinds of pages by their numbers in parquet.thrift, each with what its header says of it. */
@@ -30,9 +30,6 @@ const KINDS = {
   dataV2: { type: 3, field: 8 },
 } as const;
 const COMPRESSED_BYTES = 3;
-/** The types of a boolean field are its values. */
-const TRUE = 1;
-const FALSE = 2;
 
 /** PageHeader in Thrift's compact protocol. Of the second version's nulls and rows, which arrow-rs does without, it says 0. */
 export function writePageHeader(

@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { listTemporaryFiles } from '../storage/diskTemporaryFiles.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
@@ -26,7 +27,6 @@ export interface Garbage {
   readonly condemnedParts: number;
 }
 
-const DAY_MILLIS = 86_400_000;
 export const LEAST_GARBAGE_DAYS = 2;
 
 /** Folders of what only a run needs: its plans, pieces of long parts, records of its times, and notes that are made anew where they still hold. */

@@ -1,11 +1,11 @@
 import type { UnpublishedDay } from '../gates/judged.ts';
-import type { RepeatedSpan } from '../gates/judgeKeys.ts';
+import type { SpanElsewhere } from '../gates/judgeKeys.ts';
 import { type InputPartition, listInput } from '../job/jobInput.ts';
 import { addDigests, KeySum } from '../keys/keySum.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { readRecordBatches } from '../parquet/readRecordBatches.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import type { FileStat } from '../storage/storage.ts';
+import type { FileStat, RandomAccessFile } from '../storage/storage.ts';
 import { cutPartition } from './cutPartition.ts';
 import type { Manifest } from './manifest.ts';
 import type { PartitionRun } from './partitionRun.ts';
@@ -24,9 +24,9 @@ export async function sharedFiles(
   { inputUri }: Pick<PartitionRun, 'inputUri'>,
   { parts }: Manifest,
   other: InputPartition,
-): Promise<RepeatedSpan[]> {
+): Promise<SpanElsewhere[]> {
   const { shards } = await listInput(other, () => true);
-  const found: RepeatedSpan[] = [];
+  const found: SpanElsewhere[] = [];
   const known = new Map<string, boolean>();
   for (const { shard, version, sizeBytes, rows } of parts.flatMap(({ spans }) => spans)) {
     // Writers leave empty shards, and all of these are alike.
@@ -79,7 +79,7 @@ export async function sharedKeys(
   { parts, rows }: Manifest,
   other: InputPartition,
   mostRows = MOST_KEYS_READ,
-): Promise<RepeatedSpan[] | undefined> {
+): Promise<SpanElsewhere[] | undefined> {
   const names = parts[0]?.keys.types.map(({ name }) => name) ?? [];
   const there = await cutOther(run, other);
   if (rows === 0 || there.rows !== rows) return [];
@@ -101,20 +101,34 @@ export async function sharedKeys(
 
 type VersionedFile = FileStat & { readonly uri: string };
 
-async function haveSameBytes(a: VersionedFile, b: VersionedFile): Promise<boolean> {
-  const { sizeBytes } = a;
-  const [fileA, fileB] = await Promise.all([a, b].map((file) => storageFor(file.uri).open(file.uri, file)));
+function haveSameBytes(a: VersionedFile, b: VersionedFile): Promise<boolean> {
+  return withFile(a, (fileA) => withFile(b, (fileB) => areEqual(fileA, fileB)));
+}
+
+async function withFile<Found>(
+  known: VersionedFile,
+  read: (file: RandomAccessFile) => Promise<Found>,
+): Promise<Found> {
+  const file = await storageFor(known.uri).open(known.uri, known);
   try {
-    // From the end on, since that is where most differ.
-    for (let end = sizeBytes; end > 0; end -= PIECE_BYTES) {
-      if (end <= sizeBytes - COMPARED_BYTES && end > COMPARED_BYTES) continue;
-      const start = Math.max(0, end - PIECE_BYTES);
-      const [pieceA, pieceB] = [0, 1].map(() => Buffer.allocUnsafe(end - start)) as [Buffer, Buffer];
-      await Promise.all([fileA!.readInto(pieceA, start), fileB!.readInto(pieceB, start)]);
-      if (!pieceA.equals(pieceB)) return false;
-    }
-    return true;
+    return await read(file);
   } finally {
-    await Promise.all([fileA, fileB].map((file) => file!.close()));
+    await file.close();
   }
+}
+
+/** @param a @param b files of one length */
+async function areEqual(a: RandomAccessFile, b: RandomAccessFile): Promise<boolean> {
+  const { sizeBytes } = a;
+  // From the end on, since that is where most differ.
+  for (let end = sizeBytes; end > 0; end -= PIECE_BYTES) {
+    if (end <= sizeBytes - COMPARED_BYTES && end > COMPARED_BYTES) continue;
+    const start = Math.max(0, end - PIECE_BYTES);
+    const [pieceA, pieceB] = [0, 1].map(() => Buffer.allocUnsafe(end - start)) as [Buffer, Buffer];
+    // Both are waited for, also after a failure: the caller closes the files then.
+    const reads = await Promise.allSettled([a.readInto(pieceA, start), b.readInto(pieceB, start)]);
+    for (const read of reads) if (read.status === 'rejected') throw read.reason;
+    if (!pieceA.equals(pieceB)) return false;
+  }
+  return true;
 }

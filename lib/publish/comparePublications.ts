@@ -1,4 +1,4 @@
-import type { RepeatedRows, RepeatedSpan } from '../gates/judgeKeys.ts';
+import type { RepeatedRows, SpanElsewhere } from '../gates/judgeKeys.ts';
 import type { RepeatedContent } from '../gates/judgePublication.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import { findRepeatedKeys } from '../keys/findRepeatedKeys.ts';
@@ -30,7 +30,7 @@ export async function compareContent(
   const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
   const scored = scoredOf(manifest);
   const compared: string[] = [];
-  const found = { rows: [] as RepeatedSpan[], keys: [] as RepeatedSpan[] };
+  const found = { rows: [] as SpanElsewhere[], keys: [] as SpanElsewhere[] };
   for (const name of action === 'off' ? [] : names) {
     const other = await read(name);
     if (other === undefined) continue;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { isWholeDay } from '../gates/judgeRows.ts';
 import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
@@ -50,7 +51,6 @@ export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSch
 const DAYS_BACK = 35;
 /** Days whose content is compared. */
 const NEAR_DAYS = 7;
-const DAY_MILLIS = 86_400_000;
 const READS_AT_A_TIME = 8;
 
 /** What is visible of a partition. */

@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
-import type { RepeatedSpan } from '../gates/judgeKeys.ts';
+import type { SpanElsewhere } from '../gates/judgeKeys.ts';
 import { judgePublication } from '../gates/judgePublication.ts';
 import { type Auditors, ownVerdict } from '../gates/ownAudit.ts';
 import { type GateName, skipped, type Verdict } from '../gates/verdict.ts';
@@ -66,8 +66,8 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
     other && ifReadable('rows', other.partition, () => unpublishedDay(run, other));
   const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
   const unpublished: string[] = [];
-  const files: RepeatedSpan[] = [];
-  const inputKeys: RepeatedSpan[] = [];
+  const files: SpanElsewhere[] = [];
+  const inputKeys: SpanElsewhere[] = [];
   const { action, sameKeys } = gates.repeatedContent;
   for (const other of action === 'off' ? [] : (earlier.unpublished ?? [])) {
     const { partition } = other;

@@ -3,8 +3,8 @@ import type { GatheredModel } from '../bundle/scoringSession.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import { decodeModel, encodeModel } from '../onnx/modelProto.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
-import { observeActivations } from './calibrate.ts';
 import { findDenseLayers } from './denseLayers.ts';
+import { observeActivations } from './observeActivations.ts';
 import { quantiseGraph } from './quantiseGraph.ts';
 import { separateKinds } from './separateKinds.ts';
 

@@ -6,7 +6,7 @@ import { columnRequirements } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { labelRequirements } from '../features/readLabels.ts';
 import { firstGoldenRows } from '../recipe/encodeData.ts';
-import { maturity } from '../recipe/labelMaturity.ts';
+import { labelMaturity } from '../recipe/labelMaturity.ts';
 import { readShardRows, type ShardRows, splitShards } from '../recipe/splitShards.ts';
 import { recordedSplit } from '../recipe/trainingConfig.ts';
 import type { ShardInput } from '../storage/listShards.ts';
@@ -55,7 +55,7 @@ export async function readExportRows(
       found: `${foundText}, ${foundRows} rows`,
     });
   }
-  const isMature = maturity(labels, training.labels?.newestDay ?? split.newestDay);
+  const isMature = labelMaturity(labels, training.labels?.newestDay ?? split.newestDay);
   const encode = async (rows: readonly ShardRows[]): Promise<TrainingSet> => {
     const builder = new TrainingSetBuilder(new FeatureEncoder(contract, vocabularies), labels);
     const wanted = [...columnRequirements(contract), ...labelRequirements(labels)];

@@ -1,9 +1,8 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { isInRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import type { ListedFile } from '../storage/storage.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 export interface ShardDays {
   /** Shards by their day YYYY-MM-DD, in the order of the listing. */

@@ -8,12 +8,12 @@ import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
 import { type LabelColumns, type LabelCounts, labelRequirements } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
-import { RepeatedKeys } from '../keys/repeatedKeys.ts';
+import { RepeatedKeyShare } from '../keys/repeatedKeyShare.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
 import { absentFeatureNotes } from './absentFeatureNotes.ts';
 import { DayTally } from './dayTally.ts';
 import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
-import { maturity } from './labelMaturity.ts';
+import { labelMaturity } from './labelMaturity.ts';
 import { labelNotes, labelRates } from './labelRates.ts';
 import { type LeakRecord, refuseLeaks } from './refuseLeaks.ts';
 import { type DataSplit, readShardRows, type ShardRows } from './splitShards.ts';
@@ -56,7 +56,7 @@ export async function encodeData(
   { contract, vocabularies }: FittedContract,
 ): Promise<TrainingData> {
   const encoder = new FeatureEncoder(contract, vocabularies);
-  const keys = new RepeatedKeys(contract.rowKeys);
+  const keys = new RepeatedKeyShare(contract.rowKeys);
   const training = await encodeRows(encoder, config, split.training, split.newestDay, keys);
   const trained = encoder.counts.map((counts) => ({ ...counts }));
   const validation = await encodeRows(encoder, config, split.validation, split.newestDay, keys);
@@ -90,7 +90,7 @@ export async function encodeRows(
   { contract, labels }: Pick<TrainingConfig, 'contract'> & { readonly labels?: LabelColumns | undefined },
   rows: readonly ShardRows[],
   newestDay: string | undefined,
-  keys: RepeatedKeys,
+  keys: RepeatedKeyShare,
 ): Promise<EncodedSide & { readonly labelCounts: LabelCounts }> {
   // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
   const wanted = [
@@ -100,7 +100,7 @@ export async function encodeRows(
   ];
   const builder = new TrainingSetBuilder(encoder, labels);
   const tally = new DayTally(encoder);
-  const isMature = maturity(labels, newestDay);
+  const isMature = labelMaturity(labels, newestDay);
   for await (const { batch, day, ...place } of readShardRows(rows, wanted)) {
     builder.add(batch, place, isMature(day));
     tally.add(day, batch.numRows);

@@ -1,6 +1,5 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 /**
  * Tells of a day, YYYY-MM-DD, whether its conversions have all come: with `matureAfter` of N days, a day is mature when
@@ -9,7 +8,7 @@ const DAY_MILLIS = 86_400_000;
  * @param newestDay of all the data, used by the split or not
  * @returns always true without `matureAfter`
  */
-export function maturity(
+export function labelMaturity(
   labels: LabelColumns | undefined,
   newestDay: string | undefined,
 ): (day: string | undefined) => boolean {

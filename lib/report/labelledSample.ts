@@ -8,7 +8,7 @@ import { FeatureEncoder } from '../features/featureEncoder.ts';
 import { labelRequirements, readLabels } from '../features/readLabels.ts';
 import { withShard } from '../parquet/openShard.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
-import { maturity } from '../recipe/labelMaturity.ts';
+import { labelMaturity } from '../recipe/labelMaturity.ts';
 import { type DataSplit, readShardRows, type ShardRows } from '../recipe/splitShards.ts';
 import { type SplitSides, splitSides } from '../recipe/splitSides.ts';
 import { recordedSplit } from '../recipe/trainingConfig.ts';
@@ -91,7 +91,7 @@ export async function labelledSample(
   const labels = labelsOf(bundleUri, manifest);
   const from = typeof source === 'string' ? await allRowsAt(source, bundle) : source;
   const dataRows = from.shards.reduce((sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart, 0);
-  const isMature = maturity(labels, from.newestDay);
+  const isMature = labelMaturity(labels, from.newestDay);
   const rowCount = Math.min(mostRows, dataRows);
   const encoder = new FeatureEncoder(contract, vocabularies);
   const rows = allocateEncodedRows(layout, rowCount);

@@ -10,7 +10,7 @@ import { lineChart } from '../page/lineChart.ts';
 import { factList, type PageSection, renderPage } from '../page/renderPage.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { SplitSide } from '../recipe/splitSides.ts';
-import { maskSection } from './maskMap.ts';
+import { maskSection } from './maskSection.ts';
 import type { ModelMeasures, ReliabilityBin } from './measureModel.ts';
 import { scoreSection } from './scoreSection.ts';
 import { type RecordedCurve, trainingRecord } from './trainingRecord.ts';

@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { furthestBehind } from '../base/furthestBehind.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { dataTable } from '../page/dataTable.ts';
@@ -11,8 +12,6 @@ import { isShadowRoot } from '../publish/outputLayout.ts';
 import { countVerdicts } from './gateSection.ts';
 import type { ListedPartition } from './readPartitions.ts';
 import { unreadableNote } from './unreadableNote.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 const TONES: Readonly<Record<ListedPartition['stage'], Tone>> = {
   ...{

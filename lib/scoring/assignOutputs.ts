@@ -9,7 +9,7 @@ export interface AssignedShard {
   readonly sizeBytes: number;
 }
 
-export interface AssignedOutputs {
+interface AssignedOutputs {
   readonly shards: readonly AssignedShard[];
   /** Files that are no shards by their name, such as a README beside the data. */
   readonly ignored: readonly string[];

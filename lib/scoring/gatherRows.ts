@@ -1,6 +1,5 @@
 import { BufferType, type Data, DataType, RecordBatch } from 'apache-arrow';
-import { dictionaryOf } from '../base/arrowColumns.ts';
-import { isValid } from '../features/columnValues.ts';
+import { dictionaryOf, isBitSet, isValid } from '../base/arrowColumns.ts';
 
 /** Some rows of a batch, in their order, as if the others had never been there: columns of the types that scoring reads. */
 export function gatherRows({ schema, data }: RecordBatch, rows: Int32Array): RecordBatch {
@@ -93,8 +92,7 @@ function validityBits(length: number, isValidAt: (at: number) => boolean): Gathe
 function bitsOf({ values, offset }: Data, rows: Int32Array): Uint8Array {
   const bits = new Uint8Array((rows.length + 7) >> 3);
   rows.forEach((row, at) => {
-    const bit = offset + row;
-    if (((values as Uint8Array)[bit >> 3]! >> (bit & 7)) & 1) bits[at >> 3]! |= 1 << (at & 7);
+    if (isBitSet(values as Uint8Array, offset + row)) bits[at >> 3]! |= 1 << (at & 7);
   });
   return bits;
 }

@@ -1,5 +1,5 @@
 import { BufferType, type Data, DataType, RecordBatch } from 'apache-arrow';
-import { isValid } from '../features/columnValues.ts';
+import { isBitSet, isValid } from '../base/arrowColumns.ts';
 
 /**
  * The rows of all batches in one. Its bytes don't tell how the rows came to be in batches: which shards are decoded together
@@ -92,6 +92,5 @@ function bitsOf(
 }
 
 function bitAt({ values, offset }: Data, row: number): boolean {
-  const bit = offset + row;
-  return (((values as Uint8Array)[bit >> 3]! >> (bit & 7)) & 1) === 1;
+  return isBitSet(values as Uint8Array, offset + row);
 }

@@ -37,9 +37,8 @@ export interface SplitRowGroup {
 }
 
 /**
- * Packs the row groups of spans into requests, in order: neighbours share one as long as it stays small, and one of very many
- * rows gets several. Row groups without
- * rows, which some writers leave, are passed over.
+ * Packs the row groups of spans into requests, in order: neighbours share one as long as it stays small, and a row group of very
+ * many rows gets several. Row groups without rows, which some writers leave, are passed over.
  * @param columnsOf the columns to read of a span; called once for each
  * @param firstRowGroup of the first span
  * @throws what opening the spans, `columnsOf` and rowGroupReads throw, after the requests before it

@@ -4,7 +4,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { ShardInput } from '../storage/listShards.ts';
-import { type AssignedOutputs, type AssignedShard, assignOutputs } from './assignOutputs.ts';
+import { type AssignedShard, assignOutputs } from './assignOutputs.ts';
 import { type FeatureDrift, featureDrift } from './featureDrift.ts';
 import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
 import { scoringPool } from './workerPool.ts';
@@ -60,8 +60,8 @@ export async function scoreInput(
   { workers, onProgress }: ScoringOptions,
 ): Promise<ScoringReport> {
   const startMillis = performance.now();
-  const plan = await assignOutputs(input, outputUri);
-  const totalBytes = plan.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
+  const assigned = await assignOutputs(input, outputUri);
+  const totalBytes = assigned.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   const pool = scoringPool(bundle, workers);
   const scored: ScoredShard[] = [];
   const failures: { inputUri: string; error: unknown }[] = [];
@@ -75,7 +75,7 @@ export async function scoreInput(
     onProgress?.({
       rows,
       shardsDone: scored.length + failures.length,
-      shardCount: plan.shards.length,
+      shardCount: assigned.shards.length,
       fractionDone: totalBytes === 0 ? 1 : bytesDone / totalBytes,
     });
   const scoreOne = async (shard: AssignedShard) => {
@@ -117,7 +117,7 @@ export async function scoreInput(
   };
   try {
     // As many shards as threads: shards of a single row group keep all of them busy this way.
-    await mapConcurrently(plan.shards, workers, scoreOne);
+    await mapConcurrently(assigned.shards, workers, scoreOne);
   } finally {
     await pool.close();
   }
@@ -129,11 +129,11 @@ export async function scoreInput(
   return {
     rows: profile.rows,
     seconds: secondsSoFar(),
-    shards: inOrder(plan, scored),
+    shards: inOrder(assigned.shards, scored),
     times,
-    failures: [...plan.unlistable, ...inOrder(plan, failures)],
-    notStarted: inOrder(plan, notStarted).map(({ inputUri }) => inputUri),
-    ignored: plan.ignored,
+    failures: [...assigned.unlistable, ...inOrder(assigned.shards, failures)],
+    notStarted: inOrder(assigned.shards, notStarted).map(({ inputUri }) => inputUri),
+    ignored: assigned.ignored,
     profile,
     drift: featureDrift(profile, { rows: trainRows + validationRows, features }),
   };
@@ -141,9 +141,9 @@ export async function scoreInput(
 
 /** Shards end in any order; a report has the order of the input. */
 function inOrder<Entry extends { readonly inputUri: string }>(
-  plan: AssignedOutputs,
+  shards: readonly AssignedShard[],
   entries: Entry[],
 ): Entry[] {
-  const positions = new Map(plan.shards.map(({ inputUri }, index) => [inputUri, index]));
+  const positions = new Map(shards.map(({ inputUri }, index) => [inputUri, index]));
   return entries.sort((a, b) => positions.get(a.inputUri)! - positions.get(b.inputUri)!);
 }

@@ -1,5 +1,5 @@
 import { BufferType, type Data, RecordBatch } from 'apache-arrow';
-import { isRowKeyType } from '../base/arrowColumns.ts';
+import { isBitSet, isRowKeyType } from '../base/arrowColumns.ts';
 
 /** Rows [start, end) of all batches, on the same memory. Row keys are written to a file as if they had been decoded alone. */
 export function sliceBatches(batches: readonly RecordBatch[], start: number, end: number): RecordBatch[] {
@@ -28,8 +28,7 @@ function withOwnValidity(column: Data): Data {
   if (nullCount === 0 || !isRowKeyType(type)) return column;
   const own = new Uint8Array((length + 7) >> 3);
   for (let row = 0; row < length; row++) {
-    const bit = offset + row;
-    if ((nullBitmap[bit >> 3]! >> (bit & 7)) & 1) own[row >> 3]! |= 1 << (row & 7);
+    if (isBitSet(nullBitmap, offset + row)) own[row >> 3]! |= 1 << (row & 7);
   }
   return column.clone(type, 0, length, nullCount, {
     [BufferType.OFFSET]: valueOffsets,

@@ -16,15 +16,16 @@ test('results stand in the order of the items, whichever ends first, with as man
   expect(await mapConcurrently([], 3, async () => 1)).toEqual([]);
 });
 
-test('the first error is thrown, and nothing is begun after it', async () => {
+test('the first error is thrown once what had begun before it has ended, and nothing is begun after it', async () => {
   const begun: number[] = [];
-  const failing = mapConcurrently([1, 2, 3, 4, 5, 6], 2, async (item) => {
+  const ended: number[] = [];
+  const failing = mapConcurrently([1, 2, 3, 4, 5, 6], 3, async (item) => {
     begun.push(item);
     await sleep(item === 2 ? 1 : 10);
-    if (item === 2) throw new Error('no');
-    return item;
+    ended.push(item);
+    if (item > 1) throw new Error(`not ${item}`);
   });
-  await expect(failing).rejects.toThrow('no');
-  await sleep(30);
-  expect(begun).toEqual([1, 2]);
+  await expect(failing).rejects.toThrow('not 2');
+  expect(begun).toEqual([1, 2, 3]);
+  expect(ended.toSorted()).toEqual([1, 2, 3]);
 });

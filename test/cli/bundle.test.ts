@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { featureLayout } from '../../lib/features/featureLayout.ts';
-import { readOwnContract } from '../../lib/ownModel/ownContract.ts';
+import { readOwnContract } from '../../lib/ownModel/readOwnContract.ts';
 import { writeOwnContract } from '../fixtures/ownContract.ts';
 import { ownModel } from '../fixtures/ownModel.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';

@@ -41,6 +41,20 @@ test('every anchor of a link is a heading of its page', () => {
   expect(anchored.filter(({ path, anchor }) => !ANCHORS.get(path)?.has(anchor!)).map(shown)).toEqual([]);
 });
 
+/** Files of the source that a page names in its text, such as `lib/base/errors.ts`; not names with a placeholder. */
+function namedFiles({ path: page, text }: Page): Link[] {
+  const paths = text.matchAll(
+    /`((?:lib|functions|infra|kernels|scripts|test|bench|examples)\/[\w./-]+\.\w+)`/g,
+  );
+  return [...paths].map(([, path]) => ({ page, path: path!, anchor: undefined }));
+}
+
+test('every source file that a page names in its text is there', () => {
+  const named = PAGES.filter(({ path }) => path !== 'CHANGELOG.md').flatMap(namedFiles);
+  expect(named.length).toBeGreaterThan(120);
+  expect(named.filter(({ path }) => !existsSync(project + path)).map(shown)).toEqual([]);
+});
+
 test('no page of the package links to a file that only a checkout has', () => {
   const { files } = JSON.parse(readFileSync(`${project}package.json`, 'utf8')) as { files: string[] };
   const always = ['README.md', 'LICENSE', 'package.json'];

@@ -16,7 +16,8 @@ import {
   Uint64,
 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { IntScratch, isValid, readIntegers, readNumbers } from '../../lib/features/columnValues.ts';
+import { isValid } from '../../lib/base/arrowColumns.ts';
+import { IntScratch, readIntegers, readNumbers } from '../../lib/features/columnValues.ts';
 import { type NumericFeature, parseContract } from '../../lib/features/contract.ts';
 import { FeatureNumbers } from '../../lib/features/featureNumbers.ts';
 import { columnOf, doubles, int64s } from './arrowBatches.ts';

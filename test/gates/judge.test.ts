@@ -244,6 +244,19 @@ describe('scores', () => {
     expect(of(score(0.1, countsIn(99, 40), 0.1, 0.1), alike)).toBe(true);
   });
 
+  it('that are all in one bin pass where chance may have it so: few rows of a model with 95% there', () => {
+    const counts = countsIn(0.95 * MANY, 40);
+    counts[41] = 0.05 * MANY;
+    const there = reference({ scores: { ...reference().scores, pctr: { ...scoreReference, counts } } });
+    const of = (rows: number) =>
+      isWithin(
+        judgeConstantScores(withPctr(score(0.1, countsIn(rows, 40))), there, DEFAULT_GATES.constantScores),
+      );
+    // 0.95^120 is 2 in 1,000; 0.95^240 is 5 in a million.
+    expect(of(120)).toBe(true);
+    expect(of(240)).toBe(false);
+  });
+
   it.each<[string, readonly number[], number, boolean]>([
     ['equal in one bin', [40], 0, false],
     ["equal on both sides of a bin's end", [40, 41], 0, false],

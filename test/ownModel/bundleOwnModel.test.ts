@@ -8,7 +8,7 @@ import { gatheredModel } from '../../lib/bundle/scoringSession.ts';
 import { GraphBuilder } from '../../lib/onnx/graphBuilder.ts';
 import { decodeModel } from '../../lib/onnx/modelProto.ts';
 import { multiply, reduceSum, sigmoid } from '../../lib/onnx/ops.ts';
-import { readOwnContract } from '../../lib/ownModel/ownContract.ts';
+import { readOwnContract } from '../../lib/ownModel/readOwnContract.ts';
 import { exportSmaller } from '../../lib/quantise/exportSmaller.ts';
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';

@@ -1,128 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Field, List, tableFromArrays, tableToIPC, Utf8, Vector, vectorFromArray } from 'apache-arrow';
-import pl from 'nodejs-polars';
 import { Compression, Table, WriterPropertiesBuilder, WriterVersion, writeParquet } from 'parquet-wasm/node';
 import { describe, expect, it } from 'vitest';
 import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { decodeDictionaryColumns } from '../../lib/parquet/dictionaryColumns.ts';
-import { openShard } from '../../lib/parquet/openShard.ts';
-import { readRanges } from '../../lib/parquet/readRowGroup.ts';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
-import { type ReadRowGroupBytes, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
+import type { ReadRowGroupBytes } from '../../lib/parquet/rowGroupReads.ts';
 import { changedHeader } from './checksummedShard.ts';
-import { hasSharedData, memoryFile, sharedData } from './memoryFile.ts';
+import { checkAgainstArrow, namesOf, polarsShard, ROWS, readAll, rowNumbers } from './dictionaryShards.ts';
+import { hasSharedData, sharedData } from './memoryFile.ts';
 import { plainRows } from './plainValues.ts';
 import { relaidShard } from './relaidShard.ts';
 import { sampleShard, writeShard } from './sampleShards.ts';
-
-async function readAll(bytes: Uint8Array, uri = 'shard'): Promise<ReadRowGroupBytes[]> {
-  const shard = await openShard(memoryFile(bytes, uri));
-  const names = shard.schema.fields.map(({ name }) => name);
-  const read = [...shard.rowGroups.keys()].map(async (rowGroup) => {
-    const reads = rowGroupReads(shard, rowGroup, names);
-    return { uri, reads, buffer: await readRanges(shard.file, reads) };
-  });
-  return (await Promise.all(read)).filter(({ reads }) => reads.rowCount > 0);
-}
-
-const namesOf = (rowGroups: readonly ReadRowGroupBytes[]) =>
-  new Set(rowGroups.flatMap(({ reads }) => reads.columns.map(({ column }) => column.name)));
-
-/** Names of the columns that came back as dictionaries, after a check of all columns against what arrow-rs makes of them. */
-function checkAgainstArrow(rowGroups: readonly ReadRowGroupBytes[], batchRows = 65_536): string[] {
-  const dictionaries = namesOf(rowGroups);
-  const expected = decodeRowGroups(rowGroups, { batchRows });
-  const found = decodeRowGroups(rowGroups, { batchRows, dictionaries });
-  const rowsOf = (batches: typeof found) => batches.flatMap((batch) => plainRows(batch));
-  expect(rowsOf(found)).toEqual(rowsOf(expected));
-  expect(found.map(({ numRows }) => numRows)).toEqual(expected.map(({ numRows }) => numRows));
-  const fieldsOf = ([batch]: typeof found) =>
-    batch?.schema.fields.map(({ name, nullable }) => [name, nullable]);
-  expect(fieldsOf(found)).toEqual(fieldsOf(expected));
-  return [...decodeDictionaryColumns(rowGroups, dictionaries, new ReusedMemory()).keys()];
-}
-
-const ROWS = 3000;
-const rowNumbers = Array.from({ length: ROWS }, (_, row) => row);
-
-/** A shard of polars: every type that features can have, with and without nulls, empty lists, and null elements. */
-function polarsShard(
-  compression: 'zstd' | 'snappy' | 'gzip' | 'lz4' | 'uncompressed',
-  start = 0,
-  end = ROWS,
-): Buffer {
-  const some = rowNumbers.slice(start, end);
-  const orNull = <T>(value: T, row: number, every: number) => (row % every === 0 ? null : value);
-  const frame = pl.DataFrame({
-    id: pl.Series(
-      'id',
-      some.map((row) => BigInt(row) * 1_000_003n),
-      pl.Int64,
-    ),
-    user: pl.Series(
-      'user',
-      some.map((row) => row % 37),
-      pl.Int64,
-    ),
-    tab: pl.Series(
-      'tab',
-      some.map((row) => orNull(row % 5, row, 11)),
-      pl.Int32,
-    ),
-    same: pl.Series(
-      'same',
-      some.map(() => 7),
-      pl.Int32,
-    ),
-    small: pl.Series(
-      'small',
-      some.map((row) => (row % 256) - 128),
-      pl.Int8,
-    ),
-    large: pl.Series(
-      'large',
-      some.map((row) => 4_294_967_295 - (row % 9)),
-      pl.UInt32,
-    ),
-    city: pl.Series(
-      'city',
-      some.map((row) => orNull(`Zürich ${row % 700}`, row, 3)),
-      pl.Utf8,
-    ),
-    price: pl.Series(
-      'price',
-      some.map((row) => orNull(row / 8, row, 1000)),
-      pl.Float64,
-    ),
-    share: pl.Series(
-      'share',
-      some.map((row) => (row % 100) / 100),
-      pl.Float32,
-    ),
-    click: pl.Series(
-      'click',
-      some.map((row) => row % 2 === 0),
-      pl.Bool,
-    ),
-    seen: pl.Series(
-      'seen',
-      some.map((row) => Array.from({ length: row % 6 }, (_, at) => (row * 31 + at) % 900)),
-      pl.List(pl.Int64),
-    ),
-    tags: pl.Series(
-      'tags',
-      some.map((row) =>
-        orNull(
-          Array.from({ length: row % 4 }, (_, at) => `tag ${(row + at) % 50}`),
-          row,
-          7,
-        ),
-      ),
-      pl.List(pl.Utf8),
-    ),
-  });
-  return frame.writeParquet({ compression } as never) as unknown as Buffer;
-}
 
 describe('columns read as dictionaries', () => {
   it.each([
@@ -295,73 +184,5 @@ describe.skipIf(!hasSharedData)('files of parquet-testing, read as dictionaries'
   const files = hasSharedData ? readdirSync(folder).filter((name) => name.endsWith('.parquet')) : ['none'];
   it.each(files.filter((name) => name !== refused))('%s holds what arrow-rs reads', async (name) => {
     for (const rowGroup of await readAll(readFileSync(folder + name))) checkAgainstArrow([rowGroup]);
-  });
-});
-
-describe('damage to pages', () => {
-  it('does not come from what stands behind the last page of a chunk, as other lists would', async () => {
-    const whole = polarsShard('zstd', 0, 60);
-    const rows = (bytes: Uint8Array) =>
-      readAll(bytes).then((rowGroups) => decodeRowGroups(rowGroups).flatMap(plainRows));
-    const { bytes } = relaidShard(whole, ({ header, body, page }) => ({
-      header,
-      body: page === 0 ? body : Uint8Array.from([...body, 0x99, 0xf1, 0xff]),
-    }));
-    expect(await rows(bytes)).toEqual(await rows(whole));
-  });
-
-  it('is an error of the same code, row group and column as without dictionaries, or gives the same rows', async () => {
-    const rowGroups = await readAll(polarsShard('snappy'));
-    const [{ buffer, reads, uri }] = rowGroups as [ReadRowGroupBytes];
-    const outcomeOf = (damaged: Uint8Array, dictionaries?: ReadonlySet<string>) => {
-      try {
-        const batches = decodeRowGroups(
-          [{ uri, reads, buffer: damaged }],
-          dictionaries ? { dictionaries } : {},
-        );
-        return batches.flatMap(plainRows);
-      } catch (error) {
-        return error;
-      }
-    };
-    let errors = 0;
-    for (let seed = 1; seed <= 60; seed++) {
-      const damaged = Uint8Array.from(buffer);
-      damaged[(seed * 7919 * 31) % buffer.length]! ^= 1 << (seed % 8);
-      const expected = outcomeOf(damaged);
-      if (expected instanceof Error) errors++;
-      expect(outcomeOf(damaged, namesOf(rowGroups)), `seed ${seed}`).toEqual(expected);
-    }
-    expect(errors).toBeGreaterThan(5);
-  });
-
-  it('that claims to unpack to nothing is an error: packed bytes are never taken for values', async () => {
-    const data = rowNumbers.map((row) => (row * 2_654_435_761) | 0);
-    const whole = writeShard([{ name: 'id', type: 'INT32', data, nullable: false }], { codec: 'SNAPPY' });
-    expect(checkAgainstArrow(await readAll(whole))).toEqual(['id']);
-    const { bytes } = relaidShard(whole, ({ header, body }) => ({
-      header: changedHeader(header, { field_2: 0 }),
-      body,
-    }));
-    const rowGroups = await readAll(bytes);
-    expect(() => decodeRowGroups(rowGroups, { dictionaries: new Set(['id']) })).toThrow(
-      expect.objectContaining({ code: 'SHARD_PAGE_CORRUPT' }),
-    );
-  });
-
-  it('that claims more than can be read is refused before anything is unpacked', async () => {
-    const { bytes } = relaidShard(polarsShard('zstd'), ({ header, body, column }) => {
-      const field_2 = 2 ** 30 + 1;
-      return { header: column === 'id' ? changedHeader(header, { field_2 }) : header, body };
-    });
-    const rowGroups = await readAll(bytes);
-    const dictionaries = new Set(['id']);
-    expect(decodeDictionaryColumns(rowGroups, dictionaries, new ReusedMemory()).size).toBe(0);
-    expect(() => decodeRowGroups(rowGroups, { dictionaries })).toThrow(
-      expect.objectContaining({
-        code: 'SHARD_ROW_GROUP_TOO_LARGE',
-        location: { file: 'shard', rowGroup: 0, column: 'id' },
-      }),
-    );
   });
 });

@@ -1,7 +1,9 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { sharedKeys } from '../../lib/publish/compareInputs.ts';
+import { sharedFiles, sharedKeys } from '../../lib/publish/compareInputs.ts';
 import type { Manifest } from '../../lib/publish/manifest.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { writeWhole } from '../../lib/storage/openStorage.ts';
@@ -61,3 +63,29 @@ it('reads no keys of more rows than it may, and says so only where the number of
   );
   expect(await shared([first.slice(1)], 1)).toEqual([]);
 });
+
+it.skipIf(process.platform !== 'linux')(
+  'leaves no file open where a shard of its own was replaced by one of the same length',
+  async () => {
+    const replaced = freshPlace(folder);
+    const other = freshPlace(folder);
+    for (const each of [replaced, other]) await put(each, 'a.parquet', first.slice(0, 250));
+    const input = { partition: OTHER, inputUri: other.inputUri };
+    await expect(sharedFiles(runOf(replaced, bundle), manifest, input)).rejects.toMatchObject({
+      code: 'STORAGE_FILE_CHANGED',
+    });
+    await sleep(20);
+    expect(openBelow(other.inputUri)).toEqual([]);
+  },
+);
+
+function openBelow(path: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(path) ? [target] : [];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { maturity } from '../../lib/recipe/labelMaturity.ts';
+import { labelMaturity } from '../../lib/recipe/labelMaturity.ts';
 import { parseTrainingConfig } from '../../lib/recipe/trainingConfig.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { type FunnelRow, funnelRows, funnelShard, TINY_DATES } from '../fixtures/tinyFunnel.ts';
@@ -127,11 +127,11 @@ describe('labels.matureAfter', () => {
 
   it('makes a day mature when the newest day is at least so many days later', () => {
     const labels = { click: 'click', conversion: 'conversion', matureAfter: '3d' };
-    const isMature = maturity(labels, '2024-03-01');
+    const isMature = labelMaturity(labels, '2024-03-01');
     const days = ['2024-02-26', '2024-02-27', '2024-02-28', '2024-03-01'];
     expect(days.map(isMature)).toEqual([true, true, false, false]);
     const { matureAfter: _, ...without } = labels;
-    expect(maturity(without, undefined)(undefined)).toBe(true);
+    expect(labelMaturity(without, undefined)(undefined)).toBe(true);
   });
 
   it('leaves the conversions of younger days out, counts them, and measures their clicks', async () => {

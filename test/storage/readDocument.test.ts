@@ -5,8 +5,8 @@ import { readConfigDocument } from '../../lib/cli/trainCommand.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
 import type { FeatureContract } from '../../lib/features/contract.ts';
 import { readJob } from '../../lib/job/readJob.ts';
-import { readOwnContract } from '../../lib/ownModel/ownContract.ts';
 import { readOwnModelConfig } from '../../lib/ownModel/ownModelConfig.ts';
+import { readOwnContract } from '../../lib/ownModel/readOwnContract.ts';
 import { readRunPlan } from '../../lib/publish/runPlan.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 

@@ -9,11 +9,11 @@ import {
   Uint8,
 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { RepeatedKeys } from '../../lib/keys/repeatedKeys.ts';
+import { RepeatedKeyShare } from '../../lib/keys/repeatedKeyShare.ts';
 import { batchOf, columnOf, int64s, strings } from '../features/arrowBatches.ts';
 
 function shareOf(...days: readonly Readonly<Record<string, Data>>[]): number {
-  const keys = new RepeatedKeys(Object.keys(days[0]!));
+  const keys = new RepeatedKeyShare(Object.keys(days[0]!));
   for (const [index, columns] of days.entries()) keys.add(batchOf(columns), `day ${index}`);
   return keys.largestShare();
 }
@@ -28,7 +28,7 @@ describe('repeated keys', () => {
   });
 
   it('are found across batches of a day, whose rows may come in any pieces', () => {
-    const keys = new RepeatedKeys(['user']);
+    const keys = new RepeatedKeyShare(['user']);
     const batch = batchOf({ user: int64s([5, 6, 5, 7, 5, 6]) });
     for (let row = 0; row < 6; row++) keys.add(batch.slice(row, row + 1), undefined);
     expect(keys.largestShare()).toBe(3 / 6);
@@ -80,14 +80,20 @@ describe('repeated keys', () => {
     expect(shareOf({ key: column([1, 2, 3, 2]) })).toBe(1 / 4);
     expect(shareOf({ key: column([1, 2, 3, 4]) })).toBe(0);
     // Slices begin elsewhere in the same buffers.
-    const keys = new RepeatedKeys(['key']);
+    const keys = new RepeatedKeyShare(['key']);
     keys.add(batchOf({ key: column([9, 9, 9, 1, 2]) }).slice(3, 5), undefined);
     keys.add(batchOf({ key: column([8, 8, 2, 3]) }).slice(2, 4), undefined);
     expect(keys.largestShare()).toBe(1 / 4);
   });
 
+  it('are none on a day without rows, which hides no other day', () => {
+    const none = { key: int64s([]) };
+    expect(shareOf(none)).toBe(0);
+    expect(shareOf({ key: int64s([1, 1]) }, none)).toBe(1 / 2);
+  });
+
   it('are the same numbers in columns of any width', () => {
-    const keys = new RepeatedKeys(['key']);
+    const keys = new RepeatedKeyShare(['key']);
     keys.add(batchOf({ key: int64s([-1, 7]) }), undefined);
     keys.add(batchOf({ key: columnOf(new Int32(), [-1, 8]) }), undefined);
     expect(keys.largestShare()).toBe(1 / 4);

@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { columnOf } from '../base/arrowColumns.ts';
+import { columnOf, isValid } from '../base/arrowColumns.ts';
 import { KeyFingerprints } from './keyFingerprints.ts';
 import { countRepeats, sortFingerprints } from './sortFingerprints.ts';
 
@@ -11,11 +11,11 @@ interface DayKeys {
 }
 
 /**
- * Counts rows whose key tuple was there before on the same day: some data have several rows of a key on purpose, and a gate on
- * duplicates must know. Tuples are compared by the fingerprints that the gate counts by, 8 bytes of memory a row. A row with a
+ * Counts rows whose key a row before has on the same day: some data have several rows of a key on purpose, which the gate on
+ * repeated keys must know. Keys are compared by the fingerprints that the gate counts by, 8 bytes of memory a row. A row with a
  * null in its key repeats none.
  */
-export class RepeatedKeys {
+export class RepeatedKeyShare {
   readonly #keys: readonly string[];
   readonly #days = new Map<string | undefined, DayKeys>();
 
@@ -38,7 +38,7 @@ export class RepeatedKeys {
       known.words = larger;
     }
     for (let row = 0; row < batch.numRows; row++) {
-      if (nullable.some((column) => !column.getValid(row))) continue;
+      if (nullable.some((column) => !isValid(column, row))) continue;
       known.words[known.used++] = lows[row]!;
       known.words[known.used++] = highs[row]!;
     }
