@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -154,6 +154,28 @@ describe('operators', () => {
     expect(stderr).toMatch(
       /^error: PLAN_STALE: .*plan\.json.*\n {2}- .*b\.parquet: planned for version \S+, found \S+\nwhat to do: plan again.*\n$/s,
     );
+  });
+
+  it('are told that what a plan took for done is gone, and not that the input has changed; planned again, it runs', async () => {
+    const own = join(folder, 'emptied');
+    const ownJob = join(folder, 'emptied.json');
+    const ownPlan = join(folder, 'emptied-plan.json');
+    writeFileSync(ownJob, JSON.stringify({ ...JSON.parse(readFileSync(job, 'utf8')), scores: own }));
+    const planOwn = () =>
+      callMain(...['plan', '--job', ownJob, '--partition', 'dt=2024-03-08', '--output', ownPlan]);
+    const runOwn = () => callMain('run', '--plan', ownPlan);
+    await planOwn();
+    expect((await runOwn()).stdout).toContain('published, 3 parts scored');
+    await planOwn();
+    rmSync(own, { recursive: true });
+    const told = '3 parts are missing: done when this was planned, and gone from the output root since';
+    expect(await runOwn()).toMatchObject({
+      exitCode: 1,
+      stdout: `dt=2024-03-08: incomplete, 0 parts scored, ${told}; plan again\n`,
+    });
+    expect((await callMain('status', '--scores', own)).stdout).toContain(told);
+    await planOwn();
+    expect((await runOwn()).stdout).toContain('published, 3 parts scored');
   });
 
   it('backfill with another model, roll back, are held, and go on', async () => {
