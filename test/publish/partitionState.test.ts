@@ -101,6 +101,12 @@ describe('where partitions stand', () => {
     ]);
     const outside = await callMain('status', '--job', file, '--from', '2025-01-01');
     expect(outside.stdout).toContain('the input has no partition');
+    rmSync(document.input, { recursive: true });
+    const { exitCode, stderr } = await callMain('status', '--job', file);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: PLAN_NO_PARTITION: .*no such input; relative paths, .* start at the folder/,
+    );
   });
 
   it('of a folder without a shard is not complete, whatever the job waits for', async () => {
