@@ -199,7 +199,7 @@ describe('operators', () => {
     });
     const status = await callMain('status', '--scores', scores);
     expect(status.stdout).toMatch(
-      /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\n$/,
+      /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\nnewest published day: 2024-03-09\n$/,
     );
     await planWith(1, '--partition', 'dt=2024-03-08', '--lift-hold');
     expect((await run()).stdout).toContain('published, 0 parts scored, 500 rows of tiny-2, generation 4');
