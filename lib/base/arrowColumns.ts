@@ -40,6 +40,14 @@ export function nestedAdvice(column: string, type: DataType, field?: string): st
   );
 }
 
+/** A type as Arrow writes it, but for decimals, whose `Decimal[9e+2]` nobody reads as nine digits, two of them behind the point. */
+export function typeText(type: DataType): string {
+  return String(type).replace(
+    /Decimal\[(\d+)e([+-]?\d+)\]/g,
+    (_, digits: string, scale: string) => `Decimal(${digits}, ${Number(scale)})`,
+  );
+}
+
 /** The data of a batch's column, undefined when it has none of that name: `getChild` would make a vector of it. */
 export function columnOf(batch: RecordBatch, name: string): Data | undefined {
   return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];

@@ -10,7 +10,7 @@ import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
 import { describeFailure, recentFailures } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
 import { below, isShadowRoot } from '../publish/outputLayout.ts';
-import { blockedReason, partitionStates } from '../publish/partitionState.ts';
+import { blockedReason, type PartitionState, partitionStates } from '../publish/partitionState.ts';
 import type { Pointer } from '../publish/pointer.ts';
 import {
   blockedPartitions,
@@ -21,6 +21,7 @@ import {
 } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
+import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
@@ -87,7 +88,13 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
           await writeStatusPage({ ...page, withReports: reports });
         }
         if (json) printJson(found);
-        else process.stdout.write(statesText(found));
+        else {
+          // Of some days alone the newest one says nothing of the others.
+          const isWhole = from === undefined && to === undefined;
+          process.stdout.write(
+            `${statesText(found)}${isWhole ? newestLine(document.scores, pointersOf(found.states)) : ''}`,
+          );
+        }
         finish(found.damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else if (scores !== undefined) {
         const damages = new Map<string, DamagedPartition>();
@@ -120,7 +127,10 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
           ...unreadable.problems.map((problem) => `${unreadableLine(problem)}\n`),
         ].join('');
         if (json) printJson({ pointers, blocked, damaged, failures });
-        else process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}`);
+        else {
+          const newest = newestLine(scores, pointers);
+          process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}${newest}`);
+        }
         if (verify) await verifyPublished(scores, pointers);
         finish(damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else {
@@ -154,6 +164,18 @@ function pointerLine({ partition, current, generation, history, hold }: Pointer)
     `manifest ${current.sha256.slice(0, 12)}  before: ${before.join(', ') || 'nothing'}` +
     `${hold === null ? '' : `  HELD: ${hold}`}\n`
   );
+}
+
+function pointersOf(states: readonly PartitionState[]): Pointer[] {
+  return states.flatMap(({ pointer }) => (pointer === null ? [] : [pointer]));
+}
+
+/** How fresh the scores are: what the page and `newestPublishedAgeHours` tell of. */
+function newestLine(root: string, pointers: readonly Pointer[]): string {
+  const newest = isShadowRoot(root) ? undefined : newestDay(pointers.map(({ partition }) => partition));
+  if (newest === undefined) return '';
+  const { day, region } = newest;
+  return `newest published day: ${day}${region === '' ? '' : ` (${region}, the furthest behind)`}\n`;
 }
 
 function damageLine({ partition, damage }: DamagedPartition): string {

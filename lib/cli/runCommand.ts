@@ -12,7 +12,9 @@ import type { Auditors } from '../gates/ownAudit.ts';
 import { runAuditCommand } from '../gates/runAuditCommand.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
+import { describeMissing } from '../publish/describeMissing.ts';
 import { type ExecutedPartition, executePlan, toldOutcome } from '../publish/executePlan.ts';
+import type { Part } from '../publish/part.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
 import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publish/runRecord.ts';
@@ -141,8 +143,8 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       const record = recorder.record(plan, options.workers, await estimateOf(plan, bundle));
       if (shadow === undefined) await keepRecord(plan.root, record);
       if (options.report !== undefined) await writeRunReport(options.report, plan, record);
-      const outcomes = executed.map<object | string>((each) =>
-        json ? asJson(each) : summarise(carriedOut.root, each, shadow !== undefined),
+      const outcomes = executed.map<object | string>((each, index) =>
+        json ? asJson(each) : summarise(carriedOut, index, each, shadow !== undefined),
       );
       if (shadow !== undefined) {
         const report = await shadowReport(plan, carriedOut, executed, group);
@@ -181,7 +183,8 @@ async function writeRunReport(file: string, { root, partitions }: RunPlan, recor
 }
 
 function summarise(
-  root: string,
+  { root, partitions }: RunPlan,
+  index: number,
   { partition, partsScored, outcome }: ExecutedPartition,
   isShadow: boolean,
 ): string {
@@ -189,7 +192,7 @@ function summarise(
   const told = toldOutcome(outcome);
   // Nothing is: no reader sees it.
   const kind = !isShadow ? told : told === 'published' ? 'in the shadow' : `in the shadow, ${told}`;
-  return `${partition}: ${kind}, ${scored} scored${describe(outcome, root)}\n`;
+  return `${partition}: ${kind}, ${scored} scored${describe(outcome, root, partitions[index]!.parts)}\n`;
 }
 
 /** What is to be looked at, and is no failure. */
@@ -229,7 +232,7 @@ function asJson({ outcome, ...partition }: ExecutedPartition): object {
   return { ...partition, outcome: { kind: outcome.kind, error: messageOf(outcome.error) } };
 }
 
-function describe(outcome: ExecutedPartition['outcome'], root: string): string {
+function describe(outcome: ExecutedPartition['outcome'], root: string, planned: readonly Part[]): string {
   switch (outcome.kind) {
     case 'published':
     case 'unchanged':
@@ -237,7 +240,7 @@ function describe(outcome: ExecutedPartition['outcome'], root: string): string {
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
         .join('')}${withoutRows(outcome.deadLetters, root)}${warnings(outcome.verdicts)}`;
     case 'incomplete':
-      return `, ${outcome.missing.length} parts missing: the input has changed; plan again`;
+      return `, ${describeMissing(outcome.missing, planned)}; plan again`;
     case 'refused':
       return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
     case 'held':

@@ -6,6 +6,7 @@ import {
   isRowKeyType,
   nestedAdvice,
   ROW_KEY_TYPES,
+  typeText,
   withAdvice,
 } from '../base/arrowColumns.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
@@ -85,7 +86,7 @@ export function findColumn(batch: RecordBatch, requirement: ColumnRequirement): 
     throw new ContractError('CONTRACT_COLUMN_TYPE', withAdvice(summary, advice?.(data.type)), {
       column,
       expected,
-      found: String(data.type),
+      found: typeText(data.type),
     });
   }
   return data;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type DataType, type RecordBatch, DataType as Types } from 'apache-arrow';
-import { columnOf, nestedAdvice } from '../base/arrowColumns.ts';
+import { columnOf, isRowKeyType, nestedAdvice, typeText } from '../base/arrowColumns.ts';
 import { isIntColumn, isNumberColumn, isStringColumn, readNumbers } from '../features/columnValues.ts';
 
 /** What a feature, a label or a row key can be made of; `other` can be none of them. */
@@ -12,9 +12,11 @@ export type SampledValue = string | number;
 /** What the sampled rows say of one column. */
 export interface ColumnSample {
   readonly name: string;
-  /** As Arrow writes it, such as `Int64` or `List<Utf8>`. */
+  /** Such as `Int64` or `List<Utf8>`. */
   readonly type: string;
   readonly kind: ValueKind;
+  /** Whether a contract takes it as a row key. */
+  readonly canBeKey: boolean;
   /** What may be done about values that lie within it, where no path names them. */
   readonly advice?: string;
   /** Why no shard's column can be decoded. */
@@ -109,8 +111,9 @@ export class ColumnSampler {
     return {
       ...(advice === undefined ? {} : { advice }),
       name: this.name,
-      type: String(this.#type),
+      type: typeText(this.#type),
       kind: kindOf(this.#type),
+      canBeKey: isRowKeyType(this.#type),
       values: this.#values,
       nulls: this.#nulls,
       absentShards,

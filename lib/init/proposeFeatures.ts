@@ -21,12 +21,14 @@ const LONGEST_LIST = 50;
 const ID_NAME =
   /(^|_)(ids?|code|type|category|cat|tab|slot|channel|region|country|city|hour|weekday|dow|user|item|video|product|ad|brand|author|shop|seller)\d*$|Ids?$|^(uid|pid|vid)$/i;
 /** One of them lasts a page or a visit. */
-const PASSING_NAME = /^(request|session|trace|event|impression|query|page_?view|visit)_?(id|uuid)$/i;
+const PASSING_NAME =
+  /^(request|session|trace|event|impression|search|query|page_?view|visit|auction)_?(id|uuid)$/i;
 const MOMENT_NAME = /(^|_)(time|timestamp|ts|datetime|date)(_ms|_s|_us)?$/i;
 const PAST_NAME =
   /(^|_)(publish|creat|upload|releas|launch|list|sign_?up|regist|join|birth|born|install|first|since|start)/i;
-/** Days of data in which each weekday comes twice. */
+/** Days in which each weekday comes twice. */
 const FEWEST_DAYS = 14;
+const DAY_MILLIS = 86_400_000;
 const SCORE_NAME = /(^|_)(pctr|pcvr|pctcvr|ctr|cvr|score|prob|probability|prediction)$/i;
 const OUTCOME_NAME =
   /^(is_?|has_?)?(click|clicked|like|liked|follow|followed|comment|commented|forward|forwarded|share|shared|hate|favou?rite|collect|convert|converted|conversion|purchase|purchased|bought|order|ordered|pay|paid|long_?view|engage|engaged)$|(^|_)(play|watch|stay|dwell|view)_?(time|duration|seconds|rate)(_ms)?$/i;
@@ -126,7 +128,7 @@ function isWhole(counts: ColumnSample['counts']): boolean {
   return [...counts.keys()].every((value) => Number.isSafeInteger(value));
 }
 
-/** An hour repeats every day, a weekday in data of two weeks; what was made before the row has an age. */
+/** An hour repeats every day, a weekday in two weeks of shards or of values, such as days of arrival; what was made before the row has an age. */
 function momentFeatures(column: ColumnSample, days: readonly string[], taken: Set<string>): Choice[] {
   const { name, type, values } = column;
   const millis = values.flatMap((value) => (typeof value === 'number' ? [value] : []));
@@ -140,12 +142,19 @@ function momentFeatures(column: ColumnSample, days: readonly string[], taken: Se
     };
     return [{ feature, reason: 'days up to the day of its folder' }];
   }
+  const spannedDays = (most(millis) - least(millis)) / DAY_MILLIS + 1;
   const choices = (['hour', 'weekday'] as const).flatMap((part): Choice[] => {
-    const isTold = part === 'hour' ? type.startsWith('Timestamp') : days.length >= FEWEST_DAYS;
+    const isTold =
+      part === 'hour' ? type.startsWith('Timestamp') : Math.max(days.length, spannedDays) >= FEWEST_DAYS;
     const seen = new Set(millis.map((each) => partOf(new Date(each), part)));
     if (!isTold || seen.size < 2) return [];
     const feature = { ...categorical(name, 'int'), name: freeName(`${name}_${part}`, taken), from: part };
-    return [{ feature, reason: `${seen.size} values, in UTC; "from" takes a time zone` }];
+    return [
+      {
+        feature,
+        reason: `${seen.size} values${type.startsWith('Date') ? '' : ', in UTC; "from" takes a time zone'}`,
+      },
+    ];
   });
   return choices.length > 0
     ? choices
@@ -159,7 +168,7 @@ function partOf(time: Date, part: 'hour' | 'weekday'): number {
 function featureOf(column: ColumnSample, isKey: boolean): Choice {
   const { name, counts, kind, values } = column;
   const alsoKey = isKey ? ', row key too' : '';
-  const distinct = `${counts.size} values${alsoKey}`;
+  const distinct = `${counts.size} values`;
   if (isListKind(kind)) {
     const lengths = values
       .flatMap((length) => (typeof length === 'number' ? [length] : []))
@@ -177,17 +186,17 @@ function featureOf(column: ColumnSample, isKey: boolean): Choice {
       reason: `${distinct}, 95% of the lists hold at most ${usual}, the longest ${lengths.at(-1) ?? 0}`,
     };
   }
-  if (kind === 'string') return { feature: categorical(name, 'string'), reason: distinct };
+  if (kind === 'string') return { feature: categorical(name, 'string'), reason: `${distinct}${alsoKey}` };
   const isNamedId = ID_NAME.test(plainName(column));
   const isCategory = kind === 'integer' && (isBinary(column) || counts.size <= MOST_CATEGORIES || isNamedId);
-  if (isCategory) return { feature: categorical(name, 'int'), reason: distinct };
+  if (isCategory) return { feature: categorical(name, 'int'), reason: `${distinct}${alsoKey}` };
   if (isNamedId && isIds(column)) {
-    return { feature: categorical(name, 'int'), reason: `${distinct}, all of them whole numbers` };
+    return { feature: categorical(name, 'int'), reason: `${distinct}, all of them whole numbers${alsoKey}` };
   }
   const numbers = [...counts.keys()].map(Number);
   return {
     feature: { kind: 'bucketed', column: name, buckets: Math.min(BUCKETS, Math.max(2, counts.size)) },
-    reason: `${distinct} from ${show(least(numbers))} to ${show(most(numbers))}`,
+    reason: `${distinct} from ${show(least(numbers))} to ${show(most(numbers))}${alsoKey}`,
   };
 }
 

@@ -47,11 +47,10 @@ const SHOWN_VALUES = 5;
 /** A column of more values tells more than what happened. */
 const MOST_EVENTS = 30;
 const USER_NAME =
-  /^(hashed_?|anon(ymous)?_?)?(user|member|customer|viewer|visitor|account|uid|device)(_?(id|hash|key|uuid))?$/i;
+  /^(hashed_?|anon(ymous)?_?)?(user|member|customer|guest|viewer|visitor|account|uid|device(?=_?(id|hash|key|uuid)))(_?(id|hash|key|uuid))?$/i;
 const KEY_NAME = /^(impression|imp|request|event|log|row|record|sample|exposure)?_?(id|uuid|key)$/i;
 const PART_OF_KEY =
-  /(^|_)(user|member|customer|viewer|visitor|request|session|item|video|product|ad|campaign|creative|article|doc)(_?id)?$|(time|timestamp|ts)(_ms|_s)?$/i;
-const KEY_KINDS: ReadonlySet<string> = new Set(['integer', 'string', 'time']);
+  /(^|_)(user|member|customer|guest|viewer|visitor|request|session|item|video|product|hotel|listing|offer|ad|campaign|creative|article|doc)(_?id)?$|(^|_)(search|query|page)_?id$|(^|_)(position|rank|slot|index|idx|no|nr|number|seq)$|(time|timestamp|ts)(_ms|_s)?$/i;
 
 /**
  * Takes what was named and guesses the rest by names and values.
@@ -114,7 +113,7 @@ export function proposeRoles({ columns, input }: ShardSample, given: GivenRoles)
       : labelled(given.conversion, 'conversion');
   const distinct = distinctRows(columns);
   const keys =
-    given.keys?.map((name) => refuseFloat(named(name, 'keys'), input)) ??
+    given.keys?.map((name) => refuseNoKey(named(name, 'keys'), input)) ??
     guessKeys(columns, [click.column, conversion.column], distinct, input);
   return {
     click,
@@ -169,10 +168,14 @@ function eventRole(column: ColumnSample, task: 'click' | 'conversion'): LabelRol
 }
 
 /** @throws Ncs4cvrError INIT_NO_KEY */
-function refuseFloat(column: ColumnSample, file: string): ColumnSample {
-  if (column.kind !== 'float') return column;
+function refuseNoKey(column: ColumnSample, file: string): ColumnSample {
+  if (column.canBeKey) return column;
   const cast = `CAST(${ownName(column)} AS BIGINT) or CAST(${ownName(column)} AS VARCHAR)`;
-  throw new Ncs4cvrError('INIT_NO_KEY', `floats and decimals are no keys to join scores by: write ${cast}`, {
+  const summary =
+    column.kind === 'float'
+      ? `floats and decimals are no keys to join scores by: write ${cast}`
+      : 'a column of this type is no key to join scores by';
+  throw new Ncs4cvrError('INIT_NO_KEY', summary, {
     ...{ file, column: column.name, found: column.type },
     expected: 'an integer, string, date or timestamp column',
   });
@@ -210,11 +213,7 @@ function guessKeys(
   const isUnique = (keys: readonly ColumnSample[]) => areUnique(keys, rows);
   const candidates = columns.filter(
     (column) =>
-      KEY_KINDS.has(column.kind) &&
-      column.unreadable === undefined &&
-      column.nulls === 0 &&
-      !PANDAS_INDEX.test(column.name) &&
-      !labels.includes(column),
+      column.canBeKey && column.nulls === 0 && !PANDAS_INDEX.test(column.name) && !labels.includes(column),
   );
   const byName = (pattern: RegExp) => candidates.filter((column) => pattern.test(plainName(column)));
   const single = byName(KEY_NAME).find((column) => isUnique([column]));
@@ -228,8 +227,8 @@ function guessKeys(
   if (unique !== undefined) return [unique];
   if (parts.length > 0) return parts.slice(0, 3);
   // A few rows without a key hide the column that all others are named by.
-  const withNulls = columns.flatMap(({ name, kind, nulls, counts }) =>
-    KEY_KINDS.has(kind) && nulls > 0 && counts.size > 0 && KEY_NAME.test(plainName({ name }))
+  const withNulls = columns.flatMap(({ name, canBeKey, nulls, counts }) =>
+    canBeKey && nulls > 0 && counts.size > 0 && KEY_NAME.test(plainName({ name }))
       ? [`${name} with ${nulls} nulls`]
       : [],
   );

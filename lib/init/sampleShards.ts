@@ -168,6 +168,7 @@ function unreadableColumn(name: string, reason: string): ColumnSample {
     name,
     type: 'unreadable',
     kind: 'other',
+    canBeKey: false,
     unreadable: reason,
     values: [],
     nulls: 0,

@@ -47,10 +47,10 @@ function trainingConfigText(
   const left = choices.filter(({ feature, column }) => feature === undefined && !keys.includes(column));
   const lines = features.map(({ feature, reason, column }, index) => {
     const comma = index + 1 < features.length ? ',' : '';
-    return `      ${json(feature)}${comma} // ${column.type}; ${nullsOf(column)}${reason}`;
+    return `      ${json(feature)}${comma} // ${oneLine(`${column.type}; ${nullsOf(column)}${reason}`)}`;
   });
   return `// A proposal, made from ${sample.sampledRows} rows of ${sample.sampledShards} of ${sample.shardCount} shards below
-// ${sample.input}. Read it, and change what you know better: docs/features.md and docs/training.md explain every key.
+// ${oneLine(sample.input)}. Read it, and change what you know better: docs/features.md and docs/training.md explain every key.
 {
   "contract": {
     "contractVersion": 1,
@@ -60,7 +60,7 @@ function trainingConfigText(
 ${lines.join('\n')}
     ]
     // Left out:
-${left.map(({ column, reason }) => `    //   ${column.name} (${column.type}): ${reason}`).join('\n')}
+${left.map(({ column, reason }) => `    //   ${oneLine(`${column.name} (${column.type}): ${reason}`)}`).join('\n')}
   },
   // Clicks: ${shareOf(click.values)} of the sampled rows. Conversions: ${shareOf(conversion.values.filter((_, row) => click.values[row] === 1))} of the clicked ones.
   "labels": { "click": ${json(click.label)}, "conversion": ${json(conversion.label)}${user ? `, "user": ${json(user.name)}` : ''} },
@@ -140,6 +140,11 @@ function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUr
   "completeness": ${json(completeness.setting)}${gatesText(sample, choices)}
 }
 `;
+}
+
+/** A name or value with a line break in it would end the comment. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (sign) => JSON.stringify(sign).slice(1, -1));
 }
 
 /** On one line, with spaces where people put them. */

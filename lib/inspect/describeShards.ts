@@ -1,3 +1,4 @@
+import { typeText } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { openShard, type ParquetShard, withShard } from '../parquet/openShard.ts';
@@ -22,7 +23,7 @@ export async function describeShard(file: RandomAccessFile): Promise<Description
 function columnsOf({ schema, unreadableColumns }: ParquetShard): string[][] {
   return [
     ['column', 'type'],
-    ...schema.fields.map(({ name, type }) => [name, String(type)]),
+    ...schema.fields.map(({ name, type }) => [name, typeText(type)]),
     ...[...unreadableColumns].map(([name, reason]) => [name, `unreadable: ${reason}`]),
   ];
 }

@@ -5,7 +5,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, uriScheme } from '../storage/uri.ts';
 import { type DayGap, gapsOfDays } from './dayGaps.ts';
 import type { JobDocument } from './jobDocument.ts';
-import { type InputPartition, isFileList, type JobInput, openJobInput } from './jobInput.ts';
+import { type InputPartition, isFileList, type JobInput, openJobInput, whyNoInput } from './jobInput.ts';
 import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
 import {
   type LaidOutPartition,
@@ -53,7 +53,7 @@ export async function choosePartitions(
   if (choice.kind === 'one') return chooseOne(job, input, choice.partition);
   if (choice.kind === 'newest' && job.layout.keys.length === 0) return chooseWhole(job, input, nowMillis);
   if (!job.layout.hasDay) {
-    throw noPartition(job, 'a layout whose keys name a day', `the layout ${job.layout.text}`);
+    throw await noPartition(job, 'a layout whose keys name a day', `the layout ${job.layout.text}`);
   }
   return choice.kind === 'dates'
     ? chooseDays(job, input, choice, nowMillis)
@@ -77,13 +77,13 @@ export function partitionOf(
 async function chooseOne(job: Job, input: JobInput, partition: string): Promise<ChosenPartitions> {
   const laidOut = layOutPartition(job.layout, partition);
   if (typeof laidOut === 'string')
-    throw noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
+    throw await noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
   if (await input.has(partition)) {
     return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [], gaps: [] };
   }
   const near = await nearPartition(input, laidOut);
   const meant = near === undefined ? '' : `; did you mean ${near}?`;
-  throw noPartition(job, partition, `no such folder${meant}`);
+  throw await noPartition(job, partition, `no such folder${meant}`);
 }
 
 /** One of the same time, such as `day=5` of `day=05`, or else of a name that differs little. */
@@ -100,11 +100,11 @@ async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise
 /** All of an input that has no partitions. */
 async function chooseWhole(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
   if (!isFileList(job.input) && (await isFile(job.input))) {
-    throw noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
+    throw await noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
   }
   const { partitions } = await input.listPartitions();
   const reason = await whyNotReady(job, input, partitions, nowMillis);
-  if (reason !== undefined) throw noPartition(job, 'an input that is complete', reason);
+  if (reason !== undefined) throw await noPartition(job, 'an input that is complete', reason);
   return chooseOne(job, input, WHOLE_INPUT);
 }
 
@@ -125,7 +125,7 @@ async function chooseDays(
   if (partitions.length === 0) {
     const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
     const none = range.from > range.to ? 'a range that ends before it begins' : 'none in that range';
-    throw noPartition(job, describeRange(range), listed(reasons, none));
+    throw await noPartition(job, describeRange(range), listed(reasons, none));
   }
   const days = partitions.map(({ day }) => day!);
   return {
@@ -169,14 +169,18 @@ async function chooseNewest(job: Job, input: JobInput, nowMillis: number): Promi
   }
   const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
   const since = from === undefined ? '' : ` since ${from}`;
-  throw noPartition(job, `a complete day of the layout ${layout.text}${since}`, listed(reasons, 'no folder'));
+  throw await noPartition(
+    job,
+    `a complete day of the layout ${layout.text}${since}`,
+    listed(reasons, 'no folder'),
+  );
 }
 
-function noPartition({ input }: Job, expected: string, found: string): Ncs4cvrError {
+async function noPartition({ input }: Job, expected: string, found: string): Promise<Ncs4cvrError> {
   return new Ncs4cvrError('PLAN_NO_PARTITION', 'there is no such partition', {
     file: input,
     expected,
-    found,
+    found: (await whyNoInput(input)) ?? found,
   });
 }
 

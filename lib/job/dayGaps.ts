@@ -3,7 +3,7 @@ import type { JobDocument } from './jobDocument.ts';
 import type { JobInput } from './jobInput.ts';
 import { dayRange } from './listPartitions.ts';
 import type { LaidOutPartition, PartitionLayout } from './partitionLayout.ts';
-import { dayIn } from './readiness.ts';
+import { dayIn, skippedHours } from './readiness.ts';
 
 /** A day that has partitions, and lacks some that the days around it have. */
 export interface DayGap {
@@ -33,7 +33,9 @@ export async function gapsOfDays(
   const around = dayRange(shiftedDay(first, -DAYS_AROUND), shiftedDay(last, DAYS_AROUND));
   const { partitions } = await input.listPartitions(around);
   const asked = new Set(days);
-  return dayGaps(layout, partitions, dayIn(timeZone, nowMillis)).filter(({ day }) => asked.has(day));
+  return dayGaps(layout, partitions, timeZone, dayIn(timeZone, nowMillis)).filter(({ day }) =>
+    asked.has(day),
+  );
 }
 
 /** Such as `2024-03-05: region=de, hour 03`. */
@@ -44,49 +46,73 @@ export function describeGap({ day, lacks }: DayGap): string {
 /**
  * Hours and regions that a day lacks though one of the days before it has them, and one of those behind it or one of the last days.
  * So what begins is no gap before it, and what ends for good is told for some days only.
+ * An hour that the day doesn't have, since clocks go forward, is none.
  * @param partitions what there is, by time
  * @param today on which, and behind which, what lacks may be to come
  */
-function dayGaps(layout: PartitionLayout, partitions: readonly LaidOutPartition[], today: string): DayGap[] {
+function dayGaps(
+  layout: PartitionLayout,
+  partitions: readonly LaidOutPartition[],
+  timeZone: string,
+  today: string,
+): DayGap[] {
   const days = new Map<string, Slots>();
   for (const { day, hour, others } of partitions) {
     if (day === undefined || day >= today) continue;
-    const slots = days.get(day) ?? new Map<string, Set<string>>();
+    const slots = days.get(day) ?? new Map<string, Set<number | undefined>>();
     const region = regionName(layout, others);
-    slots.set(region, (slots.get(region) ?? new Set()).add(hourName(hour)));
+    slots.set(region, (slots.get(region) ?? new Set()).add(hour));
     days.set(day, slots);
   }
   const last = [...days.keys()].at(-1);
   return [...days.keys()].flatMap((day) => {
     const lacks = lackedBy(day, days, last!);
-    return lacks.length === 0 ? [] : [{ day, lacks }];
+    if (!lacks.some(({ hour }) => hour !== undefined)) return told(day, lacks);
+    const skipped = skippedHours(timeZone, day);
+    return told(
+      day,
+      lacks.filter(({ hour }) => hour === undefined || !skipped.includes(hour)),
+    );
   });
 }
 
 /** Hours of each region. */
-type Slots = Map<string, Set<string>>;
+type Slots = Map<string, Set<number | undefined>>;
 
-function lackedBy(day: string, days: ReadonlyMap<string, Slots>, last: string): string[] {
+/** A region, or an hour of it. */
+interface Lacked {
+  readonly region: string;
+  readonly hour?: number | undefined;
+}
+
+function told(day: string, lacks: readonly Lacked[]): DayGap[] {
+  const names = lacks.map(({ region, hour }) =>
+    [region, hourName(hour)].filter((name) => name !== '').join(' '),
+  );
+  return names.length === 0 ? [] : [{ day, lacks: names.sort() }];
+}
+
+function lackedBy(day: string, days: ReadonlyMap<string, Slots>, last: string): Lacked[] {
   const [before, behind] = [daysFrom(day, -DAYS_AROUND, -1, days), daysFrom(day, 1, DAYS_AROUND, days)];
   // Of what was there so shortly before the end nobody knows yet whether it has ended.
   const newest = daysFrom(last, -DAYS_AROUND, 0, days);
   const own = days.get(day)!;
   const isExpected = (has: (slots: Slots) => boolean) => before.some(has) && [...behind, ...newest].some(has);
-  const lacks: string[] = [];
+  const lacks: Lacked[] = [];
   for (const region of new Set(before.flatMap((slots) => [...slots.keys()]))) {
     if (!isExpected((slots) => slots.has(region))) continue;
     const hours = own.get(region);
     if (hours === undefined) {
-      lacks.push(region);
+      lacks.push({ region });
       continue;
     }
     const known = new Set(before.flatMap((slots) => [...(slots.get(region) ?? [])]));
     for (const hour of known) {
       if (!hours.has(hour) && isExpected((slots) => slots.get(region)?.has(hour) === true))
-        lacks.push([region, hour].filter((name) => name !== '').join(' '));
+        lacks.push({ region, hour });
     }
   }
-  return lacks.sort();
+  return lacks;
 }
 
 /** Those that are there. @param from days later than this one */

@@ -3,7 +3,7 @@ import { findShards, listShards, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
-import { folderUri, joinPath } from '../storage/uri.ts';
+import { folderUri, joinPath, uriScheme } from '../storage/uri.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type DayRange, listPartitions, type PartitionListing } from './listPartitions.ts';
 import {
@@ -37,6 +37,14 @@ export interface JobInput {
 /** Whether a job's input is a list of files, by its name: lists of `score --files` may have any. */
 export function isFileList(input: string): boolean {
   return /\.(txt|json|manifest)$/i.test(input);
+}
+
+/** In words why an input has no partition at all: its folder isn't there. Undefined where it is. */
+export async function whyNoInput(input: string): Promise<string | undefined> {
+  if (isFileList(input) || (await storageFor(input).exists(folderUri(input)))) return undefined;
+  return uriScheme(input) === 's3'
+    ? 'nothing at all below this input'
+    : 'no such input; relative paths, those in a job document too, start at the folder that the command runs in';
 }
 
 /** A partition of an input that is a folder. */

@@ -7,6 +7,8 @@ import type { LaidOutPartition } from './partitionLayout.ts';
 type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness'>;
 
 const MINUTE_MILLIS = 60_000;
+const QUARTER_MILLIS = 15 * MINUTE_MILLIS;
+const HOUR_MILLIS = 60 * MINUTE_MILLIS;
 
 /**
  * Why the partitions of a day may not be taken yet: the day isn't over in the job's time zone, and neither a marker nor a
@@ -78,4 +80,18 @@ export function dayIn(timeZone: string, millis: number): string {
   const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' } as const;
   // Sweden writes dates as ISO 8601 does.
   return new Intl.DateTimeFormat('sv-SE', options).format(millis);
+}
+
+/** Hours of a day that clocks in a time zone never show, since they go forward. @param day YYYY-MM-DD */
+export function skippedHours(timeZone: string, day: string): number[] {
+  const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit' } as const;
+  const format = new Intl.DateTimeFormat('sv-SE', options);
+  const shown = new Set<string>();
+  // Clocks differ from UTC by 14 hours at most, and some by quarters of an hour.
+  const noon = Date.parse(`${day}T12:00:00Z`);
+  for (let millis = noon - 27 * HOUR_MILLIS; millis <= noon + 27 * HOUR_MILLIS; millis += QUARTER_MILLIS) {
+    shown.add(format.format(millis));
+  }
+  const hours = Array.from({ length: 24 }, (_, hour) => hour);
+  return hours.filter((hour) => !shown.has(`${day} ${String(hour).padStart(2, '0')}`));
 }

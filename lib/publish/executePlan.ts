@@ -4,6 +4,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { Auditors } from '../gates/ownAudit.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
 import { cutPartition } from './cutPartition.ts';
+import { describeMissing } from './describeMissing.ts';
 import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
@@ -69,7 +70,7 @@ export async function executePlan(
       const outcome = await executePartition(run, openParts(planned), bundle, pool, options).catch(
         (error: unknown) => ({ kind: 'failed' as const, error }),
       );
-      recording.end(toldOutcome(outcome), problemsOf(outcome));
+      recording.end(toldOutcome(outcome), problemsOf(outcome, planned.parts));
       executed.push({ partition, partsScored, outcome });
       full = outcome.kind === 'failed' && isFull(outcome.error) ? outcome : undefined;
     }
@@ -89,7 +90,7 @@ export function toldOutcome(outcome: ExecutedPartition['outcome']): string {
 }
 
 /** What stood against a partition, in words. */
-function problemsOf(outcome: ExecutedPartition['outcome']): readonly string[] {
+function problemsOf(outcome: ExecutedPartition['outcome'], planned: readonly Part[]): readonly string[] {
   switch (outcome.kind) {
     case 'failed':
       return [messageOf(outcome.error)];
@@ -99,7 +100,7 @@ function problemsOf(outcome: ExecutedPartition['outcome']): readonly string[] {
     case 'superseded':
       return [outcome.reason];
     case 'incomplete':
-      return [`${outcome.missing.length} parts are missing: the input has changed`];
+      return [describeMissing(outcome.missing, planned)];
     default:
       return outcome.broken.map(({ shard, message }) => `without ${shard}: ${message}`);
   }

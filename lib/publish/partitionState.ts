@@ -4,7 +4,7 @@ import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { missingDays } from '../job/choosePartitions.ts';
 import { type DayGap, gapsOfDays } from '../job/dayGaps.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
-import { type JobInput, listInput, openJobInput } from '../job/jobInput.ts';
+import { type JobInput, listInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
 import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
@@ -153,7 +153,10 @@ function named(what: string, shards: readonly string[]): string {
   return `${what}: ${shards.slice(0, NAMED_SHARDS).join(', ')}${rest}`;
 }
 
-/** Where all partitions of a job's input stand. */
+/**
+ * Where all partitions of a job's input stand.
+ * @throws Ncs4cvrError PLAN_NO_PARTITION where there is no such input
+ */
 export async function partitionStates(
   job: JobDocument,
   range: DayRange | undefined,
@@ -172,6 +175,11 @@ export async function partitionStates(
 }> {
   const input = await openJobInput(job);
   const { partitions, skipped } = await input.listPartitions(range);
+  const absence = partitions.length === 0 ? await whyNoInput(job.input) : undefined;
+  if (absence !== undefined) {
+    const summary = 'there is no partition to tell of';
+    throw new Ncs4cvrError('PLAN_NO_PARTITION', summary, { file: job.input, found: absence });
+  }
   const records = { runs: new RunRecords(job.scores), unreadable: new UnreadableFiles() };
   const states = await mapConcurrently(partitions, LOOKS_AT_A_TIME, ({ partition }: LaidOutPartition) =>
     stateOrDamage(partition, () => partitionState(job, input, partition, nowMillis, records)),

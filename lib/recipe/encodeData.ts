@@ -2,7 +2,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask } from '../base/tasks.ts';
 import { columnRequirements, featureColumns, rowKeyRequirements } from '../features/columnRequirements.ts';
-import type { FeatureContract } from '../features/contract.ts';
+import { type FeatureContract, featureName } from '../features/contract.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { FittedContract } from '../features/fitContract.ts';
@@ -10,9 +10,9 @@ import { type LabelColumns, type LabelCounts, labelRequirements } from '../featu
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import { RepeatedKeyShare } from '../keys/repeatedKeyShare.ts';
 import { type TrainingSet, TrainingSetBuilder } from '../training/trainingSet.ts';
-import { absentFeatureNotes } from './absentFeatureNotes.ts';
 import { DayTally } from './dayTally.ts';
 import { type DescribedData, describeData, type EncodedSide } from './describeData.ts';
+import { featureNotes } from './featureNotes.ts';
 import { labelMaturity } from './labelMaturity.ts';
 import { labelNotes, labelRates } from './labelRates.ts';
 import { type LeakRecord, refuseLeaks } from './refuseLeaks.ts';
@@ -75,7 +75,11 @@ export async function encodeData(
     labelCounts,
     notes: [
       ...Object.entries(labelCounts).flatMap(([side, counts]) => labelNotes(side, counts, config.labels)),
-      ...absentFeatureNotes(trained, encoder.counts),
+      ...featureNotes(
+        trained,
+        encoder.counts,
+        new Set(contract.features.filter(({ kind }) => kind === 'list').map(featureName)),
+      ),
     ],
     leaks: refuseLeaks(config, encoder.layout, trainingSet, validationSet, split.uri),
     featureCounts: encoder.counts.map((counts) => ({ ...counts })),

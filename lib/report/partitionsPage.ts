@@ -1,5 +1,3 @@
-import { DAY_MILLIS } from '../base/calendarDay.ts';
-import { furthestBehind } from '../base/furthestBehind.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { countText, decimalText, secondsText, timeText } from '../page/formatNumbers.ts';
@@ -10,6 +8,7 @@ import { populationStability } from '../profile/populationStability.ts';
 import { describeFailure } from '../publish/lastFailure.ts';
 import { isShadowRoot } from '../publish/outputLayout.ts';
 import { countVerdicts } from './gateSection.ts';
+import { newestDay } from './newestDay.ts';
 import type { ListedPartition } from './readPartitions.ts';
 import { unreadableNote } from './unreadableNote.ts';
 
@@ -59,13 +58,7 @@ export function partitionsPage(page: PartitionsPage): string {
   const { root, partitions, missingDays, unreadable, nowMillis } = page;
   const count = (stage: ListedPartition['stage']) => partitions.filter((each) => each.stage === stage).length;
   const published = partitions.filter(({ pointer }) => pointer !== null);
-  const newest = furthestBehind(
-    published.flatMap(({ partition, day }) =>
-      day === undefined
-        ? []
-        : [{ day, region: regionOf(partition, day), endMillis: Date.parse(day) + DAY_MILLIS }],
-    ),
-  );
+  const newest = newestDay(published.map(({ partition }) => partition));
   const last = Math.max(...published.map(({ flippedMillis }) => flippedMillis ?? 0));
   const isShadow = isShadowRoot(root);
   const what = isShadow ? 'What shadow runs have left, and no reader sees,' : 'What readers find';
@@ -105,14 +98,6 @@ export function partitionsPage(page: PartitionsPage): string {
       { title: 'Partitions', body: partitionTable(page) },
     ],
   });
-}
-
-/** What tells a partition from the others of its day, hours aside, such as `region=de`. */
-function regionOf(partition: string, day: string): string {
-  return partition
-    .split('/')
-    .filter((folder) => !folder.includes(day) && !/^hour=/.test(folder))
-    .join('/');
 }
 
 function ageText(millis: number): string {

@@ -15,6 +15,7 @@ import { blockedReason, type PartitionState } from '../publish/partitionState.ts
 import type { Pointer, Publication } from '../publish/pointer.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { dayOfPartition } from './newestDay.ts';
 
 /** A partition as the page of all partitions shows it. */
 export interface ListedPartition {
@@ -97,7 +98,7 @@ export async function readPartitions(
     const audit = current && (await attemptNeeded(() => readAudit(root, current.audit)));
     return {
       ...{ partition, stage, reason, pointer, lastFailure },
-      day: /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0],
+      day: dayOfPartition(partition),
       flippedMillis: flipped.get(partition),
       visible: manifest && judgedOf(manifest),
       verdicts: audit?.verdicts ?? [],

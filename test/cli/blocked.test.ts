@@ -86,7 +86,8 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
     /^dt=2024-03-09: blocked, \d+ parts scored\n {2}- PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% .+\n$/,
   );
   const status = (await callMain('status', '--scores', scores)).stdout.trim().split('\n');
-  expect(status).toHaveLength(2);
+  expect(status).toHaveLength(3);
+  expect(status[2]).toBe('newest published day: 2024-03-08');
   expect(status[0]).toMatch(/^dt=2024-03-08 {2}tiny-1 {2}1,500 rows {2}generation 1 {2}/);
   expect(status[1]).toMatch(
     /^dt=2024-03-09 {2}BLOCKED: PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /,
@@ -97,6 +98,7 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
     expect.stringMatching(
       /^dt=2024-03-09 {2}blocked {2}PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% /,
     ),
+    'newest published day: 2024-03-08',
   ]);
   const json = JSON.parse((await callMain('status', '--scores', scores, '--json')).stdout);
   expect(json).toMatchObject({

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -156,6 +156,28 @@ describe('operators', () => {
     );
   });
 
+  it('are told that what a plan took for done is gone, and not that the input has changed; planned again, it runs', async () => {
+    const own = join(folder, 'emptied');
+    const ownJob = join(folder, 'emptied.json');
+    const ownPlan = join(folder, 'emptied-plan.json');
+    writeFileSync(ownJob, JSON.stringify({ ...JSON.parse(readFileSync(job, 'utf8')), scores: own }));
+    const planOwn = () =>
+      callMain(...['plan', '--job', ownJob, '--partition', 'dt=2024-03-08', '--output', ownPlan]);
+    const runOwn = () => callMain('run', '--plan', ownPlan);
+    await planOwn();
+    expect((await runOwn()).stdout).toContain('published, 3 parts scored');
+    await planOwn();
+    rmSync(own, { recursive: true });
+    const told = '3 parts are missing: done when this was planned, and gone from the output root since';
+    expect(await runOwn()).toMatchObject({
+      exitCode: 1,
+      stdout: `dt=2024-03-08: incomplete, 0 parts scored, ${told}; plan again\n`,
+    });
+    expect((await callMain('status', '--scores', own)).stdout).toContain(told);
+    await planOwn();
+    expect((await runOwn()).stdout).toContain('published, 3 parts scored');
+  });
+
   it('backfill with another model, roll back, are held, and go on', async () => {
     await planWith(1, '--from', '2024-03-08');
     expect(
@@ -177,7 +199,7 @@ describe('operators', () => {
     });
     const status = await callMain('status', '--scores', scores);
     expect(status.stdout).toMatch(
-      /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\n$/,
+      /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\nnewest published day: 2024-03-09\n$/,
     );
     await planWith(1, '--partition', 'dt=2024-03-08', '--lift-hold');
     expect((await run()).stdout).toContain('published, 0 parts scored, 500 rows of tiny-2, generation 4');

@@ -160,6 +160,65 @@ describe('ncs4cvr init', () => {
     await train();
   });
 
+  it('proposes keys that a contract takes, users that are more than kinds of devices, and comments that stay comments', async () => {
+    const dayMillis = 24 * HOUR_MILLIS;
+    for (const day of [1, 2]) {
+      const rows = rowsFrom(0);
+      writeShard(join(folder, 'hotels', `dt=2026-03-0${day}`, 'a.parquet'), {
+        search_id: rows.map((row) => `s${day}-${row >> 2}`),
+        position: pl.Series(
+          'position',
+          rows.map((row) => row % 4),
+          pl.Int32,
+        ),
+        guest: rows.map((row) => `g${(row >> 2) % 31}`),
+        device: rows.map((row) => ['ios', 'web'][row % 2]),
+        is_member: rows.map((row) => row % 3 === 0),
+        checkin: pl
+          .Series(
+            'checkin',
+            rows.map((row) => Date.UTC(2026, 2, day) / dayMillis + (row % 60)),
+            pl.Int32,
+          )
+          .cast(pl.Date),
+        note: rows.map(() => 'two\nlines'),
+        clicked: rows.map(isClick),
+        booked: rows.map(isOrder),
+      });
+    }
+    const { rowKeys, training, train, seenOf } = await propose('hotels');
+    expect(rowKeys).toEqual(['search_id', 'position']);
+    expect(training).toMatchObject({
+      labels: { user: 'guest' },
+      contract: {
+        features: [
+          ...['position', 'guest', 'device', 'is_member'].map((column) => ({ column })),
+          { column: 'checkin', from: 'weekday' },
+        ],
+      },
+    });
+    expect(seenOf('search_id')).toBe('lasts a visit: tomorrow has others');
+    expect(seenOf('position')).toBe('4 values, row key too');
+    await train();
+  });
+
+  it('never guesses a key that a contract refuses, and refuses one that is named', async () => {
+    const rows = rowsFrom(0);
+    writeShard(join(folder, 'yes', 'a.parquet'), {
+      is_member: rows.map((row) => row % 2 === 0),
+      clicked: rows.map(isClick),
+      booked: rows.map(isOrder),
+    });
+    for (const keys of [[], ['--keys', 'is_member']]) {
+      const output = join(folder, 'of-yes');
+      const { exitCode, stderr } = await callMain(
+        ...['init', '--sample', join(folder, 'yes'), '--output', output, ...keys],
+      );
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/INIT_NO_KEY/);
+    }
+  });
+
   it('takes a unique column of any name for the key before some that repeat together, and no index of pandas at all', async () => {
     const rows = rowsFrom(0);
     writeShard(join(folder, 'unnamed', 'a.parquet'), {

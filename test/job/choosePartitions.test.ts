@@ -97,6 +97,25 @@ describe('a partition that is not there', () => {
   });
 });
 
+describe('an input that is not there', () => {
+  it.each([
+    { kind: 'newest' },
+    { kind: 'one', partition: 'dt=2024-03-05' },
+    { kind: 'dates', from: '2024-03-01', to: '2024-03-05' },
+  ] as const)(
+    'is told as that, and where relative paths start, and not as a missing partition: $kind',
+    async (choice) => {
+      const error = {
+        code: 'PLAN_NO_PARTITION',
+        found: expect.stringMatching(/^no such input; relative paths/),
+      };
+      const gone = join(inputOf(...shardsIn('dt=2024-03-05')), 'gone');
+      await expect(choose(gone, {}, choice)).rejects.toMatchObject(error);
+      await expect(choose(gone, { partitions: 'none' }, { kind: 'newest' })).rejects.toMatchObject(error);
+    },
+  );
+});
+
 describe('a range of days', () => {
   it('takes the days in it, names those without a partition, and is not stopped by what lies beside it', async () => {
     const files = shardsIn(

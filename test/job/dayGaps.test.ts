@@ -4,14 +4,21 @@ import { parseJob } from '../../lib/job/jobDocument.ts';
 import type { JobInput } from '../../lib/job/jobInput.ts';
 import { byTime, type DayRange, isInRange } from '../../lib/job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../../lib/job/partitionLayout.ts';
+import { skippedHours } from '../../lib/job/readiness.ts';
 
 const NOW = Date.parse('2024-03-11T12:00:00Z');
 const dayOf = (number: number) => `2024-03-${String(number).padStart(2, '0')}`;
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
 /** What days lack. @param days that are asked for, all by default */
-async function gaps(layout: string, names: readonly string[], days?: readonly string[], nowMillis = NOW) {
-  const job = parseJob({ input: 'i', scores: 's', model: 'm', partitions: layout });
+async function gaps(
+  layout: string,
+  names: readonly string[],
+  days?: readonly string[],
+  nowMillis = NOW,
+  timeZone = 'UTC',
+) {
+  const job = parseJob({ input: 'i', scores: 's', model: 'm', partitions: layout, timeZone });
   const all = names.map((name) => layOutPartition(job.layout, name) as LaidOutPartition).sort(byTime);
   const listed: DayRange[] = [];
   const input = {
@@ -54,6 +61,25 @@ describe('a day without what the days around it have', () => {
   it('is compared with days outside of those that are asked for', async () => {
     const regions = { eu: range(1, 10), us: [1, 2, 3, 6, 7, 8] };
     expect(await ofRegions(regions, [dayOf(4)])).toEqual(['2024-03-04: region=us']);
+  });
+
+  it('has all of its hours where clocks go forward and never show one; another hour that it lacks is told', async () => {
+    const hoursBut = (gone: readonly string[]) =>
+      ['2024-03-30', '2024-03-31', '2024-04-01', '2024-04-02'].flatMap((day) =>
+        range(0, 23)
+          .map((hour) => `dt=${day}/hour=${String(hour).padStart(2, '0')}`)
+          .filter((name) => !gone.includes(name)),
+      );
+    const later = Date.parse('2024-04-05T12:00:00Z');
+    const lackOf = async (timeZone: string, ...gone: readonly string[]) =>
+      (await gaps('dt=/hour=', hoursBut(gone), undefined, later, timeZone)).found;
+    const [two, three] = ['dt=2024-03-31/hour=02', 'dt=2024-03-31/hour=03'];
+    expect(await lackOf('Europe/Berlin', two)).toEqual([]);
+    expect(await lackOf('Europe/Berlin', two, three)).toEqual(['2024-03-31: hour 03']);
+    expect(await lackOf('UTC', two)).toEqual(['2024-03-31: hour 02']);
+    // Half an hour of it is left, half a year later on the other side of the world.
+    expect(skippedHours('Australia/Lord_Howe', '2024-10-06')).toEqual([]);
+    expect(skippedHours('Pacific/Kiritimati', '2024-03-31')).toEqual([]);
   });
 
   it('is told with its hours, of a region alone where the others have them', async () => {

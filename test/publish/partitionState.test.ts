@@ -90,6 +90,7 @@ describe('where partitions stand', () => {
       'dt=2024-03-06  landing  dt=2024-03-06: no _SUCCESS',
       '2024-03-05  no partition',
       expect.stringMatching(/^dt=test {2}passed over: /),
+      'newest published day: 2024-03-03',
       '',
     ]);
     const planned = await callMain('plan', '--job', file, '--from', '2024-03-02', '--to', '2024-03-06');
@@ -99,8 +100,16 @@ describe('where partitions stand', () => {
       'complete',
       'landing',
     ]);
+    // Nor does a part of the days say how fresh all of them are.
+    expect((await callMain('status', '--job', file, '--to', '2024-03-02')).stdout).not.toContain('newest');
     const outside = await callMain('status', '--job', file, '--from', '2025-01-01');
     expect(outside.stdout).toContain('the input has no partition');
+    rmSync(document.input, { recursive: true });
+    const { exitCode, stderr } = await callMain('status', '--job', file);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: PLAN_NO_PARTITION: .*no such input; relative paths, .* start at the folder/,
+    );
   });
 
   it('of a folder without a shard is not complete, whatever the job waits for', async () => {

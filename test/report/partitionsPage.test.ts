@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Judged } from '../../lib/gates/judged.ts';
 import { SCORE_BINS } from '../../lib/profile/scoreHistogram.ts';
 import type { Pointer } from '../../lib/publish/pointer.ts';
+import { dayOfPartition } from '../../lib/report/newestDay.ts';
 import { partitionsPage } from '../../lib/report/partitionsPage.ts';
 import { type ListedPartition, statesOfRoot } from '../../lib/report/readPartitions.ts';
 import { sectionOf, tableOf, tablesOf, textOf } from './readPage.ts';
@@ -48,7 +49,7 @@ const pageOf = (partitions: readonly ListedPartition[], missingDays: readonly st
 describe('the newest published day', () => {
   const newest = (...names: string[]) => {
     const partitions = names.map((partition) => ({
-      ...listed(/\d{4}-\d\d-\d\d/.exec(partition)![0], 'published', 1_000),
+      ...listed(dayOfPartition(partition)!, 'published', 1_000),
       partition,
     }));
     return /newest published day.*?(\d{4}-\d\d-\d\d)/s.exec(sectionOf(pageOf(partitions), 'At a glance'))![1];
@@ -58,6 +59,17 @@ describe('the newest published day', () => {
     expect(newest('region=eu/dt=2024-03-02', 'region=us/dt=2024-02-28')).toBe('2024-02-28');
     expect(newest('region=eu/dt=2024-03-02', 'region=us/dt=2024-02-20')).toBe('2024-03-02');
     expect(newest('dt=2024-03-02/hour=01', 'dt=2024-03-01/hour=02')).toBe('2024-03-02');
+  });
+
+  it.each([
+    ['date=20240301', 'date=20240302'],
+    ['year=2024/month=3/day=1', 'year=2024/month=3/day=2'],
+    ['dt=2024-03-01/hr=7', 'dt=2024-03-02/hr=3'],
+    ['h=2024030123', 'h=2024030200'],
+    ['region=eu/date=20240301', 'region=eu/date=20240302'],
+  ])('takes no folder of a day or hour for a region: %s, %s', (...names) => {
+    expect(newest(...names)).toBe('2024-03-02');
+    expect(names.map(dayOfPartition)).toEqual(['2024-03-01', '2024-03-02']);
   });
 });
 
