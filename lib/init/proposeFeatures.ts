@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
 import { type ColumnSample, isListKind, PANDAS_INDEX, plainName } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
@@ -28,7 +29,6 @@ const PAST_NAME =
   /(^|_)(publish|creat|upload|releas|launch|list|sign_?up|regist|join|birth|born|install|first|since|start)/i;
 /** Days in which each weekday comes twice. */
 const FEWEST_DAYS = 14;
-const DAY_MILLIS = 86_400_000;
 const SCORE_NAME = /(^|_)(pctr|pcvr|pctcvr|ctr|cvr|score|prob|probability|prediction)$/i;
 const OUTCOME_NAME =
   /^(is_?|has_?)?(click|clicked|like|liked|follow|followed|comment|commented|forward|forwarded|share|shared|hate|favou?rite|collect|convert|converted|conversion|purchase|purchased|bought|order|ordered|pay|paid|long_?view|engage|engaged)$|(^|_)(play|watch|stay|dwell|view)_?(time|duration|seconds|rate)(_ms)?$/i;

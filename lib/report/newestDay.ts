@@ -1,7 +1,7 @@
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
 import { furthestBehind } from '../base/furthestBehind.ts';
 
-const DAY_MILLIS = 86_400_000;
 const TIME_KEY = /^(year|month|day|hour|hr|h|minute)=\d+$/i;
 
 /** The newest day of some partitions; of several regions that of the one which is furthest behind. */
