@@ -330,7 +330,7 @@ describe('what to do about an error', () => {
   });
 
   test('is left out where the manual only points at the message, or knows nothing', () => {
-    expect(remedyOf('STORAGE_NOT_FOUND')).toBeUndefined();
+    expect(remedyOf('STORAGE_READ_FAILED')).toBeUndefined();
     expect(remedyOf('NO_SUCH_CODE')).toBeUndefined();
   });
 });
