@@ -5,7 +5,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, uriScheme } from '../storage/uri.ts';
 import { type DayGap, gapsOfDays } from './dayGaps.ts';
 import type { JobDocument } from './jobDocument.ts';
-import { type InputPartition, isFileList, type JobInput, openJobInput, whyNoInput } from './jobInput.ts';
+import { type InputPartition, isFileList, type OpenedInput, openJobInput, whyNoInput } from './jobInput.ts';
 import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
 import {
   type LaidOutPartition,
@@ -47,7 +47,7 @@ export async function choosePartitions(
   job: Job,
   choice: PartitionChoice,
   nowMillis: number,
-  openInput?: JobInput,
+  openInput?: OpenedInput,
 ): Promise<ChosenPartitions> {
   const input = openInput ?? (await openJobInput(job));
   if (choice.kind === 'one') return chooseOne(job, input, choice.partition);
@@ -74,7 +74,7 @@ export function partitionOf(
   return typeof laidOut === 'string' ? { reason: laidOut } : { partition: laidOut.partition };
 }
 
-async function chooseOne(job: Job, input: JobInput, partition: string): Promise<ChosenPartitions> {
+async function chooseOne(job: Job, input: OpenedInput, partition: string): Promise<ChosenPartitions> {
   const laidOut = layOutPartition(job.layout, partition);
   if (typeof laidOut === 'string')
     throw await noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
@@ -87,7 +87,7 @@ async function chooseOne(job: Job, input: JobInput, partition: string): Promise<
 }
 
 /** One of the same time, such as `day=5` of `day=05`, or else of a name that differs little. */
-async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise<string | undefined> {
+async function nearPartition(input: OpenedInput, wanted: LaidOutPartition): Promise<string | undefined> {
   const { partition, day, hour, others } = wanted;
   const { partitions } = await input.listPartitions(day === undefined ? undefined : dayRange(day, day));
   const same = partitions.find(
@@ -98,7 +98,7 @@ async function nearPartition(input: JobInput, wanted: LaidOutPartition): Promise
 }
 
 /** All of an input that has no partitions. */
-async function chooseWhole(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
+async function chooseWhole(job: Job, input: OpenedInput, nowMillis: number): Promise<ChosenPartitions> {
   if (!isFileList(job.input) && (await isFile(job.input))) {
     throw await noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
   }
@@ -117,7 +117,7 @@ async function isFile(uri: string): Promise<boolean> {
 
 async function chooseDays(
   job: Job,
-  input: JobInput,
+  input: OpenedInput,
   range: DayRange,
   nowMillis: number,
 ): Promise<ChosenPartitions> {
@@ -146,7 +146,7 @@ export function missingDays(days: readonly string[]): string[] {
  * All partitions, whatever their other keys are, of the newest day that is over in the job's time zone, or that a marker or
  * a number of shards says to be complete. An hourly day is over only with its last hour.
  */
-async function chooseNewest(job: Job, input: JobInput, nowMillis: number): Promise<ChosenPartitions> {
+async function chooseNewest(job: Job, input: OpenedInput, nowMillis: number): Promise<ChosenPartitions> {
   const { layout, timeZone, newest } = job;
   const today = dayIn(timeZone, nowMillis);
   const from = newest.lookBackDays === undefined ? undefined : shiftedDay(today, -newest.lookBackDays);

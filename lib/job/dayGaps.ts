@@ -1,6 +1,6 @@
 import { shiftedDay } from '../base/calendarDay.ts';
 import type { JobDocument } from './jobDocument.ts';
-import type { JobInput } from './jobInput.ts';
+import type { OpenedInput } from './jobInput.ts';
 import { dayRange } from './listPartitions.ts';
 import type { LaidOutPartition, PartitionLayout } from './partitionLayout.ts';
 import { dayIn, skippedHours } from './readiness.ts';
@@ -23,7 +23,7 @@ const DAYS_AROUND = 3;
  */
 export async function gapsOfDays(
   { layout, timeZone }: Pick<JobDocument, 'layout' | 'timeZone'>,
-  input: JobInput,
+  input: OpenedInput,
   days: readonly string[],
   nowMillis: number,
 ): Promise<DayGap[]> {

@@ -25,7 +25,7 @@ export interface InputPartition {
 }
 
 /** The input of a job: a folder of partitions, or a list of files that was read once. */
-export interface JobInput {
+export interface OpenedInput {
   /** See `listPartitions`; none of a list's files is looked at. */
   listPartitions(range?: DayRange): Promise<PartitionListing>;
   /** @throws StorageError INPUT_IS_TABLE */
@@ -56,7 +56,7 @@ export function folderPartition(inputRoot: string, partition: string): InputPart
 export async function openJobInput({
   input,
   layout,
-}: Pick<JobDocument, 'input' | 'layout'>): Promise<JobInput> {
+}: Pick<JobDocument, 'input' | 'layout'>): Promise<OpenedInput> {
   if (isFileList(input)) {
     const files = await readPartitionFiles(
       input,

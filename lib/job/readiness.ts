@@ -1,7 +1,7 @@
 import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
-import { type InputPartition, type JobInput, listInput } from './jobInput.ts';
+import { type InputPartition, listInput, type OpenedInput } from './jobInput.ts';
 import type { LaidOutPartition } from './partitionLayout.ts';
 
 type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness'>;
@@ -19,7 +19,7 @@ const HOUR_MILLIS = 60 * MINUTE_MILLIS;
  */
 export async function whyNotReady(
   job: Job,
-  input: JobInput,
+  input: OpenedInput,
   ofDay: readonly LaidOutPartition[],
   nowMillis: number,
 ): Promise<string | undefined> {
@@ -39,7 +39,7 @@ export async function whyNotReady(
 /** Why a day isn't complete; undefined when it is. */
 async function whyIncomplete(
   { completeness }: Job,
-  input: JobInput,
+  input: OpenedInput,
   partitions: readonly LaidOutPartition[],
   nowMillis: number,
 ): Promise<string | undefined> {

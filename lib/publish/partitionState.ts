@@ -4,7 +4,7 @@ import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { missingDays } from '../job/choosePartitions.ts';
 import { type DayGap, gapsOfDays } from '../job/dayGaps.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
-import { type JobInput, listInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
+import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
 import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
@@ -53,7 +53,7 @@ const NAMED_SHARDS = 3;
  */
 export async function partitionState(
   job: JobDocument,
-  input: JobInput,
+  input: OpenedInput,
   partition: string,
   nowMillis: number,
   records?: RootRecords,
@@ -92,7 +92,7 @@ export function blockedReason({ problems }: BlockedPartition): string {
 }
 
 /** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */
-async function whyEmpty(input: JobInput, partition: string): Promise<string | undefined> {
+async function whyEmpty(input: OpenedInput, partition: string): Promise<string | undefined> {
   // Others are looked into, which takes a request for each.
   const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
     relativePath.endsWith('.parquet');
@@ -107,7 +107,7 @@ async function whyEmpty(input: JobInput, partition: string): Promise<string | un
 
 async function whyLate(
   job: JobDocument,
-  input: JobInput,
+  input: OpenedInput,
   partition: string,
   { current }: Pointer,
 ): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeGap, gapsOfDays } from '../../lib/job/dayGaps.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
-import type { JobInput } from '../../lib/job/jobInput.ts';
+import type { OpenedInput } from '../../lib/job/jobInput.ts';
 import { byTime, type DayRange, isInRange } from '../../lib/job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../../lib/job/partitionLayout.ts';
 import { skippedHours } from '../../lib/job/readiness.ts';
@@ -26,7 +26,7 @@ async function gaps(
       listed.push(asked);
       return { partitions: all.filter(({ day }) => isInRange(day!, asked)), skipped: [] };
     },
-  } as unknown as JobInput;
+  } as unknown as OpenedInput;
   const asked = days ?? [...new Set(all.map(({ day }) => day!))];
   return { found: (await gapsOfDays(job, input, asked, nowMillis)).map(describeGap), listed };
 }
