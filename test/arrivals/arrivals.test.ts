@@ -127,8 +127,8 @@ describe('a shard that lands', () => {
     await notice();
     const later = JSON.stringify({ ...state(), formatVersion: 2, since: 'noon' });
     writeFileSync(arrivalsUri(place), later);
-    for (const work of [notice(), finish(1)]) {
-      await expect(work).rejects.toMatchObject({
+    for (const work of [notice, () => finish(1)]) {
+      await expect(work()).rejects.toMatchObject({
         code: 'ARRIVALS_NEWER',
         location: { file: arrivalsUri(place) },
         message: expect.stringMatching(/deploy that version again.*expected format version 1, found 2/),
