@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { decodeJson, encodeJson, parseDocument } from '../base/jsonDocument.ts';
-import { refuseNewerFormat } from '../base/newerFormat.ts';
+import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -46,16 +45,17 @@ export async function readArrivalState(place: ArrivalPlace): Promise<VersionedSt
   const uri = arrivalsUri(place);
   const found = await storageFor(uri).readVersioned(uri);
   if (found === undefined) return { state: undefined, version: undefined };
-  const code = 'ARRIVALS_INVALID';
-  const document = decodeJson(found.bytes, { code, file: uri });
-  refuseNewerFormat(document, FORMAT_VERSION, {
-    code: 'ARRIVALS_NEWER',
-    what: 'these arrivals were noted',
-    advice: 'deploy that version again',
+  const state = decodeDocument(found.bytes, stateSchema, {
+    code: 'ARRIVALS_INVALID',
+    summary: "this isn't a valid document of arrivals; another program may have changed it",
     file: uri,
+    later: {
+      known: FORMAT_VERSION,
+      code: 'ARRIVALS_NEWER',
+      what: 'these arrivals were noted',
+      advice: 'deploy that version again',
+    },
   });
-  const summary = "this isn't a valid document of arrivals; another program may have changed it";
-  const state = parseDocument(document, stateSchema, { code, summary, file: uri });
   return { state, version: found.version };
 }
 

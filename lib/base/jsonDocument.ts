@@ -13,7 +13,20 @@ export interface DocumentDescription {
   readonly path?: string;
 }
 
+/** How a document of a later format is refused: what is damaged may be removed, and this may not. */
+interface LaterFormat {
+  /** The latest `formatVersion` that this version of the project knows. */
+  readonly known: number;
+  /** Stable code of the error. */
+  readonly code: string;
+  /** What was written, with its verb, such as `this channel was written`. */
+  readonly what: string;
+  readonly advice: string;
+}
+
 export interface ParseOptions<Value> extends DocumentDescription {
+  /** Looked for before the schema, to which such a document is a damaged one. */
+  readonly later?: LaterFormat;
   /**
    * Problems, each as `path: message`, that no schema can state.
    * @param value what the schema has made of the document; undefined when it doesn't fit. It is called then too, so that
@@ -24,14 +37,15 @@ export interface ParseOptions<Value> extends DocumentDescription {
 
 /**
  * What a schema makes of a document.
- * @throws ProblemsError with the given code, naming every problem as `path: message`
+ * @throws ProblemsError with the given code, naming every problem as `path: message`; Ncs4cvrError with the code of `later`
  */
 export function parseDocument<Schema extends z.ZodType>(
   document: unknown,
   schema: Schema,
   options: ParseOptions<z.infer<Schema>>,
 ): z.infer<Schema> {
-  const { crossCheck = () => [], path = '' } = options;
+  const { crossCheck = () => [], path = '', later } = options;
+  if (later !== undefined) refuseLaterFormat(document, later, placeOf(options));
   const { success, data, error } = schema.safeParse(document);
   const problems = [
     ...(success ? [] : error.issues.flatMap((issue) => describeIssue(issue, path))),
@@ -76,6 +90,18 @@ export function encodeJson(document: object): Uint8Array {
 /** A JSON object: neither an array nor null. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refuseLaterFormat(document: unknown, later: LaterFormat, place: ErrorLocation): void {
+  if (!isRecord(document)) return;
+  const { formatVersion } = document;
+  if (!Number.isSafeInteger(formatVersion) || Number(formatVersion) <= later.known) return;
+  const summary = `${later.what} by a later version of this project, which alone may go on here; ${later.advice}`;
+  throw new Ncs4cvrError(later.code, summary, {
+    ...place,
+    expected: `format version ${later.known}`,
+    found: String(formatVersion),
+  });
 }
 
 /** Where an error of a document lies. */

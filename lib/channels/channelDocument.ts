@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { decodeJson, encodeJson, parseDocument } from '../base/jsonDocument.ts';
-import { refuseNewerFormat } from '../base/newerFormat.ts';
+import { decodeDocument, encodeJson } from '../base/jsonDocument.ts';
 import { modelIdentitySchema } from '../publish/modelIdentity.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
@@ -63,18 +62,16 @@ export async function readChannel(place: ChannelPlace): Promise<ChannelState> {
   const file = channelUri(place);
   const found = await storageFor(file).readVersioned(file);
   if (found === undefined) return { document: undefined, version: undefined };
-  const code = 'CHANNEL_INVALID';
-  const read = decodeJson(found.bytes, { code, file });
-  refuseNewerFormat(read, FORMAT_VERSION, {
-    code: 'CHANNEL_NEWER',
-    what: 'this channel was written',
-    advice: 'use that version (deploy it, install it)',
-    file,
-  });
-  const document = parseDocument(read, channelSchema, {
-    code,
+  const document = decodeDocument(found.bytes, channelSchema, {
+    code: 'CHANNEL_INVALID',
     summary: "this isn't a valid channel; another program may have changed it",
     file,
+    later: {
+      known: FORMAT_VERSION,
+      code: 'CHANNEL_NEWER',
+      what: 'this channel was written',
+      advice: 'use that version (deploy it, install it)',
+    },
     crossCheck: (channel) =>
       channel === undefined || channel.channel === place.channel
         ? []

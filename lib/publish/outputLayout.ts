@@ -1,7 +1,6 @@
 import type { z } from 'zod';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { decodeJson, isRecord, parseDocument } from '../base/jsonDocument.ts';
-import { refuseNewerFormat } from '../base/newerFormat.ts';
 import { joinPath } from '../storage/uri.ts';
 
 /**
@@ -71,12 +70,12 @@ export function decodeOutputDocument<Schema extends z.ZodType>(
     const found = String(document.formatVersion);
     throw new Ncs4cvrError('PUBLISH_ROOT_OUTDATED', summary, { file: uri, expected, found });
   }
-  refuseNewerFormat(document, OUTPUT_FORMAT_VERSION, {
+  const summary = `this isn't a valid ${kind}; another program may have changed it`;
+  const later = {
+    known: OUTPUT_FORMAT_VERSION,
     code: 'PUBLISH_ROOT_NEWER',
     what: 'these scores were published',
     advice: 'use that version, or publish into a new output root',
-    file: uri,
-  });
-  const summary = `this isn't a valid ${kind}; another program may have changed it`;
-  return parseDocument(document, schema, { code, summary, file: uri });
+  };
+  return parseDocument(document, schema, { code, summary, file: uri, later });
 }

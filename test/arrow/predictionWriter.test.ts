@@ -1,43 +1,10 @@
-import {
-  type Data,
-  Field,
-  Int32,
-  Int64,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  tableFromIPC,
-  Utf8,
-} from 'apache-arrow';
+import { type Data, Field, Int32, Int64, makeData, type RecordBatch, tableFromIPC, Utf8 } from 'apache-arrow';
 import pl from 'nodejs-polars';
 import { describe, expect, test } from 'vitest';
 import { PredictionWriter } from '../../lib/arrow/predictionWriter.ts';
 import { type KeyColumn, keyColumns, keyData } from './keyColumns.ts';
 import { memoryAtomicFile } from './memoryAtomicFile.ts';
-
-const metadata = new Map([
-  ['ncs4cvr.model_version', '2022-05-06'],
-  ['ncs4cvr.input_uri', 'dt=2022-05-06/é.parquet'],
-]);
-
-const score = (row: number, column: number) => Math.fround(((row * 7 + column) % 1000) / 1000);
-const scores = (rowStart: number, rowEnd: number, column: number) =>
-  Float32Array.from({ length: rowEnd - rowStart }, (_, i) => score(rowStart + i, column));
-
-function scoreColumns(rowStart: number, rowEnd: number) {
-  return {
-    pctr: scores(rowStart, rowEnd, 0),
-    pcvr: scores(rowStart, rowEnd, 1),
-    pctcvr: scores(rowStart, rowEnd, 2),
-  };
-}
-
-function batchOf(fields: readonly Field[], children: Data[]): RecordBatch {
-  const length = children[0]?.length ?? 0;
-  const data = makeData({ type: new Struct([...fields]), length, nullCount: 0, children });
-  return new RecordBatch(new Schema([...fields]), data);
-}
+import { batchOf, metadata, scoreColumns, scores } from './writtenBatches.ts';
 
 /** Writes rows 0 to the last bound, one batch between two bounds. */
 async function writeFile(

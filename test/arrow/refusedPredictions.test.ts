@@ -1,6 +1,5 @@
 import {
   Bool,
-  type Data,
   Decimal,
   Dictionary,
   Field,
@@ -11,8 +10,6 @@ import {
   LargeUtf8,
   List,
   makeData,
-  RecordBatch,
-  Schema,
   Struct,
   TimeMicrosecond,
   Utf8,
@@ -21,29 +18,7 @@ import {
 import { describe, expect, test, vi } from 'vitest';
 import { PredictionWriter, type PredictionWriterOptions } from '../../lib/arrow/predictionWriter.ts';
 import { memoryAtomicFile } from './memoryAtomicFile.ts';
-
-const metadata = new Map([
-  ['ncs4cvr.model_version', '2022-05-06'],
-  ['ncs4cvr.input_uri', 'dt=2022-05-06/é.parquet'],
-]);
-
-const score = (row: number, column: number) => Math.fround(((row * 7 + column) % 1000) / 1000);
-const scores = (rowStart: number, rowEnd: number, column: number) =>
-  Float32Array.from({ length: rowEnd - rowStart }, (_, i) => score(rowStart + i, column));
-
-function scoreColumns(rowStart: number, rowEnd: number) {
-  return {
-    pctr: scores(rowStart, rowEnd, 0),
-    pcvr: scores(rowStart, rowEnd, 1),
-    pctcvr: scores(rowStart, rowEnd, 2),
-  };
-}
-
-function batchOf(fields: readonly Field[], children: Data[]): RecordBatch {
-  const length = children[0]?.length ?? 0;
-  const data = makeData({ type: new Struct([...fields]), length, nullCount: 0, children });
-  return new RecordBatch(new Schema([...fields]), data);
-}
+import { batchOf, metadata, scoreColumns } from './writtenBatches.ts';
 
 describe('refusals', () => {
   const id = new Field('id', new Int64(), false);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
-import { reportError } from '../../lib/cli/terminal.ts';
+import { formatCount, formatMetric, formatSeconds, reportError } from '../../lib/cli/terminal.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -39,5 +39,26 @@ describe('the report of an error', () => {
     expect(reportOf(error, true)).toMatch(
       /^error: X: x\nNcs4cvrError: X: x\n +at [\s\S]*caused by: Error: deeper\n/,
     );
+  });
+});
+
+describe('numbers for people', () => {
+  it('seconds', () => {
+    expect([0, 59.4, 59.6, 75, 3599, 3600, 7384, -1].map(formatSeconds)).toEqual([
+      '0s',
+      '59s',
+      '1m00s',
+      '1m15s',
+      '59m59s',
+      '1h00m',
+      '2h03m',
+      '0s',
+    ]);
+    expect([Number.POSITIVE_INFINITY, Number.NaN].map(formatSeconds)).toEqual(['?', '?']);
+  });
+
+  it('counts and metrics', () => {
+    expect([0, 999.6, 1_234_567].map(formatCount)).toEqual(['0', '1,000', '1,234,567']);
+    expect([0.74123, 1, null].map(formatMetric)).toEqual(['0.7412', '1.0000', '-']);
   });
 });

@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { remedyOf } from '../../lib/cli/remedies.ts';
 import { runCli } from '../../lib/cli/runCli.ts';
-import { formatCount, formatMetric, formatSeconds } from '../../lib/cli/terminal.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { callMain } from './callMain.ts';
@@ -319,39 +317,5 @@ describe('completion', () => {
     const { exitCode, stdout } = await runHere('completion', shell);
     expect(exitCode).toBe(0);
     for (const command of COMMANDS) expect(stdout).toContain(command);
-  });
-});
-
-describe('what to do about an error', () => {
-  test('stands in the manual for its code, and is told without markup', () => {
-    expect(remedyOf('STORAGE_FULL')).toBe('make room and run again');
-    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe('see Gates (docs/gates.md)');
-    expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
-  });
-
-  test('is left out where the manual only points at the message, or knows nothing', () => {
-    expect(remedyOf('STORAGE_READ_FAILED')).toBeUndefined();
-    expect(remedyOf('NO_SUCH_CODE')).toBeUndefined();
-  });
-});
-
-describe('numbers for people', () => {
-  test('seconds', () => {
-    expect([0, 59.4, 59.6, 75, 3599, 3600, 7384, -1].map(formatSeconds)).toEqual([
-      '0s',
-      '59s',
-      '1m00s',
-      '1m15s',
-      '59m59s',
-      '1h00m',
-      '2h03m',
-      '0s',
-    ]);
-    expect([Number.POSITIVE_INFINITY, Number.NaN].map(formatSeconds)).toEqual(['?', '?']);
-  });
-
-  test('counts and metrics', () => {
-    expect([0, 999.6, 1_234_567].map(formatCount)).toEqual(['0', '1,000', '1,234,567']);
-    expect([0.74123, 1, null].map(formatMetric)).toEqual(['0.7412', '1.0000', '-']);
   });
 });
