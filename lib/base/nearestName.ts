@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 
 /**
  * The name that was most likely meant: one that differs in case only, else in case and punctuation only, else the nearest one, if
- * at most a third of the letters differ. Undefined when none is near.
+ * at most a third of the letters differ, else the only one that has a word more or less. Undefined when none is near.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
@@ -17,7 +17,25 @@ export function nearestName(name: string, names: readonly string[]): string | un
     const far = distance(name, each);
     if (far < least) [best, least] = [each, far];
   }
-  return best;
+  if (best !== undefined) return best;
+  const kin = names.filter((each) => isLonger(each, name) || isLonger(name, each));
+  return kin.length === 1 ? kin[0] : undefined;
+}
+
+/** Such as `hotel_id` for `hotel`: all of the short name's words, each as often, and others. */
+function isLonger(long: string, short: string): boolean {
+  const others = wordsOf(long);
+  const words = wordsOf(short);
+  for (const word of words) {
+    const at = others.indexOf(word);
+    if (at < 0) return false;
+    others.splice(at, 1);
+  }
+  return words.length > 0 && others.length > 0;
+}
+
+function wordsOf(name: string): string[] {
+  return (name.match(/\p{Lu}?[\p{Ll}\p{N}]+|\p{Lu}+/gu) ?? []).map((word) => word.toLowerCase());
 }
 
 /** Letters and digits only, in lower case. */

@@ -5,12 +5,23 @@ const MANUAL = ['../../docs/operations.md', '../../../docs/operations.md'].map(
   (path) => new URL(path, import.meta.url),
 );
 
+const CODE = /[A-Z]+(?:_[A-Z0-9]+)+/g;
+
 let remedies: ReadonlyMap<string, string> | undefined;
 
 /** What the manual says to do about an error, without its markup; undefined for codes that speak for themselves. */
 export function remedyOf(code: string): string | undefined {
   remedies ??= readRemedies();
   return remedies.get(code);
+}
+
+/** What the manual says to do about the codes that messages name, each once; of a message its first code that needs telling. */
+export function remediesIn(messages: readonly string[]): string[] {
+  const found = messages.flatMap((message) => {
+    const codes = message.match(CODE) ?? [];
+    return codes.map(remedyOf).find((remedy) => remedy !== undefined) ?? [];
+  });
+  return [...new Set(found)];
 }
 
 function readRemedies(): ReadonlyMap<string, string> {
@@ -24,9 +35,7 @@ function readRemedies(): ReadonlyMap<string, string> {
       // Such as `see the message`: it stands just above.
       /^(see|as) the \w+( says?)?$/.test(remedy!)
         ? []
-        : [...codes!.matchAll(/[A-Z]+(?:_[A-Z0-9]+)+/g)].map(
-            ([code]) => [code, withoutMarkup(remedy!)] as const,
-          ),
+        : [...codes!.matchAll(CODE)].map(([code]) => [code, withoutMarkup(remedy!)] as const),
     ),
   );
 }

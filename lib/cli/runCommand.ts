@@ -22,7 +22,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
-import { remedyOf } from './remedies.ts';
+import { remediesIn, remedyOf } from './remedies.ts';
 import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
@@ -220,9 +220,13 @@ function isGood({ outcome }: ExecutedPartition): boolean {
   return 'pointer' in outcome && outcome.broken.length === 0 && outcome.deadLetters.rows === 0;
 }
 
-function whatToDo(error: unknown): string {
+function toDo(...remedies: readonly string[]): string {
+  return remedies.map((remedy) => `\n  - what to do: ${remedy}`).join('');
+}
+
+function remediesOf(error: unknown): string[] {
   const remedy = error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
-  return remedy === undefined ? '' : `\n  - what to do: ${remedy}`;
+  return remedy === undefined ? [] : [remedy];
 }
 
 /** An error has no JSON of its own. */
@@ -241,11 +245,12 @@ function describe(outcome: ExecutedPartition['outcome'], root: string, planned: 
     case 'incomplete':
       return `, ${describeMissing(outcome.missing, planned)}; plan again`;
     case 'refused':
-      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
+      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}${toDo(...remediesIn(outcome.problems))}`;
     case 'held':
+      return `: ${outcome.reason}${toDo('once it is right again, plan with --lift-hold')}`;
     case 'superseded':
-      return `: ${outcome.reason}`;
+      return `: ${outcome.reason}${toDo('plan again if this model is still wanted')}`;
     case 'failed':
-      return `: ${messageOf(outcome.error)}${whatToDo(outcome.error)}`;
+      return `: ${messageOf(outcome.error)}${toDo(...remediesOf(outcome.error))}`;
   }
 }

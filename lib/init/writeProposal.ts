@@ -78,11 +78,13 @@ function uniquenessOf({ areKeysUnique, copies }: ColumnRoles): string {
 
 function splitText({ days, layout }: ShardSample): string {
   if (days.length < 2) {
-    return `  // ${days.length === 0 ? 'No folder names a day' : 'There is one day only'}, so the last fifth of the rows in file order is for validation.
+    return `  // ${days.length === 0 ? 'No folder names a day' : 'There is one day only'}, so the last fifth of the rows in file order is for validation. \`compare\` wants a
+  // "report" as well: a share of the rows that nothing is trained or chosen on.
   "split": { "by": "fraction", "validation": 0.2 },`;
   }
   const [validation, lastTrained] = [days.at(-1)!, days.at(-2)!];
-  return `  // ${days.length} days from ${days[0]} to ${validation}: the last one is for validation, as tomorrow is what will be scored.
+  return `  // ${days.length} days from ${days[0]} to ${validation}: the last one is for validation, as tomorrow is what will be scored. \`compare\` wants
+  // a "report" as well: days that nothing is trained or chosen on.
   "split": {
     "by": "date",
     "partitions": ${json(layout)},

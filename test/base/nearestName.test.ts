@@ -15,6 +15,14 @@ describe('nearestName', () => {
     expect(nearestName(name, NAMES)).toBe(nearest);
   });
 
+  it('takes the only name with a word more or less, whatever joins the words', () => {
+    expect(nearestName('hotel', ['user_id', 'hotel_id'])).toBe('hotel_id');
+    expect(nearestName('hotel_star_rating', ['hotel_id', 'starRating'])).toBe('starRating');
+    expect(nearestName('hotel', ['hotel_id', 'hotel_price'])).toBeUndefined();
+    expect(nearestName('hot', ['hotel_id'])).toBeUndefined();
+    expect(nearestName('03/03', ['2024-03-09'])).toBeUndefined();
+  });
+
   it('prefers the same word in another case to a nearer one', () => {
     expect(nearestName('ABC', ['ABD', 'abc'])).toBe('abc');
   });

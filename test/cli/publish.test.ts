@@ -179,10 +179,19 @@ describe('operators', () => {
   });
 
   it('backfill with another model, roll back, are held, and go on', async () => {
+    await planWith(0, '--partition', 'dt=2024-03-08');
+    const former = join(folder, 'former.json');
+    cpSync(plan, former);
     await planWith(1, '--from', '2024-03-08');
     expect(
       (await run()).stdout.match(/published, \d parts scored, \d+ rows of tiny-2, generation 2/g),
     ).toHaveLength(2);
+    expect(await callMain('run', '--plan', former)).toMatchObject({
+      exitCode: 3,
+      stdout: expect.stringMatching(
+        /^dt=2024-03-08: superseded, \d parts? scored: tiny-2 was published .*\n {2}- what to do: plan again if this model is still wanted\n$/,
+      ),
+    });
     const second = bitsOf(await resolved('dt=2024-03-08'));
     const back = await callMain(
       ...['rollback', '--scores', scores, '--partition', 'dt=2024-03-08', '--reason', 'pCVR too high'],
@@ -195,7 +204,8 @@ describe('operators', () => {
     const held = await run();
     expect(held).toMatchObject({
       exitCode: 3,
-      stdout: 'dt=2024-03-08: held, nothing scored: pCVR too high\n',
+      stdout:
+        'dt=2024-03-08: held, nothing scored: pCVR too high\n  - what to do: once it is right again, plan with --lift-hold\n',
     });
     const status = await callMain('status', '--scores', scores);
     expect(status.stdout).toMatch(
