@@ -21,7 +21,7 @@ export interface RunCounts {
 const NAMES_PER_LISTING = 1000;
 /** Scores and row keys, of 64 bits and of some letters; longer keys make more requests of large parts. */
 const PART_BYTES_PER_ROW = 40;
-/** In which a part is written and read back (lib/publish/scorePart.ts). */
+/** In which a part is written and read back (lib/publish/scorePartRows.ts). */
 const PIECE_BYTES = 64 * 2 ** 20;
 
 // Requests as counted against the S3 double, those of Step Functions for its maps included.

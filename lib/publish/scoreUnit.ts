@@ -5,7 +5,9 @@ import type { WorkerPool } from '../scoring/workerPool.ts';
 import { brokenShardOf, isBrokenShard, noteBrokenShard } from './brokenShard.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import type { Part } from './part.ts';
-import { type PartOptions, type PartSource, type ScoredPart, scorePart } from './scorePart.ts';
+import { type ScoredPart, scorePart } from './scorePart.ts';
+import type { CallLimits } from './scorePartInCalls.ts';
+import type { PartSource } from './scorePartRows.ts';
 import { shardUri } from './span.ts';
 import { spansOf, type WorkUnit } from './workUnit.ts';
 
@@ -63,7 +65,7 @@ export async function scoreUnit(
       return { partsScored, partsDoneBefore, partsDropped, rowsScored, rest: restFrom(index) };
     }
     const progress = index === 0 ? unit.progress : undefined;
-    const mayGoOn: PartOptions['mayGoOn'] = (nextRows, rowsSoFar, seconds) => {
+    const mayGoOn: CallLimits['mayGoOn'] = (nextRows, rowsSoFar, seconds) => {
       // Before the first rows are written, the seconds tell nothing of the speed.
       const millisPerRow =
         rowsSoFar === 0 ? 1000 / FIRST_GUESS_ROWS_PER_SECOND : (seconds * 1000) / rowsSoFar;
