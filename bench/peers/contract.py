@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vocabulary import vocabulary_values
 
-REFUSED = {"missingValues": [], "clip": None, "precision": None, "required": True}
+REFUSED = {"missingValues": [], "clip": None, "precision": None, "from": None, "required": True}
 
 
 class Contract:

@@ -33,6 +33,9 @@ export interface RepeatedContent {
   readonly files: readonly SpanElsewhere[];
   /** Of the same days, the spans whose keys are those of all rows there, in files that are others. */
   readonly inputKeys: readonly SpanElsewhere[];
+  /** Rows and files that another hour or region has, too: published, and in the input of the same run. */
+  readonly besideRows: readonly SpanElsewhere[];
+  readonly besideFiles: readonly SpanElsewhere[];
 }
 
 /** All that gates know of a partition. */
@@ -81,7 +84,7 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const counted = () => (repeatedKeys ? [judgeRepeatedKeys(repeatedKeys, reference, keys)] : []);
   judge('repeatedKeys', keys.action, counted, '', 'the keys were not counted');
   const { action, sameKeys } = settings.repeatedContent;
-  const { compared } = repeatedContent;
+  const { compared, besideRows, besideFiles } = repeatedContent;
   const dates = 'other dates';
   const noOther = 'no other date is published near this one, or in the same run before it';
   const content = () => [
@@ -93,6 +96,8 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
     [
       ...judgeRepeatedContent(repeatedContent.keys, compared, 'keys'),
       ...judgeRepeatedContent(repeatedContent.inputKeys, repeatedContent.unpublished, 'inputKeys'),
+      ...judgeRepeatedContent(besideRows, partitionsOf(besideRows), 'rows'),
+      ...judgeRepeatedContent(besideFiles, partitionsOf(besideFiles), 'files'),
     ].filter(({ isWithin }) => !isWithin);
   if (action !== 'off' && sameKeys !== 'off') {
     verdicts.push(...others().map((each) => verdictOf('repeatedContent', sameKeys, each)));
@@ -141,4 +146,8 @@ export function blockingVerdicts(verdicts: readonly Verdict[]): readonly Verdict
 /** What is published, and should be looked at. */
 export function warningVerdicts(verdicts: readonly Verdict[]): readonly Verdict[] {
   return verdicts.filter(({ verdict }) => verdict === 'warn');
+}
+
+function partitionsOf(spans: readonly SpanElsewhere[]): string[] {
+  return [...new Set(spans.map(({ partition }) => partition))];
 }

@@ -74,7 +74,7 @@ export const gateSettingsSchema = z.strictObject({
   repeatedContent: z
     .strictObject({
       ...gated,
-      /** For keys that were published under another date with other scores: of another model, or from other features. */
+      /** For keys that were published under another date with other scores: of another model, or from other features; and for rows or files of another hour or region beside it. */
       sameKeys: actionSchema.default('warn'),
     })
     .prefault({}),

@@ -42,6 +42,16 @@ export const earlierPublicationsSchema = z.strictObject({
    * depend on how far the run has come. Absent without any.
    */
   unpublished: z.array(inputPartitionSchema).min(1).readonly().optional(),
+  /**
+   * The hours around this one and the regions beside it, the nearest first: what is published of them, and the input of those that the
+   * same run takes before it. A writer's retry that took the wrong folder leaves their files here. Absent without any.
+   */
+  beside: z
+    .strictObject({
+      published: z.array(publicationNameSchema).readonly(),
+      inputs: z.array(inputPartitionSchema).readonly(),
+    })
+    .optional(),
   /** Is the partition a day and no part of one, by the job's layout? Absent where its name says the same (`isWholeDay`). */
   isWholeDay: z.boolean().optional(),
 });
@@ -51,7 +61,13 @@ export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSch
 const DAYS_BACK = 35;
 /** Days whose content is compared. */
 const NEAR_DAYS = 7;
+/** Hours and regions whose content is compared, as many as lie within so many hours. */
+const NEAR_PARTS = 7;
+const NEAR_HOURS = 7;
 const READS_AT_A_TIME = 8;
+
+/** Of the same run, with nothing published. */
+type PlannedPart = LaidOutPartition & { readonly input: InputPartition };
 
 /** What is visible of a partition. */
 type VisibleOf = (partition: string) => Promise<Publication | undefined>;
@@ -99,7 +115,10 @@ export async function earlierPublications(
     const others = itself === undefined ? [] : comparable(itself, published);
     const unpublished = itself === undefined ? [] : daysBefore(itself, planned);
     const found = await chosen(partition, others, visibleOf);
+    const beside =
+      itself === undefined ? undefined : await partsBeside(itself, published, planned, visibleOf);
     const more = {
+      ...(beside === undefined ? {} : { beside }),
       ...(unpublished.length === 0 ? {} : { unpublished }),
       ...unlikeItsName(partition, layout),
     };
@@ -135,14 +154,47 @@ function comparable(itself: LaidOutPartition, published: readonly LaidOutPartiti
 }
 
 /** Of the days of a run that are as near as those whose content is compared. */
-function daysBefore(
-  itself: LaidOutPartition,
-  planned: readonly (LaidOutPartition & { readonly input: InputPartition })[],
-): InputPartition[] {
+function daysBefore(itself: LaidOutPartition, planned: readonly PlannedPart[]): InputPartition[] {
   const inputOf = new Map(planned.map(({ partition, input }) => [partition, input]));
   return comparable(itself, planned)
     .filter(({ days }) => days < 0 && days >= -NEAR_DAYS)
     .map(({ partition }) => inputOf.get(partition)!);
+}
+
+/** Hours around this one, and regions of the same hour or day, the nearest first. */
+function partsNear<Other extends LaidOutPartition>(itself: LaidOutPartition, others: readonly Other[]) {
+  const hourOf = ({ day, hour }: LaidOutPartition) => (24 * Date.parse(day!)) / DAY_MILLIS + (hour ?? 0);
+  return others
+    .filter(({ partition }) => partition !== itself.partition)
+    .map((other) => ({ other, hours: Math.round(hourOf(other) - hourOf(itself)) }))
+    .filter(({ hours }) => Math.abs(hours) <= NEAR_HOURS)
+    .sort(
+      (a, b) =>
+        Math.abs(a.hours) - Math.abs(b.hours) ||
+        a.hours - b.hours ||
+        (a.other.partition < b.other.partition ? -1 : 1),
+    );
+}
+
+async function partsBeside(
+  itself: LaidOutPartition,
+  published: readonly LaidOutPartition[],
+  planned: readonly PlannedPart[],
+  visibleOf: VisibleOf,
+): Promise<EarlierPublications['beside']> {
+  const names = partsNear(itself, published).slice(0, NEAR_PARTS);
+  const visible = await Promise.all(names.map(({ other }) => nameOf(other.partition, visibleOf)));
+  const inputs = partsNear(itself, planned)
+    .filter(({ other, hours }) => hours < 0 || (hours === 0 && other.partition < itself.partition))
+    .slice(0, NEAR_PARTS)
+    .map(({ other }) => other.input);
+  const found = { published: visible.filter((name) => name !== undefined), inputs };
+  return found.published.length + inputs.length === 0 ? undefined : found;
+}
+
+async function nameOf(partition: string, visibleOf: VisibleOf): Promise<PublicationName | undefined> {
+  const visible = await visibleOf(partition);
+  return visible === undefined ? undefined : { partition, sha256: visible.sha256 };
 }
 
 async function chosen(
@@ -161,16 +213,12 @@ async function chosen(
     }
     return undefined;
   };
-  const nearest = async (name: string): Promise<PublicationName | undefined> => {
-    const visible = await visibleOf(name);
-    return visible === undefined ? undefined : { partition: name, sha256: visible.sha256 };
-  };
   const namesOf = (days: readonly Comparable[]) => days.map((day) => day.partition);
   const [own, last, same, ...near] = await Promise.all([
     firstTrusted([partition]),
     firstTrusted(namesOf(before)),
     firstTrusted(namesOf(before.filter(({ days }) => days % 7 === 0))),
-    ...namesOf(others.slice(0, NEAR_DAYS)).map(nearest),
+    ...namesOf(others.slice(0, NEAR_DAYS)).map((name) => nameOf(name, visibleOf)),
   ]);
   return {
     ...(own === undefined ? {} : { own }),

@@ -86,6 +86,18 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       unread.push(skipped('repeatedContent', 'inputKeys', partition, reason));
     }
   }
+  const { published: besidePublished = [], inputs = [] } = earlier.beside ?? {};
+  const besideRows =
+    sameKeys === 'off'
+      ? []
+      : (await compareContent(manifest, gates.repeatedContent, besidePublished, read)).rows;
+  const besideFiles: SpanElsewhere[] = [];
+  for (const other of action === 'off' || sameKeys === 'off' ? [] : inputs) {
+    const found = await ifReadable('repeatedContent', other.partition, () =>
+      sharedFiles(run, manifest, other),
+    );
+    besideFiles.push(...(found ?? []));
+  }
   const published = await compareContent(manifest, gates.repeatedContent, earlier.near, read);
   const verdicts = judgePublication(
     {
@@ -99,7 +111,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       },
       reference: await referenceOf(run),
       repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
-      repeatedContent: { ...published, unpublished, files, inputKeys },
+      repeatedContent: { ...published, unpublished, files, inputKeys, besideRows, besideFiles },
     },
     gates,
   );

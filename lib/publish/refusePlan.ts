@@ -83,9 +83,10 @@ export async function refuseStalePlan(plan: RunPlan, planUri: string): Promise<v
   throw new ProblemsError('PLAN_STALE', summary, problems, { file: planUri });
 }
 
-/** What is read of a partition: its own input, and the days that it is compared with. */
+/** What is read of a partition: its own input, and the days, hours and regions that it is compared with. */
 function inputsOf(planned: PlannedPartition): InputPartition[] {
-  return [planned, ...(planned.earlier.unpublished ?? [])];
+  const { unpublished = [], beside } = planned.earlier;
+  return [planned, ...unpublished, ...(beside?.inputs ?? [])];
 }
 
 function spansOf(parts: readonly Part[]): Span[] {

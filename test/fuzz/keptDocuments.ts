@@ -112,7 +112,14 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
       earlier: { own, previous: own, weekday: undefined },
       reference: REFERENCE,
       repeatedKeys: undefined,
-      repeatedContent: { ...content, unpublished: [], files: [], inputKeys: [] },
+      repeatedContent: {
+        ...content,
+        unpublished: [],
+        files: [],
+        inputKeys: [],
+        besideRows: [],
+        besideFiles: [],
+      },
     },
     gates,
   );

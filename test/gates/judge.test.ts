@@ -92,7 +92,16 @@ describe('rows of a part of a day', () => {
       {
         ...{ candidate: candidate({ partition, rows }), earlier: { ...NO_EARLIER, ...earlier } },
         ...{ reference: reference({ days }), repeatedKeys: undefined },
-        repeatedContent: { compared: [], rows: [], keys: [], unpublished: [], files: [], inputKeys: [] },
+        repeatedContent: {
+          compared: [],
+          rows: [],
+          keys: [],
+          unpublished: [],
+          files: [],
+          inputKeys: [],
+          besideRows: [],
+          besideFiles: [],
+        },
       },
       DEFAULT_GATES,
     ).filter(({ gate }) => gate === 'rows');

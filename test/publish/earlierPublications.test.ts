@@ -142,3 +142,31 @@ it.each([
     expect('isWholeDay' in found!).toBe(isWholeDay !== undefined);
   },
 );
+
+it('hours around a partition and regions beside it are compared with it: published ones on both sides, planned ones before it', async () => {
+  const inputOf = (partition: string) => ({ partition, inputUri: `in/${partition}` });
+  const besideOf = async (template: string, partition: string, there: string[], planned: string[]) => {
+    const inputs = [partition, ...planned].map(inputOf);
+    const pointers = new Map(inputs.map((input) => [input.partition, undefined]));
+    const layout = parsePartitionLayout(template);
+    const found = await earlierPublications(rootOf(there), DEFAULT_GATES, layout, inputs, pointers);
+    return found.get(partition)!.beside;
+  };
+  const hour = (day: number, at: string) => `date=202403${day}/hour=${at}`;
+  const hours = 'date=%Y%m%d/hour=%H';
+  const there = [hour(14, '00'), hour(14, '01'), hour(14, '23'), hour(15, '03')];
+  const planned = [hour(15, '00'), hour(15, '1'), hour(15, '02'), hour(14, '22')];
+  expect(await besideOf(hours, hour(15, '01'), there, planned)).toEqual({
+    published: [hour(14, '23'), hour(15, '03')].map(named),
+    inputs: [hour(15, '00'), hour(14, '22')].map(inputOf),
+  });
+  const region = (name: string, day: number) => `region=${name}/dt=2024-03-${day}`;
+  const regions = 'region=/dt=%Y-%m-%d';
+  expect(
+    await besideOf(regions, region('eu', 15), [region('us', 15), region('us', 14)], [region('ap', 15)]),
+  ).toEqual({ published: [named(region('us', 15))], inputs: [inputOf(region('ap', 15))] });
+  const many = Array.from({ length: 24 }, (_, at) => hour(15, String(at).padStart(2, '0')));
+  const found = await besideOf(hours, many[12]!, [], many.toSpliced(12, 1));
+  expect(found).toEqual({ published: [], inputs: many.slice(5, 12).toReversed().map(inputOf) });
+  expect(await besideOf('dt=%Y-%m-%d', 'dt=2024-03-15', ['dt=2024-03-14'], [])).toBeUndefined();
+});

@@ -52,7 +52,7 @@ it('a stage that reads a list takes plans of that list only, and others none of 
   expect(() => refuseLocalPlan(of('/lists/a.txt'), 'plan.json')).toThrow(/\n {2}- \/lists\/a\.txt$/);
 });
 
-it('the days that a partition is compared with are read too, and looked at alike', () => {
+it('the days, hours and regions that a partition is compared with are read too, and looked at alike', () => {
   const [partition] = planWith().partitions;
   const of = (inputUri: string) => {
     const unpublished = [{ partition: 'dt=0', inputUri }];
@@ -63,6 +63,13 @@ it('the days that a partition is compared with are read too, and looked at alike
     'dt=0: expected its shards in s3://features/dt=0, found s3://other/dt=0',
   ]);
   expect(() => refuseLocalPlan(of('/data/dt=0'), 'plan.json')).toThrow(/\n {2}- \/data\/dt=0$/);
+  const inputs = [{ partition: 'dt=1/hour=00', inputUri: 's3://other/dt=1/hour=00' }];
+  const beside = planWith({
+    partitions: [{ ...partition!, earlier: { near: [], beside: { published: [], inputs } } }],
+  });
+  expect(problemsOf(beside)).toEqual([
+    'dt=1/hour=00: expected its shards in s3://features/dt=1/hour=00, found s3://other/dt=1/hour=00',
+  ]);
 });
 
 it("a plan is read from the stage's own plans only", () => {
