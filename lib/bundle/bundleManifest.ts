@@ -106,8 +106,8 @@ export const bundleManifestSchema = z.strictObject({
   /** What is gathered in front of model.onnx, in the order of its inputs; what an own model takes of encoded rows. */
   inputs: inputPlanSchema,
   /**
-   * Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. Absent for an own
-   * model.
+   * Of the matrix products for one row, both tasks: in the network as it was trained, and in model.onnx. A column of zeros that
+   * fills up the inputs to an even number counts there: where nothing could be left out, they may be more. Absent for an own model.
    */
   multiplyAddsPerRow: z.strictObject({ trained: count, scored: count }).optional(),
   /** As it was trained; `own` for an ONNX file that was made elsewhere. */

@@ -3,12 +3,16 @@ import { availableParallelism, freemem } from 'node:os';
 import { dirname } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { messageOf } from '../base/errors.ts';
+import type { BundleManifest } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.ts';
+import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
+import type { FeatureContract } from '../features/contract.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
-import { withShard } from '../parquet/openShard.ts';
+import { checkColumns } from '../parquet/checkColumns.ts';
+import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -46,8 +50,16 @@ export async function examine({ model, input, scores }: ExaminedPlaces): Promise
     ['Parquet decoder', checkParquet],
     ['memory', () => checkMemory({})],
   ];
-  if (model !== undefined) checks.push(['model', () => checkModel(model)]);
-  if (input !== undefined) checks.push(['input', () => checkInput(input)]);
+  let contract: FeatureContract | undefined;
+  if (model !== undefined) {
+    const look = async () => {
+      const { manifest } = await loadBundle(storageFor(model), model);
+      contract = manifest.contract;
+      return checkModel(manifest);
+    };
+    checks.push(['model', look]);
+  }
+  if (input !== undefined) checks.push(['input', () => checkInput(input, contract)]);
   if (scores !== undefined) checks.push(['scores', () => checkScores(scores)]);
   const remote = [model, input, scores].find((uri) => uri !== undefined && uriScheme(uri) === 's3');
   if (remote !== undefined) checks.push(['clock', checkClock]);
@@ -103,13 +115,13 @@ function checkMemory(files: BundleFileSizes): Answer {
   return free < needed ? { state: 'warning', found: `${found}: use fewer --workers` } : ok(found);
 }
 
-async function checkModel(uri: string): Promise<Answer> {
-  const { manifest } = await loadBundle(storageFor(uri), uri);
+function checkModel(manifest: BundleManifest): Answer {
   const memory = checkMemory(manifest.files);
   return { ...memory, found: `${manifest.modelVersion} verified with its golden rows; ${memory.found}` };
 }
 
-async function checkInput(uri: string): Promise<Answer> {
+/** @param contract of the model that is to score it, where one is known */
+async function checkInput(uri: string, contract: FeatureContract | undefined): Promise<Answer> {
   const { shards, others } = await findShards(uri);
   const beside = others.length === 0 ? '' : `, ${others.length} other files`;
   if (shards.length === 0) return { state: 'warning', found: `no shards${beside}` };
@@ -118,14 +130,23 @@ async function checkInput(uri: string): Promise<Answer> {
   const broken: string[] = [];
   for (const listed of read) {
     try {
-      rows += await withShard(listed.uri, listed, ({ rowCount }) => rowCount);
+      rows += await withShard(listed.uri, listed, (shard) => {
+        if (contract !== undefined) refuseUnfit(shard, contract);
+        return shard.rowCount;
+      });
     } catch (error) {
       broken.push(messageOf(error));
     }
   }
   const looked = `${shards.length} shards${beside}; looked at the footers of ${read.length}: ${rows} rows`;
-  if (broken.length === 0) return ok(looked);
-  return { state: 'failed', found: `${looked}; broken: ${broken.join('; ')}` };
+  if (broken.length > 0) return { state: 'failed', found: `${looked}; broken: ${broken.join('; ')}` };
+  return rows === 0 ? { state: 'warning', found: looked } : ok(looked);
+}
+
+/** @throws Ncs4cvrError of a shard that scoring would refuse by its columns or its path */
+function refuseUnfit(shard: ParquetShard, contract: FeatureContract): void {
+  refuseWithoutDay(contract, shard.uri);
+  checkColumns(shard, [...rowKeyRequirements(contract), ...columnRequirements(contract)]);
 }
 
 async function checkScores(uri: string): Promise<Answer> {

@@ -133,11 +133,8 @@ function readNonNullNumbers(data: Data, start: number, count: number, into: Floa
       return;
     }
     case Type.Decimal: {
-      const { scale, bitWidth } = data.type as unknown as { scale: number; bitWidth: number };
-      const words = bitWidth / 32;
-      for (let i = 0; i < count; i++) {
-        into[i] = decimalToNumber(data.values as Uint32Array, (start + i) * words, words, scale);
-      }
+      const { scale } = data.type as unknown as { scale: number };
+      for (let i = 0; i < count; i++) into[i] = decimalToNumber(unscaledDecimal(data, start + i), scale);
       return;
     }
     default: {
@@ -154,12 +151,20 @@ function readNonNullNumbers(data: Data, start: number, count: number, into: Floa
 /** Up to this power, 10^scale is a float64 exactly. */
 const LARGEST_EXACT_SCALE = 22;
 
-/** The float64 nearest to a little-endian two's complement integer of 32-bit words, divided by 10^scale. */
-function decimalToNumber(words: Uint32Array, from: number, wordCount: number, scale: number): number {
+/** The digits of a row of decimals as an integer, whatever their scale: little-endian two's complement words of 32 bits. */
+export function unscaledDecimal(data: Data, row: number): bigint {
+  const words = data.values as Uint32Array;
+  const wordCount = (data.type as unknown as { bitWidth: number }).bitWidth / 32;
+  const from = row * wordCount;
   let unscaled = BigInt(words[from + wordCount - 1]! | 0);
   for (let word = wordCount - 2; word >= 0; word--) {
     unscaled = (unscaled << 32n) | BigInt(words[from + word]!);
   }
+  return unscaled;
+}
+
+/** The float64 nearest to an integer divided by 10^scale. */
+function decimalToNumber(unscaled: bigint, scale: number): number {
   const integer = Number(unscaled);
   // A quotient of exact numbers is rounded once.
   if (Number.isSafeInteger(integer) && scale >= 0 && scale <= LARGEST_EXACT_SCALE)

@@ -6,7 +6,15 @@ import { isIntColumn, isStringColumn } from './columnValues.ts';
 import type { Feature, FeatureContract } from './contract.ts';
 import { tableOf } from './featureLayout.ts';
 import { ages, hoursOrWeekdays, type MomentSettings, momentSettings } from './momentParts.ts';
-import { type Conversion, fixedText, hexText, NONE, type PlainValues, wholeNumbers } from './plainValues.ts';
+import {
+  type Conversion,
+  fixedText,
+  hexText,
+  NONE,
+  type PlainValues,
+  wholeDecimals,
+  wholeNumbers,
+} from './plainValues.ts';
 import { UnreadableValueError } from './unreadableValue.ts';
 
 /**
@@ -41,10 +49,8 @@ export class FeatureColumn {
     const data = findColumn(batch, this.#requirement);
     if (data === undefined) return undefined;
     if (this.#moment?.part === 'ageDays') return this.#agesOf(batch, data, this.#moment, day);
-    const { type } = data;
-    const valueType = dictionaryOf(data)?.type ?? type;
-    const isList = DataType.isList(type);
-    const conversion = this.#conversionOf(isList ? elementTypeOf(data) : valueType);
+    const isList = DataType.isList(data.type);
+    const conversion = this.#conversionOf(valueTypeOf(isList ? data.children[0]! : data));
     if (conversion === undefined) return data;
     let plain = this.#columns.get(data);
     if (plain === undefined) {
@@ -73,7 +79,7 @@ export class FeatureColumn {
   #plainColumn(data: Data, conversion: Conversion): Data {
     const { data: plain, unreadable } = this.#plainValues(data, conversion);
     const [first] = unreadable;
-    if (first !== undefined) this.#refuse(...first);
+    if (first !== undefined) this.#refuse(...first, valueTypeOf(data));
     return plain;
   }
 
@@ -87,7 +93,7 @@ export class FeatureColumn {
     for (const [place, value] of unreadable) {
       if (place < start || place >= end) continue;
       while (offsets[row + 1]! <= place) row++;
-      if (isValid(list, row)) this.#refuse(row, value);
+      if (isValid(list, row)) this.#refuse(row, value, valueTypeOf(element!));
     }
     const { name, nullable } = (list.type as List).children[0]!;
     const type = new List(new Field(name, child.type as DataType, nullable));
@@ -118,16 +124,18 @@ export class FeatureColumn {
     return { data: plain, unreadable: ofRows };
   }
 
-  #refuse(row: number, found: string): never {
+  /** @param type of the values */
+  #refuse(row: number, found: string, type: DataType): never {
+    const bits = DataType.isDecimal(type) ? 63 : 53;
     throw new UnreadableValueError({
       ...{ row, column: this.#requirement.column, found },
-      expected: 'a whole number between -2^53 and 2^53',
+      expected: `a whole number between -2^${bits} and 2^${bits}`,
     });
   }
 }
 
-function elementTypeOf({ children: [element] }: Data): DataType {
-  return (dictionaryOf(element!)?.type ?? element!.type) as DataType;
+function valueTypeOf(data: Data): DataType {
+  return (dictionaryOf(data)?.type ?? data.type) as DataType;
 }
 
 /** What has to be done to values of a type that the feature accepts; undefined for nothing. */
@@ -143,7 +151,10 @@ function conversions(
   }
   if (feature.kind === 'numeric' || feature.kind === 'bucketed') return () => undefined;
   if (tableOf(contract, feature).definition.type === 'int') {
-    return (type) => (isIntColumn(type) ? undefined : wholeNumbers);
+    return (type) => {
+      if (isIntColumn(type)) return undefined;
+      return DataType.isDecimal(type) ? wholeDecimals : wholeNumbers;
+    };
   }
   if (from === 'hex') return (type) => (DataType.isNull(type) ? undefined : hexText);
   return (type) => (isStringColumn(type) ? undefined : fixedText);

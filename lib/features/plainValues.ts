@@ -1,6 +1,6 @@
 import { type Data, DataType, Int64, makeData, Utf8 } from 'apache-arrow';
 import { isValid } from '../base/arrowColumns.ts';
-import { readNumbers } from './columnValues.ts';
+import { readNumbers, unscaledDecimal } from './columnValues.ts';
 
 /** Values as tables take them, integers or text, made of values of another type. */
 export interface PlainValues {
@@ -15,8 +15,8 @@ export const NONE: PlainValues['unreadable'] = new Map();
 export type Conversion = (data: Data) => PlainValues;
 
 /**
- * Makes 64-bit integers of floats and decimals: pandas keeps a column of integers with nulls as float64. NaN is null. Beyond 2^53
- * neighbours share a float64, so that nobody knows which one was meant.
+ * Makes 64-bit integers of floats: pandas keeps a column of integers with nulls as float64. NaN is null. Beyond 2^53 neighbours
+ * share a float64, so that nobody knows which one was meant.
  */
 export function wholeNumbers(data: Data): PlainValues {
   const { length } = data;
@@ -38,6 +38,21 @@ export function wholeNumbers(data: Data): PlainValues {
   }
   const nullBitmap = nullCount === 0 ? undefined : validity;
   return { data: makeData({ type: new Int64(), length, nullCount, nullBitmap, data: integers }), unreadable };
+}
+
+/** Makes 64-bit integers of decimals without digits behind the point, of which every digit is known. */
+export function wholeDecimals(data: Data): PlainValues {
+  const { length, nullCount, nullBitmap, offset } = data;
+  const integers = new BigInt64Array(length);
+  const unreadable = new Map<number, string>();
+  for (let place = 0; place < length; place++) {
+    if (!isValid(data, place)) continue;
+    const value = unscaledDecimal(data, place);
+    integers[place] = value;
+    if (integers[place] !== value) unreadable.set(place, String(value));
+  }
+  const type = new Int64();
+  return { data: makeData({ type, length, offset, nullCount, nullBitmap, data: integers }), unreadable };
 }
 
 const UUID_BYTES = 16;

@@ -1,10 +1,10 @@
-import { type Data, DataType, type RecordBatch } from 'apache-arrow';
+import { DataType, type RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
 import { type ColumnRequirement, columnOf, isValid } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearestName.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import { isIdColumn, isStringColumn, readNumbers } from './columnValues.ts';
+import { isIdColumn, isStringColumn, unscaledDecimal } from './columnValues.ts';
 import {
   clickLabelSchema,
   conversionLabelSchema,
@@ -151,23 +151,20 @@ export function readLabels(
   return { click, conversion, counts };
 }
 
-/** The user of every row as a grouping key; rows without a user get null. */
+/**
+ * The user of every row as a grouping key; rows without a user get null. One user has one key, whether a shard has integers, floats
+ * or decimals: pandas makes floats of integers as soon as one is null.
+ */
 export function readUsers(batch: RecordBatch, column: string): (string | number | bigint | null)[] {
   const data = columnOf(batch, column);
   const vector = batch.getChild(column);
   return Array.from({ length: batch.numRows }, (_, row) => {
     if (data === undefined || !isValid(data, row)) return null;
-    const value: unknown = vector?.get(row);
+    const value: unknown = DataType.isDecimal(data.type) ? unscaledDecimal(data, row) : vector?.get(row);
     if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
-    if (ArrayBuffer.isView(value)) return String(numberAt(data, row));
-    return Number.isNaN(value) ? null : (value as string | number | bigint);
+    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    return Number.isNaN(value) ? null : (value as string | number);
   });
-}
-
-function numberAt(data: Data, row: number): number {
-  const number = new Float64Array(1);
-  readNumbers(data, row, row + 1, number);
-  return number[0]!;
 }
 
 function labelsOf(batch: RecordBatch, label: Label, file: string): LabelNumbers {

@@ -28,7 +28,35 @@ export function chanceShare(
   return DEVIATIONS * Math.sqrt(pooled * (1 - pooled) * inverseRows(foundRows, referenceRows));
 }
 
-/** A relative difference of two means that chance exceeds as rarely. @param variation standard deviation over mean, of one row */
-export function chanceMean(variation: number, foundRows: number, referenceRows: number): number {
-  return DEVIATIONS * variation * Math.sqrt(inverseRows(foundRows, referenceRows));
+/** How unlikely it must be that so many rows of an ordinary night are alike. */
+const BY_CHANCE = 1e-4;
+
+/**
+ * Whether so many of a few rows may have a property by chance that a share of all has: the normal distribution behind
+ * `chanceShare` knows nothing of five rows that all have what a third has. By Chernoff's bound, share^rows where all of them have it.
+ */
+export function isByChance(count: number, rows: number, share: number): boolean {
+  const found = count / rows;
+  if (found <= share) return true;
+  const rest = found === 1 ? 0 : (1 - found) * Math.log((1 - found) / (1 - share));
+  return Math.exp(-rows * (found * Math.log(found / share) + rest)) >= BY_CHANCE;
+}
+
+/** Some rows' mean, and how many they are. */
+export interface MeanOfRows {
+  readonly mean: number;
+  readonly rows: number;
+}
+
+/**
+ * How many times the smaller one the larger of two means may be by chance, as rarely: when their difference is so many standard
+ * deviations of it, as a share of the mean of both together. Infinite for so few rows that their mean may be next to nothing.
+ * @param variation standard deviation over mean, of one row
+ */
+export function chanceRatio(variation: number, a: MeanOfRows, b: MeanOfRows): number {
+  const difference = DEVIATIONS * variation * Math.sqrt(inverseRows(a.rows, b.rows));
+  const [larger, smaller] = a.mean > b.mean ? [a, b] : [b, a];
+  const shareOfLarger = larger.rows / (larger.rows + smaller.rows);
+  const left = 1 - difference * shareOfLarger;
+  return left <= 0 ? Number.POSITIVE_INFINITY : (1 + difference * (1 - shareOfLarger)) / left;
 }

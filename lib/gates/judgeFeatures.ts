@@ -2,7 +2,7 @@ import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
-import { chanceShare, chanceStability } from './chance.ts';
+import { chanceShare, chanceStability, isByChance } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
 import { type Measurement, percent } from './verdict.ts';
 
@@ -68,7 +68,7 @@ const LEAST_REST = 0.1;
 
 /**
  * How much larger a share is than usual. Whatever the bound would be, a share that has become 1 is out of it, unless a
- * training day was like that or it was nearly 1 before.
+ * training day was like that, it was nearly 1 before, or the rows are so few that chance alone does it.
  */
 function growth(
   subject: string,
@@ -84,7 +84,9 @@ function growth(
   const bound = Math.min(usualBound + chance, least);
   const found = Math.max(0, share - usual);
   const reason = `${percent(share)} ${what}, against ${percent(usual)}`;
-  return { subject, found, bound, isWithin: found <= bound, against: VALIDATION, reason };
+  // One row more on each side, as in chanceShare.
+  const isWithin = found <= bound || isByChance(count, rows, (usualCount + 1) / (usualRows + 2));
+  return { subject, found, bound, isWithin, against: VALIDATION, reason };
 }
 
 /** Population stability index of every feature's bins; values that are missing or new are in none. */

@@ -3,15 +3,13 @@ import type { ModelReference, ScoreReference } from '../profile/modelReference.t
 import { SCORE_UNIT } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
-import { chanceMean, chanceStability } from './chance.ts';
+import { chanceRatio, chanceStability, isByChance, type MeanOfRows } from './chance.ts';
 import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 
 /** pCTCVR is the product of both, so it says nothing of its own. */
 const JUDGED_SCORES = ['pctr', 'pcvr'] as const satisfies readonly ScoreName[];
 
-/** How unlikely it must be that so many rows of an ordinary night fall into one bin. */
-const BY_CHANCE = 1e-4;
 /** Fewer rows may all have the same score by accident. */
 const LEAST_EQUAL_ROWS = 100;
 /** Highest less lowest score, as a share of the mean, up to which a score is constant: noise, and nothing to rank by. */
@@ -43,7 +41,7 @@ export function judgeConstantScores(
     // A model whose scores always lie that close together passes.
     const bound = usualShare <= share ? share : 1;
     const found = topShare(counts);
-    const isWithin = found <= bound || usualShare ** rows >= BY_CHANCE;
+    const isWithin = found <= bound || isByChance(Math.max(...counts), rows, usualShare);
     const reason = isWithin
       ? 'the largest share of rows with about the same score'
       : 'nearly all rows have about the same score';
@@ -96,25 +94,24 @@ export function judgeScoreMeans(
     const score = candidate.scores[subject];
     if (score.mean === null) return [];
     const found = ratioOf(score.mean, mean);
-    const bound = meanBound(floor, spread, counts, totalOf(score.counts), totalOf(counts));
+    const variation = variationOf([counts, score.counts, ...(spread === undefined ? [] : [spread.counts])]);
+    const here = { mean: score.mean, rows: totalOf(score.counts) };
+    const bound = meanBound(floor, spread, variation, here, { mean, rows: totalOf(counts) });
     const reason = `the mean is ${percent(score.mean)}, and ${percent(mean)} there`;
     return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
   });
 }
 
-/**
- * Two days may be as far apart as both of them from the mean of all: the square of a day's ratio.
- * @param counts of the reference, for how much the score of one row varies
- */
+/** Two days may be as far apart as both of them from the mean of all: the square of a day's ratio. */
 function meanBound(
   floor: number,
   spread: ScoreReference | undefined,
-  counts: readonly number[],
-  foundRows: number,
-  referenceRows: number,
+  variation: number,
+  here: MeanOfRows,
+  there: MeanOfRows,
 ): number {
   const usual = Math.max(floor, (spread?.meanRatio ?? 1) ** 2);
-  return usual * (1 + chanceMean(variationOf(counts), foundRows, referenceRows));
+  return usual * chanceRatio(variation, here, there);
 }
 
 export function judgeScoreDistributions(
@@ -156,7 +153,14 @@ export function judgeSliceMeans(
         const spread = reference!.scores[score];
         const here = (slice[score] * SCORE_UNIT) / slice.rows;
         const ratio = ratioOf(here, mean);
-        const bound = meanBound(floor, spread, scores[score].counts, slice.rows, usual.rows);
+        const variation = variationOf([scores[score].counts, spread.counts]);
+        const bound = meanBound(
+          floor,
+          spread,
+          variation,
+          { mean: here, rows: slice.rows },
+          { mean, rows: usual.rows },
+        );
         const value = index < ids.length ? (values[index] ?? `id ${ids[index]}`) : 'any other';
         const subject = `${score} where ${name} is ${value}`;
         const reason = `the mean is ${percent(here)} of ${slice.rows} rows, and ${percent(mean)} of ${usual.rows} there`;
@@ -177,12 +181,16 @@ function topShare(counts: readonly number[]): number {
   return rows === 0 ? 0 : Math.max(...counts) / rows;
 }
 
-/** Standard deviation over mean of one row's score, from the middle of each bin. */
-function variationOf(counts: readonly number[]): number {
-  const rows = totalOf(counts);
+/**
+ * Standard deviation over mean of one row's score, from the middle of each bin.
+ * @param histograms of all rows that may tell: those of a small publication alone say that scores hardly vary
+ */
+function variationOf(histograms: readonly (readonly number[])[]): number {
+  const rows = histograms.reduce((sum, counts) => sum + totalOf(counts), 0);
   let [total, squares] = [0, 0];
-  for (const [bin, count] of counts.entries()) {
-    const end = bin + 1 < counts.length ? lowestScoreOf(bin + 1) : 1;
+  for (const [bin] of histograms[0]!.entries()) {
+    const count = histograms.reduce((sum, counts) => sum + counts[bin]!, 0);
+    const end = bin + 1 < SCORE_BINS ? lowestScoreOf(bin + 1) : 1;
     const middle = (lowestScoreOf(bin) + end) / 2;
     total += count * middle;
     squares += count * middle * middle;

@@ -52,6 +52,23 @@ describe('golden rows', () => {
     const golden = encodeGoldenRows(raw, { pctr: Float32Array.of(0), pcvr: Float32Array.of(1) });
     await checkGoldenRows(golden, FITTED, firstInputSession(), 'bundle');
   });
+
+  test('that are scored as NaN, or carry NaN as the score they were given, are no match', async () => {
+    const raw = batchOf({ pctr: doubles([0.25]), price: doubles([1]) });
+    const golden = (pctr: number) =>
+      encodeGoldenRows(raw, { pctr: Float32Array.of(pctr), pcvr: Float32Array.of(0) });
+    const broken = firstInputSession();
+    const score = async () => {
+      const [pctr, pcvr] = [Float32Array.of(Number.NaN), Float32Array.of(0)];
+      return { pctr, pcvr, pctcvr: pctr };
+    };
+    await expect(
+      checkGoldenRows(golden(0.25), FITTED, { ...broken, score } as never, 'bundle'),
+    ).rejects.toThrow('row 0, pctr: expected 0.25, found NaN');
+    await expect(checkGoldenRows(golden(Number.NaN), FITTED, broken, 'bundle')).rejects.toThrow(
+      'row 0, pctr: expected NaN, found 0.25',
+    );
+  });
 });
 
 describe('damaged golden rows', () => {

@@ -164,6 +164,18 @@ describe('multiply-adds', () => {
     expect(multiplyAddsPerRow.scored).toBe(sum(matrices) + sum(weights) + 8 * sum(pairs));
   });
 
+  it('are more than the trained ones by a column of zeros where nothing can be left out and the inputs are odd', () => {
+    const oneField = (embeddingWidth: number) => {
+      const config = networkConfigSchema.parse({ kind: 'ncs', embeddingWidth, hidden: [8, 5] });
+      const shape = networkShape(config, syntheticLayout({ singles: 1, lists: [], numerics: 0 }));
+      return buildScoringModel(shape, syntheticWeights(shape), undefined).multiplyAddsPerRow;
+    };
+    // One product, and as many columns as the field is wide; then 8 units, 5 and two heads.
+    const cost = (width: number, inputs: number) => width + inputs * 8 + 8 * 5 + 2 * 5;
+    expect(oneField(3)).toEqual({ trained: cost(3, 4), scored: cost(3, 4) });
+    expect(oneField(4)).toEqual({ trained: cost(4, 5), scored: cost(4, 6) });
+  });
+
   it('of layers that both tasks compute alike are counted and computed once', () => {
     const shared = modelOf(ncs);
     const built = buildScoringModel(shared.shape, shared.weights, undefined);

@@ -156,10 +156,20 @@ describe('ids in columns of floats', () => {
 });
 
 describe('ids in columns of decimals', () => {
-  it('are the integers that they stand for, and refused beyond 2^53, where they have no digits behind the point', () => {
-    const ids = int(vocabulary('12', '-5'));
-    expect(encodedWith(ids, decimals([12n, -5n, 3n], 0)).singles).toEqual([1, 2, 0]);
-    expect(errorOf(ids, batchOf({ a: decimals([12n, 2n ** 53n + 1n], 0) })).row).toBe(1);
+  it('are the integers that they stand for, to the last of 63 bits, where they have no digits behind the point', () => {
+    const values = ['12', '-5', `${2n ** 53n + 1n}`, `${2n ** 63n - 1n}`, `${-(2n ** 63n)}`];
+    const ids = int(vocabulary(...values));
+    const column = decimals([...values.map(BigInt), 3n, 2n ** 53n], 0);
+    expect(encodedWith(ids, column).singles).toEqual([1, 2, 3, 4, 5, 0, 0]);
+    expect(encodedWith(ids, indexed(column)).singles).toEqual([1, 2, 3, 4, 5, 0, 0]);
+    expect(encodedWith(ids, column.slice(2, 2)).singles).toEqual([3, 4]);
+    for (const beyond of [2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n + 12n]) {
+      const { row, found, expected } = errorOf(ids, batchOf({ a: decimals([12n, beyond], 0) }));
+      expect([row, found, expected]).toEqual([
+        ...[1, String(beyond)],
+        'a whole number between -2^63 and 2^63',
+      ]);
+    }
     expect(() => encodedWith(ids, decimals([1200n], 2))).toThrow(
       expect.objectContaining({ code: 'CONTRACT_COLUMN_TYPE' }),
     );

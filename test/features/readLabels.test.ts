@@ -200,12 +200,14 @@ describe('readUsers', () => {
     expect(readUsers(batchOf({ user: bytes }), 'user')).toEqual(['\u00ffA', null, '\u00feA']);
   });
 
-  it('gives numbers for users in a column of floats or decimals, and null for NaN', () => {
+  it('gives a user the same key from integers of any width, floats and decimals, and null for NaN', () => {
     const floats = columnOf(new Float64(), [7, null, Number.NaN, 2 ** 53 - 1]);
     expect(readUsers(batchOf({ user: floats }), 'user')).toEqual([7, null, null, 2 ** 53 - 1]);
-    const words = Uint32Array.of(7, 0, 0, 0, 8, 0, 0, 0);
-    const decimals = makeData({ type: new Decimal(0, 38, 128), length: 2, nullCount: 0, data: words });
-    expect(readUsers(batchOf({ user: decimals }), 'user')).toEqual(['7', '8']);
+    expect(readUsers(batchOf({ user: int64s([7, null, -7]) }), 'user')).toEqual([7, null, -7]);
+    expect(readUsers(batchOf({ user: columnOf(new Int8(), [7, null, -7]) }), 'user')).toEqual([7, null, -7]);
+    const words = Uint32Array.of(7, 0, 0, 0, 1, 2 ** 21, 0, 0, 2, 2 ** 21, 0, 0);
+    const decimals = makeData({ type: new Decimal(0, 38, 128), length: 3, nullCount: 0, data: words });
+    expect(readUsers(batchOf({ user: decimals }), 'user')).toEqual([7, 2n ** 53n + 1n, 2n ** 53n + 2n]);
   });
 
   it('gives null for every row of a shard without the column', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chanceShare } from '../../lib/gates/chance.ts';
+import { chanceRatio, chanceShare, isByChance } from '../../lib/gates/chance.ts';
 
 test('a share that nobody has seen may still be there: among ten rows more than among a million', () => {
   const few = chanceShare(0, 10, 0, 10);
@@ -8,4 +8,23 @@ test('a share that nobody has seen may still be there: among ten rows more than 
   const many = chanceShare(0, 1e6, 0, 1e6);
   expect(many).toBeGreaterThan(0);
   expect(many).toBeLessThan(few / 1000);
+});
+
+test('a mean of few rows may be next to nothing, or far above; those of many are as they are', () => {
+  const many = { mean: 0.1, rows: 1e9 };
+  // Four deviations of .5 in 64 rows are a quarter of the mean, which the mean of the others is.
+  expect(chanceRatio(0.5, { mean: 0.2, rows: 64 }, many)).toBeCloseTo(1.25, 6);
+  expect(chanceRatio(0.5, many, { mean: 0.05, rows: 64 })).toBeCloseTo(1 / 0.75, 6);
+  expect(chanceRatio(0.5, many, { mean: 0.05, rows: 3 })).toBe(Number.POSITIVE_INFINITY);
+  expect(chanceRatio(0.5, many, many)).toBeLessThan(1.001);
+});
+
+test('all of a few rows may have by chance what a third has: of eight, once in 6,561 times, and not of nine', () => {
+  expect(isByChance(8, 8, 1 / 3)).toBe(true);
+  expect(isByChance(9, 9, 1 / 3)).toBe(false);
+  expect(isByChance(1, 9, 1 / 3)).toBe(true);
+  // Half of a hundred rows are some 3.5 deviations above a third, and two thirds are 7.
+  expect(isByChance(50, 100, 1 / 3)).toBe(true);
+  expect(isByChance(67, 100, 1 / 3)).toBe(false);
+  expect(isByChance(1, 1, 0)).toBe(false);
 });
