@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -149,6 +150,17 @@ describe('a checkpoint', () => {
     expect(await store.load('one')).toEqual(value);
     expect(await store.load('two')).toBeUndefined();
     expect(await new CheckpointStore(join(folder, 'store'), 'other').load('one')).toBeUndefined();
+  });
+
+  it('of a V8 whose format is newer counts as none', async () => {
+    const store = new CheckpointStore(join(folder, 'newer'), 'run');
+    await store.save('one', value);
+    const file = join(folder, 'newer', 'one.checkpoint');
+    const content = readFileSync(file).subarray(32);
+    // V8 begins with 255 and the version of its format.
+    content[1] = 200;
+    writeFileSync(file, Buffer.concat([createHash('sha256').update(content).digest(), content]));
+    expect(await store.load('one')).toBeUndefined();
   });
 
   it('that was damaged counts as none', async () => {
