@@ -73,10 +73,10 @@ export interface ArmSummary {
   /** What the arm is, in one sentence. */
   readonly description: string;
   readonly metrics: Readonly<Record<MetricName, MetricSummary>>;
-  /** Numbers that a task's scores depend on outside the embeddings, summed over the model; pruned ones don't count. */
+  /** Numbers that a task's scores depend on outside the embeddings, summed over the model; pruned ones don't count. Mean over the seeds. */
   readonly parameters: number;
   readonly embeddingParameters: number;
-  /** Multiply-adds to score one row for both tasks, the embeddings' look-up left out. */
+  /** Multiply-adds to score one row for both tasks, the embeddings' look-up left out. Mean over the seeds. */
   readonly multiplyAddsPerRow: number;
   /** Mean over the seeds, of all trainings that the arm needs (searches too). */
   readonly trainingSeconds: number;

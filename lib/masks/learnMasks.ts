@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../base/errors.ts';
 import { RandomStream } from '../base/randomStream.ts';
 import { type PerTask, perTask, TASKS, type Task } from '../base/tasks.ts';
 import { allOnesMasks, type TaskMasks } from '../network/taskMasks.ts';
@@ -6,10 +7,10 @@ import { drawNoise, expectedDensity } from '../training/hardConcrete.ts';
 import { MaskLearning } from '../training/maskLearning.ts';
 import { rowsOfTask } from '../training/taskLabels.ts';
 import { LossMean, ProgressClock } from '../training/trainingProgress.ts';
-import { TrainingStep } from '../training/trainingStep.ts';
+import { refuseDiverged, TrainingStep } from '../training/trainingStep.ts';
 import type { NetworkTraining } from '../training/trainNetwork.ts';
 import type { LearnedMasksConfig } from './maskSearchConfig.ts';
-import { keepHighest } from './pruneByMagnitude.ts';
+import { keepHighest, leastConnections } from './pruneByMagnitude.ts';
 
 export interface LearnedMasks {
   readonly masks: TaskMasks;
@@ -31,6 +32,7 @@ const LEARNING_STREAM = 2 ** 21;
  * gradient of its mask bit; with `hardConcrete`, masks are drawn, and a penalty is on whenever the expected density is
  * above the schedule. In the end the highest scores are kept. The weights of this run are dropped: the masks belong to
  * the initial weights, as with magnitude pruning.
+ * @throws Ncs4cvrError TRAINING_DIVERGED
  */
 export async function learnMasks(
   { shape, settings, initial, trainingSet, onProgress }: NetworkTraining,
@@ -49,6 +51,7 @@ export async function learnMasks(
   const shareOf = (task: Task, progress: number) => densities[task] ** progress;
   const cut = (progress: number): TaskMasks => {
     const scores = shareScores(learning.scores, sharing);
+    refuseLost(scores);
     return perTask((task) => keepHighest(scores[task], everything[task], 1 - shareOf(task, progress)));
   };
   const thinOut = (progress: number): void => {
@@ -66,7 +69,9 @@ export async function learnMasks(
         const done = epoch * epochSteps + index;
         if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
         if (estimator === 'hardConcrete') learning.setNoise(drawNoise(shape, random));
-        losses.add(await step.run(trainingSet, rows, learningRateScale));
+        const stepLosses = await step.run(trainingSet, rows, learningRateScale);
+        refuseDiverged(stepLosses, done + 1);
+        losses.add(stepLosses);
         clock.advance(rows.length);
         if (clock.isDue())
           onProgress?.({ ...clock.progress(epoch, epochs, losses.mean), isLearningMasks: true });
@@ -82,13 +87,26 @@ export async function learnMasks(
   }
 }
 
+/** A score that is no number ranks below every other: its connections would all be cut without a word. */
+function refuseLost(scores: PerTask<readonly Float32Array[]>): void {
+  for (const task of TASKS) {
+    const lost = scores[task].flatMap((layer) => layer.find((score) => !Number.isFinite(score)) ?? []);
+    if (lost.length === 0) continue;
+    throw new Ncs4cvrError('TRAINING_DIVERGED', `the ${task} mask can't be learned: its scores are lost`, {
+      expected: 'finite scores of connections; smaller learning rates may help',
+      found: String(lost[0]),
+    });
+  }
+}
+
 /** The share of connections that each task is to keep. */
 export function taskDensities(density: LearnedMasksConfig['density']): PerTask<number> {
   return typeof density === 'number' ? perTask(() => density) : density;
 }
 
 /**
- * Gives every shared connection on which the tasks pull apart to the task that scores it higher.
+ * Gives every shared connection on which the tasks pull apart to the task that scores it higher, those that pull the
+ * hardest first, as long as the other task keeps as much of the layer as a cut leaves it.
  * @param cosines per layer and connection, in [-1, 1]
  * @param below connections with a cosine below this are in conflict; -1 finds none
  * @internal exported for tests: cosines of a training can't be chosen
@@ -101,15 +119,21 @@ export function resolveConflicts(
 ): { masks: TaskMasks; handedOver: number[] } {
   const resolved = perTask((task) => masks[task].map((layer) => layer.slice()));
   const handedOver = cosines.map((layer, index) => {
-    const click = resolved.click[index]!;
-    const conversion = resolved.conversion[index]!;
+    const here = perTask((task) => resolved[task][index]!);
+    const left: Record<Task, number> = perTask((task) => here[task].reduce((sum, bit) => sum + bit, 0));
+    const least = leastConnections(layer.length);
+    const inConflict = Array.from(layer.keys()).filter(
+      (i) => here.click[i] === 1 && here.conversion[i] === 1 && layer[i]! < below,
+    );
     let count = 0;
-    layer.forEach((cosine, i) => {
-      if (click[i] === 0 || conversion[i] === 0 || cosine >= below) return;
+    for (const i of inConflict.sort((a, b) => layer[a]! - layer[b]!)) {
       const isClicks = scores.click[index]![i]! >= scores.conversion[index]![i]!;
-      (isClicks ? conversion : click)[i] = 0;
+      const loser = isClicks ? 'conversion' : 'click';
+      if (left[loser] <= least) continue;
+      here[loser][i] = 0;
+      left[loser]--;
       count++;
-    });
+    }
     return count;
   });
   return { masks: resolved, handedOver };

@@ -54,9 +54,14 @@ export function density(mask: readonly Uint8Array[]): number {
   return all === 0 ? 0 : kept / all;
 }
 
+/** How many connections of a layer of `size` are kept whatever they are worth. */
+export function leastConnections(size: number): number {
+  return Math.max(1, Math.ceil(LEAST_LAYER_SHARE * size));
+}
+
 /** The value above which the layer's guaranteed share lies. */
 function layerThreshold(sorted: Float32Array, size: number): number {
-  const least = Math.min(sorted.length, Math.max(1, Math.ceil(LEAST_LAYER_SHARE * size)));
+  const least = Math.min(sorted.length, leastConnections(size));
   return sorted[sorted.length - least] ?? Number.POSITIVE_INFINITY;
 }
 

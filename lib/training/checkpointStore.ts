@@ -8,8 +8,8 @@ const DIGEST_BYTES = 32;
 
 /**
  * Checkpoints of one run in a folder of its own. A file is the digest of what follows, then V8's serialisation of
- * typed arrays and numbers; it is written whole. One of another run (other config, other data) or a damaged one counts
- * as none: the work is done again.
+ * typed arrays and numbers; it is written whole. One of another run (other config, other data), a damaged one or one of a
+ * newer V8 counts as none: the work is done again.
  */
 export class CheckpointStore {
   readonly #folder: string;
@@ -28,12 +28,13 @@ export class CheckpointStore {
     const bytes = await storage.readWhole(file);
     const content = bytes.subarray(DIGEST_BYTES);
     if (!digest(content).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
-    const { fingerprint, value } = deserialize(content) as { fingerprint: string; value: unknown };
-    return fingerprint === this.#fingerprint ? value : undefined;
+    const saved = readable(content);
+    return saved?.fingerprint === this.#fingerprint ? saved.value : undefined;
   }
 
   async save(name: string, value: unknown): Promise<void> {
-    const content = serialize({ fingerprint: this.#fingerprint, value });
+    const saved: Saved = { fingerprint: this.#fingerprint, value };
+    const content = serialize(saved);
     await writeWhole(this.#file(name), Buffer.concat([digest(content), content]));
   }
 
@@ -44,6 +45,20 @@ export class CheckpointStore {
 
   #file(name: string): string {
     return joinUri(this.#folder, `${name}.checkpoint`);
+  }
+}
+
+interface Saved {
+  readonly fingerprint: string;
+  readonly value: unknown;
+}
+
+/** What a newer V8 serialised, an older one refuses: Node may have been taken back since. */
+function readable(content: Uint8Array): Saved | undefined {
+  try {
+    return deserialize(content) as Saved;
+  } catch {
+    return undefined;
   }
 }
 

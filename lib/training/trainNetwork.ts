@@ -1,6 +1,5 @@
-import { Ncs4cvrError } from '../base/errors.ts';
 import { type RandomState, RandomStream } from '../base/randomStream.ts';
-import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
+import { TASKS, type Task } from '../base/tasks.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import type { CheckpointStore } from './checkpointStore.ts';
@@ -11,7 +10,7 @@ import { rowsOfTask } from './taskLabels.ts';
 import { LossMean, ProgressClock, type TrainingProgress } from './trainingProgress.ts';
 import type { TrainingSet } from './trainingSet.ts';
 import type { TrainingSettings } from './trainingSettings.ts';
-import { type StepState, type TaskLoss, TrainingStep } from './trainingStep.ts';
+import { refuseDiverged, type StepState, TrainingStep } from './trainingStep.ts';
 import { measure, refuseUnmeasurable, selectionScore, type Validation } from './validation.ts';
 
 export interface TrainedNetwork {
@@ -153,16 +152,6 @@ export async function trainNetwork(
   const done: TrainedNetwork = { weights, best: validation, history, seconds, rowsPerSecond };
   await checkpoints?.save(checkpointName, { done });
   return done;
-}
-
-function refuseDiverged(losses: PerTask<TaskLoss>, step: number): void {
-  for (const task of TASKS) {
-    if (Number.isFinite(losses[task].mean)) continue;
-    throw new Ncs4cvrError('TRAINING_DIVERGED', `the ${task} loss is lost at step ${step}`, {
-      expected: 'a finite loss; smaller learning rates may help',
-      found: String(losses[task].mean),
-    });
-  }
 }
 
 /** Steps (from 1) after which to validate: evenly spread, the last of the epoch always among them. */

@@ -1,4 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node';
+import { Ncs4cvrError } from '../base/errors.ts';
 import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
 import { embeddingColumns, type ModelWeights, type NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
@@ -175,5 +176,20 @@ export class TrainingStep {
     return Object.fromEntries(
       tasks.map((task) => [task, { mean: float32Data(outputs, lossOutput(task))[0]!, rows: rows[task] }]),
     );
+  }
+}
+
+/**
+ * Every run of steps asks: behind a loss that is lost come weights, scores and masks that mean nothing.
+ * @param step from 1
+ * @throws Ncs4cvrError TRAINING_DIVERGED
+ */
+export function refuseDiverged(losses: PerTask<TaskLoss>, step: number): void {
+  for (const task of TASKS) {
+    if (Number.isFinite(losses[task].mean)) continue;
+    throw new Ncs4cvrError('TRAINING_DIVERGED', `the ${task} loss is lost at step ${step}`, {
+      expected: 'a finite loss; smaller learning rates may help',
+      found: String(losses[task].mean),
+    });
   }
 }

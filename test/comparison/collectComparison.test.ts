@@ -55,7 +55,7 @@ async function writeRun(arm: string, seed: number, over: Partial<ArmRunRecord>):
   scores.set(`${arm} ${seed}`, { pctr: reported('pctr'), pcvr: reported('pcvr') });
   await writeRunRecord(output, {
     ...{ arm, seed, metrics: { 'click.auc': seed / 4 }, validationScore: 0.7, trainingSeconds: 2 * seed },
-    ...{ parameters: 100 + seed, embeddingParameters: 50, multiplyAddsPerRow: 70 },
+    ...{ parameters: 100 + seed, embeddingParameters: 50, multiplyAddsPerRow: 70 + 5 * seed },
     curve: [{ step: 1, epoch: 0, clickAuc: 0.5, conversionAuc: null }],
     ...over,
   });
@@ -88,8 +88,8 @@ describe('finished runs', () => {
     const { metrics, runs, ...costs } = comparison.arms.mmoe!;
     expect(costs).toEqual({
       description: ARMS.mmoe!.description,
-      // Of 101 and 102.
-      ...{ parameters: 102, embeddingParameters: 50, multiplyAddsPerRow: 70, trainingSeconds: 3 },
+      // Of 101 and 102, of 75 and 80.
+      ...{ parameters: 102, embeddingParameters: 50, multiplyAddsPerRow: 78, trainingSeconds: 3 },
     });
     expect(metrics['click.auc']).toEqual({
       mean: 0.375,

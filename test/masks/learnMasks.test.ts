@@ -46,10 +46,35 @@ describe('learned masks', () => {
     }
   });
 
-  it('leave no layer empty', async () => {
-    const { masks } = await learnMasks(options, { ...config, density: 0.01 });
-    for (const task of TASKS)
-      for (const layer of masks[task]) expect(layer.some((bit) => bit === 1)).toBe(true);
+  it('leave no layer empty, nor below 1% of its connections where the tasks are in conflict over all of them', async () => {
+    const cosines = layerSizes(shape).map((size) => new Float32Array(size).fill(-1));
+    const spy = vi.spyOn(MaskLearning.prototype, 'gradientCosines').mockReturnValue(cosines);
+    for (const conflictCosine of [-1, 0]) {
+      const { masks } = await learnMasks(options, { ...config, density: 0.01, conflictCosine });
+      for (const task of TASKS)
+        for (const layer of masks[task]) expect(density([layer])).toBeGreaterThanOrEqual(0.01);
+    }
+    spy.mockRestore();
+  });
+
+  it('are refused when the loss or a score is lost, where they would be empty and the training under them end well', async () => {
+    const rate = (learningRate: number) => ({ ...options.settings.trunk, learningRate });
+    for (const estimator of ['topD', 'hardConcrete'] as const) {
+      const settings = { ...options.settings, trunk: rate(1e10) };
+      await expect(learnMasks({ ...options, settings }, { ...config, estimator })).rejects.toMatchObject({
+        code: 'TRAINING_DIVERGED',
+        message: expect.stringMatching(/the (click|conversion) loss is lost at step \d+ .*found NaN/),
+      });
+    }
+    const lost = layerSizes(shape).map((size) => new Float32Array(size).fill(1));
+    lost[1]![7] = Number.NaN;
+    const spy = vi.spyOn(MaskLearning.prototype, 'scores', 'get');
+    spy.mockReturnValue({ click: lost.map((layer) => layer.map(() => 1)), conversion: lost });
+    await expect(learnMasks(options, config)).rejects.toMatchObject({
+      code: 'TRAINING_DIVERGED',
+      message: expect.stringMatching(/conversion mask can't be learned: its scores are lost .*found NaN/),
+    });
+    spy.mockRestore();
   });
 
   it('fall from all connections to their share as its power of the progress, every 32 steps, and then stay', async () => {
@@ -197,6 +222,29 @@ describe('a conflict', () => {
     expect(resolved.masks.conversion).toEqual([Uint8Array.of(0, 1, 1, 1)]);
     expect(resolved.handedOver).toEqual([2]);
     expect(masks).toEqual(before);
+  });
+
+  it('leaves a task 1% of a layer, one connection at least, and begins where the gradients pull the hardest', () => {
+    for (const [size, least] of [
+      [4, 1],
+      [250, 3],
+    ] as const) {
+      const ones = () => [new Uint8Array(size).fill(1)];
+      const scores = {
+        click: [new Float32Array(size).fill(2)],
+        conversion: [new Float32Array(size).fill(1)],
+      };
+      const cosines = Float32Array.from({ length: size }, (_, i) => -1 + i / size);
+      const { masks, handedOver } = resolveConflicts(
+        { click: ones(), conversion: ones() },
+        scores,
+        [cosines.toReversed()],
+        0,
+      );
+      expect(handedOver).toEqual([size - least]);
+      expect(masks.click).toEqual(ones());
+      expect(masks.conversion).toEqual([ones()[0]!.fill(0, least)]);
+    }
   });
 
   it('needs a cosine below the limit, not at it; equal scores give the connection to clicks', () => {

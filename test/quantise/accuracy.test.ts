@@ -31,6 +31,13 @@ describe('refuseInaccurate', () => {
     );
   });
 
+  it('refuses scores whose order is better by as much: what moves them so far is no rounding', () => {
+    const worse = { ...before, pcvr: changed((score, row) => score + (row % 2 === 0 ? 0.05 : -0.05)) };
+    expect(() => refuseInaccurate(compareAccuracy(labels, worse, before), 'bundles/1')).toThrow(
+      /conversion: AUC 0\.\d{5} becomes 0\.\d{5}, may differ by 0\.0005$/,
+    );
+  });
+
   it('refuses scores in the right order whose mean moved by more than .5%', () => {
     expect(() => judge({ ...before, pctr: before.pctr.map((score) => score * 1.004) })).not.toThrow();
     expect(() => judge({ ...before, pctr: before.pctr.map((score) => score * 1.006) })).toThrow(

@@ -7,8 +7,10 @@ import { verifyModel } from '../../lib/bundle/verifyModel.ts';
 import { encodeGoldenRows } from '../../lib/bundle/writeBundle.ts';
 import type { compareAccuracy } from '../../lib/quantise/accuracy.ts';
 import { exportSmaller } from '../../lib/quantise/exportSmaller.ts';
-import { spreadRows } from '../../lib/quantise/readExportRows.ts';
+import { readExportRows, spreadRows } from '../../lib/quantise/readExportRows.ts';
+import { recordedSplit } from '../../lib/recipe/trainingConfig.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { countClasses } from '../../lib/training/taskLabels.ts';
 import { writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
@@ -141,6 +143,22 @@ describe('exportSmaller', () => {
     ).rejects.toThrow(
       /EXPORT_DATA_MISMATCH: .*the training rows aren't those of the bundle \(expected dt=.* rows, found dt=.* 1400 rows\)/,
     );
+  });
+});
+
+describe('readExportRows', () => {
+  it('knows no conversion that the training took for too young, though all have come since', async () => {
+    const bundle = await loadBundle(localDisk, trained);
+    const { manifest } = bundle;
+    const { validation } = recordedSplit(manifest.training.config, trained) as { validation: { to: string } };
+    const knownConversions = async (newestDay: string) => {
+      const training = { ...manifest.training, labels: { ...manifest.training.labels!, newestDay } };
+      const labels = { ...manifest.labels!, matureAfter: '400d' };
+      const read = await readExportRows({ ...bundle, manifest: { ...manifest, labels, training } }, data);
+      return [read.calibration, read.validation].map((set) => countClasses(set, 'conversion').rows > 0);
+    };
+    expect(await knownConversions(validation.to)).toEqual([false, false]);
+    expect(await knownConversions('2999-12-31')).toEqual([true, true]);
   });
 });
 

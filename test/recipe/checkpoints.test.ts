@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -25,6 +26,15 @@ const config = (over: object = {}) =>
     ...over,
   });
 
+/** Steps too small to change a weight: no validation beats the first. */
+const STILL = { embeddings: { learningRate: 1e-30 }, trunk: { learningRate: 1e-30 } };
+
+/** What a bundle says of its checkpoint, of every validation and of its masks; not how long they took. */
+function record(output: string) {
+  const { metrics, masks } = JSON.parse(readFileSync(join(output, 'bundle.json'), 'utf8')).training;
+  return { metrics, masks: masks && { ...masks, seconds: undefined } };
+}
+
 class Killed extends Error {}
 
 /** Trains until `stop` says so, as a kill would end it; returns how many validations there were. */
@@ -50,23 +60,28 @@ describe('a training that was stopped', () => {
     ['without masks', {}, 6],
     ['in the second round of a mask search', { masks: { method: 'imp', rounds: 2, epochs: 2 } }, 11],
     ['after its masks were learned', { masks: { method: 'learned', density: 0.4 } }, 6],
-  ])('%s ends with the same bytes as an undisturbed one, and does less', async (name, over, stop) => {
-    const whole = join(folder, `${name} whole`);
-    const all = await train(config(over), whole);
-    const output = join(folder, name);
-    await train(config(over), output, stop);
-    expect(existsSync(join(output, '.checkpoints'))).toBe(true);
-    expect(existsSync(join(output, 'bundle.json'))).toBe(false);
-    const rest = await train(config(over), output);
-    expect(rest).toBeLessThan(all);
-    expect(model(output).equals(model(whole))).toBe(true);
-    const files = filesBelow(output);
-    expect(files).toContain('embeddings/item.safetensors');
-    expect(files).toEqual(filesBelow(whole));
-    for (const file of files.filter((name) => name.startsWith('embeddings/'))) {
-      expect(readFileSync(join(output, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
-    }
-  });
+    ['on its way to an early stop', { training: { ...STILL, epochs: 3, batchRows: 32, patience: 6 } }, 5],
+  ])(
+    '%s ends with the same bytes and record as an undisturbed one, and does less',
+    async (name, over, stop) => {
+      const whole = join(folder, `${name} whole`);
+      const all = await train(config(over), whole);
+      const output = join(folder, name);
+      await train(config(over), output, stop);
+      expect(existsSync(join(output, '.checkpoints'))).toBe(true);
+      expect(existsSync(join(output, 'bundle.json'))).toBe(false);
+      const rest = await train(config(over), output);
+      expect(rest).toBeLessThan(all);
+      expect(model(output).equals(model(whole))).toBe(true);
+      expect(record(output)).toEqual(record(whole));
+      const files = filesBelow(output);
+      expect(files).toContain('embeddings/item.safetensors');
+      expect(files).toEqual(filesBelow(whole));
+      for (const file of files.filter((name) => name.startsWith('embeddings/'))) {
+        expect(readFileSync(join(output, file)).equals(readFileSync(join(whole, file))), file).toBe(true);
+      }
+    },
+  );
 
   it('counts rows and seconds on from where it was', async () => {
     const output = join(folder, 'counted');
@@ -135,6 +150,17 @@ describe('a checkpoint', () => {
     expect(await store.load('one')).toEqual(value);
     expect(await store.load('two')).toBeUndefined();
     expect(await new CheckpointStore(join(folder, 'store'), 'other').load('one')).toBeUndefined();
+  });
+
+  it('of a V8 whose format is newer counts as none', async () => {
+    const store = new CheckpointStore(join(folder, 'newer'), 'run');
+    await store.save('one', value);
+    const file = join(folder, 'newer', 'one.checkpoint');
+    const content = readFileSync(file).subarray(32);
+    // V8 begins with 255 and the version of its format.
+    content[1] = 200;
+    writeFileSync(file, Buffer.concat([createHash('sha256').update(content).digest(), content]));
+    expect(await store.load('one')).toBeUndefined();
   });
 
   it('that was damaged counts as none', async () => {

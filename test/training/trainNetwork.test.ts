@@ -195,6 +195,18 @@ describe('further epochs', () => {
   });
 });
 
+it("the trunk's learning rate falls from its own by equal steps within every epoch where the settings say so", async () => {
+  for (const [decay, expected] of [
+    ['linear', [1, 0.75, 0.5, 0.25]],
+    ['none', [1, 1, 1, 1]],
+  ] as const) {
+    const run = vi.spyOn(TrainingStep.prototype, 'run');
+    await train({ epochs: 2, patience: 1000, batchRows: 150, trunk: { decay } });
+    expect(run.mock.calls.map(([, , scale]) => scale)).toEqual([...expected, ...expected]);
+    run.mockRestore();
+  }
+});
+
 it('progress tells rows, losses and the validations as they come', async () => {
   const rows: number[] = [];
   const validations: number[] = [];

@@ -217,6 +217,23 @@ describe('the conversion loss', () => {
   });
 });
 
+it("a factor on the trunk's learning rate is one on Adam's step, and leaves the embeddings' alone", async () => {
+  const typicalMove = (before: Float32Array, after: Float32Array) => {
+    const moves = before.map((value, i) => Math.abs(after[i]! - value)).filter((move) => move > 1e-6);
+    return moves.sort()[Math.floor(moves.length / 2)];
+  };
+  const head = 'click.head.weight';
+  for (const factor of [1, 0.25]) {
+    const step = await TrainingStep.create({ shape, settings, initial });
+    await step.run(rows, Int32Array.from(rows.click.keys()), factor);
+    const { embeddings, parameters } = step.weights;
+    // A first step has the size of its learning rate, whatever the gradient's.
+    expect(typicalMove(initial.parameters.get(head)!, parameters.get(head)!)).toBeCloseTo(factor * 0.01, 4);
+    expect(typicalMove(initial.embeddings, embeddings)).toBeCloseTo(0.01, 4);
+    await step.release();
+  }
+});
+
 describe('the embeddings', () => {
   it('that no row of the batch uses keep their bits', async () => {
     const { weights } = await pass({ ...rows, rowCount: 1 }, { batchRows: 1 });
