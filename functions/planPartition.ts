@@ -1,3 +1,4 @@
+import { Ncs4cvrError } from '../lib/base/errors.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { currentInput } from '../lib/job/jobInput.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
@@ -18,7 +19,7 @@ const LOGGED = 100;
 /**
  * Plans a partition of a run, or plans it anew: lists its input as it is now, and writes the work units that are open. When time
  * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there.
- * @throws Ncs4cvrError of an input that can't be planned, such as INPUT_EMPTY, PLAN_STALE
+ * @throws Ncs4cvrError of an input that can't be planned, such as PLAN_STALE, and INPUT_EMPTY but for arrivals
  */
 export function planPartitionStep(
   step: PartitionStep,
@@ -29,10 +30,12 @@ export function planPartitionStep(
   return traced('plan partition', { partition }, async () => {
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
-    const planned = await planPartition(item, {
+    const planning = planPartition(item, {
       mayGoOn: () => remainingMillis() > RESERVE_MILLIS,
       mostRowGroupRows: MOST_ROW_GROUP_ROWS,
     });
+    const planned = await planning.catch((error: unknown) => emptyOf(step, error));
+    if (planned === 'empty') return { ...step, item, isPlanned: true, isEmpty: true };
     if (planned === undefined) return { ...step, item, isPlanned: false };
     const { unitsUri, ignored, ...counts } = planned;
     if (ignored.length > 0) {
@@ -45,6 +48,13 @@ export function planPartitionStep(
     const { unitCount } = counts;
     return { ...step, item, attempt, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
   });
+}
+
+/** Any object starts a run of arrivals: that there is no shard beside it yet is no failure of the run. */
+function emptyOf({ item, arrival }: PartitionStep, error: unknown): 'empty' {
+  if (arrival === undefined || !(error instanceof Ncs4cvrError) || error.code !== 'INPUT_EMPTY') throw error;
+  logger.warn(`nothing to score in ${item.partition}`, { reason: error.message });
+  return 'empty';
 }
 
 /**

@@ -11,6 +11,11 @@ const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
 /** A list of files, as the job document tells it from a folder. */
 const LIST = /^(?!\.{0,2}\/)[\w!.'()=+@:, -]+(\/(?!\.{0,2}\/)[\w!.'()=+@:, -]+)*\.(txt|json|manifest)$/i;
 const STATES = ['ENABLED', 'DISABLED'];
+/** Of BUCKET/PREFIX: policies name it for every folder, and IAM takes 6,144 characters of one. */
+const LONGEST_LOCATION = 125;
+/** Of a function's name, which has the stage in it; this one's is the longest. */
+const LONGEST_NAME = 64;
+const LONGEST_FUNCTION = 'freshness';
 /** A day of the run, 14 in which it may be redriven, and a day of that. */
 const LEAST_RECORD_DAYS = 16;
 /** A Lambda function, by its ARN or its name in this account and region, with an alias or a version if wanted. */
@@ -25,6 +30,7 @@ module.exports = async ({ resolveVariable }) => {
     ]),
   );
   refuseNested(entries);
+  refuseLongNames(await resolveVariable('self:service'), await resolveVariable('sls:stage'));
   const events = await param('events');
   if (!STATES.includes(events))
     throw new Error(`param events: expected ${STATES.join(' or ')}, found ${events}`);
@@ -112,6 +118,12 @@ function locationOf(name, uri, bucket, keyArn) {
   if (given === undefined || given.endsWith('-s3alias') || /(^|\/)\.{0,2}(\/|$)/.test(prefix || 'none')) {
     throw new Error(`param ${name}: expected s3://BUCKET or s3://BUCKET/PREFIX, found ${uri}`);
   }
+  const length = given.length + prefix.length + 1;
+  if (length > LONGEST_LOCATION) {
+    throw new Error(
+      `param ${name}: expected at most ${LONGEST_LOCATION} characters of BUCKET/PREFIX, found ${length}: ${uri}`,
+    );
+  }
   const arn = `arn:\${AWS::Partition}:s3:::${given}`;
   const tail = prefix === '' ? '' : `/${prefix}`;
   return {
@@ -168,6 +180,13 @@ function refuseNested(entries) {
     );
     if (inside !== undefined) throw new Error(`${name} (${uri}) lies in ${inside[0]} (${inside[1].uri})`);
   }
+}
+
+/** A deployment would fail half way. */
+function refuseLongNames(service, stage) {
+  const most = LONGEST_NAME - `${service}--${LONGEST_FUNCTION}`.length;
+  if (stage.length > most)
+    throw new Error(`stage: expected at most ${most} characters, found ${stage.length}: ${stage}`);
 }
 
 /** No value where nothing is reserved: an account's first quota is ten invocations at a time, of which none may be reserved. */

@@ -71,7 +71,10 @@ class Nights {
 }
 
 const VALIDATION = new Nights().validation();
-const NOTHING_REPEATED = { compared: [], rows: [], keys: [], unpublished: [], files: [], inputKeys: [] };
+const NOTHING_REPEATED = {
+  ...{ compared: [], rows: [], keys: [], unpublished: [], files: [], inputKeys: [] },
+  ...{ besideRows: [], besideFiles: [] },
+};
 /** Of the sizes of two nights nothing is said here. */
 const SETTINGS = { ...DEFAULT_GATES, rows: { ...DEFAULT_GATES.rows, action: 'off' as const } };
 

@@ -67,6 +67,21 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     expect(await stateOf()).toMatchObject({ round: 2, isRunning: false });
   });
 
+  it.each(['is no shard', 'is gone again'])(
+    'for what %s ends well, changes nothing and ends its round',
+    async (what) => {
+      const empty = { root: currentJob().scores, partition: 'dt=2024-03-10' };
+      if (what === 'is no shard') scene.put('dt=2024-03-10/manifest.csv', Buffer.from('file,rows\n'));
+      await noticeArrival(empty, { waitSeconds: 0, start });
+      const arrival = { partition: empty.partition, round: 1, waitSeconds: 0 };
+      await scene.run(ALL, scoringRun, { arrival });
+      expect(await scene.published()).toEqual([]);
+      expect((await readArrivalState(empty)).state).toMatchObject({ isRunning: false, isPending: false });
+      // A run that was asked for that partition has nothing to do what it was asked for with.
+      await expect(scene.run({ kind: 'one', partition: empty.partition })).rejects.toThrow();
+    },
+  );
+
   it('ends its round though the partition is not published', async () => {
     scene.broken.add('dt=2024-03-09');
     await expect(scene.run(ALL, scoringRun, input)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });

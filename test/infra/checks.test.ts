@@ -4,6 +4,7 @@ import { packagedTemplate, type Resources } from '../support/cloudFormation/pack
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
 import { functions, retention } from './checks/functions.ts';
+import { limits } from './checks/limits.ts';
 import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
@@ -11,6 +12,7 @@ import type { Check, Mutation, SpoiltProperty } from './checks/resources.ts';
 import { operators, roles } from './checks/roles.ts';
 import { type CodeCalls, functionCalls, operatorCalls } from './codeCalls.ts';
 import { ALARM_MUTATIONS } from './mutations/alarmMutations.ts';
+import { LIMIT_MUTATIONS } from './mutations/limitMutations.ts';
 import { PRIVACY_MUTATIONS } from './mutations/privacyMutations.ts';
 import { FUNCTION_MUTATIONS, QUEUE_MUTATIONS, RETENTION_MUTATIONS } from './mutations/queueMutations.ts';
 import { OPERATOR_MUTATIONS, ROLE_MUTATIONS } from './mutations/roleMutations.ts';
@@ -31,6 +33,7 @@ const CHECKS: readonly (readonly [name: string, Check, readonly SpoiltProperty[]
   ['operators', (resources) => operators(resources, ofOperators), OPERATOR_MUTATIONS],
   ['queues', queues, QUEUE_MUTATIONS],
   ['alarms', (resources) => alarms(resources, calls), ALARM_MUTATIONS],
+  ['limits', limits, LIMIT_MUTATIONS],
   ['functions', functions, FUNCTION_MUTATIONS],
   ['retention', retention, RETENTION_MUTATIONS],
 ];

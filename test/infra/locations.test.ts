@@ -26,7 +26,7 @@ describe('an input of the account', () => {
     });
     expect(template.InputEventsAlarm!.Properties).toMatchObject({
       MetricName: 'FailedInvocations',
-      Dimensions: [{ Name: 'RuleName', Value: 'InputEvents' }],
+      Dimensions: [{ Name: 'RuleName', Value: 'ncs4cvr-prod-input' }],
     });
     const { PolicyDocument } = template.EventsQueuePolicy!.Properties!;
     expect(statementsOf(PolicyDocument)).toContainEqual({
@@ -35,7 +35,11 @@ describe('an input of the account', () => {
       Action: 'sqs:SendMessage',
       Resource: 'arn:aws:sqs:eu-central-1:123456789012:EventsQueue',
       Condition: {
-        ArnEquals: { 'aws:SourceArn': 'arn:aws:events:eu-central-1:123456789012:rule/ncs4cvr-prod-*' },
+        ArnEquals: {
+          'aws:SourceArn': ['input', 'ended'].map(
+            (rule) => `arn:aws:events:eu-central-1:123456789012:rule/ncs4cvr-prod-${rule}`,
+          ),
+        },
       },
     });
   });
@@ -72,11 +76,17 @@ describe('an input of the account', () => {
     ['auditFunction=a b', 'param auditFunction: expected the name or ARN of a function, found a b'],
     ['runRecordDays=7', 'param runRecordDays: expected at least 16, since failed runs may be redriven'],
     ['runRecordDays=1e2', 'param runRecordDays: expected at least 16'],
+    [
+      `scores=s3://our-data/${'p'.repeat(117)}`,
+      'param scores: expected at most 125 characters of BUCKET/PREFIX, found 126: s3://our-data/ppp',
+    ],
+    [`sls:stage=${'p'.repeat(47)}`, 'stage: expected at most 46 characters, found 47: ppp'],
     ['scoreConcurrency=0', 'param scoreConcurrency: expected none or a number, found 0'],
   ])('is refused with %s', async (param, message) => {
     const [name, value] = param.split(/=(.*)/s) as [string, string];
     const given: Readonly<Record<string, string>> = {
       ...{ input: 's3://our-data/raw/features', models: '', scores: '' },
+      ...{ 'self:service': 'ncs4cvr', 'sls:stage': 'prod' },
       ...{
         inputKmsKey: '',
         modelsKmsKey: '',

@@ -5,6 +5,7 @@ import { packagedTemplate, type Resources } from '../support/cloudFormation/pack
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
 import { functions, retention } from './checks/functions.ts';
+import { limits } from './checks/limits.ts';
 import type { Keys } from './checks/locations.ts';
 import { privacy } from './checks/privacy.ts';
 import { queues } from './checks/queues.ts';
@@ -34,6 +35,7 @@ const property = (name: string, ...path: readonly string[]): unknown => property
 
 describe.each([
   ['own buckets of dev', 'dev', []],
+  ['a stage of the longest name', 'a-branch-of-somebody-whose-names-are-very-long', []],
   ...Object.entries(VARIANTS).map(([name, params]) => [name, 'prod', params] as const),
 ] as const)('the template of %s', (_, stage, params) => {
   const template = () =>
@@ -66,6 +68,10 @@ describe.each([
 
   it('ends logs, writes traces, reports failures message by message, reserves what is wanted', () => {
     expect(functions(template())).toEqual([]);
+  });
+
+  it('has no name and no policy that is longer than AWS takes', () => {
+    expect(limits(template())).toEqual([]);
   });
 
   it('keeps data when the stack goes', () => {

@@ -44,39 +44,45 @@ function delaySeconds(retrier: Retrier, calls: number, random: RandomStream): nu
   return retrier.JitterStrategy === 'FULL' ? longest * random.nextUniform() : longest;
 }
 
+/** A call that is made when the one before has ended. */
+interface Step {
+  readonly retrier: Retrier;
+  readonly seconds: number;
+}
+
 /**
- * So many units of a map, of which so many are asked for at a time and fewer are taken.
- * @returns how many were given up
+ * So much work of the same steps each, of which so much is begun at a time, and of which fewer calls are taken.
+ * @returns how much was given up
  */
 function givenUp(
-  retrier: Retrier,
-  {
-    units,
-    wanted,
-    quota,
-    unitSeconds,
-  }: Readonly<Record<'units' | 'wanted' | 'quota' | 'unitSeconds', number>>,
+  steps: readonly Step[],
+  { pieces, wanted, quota }: Readonly<Record<'pieces' | 'wanted' | 'quota', number>>,
 ): number {
   const random = new RandomStream(7);
-  const ends: number[] = [];
-  const calls: { second: number; turnedDown: number }[] = [];
+  let ends: number[] = [];
+  const calls: { second: number; step: number; turnedDown: number }[] = [];
   let [started, lost] = [0, 0];
   const startAt = (second: number) => {
-    if (started++ < units) calls.push({ second, turnedDown: 0 });
+    if (started++ < pieces) calls.push({ second, step: 0, turnedDown: 0 });
   };
   for (let i = 0; i < wanted; i++) startAt(random.nextUniform());
   while (calls.length > 0) {
     calls.sort((a, b) => a.second - b.second);
-    const { second, turnedDown } = calls.shift()!;
-    if (ends.filter((end) => end > second).length < quota) {
-      ends.push(second + unitSeconds);
-      startAt(second + unitSeconds);
+    const { second, step, turnedDown } = calls.shift()!;
+    const { retrier, seconds } = steps[step]!;
+    ends = ends.filter((end) => end > second);
+    if (ends.length < quota) {
+      const end = second + seconds;
+      ends.push(end);
+      if (step + 1 < steps.length) calls.push({ second: end, step: step + 1, turnedDown: 0 });
+      else startAt(end);
     } else if (turnedDown === retrier.MaxAttempts) {
       lost++;
       startAt(second);
     } else {
       const calledAgain = turnedDown + 1;
-      calls.push({ second: second + delaySeconds(retrier, calledAgain, random), turnedDown: calledAgain });
+      const again = second + delaySeconds(retrier, calledAgain, random);
+      calls.push({ second: again, step, turnedDown: calledAgain });
     }
   }
   return lost;
@@ -84,13 +90,30 @@ function givenUp(
 
 describe('what Lambda turns down', () => {
   const states = throttledStates(machine);
+  const retrierOf = (name: string) => states.find(([each]) => each === name)![1]!;
 
   it('loses no unit of a night that asks for five times the quota of a new account', () => {
-    const retrier = states.find(([name]) => name === 'ScoreUnit')![1]!;
-    const night = { units: 150, wanted: 50, quota: 10, unitSeconds: 300 };
-    expect(givenUp(retrier, night)).toBe(0);
+    const retrier = retrierOf('ScoreUnit');
+    const night = { pieces: 150, wanted: 50, quota: 10 };
+    expect(givenUp([{ retrier, seconds: 300 }], night)).toBe(0);
     // What it takes: with twenty calls, most units of such a night were given up.
-    expect(givenUp({ ...retrier, MaxAttempts: 20 }, night)).toBeGreaterThan(50);
+    const impatient = { ...retrier, MaxAttempts: 20 };
+    expect(givenUp([{ retrier: impatient, seconds: 300 }], night)).toBeGreaterThan(50);
+  });
+
+  it('loses no run of a year that is copied into the input at once, of which each day starts its own', () => {
+    const step = (name: string, seconds: number) => ({ retrier: retrierOf(name), seconds });
+    const run = [
+      ...[step('Choose', 2), step('PlanPartition', 3), step('ScoreUnit', 60), step('PublishPartition', 3)],
+      ...[step('FinishArrival', 1), step('RecordRun', 1)],
+    ];
+    const year = { pieces: 400, wanted: 400, quota: 10 };
+    expect(givenUp(run, year)).toBe(0);
+    // What it takes: who asks for half an hour has waited in vain behind the units of the others.
+    const hasty = { IntervalSeconds: 2, MaxAttempts: 120, BackoffRate: 2, MaxDelaySeconds: 30 };
+    const [choose, ...rest] = run;
+    const halfAnHour = { ...choose!, retrier: { ...choose!.retrier, ...hasty } };
+    expect(givenUp([halfAnHour, ...rest], year)).toBeGreaterThan(50);
   });
 
   it.each(states)('is asked for again by %s for as long as a long unit takes', (_, retrier) => {

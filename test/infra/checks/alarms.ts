@@ -1,6 +1,6 @@
 import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts';
 import type { CodeCalls } from '../codeCalls.ts';
-import { type LambdaFunction, ofType } from './resources.ts';
+import { type EventRule, type LambdaFunction, ofType } from './resources.ts';
 
 interface Metric {
   readonly Namespace: string;
@@ -106,10 +106,11 @@ function emitted(
     const { Namespace = '', MetricName = '', Dimensions = [] } = metric;
     const ofAws = OF_AWS[Namespace];
     if (ofAws === undefined) return own.has(nameOf(metric));
-    const existing = ofType<LambdaFunction>(resources, ofAws.type).map(([name, { FunctionName }]) =>
-      ofAws.dimension === 'StateMachineArn'
-        ? `arn:aws:states:eu-central-1:123456789012:stateMachine:${name}`
-        : (FunctionName ?? name),
+    const existing = ofType<LambdaFunction & EventRule>(resources, ofAws.type).map(
+      ([name, { FunctionName, Name }]) =>
+        ofAws.dimension === 'StateMachineArn'
+          ? `arn:aws:states:eu-central-1:123456789012:stateMachine:${name}`
+          : (FunctionName ?? Name ?? name),
     );
     const [dimension] = Dimensions;
     return (

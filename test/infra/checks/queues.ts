@@ -1,11 +1,22 @@
 import type { Resources } from '../../support/cloudFormation/packagedTemplate.ts';
 import type { Alarm } from './alarms.ts';
-import { type EventSource, type LambdaFunction, nameIn, ofType } from './resources.ts';
+import {
+  type EventRule,
+  type EventSource,
+  type LambdaFunction,
+  listed,
+  nameIn,
+  ofType,
+  statementsOf,
+} from './resources.ts';
 
 interface Queue {
   readonly VisibilityTimeout: number;
   readonly MessageRetentionPeriod: number;
   readonly RedrivePolicy: { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number };
+}
+interface QueuePolicy {
+  readonly PolicyDocument: object;
 }
 interface Schedule {
   readonly Target: { readonly DeadLetterConfig?: { readonly Arn: string } };
@@ -57,7 +68,44 @@ export function queues(resources: Resources): string[] {
       );
     }
   }
-  return problems;
+  return [...problems, ...ruleProblems(resources)];
+}
+
+/** What a rule of EventBridge hands to a queue, the queue's policy lets in, and somebody is told when it doesn't get there. */
+function ruleProblems(resources: Resources): string[] {
+  const policies = ofType<QueuePolicy>(resources, 'AWS::SQS::QueuePolicy');
+  const watched = ofType<Alarm>(resources, 'AWS::CloudWatch::Alarm')
+    .filter(
+      ([, { Namespace, MetricName }]) => Namespace === 'AWS/Events' && MetricName === 'FailedInvocations',
+    )
+    .flatMap(([, { Dimensions = [] }]) => Dimensions.map(({ Value }) => Value));
+  return ofType<EventRule>(resources, 'AWS::Events::Rule').flatMap(([name, { Name, Targets = [] }]) => {
+    const source = `arn:aws:events:eu-central-1:123456789012:rule/${Name}`;
+    const queues = Targets.map(({ Arn }) => Arn).filter((arn) => arn.includes(':sqs:'));
+    const shut = queues.filter(
+      (queue) => !policies.some(([, { PolicyDocument }]) => letsIn(PolicyDocument, queue, source)),
+    );
+    return [
+      // Of one that CloudFormation makes, no policy knows how it begins: the name of a long stack is cut.
+      ...(Name === undefined ? [`${name}: has no name that a policy could know`] : []),
+      ...shut.map((queue) => `${name}: ${nameIn(queue)} takes nothing from ${Name}`),
+      ...(watched.includes(Name ?? name) ? [] : [`${name}: nobody is told of what it can't deliver`]),
+    ];
+  });
+}
+
+function letsIn(document: unknown, queue: string, source: string): boolean {
+  return statementsOf(document).some(({ Effect, Principal, Action, Resource, Condition = {} }) => {
+    const services = typeof Principal === 'object' ? listed(Principal.Service) : [];
+    const sources = listed(Condition.ArnEquals?.['aws:SourceArn'] as string | readonly string[] | undefined);
+    return (
+      Effect === 'Allow' &&
+      services.includes('events.amazonaws.com') &&
+      listed(Action).includes('sqs:SendMessage') &&
+      listed(Resource).includes(queue) &&
+      sources.includes(source)
+    );
+  });
 }
 
 function deadLetterProblems(

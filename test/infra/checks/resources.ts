@@ -50,6 +50,11 @@ export interface EventSource {
   readonly ScalingConfig: { readonly MaximumConcurrency: number };
 }
 
+export interface EventRule {
+  readonly Name: string;
+  readonly Targets: readonly { readonly Arn: string }[];
+}
+
 /** The last part of an ARN: the name of the queue, function, machine or bucket. */
 export function nameIn(arn: string): string {
   return arn.split(/[:/]/).at(-1)!;

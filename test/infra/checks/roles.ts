@@ -12,7 +12,7 @@ import {
   statementsOf,
 } from './resources.ts';
 
-interface Role {
+export interface Role {
   readonly AssumeRolePolicyDocument: object;
   readonly Policies: readonly { readonly PolicyDocument: object }[];
   readonly ManagedPolicyArns: readonly string[];

@@ -7,6 +7,14 @@ export const QUEUE_MUTATIONS: readonly SpoiltProperty[] = [
     'NumberOfMessagesSent',
     'EventsQueue: nobody is told of messages that wait',
   ],
+  ['ArrivalRunsEnded/Properties/Name', undefined, 'ArrivalRunsEnded: has no name that a policy could know'],
+  ['ArrivalRunsEnded/Properties/Name', 'ended', 'ArrivalRunsEnded: EventsQueue takes nothing from ended'],
+  [
+    'EventsQueuePolicy/Properties/PolicyDocument/Statement/1/Condition/ArnEquals/aws:SourceArn',
+    { 'Fn::Sub': `arn:aws:events:eu-central-1:123456789012:rule/\${AWS::StackName}-*` },
+    'ArrivalRunsEnded: EventsQueue takes nothing from ncs4cvr-prod-ended',
+  ],
+  ['EndedRunsAlarm', undefined, "ArrivalRunsEnded: nobody is told of what it can't deliver"],
   ['EventsQueue/Properties/RedrivePolicy', undefined, 'EventsQueue: has no dead letters'],
   [
     'EventsQueue/Properties/RedrivePolicy/maxReceiveCount',

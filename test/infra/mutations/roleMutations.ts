@@ -137,7 +137,11 @@ export const ROLE_MUTATIONS: readonly SpoiltProperty[] = [
 
 export const OPERATOR_MUTATIONS: readonly SpoiltProperty[] = [
   [`${OPERATORS}/+`, allow('iam:PassRole', '*'), 'OperatorPolicy: may iam:PassRole, which nothing calls'],
-  [`${OPERATORS}/5`, undefined, 'OperatorPolicy: may not s3:DeleteObject, which is called'],
+  [
+    OPERATORS,
+    [allow('s3:GetObject', { 'Fn::Sub': `\${ScoresBucket.Arn}/*` })],
+    'OperatorPolicy: may not s3:DeleteObject, which is called',
+  ],
   [`${OPERATORS}/6`, undefined, 'OperatorPolicy: may not events:PutEvents, which is called'],
   [`${OPERATORS}/7/Resource`, '*', 'OperatorPolicy: may states:StartExecution on everything'],
   [

@@ -22,7 +22,7 @@ const ARNS: Readonly<Record<string, (name: string) => string>> = {
   'AWS::StepFunctions::StateMachine': (name) => `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:${name}`,
 };
 /** What of a resource is its name, where the template gives it one. */
-const NAME_PROPERTIES = ['FunctionName', 'LogGroupName'];
+const NAME_PROPERTIES = ['FunctionName', 'LogGroupName', 'Name'];
 
 /**
  * A template's resources as CloudFormation makes them: `Ref`, `Fn::GetAtt`, `Fn::Sub` and `Fn::Join` give way to values, and
