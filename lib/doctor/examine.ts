@@ -39,7 +39,7 @@ const LEAST_NODE = [20, 19] as const;
 /** Of the input, at equal distances: `inspect` reads more of them. */
 const MOST_FOOTERS = 8;
 const LEAST_FREE_BYTES = 2 ** 30;
-/** S3 refuses requests whose time is off by a quarter of an hour. */
+/** S3 refuses requests whose time is off by a quarter of an hour; a clock that is off by a third of that is adrift. */
 const MOST_SKEW_SECONDS = 300;
 
 /** Looks at everything that a night needs, one after the other; a check that fails is a finding, never an error. */
