@@ -1,11 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { remedyOf } from '../../lib/cli/remedies.ts';
+import { remediesIn, remedyOf } from '../../lib/cli/remedies.ts';
 
 describe('what to do about an error', () => {
   test('stands in the manual for its code, and is told without markup', () => {
     expect(remedyOf('STORAGE_FULL')).toBe('make room and run again');
-    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe('see Gates (docs/gates.md)');
+    expect(remedyOf('PUBLISH_GATE_BLOCKED')).toBe(
+      'mend the input and plan again, or publish it as it is with release: Gates (docs/gates.md)',
+    );
     expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
+  });
+
+  test('is told once for messages that name codes, by the first code of each that has something to do', () => {
+    const messages = [
+      'x/MY_DATA/a.parquet, 5 rows: STORAGE_FULL: no room for STORAGE_READ_FAILED',
+      'STORAGE_FULL: y',
+      'STORAGE_READ_FAILED: z',
+      'no code',
+    ];
+    expect(remediesIn(messages)).toEqual(['make room and run again']);
   });
 
   test('is left out where the manual only points at the message, or knows nothing', () => {
