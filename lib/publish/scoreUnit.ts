@@ -28,8 +28,10 @@ export interface ScoredUnit {
   readonly rest: WorkUnit | undefined;
 }
 
-/** Assumed of a worker before it has scored any rows. */
+/** Assumed of a worker before it has scored any rows: what models that are trained here exceed. */
 const FIRST_GUESS_ROWS_PER_SECOND = 20_000;
+/** Of an own model nothing is known. Larger parts than it scores in a call at that speed may take several calls. */
+const OWN_MODEL_ROWS_PER_SECOND = 300;
 /** A part takes longer than its rows say: opening, committing, reading back. */
 const PART_MILLIS = 2_000;
 
@@ -48,9 +50,11 @@ export async function scoreUnit(
 ): Promise<ScoredUnit> {
   let [partsScored, partsDoneBefore, partsDropped, rowsScored, scoringMillis] = [0, 0, 0, 0, 0];
   let failure: unknown;
+  const isOwn = bundle.manifest.network.kind === 'own';
+  const firstGuess = isOwn ? OWN_MODEL_ROWS_PER_SECOND : FIRST_GUESS_ROWS_PER_SECOND;
   const expectedMillis = (rows: number) => {
     const isNew = rowsScored === 0;
-    const rowsPerMilli = isNew ? FIRST_GUESS_ROWS_PER_SECOND / 1000 : rowsScored / Math.max(1, scoringMillis);
+    const rowsPerMilli = isNew ? firstGuess / 1000 : rowsScored / Math.max(1, scoringMillis);
     return PART_MILLIS + rows / rowsPerMilli;
   };
   const restFrom = (index: number, progress?: WorkUnit['progress']): WorkUnit => {
@@ -67,8 +71,7 @@ export async function scoreUnit(
     const progress = index === 0 ? unit.progress : undefined;
     const mayGoOn: CallLimits['mayGoOn'] = (nextRows, rowsSoFar, seconds) => {
       // Before the first rows are written, the seconds tell nothing of the speed.
-      const millisPerRow =
-        rowsSoFar === 0 ? 1000 / FIRST_GUESS_ROWS_PER_SECOND : (seconds * 1000) / rowsSoFar;
+      const millisPerRow = rowsSoFar === 0 ? 1000 / firstGuess : (seconds * 1000) / rowsSoFar;
       return remainingMillis() - reserveMillis > PART_MILLIS + nextRows * millisPerRow;
     };
     const part: Part = { partId: named.partId, rows: named.rows, spans: await spansOf(unit.root, named) };

@@ -172,6 +172,23 @@ describe('a worker', () => {
       expect(await storageFor(root).list(join(root, 'segments'))).toEqual([]);
     });
 
+    it('may stop in it though it would be in time at the speed of a trained model, if the model is an own one', async () => {
+      const { manifest } = bundle;
+      const file = { file: 'slow.onnx', producer: '', opset: 20, sizeBytes: 1, sha256: '' };
+      const own = { ...bundle, manifest: { ...manifest, network: { kind: 'own' as const, ...file } } };
+      const timeOnce = () => {
+        let asked = 0;
+        return { remainingMillis: () => (asked++ === 0 ? 60_000 : 0), reserveMillis: 0 };
+      };
+      const trained = await scoreUnit({ ...unit, root: join(folder, 'fast') }, bundle, pool, timeOnce());
+      expect(trained).toMatchObject({ partsScored: 1, rest: undefined });
+      const root = join(folder, 'slow');
+      let scored = await scoreUnit({ ...unit, root }, own, pool, timeOnce());
+      expect(scored).toMatchObject({ partsScored: 0, rest: { progress: {} } });
+      while (scored.rest !== undefined) scored = await scoreUnit(scored.rest, own, pool, NO_TIME);
+      expectWhole(root);
+    });
+
     it('is not harmed by two workers that stop at different places, or by one that goes on where a dead one was', async () => {
       const root = join(folder, 'twice');
       const asked = { ...unit, root };
