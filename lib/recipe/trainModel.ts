@@ -122,10 +122,10 @@ function learningPoint({ step, epoch, losses, metrics }: Validation) {
 /** Of everything that decides the weights: a checkpoint of another run can't be used. */
 function runFingerprint(
   config: TrainingConfig,
-  { listing }: DataSplit,
+  { listing, newestDay }: DataSplit,
   masks: TaskMasks | undefined,
 ): string {
-  const hash = createHash('sha256').update(JSON.stringify([CODE_VERSION, config, listing]));
+  const hash = createHash('sha256').update(JSON.stringify([CODE_VERSION, config, listing, newestDay]));
   for (const task of TASKS) for (const layer of masks?.[task] ?? []) hash.update(layer);
   return hash.digest('hex');
 }

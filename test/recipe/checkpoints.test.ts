@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { CheckpointStore } from '../../lib/training/checkpointStore.ts';
-import { writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
+import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig } from '../fixtures/tinyModel.ts';
 import { filesBelow } from '../scoring/filesBelow.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -131,6 +131,20 @@ describe('a training that was stopped', () => {
     expect(await train(config(), output, Number.POSITIVE_INFINITY, data)).toBe(
       await train(config(), join(folder, 'other data whole'), Number.POSITIVE_INFINITY, data),
     );
+  });
+
+  it('begins anew when a day of the data that was to come has come since: more labels count as known', async () => {
+    const dates = [...TINY_DATES, '2150-01-01'];
+    const data = writeTinyFunnel(join(folder, 'to come'), { rowsPerDay: 300, dates });
+    const output = join(folder, 'before that day');
+    await train(config(), output, 4, data);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2150-01-02') });
+    try {
+      const all = await train(config(), join(folder, 'on that day'), undefined, data);
+      expect(await train(config(), output, undefined, data)).toBe(all);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('writes no bundle when the training fails by itself', async () => {
