@@ -86,9 +86,9 @@ export default defineConfig({
       threads: { minThreads: THREADS, maxThreads: THREADS, isolate: false },
     },
     sequence: { sequencer: LongestFirst },
-    // The functions' logs would bury the test report.
-    setupFiles: ['test/support/threads/reusedThreads.ts'],
+    setupFiles: ['test/support/threads/reusedThreads.ts', 'test/support/turnBetweenTests.ts'],
     env: {
+      // The functions' logs would bury the test report.
       POWERTOOLS_LOG_LEVEL: 'SILENT',
       POWERTOOLS_METRICS_DISABLED: 'true',
       // As storage says before its first client; a test may make another one before, whose warning would come in the midst of a command.

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
 import { gateSettingsSchema } from '../../lib/job/gateSettings.ts';
@@ -19,8 +18,6 @@ let resources: Resources;
 beforeAll(() => {
   resources = resolveTemplate(packagedTemplate('prod'));
 }, 60_000);
-// Packaging takes seconds without a pause, in which this process doesn't answer the one that runs it.
-beforeEach(() => setImmediate());
 
 const property = (name: string, ...path: readonly string[]): unknown => propertyOf(resources, name, ...path);
 

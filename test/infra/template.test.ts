@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
 import { resolveTemplate } from '../support/cloudFormation/resolveTemplate.ts';
 import { alarms } from './checks/alarms.ts';
@@ -27,8 +27,6 @@ beforeAll(async () => {
   ofOperators = operatorCalls();
   resources = resolveTemplate(packagedTemplate('prod'));
 }, 120_000);
-// Packaging takes seconds without a pause, in which this process doesn't answer the one that runs it.
-beforeEach(() => setImmediate());
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const property = (name: string, ...path: readonly string[]): unknown => propertyOf(resources, name, ...path);

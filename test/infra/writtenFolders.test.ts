@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { packagedTemplate, type Resources } from '../support/cloudFormation/packagedTemplate.ts';
@@ -13,8 +12,6 @@ let resources: Resources;
 beforeAll(() => {
   resources = resolveTemplate(packagedTemplate('prod'));
 }, 60_000);
-// Packaging takes seconds without a pause, in which this process doesn't answer the one that runs it.
-beforeEach(() => setImmediate());
 
 const property = (name: string, ...path: readonly string[]): unknown => propertyOf(resources, name, ...path);
 
