@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { Ncs4cvrError } from '../base/errors.ts';
 
 /** The operators' manual has the one table of codes, what each means and what to do; it is part of the package. */
 const MANUAL = ['../../docs/operations.md', '../../../docs/operations.md'].map(
@@ -9,10 +10,18 @@ const CODE = /[A-Z]+(?:_[A-Z0-9]+)+/g;
 
 let remedies: ReadonlyMap<string, string> | undefined;
 
-/** What the manual says to do about an error, without its markup; undefined for codes that speak for themselves. */
+/**
+ * What the manual says to do about an error, without its markup; undefined for codes that speak for themselves.
+ * @internal exported for tests: no error is made of each code there
+ */
 export function remedyOf(code: string): string | undefined {
   remedies ??= readRemedies();
   return remedies.get(code);
+}
+
+/** The same of an error that was thrown; undefined for those of others. */
+export function remedyFor(error: unknown): string | undefined {
+  return error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
 }
 
 /** What the manual says to do about the codes that messages name, each once; of a message its first code that needs telling. */

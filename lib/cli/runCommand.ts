@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
@@ -22,7 +22,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { describePointer } from './publicationCommands.ts';
-import { remediesIn, remedyOf } from './remedies.ts';
+import { remediesIn, remedyFor } from './remedies.ts';
 import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
@@ -220,13 +220,11 @@ function isGood({ outcome }: ExecutedPartition): boolean {
   return 'pointer' in outcome && outcome.broken.length === 0 && outcome.deadLetters.rows === 0;
 }
 
-function toDo(...remedies: readonly string[]): string {
-  return remedies.map((remedy) => `\n  - what to do: ${remedy}`).join('');
-}
-
-function remediesOf(error: unknown): string[] {
-  const remedy = error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
-  return remedy === undefined ? [] : [remedy];
+function toDo(...remedies: readonly (string | undefined)[]): string {
+  return remedies
+    .filter((remedy) => remedy !== undefined)
+    .map((remedy) => `\n  - what to do: ${remedy}`)
+    .join('');
 }
 
 /** An error has no JSON of its own. */
@@ -251,6 +249,6 @@ function describe(outcome: ExecutedPartition['outcome'], root: string, planned: 
     case 'superseded':
       return `: ${outcome.reason}${toDo('plan again if this model is still wanted')}`;
     case 'failed':
-      return `: ${messageOf(outcome.error)}${toDo(...remediesOf(outcome.error))}`;
+      return `: ${messageOf(outcome.error)}${toDo(remedyFor(outcome.error))}`;
   }
 }

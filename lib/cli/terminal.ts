@@ -1,6 +1,6 @@
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { mayPass } from '../base/retry.ts';
-import { remedyOf } from './remedies.ts';
+import { remedyFor } from './remedies.ts';
 
 /** Exit codes of every command; wrong usage is commander's to find. */
 export const EXIT_DONE = 0;
@@ -98,7 +98,7 @@ export function reportError(error: unknown, verbose: boolean): void {
   if (mayPass(error)) {
     process.stderr.write('this may pass: try the same command again\n');
   }
-  const remedy = error instanceof Ncs4cvrError ? remedyOf(error.code) : undefined;
+  const remedy = remedyFor(error);
   if (remedy !== undefined) process.stderr.write(`what to do: ${remedy}\n`);
   if (!verbose) return;
   for (let current: unknown = error; current !== undefined; ) {
@@ -112,7 +112,7 @@ export function reportError(error: unknown, verbose: boolean): void {
 /** An error as the one JSON object that a command with `--json` prints instead of its result. */
 export function errorToJson(error: unknown): object {
   const isOwn = error instanceof Ncs4cvrError;
-  const remedy = isOwn ? remedyOf(error.code) : undefined;
+  const remedy = remedyFor(error);
   return {
     error: {
       code: isOwn ? error.code : null,

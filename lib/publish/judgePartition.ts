@@ -2,7 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
 import type { SpanElsewhere } from '../gates/judgeKeys.ts';
-import { judgePublication } from '../gates/judgePublication.ts';
+import { judgePublication, type RepeatedContent } from '../gates/judgePublication.ts';
 import { type Auditors, ownVerdict } from '../gates/ownAudit.ts';
 import { type GateName, skipped, type Verdict } from '../gates/verdict.ts';
 import { isLooking } from '../job/gateSettings.ts';
@@ -38,11 +38,23 @@ export async function judgePartition(
   return [...verdicts, await ownVerdict(audit, { root, partition, manifestUri }, auditors)];
 }
 
+/** How other partitions are read. */
+interface Others {
+  readonly read: (name: PublicationName | undefined) => Promise<Manifest | undefined>;
+  readonly ifReadable: <T>(
+    gate: GateName,
+    partition: string,
+    look: () => Promise<T>,
+  ) => Promise<T | undefined>;
+  /** Of what could not be read. */
+  readonly unread: Verdict[];
+}
+
 async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: string): Promise<Verdict[]> {
   const { root, earlier, gates } = run;
   const unread: Verdict[] = [];
   /** Another partition's manifest or input that is gone or damaged is no reason to keep this one from readers. */
-  const ifReadable = async <T>(gate: GateName, partition: string, look: () => Promise<T>) => {
+  const ifReadable: Others['ifReadable'] = async (gate, partition, look) => {
     try {
       return await look();
     } catch (error) {
@@ -51,7 +63,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       return undefined;
     }
   };
-  const read = async (name: PublicationName | undefined): Promise<Manifest | undefined> => {
+  const read: Others['read'] = async (name) => {
     if (name === undefined) return undefined;
     const { partition, sha256 } = name;
     return ifReadable('rows', partition, () =>
@@ -65,6 +77,33 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
   const rowsOf = (other: InputPartition | undefined) =>
     other && ifReadable('rows', other.partition, () => unpublishedDay(run, other));
   const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
+  const content = await repeatedContent(run, manifest, { read, ifReadable, unread });
+  const verdicts = judgePublication(
+    {
+      candidate: candidateOf(manifest, file),
+      earlier: {
+        own: await summaryOf(earlier.own),
+        previous: await summaryOf(earlier.previous),
+        weekday: await summaryOf(earlier.weekday),
+        isWholeDay: earlier.isWholeDay,
+        unpublished: await rowsOf(isAlone ? earlier.unpublished?.[0] : undefined),
+      },
+      reference: await referenceOf(run),
+      repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
+      repeatedContent: content,
+    },
+    gates,
+  );
+  return [...unread, ...verdicts];
+}
+
+/** Rows and files of the partition that other dates have, or hours and regions beside it, published or in the same run. */
+async function repeatedContent(
+  run: PartitionRun,
+  manifest: Manifest,
+  { read, ifReadable, unread }: Others,
+): Promise<RepeatedContent> {
+  const { earlier, gates } = run;
   const unpublished: string[] = [];
   const files: SpanElsewhere[] = [];
   const inputKeys: SpanElsewhere[] = [];
@@ -99,23 +138,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
     besideFiles.push(...(found ?? []));
   }
   const published = await compareContent(manifest, gates.repeatedContent, earlier.near, read);
-  const verdicts = judgePublication(
-    {
-      candidate: candidateOf(manifest, file),
-      earlier: {
-        own: await summaryOf(earlier.own),
-        previous: await summaryOf(earlier.previous),
-        weekday: await summaryOf(earlier.weekday),
-        isWholeDay: earlier.isWholeDay,
-        unpublished: await rowsOf(isAlone ? earlier.unpublished?.[0] : undefined),
-      },
-      reference: await referenceOf(run),
-      repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),
-      repeatedContent: { ...published, unpublished, files, inputKeys, besideRows, besideFiles },
-    },
-    gates,
-  );
-  return [...unread, ...verdicts];
+  return { ...published, unpublished, files, inputKeys, besideRows, besideFiles };
 }
 
 async function referenceOf({ modelUri, model }: PartitionRun): Promise<ModelReference | undefined> {
