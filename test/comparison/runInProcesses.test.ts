@@ -50,10 +50,11 @@ function start(arms: readonly string[], processes: number, config: unknown = { s
     const files = readdirSync(folder).filter((name) => name.startsWith(`${output.split('/').at(-1)}-`));
     return {
       pids: files.map((name) => Number(name.split('-')[1])),
+      // Whole lines: a process that is ended with the others may have opened its file and not written yet.
       orders: files.map((name) =>
         readFileSync(join(folder, name), 'utf8')
-          .trim()
           .split('\n')
+          .slice(0, -1)
           .map((line) => JSON.parse(line)),
       ),
     };
