@@ -2,7 +2,7 @@ import type { ArrivalInput } from '../lib/arrivals/arrivalRun.ts';
 import { readBundleManifest } from '../lib/bundle/bundleManifest.ts';
 import { type ResolvedModel, resolveModel } from '../lib/channels/resolveModel.ts';
 import { refuseLargeModel } from '../lib/estimate/modelMemory.ts';
-import { type ChosenPartitions, choosePartitions } from '../lib/job/choosePartitions.ts';
+import { type ChoiceRemarks, choosePartitions, NO_REMARKS } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { folderPartition, refuseArrivalsOfList } from '../lib/job/jobInput.ts';
 import { modelIdentity, refuseOtherModel } from '../lib/publish/modelIdentity.ts';
@@ -18,11 +18,8 @@ type ChoosingRequest = Exclude<StartRequest, { planUri: string } | ArrivalInput>
 export interface ChosenItems {
   /** One for each partition; never empty. */
   readonly items: readonly PartitionRun[];
-  /** What the choice has passed over. */
-  readonly passedOver: Pick<ChosenPartitions, 'skipped' | 'missingDays' | 'gaps'>;
+  readonly remarks: ChoiceRemarks;
 }
-
-const NOTHING_PASSED_OVER = { skipped: [], missingDays: [], gaps: [] };
 
 /**
  * The partitions that a run takes, each with the model that it is scored with; the bundle's digests are pinned from here on.
@@ -34,13 +31,13 @@ export async function choosePartitionItems(
   nowMillis: number,
 ): Promise<ChosenItems> {
   if ('planUri' in request) {
-    return { items: await itemsOfPlan(request.planUri, job), passedOver: NOTHING_PASSED_OVER };
+    return { items: await itemsOfPlan(request.planUri, job), remarks: NO_REMARKS };
   }
   if ('arrival' in request) {
     refuseArrivalsOfList(job);
     const input = folderPartition(job.input, request.arrival.partition);
     const item = await arrivalRun(job, () => chosenModel(job.model, job), input);
-    return { items: [item], passedOver: NOTHING_PASSED_OVER };
+    return { items: [item], remarks: NO_REMARKS };
   }
   return chooseItems(job, request, nowMillis);
 }
@@ -52,7 +49,7 @@ async function chooseItems(
 ): Promise<ChosenItems> {
   const chosen = await choosePartitions(job, partitions, nowMillis);
   const settings = runSettingsOf(job, await chosenModel(modelUri ?? job.model, job), liftHold);
-  return { items: await partitionRuns(settings, chosen.partitions, job.layout), passedOver: chosen };
+  return { items: await partitionRuns(settings, chosen.partitions, job.layout), remarks: chosen };
 }
 
 async function chosenModel(

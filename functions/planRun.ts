@@ -1,8 +1,9 @@
 import { beginArrival } from '../lib/arrivals/finishArrival.ts';
 import { encodeJson } from '../lib/base/jsonDocument.ts';
+import type { ChoiceRemarks } from '../lib/job/choosePartitions.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { joinUri, parseS3Uri, type S3Location } from '../lib/storage/uri.ts';
-import { type ChosenItems, choosePartitionItems } from './choosePartitionItems.ts';
+import { choosePartitionItems } from './choosePartitionItems.ts';
 import type { PartitionStep } from './partitionStep.ts';
 import type { Settings } from './settings.ts';
 import type { StartRequest } from './startRequest.ts';
@@ -35,8 +36,8 @@ export async function chooseRun(
   if (arrival !== undefined) {
     await beginArrival({ root: job.scores, partition: arrival.partition }, arrival.round);
   }
-  const { items, passedOver } = await choosePartitionItems(job, request, Date.now());
-  logPassedOver(passedOver);
+  const { items, remarks } = await choosePartitionItems(job, request, Date.now());
+  logRemarks(remarks);
   const folder = parseS3Uri(joinUri(job.scores, 'runs', name));
   const results = { bucket: folder.bucket, prefix: folder.key };
   const partitionConcurrency = Math.min(items.length, MOST_PARTITIONS_AT_A_TIME, MAP_CONCURRENCY);
@@ -56,11 +57,12 @@ export async function chooseRun(
 /** Names in one record, whose size CloudWatch limits. */
 const LOGGED = 100;
 
-function logPassedOver({ skipped, missingDays, gaps }: ChosenItems['passedOver']): void {
+function logRemarks({ skipped, missingDays, gaps, sameTimes }: ChoiceRemarks): void {
   const warn = (message: string, key: string, names: readonly unknown[]) => {
     if (names.length > 0) logger.warn(message, { count: names.length, [key]: names.slice(0, LOGGED) });
   };
   warn('folders were passed over', 'skipped', skipped);
   warn('days without a partition', 'missingDays', missingDays);
   warn('days without hours or regions that the days around them have', 'gaps', gaps);
+  warn('partitions of one time by their names, published each for itself', 'sameTimes', sameTimes);
 }

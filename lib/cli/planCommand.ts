@@ -7,7 +7,7 @@ import { type ResolvedModel, resolveModel } from '../channels/resolveModel.ts';
 import { estimateRun, type RunEstimate } from '../estimate/estimateRun.ts';
 import { functionMegabytes, refuseLargeModel } from '../estimate/modelMemory.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
-import { type ChosenPartitions, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
+import { type ChoiceRemarks, choosePartitions, type PartitionChoice } from '../job/choosePartitions.ts';
 import { describeGap } from '../job/dayGaps.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
@@ -93,7 +93,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
       const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
-      const { missingDays, gaps } = chosen;
+      const { missingDays, gaps, sameTimes } = chosen;
       const skipped = [...chosen.skipped, ...empty];
       const now = Date.now();
       const states = await mapConcurrently(plan.partitions, STATES_AT_A_TIME, ({ partition }) =>
@@ -110,6 +110,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
               skipped,
               missingDays,
               gaps,
+              sameTimes,
               ignored,
             }),
           ]
@@ -118,7 +119,7 @@ export function planCommand(finish: (exitCode: number) => void): Command {
             `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
               `${formatCount(memoryLimit ?? prices.memoryMegabytes)} MB`,
             ...brokenShards(plan),
-            ...passedOver({ skipped, missingDays, gaps }, ignored),
+            ...passedOver({ skipped, missingDays, gaps, sameTimes }, ignored),
           ];
       process.stdout.write(`${lines.join('\n')}\n`);
       finish(EXIT_DONE);
@@ -196,9 +197,9 @@ function brokenShards({ partitions }: RunPlan): string[] {
   );
 }
 
-/** What the plan leaves out, as lines. */
+/** What the plan leaves out or takes twice, as lines. */
 function passedOver(
-  { skipped, missingDays, gaps }: Omit<ChosenPartitions, 'partitions'>,
+  { skipped, missingDays, gaps, sameTimes }: ChoiceRemarks,
   ignored: MadePlan['ignored'],
 ): string[] {
   return [
@@ -208,6 +209,10 @@ function passedOver(
     ),
     ...shown('days without a partition', missingDays),
     ...shown('days without hours or regions that the days around them have', gaps.map(describeGap)),
+    ...shown(
+      'partitions of one time by their names, published each for itself',
+      sameTimes.map((names) => names.join(', ')),
+    ),
     ...shown('files that are no shards', ignored),
   ];
 }

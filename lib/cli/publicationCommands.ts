@@ -188,7 +188,7 @@ function unreadableLine(problem: string): string {
 
 /** One line per partition, then what is missing and what was passed over. */
 function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
-  const { states, damaged, skipped, missingDays, gaps, unreadable } = found;
+  const { states, damaged, skipped, missingDays, gaps, sameTimes, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
@@ -202,6 +202,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
     ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
+    ...sameTimes.map((names) => `${names.join(', ')}  one time by their names, published each for itself`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
     ...unreadable.map(unreadableLine),
     '',

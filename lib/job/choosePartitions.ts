@@ -6,7 +6,7 @@ import { folderUri, uriScheme } from '../storage/uri.ts';
 import { type DayGap, gapsOfDays } from './dayGaps.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, isFileList, type OpenedInput, openJobInput, whyNoInput } from './jobInput.ts';
-import { type DayRange, dayRange, describeRange, type SkippedFolder } from './listPartitions.ts';
+import { type DayRange, dayRange, describeRange, type SkippedFolder, sameTimes } from './listPartitions.ts';
 import {
   type LaidOutPartition,
   layOutPartition,
@@ -32,7 +32,14 @@ export interface ChosenPartitions {
   readonly missingDays: readonly string[];
   /** What chosen days lack of the hours and regions that the days around them have. */
   readonly gaps: readonly DayGap[];
+  /** Chosen partitions that mean the same time, such as `hour=7` and `hour=07`. */
+  readonly sameTimes: readonly (readonly string[])[];
 }
+
+/** What there is to say of a choice beside what it takes. */
+export type ChoiceRemarks = Omit<ChosenPartitions, 'partitions'>;
+
+export const NO_REMARKS: ChoiceRemarks = { skipped: [], missingDays: [], gaps: [], sameTimes: [] };
 
 type Job = Pick<JobDocument, 'input' | 'layout' | 'timeZone' | 'newest' | 'completeness'>;
 
@@ -79,7 +86,7 @@ async function chooseOne(job: Job, input: OpenedInput, partition: string): Promi
   if (typeof laidOut === 'string')
     throw await noPartition(job, `a partition of the layout ${job.layout.text}`, `${partition}: ${laidOut}`);
   if (await input.has(partition)) {
-    return { partitions: [input.inputPartition(partition)], skipped: [], missingDays: [], gaps: [] };
+    return { ...NO_REMARKS, partitions: [input.inputPartition(partition)] };
   }
   const near = await nearPartition(input, laidOut);
   const meant = near === undefined ? '' : `; did you mean ${near}?`;
@@ -133,6 +140,7 @@ async function chooseDays(
     skipped,
     missingDays: missingDays(days),
     gaps: await gapsOfDays(job, input, days, nowMillis),
+    sameTimes: sameTimes(partitions),
   };
 }
 
@@ -163,6 +171,7 @@ async function chooseNewest(job: Job, input: OpenedInput, nowMillis: number): Pr
         skipped,
         missingDays: [],
         gaps: await gapsOfDays(job, input, [day], nowMillis),
+        sameTimes: sameTimes(ofDay),
       };
     }
     skipped.push(...ofDay.map(({ partition }) => ({ name: partition, reason })));

@@ -95,6 +95,22 @@ function mayLieIn(range: DayRange | undefined, { Y, m, d }: KeyValues['time']): 
   return known >= range.from.slice(0, known.length) && known <= range.to.slice(0, known.length);
 }
 
+/**
+ * Partitions that are one by what their names mean, such as `hour=7` and `hour=07` of a day: whoever writes them wrote one of them
+ * by mistake, and readers of the scores get the hour twice.
+ * @returns names of those of each time that has several
+ */
+export function sameTimes(partitions: readonly LaidOutPartition[]): string[][] {
+  const names = new Map<string, string[]>();
+  for (const { partition, day, hour, others } of partitions) {
+    const meaning = JSON.stringify([day, hour, others]);
+    const same = names.get(meaning);
+    if (same === undefined) names.set(meaning, [partition]);
+    else same.push(partition);
+  }
+  return [...names.values()].filter(({ length }) => length > 1);
+}
+
 /** By day, hour and then name. */
 export function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
   const [first, second] = [a.day ?? '', b.day ?? ''];

@@ -5,7 +5,7 @@ import { missingDays } from '../job/choosePartitions.ts';
 import { type DayGap, gapsOfDays } from '../job/dayGaps.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
-import type { DayRange, SkippedFolder } from '../job/listPartitions.ts';
+import { type DayRange, type SkippedFolder, sameTimes } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
@@ -170,6 +170,8 @@ export async function partitionStates(
   readonly missingDays: readonly string[];
   /** What days lack of the hours and regions that the days around them have. */
   readonly gaps: readonly DayGap[];
+  /** Partitions that mean the same time, such as `hour=7` and `hour=07`. */
+  readonly sameTimes: readonly (readonly string[])[];
   /** Records of runs that tell nothing since they can't be read, with code and file. */
   readonly unreadable: readonly string[];
 }> {
@@ -191,6 +193,7 @@ export async function partitionStates(
     skipped,
     missingDays: missingDays(days),
     gaps: await gapsOfDays(job, input, days, nowMillis),
+    sameTimes: sameTimes(partitions),
     unreadable: records.unreadable.problems,
   };
 }

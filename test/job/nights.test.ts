@@ -245,6 +245,27 @@ describe.skipIf(!hasSharedData)('a night', () => {
     expect(status.exitCode).toBe(0);
   });
 
+  it('names partitions that are one hour by what their names mean, each of which would be published', async () => {
+    const file = join(folder, 'same-times.json');
+    const names = ['7', '07', '8'].map((hour) => `dt=2024-03-02/hour=${hour}`);
+    const input = inputOf(...shardsIn('dt=2024-03-01/hour=7', ...names));
+    const job = { input, scores: join(folder, 'same-scores'), model: bundleUri, partitions: 'dt=/hour=' };
+    writeFileSync(file, JSON.stringify(job));
+    const same = ['dt=2024-03-02/hour=07', 'dt=2024-03-02/hour=7'];
+    for (const choice of [[], ['--from', '2024-03-01']]) {
+      const { stdout } = await callMain('plan', '--job', file, ...choice);
+      expect(stdout).toContain(
+        `\npartitions of one time by their names, published each for itself:\n  ${same.join(', ')}\n`,
+      );
+      const json = await callMain('plan', '--job', file, ...choice, '--json');
+      expect(JSON.parse(json.stdout)).toMatchObject({ sameTimes: [same] });
+    }
+    const { stdout } = await callMain('status', '--job', file);
+    expect(stdout).toContain(`\n${same.join(', ')}  one time by their names, published each for itself\n`);
+    const one = await callMain('plan', '--job', file, '--from', '2024-03-01', '--to', '2024-03-01', '--json');
+    expect(JSON.parse(one.stdout)).toMatchObject({ sameTimes: [] });
+  });
+
   it('is scored with another bundle where `--model` says so', async () => {
     const file = join(folder, 'backfill.json');
     const job = {
