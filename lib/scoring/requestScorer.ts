@@ -1,6 +1,17 @@
-import { DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from 'apache-arrow';
+import {
+  type Data,
+  DataType,
+  Field,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableToIPC,
+} from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
+import { releaseMemory } from '../base/releaseMemory.ts';
 import { SCORING_BATCH_ROWS, ScoringSession } from '../bundle/scoringSession.ts';
 import { needsDayOfPath } from '../features/columnRequirements.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -270,11 +281,21 @@ function encodeColumns(
   const fields = columns.map((column) => fieldOf(batches[0]!, column));
   const schema = new Schema(fields);
   const type = new Struct(fields);
+  const copies: Data[] = [];
   const selected = batches.map((batch) => {
-    const children = columns.map((column) => withoutDictionary(columnOf(batch, column)!));
+    const children = columns.map((name) => {
+      const column = columnOf(batch, name)!;
+      const values = withoutDictionary(column);
+      if (values !== column) copies.push(values);
+      return values;
+    });
     return new RecordBatch(schema, makeData({ type, length: batch.numRows, nullCount: 0, children }));
   });
-  return tableToIPC(new Table(rowGroups > 1 ? [joinBatches(selected)] : selected), 'stream');
+  const encoded = tableToIPC(new Table(rowGroups > 1 ? [joinBatches(selected)] : selected), 'stream');
+  releaseMemory(
+    copies.flatMap(({ values, valueOffsets }) => [values, valueOffsets].filter(ArrayBuffer.isView)),
+  );
+  return encoded;
 }
 
 function fieldOf({ schema }: RecordBatch, column: string): Field {

@@ -153,6 +153,7 @@ export async function scoreSpans(
         }
         check.nulls(request);
         await writer.write(...predictionBatches(request));
+        request.release();
         for (const { rowGroup } of request.rowGroups) {
           const rows = requestedRows(rowGroup);
           rowsSoFar += rows;

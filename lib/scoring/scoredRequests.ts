@@ -1,5 +1,6 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { releaseMemory } from '../base/releaseMemory.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { TalliedSpans } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
@@ -33,6 +34,8 @@ export interface ScoredRequest extends ScoredBatches {
   readonly profile: PartProfile;
   /** Of their spans, in order. */
   readonly spans: TalliedSpans;
+  /** Ends the life of `batches` and scores, once nothing reads them any more. */
+  release(): void;
 }
 
 /** Asked before a request is sent. @param waitingRows its rows and those that were sent and aren't scored yet */
@@ -168,7 +171,8 @@ function received({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): Sc
       found: `${found + badRows} rows`,
     });
   }
-  return { rowGroups: scored, batches, pctr, pcvr, pctcvr, profile, spans };
+  const release = () => releaseMemory([columnsIpc, pctr, pcvr, pctcvr]);
+  return { rowGroups: scored, batches, pctr, pcvr, pctcvr, profile, spans, release };
 }
 
 /** Tells the rows of a request apart by row group. */
