@@ -1,5 +1,5 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
-import type { FeatureContract } from '../features/contract.ts';
+import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { refuseUnfit } from '../scoring/refuseUnfit.ts';
 import { type BrokenShard, brokenShardOf, isBrokenShard } from './brokenShard.ts';
@@ -14,7 +14,7 @@ const FOOTERS_AT_A_TIME = 8;
 export async function unfitShards(
   shards: ReturnType<typeof wholeShards>,
   inputUri: string,
-  contract: FeatureContract,
+  contract: ModelBundle['contract'],
 ): Promise<BrokenShard[]> {
   const found = await mapConcurrently(shards, FOOTERS_AT_A_TIME, async (named): Promise<BrokenShard[]> => {
     const uri = shardUri(inputUri, named.shard);
