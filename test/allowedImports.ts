@@ -53,7 +53,15 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   'lib/estimate': ['lib/storage', 'lib/job', 'lib/keys', 'lib/bundle', 'lib/scoring', 'lib/publish'],
   'lib/tune': ['lib/storage', 'lib/parquet', 'lib/bundle', 'lib/scoring', 'lib/estimate'],
   'lib/stateMachine': ['lib/publish'],
-  'lib/doctor': ['lib/storage', 'lib/features', 'lib/parquet', 'lib/onnx', 'lib/bundle', 'lib/estimate'],
+  'lib/doctor': [
+    'lib/storage',
+    'lib/features',
+    'lib/parquet',
+    'lib/onnx',
+    'lib/bundle',
+    'lib/estimate',
+    'lib/scoring',
+  ],
   'lib/init': ['lib/storage', 'lib/job', 'lib/parquet', 'lib/features', 'lib/metrics', 'lib/recipe'],
   'lib/inspect': [
     'lib/storage',

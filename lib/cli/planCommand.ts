@@ -155,7 +155,7 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
 const STATES_AT_A_TIME = 8;
 
 function summarise(
-  { partitions, model }: RunPlan,
+  { partitions, model, liftHold }: RunPlan,
   { channel }: ResolvedModel,
   states: readonly PartitionState[],
   estimate: RunEstimate,
@@ -167,7 +167,7 @@ function summarise(
       done.length === 0 ? '' : `, ${done.length} done already for the same input, model and contract`;
     return (
       `${partition}  ${counted(shardCount, 'shard')}${broken.length === 0 ? '' : `, ${broken.length} of them broken,`}  ` +
-      `${counted(rows, 'row')}  ${counted(sizeBytes, 'byte')}  ${counted(parts.length, 'part')}${skips}; ${standing(states[index]!)}`
+      `${counted(rows, 'row')}  ${counted(sizeBytes, 'byte')}  ${counted(parts.length, 'part')}${skips}; ${standing(states[index]!, liftHold)}`
     );
   });
   const { rows, rowsDone, minutes, dollars } = estimate;
@@ -182,9 +182,10 @@ function summarise(
   ].join('\n');
 }
 
-function standing({ stage, reason }: PartitionState): string {
+function standing({ stage, reason }: PartitionState, liftHold: boolean): string {
   const said = reason === undefined ? '' : ` (${reason})`;
-  return stage === 'held' ? `held${said}: only published with --lift-hold` : `${stage}${said}`;
+  if (stage !== 'held') return `${stage}${said}`;
+  return `held${said}: ${liftHold ? 'this plan lifts the hold' : 'only published with --lift-hold'}`;
 }
 
 /** Names that are shown of a list. */

@@ -6,14 +6,13 @@ import { messageOf } from '../base/errors.ts';
 import type { BundleManifest } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.ts';
-import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
 import type { FeatureContract } from '../features/contract.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
-import { checkColumns } from '../parquet/checkColumns.ts';
-import { type ParquetShard, withShard } from '../parquet/openShard.ts';
+import { withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
+import { refuseUnfit } from '../scoring/refuseUnfit.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
@@ -141,12 +140,6 @@ async function checkInput(uri: string, contract: FeatureContract | undefined): P
   const looked = `${shards.length} shards${beside}; looked at the footers of ${read.length}: ${rows} rows`;
   if (broken.length > 0) return { state: 'failed', found: `${looked}; broken: ${broken.join('; ')}` };
   return rows === 0 ? { state: 'warning', found: looked } : ok(looked);
-}
-
-/** @throws Ncs4cvrError of a shard that scoring would refuse by its columns or its path */
-function refuseUnfit(shard: ParquetShard, contract: FeatureContract): void {
-  refuseWithoutDay(contract, shard.uri);
-  checkColumns(shard, [...rowKeyRequirements(contract), ...columnRequirements(contract)]);
 }
 
 async function checkScores(uri: string): Promise<Answer> {

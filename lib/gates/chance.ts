@@ -16,6 +16,11 @@ export function chanceStability(bins: number, foundRows: number, referenceRows: 
   return (k + DEVIATIONS * Math.sqrt(2 * k)) * inverseRows(foundRows, referenceRows);
 }
 
+/** A difference of two means, as a share of them, that chance exceeds as rarely where one row varies as much as the mean. */
+export function chanceMean(foundRows: number, referenceRows: number): number {
+  return DEVIATIONS * Math.sqrt(inverseRows(foundRows, referenceRows));
+}
+
 /** A difference of two shares that chance exceeds as rarely, from the rows that have the property. */
 export function chanceShare(
   foundCount: number,

@@ -2,7 +2,7 @@ import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
-import { chanceShare, chanceStability, isByChance } from './chance.ts';
+import { chanceMean, chanceShare, chanceStability, isByChance } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
 import { type Measurement, percent } from './verdict.ts';
 
@@ -23,13 +23,14 @@ function pairs({ profile }: Candidate, reference: ModelReference): Pair[] {
   });
 }
 
-/** Growth of every feature's share of rows without a value. */
+/** Growth of every feature's share of rows without a value; and of lists, how much shorter they have become where there are any. */
 export function judgeMissingValues(
   candidate: Candidate,
   reference: ModelReference,
-  { floor, factor }: GateSettings['missingValues'],
+  { floor, factor, shorter }: GateSettings['missingValues'],
 ): Measurement[] {
-  return pairs(candidate, reference).map(({ counted, usual, rows, usualRows }) => {
+  const both = pairs(candidate, reference);
+  const grown = both.map(({ counted, usual, rows, usualRows }) => {
     const spread = factor * usual.spread.missing;
     const reached = usual.spread.missing;
     const shares = [counted.missing, rows, usual.missing, usualRows] as const;
@@ -40,6 +41,24 @@ export function judgeMissingValues(
       'of the rows have no value',
     );
   });
+  return [...grown, ...both.flatMap((pair) => shortened(pair, shorter))];
+}
+
+/**
+ * The share of a list's usual length that is gone. The rows that it is a mean of are as few as those that have a value; one row's
+ * length is taken to vary as much as its mean.
+ */
+function shortened({ counted, usual, rows, usualRows }: Pair, shorter: number): Measurement[] {
+  // What has one value a row, null or not, is no list.
+  if (counted.values === rows && usual.values === usualRows) return [];
+  const [filled, usualFilled] = [rows - counted.missing, usualRows - usual.missing];
+  if (filled <= 0 || usualFilled <= 0 || usual.values === 0) return [];
+  const [length, usualLength] = [counted.values / filled, usual.values / usualFilled];
+  const found = Math.max(0, 1 - length / usualLength);
+  const bound = Math.min(1, shorter + chanceMean(filled, usualFilled));
+  const reason = `${length.toPrecision(3)} values in a list, against ${usualLength.toPrecision(3)}`;
+  const { name: subject } = counted;
+  return [{ subject, found, bound, isWithin: found <= bound, against: VALIDATION, reason }];
 }
 
 /** Growth of every feature's share of values that training never saw. */

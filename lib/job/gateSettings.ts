@@ -107,7 +107,14 @@ export const gateSettingsSchema = z.strictObject({
     })
     .prefault({}),
   /** Growth of a feature's share of missing values. */
-  missingValues: z.strictObject({ ...gated, ...boundOf(share, 0.1, 3) }).prefault({}),
+  missingValues: z
+    .strictObject({
+      ...gated,
+      ...boundOf(share, 0.1, 3),
+      /** Of the values that a list usually holds in the rows that have any, the largest share that may be gone. */
+      shorter: share.default(0.5),
+    })
+    .prefault({}),
   /** Growth of a feature's share of values that training never saw. */
   unseenValues: z.strictObject({ ...gated, ...boundOf(share, 0.2, 3) }).prefault({}),
   /** Population stability index of each feature's bins. */

@@ -49,15 +49,19 @@ async function isAmong(own: VersionedFile, others: readonly VersionedFile[]): Pr
   return false;
 }
 
-/** Rows of another partition's input: what its shards' footers say. @throws as cutPartition */
-export async function unpublishedDay(run: PartitionRun, other: InputPartition): Promise<UnpublishedDay> {
-  const { rows } = await cutOther(run, other);
-  return { partition: other.partition, rows };
+/** Rows of another partition's input: what its shards' footers say; nothing where one is broken, or there is no row. @throws as cutPartition */
+export async function unpublishedDay(
+  run: PartitionRun,
+  other: InputPartition,
+): Promise<UnpublishedDay | undefined> {
+  const { rows, isWhole } = await cutOther(run, other);
+  return isWhole && rows > 0 ? { partition: other.partition, rows } : undefined;
 }
 
 async function cutOther(run: PartitionRun, { partition, inputUri, fileList }: InputPartition) {
-  const { parts } = (await cutPartition({ ...run, partition, inputUri, fileList }))!;
+  const { parts, broken } = (await cutPartition({ ...run, partition, inputUri, fileList }))!;
   return {
+    isWhole: broken.length === 0,
     spans: parts.flatMap(({ spans }) => spans),
     rows: parts.reduce((sum, part) => sum + part.rows, 0),
   };

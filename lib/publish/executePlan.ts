@@ -34,8 +34,10 @@ export interface ExecuteOptions {
 
 type PartitionRecorder = ReturnType<RunRecorder['beginPartition']>;
 
-/** How often a partition is cut anew when shards of it turn out to be broken, replaced or gone. */
+/** How often a partition is cut anew when shards of it turn out to be replaced or gone. */
 const ATTEMPTS = 3;
+/** And when more of them turn out to be broken: as many as an outcome names. A part ends at the first one that its pages tell. */
+const ATTEMPTS_BROKEN = 20;
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.
@@ -125,6 +127,8 @@ async function executePartition(
     return { kind: 'held', reason: pointer.hold };
   }
   let open = planned;
+  let brokenCount = 0;
+  let attemptsLeft = ATTEMPTS;
   for (let attempt = 1; ; attempt++) {
     const failures: unknown[] = [];
     let dropped = 0;
@@ -147,8 +151,12 @@ async function executePartition(
     });
     if (failures.length > 0) throw failures[0];
     const outcome = await publishPartition(run, { auditors });
-    if (outcome.kind !== 'incomplete' || dropped === 0 || attempt === ATTEMPTS) return outcome;
+    if (outcome.kind !== 'incomplete' || dropped === 0) return outcome;
     const cut = (await cutPartition(run))!;
+    // Each time that more are known to be broken, fewer are left.
+    if (cut.broken.length <= brokenCount) attemptsLeft--;
+    brokenCount = cut.broken.length;
+    if (attemptsLeft === 0 || attempt === ATTEMPTS_BROKEN) return outcome;
     open = openParts(await planOfCut(run, cut));
   }
 }

@@ -74,9 +74,15 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
     const found = await read(name);
     return found === undefined ? undefined : judgedOf(found);
   };
-  const rowsOf = (other: InputPartition | undefined) =>
-    other && ifReadable('rows', other.partition, () => unpublishedDay(run, other));
   const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
+  /** A day that is as broken as this one, or gone, is no yardstick: the one before it may be. */
+  const nearestWhole = async (days: readonly InputPartition[]) => {
+    for (const other of days) {
+      const found = await ifReadable('rows', other.partition, () => unpublishedDay(run, other));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   const content = await repeatedContent(run, manifest, { read, ifReadable, unread });
   const verdicts = judgePublication(
     {
@@ -86,7 +92,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
         previous: await summaryOf(earlier.previous),
         weekday: await summaryOf(earlier.weekday),
         isWholeDay: earlier.isWholeDay,
-        unpublished: await rowsOf(isAlone ? earlier.unpublished?.[0] : undefined),
+        unpublished: await nearestWhole(isAlone ? (earlier.unpublished ?? []) : []),
       },
       reference: await referenceOf(run),
       repeatedKeys: await countRepeatedKeys(root, manifest, gates.repeatedKeys),

@@ -100,5 +100,5 @@ export function describeMissing(missing: readonly Part[], planned: readonly Part
   const count = missing.length === 1 ? '1 part is missing' : `${missing.length} parts are missing`;
   return missing.every(({ partId }) => ids.has(partId))
     ? `${count}: done when this was planned, and gone from the output root since`
-    : `${count}: the input has changed`;
+    : `${count}: the input has changed, or has more broken shards than one run looks for; a plan names those that are known`;
 }

@@ -8,7 +8,8 @@ import type { Part } from './part.ts';
 import { type ScoredPart, scorePart } from './scorePart.ts';
 import type { CallLimits } from './scorePartInCalls.ts';
 import type { PartSource } from './scorePartRows.ts';
-import { shardUri } from './span.ts';
+import { shardUri, wholeShards } from './span.ts';
+import { unfitShards } from './unfitShards.ts';
 import { spansOf, type WorkUnit } from './workUnit.ts';
 
 export interface UnitDeadline {
@@ -112,7 +113,7 @@ export async function scoreUnit(
 export async function isDropped(
   { spans }: Part,
   { root, partition, inputUri, badRows }: PartSource,
-  bundle: Pick<ModelBundle, 'manifest'>,
+  bundle: Pick<ModelBundle, 'manifest' | 'contract'>,
   error: unknown,
 ): Promise<boolean> {
   if (!(error instanceof Ncs4cvrError)) return false;
@@ -120,10 +121,13 @@ export async function isDropped(
   if (span === undefined) return false;
   if (isReplacedShard(error) || error.code === 'STORAGE_NOT_FOUND') return true;
   if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
-  // Of a large shard, the rows of its other parts are not known here.
-  const isWhole = span.firstRowGroup === 0 && spans.filter(({ shard }) => shard === span.shard).length === 1;
-  const rows = isWhole ? span.rows : null;
+  const { rows } = wholeShards(spans).find(({ shard }) => shard === span.shard)!;
   const brokenFor = { model: modelIdentity(bundle), badRows };
   await noteBrokenShard(root, partition, brokenFor, brokenShardOf(error, { ...span, rows }));
+  // What a schema lost, all shards of a writer have mostly lost: told one by one, they outlast the attempts of a run.
+  const others = wholeShards(spans).filter(({ shard }) => shard !== span.shard);
+  for (const unfit of await unfitShards(others, inputUri, bundle.contract)) {
+    await noteBrokenShard(root, partition, brokenFor, unfit);
+  }
   return true;
 }

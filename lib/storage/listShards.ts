@@ -8,6 +8,9 @@ import { joinUri } from './uri.ts';
 /** In any case. */
 const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
 
+/** Of shards that somebody has compressed as files: rows that would be missed without a word. Whoever opens one finds it broken. */
+const COMPRESSED = /\.(parquet|parq|pq)\.(gz|gzip|zst|zstd|bz2|xz|lz4|br|sz|snappy|zip)$/i;
+
 /** A shard's path without the ending that makes it one; other paths stay. */
 export function withoutShardEnding(path: string): string {
   return path.slice(0, path.length - (endingOf(path)?.length ?? 0));
@@ -91,12 +94,16 @@ export async function findShards(
   const areShards = await mapConcurrently(
     files,
     READS_AT_A_TIME,
-    async (file) => endingOf(file.relativePath) !== undefined || isKnown(file) || beginsAsShard(file),
+    async (file) => isNamedAsShard(file.relativePath) || isKnown(file) || beginsAsShard(file),
   );
   return {
     shards: files.filter((_, index) => areShards[index]),
     others: files.filter((_, index) => !areShards[index]),
   };
+}
+
+function isNamedAsShard(path: string): boolean {
+  return endingOf(path) !== undefined || COMPRESSED.test(path);
 }
 
 async function beginsAsShard(listed: ListedFile): Promise<boolean> {

@@ -211,7 +211,8 @@ describe('operators', () => {
     expect(status.stdout).toMatch(
       /^dt=2024-03-08 {2}tiny-1 .* HELD: pCVR too high\ndt=2024-03-09 {2}tiny-2 .*\nnewest published day: 2024-03-09\n$/,
     );
-    await planWith(1, '--partition', 'dt=2024-03-08', '--lift-hold');
+    const lifting = await planWith(1, '--partition', 'dt=2024-03-08', '--lift-hold');
+    expect(lifting.stdout).toContain('held (pCVR too high): this plan lifts the hold\n');
     expect((await run()).stdout).toContain('published, 0 parts scored, 500 rows of tiny-2, generation 4');
   });
 

@@ -172,6 +172,36 @@ describe('features', () => {
     expect(unseen[0]!.reason).toMatch(/^60\.0% of the values are new to the model, against \d\.\d%$/);
   });
 
+  it.each([
+    [0.5 - CHANCE, true],
+    [0.5 + CHANCE, false],
+    [-1, true],
+  ])(
+    'that are lists, and have become shorter by a share of %d where there are any, are within bounds: %s',
+    (gone, expected) => {
+      // Half of the rows have four values each; as many rows as before have some.
+      const there = usual({ values: 2 * MANY, missing: 0.5 * MANY });
+      const here = counted({ values: (1 - gone) * 2 * MANY, missing: 0.5 * MANY });
+      expect(isWithin(judgeMissingValues(here, there, settings.missingValues))).toBe(expected);
+    },
+  );
+
+  it('that are lists of few rows may be shorter by chance', () => {
+    const there = usual({ values: 2 * MANY, missing: 0.5 * MANY });
+    const of = (rows: number) => {
+      const features = [{ ...feature, values: rows / 2, missing: rows / 2 }];
+      return isWithin(
+        judgeMissingValues(
+          candidate({ profile: { rows, features, slices: [] } }),
+          there,
+          settings.missingValues,
+        ),
+      );
+    };
+    expect(of(20)).toBe(true);
+    expect(of(1_000)).toBe(false);
+  });
+
   it('that lose every value are out of bounds whatever the factor says, unless a training day was like that', () => {
     const lost = counted({ missing: MANY });
     const wide = { ...spread, missing: 0.5 };

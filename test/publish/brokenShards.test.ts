@@ -12,7 +12,7 @@ import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
-import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
+import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
@@ -43,6 +43,16 @@ const footerless = new TextEncoder().encode('PAR1 and nothing that a footer woul
 async function putDamaged(place: Place, name: string): Promise<void> {
   const bytes = funnelShard(funnelRows('2024-05-01', 30), 60);
   await writeWhole(joinUri(place.inputUri, name), bytes.fill(0xff, 4, 200));
+}
+
+/** As a writer leaves shards that has renamed a column. */
+function putRenamed(place: Place, name: string, rows: readonly FunnelRow[]): Promise<void> {
+  const bytes = Buffer.from(funnelShard(rows, 60));
+  for (let at = bytes.indexOf('item_id'); at >= 0; at = bytes.indexOf('item_id', at + 1)) {
+    // Not of `recent_item_ids`.
+    if (bytes[at - 1] !== '_'.charCodeAt(0)) bytes.write('item_no', at);
+  }
+  return writeWhole(joinUri(place.inputUri, name), bytes);
 }
 
 describe('a broken shard', () => {
@@ -92,6 +102,42 @@ describe('a broken shard', () => {
       });
     },
   );
+
+  it('is named with all others that a writer has made of other columns, by the first run and by one unit', async () => {
+    const place = freshPlace(join(folder, 'broken'));
+    const names = small.map((_, i) => `s${i}.parquet`);
+    for (const [i, rows] of small.entries()) await putRenamed(place, names[i]!, rows);
+    const { outcome } = await run(place, model, { targetRows: 1000 });
+    expect(outcome).toMatchObject({
+      kind: 'refused',
+      problems: names.map((name) =>
+        expect.stringMatching(`${name}, 30 rows: SHARD_COLUMN_MISSING: .*'item_id'`),
+      ),
+    });
+
+    const fresh = { ...place, root: freshPlace(join(folder, 'broken')).root };
+    const asked = runOf(fresh, model, { targetRows: 1000 });
+    const { unitsUri } = (await planPartition(asked))!;
+    const [unit] = JSON.parse(
+      new TextDecoder().decode(await storageFor(unitsUri).readWhole(unitsUri)),
+    ) as WorkUnit[];
+    const { contract, vocabularies } = model;
+    const pool = new WorkerPool(1, { contract, vocabularies, model: model.model, extraColumns: [] });
+    await scoreUnit(unit!, model, pool, { remainingMillis: () => 900_000, reserveMillis: 0 });
+    await pool.close();
+    expect(await planPartition(asked)).toMatchObject({ unitCount: 0, brokenCount: 8 });
+  });
+
+  it('is found in one run however many of a part are damaged in their pages', async () => {
+    const place = freshPlace(join(folder, 'broken'));
+    for (const [i, rows] of small.entries()) await put(place, `s${i}.parquet`, rows);
+    for (const i of [0, 1, 3, 5, 6]) await putDamaged(place, `s${i}.parquet`);
+    const { outcome } = await run(place, model, { targetRows: 1000 });
+    const problems = 'problems' in outcome ? outcome.problems : [];
+    expect(problems.map((problem) => /s\d\.parquet/.exec(problem)?.[0])).toEqual(
+      [0, 1, 3, 5, 6].map((i) => `s${i}.parquet`),
+    );
+  });
 
   it('is never tolerated when no other is left', async () => {
     const place = freshPlace(join(folder, 'broken'));

@@ -21,6 +21,15 @@ describe.each([
     expect(ignored).toEqual([...OTHERS].sort().map((path) => joinUri(root, path)));
   });
 
+  it('a shard that somebody has compressed as a file counts as one, to be found broken', async () => {
+    const folder = joinUri(root, 'compressed');
+    const files = ['a.parquet.gz', 'b.PARQUET.ZST', 'c.pq.bz2'];
+    for (const path of [...files, 'd.csv.gz', 'e.parquet.md5', 'f.gz'])
+      await writeWhole(joinUri(folder, path), Buffer.from('1f8b'));
+    const { shards } = await listShards(folder);
+    expect(shards.map(({ relativePath }) => relativePath)).toEqual(files);
+  });
+
   it('a file that begins as Parquet does is a shard whatever its name, whole or not', async () => {
     const files = {
       '000000_0': 'PAR1 rows PAR1',
