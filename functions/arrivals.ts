@@ -113,7 +113,9 @@ class PassedOver {
   readonly #uris = new Map<string, string[]>();
 
   add(uri: string, reason: string): void {
-    this.#uris.set(reason, [...(this.#uris.get(reason) ?? []), uri]);
+    const known = this.#uris.get(reason);
+    if (known === undefined) this.#uris.set(reason, [uri]);
+    else known.push(uri);
   }
 
   log(): void {

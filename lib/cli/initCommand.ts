@@ -3,7 +3,7 @@ import { formatTable } from '../base/textTable.ts';
 import { proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { sampleShards } from '../init/sampleShards.ts';
-import { datedFolderAdvice, writeProposal } from '../init/writeProposal.ts';
+import { datedFolderAdvice, strayFolderAdvice, writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
 import { counted, EXIT_DONE, printJson } from './terminal.ts';
@@ -42,7 +42,17 @@ export function initCommand(finish: (exitCode: number) => void): Command {
         use: roles.keys.includes(column) && feature === undefined ? 'key' : String(feature?.kind ?? '-'),
         seen: reason,
       }));
-      const { shardCount, sampledShards, sampledRows, ignored, broken, layout, days, datedFolder } = sample;
+      const {
+        shardCount,
+        sampledShards,
+        sampledRows,
+        ignored,
+        broken,
+        layout,
+        days,
+        datedFolder,
+        strayFolder,
+      } = sample;
       if (json) {
         const facts = {
           shardCount,
@@ -71,6 +81,7 @@ export function initCommand(finish: (exitCode: number) => void): Command {
             `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
             `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
             `${datedFolder === undefined ? '' : `${datedFolderAdvice(datedFolder)}\n`}` +
+            `${strayFolder === undefined ? '' : `${strayFolderAdvice(strayFolder)}\n`}` +
             broken.map((message) => `passed over, broken: ${message}\n`).join('') +
             `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
             `wrote ${configUri} and ${jobUri}: read them, then\n\n  ${next}\n`,

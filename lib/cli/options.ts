@@ -25,7 +25,8 @@ export function isoDate(text: string): string {
 /** Parser of an option that is a whole number. Both ends inclusive. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
+    // `Number` takes what an unset shell variable gives for 0.
+    const value = text.trim() === '' ? Number.NaN : Number(text);
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
     }

@@ -51,14 +51,18 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
       const options = readOptions(command, { ...(conflict && CONFLICTS[conflict]), ...given });
       const realised = await synthesise(options, output);
       if (json) printJson({ output, options, ...realised });
-      else
+      else {
+        const { clickRate, conversionRate, logitCorrelation } = realised;
+        const converted =
+          conversionRate === null ? '' : `, ${(100 * conversionRate).toFixed(1)}% of those converted`;
         process.stdout.write(
           `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
-            `${(100 * realised.clickRate).toFixed(1)}% clicked, ${(100 * realised.conversionRate).toFixed(1)}% of those converted\n` +
+            `${(100 * clickRate).toFixed(1)}% clicked${converted}\n` +
             `best possible AUC on the days to report on${options.selectionBias > 0 ? ', the hidden cause known' : ''}: click ${formatMetric(realised.bestClickAuc)}, ` +
             `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
-            `${realised.logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
+            `${logitCorrelation === null ? '-' : logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,
         );
+      }
       finish(EXIT_DONE);
     });
 }

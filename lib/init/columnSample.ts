@@ -64,6 +64,8 @@ export class ColumnSampler {
 
   readonly name: string;
   #type: DataType;
+  /** Of a shard whose values are of another kind. */
+  #otherType: DataType | undefined;
 
   /** @param type of the first shard; that of a later one where this has no value, or whole numbers and the later one fractions */
   constructor(name: string, type: DataType) {
@@ -75,27 +77,29 @@ export class ColumnSampler {
   addRows(batch: RecordBatch, count: number): void {
     const data = columnOf(batch, this.name);
     if (data !== undefined && isWider(data.type, this.#type)) this.#type = data.type;
+    else if (data !== undefined && !isLike(data.type, this.#type)) this.#otherType ??= data.type;
     if (data !== undefined && kindOf(data.type) === 'float') {
       const numbers = new Float64Array(count);
       readNumbers(data, 0, count, numbers);
-      for (const number of numbers) this.#add(number);
+      for (const number of numbers) this.#add(number, false);
       return;
     }
     const vector = batch.getChild(this.name);
-    for (let row = 0; row < count; row++) this.#add(vector?.get(row));
+    const isList = data !== undefined && Types.isList(data.type);
+    for (let row = 0; row < count; row++) this.#add(vector?.get(row), isList);
   }
 
   /** Rows of shards without the column. */
   addMissing(count: number): void {
-    for (let row = 0; row < count; row++) this.#add(null);
+    for (let row = 0; row < count; row++) this.#add(null, false);
   }
 
-  /** @param value as Arrow's vectors give it */
-  #add(value: unknown): void {
+  /** @param value as Arrow's vectors give it @param isList as its own shard has it */
+  #add(value: unknown, isList: boolean): void {
     if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
       this.#nulls++;
       this.#values.push(null);
-    } else if (isListKind(kindOf(this.#type))) {
+    } else if (isList) {
       const items = [...(value as Iterable<unknown>)].filter((item) => item !== null);
       for (const item of items) this.#count(comparable(item));
       this.#values.push(items.length);
@@ -107,13 +111,15 @@ export class ColumnSampler {
   }
 
   sample(absentShards: number, span?: ColumnSpan): ColumnSample {
-    const advice = nestedAdvice(this.name, this.#type);
+    const other = this.#otherType;
+    const advice =
+      other === undefined ? nestedAdvice(this.name, this.#type) : 'write it as one of them in all shards';
     return {
       ...(advice === undefined ? {} : { advice }),
       name: this.name,
-      type: typeText(this.#type),
-      kind: kindOf(this.#type),
-      canBeKey: isRowKeyType(this.#type),
+      type: other === undefined ? typeText(this.#type) : `${typeText(this.#type)} or ${typeText(other)}`,
+      kind: other === undefined ? kindOf(this.#type) : 'other',
+      canBeKey: other === undefined && isRowKeyType(this.#type),
       values: this.#values,
       nulls: this.#nulls,
       absentShards,
@@ -148,7 +154,28 @@ function comparable(value: unknown): SampledValue {
 
 /** A writer without a schema makes the type anew for every file: of nulls alone it has none, of ids with nulls a float. */
 function isWider(type: DataType, than: DataType): boolean {
-  return Types.isNull(than) || (kindOf(type) === 'float' && kindOf(than) === 'integer');
+  const [kind, narrow] = [kindOf(type), kindOf(than)];
+  return (
+    Types.isNull(than) ||
+    (isListOfNulls(than) && Types.isList(type)) ||
+    (kind === 'float' && narrow === 'integer') ||
+    (kind === 'floats' && narrow === 'integers')
+  );
+}
+
+/** Does a column of the one type go with shards that have the other, which isn't wider? */
+function isLike(type: DataType, other: DataType): boolean {
+  const kind = kindOf(type);
+  return (
+    Types.isNull(type) ||
+    isWider(other, type) ||
+    (kind === 'other' ? typeText(type) === typeText(other) : kind === kindOf(other))
+  );
+}
+
+/** Of lists that are all empty a writer without a schema doesn't know what they are of. */
+function isListOfNulls(type: DataType): boolean {
+  return Types.isList(type) && Types.isNull(type.children[0]!.type);
 }
 
 function kindOf(type: DataType): ValueKind {

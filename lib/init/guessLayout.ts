@@ -27,6 +27,8 @@ export interface GuessedLayout {
   readonly layout: string | undefined;
   /** A folder that looks like a day without being a partition, such as `2022/05/06`; only without a layout. */
   readonly datedFolder?: string | undefined;
+  /** A folder of shards that lies beside the partitions, such as `archive`; only with a layout. */
+  readonly strayFolder?: string | undefined;
   /** YYYY-MM-DD of every partition that has one, ascending, each once. */
   readonly days: readonly string[];
 }
@@ -34,11 +36,11 @@ export interface GuessedLayout {
 /** @param folders of the shards below the root, such as `dt=2022-05-06/hour=07` */
 export function guessLayout(folders: readonly string[]): GuessedLayout {
   const paths = [...new Set(folders)].map((folder) => folder.split('/').filter((piece) => piece !== ''));
-  const keys = paths[0]?.map((piece) => piece.split('=')[0]!) ?? [];
+  const keys = commonKeys(paths);
   const isHive = (path: readonly string[]) =>
     path.length === keys.length && path.every((piece, index) => piece.startsWith(`${keys[index]}=`));
   const laidOut = paths.filter(isHive);
-  if (keys.length === 0 || laidOut.length === 0) {
+  if (keys.length === 0) {
     const datedFolder = folders.find((folder) => DATED_FOLDER.test(folder));
     return { layout: undefined, days: [], datedFolder };
   }
@@ -46,6 +48,9 @@ export function guessLayout(folders: readonly string[]): GuessedLayout {
     const values = laidOut.map((path) => path[index]!.slice(key.length + 1));
     return `${key}=${formOf(key, values)}`;
   });
+  const isWithin = (path: readonly string[]) =>
+    keys.every((key, index) => path[index]?.startsWith(`${key}=`));
+  const stray = paths.find((path) => !isWithin(path));
   const text = completeTime(segments) ? segments.join('/') : keys.map((key) => `${key}=*`).join('/');
   return {
     layout: text,
@@ -53,7 +58,22 @@ export function guessLayout(folders: readonly string[]): GuessedLayout {
       text,
       laidOut.map((path) => path.join('/')),
     ),
+    strayFolder: stray && (stray.join('/') || '.'),
   };
+}
+
+/** What stands before the `=` of most folders that are of such pieces alone: others may lie beside them. */
+function commonKeys(paths: readonly (readonly string[])[]): readonly string[] {
+  const found = new Map<string, { readonly keys: readonly string[]; count: number }>();
+  for (const path of paths) {
+    if (path.length === 0 || !path.every((piece) => piece.indexOf('=') > 0)) continue;
+    const keys = path.map((piece) => piece.slice(0, piece.indexOf('=')));
+    const known = found.get(keys.join('/')) ?? { keys, count: 0 };
+    known.count++;
+    found.set(keys.join('/'), known);
+  }
+  const most = Math.max(...[...found.values()].map(({ count }) => count));
+  return [...found.values()].find(({ count }) => count === most)?.keys ?? [];
 }
 
 /** YYYY-MM-DD of those folders that are partitions of a day, ascending, each once. */

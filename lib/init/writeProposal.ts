@@ -17,7 +17,7 @@ const JOB_FILE = 'job.jsonc';
 
 /**
  * Writes a training config and a job document, each choice with what was seen beside it as a comment.
- * @throws Ncs4cvrError INIT_EXISTS: what somebody may have edited is never overwritten
+ * @throws Ncs4cvrError INIT_NO_FEATURE; INIT_EXISTS: what somebody may have edited is never overwritten
  */
 export async function writeProposal(
   outputUri: string,
@@ -30,6 +30,13 @@ export async function writeProposal(
   for (const uri of [configUri, jobUri]) {
     if (!(await storageFor(uri).exists(uri))) continue;
     throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already; give another folder', { file: uri });
+  }
+  if (choices.every(({ feature }) => feature === undefined)) {
+    throw new Ncs4cvrError('INIT_NO_FEATURE', 'no column can be a feature', {
+      file: sample.input,
+      expected: 'a column of ids, words, numbers or lists that is neither label nor key, with several values',
+      found: choices.map(({ column, reason }) => `${column.name} (${oneLine(reason)})`).join('; '),
+    });
   }
   const encoder = new TextEncoder();
   await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
@@ -98,6 +105,11 @@ export function datedFolderAdvice(folder: string): string {
   return `Folders such as ${folder} look like days; to score day by day, write them as key=value, such as dt=2022-05-06 or year=2022/month=05/day=06.`;
 }
 
+/** What to do about shards that are of no partition. */
+export function strayFolderAdvice(folder: string): string {
+  return `Shards in ${folder === '.' ? 'the input itself' : folder} are of no partition: a split by date refuses them, and no run scores them. Move them away.`;
+}
+
 /** What the writers of the sampled shards leave when they are done. */
 function proposeCompleteness({ markers, layout }: ShardSample) {
   if (markers === 'all') {
@@ -124,12 +136,12 @@ function gatesText({ layout }: ShardSample, choices: readonly ColumnChoice[]): s
 }
 
 function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUri: string): string {
-  const { input, isFile, layout, days, datedFolder } = sample;
+  const { input, isFile, layout, days, datedFolder, strayFolder } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
     layout === undefined
       ? `No folders of the form key=value were found: all of the input is one partition, named all.${datedFolder === undefined ? '' : ` ${datedFolderAdvice(datedFolder)}`}`
-      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
+      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.${strayFolder === undefined ? '' : ` ${strayFolderAdvice(strayFolder)}`}`;
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {
   "jobVersion": 1,
@@ -149,9 +161,12 @@ function oneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, (sign) => JSON.stringify(sign).slice(1, -1));
 }
 
-/** On one line, with spaces where people put them. */
+/** On one line, with spaces where people put them; line breaks are never within a string. */
 function json(value: unknown): string {
-  return JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ').replace(/\[ /g, '[').replace(/ \]/g, ']');
+  return JSON.stringify(value, null, 1)
+    .replace(/\[\n\s*/g, '[')
+    .replace(/\n\s*\]/g, ']')
+    .replace(/\n\s*/g, ' ');
 }
 
 function nullsOf({ nulls, values }: ColumnChoice['column']): string {

@@ -33,7 +33,7 @@ export function dayOfPartition(partition: string): string | undefined {
 }
 
 /** What tells a partition from the others of its day, such as `region=de`. A folder of its day or hour that passed for a region would be far behind. */
-function regionOf(partition: string): string {
+export function regionOf(partition: string): string {
   return partition
     .split('/')
     .filter((folder) => dayOfPartition(folder) === undefined && !TIME_KEY.test(folder))

@@ -12,7 +12,9 @@ import { refuseNoRoot } from '../publish/publishedState.ts';
 import { type RunRecord, RunRecords } from '../publish/runRecord.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { byNamedTime } from './byNamedTime.ts';
 import { lastMappedRun, type MappedUnit } from './mapResults.ts';
+import { regionOf } from './newestDay.ts';
 import { type PlanOfUnits, planOfUnits } from './planOfUnits.ts';
 import { referenceAt } from './readPartitions.ts';
 
@@ -120,7 +122,7 @@ export function isKnown({ judged, runs, units }: PartitionRecord): boolean {
   return judged !== undefined || runs.length + units.length > 0;
 }
 
-/** Of the partition's own publications before, then of what is visible of the partitions before it, the nearest first. */
+/** Of the partition's own publications before, then of what is visible of its region's partitions before it, the nearest first. */
 async function earlierVerdicts(
   root: string,
   partition: string,
@@ -131,8 +133,8 @@ async function earlierVerdicts(
   const own = pointer === null ? [] : [pointer.current, ...pointer.history];
   const names = (await listIfAny(joinUri(root, 'pointers')))
     .map(({ relativePath }) => relativePath.replace(/\.json$/, ''))
-    .filter((name) => name < partition)
-    .reverse()
+    .filter((name) => regionOf(name) === regionOf(partition) && byNamedTime(name, partition) < 0)
+    .sort((a, b) => byNamedTime(b, a))
     .slice(0, MOST_HISTORY);
   const found: JudgedPublication[] = [];
   const add = async (of: string, { sha256, audit }: Publication) => {

@@ -15,6 +15,7 @@ import { blockedReason, type PartitionState } from '../publish/partitionState.ts
 import type { Pointer, Publication } from '../publish/pointer.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
+import { byNamedTime } from './byNamedTime.ts';
 import { dayOfPartition } from './newestDay.ts';
 
 /** A partition as the page of all partitions shows it. */
@@ -45,7 +46,7 @@ export type KnownState = Pick<PartitionState, 'partition' | 'stage' | 'reason' |
   readonly lastFailure?: LastFailure | undefined;
 };
 
-/** States of what a root holds, where no job says what there should be: of that of shadow runs, nothing is published. */
+/** States of what a root holds, by time, where no job says what there should be: of that of shadow runs, nothing is published. */
 export function statesOfRoot(
   root: string,
   pointers: readonly Pointer[],
@@ -66,7 +67,7 @@ export function statesOfRoot(
     .map((block): KnownState => {
       return { partition: block.partition, stage: 'blocked', reason: blockedReason(block), pointer: null };
     });
-  return [...published, ...never].sort((a, b) => (a.partition < b.partition ? -1 : 1));
+  return [...published, ...never].sort((a, b) => byNamedTime(a.partition, b.partition));
 }
 
 /**

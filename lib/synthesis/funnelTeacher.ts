@@ -178,14 +178,18 @@ export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-/** By bisection: the weighted mean of sigmoid(logit + bias) rises with the bias. */
+/** By bisection: the weighted mean of sigmoid(logit + bias) rises with the bias. @param rate above 0 and below 1 */
 function biasFor(logits: readonly number[], weights: readonly number[], rate: number): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const rateWith = (bias: number) =>
+    logits.reduce((sum, logit, row) => sum + weights[row]! * sigmoid(logit + bias), 0) / total;
   let [low, high] = [-50, 50];
+  // Strong signals, and a strong hidden cause, have logits of some hundreds.
+  while (rateWith(low) > rate) low *= 2;
+  while (rateWith(high) < rate) high *= 2;
   for (let i = 0; i < 60; i++) {
     const bias = (low + high) / 2;
-    const found = logits.reduce((sum, logit, row) => sum + weights[row]! * sigmoid(logit + bias), 0) / total;
-    if (found > rate) high = bias;
+    if (rateWith(bias) > rate) high = bias;
     else low = bias;
   }
   return (low + high) / 2;

@@ -15,10 +15,10 @@ import { writeShard } from './writeShard.ts';
 export interface RealisedFunnel {
   readonly rows: number;
   readonly clickRate: number;
-  /** Of clicked rows. */
-  readonly conversionRate: number;
-  /** Of the tasks' logits over all rows: a fact about the labels, not a measure of conflict. */
-  readonly logitCorrelation: number;
+  /** Of clicked rows; null without any. */
+  readonly conversionRate: number | null;
+  /** Of the tasks' logits over all rows: a fact about the labels, not a measure of conflict. Null where one is the same for all. */
+  readonly logitCorrelation: number | null;
   /** AUC of the true probabilities on the days to report on, the best that a model can have on average. */
   readonly bestClickAuc: number | null;
   /** On clicked rows. */
@@ -94,8 +94,8 @@ class FunnelTally {
     return {
       rows,
       clickRate: this.#clicks / rows,
-      conversionRate: this.#conversions / this.#clicks,
-      logitCorrelation: covariance / deviations,
+      conversionRate: this.#clicks === 0 ? null : this.#conversions / this.#clicks,
+      logitCorrelation: deviations > 0 ? covariance / deviations : null,
       bestClickAuc: this.#reported.compute().auc,
       bestConversionAuc: this.#reportedClicks.compute().auc,
     };

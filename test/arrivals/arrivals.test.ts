@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivalInput, StartExecution } from '../../lib/arrivals/arrivalRun.ts';
 import { arrivalsUri } from '../../lib/arrivals/arrivalState.ts';
-import { beginArrival, finishArrival } from '../../lib/arrivals/finishArrival.ts';
+import { beginArrival, finishArrival, isArrivalPending } from '../../lib/arrivals/finishArrival.ts';
 import { noticeArrival } from '../../lib/arrivals/noticeArrival.ts';
 import { remedyOf } from '../../lib/cli/remedies.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -45,6 +45,20 @@ const end = (round: number) => {
 const running = { isRunning: true, isPending: false };
 const pending = { isRunning: true, isPending: true };
 const idle = { isRunning: false, isPending: false };
+
+describe('whether another round follows', () => {
+  it('is told to a run that something landed behind, also when that round has begun, and to no other', async () => {
+    await notice();
+    await beginArrival(place, 1);
+    expect(await isArrivalPending(place, 1)).toBe(false);
+    await notice();
+    expect(await isArrivalPending(place, 1)).toBe(true);
+    await finish(1);
+    expect([await isArrivalPending(place, 1), await isArrivalPending(place, 2)]).toEqual([true, false]);
+    await finish(2);
+    expect(await isArrivalPending(place, 2)).toBe(false);
+  });
+});
 
 describe('a shard that lands', () => {
   it('in an idle partition starts a run that waits, under a name of at most 80 characters', async () => {

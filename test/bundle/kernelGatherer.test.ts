@@ -41,13 +41,18 @@ function tablesFor(
 }
 
 /** Random ids, lists of all lengths, places without a value in the middle of some. */
-function fillRows(rows: EncodedRows, { singles, lists, listWidth, denseWidth }: FeatureLayout, seed: number) {
+function fillRows(
+  rows: EncodedRows,
+  { singles, lists, listWidth, denseWidth }: FeatureLayout,
+  seed: number,
+  rowCount = CAPACITY,
+) {
   const random = new RandomStream(seed);
   const draw = (count: number) => random.nextBelow(count);
   rows.dense.forEach((_, i) => {
     rows.dense[i] = random.nextNormal();
   });
-  for (let row = 0; row < CAPACITY; row++) {
+  for (let row = 0; row < rowCount; row++) {
     for (const [i, { table }] of singles.entries()) {
       rows.singleRows[row * singles.length + i] = table.rowStart + draw(table.rowCount);
     }
@@ -61,7 +66,7 @@ function fillRows(rows: EncodedRows, { singles, lists, listWidth, denseWidth }: 
       }
     }
   }
-  expect(rows.dense.length).toBe(CAPACITY * denseWidth);
+  expect(rows.dense.length).toBe(rowCount * denseWidth);
 }
 
 /** Bits of what a gatherer of these tables gives for rows that `fillRows` makes. */
@@ -201,6 +206,24 @@ describe('kernels', () => {
       ...new Int32Array(values.map((x) => (Number.isNaN(x) ? 0.5 : x)).buffer),
     ];
     expect(bits(gatherer.inputs[0]!.data)).toEqual(bits(halfValues()));
+  });
+
+  it('pass NaN on through layers, as JavaScript does: a ReLU that makes zeros of it would hide a broken number', () => {
+    const layout = syntheticLayout({ singles: 1, lists: [] });
+    const rowCount = 16;
+    const layers = [storeLayer(new Float32Array(3 * 2).fill(1), new Float32Array(2))];
+    const plan = [{ name: 'x', blocks: [{ field: 0, from: 0, to: 2 }], columns: [0], layers }];
+    const [table] = tablesFor(layout, 2, ['F32']);
+    const broken = {
+      ...table!,
+      rows: new Float32Array(table!.rows.length).fill(Number.NaN),
+    } as EmbeddingTable;
+    for (const tables of [[broken], readableTables([broken], () => true)]) {
+      const gatherer = new BatchGatherer(plan, layout, tables, rowCount);
+      fillRows(gatherer.rows, layout, 7, rowCount);
+      gatherer.gather(rowCount);
+      expect(gatherer.inputs[0]!.data).toEqual(new Float32Array(2 * rowCount).fill(Number.NaN));
+    }
   });
 
   it('leave fields to JavaScript whose tables lie elsewhere, and do nothing where all do', () => {

@@ -21,9 +21,12 @@ async function optionsOf(value: string): Promise<[string, Option][]> {
 const DATES = await optionsOf('<date>');
 const PARTITIONS = (await optionsOf('<name>')).filter(([, { long }]) => long === '--partition');
 
+const NUMBERS = (await optionsOf('<n>')).filter(([, { parseArg }]) => parseArg !== undefined);
+
 describe('options', () => {
   it('are found', () => {
-    expect([DATES.length, PARTITIONS.length].map((count) => count >= 6)).toEqual([true, true]);
+    const found = [DATES, PARTITIONS, NUMBERS].map(({ length }) => length >= 6);
+    expect(found).toEqual([true, true, true]);
   });
 
   it.each(DATES)('%s takes the days of the calendar, and no other', (_name, { parseArg }) => {
@@ -31,6 +34,10 @@ describe('options', () => {
     for (const day of ['2026-02-29', '2026-02-30', '2026-04-31', '2026-13-01', '2026-3-1', '']) {
       expect(() => parseArg?.(day, undefined) ?? day).toThrow('expected a date');
     }
+  });
+
+  it.each(NUMBERS)('%s does not take nothing, as of an unset variable, for 0', (_name, { parseArg }) => {
+    for (const text of ['', ' ']) expect(() => parseArg?.(text, undefined)).toThrow('expected');
   });
 
   it.each(PARTITIONS)('%s leaves out the slash that a shell completes', (_name, { parseArg }) => {

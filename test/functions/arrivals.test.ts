@@ -58,9 +58,11 @@ describe('a batch', () => {
   it('passes over what is hidden, temporary, a folder or elsewhere, counted by the reason', async () => {
     const body = notification(
       `${DAY}/_temporary/0/task_1/part-0.parquet`,
+      `${DAY}/written/_temporary/0/part-0.parquet`,
       `${DAY}/_SUCCESS`,
       `${DAY}/.part-0.parquet.crc`,
       `${DAY}/`,
+      `${DAY}/written/`,
       'elsewhere/dt=2024-03-09/a.parquet',
       'features/a.parquet',
     );
@@ -73,10 +75,10 @@ describe('a batch', () => {
     expect(reasons).toMatchObject([
       {
         reason: 'hidden or temporary',
-        count: 3,
+        count: 4,
         objects: expect.arrayContaining([`s3://b/${DAY}/_SUCCESS`]),
       },
-      { reason: 'a folder', count: 1 },
+      { reason: 'a folder', count: 2 },
       { reason: 'outside of s3://b/features', count: 1 },
       { count: 1, objects: ['s3://b/features/a.parquet'] },
     ]);

@@ -22,7 +22,7 @@ function columnsFrom(from: number): Columns {
   };
 }
 
-const parquetOf = (columns: Columns) =>
+const parquetOf = (columns: Record<string, readonly unknown[] | pl.Series>) =>
   pl.DataFrame(columns as Record<string, unknown[]>).writeParquet() as Buffer;
 
 function write(path: string, bytes: Buffer): void {
@@ -35,7 +35,12 @@ async function init(name: string) {
   const output = join(folder, `of-${name}`);
   const ran = await callMain('init', '--sample', join(folder, name), '--output', output);
   const written = (file: string) => readFileSync(join(output, file), 'utf8');
-  return { ...ran, written };
+  const train = () =>
+    callMain(
+      ...['train', join(output, 'training.jsonc'), '--data', join(folder, name)],
+      ...['--output', join(output, 'model')],
+    );
+  return { ...ran, written, train };
 }
 
 describe('ncs4cvr init on a table with something wrong', () => {
@@ -102,5 +107,42 @@ describe('ncs4cvr init on a table with something wrong', () => {
     const advice = 'Folders such as 2026/03/01 look like days; to score day by day, write them as key=value';
     expect(stdout).toContain(advice);
     expect(written('job.jsonc')).toContain(advice);
+  });
+
+  it('leaves out a column whose shards are of several types, lists beside single values too, and train takes the rest', async () => {
+    const ofDay = (day: number, more: object) =>
+      write(`mixed/dt=2026-01-0${day}/a.parquet`, parquetOf({ ...columnsFrom(day * ROWS), ...more }));
+    const rows = Array.from({ length: ROWS }, (_, row) => row % 5);
+    const nulls = pl.Series('late', new Array(ROWS).fill(null), pl.Datetime('ms'));
+    ofDay(1, { grew: rows.map((row) => [`${row}`, 'x']), shrank: rows.map(String), late: nulls });
+    ofDay(2, { grew: rows.map(String), shrank: rows, late: rows.map(String) });
+    const { exitCode, stdout, stderr, train } = await init('mixed');
+    expect(exitCode, stderr).toBe(0);
+    for (const [column, types] of [
+      ['grew', 'List<Utf8> or Utf8'],
+      ['shrank', 'Utf8 or Float64'],
+      ['late', 'Timestamp<MILLISECOND> or Utf8'],
+    ]) {
+      expect(stdout).toMatch(new RegExp(`${column} +${types} +- +.*write it as one of them in all shards`));
+    }
+    expect((await train()).exitCode).toBe(0);
+  });
+
+  it('names shards that lie beside the partitions, and takes the layout of these', async () => {
+    for (const [index, path] of ['archive', 'dt=2026-01-01', 'dt=2026-01-02'].entries())
+      write(`beside/${path}/a.parquet`, parquetOf(columnsFrom(index * ROWS)));
+    const { stdout, written } = await init('beside');
+    expect(stdout).toContain('Shards in archive are of no partition');
+    expect(written('job.jsonc')).toMatch(
+      /Shards in archive are of no partition.*\n +"partitions": "dt=%Y-%m-%d"/,
+    );
+  });
+
+  it('writes no config of a table that no feature can be made of', async () => {
+    const { campaign: _, ...bare } = columnsFrom(0);
+    write('bare/a.parquet', parquetOf(bare));
+    const { exitCode, stderr } = await init('bare');
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/INIT_NO_FEATURE.*row_uuid \(row key/s);
   });
 });

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Null, Table, Utf8, vectorFromArray } from 'apache-arrow';
+import { Field, List, Null, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import pl from 'nodejs-polars';
 import { describe, expect, it } from 'vitest';
 import { decodeCommentedJson } from '../../lib/base/commentedJson.ts';
@@ -59,6 +59,23 @@ it('a column that a first shard has nulls alone of has the type of the first tha
   expect(sampler.sample(0)).toMatchObject({
     ...{ type: 'Utf8', kind: 'string', nulls: 2 },
     values: [null, null, 'a', 'b'],
+  });
+});
+
+it('a column of lists that are all empty in a first shard, as lists of nulls, has the type of the first that fills one', () => {
+  const sampler = new ColumnSampler('tags', new List(new Field('item', new Null())));
+  const tables = [
+    vectorFromArray([[], null], new List(new Field('item', new Null()))),
+    vectorFromArray([['a', 'b'], ['a']], new List(new Field('item', new Utf8()))),
+    vectorFromArray([[], []], new List(new Field('item', new Null()))),
+  ];
+  for (const tags of tables) sampler.addRows(new Table({ tags }).batches[0]!, 2);
+  expect(sampler.sample(0)).toMatchObject({
+    ...{ type: 'List<Utf8>', kind: 'strings', nulls: 1, values: [0, null, 2, 1, 0, 0] },
+    counts: new Map([
+      ['a', 2],
+      ['b', 1],
+    ]),
   });
 });
 
@@ -134,12 +151,13 @@ describe('ncs4cvr init', () => {
     expect(parseNamedLabel('evnt=view:0', ['event']).name).toBe('evnt');
   });
 
-  it('finds a key that is named with blanks, and names the hour of a column so that a contract takes it', async () => {
+  it('finds a key that is named with blanks, keeps those beside brackets, and names the hour of a column so that a contract takes it', async () => {
     for (const day of [1, 2]) {
       const rows = rowsFrom(day * ROWS);
       writeShard(join(folder, 'blanks', `dt=2026-03-0${day}`, 'a.parquet'), {
         'Impression ID': rows.map((row) => `é-${row}`),
         'User ID': rows.map((row) => `u${row % 31}`),
+        'Price [ USD ]': rows.map((row) => (row % 57) / 4),
         'Shown At': pl
           .Series(
             'Shown At',
@@ -155,7 +173,13 @@ describe('ncs4cvr init', () => {
     expect(rowKeys).toEqual(['Impression ID']);
     expect(training).toMatchObject({
       labels: { user: 'User ID' },
-      contract: { features: [{ column: 'User ID' }, { column: 'Shown At', name: 'Shown_At_hour' }] },
+      contract: {
+        features: [
+          { column: 'User ID' },
+          { column: 'Price [ USD ]' },
+          { column: 'Shown At', name: 'Shown_At_hour' },
+        ],
+      },
     });
     await train();
   });

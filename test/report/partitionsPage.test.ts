@@ -167,7 +167,24 @@ describe('the page of all partitions', () => {
   });
 });
 
-it('states of a root are those of its pointers and blocks, by name; a hold is told before a block', () => {
+it('states of a root are by time, whatever its folders are called and with or without leading zeros', () => {
+  const inOrder = [
+    ...[
+      'year=2026/month=9/day=30/hour=7',
+      'year=2026/month=9/day=30/hour=10',
+      'year=2026/month=10/day=2/hour=7',
+    ],
+    ...['region=us/dt=2026-11-01', 'region=de/dt=2026-11-02'],
+  ];
+  const states = statesOfRoot(
+    's3://b/scores',
+    [...inOrder].sort().map((name) => pointerOf(name, 1)),
+    [],
+  );
+  expect(states.map(({ partition }) => partition)).toEqual(inOrder);
+});
+
+it('states of a root are those of its pointers and blocks; a hold is told before a block', () => {
   const block = (partition: string) => ({ partition, problems: ['too few rows'] }) as never;
   const states = statesOfRoot(
     's3://b/scores',

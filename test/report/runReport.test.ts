@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
@@ -57,6 +57,23 @@ describe("a partition's report", () => {
     for (const file of damaged) expect(glance).toContain(file);
     expect(glance).toContain(`in ${record.judged!.manifest.parts.length} parts`);
     expect(textOf(sectionOf(pageOf(2), 'At a glance'))).not.toContain('could be read');
+  });
+
+  it('has the verdicts of earlier partitions of the same region, the latest first, however their folders are named', async () => {
+    const root = join(folder, 'named');
+    cpSync(scene.place.root, root, { recursive: true });
+    const pointers = join(root, 'pointers');
+    const shown = partitionOf(DAYS[2]);
+    const earlier = readFileSync(join(pointers, `${partitionOf(DAYS[0])}.json`), 'utf8');
+    for (const each of DAYS.slice(0, 2)) rmSync(join(pointers, `${partitionOf(each)}.json`));
+    const names = ['year=2024/month=2/day=9', 'year=2024/month=2/day=10', 'region=de/dt=2024-02-28'];
+    for (const name of [...names, 'year=2025/month=1/day=1']) {
+      mkdirSync(join(pointers, name, '..'), { recursive: true });
+      const document = { ...JSON.parse(earlier), partition: name };
+      writeFileSync(join(pointers, `${name}.json`), JSON.stringify(document));
+    }
+    const { history } = await readPartition(root, shown);
+    expect(history.map(({ partition }) => partition)).toEqual([names[1], names[0]]);
   });
 
   it('and the page of all partitions do without what is damaged, or gone and needed, and name it', async () => {

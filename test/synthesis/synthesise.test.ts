@@ -8,6 +8,7 @@ import { drawImpressions, type Impression } from '../../lib/synthesis/drawImpres
 import { CONFLICTS, parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
 import { FunnelTeacher } from '../../lib/synthesis/funnelTeacher.ts';
 import { synthesise } from '../../lib/synthesis/synthesise.ts';
+import { callMain } from '../cli/callMain.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -49,6 +50,27 @@ interface TruthDocument {
 }
 
 describe('a synthetic funnel', () => {
+  it.each([{ gain: 100 }, { selectionBias: 100 }])(
+    'has the rates asked for with logits of hundreds: %o',
+    (strong) => {
+      const rows = draw({ ...strong, clickRate: 0.2, conversionRate: 0.1 });
+      const clicked = rows.filter(({ click }) => click === 1);
+      const converted = clicked.filter(({ potentialConversion }) => potentialConversion === 1);
+      expect(clicked.length / rows.length).toBeCloseTo(0.2, 1);
+      expect(converted.length / clicked.length).toBeCloseTo(0.1, 1);
+    },
+  );
+
+  it('has no rate of conversions without a click, rather than one that is no number', async () => {
+    const output = join(folder, 'clickless');
+    const { stdout, exitCode } = await callMain(
+      ...['synth', '--output', output, '--days', '3', '--rows-per-day', '2', '--click-rate', '0.000001'],
+    );
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(' 0.0% clicked\n');
+    expect(stdout).not.toContain('NaN');
+  });
+
   it('has the rates asked for, a best click AUC near .87, and conversions of clicked rows only', async () => {
     const output = join(folder, 'rates');
     const realised = await synthesise(
