@@ -1,6 +1,7 @@
 import { Ncs4cvrError } from '../lib/base/errors.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
-import { currentInput } from '../lib/job/jobInput.ts';
+import { currentInput, folderPartition } from '../lib/job/jobInput.ts';
+import { whyStillLanding } from '../lib/job/readiness.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
 import { parseS3Uri } from '../lib/storage/uri.ts';
@@ -18,7 +19,8 @@ const LOGGED = 100;
 
 /**
  * Plans a partition of a run, or plans it anew: lists its input as it is now, and writes the work units that are open. When time
- * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there.
+ * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there. For
+ * arrivals, a partition that lacks what its job goes by, or has no shard, is left to what lands next.
  * @throws Ncs4cvrError of an input that can't be planned, such as PLAN_STALE, and INPUT_EMPTY but for arrivals
  */
 export function planPartitionStep(
@@ -28,6 +30,7 @@ export function planPartitionStep(
 ): Promise<PartitionStep> {
   const { partition } = step.item;
   return traced('plan partition', { partition }, async () => {
+    if (await isAwaited(step, job)) return { ...step, isPlanned: true, awaitsMore: true };
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
     const planning = planPartition(item, {
@@ -35,7 +38,7 @@ export function planPartitionStep(
       mostRowGroupRows: MOST_ROW_GROUP_ROWS,
     });
     const planned = await planning.catch((error: unknown) => emptyOf(step, error));
-    if (planned === 'empty') return { ...step, item, isPlanned: true, isEmpty: true };
+    if (planned === 'empty') return { ...step, item, isPlanned: true, awaitsMore: true };
     if (planned === undefined) return { ...step, item, isPlanned: false };
     const { unitsUri, ignored, ...counts } = planned;
     if (ignored.length > 0) {
@@ -48,6 +51,18 @@ export function planPartitionStep(
     const { unitCount } = counts;
     return { ...step, item, attempt, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
   });
+}
+
+/**
+ * Of arrivals: is more to land, by the job's own words, before readers may see any of it? Also while a partition that they see is
+ * written anew, as its writer takes the marker away first.
+ */
+async function isAwaited({ item, arrival }: PartitionStep, job: JobDocument): Promise<boolean> {
+  if (arrival === undefined) return false;
+  const { partition } = item;
+  const reason = await whyStillLanding(job, folderPartition(job.input, partition), Date.now());
+  if (reason !== undefined) logger.info(`${partition} is still landing`, { reason });
+  return reason !== undefined;
 }
 
 /** Any object starts a run of arrivals: that there is no shard beside it yet is no failure of the run. */
