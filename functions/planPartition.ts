@@ -4,6 +4,7 @@ import { currentInput, folderPartition } from '../lib/job/jobInput.ts';
 import { whyStillLanding } from '../lib/job/readiness.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
+import { whyHeld } from '../lib/publish/whyHeld.ts';
 import { parseS3Uri } from '../lib/storage/uri.ts';
 import { choosePartitionItems } from './choosePartitionItems.ts';
 import type { PartitionStep } from './partitionStep.ts';
@@ -33,6 +34,12 @@ export function planPartitionStep(
     if (await isAwaited(step, job)) return { ...step, isPlanned: true, awaitsMore: true };
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
+    const attempt = step.attempt + 1;
+    const hold = await whyHeld(item);
+    if (hold !== undefined) {
+      logger.info(`${partition} is held: nothing is scored`, { reason: hold });
+      return { ...step, item, attempt, unitCount: 0, isPlanned: true };
+    }
     const planning = planPartition(item, {
       mayGoOn: () => remainingMillis() > RESERVE_MILLIS,
       mostRowGroupRows: MOST_ROW_GROUP_ROWS,
@@ -45,7 +52,6 @@ export function planPartitionStep(
       const names = { count: ignored.length, ignored: ignored.slice(0, LOGGED) };
       logger.warn('files that are no shards were passed over', names);
     }
-    const attempt = step.attempt + 1;
     metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
     logger.info(`planned ${partition}`, { model: item.model.version, ...counts, attempt });
     const { unitCount } = counts;
