@@ -4,7 +4,7 @@ import { type ArrivalOptions, noticeArrival } from '../lib/arrivals/noticeArriva
 import { mapConcurrently } from '../lib/base/mapConcurrently.ts';
 import { partitionOf } from '../lib/job/choosePartitions.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
-import { refuseArrivalsOfList } from '../lib/job/jobInput.ts';
+import { folderPartition, refuseArrivalsOfList } from '../lib/job/jobInput.ts';
 import { isHidden } from '../lib/storage/storage.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import { readArrivalMessage } from './arrivalMessages.ts';
@@ -97,12 +97,13 @@ function sortOut({ Records }: SQSEvent, job: JobDocument): Batch {
 
 /**
  * The partition that an object may be a shard of; in words why of none. What has no ending counts too: only its content tells,
- * which the plan reads.
+ * which the plan reads. A marker may be what the other shards have waited for.
  */
-function landedIn({ input, layout }: JobDocument, uri: string): ReturnType<typeof partitionOf> {
+function landedIn({ input, layout, completeness }: JobDocument, uri: string): ReturnType<typeof partitionOf> {
   const found = partitionOf(input, layout, uri);
   if ('reason' in found) return found;
-  const path = uri.slice(joinUri(input, found.partition, '').length);
+  const path = uri.slice(joinUri(folderPartition(input, found.partition).inputUri, '').length);
+  if (completeness.kind === 'marker' && path === completeness.file) return found;
   if (path.split('/').some(isHidden)) return { reason: 'hidden or temporary' };
   // Consoles and file systems on S3 put empty objects where they show folders.
   return path === '' || path.endsWith('/') ? { reason: 'a folder' } : found;

@@ -21,7 +21,7 @@ export const partitionStepSchema = z.object({
   unitCount: z.int().min(0).optional(),
   /** False where time ran out: the same call again goes on. */
   isPlanned: z.boolean().optional(),
-  /** Of a run of arrivals whose partition has no shard: what has landed is none, or is gone again. */
-  isEmpty: z.literal(true).optional(),
+  /** Of a run of arrivals whose partition isn't complete, or has no shard: what has landed is none, or is gone again. */
+  awaitsMore: z.literal(true).optional(),
 });
 export type PartitionStep = Readonly<z.infer<typeof partitionStepSchema>>;

@@ -1,8 +1,10 @@
 import { Ncs4cvrError } from '../lib/base/errors.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
-import { currentInput } from '../lib/job/jobInput.ts';
+import { currentInput, folderPartition } from '../lib/job/jobInput.ts';
+import { whyStillLanding } from '../lib/job/readiness.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
+import { whyHeld } from '../lib/publish/whyHeld.ts';
 import { parseS3Uri } from '../lib/storage/uri.ts';
 import { choosePartitionItems } from './choosePartitionItems.ts';
 import type { PartitionStep } from './partitionStep.ts';
@@ -18,7 +20,8 @@ const LOGGED = 100;
 
 /**
  * Plans a partition of a run, or plans it anew: lists its input as it is now, and writes the work units that are open. When time
- * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there.
+ * runs out while footers are read, the step says that the partition isn't planned, and the next call goes on from there. For
+ * arrivals, a partition that lacks what its job goes by, or has no shard, is left to what lands next.
  * @throws Ncs4cvrError of an input that can't be planned, such as PLAN_STALE, and INPUT_EMPTY but for arrivals
  */
 export function planPartitionStep(
@@ -28,26 +31,44 @@ export function planPartitionStep(
 ): Promise<PartitionStep> {
   const { partition } = step.item;
   return traced('plan partition', { partition }, async () => {
+    if (await isAwaited(step, job)) return { ...step, isPlanned: true, awaitsMore: true };
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
+    const attempt = step.attempt + 1;
+    const hold = await whyHeld(item);
+    if (hold !== undefined) {
+      logger.info(`${partition} is held: nothing is scored`, { reason: hold });
+      return { ...step, item, attempt, unitCount: 0, isPlanned: true };
+    }
     const planning = planPartition(item, {
       mayGoOn: () => remainingMillis() > RESERVE_MILLIS,
       mostRowGroupRows: MOST_ROW_GROUP_ROWS,
     });
     const planned = await planning.catch((error: unknown) => emptyOf(step, error));
-    if (planned === 'empty') return { ...step, item, isPlanned: true, isEmpty: true };
+    if (planned === 'empty') return { ...step, item, isPlanned: true, awaitsMore: true };
     if (planned === undefined) return { ...step, item, isPlanned: false };
     const { unitsUri, ignored, ...counts } = planned;
     if (ignored.length > 0) {
       const names = { count: ignored.length, ignored: ignored.slice(0, LOGGED) };
       logger.warn('files that are no shards were passed over', names);
     }
-    const attempt = step.attempt + 1;
     metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
     logger.info(`planned ${partition}`, { model: item.model.version, ...counts, attempt });
     const { unitCount } = counts;
     return { ...step, item, attempt, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
   });
+}
+
+/**
+ * Of arrivals: is more to land, by the job's own words, before readers may see any of it? Also while a partition that they see is
+ * written anew, as its writer takes the marker away first.
+ */
+async function isAwaited({ item, arrival }: PartitionStep, job: JobDocument): Promise<boolean> {
+  if (arrival === undefined) return false;
+  const { partition } = item;
+  const reason = await whyStillLanding(job, folderPartition(job.input, partition), Date.now());
+  if (reason !== undefined) logger.info(`${partition} is still landing`, { reason });
+  return reason !== undefined;
 }
 
 /** Any object starts a run of arrivals: that there is no shard beside it yet is no failure of the run. */

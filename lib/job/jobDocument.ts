@@ -99,7 +99,10 @@ export const jobDocumentSchema = z
         allowFuture: z.boolean().default(false),
       })
       .prefault({}),
-    /** What each partition of a day needs before "newest" takes the day. */
+    /**
+     * What each partition of a day needs before "newest" takes the day. Runs that shards start as they land go by a marker and a number
+     * of shards, too.
+     */
     completeness: completenessSchema.default({ kind: 'none' }),
     /**
      * Names of the shards that count, as paths below their partition, such as `part-*`: `*` is anything but a slash, `**` anything.

@@ -51,6 +51,20 @@ async function whyIncomplete(
   return undefined;
 }
 
+/**
+ * Why what has landed in a partition is not published yet: the marker or the number of shards that the job goes by isn't there.
+ * The end of the day isn't waited for, and neither is a quiet input: nothing that lands would say when it has been quiet.
+ * @returns in words; undefined when it may be published
+ */
+export async function whyStillLanding(
+  { completeness }: Pick<Job, 'completeness'>,
+  input: InputPartition,
+  nowMillis: number,
+): Promise<string | undefined> {
+  if (completeness.kind === 'none' || completeness.kind === 'quiet') return undefined;
+  return whyLanding(input, completeness, nowMillis);
+}
+
 async function whyLanding(
   input: InputPartition,
   completeness: Exclude<Completeness, { kind: 'none' }>,

@@ -8,12 +8,12 @@ import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import { describeMissing, type Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
-import { readPointer } from './pointer.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
 import { RunRecorder } from './runRecord.ts';
 import { scorePart } from './scorePart.ts';
 import { isDropped } from './scoreUnit.ts';
+import { whyHeld } from './whyHeld.ts';
 
 export interface ExecutedPartition {
   readonly partition: string;
@@ -121,11 +121,8 @@ async function executePartition(
   pool: WorkerPool,
   { workers, auditors, recording, onScored }: PartitionOptions,
 ): Promise<PublishOutcome> {
-  // Before the work: what can't be published isn't scored.
-  const { pointer } = await readPointer(run.root, run.partition);
-  if (pointer !== undefined && pointer.hold !== null && !run.liftHold) {
-    return { kind: 'held', reason: pointer.hold };
-  }
+  const hold = await whyHeld(run);
+  if (hold !== undefined) return { kind: 'held', reason: hold };
   let open = planned;
   let brokenCount = 0;
   let attemptsLeft = ATTEMPTS;

@@ -84,6 +84,26 @@ describe('a batch', () => {
     ]);
   });
 
+  it('of an input without partitions is one of all that lies there, whatever its name begins with', async () => {
+    changeJob({ partitions: 'none' });
+    for (const name of ['data_1.parquet', 'part.0.parquet', 'a.pq', 'more/a.parquet']) {
+      vi.mocked(startExecution).mockClear();
+      await failed(notification(`features/${name}`));
+      expect(inputs(), name).toMatchObject([{ arrival: { partition: 'all' } }]);
+    }
+    vi.mocked(startExecution).mockClear();
+    await failed(notification('features/_temporary/a.parquet', 'features/_SUCCESS'));
+    expect(inputs()).toEqual([]);
+  });
+
+  it('is the marker, too, that the job waits for, and nothing else that is hidden', async () => {
+    changeJob({ completeness: { kind: 'marker', file: '_DONE' } });
+    await failed(notification(`${DAY}/_SUCCESS`, `${DAY}/sub/_DONE`));
+    expect(inputs()).toEqual([]);
+    await failed(notification(`${DAY}/_DONE`));
+    expect(inputs()).toMatchObject([{ arrival: { partition: 'dt=2024-03-09' } }]);
+  });
+
   it("goes by the job's layout", async () => {
     changeJob({ partitions: 'region=/dt=' });
     await failed(notification('features/region=eu/dt=2024-03-09/a.parquet', `${DAY}/a.parquet`));

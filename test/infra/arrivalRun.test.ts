@@ -82,6 +82,43 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     },
   );
 
+  it.each([
+    [{ kind: 'marker' }, () => scene.put('dt=2024-03-09/_SUCCESS', Buffer.alloc(0)), 40],
+    [{ kind: 'shards', count: 2 }, () => scene.land('dt=2024-03-09', 60, 'b.parquet'), 100],
+  ])(
+    'of a job that goes by %o publishes nothing of a partition that is still landing',
+    async (completeness, complete, rows) => {
+      changeJob({ completeness });
+      await scene.run(ALL, scoringRun, input);
+      expect(scene.tries.size).toBe(0);
+      expect(await scene.published()).toEqual([]);
+      expect(await stateOf()).toMatchObject({ round: 1, isRunning: false, isPending: false });
+      complete();
+      await noticeArrival(place(), { waitSeconds: 90, start });
+      await scene.run(ALL, scoringRun, { arrival: { ...input.arrival, round: 2 } });
+      expect(await scene.published()).toEqual([['dt=2024-03-09', rows]]);
+    },
+  );
+
+  it('publishes a partition at once whose job waits for a quiet input: nothing that lands would tell of that', async () => {
+    changeJob({ completeness: { kind: 'quiet', minutes: 60 } });
+    await scene.run(ALL, scoringRun, input);
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 40]]);
+  });
+
+  it('shows readers nothing of a partition that is written anew until its marker is back', async () => {
+    changeJob({ completeness: { kind: 'marker' } });
+    scene.put('dt=2024-03-09/_SUCCESS', Buffer.alloc(0));
+    scene.land('dt=2024-03-09', 60, 'b.parquet');
+    await scene.run(ALL, scoringRun, input);
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
+    scene.remove('dt=2024-03-09/_SUCCESS');
+    scene.remove('dt=2024-03-09/b.parquet');
+    await noticeArrival(place(), { waitSeconds: 90, start });
+    await scene.run(ALL, scoringRun, { arrival: { ...input.arrival, round: 2 } });
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
+  });
+
   it('ends its round though the partition is not published', async () => {
     scene.broken.add('dt=2024-03-09');
     await expect(scene.run(ALL, scoringRun, input)).rejects.toMatchObject({ name: 'PartitionsNotPublished' });

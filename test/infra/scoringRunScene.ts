@@ -105,6 +105,11 @@ class ScoringRunScene {
     this.#objects.put(`${this.root}/features/${name}`, bytes, {}, {});
   }
 
+  /** @param name below the input */
+  remove(name: string): void {
+    this.#objects.objects.delete(`${this.root}/features/${name}`);
+  }
+
   run(
     partitions: object,
     from: Definition = scoringRun,
