@@ -13,6 +13,7 @@ import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
 import { refuseUnfit } from '../scoring/refuseUnfit.ts';
+import { diskError } from '../storage/diskError.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
@@ -152,7 +153,9 @@ async function checkScores(uri: string): Promise<Answer> {
   }
   // Nothing is written: a root that was never written to is told from a mistyped one by its absence.
   const folder = await existingFolder(diskPath(absoluteUri(uri)));
-  await access(folder, constants.W_OK);
+  await access(folder, constants.W_OK).catch((error: unknown) => {
+    throw diskError(error, folder, 'STORAGE_WRITE_FAILED');
+  });
   if (!(await stat(folder)).isDirectory()) return { state: 'failed', found: `${folder} is a file` };
   const { bavail, bsize } = await statfs(folder);
   const found = `can be written, ${megabytes(bavail * bsize)} free`;

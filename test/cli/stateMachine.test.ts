@@ -2,98 +2,31 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { handler as planHandler } from '../../functions/plan.ts';
 import { readPrices } from '../../lib/estimate/readPrices.ts';
 import { type UnitCost, unitCost } from '../../lib/estimate/unitCost.ts';
 import type { UnitUsage } from '../../lib/publish/workUnit.ts';
 import { mapProgress } from '../../lib/stateMachine/followExecution.ts';
 import { openStepFunctions } from '../../lib/stateMachine/stepFunctions.ts';
-import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
-import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
-import { filesBelow } from '../scoring/filesBelow.ts';
-import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { changeJob, setJob } from '../support/functions/jobVariable.ts';
+import { changeJob } from '../support/functions/jobVariable.ts';
 import { planWhole } from '../support/functions/planWhole.ts';
-import { testEndpoint } from '../support/s3/testEndpoint.ts';
-import { scoringRun, scoringRunServices } from '../support/stepFunctions/scoringRun.ts';
-import { StepFunctionsDouble } from '../support/stepFunctions/stepFunctionsDouble.ts';
 import { callMain } from './callMain.ts';
-import './quickPauses.mjs';
-
-// Plans that operators start on AWS: the commands against doubles of S3 and Step Functions, without their pauses of half a second
-// and more between two looks at an execution; the state machine as it is deployed runs the functions in this process.
-const s3 = testEndpoint();
-const folder = temporaryFolder();
-const plan = join(folder, 'plan.json');
-let sfn: StepFunctionsDouble;
-let root: string;
-let caseNumber = 0;
-/** Does planning fail? */
-let isBroken: boolean;
-/** Does a gate refuse every partition? */
-let isRefused: boolean;
-/** What scoring waits for. */
-let gate: Promise<void>;
-
-beforeAll(async () => {
-  const { bundleUri } = await trainTinyModel(join(folder, 'model'));
-  for (const name of filesBelow(bundleUri)) put(`model/${name}`, readFileSync(join(bundleUri, name)));
-  const services = scoringRunServices();
-  sfn = await StepFunctionsDouble.start(scoringRun, {
-    ...services,
-    functions: {
-      ...services.functions,
-      plan: async (step) => {
-        if (isBroken) throw Object.assign(new Error('no memory left'), { name: 'Runtime.OutOfMemory' });
-        return services.functions.plan!(step);
-      },
-      score: async (unit) => {
-        await gate;
-        return services.functions.score!(unit);
-      },
-      publish: async (request) => {
-        if (isRefused) return { kind: 'refused', error: 'PartitionRefused', problem: 'a gate refuses it' };
-        return services.functions.publish!(request);
-      },
-    },
-  });
-  process.env.AWS_ENDPOINT_URL_SFN = sfn.endpoint;
-}, 60_000);
-afterAll(() => sfn.stop());
-
-beforeEach(() => {
-  root = `case-${caseNumber++}`;
-  isBroken = false;
-  isRefused = false;
-  gate = Promise.resolve();
-  sfn.executions.clear();
-  sfn.calls.length = 0;
-  sfn.forbidden = undefined;
-  setJob({ input: uri('features'), scores: uri('scores'), model: `s3://${s3.bucket}/model` });
-});
-
-const uri = (name: string) => `s3://${s3.bucket}/${root}/${name}`;
-const put = (key: string, bytes: Uint8Array) =>
-  s3.double!.buckets.get(s3.bucket)!.put(key, Buffer.from(bytes), {}, {});
-const land = (partition: string, rows: number, day = '2024-03-09') =>
-  put(`${root}/features/${partition}/a.parquet`, funnelShard(funnelRows(day, rows), 20));
-const planFor = async (partition: string, scores = uri('scores'), ...more: readonly string[]) => {
-  const planned = await callMain(
-    ...['plan', '--model', `s3://${s3.bucket}/model`, '--input', uri('features'), '--scores', scores],
-    ...['--partition', partition, '--target-rows', '40', '--output', plan, ...more],
-  );
-  expect(planned.exitCode, planned.stderr).toBe(0);
-};
-const run = (...more: readonly string[]) =>
-  callMain('run', '--plan', plan, '--state-machine', sfn.stateMachineArn, ...more);
-const redrive = (...more: readonly string[]) =>
-  callMain('redrive', '--state-machine', sfn.stateMachineArn, ...more);
-const only = () => {
-  expect(sfn.executions.size).toBe(1);
-  return [...sfn.executions.values()][0]!;
-};
+import {
+  folder,
+  functionsDo,
+  land,
+  only,
+  plan,
+  planFor,
+  put,
+  root,
+  run,
+  s3,
+  sfn,
+  uri,
+} from './plansOnAws.ts';
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan started on AWS', () => {
   it('is published with the bits that the same plan gives on this machine', async () => {
@@ -168,7 +101,7 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     land('dt=2024-03-09', 100);
     await planFor('dt=2024-03-09');
     let open = () => {};
-    gate = new Promise((resolve) => {
+    functionsDo.scoreAfter = new Promise((resolve) => {
       open = resolve;
     });
     const [first, second] = [await run('--json'), await run('--json')];
@@ -281,96 +214,5 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a plan star
     await planFor('dt=2024-03-09');
     sfn.forbidden = 'ListMapRuns';
     expect((await run('--wait')).exitCode).toBe(0);
-  });
-});
-
-describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run that failed', () => {
-  it('is told with its cause, and ends published when it is redriven', async () => {
-    land('dt=2024-03-09', 100);
-    await planFor('dt=2024-03-09');
-    isBroken = true;
-    const failed = await run('--wait');
-    expect(failed.exitCode).toBe(1);
-    expect(failed.stderr).toMatch(/error: RUN_FAILED: .*FAILED: Runtime\.OutOfMemory: no memory left/s);
-    const again = await run();
-    expect(again.stderr).toMatch(/^error: RUN_ALREADY_ENDED: .*`redrive` continues where it stopped/);
-    isBroken = false;
-    const { exitCode, stdout, stderr } = await redrive('--wait');
-    expect(exitCode, stderr).toBe(0);
-    const { executionArn, redriveCount, mapRuns } = only();
-    expect(stdout).toBe(`${executionArn}\n`);
-    expect(stderr).toMatch(
-      /^started .*"planUri":.*\nended .*: FAILED: Runtime\.OutOfMemory.*\nredriving it\n/s,
-    );
-    expect(redriveCount).toBe(1);
-    expect(mapRuns.get('RunPartitions')).toEqual({ total: 1, succeeded: 1, failed: 0 });
-    expect((await publishedBits(uri('scores'), 'dt=2024-03-09')).size).toBe(100);
-  });
-
-  it('is the one that ended last of those that can be redriven', async () => {
-    land('dt=2024-03-09', 40);
-    isBroken = true;
-    for (const rows of ['20', '40', '60']) {
-      await planFor('dt=2024-03-09', uri('scores'), '--target-rows', rows);
-      expect((await run('--wait')).exitCode).toBe(1);
-    }
-    const [, second, third] = [...sfn.executions.values()];
-    second!.status = 'ABORTED';
-    third!.stopDate! -= 15 * 86_400;
-    isBroken = false;
-    expect((await redrive('--wait', '--json')).stdout).toMatch(
-      new RegExp(`^{"executionArn":"${second!.executionArn}","redriveDate":".*Z"}\n$`),
-    );
-    expect(second).toMatchObject({ status: 'SUCCEEDED', redriveCount: 1 });
-  });
-
-  it('gets a successor when it is too old to be redriven and the plan is started again', async () => {
-    land('dt=2024-03-09', 40);
-    await planFor('dt=2024-03-09');
-    isBroken = true;
-    await run('--wait');
-    only().stopDate! -= 15 * 86_400;
-    const late = await redrive();
-    expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(
-      /^error: RUN_NOT_REDRIVABLE: .*Execution redrivable period exceeded\)\nwhat to do: /,
-    );
-    isBroken = false;
-    const { exitCode, stdout } = await run('--wait');
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^arn:.*:plan-[0-9a-f]{64}-2\ndt=2024-03-09: 40 rows/);
-  });
-
-  it('gets a successor, not a redrive, when it has tried every partition', async () => {
-    land('dt=2024-03-09', 40);
-    await planFor('dt=2024-03-09');
-    isRefused = true;
-    const failed = await run('--wait');
-    expect(failed.stderr).toMatch(/error: RUN_FAILED: .*PartitionsNotPublished: of 1 partitions, 1 failed/s);
-    const late = await redrive();
-    expect(late.exitCode).toBe(1);
-    expect(late.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*fix the cause and start a new run/);
-    expect(sfn.calls).not.toContain('RedriveExecution');
-    isRefused = false;
-    const { exitCode, stdout } = await run('--wait');
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^arn:.*:plan-[0-9a-f]{64}-2\ndt=2024-03-09: 40 rows/);
-  });
-
-  it('is refused a redrive when it has not failed, or is not there', async () => {
-    const none = await redrive();
-    expect(none).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(none.stderr).toMatch(/^error: RUN_NOT_REDRIVABLE: .*no failed, timed out or aborted run/);
-    land('dt=2024-03-09', 40);
-    await planFor('dt=2024-03-09');
-    await run('--wait');
-    const { executionArn } = only();
-    const done = await callMain('redrive', '--execution', executionArn);
-    expect(done.stderr).toMatch(
-      /^error: RUN_NOT_REDRIVABLE: .*Execution is SUCCEEDED and cannot be redriven/,
-    );
-    const unknown = await callMain('redrive', '--execution', `${executionArn}0`);
-    expect(unknown.stderr).toMatch(/^error: RUN_NOT_FOUND: .*there is no such execution/);
-    expect(sfn.calls).not.toContain('RedriveExecution');
   });
 });

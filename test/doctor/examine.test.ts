@@ -1,11 +1,22 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { constants, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { examine } from '../../lib/doctor/examine.ts';
 import { funnelShard } from '../fixtures/tinyFunnel.ts';
 import { type TinyModel, trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
+
+/** Folders that nobody may write to: the superuser, as whom tests may run, may write to all that there are. */
+const closed = vi.hoisted(() => new Set<unknown>());
+vi.mock('node:fs/promises', async (load) => {
+  const real = await load<typeof import('node:fs/promises')>();
+  const access: typeof real.access = async (path, mode) => {
+    if (mode !== constants.W_OK || !closed.has(path)) return real.access(path, mode);
+    throw Object.assign(new Error(`EACCES: permission denied, access '${path}'`), { code: 'EACCES' });
+  };
+  return { ...real, access };
+});
 
 let model: TinyModel;
 
@@ -48,4 +59,14 @@ test('a model that is damaged fails, and its input is looked at all the same', a
   const findings = await examine({ model: bundle, input: model.dataUri });
   const states = Object.fromEntries(findings.map(({ check, state }) => [check, state]));
   expect(states).toMatchObject({ model: 'failed', input: 'ok' });
+});
+
+test('an output root that may not be written to fails, and is named with a code', async () => {
+  const root = temporaryFolder();
+  const scoresFinding = async () =>
+    (await examine({ scores: root })).find(({ check }) => check === 'scores')!;
+  expect(await scoresFinding()).toMatchObject({ state: 'ok' });
+  closed.add(root);
+  const found = expect.stringMatching(`^STORAGE_ACCESS_DENIED: ${root}: access is denied`);
+  expect(await scoresFinding()).toMatchObject({ state: 'failed', found });
 });
