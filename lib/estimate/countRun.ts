@@ -29,8 +29,8 @@ const PIECE_BYTES = 64 * 2 ** 20;
 const GETS_PER_RUN = 4;
 /** The list of partitions, the results of the map over them and their listing, the record of the run. */
 const PUTS_PER_RUN = 5;
-/** Planner and publisher: shapes, twice; pointer, the probe's mark, the event's mark. */
-const GETS_PER_PARTITION = 5;
+/** Planner and publisher: shapes, twice; the pointer, twice; the probe's mark, the event's mark. */
+const GETS_PER_PARTITION = 6;
 /** Units, manifest, audit document before and after the flip, pointer, the event's mark; two looks for broken shards. */
 const PUTS_PER_PARTITION = 8;
 /** The input is listed by planner and publisher, and each time for files and for folders. */

@@ -296,7 +296,7 @@ const BETWEEN: Readonly<
 
 /** Tests of commands that need a state machine, or take long. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  redrive: 'stateMachine.test.ts',
+  redrive: 'redrive.test.ts',
   compare: 'synthAndCompare.test.ts',
 };
 

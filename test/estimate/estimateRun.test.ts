@@ -95,7 +95,7 @@ describe('the estimate', () => {
     ['dollarsPerThousandPuts', 1000, 5 + 2 * (10 + 4 + 4) + 6 * 3],
     // Four of the run, four of each of two workers; of two partitions six; of six parts three, the receipt among them, and
     // the shard.
-    ['dollarsPerThousandGets', 1000, 4 + 2 * 4 + 2 * 6 + 6 * (3 + 1)],
+    ['dollarsPerThousandGets', 1000, 4 + 2 * 4 + 2 * 7 + 6 * (3 + 1)],
     // Eight, two partitions of seven, five units of four.
     ['dollarsPerThousandStateTransitions', 1000, 8 + 2 * 7 + 5 * 4],
   ])('charges %s', (name, price, dollars) => {
