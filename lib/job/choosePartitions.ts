@@ -6,7 +6,14 @@ import { folderUri, uriScheme } from '../storage/uri.ts';
 import { type DayGap, gapsOfDays } from './dayGaps.ts';
 import type { JobDocument } from './jobDocument.ts';
 import { type InputPartition, isFileList, type OpenedInput, openJobInput, whyNoInput } from './jobInput.ts';
-import { type DayRange, dayRange, describeRange, type SkippedFolder, sameTimes } from './listPartitions.ts';
+import {
+  type DayRange,
+  dayRange,
+  describeRange,
+  type PartitionListing,
+  type SkippedFolder,
+  sameTimes,
+} from './listPartitions.ts';
 import {
   type LaidOutPartition,
   layOutPartition,
@@ -134,9 +141,21 @@ async function chooseDays(
     const none = range.from > range.to ? 'a range that ends before it begins' : 'none in that range';
     throw await noPartition(job, describeRange(range), listed(reasons, none));
   }
-  const days = partitions.map(({ day }) => day!);
   return {
     partitions: partitions.map(({ partition }) => input.inputPartition(partition)),
+    ...(await remarksOn(job, input, { partitions, skipped }, nowMillis)),
+  };
+}
+
+/** What there is to say of some partitions of a job's input. @param listing partitions by time */
+export async function remarksOn(
+  job: Pick<Job, 'layout' | 'timeZone'>,
+  input: OpenedInput,
+  { partitions, skipped }: PartitionListing,
+  nowMillis: number,
+): Promise<ChoiceRemarks> {
+  const days = partitions.flatMap(({ day }) => (day === undefined ? [] : [day]));
+  return {
     skipped,
     missingDays: missingDays(days),
     gaps: await gapsOfDays(job, input, days, nowMillis),
@@ -145,7 +164,7 @@ async function chooseDays(
 }
 
 /** Days between the first and the last of some that aren't among them. @param days in order */
-export function missingDays(days: readonly string[]): string[] {
+function missingDays(days: readonly string[]): string[] {
   const there = new Set(days);
   return days.length === 0 ? [] : daysFrom(days[0]!, days.at(-1)!).filter((day) => !there.has(day));
 }
@@ -168,10 +187,7 @@ async function chooseNewest(job: Job, input: OpenedInput, nowMillis: number): Pr
     if (reason === undefined) {
       return {
         partitions: ofDay.map(({ partition }) => input.inputPartition(partition)),
-        skipped,
-        missingDays: [],
-        gaps: await gapsOfDays(job, input, [day], nowMillis),
-        sameTimes: sameTimes(ofDay),
+        ...(await remarksOn(job, input, { partitions: ofDay, skipped }, nowMillis)),
       };
     }
     skipped.push(...ofDay.map(({ partition }) => ({ name: partition, reason })));

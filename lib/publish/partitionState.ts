@@ -1,11 +1,10 @@
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
-import { missingDays } from '../job/choosePartitions.ts';
-import { type DayGap, gapsOfDays } from '../job/dayGaps.ts';
+import { type ChoiceRemarks, remarksOn } from '../job/choosePartitions.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
-import { type DayRange, type SkippedFolder, sameTimes } from '../job/listPartitions.ts';
+import type { DayRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
@@ -161,20 +160,16 @@ export async function partitionStates(
   job: JobDocument,
   range: DayRange | undefined,
   nowMillis: number,
-): Promise<{
-  /** By time. */
-  readonly states: readonly PartitionState[];
-  /** Partitions whose state can't be told, since a document of theirs is damaged. */
-  readonly damaged: readonly DamagedPartition[];
-  readonly skipped: readonly SkippedFolder[];
-  readonly missingDays: readonly string[];
-  /** What days lack of the hours and regions that the days around them have. */
-  readonly gaps: readonly DayGap[];
-  /** Partitions that mean the same time, such as `hour=7` and `hour=07`. */
-  readonly sameTimes: readonly (readonly string[])[];
-  /** Records of runs that tell nothing since they can't be read, with code and file. */
-  readonly unreadable: readonly string[];
-}> {
+): Promise<
+  ChoiceRemarks & {
+    /** By time. */
+    readonly states: readonly PartitionState[];
+    /** Partitions whose state can't be told, since a document of theirs is damaged. */
+    readonly damaged: readonly DamagedPartition[];
+    /** Records of runs that tell nothing since they can't be read, with code and file. */
+    readonly unreadable: readonly string[];
+  }
+> {
   const input = await openJobInput(job);
   const { partitions, skipped } = await input.listPartitions(range);
   const absence = partitions.length === 0 ? await whyNoInput(job.input) : undefined;
@@ -186,14 +181,10 @@ export async function partitionStates(
   const states = await mapConcurrently(partitions, LOOKS_AT_A_TIME, ({ partition }: LaidOutPartition) =>
     stateOrDamage(partition, () => partitionState(job, input, partition, nowMillis, records)),
   );
-  const days = partitions.flatMap(({ day }) => (day === undefined ? [] : [day]));
   return {
     states: states.filter((each): each is PartitionState => !isDamaged(each)),
     damaged: states.filter(isDamaged),
-    skipped,
-    missingDays: missingDays(days),
-    gaps: await gapsOfDays(job, input, days, nowMillis),
-    sameTimes: sameTimes(partitions),
+    ...(await remarksOn(job, input, { partitions, skipped }, nowMillis)),
     unreadable: records.unreadable.problems,
   };
 }

@@ -121,11 +121,12 @@ export async function isDropped(
   if (span === undefined) return false;
   if (isReplacedShard(error) || error.code === 'STORAGE_NOT_FOUND') return true;
   if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
-  const { rows } = wholeShards(spans).find(({ shard }) => shard === span.shard)!;
+  const shards = wholeShards(spans);
+  const { rows } = shards.find(({ shard }) => shard === span.shard)!;
   const brokenFor = { model: modelIdentity(bundle), badRows };
   await noteBrokenShard(root, partition, brokenFor, brokenShardOf(error, { ...span, rows }));
   // What a schema lost, all shards of a writer have mostly lost: told one by one, they outlast the attempts of a run.
-  const others = wholeShards(spans).filter(({ shard }) => shard !== span.shard);
+  const others = shards.filter(({ shard }) => shard !== span.shard);
   for (const unfit of await unfitShards(others, inputUri, bundle.contract)) {
     await noteBrokenShard(root, partition, brokenFor, unfit);
   }

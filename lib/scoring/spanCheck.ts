@@ -1,11 +1,11 @@
 import { type Field, type RecordBatch, util } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
+import { refuseWithoutDay } from '../features/columnRequirements.ts';
 import { forEachNull } from '../features/columnValues.ts';
 import type { FeatureContract } from '../features/contract.ts';
-import { checkColumns } from '../parquet/checkColumns.ts';
 import type { OpenSpan } from './openSpans.ts';
+import { refuseUnfit } from './refuseUnfit.ts';
 import type { RequestedRowGroup } from './requestedRowGroup.ts';
 import { type ScoredRequest, splitRowGroups } from './scoredRequests.ts';
 
@@ -28,9 +28,7 @@ export function spanCheck(
   contract: FeatureContract,
   needsKeys: boolean,
 ): SpanCheck {
-  const requirements = [...rowKeyRequirements(contract), ...columnRequirements(contract)];
-  refuseWithoutDay(contract, firstShard.uri);
-  checkColumns(firstShard, requirements);
+  refuseUnfit(firstShard, contract);
   const fieldsOf = ({ schema }: OpenSpan['shard']) =>
     contract.rowKeys.map((key) => schema.fields.find(({ name }) => name === key)!);
   const keyFields = fieldsOf(firstShard);
@@ -39,9 +37,8 @@ export function spanCheck(
   return {
     keyFields,
     shard: ({ shard }) => {
-      refuseWithoutDay(contract, shard.uri);
-      if (shard.columns === lastGood) return;
-      checkColumns(shard, requirements);
+      if (shard.columns === lastGood) return refuseWithoutDay(contract, shard.uri);
+      refuseUnfit(shard, contract);
       for (const [index, { name, type }] of fieldsOf(shard).entries()) {
         const { type: expected } = keyFields[index]!;
         if (util.compareTypes(expected, type)) continue;
