@@ -10,6 +10,7 @@ const LONGEST_FIRST = [
   'functions/eventPath',
   'infra/template',
   'package/library',
+  'infra/heldPartition',
   'infra/scoringRun',
   'functions/burst',
   'comparison/runComparison',

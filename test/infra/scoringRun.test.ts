@@ -5,7 +5,6 @@ import type { ChosenRun } from '../../functions/planRun.ts';
 import { readAudit } from '../../lib/publish/audit.ts';
 import { readBlocked } from '../../lib/publish/blockedPartition.ts';
 import { publicationStatus } from '../../lib/publish/publishedState.ts';
-import { rollBack } from '../../lib/publish/rollBack.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
 import { GATES_OFF_DOCUMENT } from '../fixtures/gatesOff.ts';
 import { publishedBits } from '../publish/publishedBits.ts';
@@ -258,45 +257,6 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('the state m
     expect((await scene.published()).map(([partition]) => partition)).toContain(held);
     // What was published already isn't asked about again.
     expect(lambda.invocations).toHaveLength(3);
-  });
-
-  it('scores nothing of a partition that is held, until a run lifts the hold', async () => {
-    scene.land('dt=2024-03-09', 40);
-    await scene.run(ALL);
-    scene.land('dt=2024-03-09', 60);
-    await scene.run(ALL);
-    await rollBack(currentJob().scores, 'dt=2024-03-09', 'pCVR is off');
-    scene.land('dt=2024-03-09', 80);
-    scene.tries.clear();
-    await scene.run(ALL);
-    await scene.run(ALL, scoringRun, { arrival: { partition: 'dt=2024-03-09', round: 1, waitSeconds: 0 } });
-    expect(scene.tries.size).toBe(0);
-    expect(scene.publications).toHaveLength(4);
-    expect(await scene.published()).toEqual([['dt=2024-03-09', 40]]);
-    await scene.run(ALL, scoringRun, { partitions: ALL, liftHold: true });
-    expect(await scene.published()).toEqual([['dt=2024-03-09', 80]]);
-  });
-
-  it('scores what a hold has kept back that is lifted while the run goes on', async () => {
-    scene.land('dt=2024-03-09', 40);
-    await scene.run(ALL);
-    scene.land('dt=2024-03-09', 60);
-    await scene.run(ALL);
-    await rollBack(currentJob().scores, 'dt=2024-03-09', 'pCVR is off');
-    scene.land('dt=2024-03-09', 80);
-    let isLifted = false;
-    const plan = async (payload: unknown) => {
-      const planned = await scene.services.functions.plan!(payload);
-      if ((payload as { step: string }).step === 'planPartition' && !isLifted) {
-        isLifted = true;
-        await scene.run(ALL, scoringRun, { partitions: ALL, liftHold: true });
-        scene.land('dt=2024-03-09', 100);
-      }
-      return planned;
-    };
-    const functions = { ...scene.services.functions, plan };
-    await runStateMachine(scoringRun, { partitions: ALL }, { ...scene.services, functions });
-    expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
   });
 
   it('cuts a partition anew whose input changes while it is scored, and publishes what is there then', async () => {
