@@ -7,7 +7,7 @@ import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
-import { describeFailure, recentFailures } from '../publish/lastFailure.ts';
+import { describeFailure, type LastFailure, recentFailures } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
 import { below, isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, type PartitionState, partitionStates } from '../publish/partitionState.ts';
@@ -25,6 +25,7 @@ import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
+import { remediesIn } from './remedies.ts';
 import { writeStatusPage } from './statusPage.ts';
 import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
@@ -125,6 +126,7 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         const notes = [
           ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
           ...unreadable.problems.map((problem) => `${unreadableLine(problem)}\n`),
+          ...toDoLines(failures).map((line) => `${line}\n`),
         ].join('');
         if (json) printJson({ pointers, blocked, damaged, failures });
         else {
@@ -187,6 +189,11 @@ function unreadableLine(problem: string): string {
 }
 
 /** One line per partition, then what is missing and what was passed over. */
+/** Each once: what broke one night has often broken several. */
+function toDoLines(failures: readonly Pick<LastFailure, 'problems'>[]): string[] {
+  return remediesIn(failures.flatMap(({ problems }) => problems)).map((remedy) => `what to do: ${remedy}`);
+}
+
 function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
   const { states, damaged, skipped, missingDays, gaps, sameTimes, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
@@ -205,6 +212,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ...sameTimes.map((names) => `${names.join(', ')}  one time by their names, published each for itself`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
     ...unreadable.map(unreadableLine),
+    ...toDoLines(states.flatMap(({ lastFailure }) => lastFailure ?? [])),
     '',
   ].join('\n');
 }

@@ -47,6 +47,17 @@ export function isByChance(count: number, rows: number, share: number): boolean 
   return Math.exp(-rows * (found * Math.log(found / share) + rest)) >= BY_CHANCE;
 }
 
+/**
+ * That two samples of one distribution have the same count in every bin, the counts taken as what is expected: two multinomial
+ * draws of n rows, by Stirling's formula sqrt(4 pi n) over the product of sqrt(4 pi c) of all bins that aren't empty.
+ */
+export function chanceOfEqualCounts(counts: readonly number[]): number {
+  const filled = counts.filter((count) => count > 0);
+  const rows = filled.reduce((sum, count) => sum + count, 0);
+  const logOf = (count: number) => Math.log(4 * Math.PI * count) / 2;
+  return rows === 0 ? 1 : Math.exp(logOf(rows) - filled.reduce((sum, count) => sum + logOf(count), 0));
+}
+
 /** Some rows' mean, and how many they are. */
 export interface MeanOfRows {
   readonly mean: number;

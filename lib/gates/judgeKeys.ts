@@ -83,6 +83,7 @@ const NAMED_SPANS = 3;
 const REPEATED = {
   rows: 'rows were published there already',
   keys: 'keys were published there already',
+  features: 'rows have the features and scores that were published there, under other keys',
   files: 'rows are in the same files there, byte for byte',
   inputKeys: 'rows have the keys of all rows there, in other files',
 };

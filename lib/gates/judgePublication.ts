@@ -28,6 +28,8 @@ export interface RepeatedContent {
   readonly rows: readonly SpanElsewhere[];
   /** The same keys with other scores. */
   readonly keys: readonly SpanElsewhere[];
+  /** The same features and scores, of all rows there, with other keys. */
+  readonly features: readonly SpanElsewhere[];
   /** Of the same run's days of which nothing is published: partitions that were looked at, and spans of files that lie there, too. */
   readonly unpublished: readonly string[];
   readonly files: readonly SpanElsewhere[];
@@ -84,11 +86,12 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const counted = () => (repeatedKeys ? [judgeRepeatedKeys(repeatedKeys, reference, keys)] : []);
   judge('repeatedKeys', keys.action, counted, '', 'the keys were not counted');
   const { action, sameKeys } = settings.repeatedContent;
-  const { compared, besideRows, besideFiles } = repeatedContent;
+  const { compared, features: underOtherKeys, besideRows, besideFiles } = repeatedContent;
   const dates = 'other dates';
   const noOther = 'no other date is published near this one, or in the same run before it';
   const content = () => [
     ...judgeRepeatedContent(repeatedContent.rows, compared, 'rows'),
+    ...judgeRepeatedContent(underOtherKeys, partitionsOf(underOtherKeys), 'features'),
     ...judgeRepeatedContent(repeatedContent.files, repeatedContent.unpublished, 'files'),
   ];
   judge('repeatedContent', action, content, dates, noOther);

@@ -1,10 +1,12 @@
 import type { RepeatedRows, SpanElsewhere } from '../gates/judgeKeys.ts';
 import type { RepeatedContent } from '../gates/judgePublication.ts';
+import { repeatsFeatures } from '../gates/repeatsFeatures.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import { findRepeatedKeys } from '../keys/findRepeatedKeys.ts';
 import { repeatedContent } from '../keys/repeatedContent.ts';
 import { asScored } from './deadLetters.ts';
 import type { PublicationName } from './earlierPublications.ts';
+import { candidateOf } from './judged.ts';
 import type { Manifest } from './manifest.ts';
 
 /** Rows of a manifest whose key an earlier one has too. @returns undefined where nobody wants to know */
@@ -17,28 +19,47 @@ export async function countRepeatedKeys(
   return findRepeatedKeys(root, parts.map(asScored));
 }
 
+/** Reads another publication and compares with it. @returns undefined where it can't be read */
+export type CompareWith = <T>(
+  name: PublicationName,
+  compare: (other: Manifest, file: string) => T,
+) => Promise<T | undefined>;
+
 /**
- * Spans of a manifest whose rows were published under other dates, found by their digests. Manifests are read one at a time: each
- * may have thousands of parts.
+ * Spans of a manifest whose rows were published under other dates, found by their digests, or as a whole by what was counted of
+ * them. Manifests are read one at a time: each may have thousands of parts.
  */
 export async function compareContent(
-  manifest: Manifest,
+  { manifest, file }: { readonly manifest: Manifest; readonly file: string },
   { action }: GateSettings['repeatedContent'],
   names: readonly PublicationName[],
-  read: (name: PublicationName) => Promise<Manifest | undefined>,
-): Promise<Pick<RepeatedContent, 'compared' | 'rows' | 'keys'>> {
+  compareWith: CompareWith,
+): Promise<Pick<RepeatedContent, 'compared' | 'rows' | 'keys' | 'features'>> {
   const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
   const scored = scoredOf(manifest);
   const compared: string[] = [];
-  const found = { rows: [] as SpanElsewhere[], keys: [] as SpanElsewhere[] };
+  const found: Record<'rows' | 'keys' | 'features', SpanElsewhere[]> = { rows: [], keys: [], features: [] };
   for (const name of action === 'off' ? [] : names) {
-    const other = await read(name);
-    if (other === undefined) continue;
     const { partition } = name;
+    const same = await compareWith(name, (other, otherFile) => {
+      const spans = repeatedContent(scored, [scoredOf(other)]);
+      return spans.length > 0 || !hasSameFeatures(manifest, file, other, otherFile)
+        ? spans
+        : allSpans(scored.parts).map((span) => ({ ...span, same: 'features' as const }));
+    });
+    if (same === undefined) continue;
     compared.push(partition);
-    for (const { shard, rows, same } of repeatedContent(scored, [scoredOf(other)])) {
-      found[same].push({ shard, rows, partition });
-    }
+    for (const { shard, rows, same: kind } of same) found[kind].push({ shard, rows, partition });
   }
   return { compared, ...found };
+}
+
+function hasSameFeatures(manifest: Manifest, file: string, other: Manifest, otherFile: string): boolean {
+  // Before profiles of thousands of parts are added up.
+  if (manifest.rows === 0 || manifest.rows !== other.rows) return false;
+  return repeatsFeatures(candidateOf(manifest, file), candidateOf(other, otherFile));
+}
+
+function allSpans(parts: readonly Pick<Manifest['parts'][number], 'spans'>[]) {
+  return parts.flatMap(({ spans }) => spans).filter(({ rows }) => rows > 0);
 }

@@ -10,7 +10,7 @@ import type { InputPartition } from '../job/jobInput.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { sharedFiles, sharedKeys, unpublishedDay } from './compareInputs.ts';
-import { compareContent, countRepeatedKeys } from './comparePublications.ts';
+import { type CompareWith, compareContent, countRepeatedKeys } from './comparePublications.ts';
 import type { PublicationName } from './earlierPublications.ts';
 import { candidateOf, judgedOf } from './judged.ts';
 import { type Manifest, readManifest } from './manifest.ts';
@@ -40,7 +40,7 @@ export async function judgePartition(
 
 /** How other partitions are read. */
 interface Others {
-  readonly read: (name: PublicationName | undefined) => Promise<Manifest | undefined>;
+  readonly compareWith: CompareWith;
   readonly ifReadable: <T>(
     gate: GateName,
     partition: string,
@@ -63,17 +63,19 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       return undefined;
     }
   };
-  const read: Others['read'] = async (name) => {
-    if (name === undefined) return undefined;
-    const { partition, sha256 } = name;
-    return ifReadable('rows', partition, () =>
-      readManifest(root, { manifest: manifestPath(partition, sha256), sha256 }),
-    );
+  const read = async ({ partition, sha256 }: PublicationName) => {
+    const written = { manifest: manifestPath(partition, sha256), sha256 };
+    return { found: await readManifest(root, written), file: below(root, written.manifest) };
   };
-  const summaryOf = async (name: PublicationName | undefined) => {
-    const found = await read(name);
-    return found === undefined ? undefined : judgedOf(found);
-  };
+  const summaryOf = async (name: PublicationName | undefined) =>
+    name === undefined
+      ? undefined
+      : ifReadable('rows', name.partition, async () => judgedOf((await read(name)).found));
+  const compareWith: CompareWith = (name, compare) =>
+    ifReadable('repeatedContent', name.partition, async () => {
+      const other = await read(name);
+      return compare(other.found, other.file);
+    });
   const isAlone = earlier.previous === undefined && gates.rows.action !== 'off';
   /** A day that is as broken as this one, or gone, is no yardstick: the one before it may be. */
   const nearestWhole = async (days: readonly InputPartition[]) => {
@@ -83,7 +85,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
     }
     return undefined;
   };
-  const content = await repeatedContent(run, manifest, { read, ifReadable, unread });
+  const content = await repeatedContent(run, { manifest, file }, { compareWith, ifReadable, unread });
   const verdicts = judgePublication(
     {
       candidate: candidateOf(manifest, file),
@@ -106,10 +108,11 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
 /** Rows and files of the partition that other dates have, or hours and regions beside it, published or in the same run. */
 async function repeatedContent(
   run: PartitionRun,
-  manifest: Manifest,
-  { read, ifReadable, unread }: Others,
+  itself: { readonly manifest: Manifest; readonly file: string },
+  { compareWith, ifReadable, unread }: Others,
 ): Promise<RepeatedContent> {
   const { earlier, gates } = run;
+  const { manifest } = itself;
   const unpublished: string[] = [];
   const files: SpanElsewhere[] = [];
   const inputKeys: SpanElsewhere[] = [];
@@ -135,7 +138,7 @@ async function repeatedContent(
   const besideRows =
     sameKeys === 'off'
       ? []
-      : (await compareContent(manifest, gates.repeatedContent, besidePublished, read)).rows;
+      : (await compareContent(itself, gates.repeatedContent, besidePublished, compareWith)).rows;
   const besideFiles: SpanElsewhere[] = [];
   for (const other of action === 'off' || sameKeys === 'off' ? [] : inputs) {
     const found = await ifReadable('repeatedContent', other.partition, () =>
@@ -143,7 +146,7 @@ async function repeatedContent(
     );
     besideFiles.push(...(found ?? []));
   }
-  const published = await compareContent(manifest, gates.repeatedContent, earlier.near, read);
+  const published = await compareContent(itself, gates.repeatedContent, earlier.near, compareWith);
   return { ...published, unpublished, files, inputKeys, besideRows, besideFiles };
 }
 

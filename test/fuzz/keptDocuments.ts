@@ -100,10 +100,10 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
   const gates = { ...DEFAULT_GATES, calibration };
   const own = judgedOf(manifest);
   const content = await compareContent(
-    manifest,
+    { manifest, file },
     gates.repeatedContent,
     [EARLIER.near[0]!],
-    async () => manifest,
+    async (_, compare) => compare(manifest, file),
   );
   if (manifest.parts.length === 0) return;
   judgePublication(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chanceRatio, chanceShare, isByChance } from '../../lib/gates/chance.ts';
+import { chanceOfEqualCounts, chanceRatio, chanceShare, isByChance } from '../../lib/gates/chance.ts';
 
 test('a share that nobody has seen may still be there: among ten rows more than among a million', () => {
   const few = chanceShare(0, 10, 0, 10);
@@ -27,4 +27,19 @@ test('all of a few rows may have by chance what a third has: of eight, once in 6
   expect(isByChance(50, 100, 1 / 3)).toBe(true);
   expect(isByChance(67, 100, 1 / 3)).toBe(false);
   expect(isByChance(1, 1, 0)).toBe(false);
+});
+
+test('equal counts in two samples are as unlikely as the exact distributions say', () => {
+  // Two of 100 fair coins: the binomial coefficient of 200 over 100, over 2^200.
+  const coins = Array.from({ length: 100 }, (_, index) => (index + 101) / (index + 1) / 4).reduce(
+    (a, b) => a * b,
+  );
+  expect(chanceOfEqualCounts([50, 50])).toBeCloseTo(coins, 3);
+  // Independent pairs of bins: of 200 rows in four bins, the two halves' sizes and then each half's coins.
+  const halves = Array.from({ length: 200 }, (_, index) => (index + 201) / (index + 1) / 4).reduce(
+    (a, b) => a * b,
+  );
+  expect(chanceOfEqualCounts([50, 50, 50, 50]) / (halves * coins ** 2)).toBeCloseTo(1, 1);
+  expect(chanceOfEqualCounts([0, 7])).toBe(1);
+  expect(chanceOfEqualCounts([])).toBe(1);
 });

@@ -72,7 +72,7 @@ class Nights {
 
 const VALIDATION = new Nights().validation();
 const NOTHING_REPEATED = {
-  ...{ compared: [], rows: [], keys: [], unpublished: [], files: [], inputKeys: [] },
+  ...{ compared: [], rows: [], keys: [], features: [], unpublished: [], files: [], inputKeys: [] },
   ...{ besideRows: [], besideFiles: [] },
 };
 /** Of the sizes of two nights nothing is said here. */

@@ -96,6 +96,7 @@ describe('rows of a part of a day', () => {
           compared: [],
           rows: [],
           keys: [],
+          features: [],
           unpublished: [],
           files: [],
           inputKeys: [],

@@ -30,6 +30,7 @@ import { freshPlace, type Place, settingsOf } from './partitionUnderTest.ts';
 const folder = temporaryFolder();
 
 // Nights as they go wrong, each published with the gates' defaults after a clean one.
+const keyOf = ({ impression_id, request }: FunnelRow) => ({ impression_id, request });
 const withPrice = (times: number) => (row: FunnelRow) => ({
   ...row,
   price: row.price === null ? null : row.price * times,
@@ -73,6 +74,11 @@ describe('the gates, with their defaults', () => {
       ['repeatedKeys'],
     ],
     ["yesterday's file", () => yesterday, ['repeatedContent rows']],
+    [
+      "yesterday's rows under other keys and in another order",
+      (rows) => yesterday.toReversed().map((row, index) => ({ ...row, ...keyOf(rows[index]!) })),
+      ['repeatedContent features'],
+    ],
   ])(
     'block %s, and leave what is visible as it is',
     async (_, spoil, expected) => {
@@ -108,6 +114,18 @@ describe('the gates, with their defaults', () => {
       expect(problems).toEqual([expect.stringContaining(`100.0% of the 75 values in ${nameOf(spoilt)} `)]);
       await put(place, TODAY, nameOf(spoilt), shards[spoilt]!);
       expect((await publishDay(place, TODAY)).kind).toBe('published');
+    },
+    LIMIT,
+  );
+
+  it(
+    "let yesterday's rows pass under other keys where a hundredth of them was made anew",
+    async () => {
+      const fewNew = today.map((row, index) => ({
+        ...(index < 15 ? row : yesterday[index]!),
+        ...keyOf(row),
+      }));
+      expect((await publishToday(fewNew)).outcome.kind).toBe('published');
     },
     LIMIT,
   );

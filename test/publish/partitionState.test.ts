@@ -182,6 +182,8 @@ describe('what the last run has left undone', () => {
       expect.stringMatching(told('late .*new or changed: b.parquet')),
     ]);
     expect(last).not.toContain('last run');
+    // Of both days, once.
+    expect(stdout.match(/^what to do: write the shard again$/gm)).toHaveLength(1);
     expect(readFileSync(page, 'utf8').match(/the last run was refused/g)).toHaveLength(2);
     for (const file of broken) rmSync(file);
     await publish(refused);
@@ -205,7 +207,7 @@ describe('what the last run has left undone', () => {
     const status = (...more: string[]) => callMain('status', '--scores', document.scores, ...more);
     const { stdout, exitCode } = await status();
     expect(stdout).toMatch(
-      /^nothing is published\ndt=2024-03-01 {2}the last run was refused, [^ ]+: .*SHARD_TRUNCATED/,
+      /^nothing is published\ndt=2024-03-01 {2}the last run was refused, [^ ]+: .*SHARD_TRUNCATED.*\nwhat to do: write the shard again\n/,
     );
     expect(exitCode).toBe(0);
     const { failures } = JSON.parse((await status('--json')).stdout);
