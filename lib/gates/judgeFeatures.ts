@@ -1,8 +1,7 @@
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
-import { populationStability, totalOf } from '../profile/populationStability.ts';
-import { chanceMean, chanceShare, chanceStability, isByChance } from './chance.ts';
+import { chanceMean, chanceShare, isByChance } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
 import { type Measurement, percent } from './verdict.ts';
 
@@ -14,7 +13,7 @@ interface Pair {
 }
 
 /** Features that both sides know. */
-function pairs({ profile }: Candidate, reference: ModelReference): Pair[] {
+export function pairs({ profile }: Candidate, reference: ModelReference): Pair[] {
   const counted = new Map(profile.features.map((feature) => [feature.name, feature]));
   return reference.features.flatMap((usual) => {
     const found = counted.get(usual.name);
@@ -106,22 +105,4 @@ function growth(
   // One row more on each side, as in chanceShare.
   const isWithin = found <= bound || isByChance(count, rows, (usualCount + 1) / (usualRows + 2));
   return { subject, found, bound, isWithin, against: VALIDATION, reason };
-}
-
-/** Population stability index of every feature's bins; values that are missing or new are in none. */
-export function judgeFeatureDistributions(
-  candidate: Candidate,
-  reference: ModelReference,
-  { floor, factor }: GateSettings['featureDistributions'],
-): Measurement[] {
-  return pairs(candidate, reference).flatMap(({ counted, usual }) => {
-    const [found, there] = [totalOf(counted.bins), totalOf(usual.counts)];
-    if (found === 0 || there === 0 || counted.bins.length !== usual.counts.length) return [];
-    const index = populationStability(counted.bins, usual.counts);
-    const bound =
-      Math.max(floor, factor * usual.spread.psi) + chanceStability(usual.counts.length, found, there);
-    const reason = 'population stability index of the values';
-    const { name: subject } = counted;
-    return [{ subject, found: index, bound, isWithin: index <= bound, against: VALIDATION, reason }];
-  });
 }

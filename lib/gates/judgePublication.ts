@@ -2,7 +2,8 @@ import type { GateAction, GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { judgeCalibration } from './judgeCalibration.ts';
 import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
-import { judgeFeatureDistributions, judgeMissingValues, judgeUnseenValues } from './judgeFeatures.ts';
+import { judgeFeatureDistributions } from './judgeFeatureDistributions.ts';
+import { judgeMissingValues, judgeUnseenValues } from './judgeFeatures.ts';
 import {
   judgeKeySchema,
   judgeRepeatedContent,
@@ -130,7 +131,9 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   judge('missingValues', missingValues.action, missing, VALIDATION, noReference);
   const unseen = known((there) => judgeUnseenValues(candidate, there, unseenValues));
   judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);
-  const features = known((there) => judgeFeatureDistributions(candidate, there, featureDistributions));
+  const features = known((there) =>
+    judgeFeatureDistributions(candidate, earlier, there, featureDistributions),
+  );
   judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
   const { worstShard } = settings;
   const worst = known((there) => judgeWorstShard(candidate, earlier, there, worstShard));

@@ -41,6 +41,8 @@ export interface Judged {
     string,
     { readonly missing: WorstShard | null; readonly unseen: WorstShard | null }
   >;
+  /** Where features are looked at. */
+  readonly profile?: PartProfile;
 }
 
 /** A day of the same run of which nothing was published when the run was planned. */
@@ -61,6 +63,8 @@ export interface Earlier {
   readonly unpublished?: UnpublishedDay | undefined;
   /** Is the partition a day and no part of one, where the job's layout says something else than its name? */
   readonly isWholeDay?: boolean | undefined;
+  /** Is it an hour or a region of a day, by the job's layout? */
+  readonly isPartOfDay?: boolean | undefined;
 }
 
 /** The publication to be judged. */

@@ -40,7 +40,7 @@ export async function writeProposal(
   }
   const encoder = new TextEncoder();
   await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
-  await writeWhole(jobUri, encoder.encode(jobText(sample, choices, outputUri)));
+  await writeWhole(jobUri, encoder.encode(jobText(sample, outputUri)));
   return { configUri, jobUri };
 }
 
@@ -127,15 +127,7 @@ function proposeCompleteness({ markers, layout }: ShardSample) {
   };
 }
 
-/** With an hour as a feature, every hourly partition is unlike the whole days that the model was trained on. */
-function gatesText({ layout }: ShardSample, choices: readonly ColumnChoice[]): string {
-  if (!layout?.includes('%H') || !choices.some(({ feature }) => feature?.from === 'hour')) return '';
-  return `,
-  // Each partition is one hour, and the model's rows are whole days: the hour as a feature always differs, so this gate warns.
-  "gates": { "featureDistributions": { "action": "warn" } }`;
-}
-
-function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUri: string): string {
+function jobText(sample: ShardSample, outputUri: string): string {
   const { input, isFile, layout, days, datedFolder, strayFolder } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
@@ -151,7 +143,7 @@ function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUr
   // ${found}
   "partitions": ${json(layout ?? NO_LAYOUT)},
   // ${completeness.found}
-  "completeness": ${json(completeness.setting)}${gatesText(sample, choices)}
+  "completeness": ${json(completeness.setting)}
 }
 `;
 }

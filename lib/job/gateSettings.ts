@@ -162,8 +162,17 @@ export function isLooking({ audit: _, ...builtIn }: GateSettings): boolean {
 
 /** Does any gate look at other publications? */
 export function comparesPublications(gates: GateSettings): boolean {
-  const { rows, repeatedContent, keySchema, scoreMeans, scoreDistributions, worstShard } = gates;
-  return [rows, repeatedContent, keySchema, scoreMeans, scoreDistributions, worstShard].some(
-    (gate) => gate.action !== 'off',
-  );
+  const {
+    rows,
+    repeatedContent,
+    keySchema,
+    scoreMeans,
+    scoreDistributions,
+    featureDistributions,
+    worstShard,
+  } = gates;
+  return [
+    ...[rows, repeatedContent, keySchema, scoreMeans, scoreDistributions],
+    ...[featureDistributions, worstShard],
+  ].some((gate) => gate.action !== 'off');
 }

@@ -54,6 +54,8 @@ export const earlierPublicationsSchema = z.strictObject({
     .optional(),
   /** Is the partition a day and no part of one, by the job's layout? Absent where its name says the same (`isWholeDay`). */
   isWholeDay: z.boolean().optional(),
+  /** The partition is an hour or a region of a day, by the job's layout. Absent otherwise. */
+  isPartOfDay: z.literal(true).optional(),
 });
 export type EarlierPublications = Readonly<z.infer<typeof earlierPublicationsSchema>>;
 
@@ -121,6 +123,7 @@ export async function earlierPublications(
       ...(beside === undefined ? {} : { beside }),
       ...(unpublished.length === 0 ? {} : { unpublished }),
       ...unlikeItsName(partition, layout),
+      ...(itself !== undefined && isPartOfDay(itself) ? { isPartOfDay: true as const } : {}),
     };
     return [partition, { ...found, ...more }] as const;
   });
@@ -133,6 +136,10 @@ function unlikeItsName(partition: string, layout: PartitionLayout): Pick<Earlier
   if (typeof found === 'string') return {};
   const isDay = found.day !== undefined && found.hour === undefined && found.others.length === 0;
   return isDay === isWholeDay(partition) ? {} : { isWholeDay: isDay };
+}
+
+function isPartOfDay({ hour, others }: LaidOutPartition): boolean {
+  return hour !== undefined || others.length > 0;
 }
 
 interface Comparable {

@@ -70,7 +70,10 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
   const summaryOf = async (name: PublicationName | undefined) =>
     name === undefined
       ? undefined
-      : ifReadable('rows', name.partition, async () => judgedOf((await read(name)).found));
+      : ifReadable('rows', name.partition, async () => {
+          const { found, file } = await read(name);
+          return found.parts.length === 0 ? judgedOf(found) : candidateOf(found, file);
+        });
   const compareWith: CompareWith = (name, compare) =>
     ifReadable('repeatedContent', name.partition, async () => {
       const other = await read(name);
@@ -94,6 +97,7 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
         previous: await summaryOf(earlier.previous),
         weekday: await summaryOf(earlier.weekday),
         isWholeDay: earlier.isWholeDay,
+        isPartOfDay: earlier.isPartOfDay,
         unpublished: await nearestWhole(isAlone ? (earlier.unpublished ?? []) : []),
       },
       reference: await referenceOf(run),

@@ -19,6 +19,7 @@ export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
 }
 
 /**
+ * With its features.
  * @param manifest of at least one part
  * @param file that holds the manifest
  * @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID when its parts were profiled by different features

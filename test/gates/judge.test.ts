@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Earlier } from '../../lib/gates/judged.ts';
-import {
-  judgeFeatureDistributions,
-  judgeMissingValues,
-  judgeUnseenValues,
-} from '../../lib/gates/judgeFeatures.ts';
+import { judgeFeatureDistributions } from '../../lib/gates/judgeFeatureDistributions.ts';
+import { judgeMissingValues, judgeUnseenValues } from '../../lib/gates/judgeFeatures.ts';
 import { judgePublication } from '../../lib/gates/judgePublication.ts';
 import { judgeRows } from '../../lib/gates/judgeRows.ts';
 import {
@@ -235,6 +232,7 @@ describe('features', () => {
       const bins = [share * MANY, (1 - share) * MANY];
       const found = judgeFeatureDistributions(
         counted({ bins }),
+        NO_EARLIER,
         usual({ spread: days }),
         settings.featureDistributions,
       );

@@ -81,11 +81,15 @@ describe.each<[string, (day: number, other: string) => string]>([
       previous: named(of(14, own)),
       weekday: named(of(8, own)),
       near: [14, 16, 10, 8, 6, 2, 1].map((day) => named(of(day, own))),
+      isPartOfDay: true,
     });
   });
 
   it('nothing where only partitions of other keys are published', async () => {
-    expect(await earlierOf(layout, of(15, own), [of(14, other), of(8, other)])).toEqual({ near: [] });
+    expect(await earlierOf(layout, of(15, own), [of(14, other), of(8, other)])).toEqual({
+      near: [],
+      isPartOfDay: true,
+    });
   });
 
   it('one publication where the day before that is there is the same weekday', async () => {
@@ -93,6 +97,7 @@ describe.each<[string, (day: number, other: string) => string]>([
     expect(await earlierOf(layout, of(15, own), published)).toEqual({
       previous: named(of(8, own)),
       near: [named(of(8, own))],
+      isPartOfDay: true,
     });
   });
 });
@@ -142,6 +147,16 @@ it.each([
     expect('isWholeDay' in found!).toBe(isWholeDay !== undefined);
   },
 );
+
+it.each([
+  ['dt=/hour=', 'dt=2024-03-10/hour=06', true],
+  ['region=/dt=', 'region=eu/dt=2024-03-10', true],
+  ['dt=', 'dt=2024-03-10', undefined],
+  ['month=*/shop=%i', 'month=2024-03/shop=10', undefined],
+  ['none', 'all', undefined],
+])('the layout %s says of %s whether it is a part of a day', async (layout, partition, isPartOfDay) => {
+  expect((await earlierOf(layout, partition, []))?.isPartOfDay).toBe(isPartOfDay);
+});
 
 it('hours around a partition and regions beside it are compared with it: published ones on both sides, planned ones before it', async () => {
   const inputOf = (partition: string) => ({ partition, inputUri: `in/${partition}` });

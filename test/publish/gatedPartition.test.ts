@@ -334,6 +334,45 @@ describe('hours and regions', () => {
   );
 });
 
+describe('an hour of a day', () => {
+  it(
+    'warns of its hour in the first night, passes in the next, and is blocked where its rows are of another hour',
+    async () => {
+      const layout = parsePartitionLayout('dt=%Y-%m-%d/hour=%H');
+      const place = freshPlace(folder);
+      const publishHour = async (day: string, rows: readonly FunnelRow[], hour: number) => {
+        const partition = `dt=${day}/hour=07`;
+        const inputUri = joinUri(place.inputUri, partition);
+        const shard = funnelShard(
+          rows.map((row) => ({ ...row, hour })),
+          400,
+        );
+        await writeWhole(joinUri(inputUri, 'a.parquet'), shard);
+        const settings = { ...settingsOf(place, bundle), targetRows: 600, gates: DEFAULT_GATES };
+        const { plan } = await makeRunPlan(settings, [{ partition, inputUri }], layout);
+        const [executed] = await executePlan(plan, bundle, { workers: 2 });
+        const outcome = executed!.outcome as PublishOutcome;
+        const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+        const found = verdicts.filter(({ verdict }) => verdict === 'warn' || verdict === 'block');
+        return {
+          kind: outcome.kind,
+          found: found.map(({ gate, subject }) => `${gate} ${subject}`),
+          verdicts,
+        };
+      };
+      const first = await publishHour(YESTERDAY, yesterday, 7);
+      expect(first).toMatchObject({ kind: 'published', found: ['featureDistributions hour'] });
+      const next = funnelRows('2024-03-10', ROWS);
+      expect(await publishHour('2024-03-10', next, 8)).toMatchObject({
+        kind: 'refused',
+        found: expect.arrayContaining(['featureDistributions hour']),
+      });
+      expect(await publishHour('2024-03-10', next, 7)).toMatchObject({ kind: 'published', found: [] });
+    },
+    LIMIT,
+  );
+});
+
 describe('what is being compared', () => {
   it(
     'is chosen when the run is planned: what another day publishes meanwhile changes no verdict',
