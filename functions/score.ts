@@ -5,7 +5,7 @@ import { refuseOtherVersion } from '../lib/publish/partitionRun.ts';
 import { type ScoredUnit, scoreUnit } from '../lib/publish/scoreUnit.ts';
 import { type UnitUsage, type WorkUnit, workUnitSchema } from '../lib/publish/workUnit.ts';
 import { type CallClock, startCallClock, usageWith } from './callUsage.ts';
-import { parseEvent } from './events.ts';
+import { parseEvent } from './parseEvent.ts';
 import { inTime } from './inTime.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { traced } from './traced.ts';

@@ -10,8 +10,8 @@ import {
 } from '../job/partitionLayout.ts';
 import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
+import { ofPublished } from './ofPublished.ts';
 import { isoDate, parseUri, partitionName } from './options.ts';
-import { ofPublished } from './suggestPartition.ts';
 import {
   counted,
   EXIT_DONE,

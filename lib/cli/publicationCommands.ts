@@ -24,9 +24,9 @@ import { verifyParts } from '../publish/verifyParts.ts';
 import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
+import { ofPublished } from './ofPublished.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
-import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
 
 interface StatusOptions {
