@@ -12,7 +12,7 @@ import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
-import { refuseUnfit } from '../scoring/refuseUnfit.ts';
+import { refuseUnfit } from '../scoring/spanCheck.ts';
 import { diskError } from '../storage/diskError.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';

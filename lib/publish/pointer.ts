@@ -63,6 +63,24 @@ export async function readPointer(root: string, partition: string): Promise<Poin
 }
 
 /**
+ * Why a run may not publish its partition, asked before the work: what can't be published isn't scored. A publication asks again.
+ * @returns the words of whoever rolled it back; undefined where nothing is held, or the run lifts the hold
+ */
+export async function whyHeld({
+  root,
+  partition,
+  liftHold,
+}: {
+  readonly root: string;
+  readonly partition: string;
+  readonly liftHold: boolean;
+}): Promise<string | undefined> {
+  if (liftHold) return undefined;
+  const { pointer } = await readPointer(root, partition);
+  return pointer?.hold ?? undefined;
+}
+
+/**
  * The one step by which scores become visible.
  * @returns undefined when the pointer isn't what `state` says any more
  */

@@ -1,5 +1,4 @@
 import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
-import { messageIn } from './messageIn.ts';
 import { answerOf, type StepFunctions } from './stepFunctions.ts';
 
 /** An execution of the state machine as Step Functions describes it. */
@@ -63,4 +62,14 @@ export function describeEnd({ status, error, cause }: Execution): string {
   return [status, error, cause === undefined ? undefined : messageIn(cause)]
     .filter((text) => text !== undefined)
     .join(': ');
+}
+
+/** A function's error comes as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
+export function messageIn(cause: string): string {
+  try {
+    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
+    return typeof errorMessage === 'string' ? errorMessage : cause;
+  } catch {
+    return cause;
+  }
 }
