@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { shellWord } from '../base/shellWord.ts';
 import { formatTable } from '../base/textTable.ts';
 import { folderAdvice } from '../init/guessLayout.ts';
 import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
@@ -36,7 +37,7 @@ export function initCommand(finish: (exitCode: number) => void): Command {
       const choices = proposeFeatures(sample, roles);
       const written = await writeProposal(output, sample, roles, choices);
       const model = joinUri(output, 'model');
-      const next = `ncs4cvr train ${quoted(written.configUri)} --data ${quoted(input)} --output ${quoted(model)}`;
+      const next = `ncs4cvr train ${shellWord(written.configUri)} --data ${shellWord(input)} --output ${shellWord(model)}`;
       const columns = choices.map((choice) => columnUse(choice, roles));
       const proposal = { sample, roles, columns, written, next };
       if (json) printJson(proposalJson(proposal));
@@ -100,9 +101,4 @@ function uniqueness({ areKeysUnique, copies }: ColumnRoles): string {
   return copies > 0
     ? ` (NOT unique: ${counted(copies, 'sampled row')} ${copies === 1 ? 'is a whole copy' : 'are whole copies'} of another; was a shard written twice?)`
     : ' (NOT unique in the sample: name better ones with --keys)';
-}
-
-/** For a shell. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

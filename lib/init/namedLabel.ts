@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { shellQuoted } from '../base/shellWord.ts';
 import type { Task } from '../base/tasks.ts';
 import type { Label } from '../features/labelValues.ts';
 import type { ColumnSample } from './columnSample.ts';
@@ -84,5 +85,5 @@ export function spelt({ name, counts }: ColumnSample, task: Task): string {
   const values = [...counts.keys()].map(String).sort().slice(0, MOST_SPELT);
   const labels = values.map((value, index) => `${value}:${index === values.length - 1 ? 1 : 0}`);
   const more = counts.size > values.length ? ',...' : '';
-  return `--${task} '${`${name}=${labels.join(',')}${more}`.replaceAll("'", "'\\''")}'`;
+  return `--${task} ${shellQuoted(`${name}=${labels.join(',')}${more}`)}`;
 }
