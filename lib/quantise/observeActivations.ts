@@ -1,3 +1,4 @@
+import { concatenated } from '../base/concatenated.ts';
 import { BatchGatherer } from '../bundle/batchGatherer.ts';
 import { type GatheredModel, SCORING_BATCH_ROWS } from '../bundle/scoringSession.ts';
 import { copyEncodedRows } from '../features/encodedRows.ts';
@@ -42,7 +43,7 @@ export async function observeActivations(
   }
   return new Map(
     [...pieces].map(([tensor, ofTensor]) => {
-      const values = joined(ofTensor);
+      const values = concatenated(ofTensor, (length) => new Float32Array(length));
       return [tensor, { columnCount: values.length / set.rowCount, values }];
     }),
   );
@@ -72,14 +73,4 @@ export function observeTensors(model: ModelProto, tensors: readonly string[]): M
     ...model,
     graph: { ...graph, node: [...graph.node, ...copies], output: [...graph.output, ...outputs] },
   };
-}
-
-function joined(pieces: readonly Float32Array[]): Float32Array {
-  const result = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    result.set(piece, at);
-    at += piece.length;
-  }
-  return result;
 }
