@@ -1,4 +1,5 @@
 import type { ColumnRequirement } from '../base/arrowColumns.ts';
+import { calendarDayAt } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { isInRange } from '../job/listPartitions.ts';
 import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
@@ -120,7 +121,7 @@ async function splitByDate(
 
 /** A folder of a day to come, often the year 9999, says nothing about how far the data reach. */
 function newestOf(days: Iterable<string>): string | undefined {
-  const today = new Date().toISOString().slice(0, 10);
+  const today = calendarDayAt(Date.now());
   return [...days]
     .filter((day) => day <= today)
     .sort()

@@ -1,4 +1,4 @@
-import { DAY_MILLIS } from '../base/calendarDay.ts';
+import { calendarDayAt, DAY_MILLIS } from '../base/calendarDay.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
 import { furthestBehind } from '../base/furthestBehind.ts';
 
@@ -28,7 +28,7 @@ export function newestDay(partitions: readonly string[]): NewestDay | undefined 
 /** The day that a partition's name says, YYYY-MM-DD, however it writes it. */
 export function dayOfPartition(partition: string): string | undefined {
   const day = dayOfPath(`${partition}/`);
-  if (day !== undefined) return new Date(day * DAY_MILLIS).toISOString().slice(0, 10);
+  if (day !== undefined) return calendarDayAt(day * DAY_MILLIS);
   return /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0];
 }
 
