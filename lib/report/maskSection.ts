@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sumOf.ts';
 import { nameAxis } from '../page/chartAxes.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { COLOURS, chartFigure, seriesColour } from '../page/drawChart.ts';
@@ -41,8 +42,7 @@ ${layers.map((layer) => html`<h3>Layer ${layer.layer}</h3>${picture(layer)}${lay
 type MapRow = RecordedMap[number]['rows'][number];
 
 function amountsOf(rows: readonly MapRow[]): number[] {
-  const sum = (of: (row: MapRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-  return [...KINDS.map(({ key }) => sum((row) => row[key])), sum(({ dead }) => dead)];
+  return [...KINDS.map(({ key }) => sumOf(rows, (row) => row[key])), sumOf(rows, ({ dead }) => dead)];
 }
 
 function useTable(
