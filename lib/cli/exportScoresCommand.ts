@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
 import { dayRange, describeRange, isInRange } from '../job/listPartitions.ts';
 import {
@@ -18,7 +19,6 @@ import {
   EXIT_FAILED,
   EXIT_USAGE,
   errorToJson,
-  formatCount,
   ProgressLine,
   printJson,
   reportError,

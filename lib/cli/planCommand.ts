@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { formatCount } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
@@ -21,7 +22,7 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
-import { counted, EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
+import { counted, EXIT_DONE, EXIT_USAGE } from './terminal.ts';
 
 interface PlanOptions {
   readonly job?: string;

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { dayRange } from '../job/listPartitions.ts';
 import { readJob } from '../job/readJob.ts';
@@ -27,7 +28,7 @@ import { absoluteUri } from '../storage/uri.ts';
 import { ofPublished } from './ofPublished.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface StatusOptions {
   readonly scores?: string;

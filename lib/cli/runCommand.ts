@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
@@ -33,7 +34,6 @@ import {
   EXIT_HELD,
   EXIT_REFUSED,
   EXIT_USAGE,
-  formatCount,
   ProgressLine,
   printJson,
 } from './terminal.ts';

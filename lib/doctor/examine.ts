@@ -3,6 +3,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { dirname } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import type { BundleManifest } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.ts';
@@ -189,5 +190,5 @@ function ok(found: string): Answer {
 }
 
 function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20).toLocaleString('en-US')} MB`;
+  return `${formatCount(bytes / 2 ** 20)} MB`;
 }

@@ -97,7 +97,7 @@ export function judgeScoreMeans(
     const variation = variationOf([counts, score.counts, ...(spread === undefined ? [] : [spread.counts])]);
     const here = { mean: score.mean, rows: totalOf(score.counts) };
     const bound = meanBound(floor, spread, variation, here, { mean, rows: totalOf(counts) });
-    const reason = `the mean is ${percent(score.mean)}, and ${percent(mean)} there`;
+    const reason = `the mean is ${meanText(score.mean)}, and ${meanText(mean)} there`;
     return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
   });
 }
@@ -163,7 +163,7 @@ export function judgeSliceMeans(
         );
         const value = index < ids.length ? (values[index] ?? `id ${ids[index]}`) : 'any other';
         const subject = `${score} where ${name} is ${value}`;
-        const reason = `the mean is ${percent(here)} of ${slice.rows} rows, and ${percent(mean)} of ${usual.rows} there`;
+        const reason = `the mean is ${meanText(here)} of ${slice.rows} rows, and ${meanText(mean)} of ${usual.rows} there`;
         found.push({ subject, found: ratio, bound, isWithin: ratio <= bound, against: VALIDATION, reason });
       }
     }
@@ -199,6 +199,6 @@ function variationOf(histograms: readonly (readonly number[])[]): number {
   return rows === 0 || mean === 0 ? 0 : Math.sqrt(Math.max(0, squares / rows - mean * mean)) / mean;
 }
 
-function percent(score: number): string {
+function meanText(score: number): string {
   return `${(100 * score).toPrecision(3)}%`;
 }
