@@ -1,4 +1,5 @@
 import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
+import { isRecord, jsonIn } from '../base/jsonDocument.ts';
 import { answerOf, type StepFunctions } from './stepFunctions.ts';
 
 /** An execution of the state machine as Step Functions describes it. */
@@ -66,10 +67,6 @@ export function describeEnd({ status, error, cause }: Execution): string {
 
 /** A function's error comes as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
 export function messageIn(cause: string): string {
-  try {
-    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
-    return typeof errorMessage === 'string' ? errorMessage : cause;
-  } catch {
-    return cause;
-  }
+  const error = jsonIn(cause);
+  return isRecord(error) && typeof error.errorMessage === 'string' ? error.errorMessage : cause;
 }
