@@ -16,6 +16,7 @@ import {
   garbage,
   OVERRIDE,
   PARTITION,
+  published,
   publishRun,
   put,
   putInput,
@@ -114,10 +115,6 @@ function expectCoded(ended: { readonly value: unknown } | { readonly error: unkn
   if ('error' in ended && !(ended.error instanceof Ncs4cvrError)) throw ended.error;
 }
 
-const published = async (world: CrashWorld, { bundle }: CrashModels) => {
-  await putInput(world);
-  await publishRun(world, bundle);
-};
 const replaced = async (world: CrashWorld, models: CrashModels) => {
   await published(world, models);
   await put(world, 's1.parquet', funnelRows('2024-06-01', 40));

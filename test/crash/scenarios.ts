@@ -107,7 +107,8 @@ export async function publishRun(...args: Parameters<typeof runPartition>): Prom
   if (outcome.kind !== 'published' && outcome.kind !== 'unchanged') throw new Error(`ended ${outcome.kind}`);
 }
 
-const published = async (world: CrashWorld, { bundle }: CrashModels) => {
+/** The first input, and its run. */
+export const published = async (world: CrashWorld, { bundle }: CrashModels) => {
   await putInput(world);
   await publishRun(world, bundle);
 };

@@ -109,7 +109,7 @@ describe('scoreShard', () => {
     expect(() => readFileSync(output)).toThrow('ENOENT');
   });
 
-  test('knows a replaced shard by the code of an error of this project', () => {
+  test('knows a replaced file by the code of an error of this project', () => {
     const replaced = [
       new StorageError('STORAGE_FILE_CHANGED', 'changed'),
       new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'corrupt'),
