@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../../lib/base/calendarDay.ts';
 import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import type { RandomStream } from '../../lib/base/randomStream.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
@@ -23,8 +24,6 @@ import {
   runBlocked,
   runPartition,
 } from './scenarios.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 /** Commands that meet each other, or the world's changes, in an order that is drawn. */
 export interface Race {
