@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { NO_LAYOUT } from '../job/partitionLayout.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { fileName, joinUri } from '../storage/uri.ts';
 import { folderAdvice } from './guessLayout.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
@@ -137,7 +137,7 @@ function jobText(sample: ShardSample, choices: readonly ColumnChoice[], outputUr
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {
   "jobVersion": 1,
-  "input": ${json(isFile ? folderOf(input) : input)},${isFile ? `\n  "shardPattern": ${json(input.slice(input.lastIndexOf('/') + 1))},` : ''}
+  "input": ${json(isFile ? folderOf(input) : input)},${isFile ? `\n  "shardPattern": ${json(fileName(input))},` : ''}
   "scores": ${json(joinUri(outputUri, 'scores'))},
   "model": ${json(joinUri(outputUri, 'model'))},
   // ${found}${advice === undefined ? '' : ` ${advice}`}
