@@ -2,7 +2,7 @@ import type { DataType } from 'apache-arrow';
 import type { RowKeyColumns } from '../arrow/predictionSchema.ts';
 import { keyTexts } from '../arrow/rowKeyText.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { StringIndex } from '../features/stringIndex.ts';
 import type { FoundState } from '../publish/findState.ts';
 import type { ModelIdentity } from '../publish/modelIdentity.ts';
@@ -21,7 +21,7 @@ export interface DiffOptions {
   /** Row key by whose values the shift of the scores is told apart too. */
   readonly slice?: string;
   /** What rows are ranked by. */
-  readonly rankBy: (typeof SCORE_NAMES)[number];
+  readonly rankBy: ScoreName;
   /** K of the top-K overlap, from 1. */
   readonly top: number;
   /** Rows that are named, at most. */
@@ -47,7 +47,7 @@ export interface StateDiff {
   readonly to: DiffedState;
   readonly keys: readonly string[];
   readonly group: string | null;
-  readonly rankBy: (typeof SCORE_NAMES)[number];
+  readonly rankBy: ScoreName;
   readonly rows: { readonly inBoth: number; readonly onlyFrom: number; readonly onlyTo: number };
   readonly shift: PerScore<OverallShift>;
   /** Null where no slices were asked for. */

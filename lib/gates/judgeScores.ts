@@ -1,10 +1,11 @@
+import type { ScoreName } from '../base/tasks.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference, ScoreReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
 import { chanceRatio, chanceStability, isByChance, type MeanOfRows } from './chance.ts';
-import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judged.ts';
+import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 
 /** pCTCVR is the product of both, so it says nothing of its own. */

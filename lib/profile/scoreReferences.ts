@@ -1,12 +1,10 @@
 import { sumOf } from '../base/sumOf.ts';
-import type { SCORE_NAMES } from '../base/tasks.ts';
+import type { ScoreName } from '../base/tasks.ts';
 import { MIN_DAY_ROWS } from './featureReferences.ts';
 import type { ModelReference, ScoreReference } from './modelReference.ts';
 import { SCORE_UNIT } from './partProfile.ts';
 import { populationStability } from './populationStability.ts';
 import { SCORE_BINS, scoreBinOf } from './scoreHistogram.ts';
-
-type ScoreName = (typeof SCORE_NAMES)[number];
 
 /** The two scores of some rows, float32 [rows]; pCTCVR is their product. */
 export interface TaskScores {
