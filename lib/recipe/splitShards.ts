@@ -70,7 +70,7 @@ function versionOf({ relativePath, sizeBytes, version }: ListedFile): ShardVersi
   return { relativePath, sizeBytes, version };
 }
 
-type SplitSides = Omit<DataSplit, 'uri' | 'listing'>;
+type FilesOfSides = Omit<DataSplit, 'uri' | 'listing'>;
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
 type FractionSplit = Extract<SplitConfig, { by: 'fraction' }>;
 
@@ -78,7 +78,7 @@ async function splitByDate(
   dataUri: string,
   shards: readonly ListedFile[],
   split: DateSplit,
-): Promise<SplitSides> {
+): Promise<FilesOfSides> {
   const layout = parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT);
   const { byDay, skipped, others } = daysOfShards(shards, layout, shardMatcher(split.shardPattern));
   const dayOf = new Map([...byDay].flatMap(([day, ofDay]) => ofDay.map((shard) => [shard, day] as const)));
@@ -137,7 +137,7 @@ async function splitByFraction(
   dataUri: string,
   shards: readonly ListedFile[],
   { validation, report = 0, shardPattern }: FractionSplit,
-): Promise<SplitSides> {
+): Promise<FilesOfSides> {
   const counts = shardMatcher(shardPattern);
   const others = shards.filter(({ relativePath }) => !counts(relativePath));
   const whole = await wholeShards(shards.filter(({ relativePath }) => counts(relativePath)));
