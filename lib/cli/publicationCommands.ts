@@ -1,214 +1,17 @@
 import { Command, Option } from 'commander';
-import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { formatCount } from '../base/formatCount.ts';
-import { UnreadableFiles } from '../base/unreadableFiles.ts';
-import { dayRange } from '../job/listPartitions.ts';
-import { readJob } from '../job/readJob.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
-import { describeFailure, recentFailures } from '../publish/lastFailure.ts';
-import { readManifest } from '../publish/manifest.ts';
-import { below, isShadowRoot } from '../publish/outputLayout.ts';
-import { blockedReason, type PartitionState, partitionStates } from '../publish/partitionState.ts';
-import type { Pointer } from '../publish/pointer.ts';
-import {
-  blockedPartitions,
-  type DamagedPartition,
-  publicationStatus,
-  refuseNoRoot,
-  resolvePartition,
-} from '../publish/publishedState.ts';
+import { below } from '../publish/outputLayout.ts';
+import { refuseNoRoot, resolvePartition } from '../publish/publishedState.ts';
 import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
-import { newestDay } from '../report/newestDay.ts';
-import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { ofPublished } from './ofPublished.ts';
-import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
-import { writeStatusPage } from './statusPage.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, printJson } from './terminal.ts';
-
-interface StatusOptions {
-  readonly scores?: string;
-  readonly job?: string;
-  readonly from?: string;
-  readonly to?: string;
-  readonly html?: string;
-  readonly reports?: boolean;
-  readonly json?: boolean;
-  readonly verify?: boolean;
-}
-
-export function statusCommand(finish: (exitCode: number) => void): Command {
-  return new Command('status')
-    .description(
-      'show what is published: model, rows, generation and hold of every partition; and what a gate has blocked',
-    )
-    .option('--scores <uri>', 'output root of the published scores', parseUri)
-    .addOption(
-      new Option(
-        '--job <file>',
-        'job document: also which partitions of its input lack scores, or have changed since they were published',
-      )
-        .argParser(parseUri)
-        .conflicts('scores'),
-    )
-    .addOption(new Option('--from <date>', 'with a job: from this day, YYYY-MM-DD').argParser(isoDate))
-    .addOption(new Option('--to <date>', 'with a job: up to this day').argParser(isoDate))
-    .option(
-      '--html <file>',
-      'write a page too: calendar, rows, scores and drift from day to day, and every partition',
-      parseUri,
-    )
-    .option('--reports', "with --html: write every partition's report into reports/ beside it, and link them")
-    .option(
-      '--json',
-      'print the pointers and what is blocked, or with a job its partitions, as one JSON object',
-    )
-    .addOption(
-      new Option(
-        '--verify',
-        'read every published part as well, and fail unless all have the bytes that were published',
-      ).conflicts('job'),
-    )
-    .action(async (options: StatusOptions, command: Command) => {
-      const { scores, job, from, to, html, reports = false, json = false, verify = false } = options;
-      if (reports && html === undefined) {
-        command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
-      }
-      if (job !== undefined) {
-        const range = dayRange(from, to);
-        const document = await readJob(job);
-        const found = await partitionStates(document, range, Date.now());
-        if (html !== undefined) {
-          const { states, missingDays } = found;
-          const unreadable = [...found.damaged.map(({ damage }) => damage), ...found.unreadable];
-          const page = { file: html, root: document.scores, states, missingDays, unreadable };
-          await writeStatusPage({ ...page, withReports: reports });
-        }
-        if (json) printJson(found);
-        else {
-          // Of some days alone the newest one says nothing of the others.
-          const isWhole = from === undefined && to === undefined;
-          process.stdout.write(
-            `${statesText(found)}${isWhole ? newestLine(document.scores, pointersOf(found.states)) : ''}`,
-          );
-        }
-        finish(found.damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
-      } else if (scores !== undefined) {
-        const damages = new Map<string, DamagedPartition>();
-        const onDamaged = (each: DamagedPartition) => damages.set(each.partition, each);
-        const pointers = await publicationStatus(scores, onDamaged);
-        const blocked = await blockedPartitions(scores, onDamaged);
-        const damaged = [...damages.values()];
-        const unreadable = new UnreadableFiles();
-        // What is held or blocked has a reason of its own.
-        const explained = new Set(
-          [...blocked, ...pointers.filter(({ hold }) => hold !== null)].map(({ partition }) => partition),
-        );
-        const failures = (await recentFailures(scores, unreadable)).filter(
-          ({ partition }) => !explained.has(partition),
-        );
-        if (html !== undefined) {
-          const states = statesOfRoot(scores, pointers, blocked);
-          await writeStatusPage({
-            ...{ file: html, root: scores, states, missingDays: [] },
-            unreadable: damaged.map(({ damage }) => damage),
-            withReports: reports,
-          });
-        }
-        const head = isShadowRoot(scores) ? 'of shadow runs, which no reader sees:\n' : '';
-        const isEmpty = pointers.length + damaged.length === 0;
-        const text = isEmpty ? 'nothing is published\n' : pointers.map(pointerLine).join('');
-        const lines = blocked.map((each) => `${each.partition}  BLOCKED: ${blockedReason(each)}\n`).join('');
-        const notes = [
-          ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
-          ...unreadable.problems.map((problem) => `${unreadableLine(problem)}\n`),
-        ].join('');
-        if (json) printJson({ pointers, blocked, damaged, failures });
-        else {
-          const newest = newestLine(scores, pointers);
-          process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}${newest}`);
-        }
-        if (verify) await verifyPublished(scores, pointers);
-        finish(damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
-      } else {
-        command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
-      }
-    });
-}
-
-/** @throws ProblemsError PUBLISH_PART_DAMAGED with every damaged part, or manifest, of every partition */
-async function verifyPublished(scores: string, pointers: readonly Pointer[]): Promise<void> {
-  const problems: string[] = [];
-  let damaged = 0;
-  for (const { current } of pointers) {
-    try {
-      await verifyParts(scores, await readManifest(scores, current));
-    } catch (error) {
-      if (!(error instanceof Ncs4cvrError) || error.retryable) throw error;
-      damaged++;
-      problems.push(...(error instanceof ProblemsError ? error.problems : [error.message]));
-    }
-  }
-  if (damaged === 0) return;
-  const summary = `${damaged} of ${pointers.length} partitions aren't what was published`;
-  throw new ProblemsError('PUBLISH_PART_DAMAGED', summary, problems, { file: scores });
-}
-
-function pointerLine({ partition, current, generation, history, hold }: Pointer): string {
-  const before = history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`);
-  return (
-    `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
-    `manifest ${current.sha256.slice(0, 12)}  before: ${before.join(', ') || 'nothing'}` +
-    `${hold === null ? '' : `  HELD: ${hold}`}\n`
-  );
-}
-
-function pointersOf(states: readonly PartitionState[]): Pointer[] {
-  return states.flatMap(({ pointer }) => (pointer === null ? [] : [pointer]));
-}
-
-/** How fresh the scores are: what the page and `newestPublishedAgeHours` tell of. */
-function newestLine(root: string, pointers: readonly Pointer[]): string {
-  const newest = isShadowRoot(root) ? undefined : newestDay(pointers.map(({ partition }) => partition));
-  if (newest === undefined) return '';
-  const { day, region } = newest;
-  return `newest published day: ${day}${region === '' ? '' : ` (${region}, the furthest behind)`}\n`;
-}
-
-function damageLine({ partition, damage }: DamagedPartition): string {
-  return `${partition}  can't be told: ${damage}\n`;
-}
-
-function unreadableLine(problem: string): string {
-  return `left out, since it can't be read: ${problem}`;
-}
-
-/** One line per partition, then what is missing and what was passed over. */
-function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
-  const { states, damaged, skipped, missingDays, gaps, sameTimes, unreadable } = found;
-  const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
-    [
-      `${partition}  ${stage}`,
-      ...(pointer === null ? [] : [describePointer(pointer)]),
-      ...(reason === undefined ? [] : [reason]),
-      ...(lastFailure === undefined ? [] : [describeFailure(lastFailure)]),
-    ].join('  '),
-  );
-  return [
-    ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
-    ...damaged.map((each) => damageLine(each).trimEnd()),
-    ...missingDays.map((day) => `${day}  no partition`),
-    ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
-    ...sameTimes.map((names) => `${names.join(', ')}  one time by their names, published each for itself`),
-    ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
-    ...unreadable.map(unreadableLine),
-    '',
-  ].join('\n');
-}
+import { parseUri, partitionName, wholeNumber } from './options.ts';
+import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface ResolveOptions {
   readonly scores: string;
@@ -313,9 +116,4 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
       );
       finish(EXIT_DONE);
     });
-}
-
-/** What readers see of a partition, such as `650 rows of v7, generation 3`. */
-export function describePointer({ current, generation }: Pointer): string {
-  return `${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
 }

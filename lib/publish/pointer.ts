@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatCount } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
@@ -108,4 +109,9 @@ export async function flipPointer(
   const uri = below(root, pointerPath(partition));
   const written = await writeIfUnchanged(storageFor(uri), uri, encodeJson(next), version);
   return written === undefined ? undefined : next;
+}
+
+/** What readers see of a partition, such as `650 rows of v7, generation 3`. */
+export function describePointer({ current, generation }: Pointer): string {
+  return `${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
 }
