@@ -102,7 +102,17 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const remarks = { skipped, missingDays, gaps, sameTimes };
       const memoryMegabytes = memoryLimit ?? prices.memoryMegabytes;
       const modelMegabytes = functionMegabytes(files, memoryMegabytes);
-      const told = { plan, model, states, estimate, prices, modelMegabytes, memoryMegabytes, remarks, ignored };
+      const told = {
+        plan,
+        model,
+        states,
+        estimate,
+        prices,
+        modelMegabytes,
+        memoryMegabytes,
+        remarks,
+        ignored,
+      };
       if (options.json) printJson(planJson(told));
       else process.stdout.write(planText(told));
       finish(EXIT_DONE);

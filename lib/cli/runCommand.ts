@@ -129,7 +129,11 @@ function refuseOptionsAlone(options: RunOptions, command: Command): void {
 }
 
 /** A plan may come from anywhere: nobody runs a program or function of it without having said so. */
-function refuseUnaskedAudit({ gates: { audit } }: RunPlan, { allowAudit }: RunOptions, command: Command): void {
+function refuseUnaskedAudit(
+  { gates: { audit } }: RunPlan,
+  { allowAudit }: RunOptions,
+  command: Command,
+): void {
   if (audit === undefined || audit.action === 'off' || allowAudit === true) return;
   const auditor =
     'command' in audit ? `the command \`${audit.command.join(' ')}\`` : `the function ${audit.function}`;

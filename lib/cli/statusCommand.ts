@@ -61,13 +61,13 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
       ).conflicts('job'),
     )
     .action(async (options: StatusOptions, command: Command) => {
-      const { scores, job, from, to, html, reports = false, json = false, verify = false } = options;
+      const { scores, job, html, reports = false, json = false, verify = false } = options;
       if (reports && html === undefined) {
         command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
       }
       const page = html === undefined ? undefined : { file: html, withReports: reports };
       let isDamaged = false;
-      if (job !== undefined) isDamaged = await statusOfJob(job, { from, to }, page, json);
+      if (job !== undefined) isDamaged = await statusOfJob(job, options, page, json);
       else if (scores !== undefined) isDamaged = await statusOfScores(scores, page, json, verify);
       else command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
       finish(isDamaged ? EXIT_FAILED : EXIT_DONE);

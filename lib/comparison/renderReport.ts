@@ -68,9 +68,10 @@ function meanConnections({ runs }: ArmSummary): LayerConnections[] {
       clickOnly: meanOf(layers, (layer) => layer.clickOnly),
       conversionOnly: meanOf(layers, (layer) => layer.conversionOnly),
       dead: meanOf(layers, (layer) => layer.dead),
-      jaccard: mean((layer) => layer.jaccard),
-      chanceJaccard: mean((layer) => layer.chanceJaccard),
-      unrelatedJaccard: first.unrelatedJaccard === null ? null : mean((layer) => layer.unrelatedJaccard ?? 0),
+      jaccard: meanOf(layers, (layer) => layer.jaccard),
+      chanceJaccard: meanOf(layers, (layer) => layer.chanceJaccard),
+      unrelatedJaccard:
+        first.unrelatedJaccard === null ? null : meanOf(layers, (layer) => layer.unrelatedJaccard ?? 0),
     };
   });
 }
