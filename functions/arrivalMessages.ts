@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type ArrivalInput, arrivalInputSchema } from '../lib/arrivals/arrivalRun.ts';
 import { messageOf, Ncs4cvrError } from '../lib/base/errors.ts';
 import { decodeJson, isRecord } from '../lib/base/jsonDocument.ts';
-import { EVENT_INVALID, parseEvent } from './events.ts';
+import { EVENT_INVALID, parseEvent } from './parseEvent.ts';
 
 /** What a message of the events queue tells of. */
 export type ArrivalMessage =

@@ -8,8 +8,8 @@ import { folderPartition, refuseArrivalsOfList } from '../lib/job/jobInput.ts';
 import { isHidden } from '../lib/storage/storage.ts';
 import { joinUri } from '../lib/storage/uri.ts';
 import { readArrivalMessage } from './arrivalMessages.ts';
+import { executionsOf } from './executionsOf.ts';
 import { readSettings } from './settings.ts';
-import { executionsOf } from './startExecutions.ts';
 import { type Invocation, logFailure, logger, observed } from './telemetry.ts';
 
 /** Partitions whose documents are written at a time. */

@@ -1,4 +1,4 @@
-import { DAY_MILLIS } from '../lib/base/calendarDay.ts';
+import { DAY_MILLIS, HOUR_MILLIS } from '../lib/base/calendarDay.ts';
 import { furthestBehind } from '../lib/base/furthestBehind.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { type LaidOutPartition, layOutPartition } from '../lib/job/partitionLayout.ts';
@@ -13,8 +13,6 @@ export interface Freshness {
   /** Whole hours since its day, or its hour, ended; 0 while it lasts. */
   readonly ageHours: number;
 }
-
-const HOUR_MILLIS = 3_600_000;
 
 /**
  * Called every hour, whatever runs do: counts how old the newest published scores are, of several regions those of the one that

@@ -4,7 +4,7 @@ import { currentInput, folderPartition } from '../lib/job/jobInput.ts';
 import { whyStillLanding } from '../lib/job/readiness.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
-import { whyHeld } from '../lib/publish/whyHeld.ts';
+import { whyHeld } from '../lib/publish/pointer.ts';
 import { parseS3Uri } from '../lib/storage/uri.ts';
 import { choosePartitionItems } from './choosePartitionItems.ts';
 import type { PartitionStep } from './partitionStep.ts';

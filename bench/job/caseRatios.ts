@@ -1,3 +1,4 @@
+import { medianOf } from '../medianOf.ts';
 import { BARE, BARE_INT8, BARE_WHOLE, BARE_WHOLE_INT8, OURS, OURS_INT8, type Round } from './benchArms.ts';
 import type { ArmResult, CaseResult } from './benchCase.ts';
 
@@ -127,9 +128,4 @@ export function byRound(
   amountOf: (round: Round) => number,
 ): number[] {
   return rounds.map((each, round) => amountOf(each) / amountOf(other.rounds[round]!));
-}
-
-export function medianOf(amounts: readonly number[]): number {
-  const sorted = [...amounts].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }

@@ -1,5 +1,6 @@
 import { formatTable } from '../../lib/base/textTable.ts';
 import type { Prices } from '../../lib/estimate/readPrices.ts';
+import { medianOf } from '../medianOf.ts';
 import { OURS } from './benchArms.ts';
 import type { ArmResult, CaseResult } from './benchCase.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type CaseRatios,
   cpuSecondsOf,
   type Flatness,
-  medianOf,
   peakBytesOf,
   wallSecondsOf,
 } from './caseRatios.ts';

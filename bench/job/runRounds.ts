@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { Arm, Round } from './benchArms.ts';
 import type { ArmResult } from './benchCase.ts';
-import { largestDifference } from './compareScores.ts';
+import { largestDifference } from './largestDifference.ts';
 
 /**
  * Runs the arms of all cases once per round, one after the other. In the first round, which isn't measured and fills the disk's

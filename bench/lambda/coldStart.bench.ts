@@ -22,6 +22,7 @@ import { LambdaFunction } from '../../test/support/lambda/lambdaFunction.ts';
 import { unzipFunction } from '../../test/support/lambda/unzipFunction.ts';
 import { putFolder } from '../../test/support/s3/putFolder.ts';
 import { testEndpoint } from '../../test/support/s3/testEndpoint.ts';
+import { medianOf } from '../medianOf.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 10);
 const ROWS = 2_000;
@@ -180,7 +181,6 @@ afterAll(() => {
     const rounds = all.slice(1);
     return (Object.keys(rounds[0]!) as (keyof Phases)[]).map((phase) => {
       const sorted = rounds.map((each) => each[phase]).sort((a, b) => a - b);
-      const median = (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
       const [min, max] = [sorted[0]!, sorted.at(-1)!];
       const round = Math.round;
       return {
@@ -188,7 +188,7 @@ afterAll(() => {
         phase,
         rounds: sorted.length,
         minMillis: round(min),
-        medianMillis: round(median),
+        medianMillis: round(medianOf(sorted)),
         maxMillis: round(max),
       };
     });

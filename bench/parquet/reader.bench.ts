@@ -13,6 +13,7 @@ import { afterAll, bench } from 'vitest';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
 import { memoryFile } from '../../test/parquet/memoryFile.ts';
+import { medianOf } from '../medianOf.ts';
 
 const ROUNDS = 9;
 const sharedShards = fileURLToPath(new URL('../../../shared/data/kuairand-pure/', import.meta.url));
@@ -133,15 +134,14 @@ for (const [inputName, shards] of Object.entries(inputs)) {
   );
 
   afterAll(() => {
-    const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-    const ours = median(cpuSeconds.get('lib/parquet')!);
+    const ours = medianOf(cpuSeconds.get('lib/parquet')!);
     for (const [name, seconds] of cpuSeconds) {
       const failure = failures.get(name);
       table.push({
         input: inputName,
         reader: name,
-        'rows per CPU-second': failure ?? Math.round(rowCount / median(seconds)).toLocaleString('en'),
-        'time against lib/parquet': failure === undefined ? (median(seconds) / ours).toFixed(2) : '',
+        'rows per CPU-second': failure ?? Math.round(rowCount / medianOf(seconds)).toLocaleString('en'),
+        'time against lib/parquet': failure === undefined ? (medianOf(seconds) / ours).toFixed(2) : '',
       });
     }
   });

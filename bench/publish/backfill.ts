@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DAY_MILLIS } from '../../lib/base/calendarDay.ts';
 import { funnelRows, funnelShard } from '../../test/fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../../test/fixtures/tinyModel.ts';
 
@@ -10,7 +11,6 @@ const DAYS = 400;
 const ROWS = 1_000;
 /** Place of the day with a broken shard. */
 const BROKEN = 185;
-const DAY_MILLIS = 86_400_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'ncs4cvr-bench-'));
 const [input, scores, plan] = [join(folder, 'input'), join(folder, 'scores'), join(folder, 'plan.json')];

@@ -3,7 +3,7 @@
 // Shards are one Parquet file under many names. Nothing is scored: true receipts are written beside parts that hold nothing.
 import { PartitionInDouble } from './partitionInDouble.ts';
 import type { StepReport, StepRequest } from './partitionStep.ts';
-import { runStep } from './stepProcess.ts';
+import { runStep } from './runStep.ts';
 
 const ANSWER_MILLIS = 20;
 /** The function's 300 s without its reserve, see functions/planPartition.ts. */

@@ -1,4 +1,4 @@
-// One step of a partition's run in a process of its own, as it has on Lambda; stepProcess.ts starts it and asks.
+// One step of a partition's run in a process of its own, as it has on Lambda; runStep.ts starts it and asks.
 
 import type { PartitionRun } from '../../lib/publish/partitionRun.ts';
 import { type PlannedUnits, planPartition } from '../../lib/publish/planPartition.ts';

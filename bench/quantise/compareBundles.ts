@@ -7,6 +7,7 @@ import { copyEncodedRows } from '../../lib/features/encodedRows.ts';
 import { readExportRows } from '../../lib/quantise/readExportRows.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
+import { medianOf } from '../medianOf.ts';
 
 const ROUNDS = 15;
 
@@ -20,7 +21,7 @@ for (let round = -1; round < ROUNDS; round++) for (const arm of arms) await meas
 for (const [i, arm] of arms.entries()) {
   const scores = i === 0 ? reference : await scoresOf(arm);
   const apart = scores.reduce((most, score, row) => Math.max(most, Math.abs(score - reference[row]!)), 0);
-  const [gather, all] = [median(arm.gatherMicros), median(arm.allMicros)];
+  const [gather, all] = [medianOf(arm.gatherMicros), medianOf(arm.allMicros)];
   console.log(
     `${uris[i]}: gather ${gather.toFixed(2)}, session ${(all - gather).toFixed(2)}, both ${all.toFixed(2)} µs of CPU per row; ` +
       `scores up to ${apart.toPrecision(2)} from the first's`,
@@ -68,8 +69,4 @@ async function scoresOf({ session, layout, set }: Arm): Promise<number[]> {
 
 function microsBetween(from: NodeJS.CpuUsage, to: NodeJS.CpuUsage): number {
   return to.user + to.system - from.user - from.system;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

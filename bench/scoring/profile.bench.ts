@@ -22,6 +22,7 @@ import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { sharedData } from '../../test/parquet/memoryFile.ts';
 import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
+import { medianOf } from '../medianOf.ts';
 
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 20;
@@ -139,16 +140,15 @@ bench(
 
 afterAll(async () => {
   for (const pool of pools.values()) await pool.close();
-  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
   for (const seconds of cpuSeconds.values()) seconds.splice(0, WARM_UP_ROUNDS);
-  const base = median(cpuSeconds.get('scoring, no reference')!);
+  const base = medianOf(cpuSeconds.get('scoring, no reference')!);
   console.table(
     [...cpuSeconds].map(([work, seconds]) => ({
       work,
-      'CPU-seconds, median': median(seconds).toFixed(3),
+      'CPU-seconds, median': medianOf(seconds).toFixed(3),
       'fewest and most': `${Math.min(...seconds).toFixed(3)} to ${Math.max(...seconds).toFixed(3)}`,
-      'of scoring without a reference': `${((100 * median(seconds)) / base).toFixed(1)}%`,
-      'microseconds per row': ((1e6 * median(seconds)) / rowCount).toFixed(3),
+      'of scoring without a reference': `${((100 * medianOf(seconds)) / base).toFixed(1)}%`,
+      'microseconds per row': ((1e6 * medianOf(seconds)) / rowCount).toFixed(3),
     })),
   );
 });

@@ -18,6 +18,7 @@ import { storageFor } from '../../lib/storage/openStorage.ts';
 import { tensorsOf } from '../../test/fixtures/plainFeeds.ts';
 import { readableTables } from '../../test/fixtures/readableTables.ts';
 import { syntheticMasks, syntheticWeights } from '../../test/fixtures/syntheticModel.ts';
+import { medianOf } from '../medianOf.ts';
 
 const DENSITIES = [undefined, 0.2, 0.02];
 const BATCHES = 40;
@@ -65,12 +66,11 @@ for (const density of DENSITIES) {
   }
   await session.release();
   await plain.release();
-  const median = (values: number[]) => [...values].sort((a, b) => a - b)[ROUNDS >> 1]!;
   const lowest = (values: number[]) => Math.min(...values);
   console.log(
     `density ${density ?? 1}: ${multiplyAddsPerRow.trained} multiply-adds per row as trained, ${multiplyAddsPerRow.scored} scored; ` +
-      `CPU-us per row: plain ${median(times.plain).toFixed(2)} (lowest ${lowest(times.plain).toFixed(2)}), ` +
-      `pruned ${median(times.pruned).toFixed(2)} (${lowest(times.pruned).toFixed(2)}); ` +
+      `CPU-us per row: plain ${medianOf(times.plain).toFixed(2)} (lowest ${lowest(times.plain).toFixed(2)}), ` +
+      `pruned ${medianOf(times.pruned).toFixed(2)} (${lowest(times.pruned).toFixed(2)}); ` +
       `columns gathered ${model.inputs.map(gatheredWidth).join(' + ')}, given to the graph ${model.inputs.map(inputWidth).join(' + ')}; ` +
       `largest difference ${largest.toExponential(1)}`,
   );

@@ -18,6 +18,7 @@ import { localDisk } from '../../lib/storage/localDisk.ts';
 import { parseFunnelOptions } from '../../lib/synthesis/funnelOptions.ts';
 import { synthesise } from '../../lib/synthesis/synthesise.ts';
 import { temporaryFolder } from '../../test/storage/temporaryFolder.ts';
+import { medianOf } from '../medianOf.ts';
 
 const ROUNDS = 5;
 const SHARDS = 2000;
@@ -108,18 +109,17 @@ bench(
 
 afterAll(async () => {
   for (const { pool } of models.values()) await pool.close();
-  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
   const against = (work: string, rowGroupSize: number) => {
     const one = cpuSeconds.get(`one shard of ${rowGroupSize}-row groups,${work.split(',')[1]}`);
-    return one && (median(cpuSeconds.get(work)!) / median(one)).toFixed(2);
+    return one && (medianOf(cpuSeconds.get(work)!) / medianOf(one)).toFixed(2);
   };
   console.table(
     [...cpuSeconds].map(([work, seconds]) => ({
       work,
-      'CPU-seconds, median': median(seconds).toFixed(2),
+      'CPU-seconds, median': medianOf(seconds).toFixed(2),
       'fewest and most': `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`,
       ...Object.fromEntries(ROW_GROUP_ROWS.map((rows) => [`against ${rows}`, against(work, rows)])),
-      'milliseconds per shard': ((1000 * median(seconds)) / SHARDS).toFixed(2),
+      'milliseconds per shard': ((1000 * medianOf(seconds)) / SHARDS).toFixed(2),
     })),
   );
 });

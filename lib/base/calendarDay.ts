@@ -1,5 +1,7 @@
 /** Milliseconds of a day of UTC. */
 export const DAY_MILLIS = 86_400_000;
+/** Milliseconds of an hour. */
+export const HOUR_MILLIS = 3_600_000;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 /**
@@ -13,10 +15,15 @@ export function calendarDayMillis(text: string): number | undefined {
   return isDay ? millis : undefined;
 }
 
+/** The day of UTC, YYYY-MM-DD, that a moment is in. @param millis since 1970 */
+export function calendarDayAt(millis: number): string {
+  return new Date(millis).toISOString().slice(0, 10);
+}
+
 /**
  * The day so many days later, or earlier for fewer than none.
  * @param day YYYY-MM-DD, as what is returned
  */
 export function shiftedDay(day: string, days: number): string {
-  return new Date(Date.parse(day) + days * DAY_MILLIS).toISOString().slice(0, 10);
+  return calendarDayAt(Date.parse(day) + days * DAY_MILLIS);
 }

@@ -82,6 +82,15 @@ export function decodeJson(
   }
 }
 
+/** What somebody else's program has answered: undefined for anything but JSON. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A document's bytes; equal documents that were made alike have equal bytes. */
 export function encodeJson(document: object): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(document, null, 1)}\n`);

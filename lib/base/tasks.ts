@@ -14,3 +14,4 @@ export const UNKNOWN_CLICK = 255;
 
 /** The three scores of a row, as the model's outputs and the columns of a prediction file are called. */
 export const SCORE_NAMES = ['pctr', 'pcvr', 'pctcvr'] as const;
+export type ScoreName = (typeof SCORE_NAMES)[number];

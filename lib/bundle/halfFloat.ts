@@ -1,3 +1,5 @@
+import { roundHalfEven } from '../base/roundHalfEven.ts';
+
 /** IEEE 754 half precision: 1 sign bit, 5 bits of exponent, 10 of fraction. Node has no Float16Array before 24. */
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
@@ -14,7 +16,7 @@ export function toHalf(value: number): number {
   if (magnitude >= LARGEST_HALF) return sign | 0x7bff;
   // A step is 2^-24 below the smallest normal half, 2^-14, and 2^-10 of the power of two at or below the number above it.
   const exponent = Math.max(-14, ((bits >>> 23) & 0xff) - 127);
-  const steps = roundToEven(magnitude * 2 ** (10 - exponent));
+  const steps = roundHalfEven(magnitude * 2 ** (10 - exponent));
   // Steps of a normal number include the leading 1, which carries into the exponent by itself.
   return sign | (steps + (exponent + 14) * 1024);
 }
@@ -31,10 +33,3 @@ export function halfValues(): Float32Array {
   return known;
 }
 let known: Float32Array | undefined;
-
-function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}

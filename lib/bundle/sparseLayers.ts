@@ -61,7 +61,6 @@ export function readLayer({ biases, counts, inputs, weights }: StoredLayer): Spa
   };
 }
 
-/** Units of a layer. */
 export function unitCount({ biases }: StoredLayer): number {
   return fromBase64(biases).byteLength / 4;
 }

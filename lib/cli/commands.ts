@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   plan: async () => (await import('./planCommand.ts')).planCommand,
   run: async () => (await import('./runCommand.ts')).runCommand,
   redrive: async () => (await import('./redriveCommand.ts')).redriveCommand,
-  status: async () => (await import('./publicationCommands.ts')).statusCommand,
+  status: async () => (await import('./statusCommand.ts')).statusCommand,
   resolve: async () => (await import('./publicationCommands.ts')).resolveCommand,
   'export-scores': async () => (await import('./exportScoresCommand.ts')).exportScoresCommand,
   diff: async () => (await import('./diffCommand.ts')).diffCommand,

@@ -4,8 +4,8 @@ import { type DiffOptions, diffStates } from '../diff/diffStates.ts';
 import { diffPage, diffText } from '../diff/renderDiff.ts';
 import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
+import { ofPublished } from './ofPublished.ts';
 import { parseUri, partitionName, wholeNumber } from './options.ts';
-import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface DiffCommandOptions {

@@ -3,8 +3,8 @@ import { explainRow } from '../explain/explainRow.ts';
 import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
+import { ofPublished } from './ofPublished.ts';
 import { parseUri, partitionName } from './options.ts';
-import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
 interface ExplainCommandOptions {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
 import { dayRange, describeRange, isInRange } from '../job/listPartitions.ts';
 import {
@@ -10,15 +11,14 @@ import {
 } from '../job/partitionLayout.ts';
 import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
+import { ofPublished } from './ofPublished.ts';
 import { isoDate, parseUri, partitionName } from './options.ts';
-import { ofPublished } from './suggestPartition.ts';
 import {
   counted,
   EXIT_DONE,
   EXIT_FAILED,
   EXIT_USAGE,
   errorToJson,
-  formatCount,
   ProgressLine,
   printJson,
   reportError,

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { shellWord } from '../base/shellWord.ts';
 import { formatTable } from '../base/textTable.ts';
-import { proposeFeatures } from '../init/proposeFeatures.ts';
+import { folderAdvice } from '../init/guessLayout.ts';
+import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
-import { sampleShards } from '../init/sampleShards.ts';
-import { datedFolderAdvice, strayFolderAdvice, writeProposal } from '../init/writeProposal.ts';
+import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
+import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { parseUri } from './options.ts';
 import { counted, EXIT_DONE, printJson } from './terminal.ts';
@@ -33,62 +35,65 @@ export function initCommand(finish: (exitCode: number) => void): Command {
       const sample = await sampleShards(input);
       const roles = proposeRoles(sample, given);
       const choices = proposeFeatures(sample, roles);
-      const { configUri, jobUri } = await writeProposal(output, sample, roles, choices);
+      const written = await writeProposal(output, sample, roles, choices);
       const model = joinUri(output, 'model');
-      const next = `ncs4cvr train ${quoted(configUri)} --data ${quoted(input)} --output ${quoted(model)}`;
-      const columns = choices.map(({ column, feature, reason }) => ({
-        column: column.name,
-        type: column.type,
-        use: roles.keys.includes(column) && feature === undefined ? 'key' : String(feature?.kind ?? '-'),
-        seen: reason,
-      }));
-      const {
-        shardCount,
-        sampledShards,
-        sampledRows,
-        ignored,
-        broken,
-        layout,
-        days,
-        datedFolder,
-        strayFolder,
-      } = sample;
-      if (json) {
-        const facts = {
-          shardCount,
-          sampledShards,
-          sampledRows,
-          ignored,
-          broken,
-          layout: layout ?? null,
-          days,
-        };
-        const { keys, areKeysUnique, copies } = roles;
-        printJson({
-          config: configUri,
-          job: jobUri,
-          next,
-          ...facts,
-          rowKeys: keys.map(({ name }) => name),
-          areKeysUnique,
-          copies,
-          columns,
-        });
-      } else {
-        process.stdout.write(
-          `${formatTable([['column', 'type', 'use', 'seen'], ...columns.map((column) => Object.values(column))])}\n\n` +
-            `${counted(sampledRows, 'row')} of ${sampledShards} of ${counted(shardCount, 'shard')}; ` +
-            `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
-            `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
-            `${datedFolder === undefined ? '' : `${datedFolderAdvice(datedFolder)}\n`}` +
-            `${strayFolder === undefined ? '' : `${strayFolderAdvice(strayFolder)}\n`}` +
-            broken.map((message) => `passed over, broken: ${message}\n`).join('') +
-            `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
-            `wrote ${configUri} and ${jobUri}: read them, then\n\n  ${next}\n`,
-        );
-      }
+      const next = `ncs4cvr train ${shellWord(written.configUri)} --data ${shellWord(input)} --output ${shellWord(model)}`;
+      const columns = choices.map((choice) => columnUse(choice, roles));
+      const proposal = { sample, roles, columns, written, next };
+      if (json) printJson(proposalJson(proposal));
+      else process.stdout.write(proposalText(proposal));
       finish(EXIT_DONE);
     });
+}
+
+/** What was proposed, and the command that comes next. */
+interface Proposal {
+  readonly sample: ShardSample;
+  readonly roles: ColumnRoles;
+  readonly columns: readonly ColumnUse[];
+  readonly written: WrittenProposal;
+  readonly next: string;
+}
+
+/** A line of the table, in the order of its columns. */
+type ColumnUse = Readonly<Record<'column' | 'type' | 'use' | 'seen', string>>;
+
+function columnUse({ column, feature, reason }: ColumnChoice, { keys }: ColumnRoles): ColumnUse {
+  return {
+    column: column.name,
+    type: column.type,
+    use: keys.includes(column) && feature === undefined ? 'key' : String(feature?.kind ?? '-'),
+    seen: reason,
+  };
+}
+
+function proposalJson({ sample, roles, columns, written, next }: Proposal): object {
+  const { shardCount, sampledShards, sampledRows, ignored, broken, layout = null, days } = sample;
+  return {
+    config: written.configUri,
+    job: written.jobUri,
+    next,
+    ...{ shardCount, sampledShards, sampledRows, ignored, broken, layout, days },
+    rowKeys: roles.keys.map(({ name }) => name),
+    areKeysUnique: roles.areKeysUnique,
+    copies: roles.copies,
+    columns,
+  };
+}
+
+function proposalText({ sample, roles, columns, written, next }: Proposal): string {
+  const { shardCount, sampledShards, sampledRows, ignored, broken, layout, days } = sample;
+  const advice = folderAdvice(sample);
+  return (
+    `${formatTable([['column', 'type', 'use', 'seen'], ...columns.map((column) => Object.values(column))])}\n\n` +
+    `${counted(sampledRows, 'row')} of ${sampledShards} of ${counted(shardCount, 'shard')}; ` +
+    `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
+    `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
+    `${advice === undefined ? '' : `${advice}\n`}` +
+    broken.map((message) => `passed over, broken: ${message}\n`).join('') +
+    `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
+    `wrote ${written.configUri} and ${written.jobUri}: read them, then\n\n  ${next}\n`
+  );
 }
 
 function uniqueness({ areKeysUnique, copies }: ColumnRoles): string {
@@ -96,9 +101,4 @@ function uniqueness({ areKeysUnique, copies }: ColumnRoles): string {
   return copies > 0
     ? ` (NOT unique: ${counted(copies, 'sampled row')} ${copies === 1 ? 'is a whole copy' : 'are whole copies'} of another; was a shard written twice?)`
     : ' (NOT unique in the sample: name better ones with --keys)';
-}
-
-/** For a shell. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { formatCount } from '../base/formatCount.ts';
 import { formatTable } from '../base/textTable.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { describeUri } from '../inspect/describeUri.ts';
@@ -7,7 +8,7 @@ import type { BinaryReport, FunnelReport } from '../metrics/funnelMetrics.ts';
 import { evaluateInput } from '../scoring/evaluateInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { parseUri, workersOption } from './options.ts';
-import { EXIT_DONE, EXIT_FAILED, formatCount, formatMetric, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, formatMetric, printJson } from './terminal.ts';
 
 interface EvaluateOptions {
   readonly model: string;

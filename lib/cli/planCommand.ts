@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { formatCount } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
@@ -21,7 +22,7 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
-import { counted, EXIT_DONE, EXIT_USAGE, formatCount } from './terminal.ts';
+import { counted, EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface PlanOptions {
   readonly job?: string;
@@ -92,38 +93,69 @@ export function planCommand(finish: (exitCode: number) => void): Command {
       const { plan, ignored, empty } = await makeRunPlan(settings, chosen.partitions, job.layout);
       if (options.output !== undefined) await writeWhole(options.output, encodeJson(plan));
       const estimate = estimateRun(plan, requestsToLoad(files), prices);
-      const modelMegabytes = functionMegabytes(files, memoryLimit ?? prices.memoryMegabytes);
-      const { missingDays, gaps, sameTimes } = chosen;
-      const skipped = [...chosen.skipped, ...empty];
       const now = Date.now();
       const states = await mapConcurrently(plan.partitions, STATES_AT_A_TIME, ({ partition }) =>
         partitionState(job, input, partition, now),
       );
-      const lines = options.json
-        ? [
-            JSON.stringify({
-              ...plan,
-              channel: model.channel,
-              estimate,
-              modelMegabytes,
-              stages: states.map(({ stage }) => stage),
-              skipped,
-              missingDays,
-              gaps,
-              sameTimes,
-              ignored,
-            }),
-          ]
-        : [
-            summarise(plan, model, states, estimate, prices),
-            `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
-              `${formatCount(memoryLimit ?? prices.memoryMegabytes)} MB`,
-            ...brokenShards(plan),
-            ...passedOver({ skipped, missingDays, gaps, sameTimes }, ignored),
-          ];
-      process.stdout.write(`${lines.join('\n')}\n`);
+      const { missingDays, gaps, sameTimes } = chosen;
+      const skipped = [...chosen.skipped, ...empty];
+      const remarks = { skipped, missingDays, gaps, sameTimes };
+      const memoryMegabytes = memoryLimit ?? prices.memoryMegabytes;
+      const modelMegabytes = functionMegabytes(files, memoryMegabytes);
+      const told = {
+        plan,
+        model,
+        states,
+        estimate,
+        prices,
+        modelMegabytes,
+        memoryMegabytes,
+        remarks,
+        ignored,
+      };
+      if (options.json) printJson(planJson(told));
+      else process.stdout.write(planText(told));
       finish(EXIT_DONE);
     });
+}
+
+/** A plan, and what is told of it. */
+interface ToldPlan {
+  readonly plan: RunPlan;
+  readonly model: ResolvedModel;
+  /** Of each of its partitions. */
+  readonly states: readonly PartitionState[];
+  readonly estimate: RunEstimate;
+  readonly prices: Prices;
+  readonly modelMegabytes: number;
+  /** Of a score function. */
+  readonly memoryMegabytes: number;
+  readonly remarks: ChoiceRemarks;
+  readonly ignored: MadePlan['ignored'];
+}
+
+function planJson({ plan, model, states, estimate, modelMegabytes, remarks, ignored }: ToldPlan): object {
+  return {
+    ...plan,
+    channel: model.channel,
+    estimate,
+    modelMegabytes,
+    stages: states.map(({ stage }) => stage),
+    ...remarks,
+    ignored,
+  };
+}
+
+function planText(told: ToldPlan): string {
+  const { plan, modelMegabytes, memoryMegabytes, remarks, ignored } = told;
+  const lines = [
+    summarise(told),
+    `the model takes about ${formatCount(modelMegabytes)} MB of a score function's ` +
+      `${formatCount(memoryMegabytes)} MB`,
+    ...brokenShards(plan),
+    ...passedOver(remarks, ignored),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 /** What is to be scored, with which model: of a document, or of the options with a job's defaults. */
@@ -154,13 +186,8 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
 /** Partitions whose state is asked for at a time. */
 const STATES_AT_A_TIME = 8;
 
-function summarise(
-  { partitions, model, liftHold }: RunPlan,
-  { channel }: ResolvedModel,
-  states: readonly PartitionState[],
-  estimate: RunEstimate,
-  prices: Prices,
-): string {
+function summarise({ plan, model: { channel }, states, estimate, prices }: ToldPlan): string {
+  const { partitions, model, liftHold } = plan;
   const lines = partitions.map(({ partition, shardCount, parts, done, broken, sizeBytes }, index) => {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const skips =

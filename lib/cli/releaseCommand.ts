@@ -2,10 +2,10 @@ import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { announce } from '../publish/announce.ts';
 import { eventBridgeAnnouncer } from '../publish/eventBridgeAnnouncer.ts';
+import { describePointer } from '../publish/pointer.ts';
 import { refuseNoRoot } from '../publish/publishedState.ts';
 import { releasePartition } from '../publish/releasePartition.ts';
 import { parseUri, partitionName } from './options.ts';
-import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface ReleaseOptions {

@@ -8,8 +8,8 @@ import type { LabelledRows } from '../report/labelledSample.ts';
 import type { ModelMeasures } from '../report/measureModel.ts';
 import { isKnown, readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
+import { ofPublished } from './ofPublished.ts';
 import { parseUri, partitionName, wholeNumber } from './options.ts';
-import { ofPublished } from './suggestPartition.ts';
 import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
 
 interface ReportOptions {

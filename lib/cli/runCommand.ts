@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
@@ -14,6 +15,7 @@ import { describeVerdict, type Verdict } from '../gates/verdict.ts';
 import { describeLeftOut, type LeftOutRows } from '../publish/deadLetters.ts';
 import { type ExecutedPartition, executePlan, toldOutcome } from '../publish/executePlan.ts';
 import { describeMissing, type Part } from '../publish/part.ts';
+import { describePointer } from '../publish/pointer.ts';
 import { refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, readRunPlan } from '../publish/runPlan.ts';
 import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publish/runRecord.ts';
@@ -21,7 +23,6 @@ import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
-import { describePointer } from './publicationCommands.ts';
 import { remediesIn, remedyFor } from './remedies.ts';
 import { writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
@@ -33,7 +34,6 @@ import {
   EXIT_HELD,
   EXIT_REFUSED,
   EXIT_USAGE,
-  formatCount,
   ProgressLine,
   printJson,
 } from './terminal.ts';
@@ -93,68 +93,84 @@ export function runCommand(finish: (exitCode: number) => void): Command {
     )
     .option('--json', 'print the outcomes as JSON')
     .action(async (options: RunOptions, command: Command) => {
+      refuseOptionsAlone(options, command);
       const { stateMachine: stateMachineArn, wait = false, json = false } = options;
-      if (options.shadow === undefined && (options.shadowScores ?? options.group) !== undefined) {
-        command.error('error: --shadow-scores and --group need --shadow', { exitCode: EXIT_USAGE });
-      }
-      if (wait && stateMachineArn === undefined) {
-        command.error('error: --wait needs --state-machine', { exitCode: EXIT_USAGE });
-      }
       const plan = await readRunPlan(options.plan);
       if (stateMachineArn !== undefined) {
         finish(await runInStateMachine(plan, { planFile: options.plan, stateMachineArn, wait, json }));
         return;
       }
-      const { audit } = plan.gates;
-      // A plan may come from anywhere: nobody runs a program or function of it without having said so.
-      if (audit !== undefined && audit.action !== 'off' && options.allowAudit !== true) {
-        const auditor =
-          'command' in audit
-            ? `the command \`${audit.command.join(' ')}\``
-            : `the function ${audit.function}`;
-        command.error(`error: the plan audits with ${auditor}, which needs --allow-audit`, {
-          exitCode: EXIT_USAGE,
-        });
-      }
+      refuseUnaskedAudit(plan, options, command);
       await refuseStalePlan(plan, options.plan);
-      const { shadow, shadowScores, group } = options;
-      const carriedOut =
-        shadow === undefined
-          ? plan
-          : await makeShadowPlan(
-              plan,
-              await resolveModel(absoluteUri(shadow)),
-              shadowScores === undefined ? undefined : absoluteUri(shadowScores),
-            );
-      const bundle = await loadBundle(storageFor(carriedOut.modelUri), carriedOut.modelUri);
-      const line = new ProgressLine();
-      const recorder = new RunRecorder();
-      let rows = 0;
-      const executed = await executePlan(carriedOut, bundle, {
-        ...{ workers: options.workers, recorder },
-        ...(options.allowAudit === true ? { auditors: AUDITORS } : {}),
-        onPart: (partition, count) => {
-          rows += count;
-          line.update(`${partition}  ${formatCount(rows)} rows scored`);
-        },
-      });
-      line.clear();
-      const record = recorder.record(plan, options.workers, await estimateOf(plan, bundle));
-      if (shadow === undefined) await keepRecord(plan.root, record);
+      const carriedOut = await carriedOutPlan(plan, options);
+      const { executed, record } = await carryOut(plan, carriedOut, options);
+      const isShadow = options.shadow !== undefined;
+      if (!isShadow) await keepRecord(plan.root, record);
       if (options.report !== undefined) await writeRunReport(options.report, plan, record);
       const outcomes = executed.map<object | string>((each, index) =>
-        json ? asJson(each) : summarise(carriedOut, index, each, shadow !== undefined),
+        json ? asJson(each) : summarise(carriedOut, index, each, isShadow),
       );
-      if (shadow !== undefined) {
-        const report = await shadowReport(plan, carriedOut, executed, group);
-        if (json) printJson({ outcomes, ...report.json });
-        else process.stdout.write([...outcomes, report.text].join(''));
-      } else {
-        if (json) printJson(outcomes);
-        else process.stdout.write(outcomes.join(''));
-      }
+      const report = isShadow ? await shadowReport(plan, carriedOut, executed, options.group) : undefined;
+      if (json) printJson(report === undefined ? outcomes : { outcomes, ...report.json });
+      else process.stdout.write(`${outcomes.join('')}${report?.text ?? ''}`);
       finish(exitCodeOf(executed));
     });
+}
+
+/** Options that mean nothing without another one. */
+function refuseOptionsAlone(options: RunOptions, command: Command): void {
+  const { stateMachine, wait = false, shadow, shadowScores, group } = options;
+  if (shadow === undefined && (shadowScores ?? group) !== undefined) {
+    command.error('error: --shadow-scores and --group need --shadow', { exitCode: EXIT_USAGE });
+  }
+  if (wait && stateMachine === undefined) {
+    command.error('error: --wait needs --state-machine', { exitCode: EXIT_USAGE });
+  }
+}
+
+/** A plan may come from anywhere: nobody runs a program or function of it without having said so. */
+function refuseUnaskedAudit(
+  { gates: { audit } }: RunPlan,
+  { allowAudit }: RunOptions,
+  command: Command,
+): void {
+  if (audit === undefined || audit.action === 'off' || allowAudit === true) return;
+  const auditor =
+    'command' in audit ? `the command \`${audit.command.join(' ')}\`` : `the function ${audit.function}`;
+  command.error(`error: the plan audits with ${auditor}, which needs --allow-audit`, {
+    exitCode: EXIT_USAGE,
+  });
+}
+
+/** The plan itself, or what a shadow does of it. */
+async function carriedOutPlan(plan: RunPlan, { shadow, shadowScores }: RunOptions): Promise<RunPlan> {
+  if (shadow === undefined) return plan;
+  return makeShadowPlan(
+    plan,
+    await resolveModel(absoluteUri(shadow)),
+    shadowScores === undefined ? undefined : absoluteUri(shadowScores),
+  );
+}
+
+async function carryOut(
+  plan: RunPlan,
+  carriedOut: RunPlan,
+  { workers, allowAudit }: RunOptions,
+): Promise<{ readonly executed: readonly ExecutedPartition[]; readonly record: RunRecord }> {
+  const bundle = await loadBundle(storageFor(carriedOut.modelUri), carriedOut.modelUri);
+  const line = new ProgressLine();
+  const recorder = new RunRecorder();
+  let rows = 0;
+  const executed = await executePlan(carriedOut, bundle, {
+    ...{ workers, recorder },
+    ...(allowAudit === true ? { auditors: AUDITORS } : {}),
+    onPart: (partition, count) => {
+      rows += count;
+      line.update(`${partition}  ${formatCount(rows)} rows scored`);
+    },
+  });
+  line.clear();
+  return { executed, record: recorder.record(plan, workers, await estimateOf(plan, bundle)) };
 }
 
 /** What the plan said of itself, with the prices that come with the project. */

@@ -4,6 +4,7 @@ import { requestsToLoad } from '../bundle/loadBundle.ts';
 import { estimateRun } from '../estimate/estimateRun.ts';
 import { readPrices } from '../estimate/readPrices.ts';
 import { NOT_COUNTED, type UnitCost, unitCost } from '../estimate/unitCost.ts';
+import { describePointer } from '../publish/pointer.ts';
 import { type VisibleState, visibleStates } from '../publish/publishedState.ts';
 import { refuseLocalPlan, refuseStalePlan } from '../publish/refusePlan.ts';
 import { type RunPlan, writeRunPlan } from '../publish/runPlan.ts';
@@ -13,7 +14,6 @@ import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { describePointer } from './publicationCommands.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */

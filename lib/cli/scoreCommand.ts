@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
+import { formatCount, formatShare } from '../base/formatCount.ts';
 import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
@@ -10,7 +11,6 @@ import {
   counted,
   EXIT_DONE,
   EXIT_FAILED,
-  formatCount,
   formatSeconds,
   ProgressLine,
   printJson,
@@ -88,11 +88,10 @@ function summarise(
   { rows, seconds, shards, failures, notStarted, ignored, drift }: ScoringReport,
   output: string,
 ): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   const lines = drift.map(
     ({ name, missing, missingInTraining, unseen, unseenInTraining }) =>
-      `note: feature '${name}': ${percent(missing)} of rows missing (${percent(missingInTraining)} in training), ` +
-      `${percent(unseen)} of values unseen (${percent(unseenInTraining)})`,
+      `note: feature '${name}': ${formatShare(missing)} of rows missing (${formatShare(missingInTraining)} in training), ` +
+      `${formatShare(unseen)} of values unseen (${formatShare(unseenInTraining)})`,
   );
   if (ignored.length > 0)
     lines.push(

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
+import { formatCount, formatShare } from '../base/formatCount.ts';
 import {
   CONFLICTS,
   type Conflict,
@@ -8,7 +9,7 @@ import {
 } from '../synthesis/funnelOptions.ts';
 import { synthesise } from '../synthesis/synthesise.ts';
 import { isoDate, parseUri } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatCount, formatMetric, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, formatMetric, printJson } from './terminal.ts';
 
 type SynthOptions = Readonly<Record<string, unknown>> & {
   readonly output: string;
@@ -54,10 +55,10 @@ export function synthCommand(finish: (exitCode: number) => void): Command {
       else {
         const { clickRate, conversionRate, logitCorrelation } = realised;
         const converted =
-          conversionRate === null ? '' : `, ${(100 * conversionRate).toFixed(1)}% of those converted`;
+          conversionRate === null ? '' : `, ${formatShare(conversionRate)} of those converted`;
         process.stdout.write(
           `${output}: ${formatCount(realised.rows)} impressions in ${options.days} partitions, ` +
-            `${(100 * clickRate).toFixed(1)}% clicked${converted}\n` +
+            `${formatShare(clickRate)} clicked${converted}\n` +
             `best possible AUC on the days to report on${options.selectionBias > 0 ? ', the hidden cause known' : ''}: click ${formatMetric(realised.bestClickAuc)}, ` +
             `conversion ${formatMetric(realised.bestConversionAuc)}; correlation of the true logits ` +
             `${logitCorrelation === null ? '-' : logitCorrelation.toFixed(3)}\ntruth.json, config.json (for train and compare)\n`,

@@ -1,4 +1,5 @@
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { mayPass } from '../base/retry.ts';
 import { remedyFor } from './remedies.ts';
 
@@ -72,11 +73,6 @@ export function formatSeconds(seconds: number): string {
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
   return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`;
-}
-
-/** 1234567 -> "1,234,567" */
-export function formatCount(count: number): string {
-  return Math.round(count).toLocaleString('en-US');
 }
 
 /** `counted(1, 'shard')` -> "1 shard"; 2,000 of them are "2,000 shards". @param noun that takes an s */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { decodeCommentedJson } from '../base/commentedJson.ts';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import { isRecord } from '../base/jsonDocument.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
 import { isFileList } from '../job/jobInput.ts';
@@ -13,15 +14,7 @@ import { readDocument } from '../storage/readDocument.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
 import { writeModelReport } from './reportCommand.ts';
-import {
-  EXIT_DONE,
-  EXIT_FAILED,
-  formatCount,
-  formatMetric,
-  formatSeconds,
-  ProgressLine,
-  printJson,
-} from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, formatMetric, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 interface TrainOptions {
   readonly data?: string;

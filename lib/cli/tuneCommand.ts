@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { formatCount } from '../base/formatCount.ts';
 import { formatTable } from '../base/textTable.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { absoluteUri } from '../storage/uri.ts';
@@ -9,7 +10,7 @@ import { chooseSample, type Sample } from '../tune/chooseSample.ts';
 import { measureSample, type SampleUse } from '../tune/measureSample.ts';
 import { type Recommendation, recommendFunction } from '../tune/recommendFunction.ts';
 import { parseUri, positiveNumber, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_FAILED, formatCount } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED } from './terminal.ts';
 
 interface TuneOptions {
   readonly model: string;
@@ -102,7 +103,7 @@ async function measureSamples(modelUri: string, sample: Sample, shortSample: Sam
   }
 }
 
-const megabytes = (bytes: number) => formatCount(Math.round(bytes / 2 ** 20));
+const megabytes = (bytes: number) => formatCount(bytes / 2 ** 20);
 
 function measuredLines({ short, one, two }: Measured): string {
   const line = (threads: string, { rows, loadSeconds, scoreSeconds, cpuSeconds, peakBytes }: SampleUse) => [
@@ -110,7 +111,7 @@ function measuredLines({ short, one, two }: Measured): string {
     threads,
     loadSeconds.toFixed(2),
     scoreSeconds.toFixed(2),
-    formatCount(Math.round(rows / scoreSeconds)),
+    formatCount(rows / scoreSeconds),
     cpuSeconds.toFixed(2),
     megabytes(peakBytes),
   ];

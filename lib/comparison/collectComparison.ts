@@ -1,4 +1,5 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
+import { meanOf, sumOf } from '../base/sumOf.ts';
 import type { DataSplit } from '../recipe/splitShards.ts';
 import { ARMS, REFERENCE_ARM } from './arms.ts';
 import {
@@ -89,16 +90,14 @@ function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummar
   const metrics = METRIC_NAMES.map((metric) => {
     return [metric, summarise(records.map((record) => record.metrics[metric] ?? null))] as const;
   });
-  const mean = (read: (record: ArmRunRecord) => number) =>
-    records.reduce((sum, record) => sum + read(record), 0) / records.length;
   return {
     description: ARMS[name]!.description,
     metrics: Object.fromEntries(metrics) as Record<MetricName, MetricSummary>,
-    parameters: Math.round(mean((record) => record.parameters)),
+    parameters: Math.round(meanOf(records, (record) => record.parameters)),
     embeddingParameters: records[0]!.embeddingParameters,
     // Of pruned masks the dense round may win with one seed and not with another: half the multiply-adds.
-    multiplyAddsPerRow: Math.round(mean((record) => record.multiplyAddsPerRow)),
-    trainingSeconds: mean((record) => record.trainingSeconds),
+    multiplyAddsPerRow: Math.round(meanOf(records, (record) => record.multiplyAddsPerRow)),
+    trainingSeconds: meanOf(records, (record) => record.trainingSeconds),
     runs: records.map(({ seed, trainingSeconds, curve, validationScore, connections }) => ({
       seed,
       trainingSeconds,
@@ -115,10 +114,10 @@ function summariseArm(name: string, records: readonly ArmRunRecord[]): ArmSummar
  */
 export function summarise(values: readonly (number | null)[]): MetricSummary {
   const known = values.filter((value) => value !== null);
-  const mean = known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  const mean = known.length === 0 ? null : meanOf(known, (value) => value);
   const sd =
     mean === null || known.length < 2
       ? null
-      : Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1));
+      : Math.sqrt(sumOf(known, (value) => (value - mean) ** 2) / (known.length - 1));
   return { mean, sd, values };
 }

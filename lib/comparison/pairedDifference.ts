@@ -1,4 +1,5 @@
 import { RandomStream } from '../base/randomStream.ts';
+import { meanOf } from '../base/sumOf.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
 import { hasConversionLabel } from '../training/taskLabels.ts';
@@ -132,7 +133,7 @@ function meanDifference(reference: Resample, other: Resample): number | null {
 }
 
 function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return meanOf(values, (value) => value);
 }
 
 /** Linear between the neighbours. @param sorted ascending; NaN when empty */

@@ -1,3 +1,5 @@
+import { meanOf } from '../base/sumOf.ts';
+import { countText } from '../page/formatNumbers.ts';
 import { html } from '../page/html.ts';
 import { renderPage } from '../page/renderPage.ts';
 import {
@@ -21,7 +23,7 @@ export function renderReport(document: ComparisonDocument): string {
     title: `comparison on ${data}`,
     heading: 'Which connections to share',
     lead: html`<p>Data ${data}. Trained on ${trainSplit}, chosen on ${validationSplit}, reported on
-${reportSplit}: ${reportRows.toLocaleString('en')} impressions, ${reportClicks.toLocaleString('en')} clicks.
+${reportSplit}: ${countText(reportRows)} impressions, ${countText(reportClicks)} clicks.
 The conversion is <code>${conversionLabel}</code>, measured on clicked rows. Seeds: ${seeds.join(', ')}.</p>`,
     sections: [
       {
@@ -60,17 +62,16 @@ function meanConnections({ runs }: ArmSummary): LayerConnections[] {
   const all = runs.flatMap(({ connections }) => (connections === undefined ? [] : [connections]));
   return (all[0] ?? []).map((first, index) => {
     const layers = all.map((connections) => connections[index]!);
-    const mean = (read: (layer: LayerConnections) => number) =>
-      layers.reduce((sum, layer) => sum + read(layer), 0) / layers.length;
     return {
       ...first,
-      shared: mean((layer) => layer.shared),
-      clickOnly: mean((layer) => layer.clickOnly),
-      conversionOnly: mean((layer) => layer.conversionOnly),
-      dead: mean((layer) => layer.dead),
-      jaccard: mean((layer) => layer.jaccard),
-      chanceJaccard: mean((layer) => layer.chanceJaccard),
-      unrelatedJaccard: first.unrelatedJaccard === null ? null : mean((layer) => layer.unrelatedJaccard ?? 0),
+      shared: meanOf(layers, (layer) => layer.shared),
+      clickOnly: meanOf(layers, (layer) => layer.clickOnly),
+      conversionOnly: meanOf(layers, (layer) => layer.conversionOnly),
+      dead: meanOf(layers, (layer) => layer.dead),
+      jaccard: meanOf(layers, (layer) => layer.jaccard),
+      chanceJaccard: meanOf(layers, (layer) => layer.chanceJaccard),
+      unrelatedJaccard:
+        first.unrelatedJaccard === null ? null : meanOf(layers, (layer) => layer.unrelatedJaccard ?? 0),
     };
   });
 }

@@ -1,3 +1,4 @@
+import { meanOf } from '../base/sumOf.ts';
 import { COLOURS, seriesColour } from '../page/drawChart.ts';
 import type { Html } from '../page/html.ts';
 import { intervalChart } from '../page/intervalChart.ts';
@@ -44,7 +45,7 @@ function meanCurve({ runs }: ArmSummary, metric: 'clickAuc' | 'conversionAuc'): 
   }
   return [...bySteps]
     .sort(([a], [b]) => a - b)
-    .map(([step, values]) => [step, values.reduce((sum, value) => sum + value, 0) / values.length]);
+    .map(([step, values]) => [step, meanOf(values, (value) => value)]);
 }
 
 function add(bySteps: Map<number, number[]>, { step }: LearningPoint, value: number | null): void {

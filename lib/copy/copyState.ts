@@ -8,7 +8,7 @@ import { modelIdentitySchema } from '../publish/modelIdentity.ts';
 import { below } from '../publish/outputLayout.ts';
 import { resolvePartition } from '../publish/publishedState.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
-import { joinPath, joinUri } from '../storage/uri.ts';
+import { fileName, joinPath, joinUri } from '../storage/uri.ts';
 import { ParquetCopy } from './parquetCopy.ts';
 
 /** A partition of published scores as Parquet files in a folder. */
@@ -65,7 +65,7 @@ export async function copyState(
   const folder = joinPath(outputUri, partition);
   const { sha256, model, rows } = pointer.current;
   const parts = manifest.parts.map(({ path, ...part }) => {
-    return { uri: below(root, path), name: fileName(path), sha256: part.sha256 };
+    return { uri: below(root, path), name: parquetName(path), sha256: part.sha256 };
   });
   const files = parts.map(({ name }) => name);
   const copy = { partition, manifest: sha256, model, rows, files };
@@ -82,9 +82,9 @@ export async function copyState(
   return { ...copy, folder, outcome: 'copied' };
 }
 
-/** Of a part's path. */
-function fileName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(/\.arrow$/, '.parquet');
+/** @param path of a part */
+function parquetName(path: string): string {
+  return fileName(path).replace(/\.arrow$/, '.parquet');
 }
 
 /**

@@ -1,3 +1,4 @@
+import { formatCount, formatShare } from '../base/formatCount.ts';
 import { SCORE_NAMES } from '../base/tasks.ts';
 import type { StateDiff } from './diffStates.ts';
 import type { Mover } from './movers.ts';
@@ -28,14 +29,14 @@ function states({ from, to, rows }: StateDiff): DiffSection {
     name,
     model.version,
     sha256.slice(0, 12),
-    whole(count),
-    whole(name === 'from' ? rows.onlyFrom : rows.onlyTo),
-    whole(repeatedKeys),
+    formatCount(count),
+    formatCount(name === 'from' ? rows.onlyFrom : rows.onlyTo),
+    formatCount(repeatedKeys),
     root,
   ];
   return {
     title: 'States',
-    note: `${whole(rows.inBoth)} rows are in both. Of rows with the same key, the first one counts.`,
+    note: `${formatCount(rows.inBoth)} rows are in both. Of rows with the same key, the first one counts.`,
     header: ['', 'model', 'manifest', 'rows', 'only here', 'repeated keys', 'root'],
     rows: [row('from', from), row('to', to)],
   };
@@ -48,13 +49,16 @@ function ranking({ ranking: found, group, rankBy }: StateDiff): DiffSection {
     note: 'Over the groups with two rows or more in both states. Equal scores keep the order of the input.',
     header: ['', ''],
     rows: [
-      ['groups', whole(found.groups)],
-      ['groups only in from, only in to', `${whole(found.groupsOnlyFrom)}, ${whole(found.groupsOnlyTo)}`],
-      ['groups compared', whole(found.comparedGroups)],
+      ['groups', formatCount(found.groups)],
+      [
+        'groups only in from, only in to',
+        `${formatCount(found.groupsOnlyFrom)}, ${formatCount(found.groupsOnlyTo)}`,
+      ],
+      ['groups compared', formatCount(found.comparedGroups)],
       ['groups whose order has changed', percent(found.changedShare)],
       ['groups with another first row', percent(found.otherFirstShare)],
       [`top-${found.top} overlap, mean`, percent(found.meanTopOverlap)],
-      [`Kendall's tau-b, mean of ${whole(found.tauGroups)}`, decimal(found.meanTau)],
+      [`Kendall's tau-b, mean of ${formatCount(found.tauGroups)}`, decimal(found.meanTau)],
       ['rows with another place', percent(found.movedShare)],
       ['places moved, mean', decimal(found.meanPlaces)],
     ],
@@ -89,7 +93,7 @@ function quantiles({ shift: found }: StateDiff): DiffSection {
 }
 
 function slices({ key, values, otherValues }: NonNullable<StateDiff['slices']>): DiffSection {
-  const others = otherValues === null ? 'Many other values' : `${whole(otherValues)} other values`;
+  const others = otherValues === null ? 'Many other values' : `${formatCount(otherValues)} other values`;
   return {
     title: `Score shift by ${key}`,
     note: `The values with the most rows. ${others} are left out.`,
@@ -101,8 +105,8 @@ function slices({ key, values, otherValues }: NonNullable<StateDiff['slices']>):
     ],
     rows: values.map(({ value, shift: found }) => [
       value ?? '(null)',
-      whole(found.pctr.from.rows),
-      whole(found.pctr.to.rows),
+      formatCount(found.pctr.from.rows),
+      formatCount(found.pctr.to.rows),
       ...SCORE_NAMES.flatMap((name) => {
         const { from, to, psi } = found[name];
         return [from.mean, to.mean, psi].map(decimal);
@@ -113,7 +117,7 @@ function slices({ key, values, otherValues }: NonNullable<StateDiff['slices']>):
 
 function movers({ movers: found, keys, group, rankBy }: StateDiff): DiffSection {
   const cells = ({ score, place }: Mover['from']) => [
-    ...(place === null ? [] : [whole(place)]),
+    ...(place === null ? [] : [formatCount(place)]),
     decimal(score),
   ];
   const columns = (side: string) => [...(group === null ? [] : [`place ${side}`]), `${rankBy} ${side}`];
@@ -132,12 +136,8 @@ function movers({ movers: found, keys, group, rankBy }: StateDiff): DiffSection 
   };
 }
 
-function whole(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
 function percent(share: number | null): string {
-  return share === null ? '-' : `${(100 * share).toFixed(1)}%`;
+  return share === null ? '-' : formatShare(share);
 }
 
 function decimal(value: number | null): string {

@@ -1,7 +1,8 @@
+import type { DataType } from 'apache-arrow';
 import type { RowKeyColumns } from '../arrow/predictionSchema.ts';
 import { keyTexts } from '../arrow/rowKeyText.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { StringIndex } from '../features/stringIndex.ts';
 import type { FoundState } from '../publish/findState.ts';
 import type { ModelIdentity } from '../publish/modelIdentity.ts';
@@ -9,7 +10,7 @@ import { JoinedRows, SIDES } from './joinedRows.ts';
 import type { Mover } from './movers.ts';
 import { ABSENT } from './rankGroup.ts';
 import type { RankingSummary } from './rankingSummary.ts';
-import { joinKeysOf, readStateRows } from './readStateRows.ts';
+import { joinKeysOf, type RowShare, readStateRows } from './readStateRows.ts';
 import { RowRanking } from './rowRanking.ts';
 import { type OverallShift, type PerScore, ShiftCounter } from './scoreShift.ts';
 import { SliceCounter, type SliceShifts } from './sliceCounter.ts';
@@ -20,7 +21,7 @@ export interface DiffOptions {
   /** Row key by whose values the shift of the scores is told apart too. */
   readonly slice?: string;
   /** What rows are ranked by. */
-  readonly rankBy: (typeof SCORE_NAMES)[number];
+  readonly rankBy: ScoreName;
   /** K of the top-K overlap, from 1. */
   readonly top: number;
   /** Rows that are named, at most. */
@@ -46,7 +47,7 @@ export interface StateDiff {
   readonly to: DiffedState;
   readonly keys: readonly string[];
   readonly group: string | null;
-  readonly rankBy: (typeof SCORE_NAMES)[number];
+  readonly rankBy: ScoreName;
   readonly rows: { readonly inBoth: number; readonly onlyFrom: number; readonly onlyTo: number };
   readonly shift: PerScore<OverallShift>;
   /** Null where no slices were asked for. */
@@ -73,57 +74,88 @@ export async function diffStates(
 ): Promise<StateDiff> {
   const keys = await joinKeysOf(from);
   for (const name of [group, slice]) refuseUnknownKey(keys, name, from);
-  const { names } = keys;
-  // Rows of one group are to be in one pass, which the first columns decide.
-  const columns = group === undefined ? names : [group, ...names.filter((name) => name !== group)];
-  const decidingColumns = group === undefined ? columns.length : 1;
-  const typeOf = (name: string) => keys.types[names.indexOf(name)]!;
-  const types = columns.map(typeOf);
-  const keysOf = (key: Uint8Array): Mover['keys'] => {
-    const texts = keyTexts(key, types);
-    return Object.fromEntries(names.map((name) => [name, texts[columns.indexOf(name)]!]));
-  };
-
+  const order = joinOrderOf(keys, group);
   const shift = new ShiftCounter(true);
   const slices = slice === undefined ? undefined : { key: slice, counter: new SliceCounter() };
   const ranked = SCORE_NAMES.indexOf(rankBy);
-  const ranking = new RowRanking({ isGrouped: group !== undefined, ranked, top, moverCount, keysOf });
+  const { isGrouped, keysOf } = order;
+  const ranking = new RowRanking({ isGrouped, ranked, top, moverCount, keysOf });
   const rows = { inBoth: 0, onlyFrom: 0, onlyTo: 0 };
   const repeated = { from: 0, to: 0 };
-  const states = { from, to };
   const passes = Math.max(1, Math.ceil((from.manifest.rows + to.manifest.rows) / passRows));
   for (let pass = 0; pass < passes; pass++) {
-    const joined = new JoinedRows();
-    const groups = new StringIndex();
-    for (const side of SIDES) {
-      const share = { pass, passes, decidingColumns };
-      await readStateRows(states[side], keys, columns, share, (scores, keyOf) => {
-        const sliceKey = slices === undefined ? undefined : keyOf(slices.key);
-        return ({ bytes, length }, decidingBytes, row) => {
-          const place = {
-            group: group === undefined ? 0 : groups.findOrAdd(bytes, 0, decidingBytes),
-            slice: sliceKey === undefined ? 0 : slices!.counter.sliceOf(sliceKey, row),
-          };
-          joined.add(side, bytes, length, place, scores, row);
-        };
-      });
-      repeated[side] += joined.repeated[side];
-    }
+    const { joined, groupCount } = await joinPass({ from, to }, keys, order, { pass, passes }, slices);
+    for (const side of SIDES) repeated[side] += joined.repeated[side];
     countScores(joined, shift, slices?.counter, rows);
-    ranking.add(joined, groups.size);
+    ranking.add(joined, groupCount);
   }
   return {
     partition: from.partition,
     from: diffed(from, repeated.from),
     to: diffed(to, repeated.to),
-    keys: names,
+    keys: keys.names,
     group: group ?? null,
     rankBy,
     rows,
     shift: shift.overall,
-    slices: slices === undefined ? null : slices.counter.shifts(slices.key, typeOf(slices.key)),
+    slices: slices === undefined ? null : slices.counter.shifts(slices.key, typeOfKey(keys, slices.key)),
     ...ranking.finish(),
   };
+}
+
+/** In which order the row keys are read, so that the rows of one group are in one pass. */
+interface JoinOrder {
+  readonly columns: readonly string[];
+  /** How many of the first columns decide which pass a row is in. */
+  readonly decidingColumns: number;
+  readonly isGrouped: boolean;
+  /** A row's key, whose bytes are in this order, as text by the columns' names. */
+  readonly keysOf: (key: Uint8Array) => Mover['keys'];
+}
+
+function joinOrderOf(keys: RowKeyColumns, group: string | undefined): JoinOrder {
+  const { names } = keys;
+  const columns = group === undefined ? names : [group, ...names.filter((name) => name !== group)];
+  const types = columns.map((name) => typeOfKey(keys, name));
+  return {
+    columns,
+    decidingColumns: group === undefined ? columns.length : 1,
+    isGrouped: group !== undefined,
+    keysOf: (key) => {
+      const texts = keyTexts(key, types);
+      return Object.fromEntries(names.map((name) => [name, texts[columns.indexOf(name)]!]));
+    },
+  };
+}
+
+function typeOfKey({ names, types }: RowKeyColumns, name: string): DataType {
+  return types[names.indexOf(name)]!;
+}
+
+/** Reads from both states the rows that belong to a pass. */
+async function joinPass(
+  states: Readonly<Record<(typeof SIDES)[number], FoundState>>,
+  keys: RowKeyColumns,
+  { columns, decidingColumns, isGrouped }: JoinOrder,
+  { pass, passes }: Pick<RowShare, 'pass' | 'passes'>,
+  slices: { readonly key: string; readonly counter: SliceCounter } | undefined,
+): Promise<{ readonly joined: JoinedRows; readonly groupCount: number }> {
+  const joined = new JoinedRows();
+  const groups = new StringIndex();
+  for (const side of SIDES) {
+    const share = { pass, passes, decidingColumns };
+    await readStateRows(states[side], keys, columns, share, (scores, keyOf) => {
+      const sliceKey = slices === undefined ? undefined : keyOf(slices.key);
+      return ({ bytes, length }, decidingBytes, row) => {
+        const place = {
+          group: isGrouped ? groups.findOrAdd(bytes, 0, decidingBytes) : 0,
+          slice: sliceKey === undefined ? 0 : slices!.counter.sliceOf(sliceKey, row),
+        };
+        joined.add(side, bytes, length, place, scores, row);
+      };
+    });
+  }
+  return { joined, groupCount: groups.size };
 }
 
 function refuseUnknownKey({ names }: RowKeyColumns, name: string | undefined, { root }: FoundState): void {

@@ -1,3 +1,4 @@
+import { concatenated } from '../base/concatenated.ts';
 import type { JoinedRows } from './joinedRows.ts';
 import { type Mover, Movers } from './movers.ts';
 import { ABSENT, GroupRanker, type GroupRanking } from './rankGroup.ts';
@@ -59,7 +60,11 @@ export class RowRanking {
   /** To be called once, after the last pass. */
   finish(): { readonly ranking: RankingSummary; readonly movers: readonly Mover[] } {
     if (!this.#options.isGrouped) {
-      const joinedOf = (side: 'from' | 'to') => concatenated(this.#passes.map((pass) => pass[side]));
+      const joinedOf = (side: 'from' | 'to') =>
+        concatenated(
+          this.#passes.map((pass) => pass[side]),
+          (length) => new Uint32Array(length),
+        );
       this.#rank(joinedOf('from'), joinedOf('to'));
     }
     return { ranking: this.#counter.summary, movers: this.#movers.all };
@@ -85,14 +90,4 @@ export class RowRanking {
       to: { score: toScore, place: place?.to ?? null },
     }));
   }
-}
-
-function concatenated(arrays: readonly Uint32Array[]): Uint32Array {
-  const whole = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    whole.set(array, at);
-    at += array.length;
-  }
-  return whole;
 }

@@ -1,4 +1,4 @@
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { populationStability } from '../profile/populationStability.ts';
 import { SCORE_BINS, scoreBinOf } from '../profile/scoreHistogram.ts';
 
@@ -74,7 +74,7 @@ export interface OverallShift extends ScoreShift {
   readonly quantiles: readonly ShiftQuantile[];
 }
 
-export type PerScore<T> = Readonly<Record<(typeof SCORE_NAMES)[number], T>>;
+export type PerScore<T> = Readonly<Record<ScoreName, T>>;
 
 /** A value for each of the scores, in their order. */
 function perScore<T>(make: (score: number) => T): PerScore<T> {

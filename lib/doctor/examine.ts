@@ -3,6 +3,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { dirname } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/formatCount.ts';
 import type { BundleManifest } from '../bundle/bundleManifest.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { type BundleFileSizes, modelMemoryBytes } from '../estimate/modelMemory.ts';
@@ -12,7 +13,7 @@ import { multiply } from '../onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { decodeBatches } from '../parquet/wasmDecoder.ts';
-import { refuseUnfit } from '../scoring/refuseUnfit.ts';
+import { refuseUnfit } from '../scoring/spanCheck.ts';
 import { diskError } from '../storage/diskError.ts';
 import { findShards, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -189,5 +190,5 @@ function ok(found: string): Answer {
 }
 
 function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20).toLocaleString('en-US')} MB`;
+  return `${formatCount(bytes / 2 ** 20)} MB`;
 }

@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sumOf.ts';
 import type { Part } from '../publish/part.ts';
 import { openParts, type RunPlan } from '../publish/runPlan.ts';
 import { batchParts } from '../publish/workUnit.ts';
@@ -66,8 +67,4 @@ function workerSeconds(unitSeconds: readonly number[], prices: Prices): number[]
 
 function rowGroupsOf({ spans }: Part): number {
   return sumOf(spans, ({ firstRowGroup, endRowGroup }) => endRowGroup - firstRowGroup);
-}
-
-function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {
-  return items.reduce((sum, item) => sum + amountOf(item), 0);
 }

@@ -1,5 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
 import { ScoringSession } from '../bundle/scoringSession.ts';
 import { FeatureEncoder } from '../features/featureEncoder.ts';
@@ -15,7 +15,7 @@ import { type DescribedInput, describeInputs } from './describeInputs.ts';
 import { findScoredRow, type WantedKeys } from './findScoredRow.ts';
 import { findShardRow, type ShardPlace, type ShardRow } from './findShardRow.ts';
 
-export type RowScores = Readonly<Record<(typeof SCORE_NAMES)[number], number>>;
+export type RowScores = Readonly<Record<ScoreName, number>>;
 
 export interface ExplainOptions {
   /** Also score the row without each feature. */

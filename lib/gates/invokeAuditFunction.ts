@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../base/errors.ts';
+import { jsonIn } from '../base/jsonDocument.ts';
 import type { AuditFunction } from '../job/gateSettings.ts';
 import type { AuditedManifest } from './ownAudit.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
@@ -67,7 +68,7 @@ async function openSdk() {
 }
 
 function answerOf(text: string): Answer {
-  const { success, data } = answerSchema.safeParse(parsed(text));
+  const { success, data } = answerSchema.safeParse(jsonIn(text));
   if (!success) return failed(`it answered something else than {"passes": true} or false: ${text}`);
   const { reason = data.passes ? 'it passed the manifest' : 'it gave no reason' } = data;
   return { ...data, reason: reason.slice(0, TOLD) };
@@ -75,17 +76,9 @@ function answerOf(text: string): Answer {
 
 /** Of an error that the function has thrown, or that Lambda has ended it with. */
 function failureOf(text: string): string {
-  const { data } = failureSchema.safeParse(parsed(text));
+  const { data } = failureSchema.safeParse(jsonIn(text));
   const told = [data?.errorType, data?.errorMessage].filter((each) => each !== undefined);
   return told.length === 0 ? text : told.join(': ');
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function failed(reason: string): Answer {

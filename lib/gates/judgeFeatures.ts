@@ -1,9 +1,10 @@
+import { formatShare } from '../base/formatCount.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { chanceMean, chanceShare, isByChance } from './chance.ts';
 import { type Candidate, VALIDATION } from './judged.ts';
-import { type Measurement, percent } from './verdict.ts';
+import type { Measurement } from './verdict.ts';
 
 interface Pair {
   readonly counted: FeatureProfile;
@@ -101,7 +102,7 @@ function growth(
   const chance = rows === 0 || usualRows === 0 ? 1 : chanceShare(count, rows, usualCount, usualRows);
   const bound = Math.min(usualBound + chance, least);
   const found = Math.max(0, share - usual);
-  const reason = `${percent(share)} ${what}, against ${percent(usual)}`;
+  const reason = `${formatShare(share)} ${what}, against ${formatShare(usual)}`;
   // One row more on each side, as in chanceShare.
   const isWithin = found <= bound || isByChance(count, rows, (usualCount + 1) / (usualRows + 2));
   return { subject, found, bound, isWithin, against: VALIDATION, reason };

@@ -1,10 +1,11 @@
+import type { ScoreName } from '../base/tasks.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference, ScoreReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
 import { chanceRatio, chanceStability, isByChance, type MeanOfRows } from './chance.ts';
-import { type Candidate, type Earlier, type ScoreName, VALIDATION } from './judged.ts';
+import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 
 /** pCTCVR is the product of both, so it says nothing of its own. */
@@ -97,7 +98,7 @@ export function judgeScoreMeans(
     const variation = variationOf([counts, score.counts, ...(spread === undefined ? [] : [spread.counts])]);
     const here = { mean: score.mean, rows: totalOf(score.counts) };
     const bound = meanBound(floor, spread, variation, here, { mean, rows: totalOf(counts) });
-    const reason = `the mean is ${percent(score.mean)}, and ${percent(mean)} there`;
+    const reason = `the mean is ${meanText(score.mean)}, and ${meanText(mean)} there`;
     return [{ subject, found, bound, isWithin: found <= bound, against, reason }];
   });
 }
@@ -163,7 +164,7 @@ export function judgeSliceMeans(
         );
         const value = index < ids.length ? (values[index] ?? `id ${ids[index]}`) : 'any other';
         const subject = `${score} where ${name} is ${value}`;
-        const reason = `the mean is ${percent(here)} of ${slice.rows} rows, and ${percent(mean)} of ${usual.rows} there`;
+        const reason = `the mean is ${meanText(here)} of ${slice.rows} rows, and ${meanText(mean)} of ${usual.rows} there`;
         found.push({ subject, found: ratio, bound, isWithin: ratio <= bound, against: VALIDATION, reason });
       }
     }
@@ -199,6 +200,6 @@ function variationOf(histograms: readonly (readonly number[])[]): number {
   return rows === 0 || mean === 0 ? 0 : Math.sqrt(Math.max(0, squares / rows - mean * mean)) / mean;
 }
 
-function percent(score: number): string {
+function meanText(score: number): string {
   return `${(100 * score).toPrecision(3)}%`;
 }

@@ -1,9 +1,10 @@
+import { formatShare } from '../base/formatCount.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { leastShare } from '../profile/worstSpans.ts';
 import { type Candidate, type Earlier, type Judged, VALIDATION, type WorstShard } from './judged.ts';
-import { type Measurement, percent } from './verdict.ts';
+import type { Measurement } from './verdict.ts';
 
 /** How the values of a feature can be no use. */
 const LOSSES = [
@@ -51,8 +52,8 @@ export function judgeWorstShard(
       const bounds = earlier.flatMap((other) => earlierBound(other!, subject, loss, first.bound, lost) ?? []);
       const { bound, against } = [first, ...bounds].reduce((a, b) => (b.bound > a.bound ? b : a));
       const found = leastShare(worst);
-      const here = `${percent(worst.count / worst.of)} of the ${worst.of} values in ${worst.shard}`;
-      const reason = `${here} ${what}, and ${percent(shares.rest)} in all other rows`;
+      const here = `${formatShare(worst.count / worst.of)} of the ${worst.of} values in ${worst.shard}`;
+      const reason = `${here} ${what}, and ${formatShare(shares.rest)} in all other rows`;
       const mayBeLayout = earlier.length === 0 && feature[loss] <= shares.usual * shares.of;
       const measured = { subject, found, bound, isWithin: found <= bound, against, reason };
       return [mayBeLayout ? { ...measured, atMost: 'warn' } : measured];

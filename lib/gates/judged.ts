@@ -1,7 +1,5 @@
-import type { SCORE_NAMES } from '../base/tasks.ts';
+import type { ScoreName } from '../base/tasks.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
-
-export type ScoreName = (typeof SCORE_NAMES)[number];
 
 /** One score of all rows. */
 export interface ScoreSummary {

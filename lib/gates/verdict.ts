@@ -64,8 +64,3 @@ export function describeVerdict({ gate, subject, found, bound, against, reason }
 function rounded(value: number): number | null {
   return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
 }
-
-/** A share in a reason. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
-}

@@ -140,6 +140,19 @@ export function isListKind(kind: ValueKind): boolean {
   return kind === 'integers' || kind === 'floats' || kind === 'strings';
 }
 
+/** Integers, or whole numbers that pandas or a warehouse has put down in another way. */
+export function isIds({ kind, counts }: ColumnSample): boolean {
+  if (kind === 'integer') return true;
+  return (
+    kind === 'float' && counts.size > 0 && [...counts.keys()].every((value) => Number.isSafeInteger(value))
+  );
+}
+
+export function isBinary({ counts, kind }: ColumnSample): boolean {
+  const isNumber = kind === 'integer' || kind === 'float';
+  return isNumber && counts.size > 0 && [...counts.keys()].every((value) => value === 0 || value === 1);
+}
+
 function comparable(value: unknown): SampledValue {
   if (typeof value === 'number') return value;
   if (typeof value === 'boolean') return value ? 1 : 0;

@@ -62,6 +62,17 @@ export function guessLayout(folders: readonly string[]): GuessedLayout {
   };
 }
 
+/** What to do about folders that keep shards from being scored day by day; undefined where there are none. */
+export function folderAdvice({ datedFolder, strayFolder }: GuessedLayout): string | undefined {
+  if (datedFolder !== undefined) {
+    return `Folders such as ${datedFolder} look like days; to score day by day, write them as key=value, such as dt=2022-05-06 or year=2022/month=05/day=06.`;
+  }
+  if (strayFolder !== undefined) {
+    return `Shards in ${strayFolder === '.' ? 'the input itself' : strayFolder} are of no partition: a split by date refuses them, and no run scores them. Move them away.`;
+  }
+  return undefined;
+}
+
 /** What stands before the `=` of most folders that are of such pieces alone: others may lie beside them. */
 function commonKeys(paths: readonly (readonly string[])[]): readonly string[] {
   const found = new Map<string, { readonly keys: readonly string[]; count: number }>();

@@ -1,6 +1,17 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { shellQuoted } from '../base/shellWord.ts';
+import type { Task } from '../base/tasks.ts';
 import type { Label } from '../features/labelValues.ts';
 import type { ColumnSample } from './columnSample.ts';
+
+/** A column that says what happened to a row. */
+export interface LabelRole {
+  readonly column: ColumnSample;
+  /** 0, 1, a share or null of every sampled row. */
+  readonly values: ColumnSample['values'];
+  /** As in a training config. */
+  readonly label: Label;
+}
 
 /** A column whose values become labels, as a user has named it. */
 interface NamedLabel {
@@ -43,9 +54,9 @@ export function parseNamedLabel(text: string, columns: readonly string[]): Named
 export function labelByValues(
   column: ColumnSample,
   { values, problem }: NamedLabel,
-  task: 'click' | 'conversion',
+  task: Task,
   file: string,
-): { readonly column: ColumnSample; readonly values: ColumnSample['values']; readonly label: Label } {
+): LabelRole {
   const refuse = (found: string) =>
     new Ncs4cvrError('INIT_NO_LABEL', `its values aren't all named as ${task} labels`, {
       ...{ file, column: column.name, found },
@@ -57,17 +68,22 @@ export function labelByValues(
   const isSoft = [...values.values()].some((label) => label !== null && label !== 0 && label !== 1);
   if (task === 'click' && isSoft) throw refuse('a click that is neither 0 nor 1');
   if (![...values.values()].includes(1)) throw refuse('no value with the label 1');
+  return roleByValues(column, values);
+}
+
+/** @param labels of every value, as text, that was sampled */
+export function roleByValues(column: ColumnSample, labels: ReadonlyMap<string, number | null>): LabelRole {
   return {
     column,
-    values: column.values.map((value) => (value === null ? null : values.get(String(value))!)),
-    label: { column: column.name, values: Object.fromEntries(values) },
+    values: column.values.map((value) => (value === null ? null : labels.get(String(value))!)),
+    label: { column: column.name, values: Object.fromEntries(labels) },
   };
 }
 
 /** The option that names every value, for a shell; which of them means 1 only the user knows. */
-export function spelt({ name, counts }: ColumnSample, task: 'click' | 'conversion'): string {
+export function spelt({ name, counts }: ColumnSample, task: Task): string {
   const values = [...counts.keys()].map(String).sort().slice(0, MOST_SPELT);
   const labels = values.map((value, index) => `${value}:${index === values.length - 1 ? 1 : 0}`);
   const more = counts.size > values.length ? ',...' : '';
-  return `--${task} '${`${name}=${labels.join(',')}${more}`.replaceAll("'", "'\\''")}'`;
+  return `--${task} ${shellQuoted(`${name}=${labels.join(',')}${more}`)}`;
 }

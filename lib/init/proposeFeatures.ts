@@ -1,8 +1,7 @@
 import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { LEAK_BOUND } from '../recipe/refuseLeaks.ts';
-import { type ColumnSample, isListKind, PANDAS_INDEX, plainName } from './columnSample.ts';
+import { type ColumnSample, isBinary, isIds, isListKind, PANDAS_INDEX, plainName } from './columnSample.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
-import { isBinary, isIds } from './proposeRoles.ts';
 import type { ShardSample } from './sampleShards.ts';
 import { tellsLabel } from './tellsLabel.ts';
 

@@ -47,40 +47,12 @@ const MOST_ROWS = 60_000;
 export async function sampleShards(input: string): Promise<ShardSample> {
   const { shards, ignored } = await listShards(input);
   const chosen = spreadShards(shards, MOST_SHARDS);
-  const samplers = new Map<string, ColumnSampler>();
-  const unreadable = new Map<string, string>();
-  const sampled: SampledShard[] = [];
-  const broken: Ncs4cvrError[] = [];
-  let sampledRows = 0;
-  for (const listed of chosen) {
-    const sampling = withShard(listed.uri, listed, async (shard) => {
-      for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
-      const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
-      const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
-      const mostRows = Math.ceil(MOST_ROWS / chosen.length);
-      const isEmpty = filled < 0 || fields.length === 0;
-      const rows = isEmpty ? 0 : await sampleRowGroup(shard, filled, fields, mostRows, samplers, sampledRows);
-      sampled.push({
-        folder: folderOf(listed.relativePath),
-        columns: new Set(fields.map(({ name }) => name)),
-      });
-      return rows;
-    });
-    sampledRows += await sampling.catch((error: unknown) => {
-      if (!(error instanceof Ncs4cvrError) || !error.code.startsWith('SHARD_')) throw error;
-      broken.push(error);
-      return 0;
-    });
-  }
+  const { sampled, broken, rows, samplers, unreadable } = await readBeginnings(chosen);
   if (broken.length === chosen.length) throw broken[0]!;
   const layout = guessLayout(
     shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath))),
   );
-  const dayOf = new Map(
-    sampled.flatMap(({ folder }) =>
-      layout.layout === undefined ? [] : daysOf(layout.layout, [folder]).map((day) => [folder, day] as const),
-    ),
-  );
+  const spanOf = spansOfDays(layout.layout, sampled);
   const readable = [...samplers.values()].filter(({ name }) => !unreadable.has(name));
   return {
     ...layout,
@@ -88,29 +60,75 @@ export async function sampleShards(input: string): Promise<ShardSample> {
     isFile: shards.length === 1 && shards[0]!.uri === input,
     shardCount: shards.length,
     sampledShards: sampled.length,
-    sampledRows,
+    sampledRows: rows,
     ignored,
     markers: await markersBeside(chosen),
     broken: broken.map(({ message }) => message),
     columns: [
       ...readable.map((sampler) => {
         const having = sampled.filter(({ columns }) => columns.has(sampler.name));
-        const span = spanOf(
-          having.flatMap(({ folder }) => dayOf.get(folder) ?? []),
-          [...dayOf.values()],
-        );
-        return sampler.sample(sampled.length - having.length, span);
+        return sampler.sample(sampled.length - having.length, spanOf(having));
       }),
       ...[...unreadable].map(([name, reason]) => unreadableColumn(name, reason)),
     ],
   };
 }
 
-/** @param days of the sampled shards that have the column, and of all */
-function spanOf(days: readonly string[], all: readonly string[]): ColumnSample['span'] {
-  if (days.length === 0) return undefined;
-  const sorted = [...days].sort();
-  return { first: sorted[0]!, last: sorted.at(-1)!, newestSampled: [...all].sort().at(-1)! };
+/** What was read of the chosen shards. */
+interface Beginnings {
+  readonly sampled: readonly SampledShard[];
+  readonly broken: readonly Ncs4cvrError[];
+  readonly rows: number;
+  readonly samplers: ReadonlyMap<string, ColumnSampler>;
+  /** Columns that can't be decoded, in one shard or more, and why. */
+  readonly unreadable: ReadonlyMap<string, string>;
+}
+
+async function readBeginnings(chosen: readonly ListedFile[]): Promise<Beginnings> {
+  const samplers = new Map<string, ColumnSampler>();
+  const unreadable = new Map<string, string>();
+  const sampled: SampledShard[] = [];
+  const broken: Ncs4cvrError[] = [];
+  const mostRows = Math.ceil(MOST_ROWS / chosen.length);
+  let rows = 0;
+  for (const listed of chosen) {
+    const reading = withShard(listed.uri, listed, async (shard) => {
+      for (const [name, reason] of shard.unreadableColumns) unreadable.set(name, reason);
+      const fields = shard.schema.fields.filter(({ name }) => !unreadable.has(name));
+      const filled = shard.rowGroups.findIndex(({ rowCount }) => rowCount > 0);
+      const isEmpty = filled < 0 || fields.length === 0;
+      const count = isEmpty ? 0 : await sampleRowGroup(shard, filled, fields, mostRows, samplers, rows);
+      sampled.push({
+        folder: folderOf(listed.relativePath),
+        columns: new Set(fields.map(({ name }) => name)),
+      });
+      return count;
+    });
+    rows += await reading.catch((error: unknown) => {
+      if (!(error instanceof Ncs4cvrError) || !error.code.startsWith('SHARD_')) throw error;
+      broken.push(error);
+      return 0;
+    });
+  }
+  return { sampled, broken, rows, samplers, unreadable };
+}
+
+/** Tells the days of those sampled shards that have a column. */
+function spansOfDays(
+  layout: string | undefined,
+  sampled: readonly SampledShard[],
+): (having: readonly SampledShard[]) => ColumnSample['span'] {
+  const dayOf = new Map(
+    sampled.flatMap(({ folder }) =>
+      layout === undefined ? [] : daysOf(layout, [folder]).map((day) => [folder, day] as const),
+    ),
+  );
+  const newestSampled = [...dayOf.values()].sort().at(-1);
+  return (having) => {
+    const days = having.flatMap(({ folder }) => dayOf.get(folder) ?? []).sort();
+    if (newestSampled === undefined || days.length === 0) return undefined;
+    return { first: days[0]!, last: days.at(-1)!, newestSampled };
+  };
 }
 
 async function markersBeside(shards: readonly ListedFile[]): Promise<ShardSample['markers']> {

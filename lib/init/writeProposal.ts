@@ -1,7 +1,8 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { NO_LAYOUT } from '../job/partitionLayout.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
-import { joinUri } from '../storage/uri.ts';
+import { fileName, joinUri } from '../storage/uri.ts';
+import { folderAdvice } from './guessLayout.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
 import { folderOf, MARKER_FILE, type ShardSample } from './sampleShards.ts';
@@ -100,16 +101,6 @@ function splitText({ days, layout }: ShardSample): string {
   },`;
 }
 
-/** What to do about folders of days that no layout of partitions can have. */
-export function datedFolderAdvice(folder: string): string {
-  return `Folders such as ${folder} look like days; to score day by day, write them as key=value, such as dt=2022-05-06 or year=2022/month=05/day=06.`;
-}
-
-/** What to do about shards that are of no partition. */
-export function strayFolderAdvice(folder: string): string {
-  return `Shards in ${folder === '.' ? 'the input itself' : folder} are of no partition: a split by date refuses them, and no run scores them. Move them away.`;
-}
-
 /** What the writers of the sampled shards leave when they are done. */
 function proposeCompleteness({ markers, layout }: ShardSample) {
   if (markers === 'all') {
@@ -128,19 +119,20 @@ function proposeCompleteness({ markers, layout }: ShardSample) {
 }
 
 function jobText(sample: ShardSample, outputUri: string): string {
-  const { input, isFile, layout, days, datedFolder, strayFolder } = sample;
+  const { input, isFile, layout, days } = sample;
   const completeness = proposeCompleteness(sample);
   const found =
     layout === undefined
-      ? `No folders of the form key=value were found: all of the input is one partition, named all.${datedFolder === undefined ? '' : ` ${datedFolderAdvice(datedFolder)}`}`
-      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.${strayFolder === undefined ? '' : ` ${strayFolderAdvice(strayFolder)}`}`;
+      ? 'No folders of the form key=value were found: all of the input is one partition, named all.'
+      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
+  const advice = folderAdvice(sample);
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {
   "jobVersion": 1,
-  "input": ${json(isFile ? folderOf(input) : input)},${isFile ? `\n  "shardPattern": ${json(input.slice(input.lastIndexOf('/') + 1))},` : ''}
+  "input": ${json(isFile ? folderOf(input) : input)},${isFile ? `\n  "shardPattern": ${json(fileName(input))},` : ''}
   "scores": ${json(joinUri(outputUri, 'scores'))},
   "model": ${json(joinUri(outputUri, 'model'))},
-  // ${found}
+  // ${found}${advice === undefined ? '' : ` ${advice}`}
   "partitions": ${json(layout ?? NO_LAYOUT)},
   // ${completeness.found}
   "completeness": ${json(completeness.setting)}

@@ -1,4 +1,4 @@
-import { DAY_MILLIS, shiftedDay } from '../base/calendarDay.ts';
+import { calendarDayAt, DAY_MILLIS, shiftedDay } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -219,7 +219,7 @@ function listed(all: readonly string[], none: string): string {
 function daysFrom(first: string, last: string): string[] {
   const days: string[] = [];
   for (let millis = Date.parse(first); millis <= Date.parse(last); millis += DAY_MILLIS) {
-    days.push(new Date(millis).toISOString().slice(0, 10));
+    days.push(calendarDayAt(millis));
   }
   return days;
 }

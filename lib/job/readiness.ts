@@ -1,3 +1,4 @@
+import { HOUR_MILLIS } from '../base/calendarDay.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
@@ -8,7 +9,6 @@ type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness'>;
 
 const MINUTE_MILLIS = 60_000;
 const QUARTER_MILLIS = 15 * MINUTE_MILLIS;
-const HOUR_MILLIS = 60 * MINUTE_MILLIS;
 
 /**
  * Why the partitions of a day may not be taken yet: the day isn't over in the job's time zone, and neither a marker nor a

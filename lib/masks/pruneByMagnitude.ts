@@ -1,3 +1,5 @@
+import { roundHalfEven } from '../base/roundHalfEven.ts';
+
 /** Share of a layer's connections that no cut may go below: an empty layer would make the logits constant. */
 const LEAST_LAYER_SHARE = 0.01;
 
@@ -63,11 +65,4 @@ export function leastConnections(size: number): number {
 function layerThreshold(sorted: Float32Array, size: number): number {
   const least = Math.min(sorted.length, leastConnections(size));
   return sorted[sorted.length - least] ?? Number.POSITIVE_INFINITY;
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

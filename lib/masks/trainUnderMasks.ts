@@ -96,7 +96,6 @@ export function countConnections(masks: TaskMasks): ConnectionCounts {
   };
 }
 
-/** Counts of each layer. */
 export function layerConnections(masks: TaskMasks): ConnectionCounts[] {
   return masks.click.map((layer, index) => {
     const counts = { shared: 0, clickOnly: 0, conversionOnly: 0, dead: 0 };

@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs/light.js';
+import { concatenated } from '../base/concatenated.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { MAX_TENSOR_BYTES } from './modelProto.ts';
 
@@ -45,7 +46,7 @@ export async function inlineTensors(
     }),
   );
   refuseLarge(lengthOf(pieces), file);
-  return joined(pieces);
+  return concatenated(pieces, (length) => new Uint8Array(length));
 }
 
 /** Of all initializers that lie in other files and say how large they are. */
@@ -162,14 +163,4 @@ function headOf(field: number, sizeBytes: number): Uint8Array {
 
 function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0);
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(pieces));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

@@ -15,6 +15,7 @@ import { buildReference } from '../recipe/buildReference.ts';
 import { labelsRecord, rowsRecord } from '../recipe/encodeData.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
+import { fileName } from '../storage/uri.ts';
 import { describeRows } from './describeRows.ts';
 import { directPlan } from './directPlan.ts';
 import type { OwnModelConfig } from './ownModelConfig.ts';
@@ -127,7 +128,7 @@ function ownNetwork(
   const standard = opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx');
   return {
     kind: 'own',
-    file: onnxUri.split('/').at(-1)!,
+    file: fileName(onnxUri),
     producer: producerName || 'an unnamed producer',
     opset: standard?.version ?? 0,
     sizeBytes: bytes.length,

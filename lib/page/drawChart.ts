@@ -63,6 +63,12 @@ interface Canvas {
   readonly isPhone: boolean;
 }
 
+/** What ECharts hands to a custom series. */
+export interface CustomApi {
+  value(dimension: number): number;
+  coord(point: readonly number[]): [number, number];
+}
+
 export interface Chart {
   /** What it shows, for those too who don't see it. */
   readonly caption: string;

@@ -1,13 +1,15 @@
+import { formatCount, formatShare } from '../base/formatCount.ts';
+
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
 /** 1234567 -> `1,234,567`; a dash for nothing. */
 export function countText(count: number | null | undefined): string {
-  return count == null ? '—' : Math.round(count).toLocaleString('en-US');
+  return count == null ? '—' : formatCount(count);
 }
 
 /** A share in [0, 1] as per cent. */
 export function shareText(share: number | null | undefined, digits = 1): string {
-  return share == null ? '—' : `${(100 * share).toFixed(digits)}%`;
+  return share == null ? '—' : formatShare(share, digits);
 }
 
 /** @param digits after the point */

@@ -1,5 +1,5 @@
 import { guideLine, nameAxis, valueAxis } from './chartAxes.ts';
-import { COLOURS, chartFigure, seriesColour } from './drawChart.ts';
+import { COLOURS, type CustomApi, chartFigure, seriesColour } from './drawChart.ts';
 import type { Html } from './html.ts';
 
 interface IntervalRow {
@@ -15,12 +15,6 @@ export interface IntervalChart {
   readonly rows: readonly IntervalRow[];
   /** As in `Chart`. */
   readonly numbers: Html | undefined;
-}
-
-/** What ECharts hands to a custom series. */
-interface CustomApi {
-  value(dimension: number): number;
-  coord(point: readonly number[]): [number, number];
 }
 
 const ROW_PIXELS = 24;

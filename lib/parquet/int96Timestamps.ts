@@ -9,7 +9,7 @@ import {
   TimestampNanosecond,
 } from 'apache-arrow';
 import { isValid } from '../base/arrowColumns.ts';
-import { DAY_MILLIS } from '../base/calendarDay.ts';
+import { calendarDayAt, DAY_MILLIS } from '../base/calendarDay.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import type { ReadColumn } from './rowGroupReads.ts';
 import type { BadCell } from './textColumns.ts';
@@ -37,7 +37,7 @@ export class Int96RangeError extends Error {
 function dayText(julianDay: number): string {
   const days = julianDay - UNIX_EPOCH_JULIAN_DAY;
   const date = new Date(days * DAY_MILLIS);
-  return Number.isNaN(date.getTime()) ? `day ${days} since 1970` : date.toISOString().slice(0, 10);
+  return Number.isNaN(date.getTime()) ? `day ${days} since 1970` : calendarDayAt(date.getTime());
 }
 
 /**

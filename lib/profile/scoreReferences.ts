@@ -1,11 +1,10 @@
-import type { SCORE_NAMES } from '../base/tasks.ts';
+import { sumOf } from '../base/sumOf.ts';
+import type { ScoreName } from '../base/tasks.ts';
 import { MIN_DAY_ROWS } from './featureReferences.ts';
 import type { ModelReference, ScoreReference } from './modelReference.ts';
 import { SCORE_UNIT } from './partProfile.ts';
 import { populationStability } from './populationStability.ts';
 import { SCORE_BINS, scoreBinOf } from './scoreHistogram.ts';
-
-type ScoreName = (typeof SCORE_NAMES)[number];
 
 /** The two scores of some rows, float32 [rows]; pCTCVR is their product. */
 export interface TaskScores {
@@ -55,11 +54,10 @@ export function scoreReferences(
 ): ModelReference['scores'] {
   const of = (name: ScoreName): ScoreReference => {
     const compared = days.filter(({ rows }) => rows >= MIN_DAY_ROWS);
-    const sum = (of: (day: CountedScores) => number) => days.reduce((total, day) => total + of(day), 0);
-    const all = Array.from({ length: SCORE_BINS }, (_, bin) => sum((day) => day.counts[name][bin]!));
-    const mean = sum((day) => day.sums[name]) / sum(({ rows }) => rows);
+    const all = Array.from({ length: SCORE_BINS }, (_, bin) => sumOf(days, (day) => day.counts[name][bin]!));
+    const mean = sumOf(days, (day) => day.sums[name]) / sumOf(days, ({ rows }) => rows);
     return {
-      mean: meanOf(validation.sums[name], validation.rows) ?? 0,
+      mean: meanOverRows(validation.sums[name], validation.rows) ?? 0,
       counts: validation.counts[name],
       meanRatio: Math.max(1, ...compared.map(({ rows, sums }) => ratio(sums[name] / rows, mean))),
       psi: Math.max(0, ...compared.map(({ counts }) => populationStability(counts[name], all))),
@@ -69,7 +67,7 @@ export function scoreReferences(
 }
 
 /** A mean score in [0, 1]; null without rows. @param sum in SCORE_UNITs */
-export function meanOf(sum: number, rows: number): number | null {
+export function meanOverRows(sum: number, rows: number): number | null {
   return rows === 0 ? null : (sum * SCORE_UNIT) / rows;
 }
 

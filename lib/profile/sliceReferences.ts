@@ -5,7 +5,7 @@ import type { FittedContract } from '../features/fitContract.ts';
 import { valuesOfIds } from '../features/vocabulary.ts';
 import { MAX_SLICE_IDS, type ModelReference } from './modelReference.ts';
 import { SCORE_UNIT } from './partProfile.ts';
-import { meanOf, type TaskScores } from './scoreReferences.ts';
+import { meanOverRows, type TaskScores } from './scoreReferences.ts';
 
 /**
  * Mean scores by the values of some features: of each the MAX_SLICE_IDS values that are most frequent in these rows (of equally
@@ -39,8 +39,8 @@ export function sliceReferences(
       values: textOfIds(fitted, feature, ids),
       slices: slices.map(({ rows, pctr, pcvr }) => ({
         rows,
-        pctr: meanOf(pctr, rows),
-        pcvr: meanOf(pcvr, rows),
+        pctr: meanOverRows(pctr, rows),
+        pcvr: meanOverRows(pcvr, rows),
       })),
     };
   });

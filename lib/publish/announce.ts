@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { sha256 } from '../base/digest.ts';
 import { decodeJson, encodeJson } from '../base/jsonDocument.ts';
+import { shellWord } from '../base/shellWord.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
 import type { BlockedPartition } from './blockedPartition.ts';
@@ -107,11 +108,6 @@ export function announceBlocked(
 function releaseCommand(root: string, partition: string): string {
   const words = ['--scores', root, '--partition', partition].map(shellWord);
   return `npx ncs4cvr release ${words.join(' ')} --override 'REASON'`;
-}
-
-/** As any shell of POSIX takes it. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function publishedEvent(root: string, { partition, generation, current, hold }: Pointer): PublishedEvent {

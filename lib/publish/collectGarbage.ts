@@ -42,6 +42,9 @@ interface Candidate {
   readonly remove: () => Promise<boolean>;
 }
 
+/** Older than what a call may take. */
+type IsOld = (file: ListedFile) => boolean;
+
 interface Found {
   readonly candidates: readonly Candidate[];
   /** Condemns a part each. */
@@ -85,7 +88,7 @@ export async function collectGarbage(root: string, options: GarbageOptions): Pro
 }
 
 /** What goes by its age alone. */
-function leftovers(listed: readonly ListedFile[], isOld: (file: ListedFile) => boolean): Found {
+function leftovers(listed: readonly ListedFile[], isOld: IsOld): Found {
   const candidates = listed.filter(isOld).map((file) => ({ files: [file], remove: () => removed([file]) }));
   return { candidates, marks: [], waitingParts: 0 };
 }
@@ -95,6 +98,18 @@ async function removed(files: readonly ListedFile[]): Promise<boolean> {
   return true;
 }
 
+/** A file that belongs to a partition. */
+interface PlacedFile {
+  readonly file: ListedFile;
+  /** Below the folder of its kind, without the extension. */
+  readonly path: string;
+  readonly partition: string;
+  readonly name: string;
+}
+
+/** Looks at what a partition reaches; each call of the look is a new one. */
+type LookOf = (partition: string) => () => Promise<ReachedState>;
+
 /**
  * The garbage of the partitions in one folder, such as `dt=2022-05-06` or `region=eu`.
  * @param condemnedBeforeMillis marks that were set before are acted on
@@ -102,7 +117,7 @@ async function removed(files: readonly ListedFile[]): Promise<boolean> {
 async function garbageBelow(
   root: string,
   folder: string,
-  isOld: (file: ListedFile) => boolean,
+  isOld: IsOld,
   condemnedBeforeMillis: number,
 ): Promise<Found> {
   const [parts, receipts, markers, audits, fingerprints, deadLetters] = await Promise.all(
@@ -117,17 +132,38 @@ async function garbageBelow(
     looks.set(partition, look);
     return look;
   };
+  const beside = [...fingerprints!, ...deadLetters!];
+  const ofReceipts = await partsWithReceipts(receipts!, parts!, beside, lookOf, isOld, condemnedBeforeMillis);
+  const withReceipt = new Set(receipts!.map(({ path }) => path));
+  const marks = await marksOfOthers(root, parts!, withReceipt, lookOf, isOld);
+  return {
+    candidates: [
+      ...ofReceipts.candidates,
+      ...leftBeside(root, beside, parts!, isOld),
+      ...(await pastMarkers(markers!, lookOf, isOld)),
+      ...(await unnamedAudits(audits!, lookOf, isOld)),
+    ],
+    marks: [...ofReceipts.marks, ...marks],
+    waitingParts: ofReceipts.waitingParts,
+  };
+}
+
+/** Parts whose receipt nothing reaches, or whose mark has taken its place, with what lies beside them. */
+async function partsWithReceipts(
+  receipts: readonly PlacedFile[],
+  parts: readonly PlacedFile[],
+  beside: readonly PlacedFile[],
+  lookOf: LookOf,
+  isOld: IsOld,
+  condemnedBeforeMillis: number,
+): Promise<Found> {
   const candidates: Candidate[] = [];
   const marks: (() => Promise<unknown>)[] = [];
   let waitingParts = 0;
-
-  const partOf = new Map(parts!.map(({ file, path }) => [`${path}-${file.sizeBytes}`, file]));
-  const beside = [...fingerprints!, ...deadLetters!];
+  const partOf = new Map(parts.map(({ file, path }) => [`${path}-${file.sizeBytes}`, file]));
   const besideOf = new Map<string, ListedFile[]>();
   for (const { file, path } of beside) besideOf.set(path, [...(besideOf.get(path) ?? []), file]);
-  const seen = new Set<string>();
-  for (const { file: receipt, path, partition, name } of receipts!) {
-    seen.add(path);
+  for (const { file: receipt, path, partition, name } of receipts) {
     const partId = name.replace(/-\d+$/, '');
     const part = partOf.get(path);
     const isMark = isMarkLength(receipt.sizeBytes);
@@ -144,20 +180,51 @@ async function garbageBelow(
       marks.push(() => storageFor(uri).replaceIfVersion(uri, newMark('condemned'), version));
     }
   }
-  for (const { file: part, path, partition, name: partId } of parts!) {
-    if (seen.has(`${path}-${part.sizeBytes}`) || !isOld(part)) continue;
+  return { candidates, marks, waitingParts };
+}
+
+/** Condemns parts that have neither receipt nor mark. */
+async function marksOfOthers(
+  root: string,
+  parts: readonly PlacedFile[],
+  withReceipt: ReadonlySet<string>,
+  lookOf: LookOf,
+  isOld: IsOld,
+): Promise<Found['marks']> {
+  const marks: (() => Promise<unknown>)[] = [];
+  for (const { file: part, path, partition, name: partId } of parts) {
+    if (withReceipt.has(`${path}-${part.sizeBytes}`) || !isOld(part)) continue;
     if ((await lookOf(partition)()).partIds.has(partId)) continue;
     const uri = below(root, receiptPath(partition, partId, part.sizeBytes));
     marks.push(() => storageFor(uri).createIfAbsent(uri, newMark('condemned')));
   }
-  const partPaths = new Set(parts!.map(({ path }) => path));
-  for (const { file, path } of beside) {
-    if (partPaths.has(path) || !isOld(file)) continue;
+  return marks;
+}
+
+/** Fingerprints and dead letters of parts that are gone. */
+function leftBeside(
+  root: string,
+  beside: readonly PlacedFile[],
+  parts: readonly PlacedFile[],
+  isOld: IsOld,
+): Candidate[] {
+  const partPaths = new Set(parts.map(({ path }) => path));
+  const left = beside.filter(({ file, path }) => !partPaths.has(path) && isOld(file));
+  return left.map(({ file, path }) => {
     const part = below(root, `parts/${path}.arrow`);
     const hasPart = async () => (await storageFor(part).stat(part)) !== undefined;
-    candidates.push({ files: [file], remove: () => removeUnlessNeeded(file, hasPart) });
-  }
-  for (const { file, partition, name } of markers!) {
+    return { files: [file], remove: () => removeUnlessNeeded(file, hasPart) };
+  });
+}
+
+/** Notes that events of former generations were sent. */
+async function pastMarkers(
+  markers: readonly PlacedFile[],
+  lookOf: LookOf,
+  isOld: IsOld,
+): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const { file, partition, name } of markers) {
     const isPast = async () => {
       const { generation } = await lookOf(partition)();
       return generation === undefined || Number(name) < generation;
@@ -165,16 +232,26 @@ async function garbageBelow(
     if (!isOld(file) || !(await isPast())) continue;
     candidates.push({ files: [file], remove: async () => (await isPast()) && removed([file]) });
   }
-  for (const { file, path, partition } of audits!) {
+  return candidates;
+}
+
+/** Audit documents that neither a pointer nor a block names. */
+async function unnamedAudits(
+  audits: readonly PlacedFile[],
+  lookOf: LookOf,
+  isOld: IsOld,
+): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const { file, path, partition } of audits) {
     const isNamed = async () => (await lookOf(partition)()).audits.has(`audits/${path}.json`);
     if (!isOld(file) || (await isNamed())) continue;
     candidates.push({ files: [file], remove: () => removeUnlessNeeded(file, isNamed) });
   }
-  return { candidates, marks, waitingParts };
+  return candidates;
 }
 
 /** Of a path such as `dt=2022-05-06/ID.json`. */
-function placeOf(relativePath: string): { path: string; partition: string; name: string } {
+function placeOf(relativePath: string): Omit<PlacedFile, 'file'> {
   const path = relativePath.replace(/\.[a-z]+$/, '');
   const slash = path.lastIndexOf('/');
   return { path, partition: path.slice(0, slash), name: path.slice(slash + 1) };

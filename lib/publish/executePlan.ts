@@ -8,12 +8,12 @@ import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
 import { describeMissing, type Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
+import { whyHeld } from './pointer.ts';
 import { type PublishOutcome, publishPartition } from './publishPartition.ts';
 import { openParts, type RunPlan, runsOfPlan } from './runPlan.ts';
 import { RunRecorder } from './runRecord.ts';
 import { scorePart } from './scorePart.ts';
 import { isDropped } from './scoreUnit.ts';
-import { whyHeld } from './whyHeld.ts';
 
 export interface ExecutedPartition {
   readonly partition: string;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { HOUR_MILLIS } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -26,7 +27,7 @@ export function isMarkLength(sizeBytes: number): boolean {
 }
 
 /** A claim that is older is its owner's no more: the collector has died, or has given up. Well above what clocks differ by. */
-const CLAIM_MILLIS = 3_600_000;
+const CLAIM_MILLIS = HOUR_MILLIS;
 /** How long after its claim a collector may still send a deletion. */
 export const CLAIM_USE_MILLIS = 300_000;
 

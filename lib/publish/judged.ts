@@ -1,5 +1,5 @@
-import { SCORE_NAMES } from '../base/tasks.ts';
-import type { Candidate, Judged, ScoreName, ScoreSummary, WorstShard } from '../gates/judged.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
+import type { Candidate, Judged, ScoreSummary, WorstShard } from '../gates/judged.ts';
 import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { SCORE_BINS } from '../profile/scoreHistogram.ts';
 import { leastShare } from '../profile/worstSpans.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatCount } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
@@ -63,6 +64,24 @@ export async function readPointer(root: string, partition: string): Promise<Poin
 }
 
 /**
+ * Why a run may not publish its partition, asked before the work: what can't be published isn't scored. A publication asks again.
+ * @returns the words of whoever rolled it back; undefined where nothing is held, or the run lifts the hold
+ */
+export async function whyHeld({
+  root,
+  partition,
+  liftHold,
+}: {
+  readonly root: string;
+  readonly partition: string;
+  readonly liftHold: boolean;
+}): Promise<string | undefined> {
+  if (liftHold) return undefined;
+  const { pointer } = await readPointer(root, partition);
+  return pointer?.hold ?? undefined;
+}
+
+/**
  * The one step by which scores become visible.
  * @returns undefined when the pointer isn't what `state` says any more
  */
@@ -90,4 +109,9 @@ export async function flipPointer(
   const uri = below(root, pointerPath(partition));
   const written = await writeIfUnchanged(storageFor(uri), uri, encodeJson(next), version);
   return written === undefined ? undefined : next;
+}
+
+/** What readers see of a partition, such as `650 rows of v7, generation 3`. */
+export function describePointer({ current, generation }: Pointer): string {
+  return `${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
 }

@@ -1,3 +1,4 @@
+import { HOUR_MILLIS } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
@@ -97,7 +98,7 @@ const BLOCKED_CODE = 'PUBLISH_GATE_BLOCKED';
  * What was read longer ago isn't published or noted as blocked any more, such as after a suspended process went on: `gc` deletes parts a day after it
  * has condemned them.
  */
-export const FRESH_MILLIS = 6 * 3_600_000;
+export const FRESH_MILLIS = 6 * HOUR_MILLIS;
 
 /** Receipts that are read at a time. */
 const READS_AT_A_TIME = 32;

@@ -2,7 +2,7 @@ import type { RecordBatch, Schema } from 'apache-arrow';
 import { inspectPredictions } from '../arrow/inspectPredictions.ts';
 import { columnOf, isRowKeyType, ROW_KEY_TYPES } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { PartKeyScan, type ScannedKeys } from '../keys/partKeyScan.ts';
 import { SCORE_BINS, scoreBinOf } from '../profile/scoreHistogram.ts';
 import type { FileStat } from '../storage/storage.ts';
@@ -19,7 +19,7 @@ interface ScoreStatistics {
 export interface ReadBack {
   readonly sizeBytes: number;
   readonly sha256: string;
-  readonly statistics: Readonly<Record<(typeof SCORE_NAMES)[number], ScoreStatistics>>;
+  readonly statistics: Readonly<Record<ScoreName, ScoreStatistics>>;
   readonly keys: Omit<ScannedKeys, 'fingerprintBytes'>;
   readonly fingerprintBytes: Uint8Array;
 }

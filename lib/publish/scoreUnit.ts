@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
-import { isReplacedShard } from '../scoring/scoreShard.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
+import { isReplacedFile } from '../storage/storage.ts';
 import { brokenShardOf, isBrokenShard, noteBrokenShard } from './brokenShard.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import type { Part } from './part.ts';
@@ -119,7 +119,7 @@ export async function isDropped(
   if (!(error instanceof Ncs4cvrError)) return false;
   const span = spans.find(({ shard }) => shardUri(inputUri, shard) === error.location.file);
   if (span === undefined) return false;
-  if (isReplacedShard(error) || error.code === 'STORAGE_NOT_FOUND') return true;
+  if (isReplacedFile(error) || error.code === 'STORAGE_NOT_FOUND') return true;
   if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
   const shards = wholeShards(spans);
   const { rows } = shards.find(({ shard }) => shard === span.shard)!;

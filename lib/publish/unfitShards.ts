@@ -1,7 +1,7 @@
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { withShard } from '../parquet/openShard.ts';
-import { refuseUnfit } from '../scoring/refuseUnfit.ts';
+import { refuseUnfit } from '../scoring/spanCheck.ts';
 import { type BrokenShard, brokenShardOf, isBrokenShard } from './brokenShard.ts';
 import { shardUri, type wholeShards } from './span.ts';
 

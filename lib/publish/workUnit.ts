@@ -101,7 +101,6 @@ async function namedPart(root: string, part: Part): Promise<UnitPart> {
   return { partId, rows, spansPath };
 }
 
-/** The spans of a unit's part. */
 export async function spansOf(root: string, part: UnitPart): Promise<readonly Span[]> {
   if ('spans' in part) return part.spans;
   const uri = below(root, part.spansPath);

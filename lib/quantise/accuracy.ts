@@ -31,7 +31,7 @@ export function compareAccuracy(labels: FunnelLabels, before: TaskScores, after:
     const [was, is] = [scoresOf(before, task), scoresOf(after, task)];
     return {
       auc: { before: reports.before[task].auc, after: reports.after[task].auc },
-      mean: { before: meanOf(was), after: meanOf(is) },
+      mean: { before: meanScore(was), after: meanScore(is) },
       largestChange: was.reduce((largest, score, row) => Math.max(largest, Math.abs(score - is[row]!)), 0),
     };
   });
@@ -75,6 +75,6 @@ function scoresOf({ pctr, pcvr }: TaskScores, task: Task): Float32Array {
   return task === 'click' ? pctr : pcvr;
 }
 
-function meanOf(scores: Float32Array): number {
+function meanScore(scores: Float32Array): number {
   return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }

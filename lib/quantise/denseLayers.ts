@@ -1,3 +1,4 @@
+import { concatenated } from '../base/concatenated.ts';
 import { elementTypeCode, type GraphProto, type NodeProto, type TensorProto } from '../onnx/onnxSchema.ts';
 
 /** ReLU(x W + b) as it stands in a graph, x being one tensor or several beside each other. K inputs, N units. */
@@ -65,7 +66,10 @@ class LayerFinder {
 
   #layer(sum: string, { nodes, operands, bias }: Products): DenseLayer[] {
     const unitCount = bias.dims[0]!;
-    const weight = concatenated(operands.map((operand) => floatsOf(operand.weight)));
+    const weight = concatenated(
+      operands.map((operand) => floatsOf(operand.weight)),
+      (length) => new Float32Array(length),
+    );
     const inputCount = weight.length / unitCount;
     if (weight.length < LEAST_MULTIPLICATIONS || inputCount > MOST_INPUTS) return [];
     const groups = operands.flatMap(({ tensor }) => this.#joined(tensor) ?? [tensor]);
@@ -128,14 +132,4 @@ function floatConstant(tensor: TensorProto | undefined, rank: number): TensorPro
 /** A copy: the bytes of a file lie anywhere. */
 function floatsOf({ rawData }: TensorProto): Float32Array {
   return new Float32Array(rawData.slice().buffer);
-}
-
-function concatenated(arrays: readonly Float32Array[]): Float32Array {
-  const result = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    result.set(array, at);
-    at += array.length;
-  }
-  return result;
 }

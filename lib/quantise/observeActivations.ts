@@ -1,13 +1,13 @@
+import { concatenated } from '../base/concatenated.ts';
 import { BatchGatherer } from '../bundle/batchGatherer.ts';
 import { type GatheredModel, SCORING_BATCH_ROWS } from '../bundle/scoringSession.ts';
 import { copyEncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
-import { encodeModel } from '../onnx/modelProto.ts';
+import { encodeModel, valueInfoOf } from '../onnx/modelProto.ts';
 import type { ModelProto } from '../onnx/onnxSchema.ts';
 import { createSession, float32Data, float32Tensor } from '../onnx/session.ts';
 import type { TrainingSet } from '../training/trainingSet.ts';
 import type { Activation } from './activationGrid.ts';
-import { observedName, observeTensors } from './observeTensors.ts';
 
 /**
  * Values of tensors of a model on encoded rows, by their names. Memory: 4 bytes per row and column of all of them.
@@ -43,18 +43,34 @@ export async function observeActivations(
   }
   return new Map(
     [...pieces].map(([tensor, ofTensor]) => {
-      const values = joined(ofTensor);
+      const values = concatenated(ofTensor, (length) => new Float32Array(length));
       return [tensor, { columnCount: values.length / set.rowCount, values }];
     }),
   );
 }
 
-function joined(pieces: readonly Float32Array[]): Float32Array {
-  const result = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    result.set(piece, at);
-    at += piece.length;
-  }
-  return result;
+/** What the output is called that shows a tensor of the graph. @internal exported for tests */
+export const observedName = (tensor: string): string => `observed:${tensor}`;
+
+/**
+ * The model with further outputs that show float32 [B, columns] tensors of the graph, its inputs among them.
+ * @internal exported for tests
+ */
+export function observeTensors(model: ModelProto, tensors: readonly string[]): ModelProto {
+  const { graph } = model;
+  const copies = tensors.map((tensor) => ({
+    input: [tensor],
+    output: [observedName(tensor)],
+    name: observedName(tensor),
+    opType: 'Identity',
+    domain: '',
+    attribute: [],
+  }));
+  const outputs = tensors.map((tensor, index) =>
+    valueInfoOf({ name: observedName(tensor), elementType: 'float32', shape: ['B', `columns${index}`] }),
+  );
+  return {
+    ...model,
+    graph: { ...graph, node: [...graph.node, ...copies], output: [...graph.output, ...outputs] },
+  };
 }

@@ -3,8 +3,8 @@ import { valueInfoOf } from '../onnx/modelProto.ts';
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from '../onnx/onnxSchema.ts';
 import { withoutUnused } from './withoutUnused.ts';
 
-/** A model and what is gathered for it. */
-interface GatheredModel {
+/** A `GatheredModel` whose graph is decoded. */
+interface DecodedModel {
   readonly model: ModelProto;
   readonly inputs: GatherPlan;
 }
@@ -14,7 +14,7 @@ interface GatheredModel {
  * reach ten times as far as embeddings, and products less far: on one grid with numbers, embeddings would be left with a few of the
  * 256 integers. An input that is read otherwise than by layers stays as it is.
  */
-export function separateKinds({ model, inputs }: GatheredModel): GatheredModel {
+export function separateKinds({ model, inputs }: DecodedModel): DecodedModel {
   let { graph } = model;
   const separated = inputs.flatMap((input) => {
     const kinds = kindsOf(input);

@@ -45,7 +45,7 @@ export async function buildReference(
     const pick = (all: Float32Array) => Float32Array.from(rows, (row) => all[row]!);
     dayScores.push(countScores({ pctr: pick(scores.pctr), pcvr: pick(scores.pcvr) }));
   }
-  const rates = labelRates(validationSet);
+  const rates = referenceRates(validationSet);
   const days = [...trainingDays, ...validationDays].flatMap(({ day, rows }) =>
     day === undefined ? [] : [{ day, rows }],
   );
@@ -79,7 +79,7 @@ function chosenRows({ rows, ranges }: DayRows): Int32Array {
 }
 
 /** Shares of positive labels among those that are known; undefined where none is. */
-function labelRates(set: TrainingSet): ModelReference['rates'] {
+function referenceRates(set: TrainingSet): ModelReference['rates'] {
   if (set.click.every((click) => click === UNKNOWN_CLICK)) return undefined;
   return perTask((task) => {
     const rows = rowsOfTask(set, task);

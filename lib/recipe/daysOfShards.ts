@@ -1,4 +1,4 @@
-import { DAY_MILLIS } from '../base/calendarDay.ts';
+import { calendarDayAt, DAY_MILLIS } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { isInRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
@@ -69,13 +69,9 @@ export function daysWithout(byDay: ShardDays['byDay'], from: string, to: string)
   let next = Date.parse(from);
   for (const day of [...days.map((each) => Date.parse(each)), Date.parse(to) + DAY_MILLIS]) {
     const last = day - DAY_MILLIS;
-    if (next < last) gaps.push(`${dayText(next)} to ${dayText(last)}`);
-    else if (next === last) gaps.push(dayText(next));
+    if (next < last) gaps.push(`${calendarDayAt(next)} to ${calendarDayAt(last)}`);
+    else if (next === last) gaps.push(calendarDayAt(next));
     next = day + DAY_MILLIS;
   }
   return gaps.join(', ');
-}
-
-function dayText(millis: number): string {
-  return new Date(millis).toISOString().slice(0, 10);
 }

@@ -1,4 +1,5 @@
 import type { ColumnRequirement } from '../base/arrowColumns.ts';
+import { calendarDayAt } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { isInRange } from '../job/listPartitions.ts';
 import { DEFAULT_LAYOUT, parsePartitionLayout } from '../job/partitionLayout.ts';
@@ -69,7 +70,7 @@ function versionOf({ relativePath, sizeBytes, version }: ListedFile): ShardVersi
   return { relativePath, sizeBytes, version };
 }
 
-type SplitSides = Omit<DataSplit, 'uri' | 'listing'>;
+type FilesOfSides = Omit<DataSplit, 'uri' | 'listing'>;
 type DateSplit = Extract<SplitConfig, { by: 'date' }>;
 type FractionSplit = Extract<SplitConfig, { by: 'fraction' }>;
 
@@ -77,7 +78,7 @@ async function splitByDate(
   dataUri: string,
   shards: readonly ListedFile[],
   split: DateSplit,
-): Promise<SplitSides> {
+): Promise<FilesOfSides> {
   const layout = parsePartitionLayout(split.partitions ?? DEFAULT_LAYOUT);
   const { byDay, skipped, others } = daysOfShards(shards, layout, shardMatcher(split.shardPattern));
   const dayOf = new Map([...byDay].flatMap(([day, ofDay]) => ofDay.map((shard) => [shard, day] as const)));
@@ -120,7 +121,7 @@ async function splitByDate(
 
 /** A folder of a day to come, often the year 9999, says nothing about how far the data reach. */
 function newestOf(days: Iterable<string>): string | undefined {
-  const today = new Date().toISOString().slice(0, 10);
+  const today = calendarDayAt(Date.now());
   return [...days]
     .filter((day) => day <= today)
     .sort()
@@ -136,7 +137,7 @@ async function splitByFraction(
   dataUri: string,
   shards: readonly ListedFile[],
   { validation, report = 0, shardPattern }: FractionSplit,
-): Promise<SplitSides> {
+): Promise<FilesOfSides> {
   const counts = shardMatcher(shardPattern);
   const others = shards.filter(({ relativePath }) => !counts(relativePath));
   const whole = await wholeShards(shards.filter(({ relativePath }) => counts(relativePath)));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeJson, parseDocument } from '../base/jsonDocument.ts';
+import { decodeJson, jsonIn, parseDocument } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { type Span, spanSchema } from '../publish/span.ts';
@@ -171,7 +171,7 @@ async function readResults(file: ListedFile): Promise<MappedResult[]> {
   const results = anyResultsSchema.safeParse(decodeJson(bytes, as)).data ?? [];
   const isFailed = file.relativePath.includes('FAILED_');
   return results.flatMap((result, index) => {
-    const input = unitInputSchema.safeParse(parsed(result.Input ?? ''));
+    const input = unitInputSchema.safeParse(jsonIn(result.Input ?? ''));
     if (!input.success) return [];
     const { partition, parts } = input.data;
     const {
@@ -198,17 +198,9 @@ async function readResults(file: ListedFile): Promise<MappedResult[]> {
         rows: parts.reduce((sum, { rows }) => sum + rows, 0),
         startMillis: StartDate,
         endMillis: StopDate,
-        usage: unitOutputSchema.safeParse(parsed(Output ?? '')).data?.usage ?? null,
+        usage: unitOutputSchema.safeParse(jsonIn(Output ?? '')).data?.usage ?? null,
         problem: isFailed ? [error, Cause].filter((text) => text !== undefined).join(': ') : null,
       },
     ];
   });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

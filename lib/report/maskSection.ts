@@ -1,6 +1,7 @@
+import { sumOf } from '../base/sumOf.ts';
 import { nameAxis } from '../page/chartAxes.ts';
 import { dataTable } from '../page/dataTable.ts';
-import { COLOURS, chartFigure, seriesColour } from '../page/drawChart.ts';
+import { COLOURS, type CustomApi, chartFigure, seriesColour } from '../page/drawChart.ts';
 import { countText, shareText } from '../page/formatNumbers.ts';
 import { type Html, html } from '../page/html.ts';
 import { shareChart } from '../page/shareChart.ts';
@@ -12,12 +13,6 @@ const KINDS = [
   { key: 'conversionOnly', percents: 'conversionPercents', name: 'conversion only', colour: seriesColour(2) },
 ] as const;
 const DEAD = { name: 'dead', colour: COLOURS.none };
-
-/** What ECharts hands to a custom series. */
-interface CustomApi {
-  value(dimension: number): number;
-  coord(point: readonly number[]): [number, number];
-}
 
 /** How the tasks share the connections: of every layer by its inputs, and as a picture of each mask. */
 export function maskSection(layers: RecordedMap): Html {
@@ -41,8 +36,7 @@ ${layers.map((layer) => html`<h3>Layer ${layer.layer}</h3>${picture(layer)}${lay
 type MapRow = RecordedMap[number]['rows'][number];
 
 function amountsOf(rows: readonly MapRow[]): number[] {
-  const sum = (of: (row: MapRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-  return [...KINDS.map(({ key }) => sum((row) => row[key])), sum(({ dead }) => dead)];
+  return [...KINDS.map(({ key }) => sumOf(rows, (row) => row[key])), sumOf(rows, ({ dead }) => dead)];
 }
 
 function useTable(

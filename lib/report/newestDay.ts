@@ -1,4 +1,4 @@
-import { DAY_MILLIS } from '../base/calendarDay.ts';
+import { calendarDayAt, DAY_MILLIS } from '../base/calendarDay.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
 import { furthestBehind } from '../base/furthestBehind.ts';
 
@@ -28,7 +28,7 @@ export function newestDay(partitions: readonly string[]): NewestDay | undefined 
 /** The day that a partition's name says, YYYY-MM-DD, however it writes it. */
 export function dayOfPartition(partition: string): string | undefined {
   const day = dayOfPath(`${partition}/`);
-  if (day !== undefined) return new Date(day * DAY_MILLIS).toISOString().slice(0, 10);
+  if (day !== undefined) return calendarDayAt(day * DAY_MILLIS);
   return /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0];
 }
 
@@ -38,4 +38,14 @@ export function regionOf(partition: string): string {
     .split('/')
     .filter((folder) => dayOfPartition(folder) === undefined && !TIME_KEY.test(folder))
     .join('/');
+}
+
+/** Numbers by what they are: folders needn't have leading zeros, and `month=10` comes behind `month=9`. */
+const { compare } = new Intl.Collator('en', { numeric: true });
+
+/** Partitions by the day in their names, then by all that the names say: for pages that know no layout. */
+export function byNamedTime(a: string, b: string): number {
+  const [first, second] = [dayOfPartition(a) ?? '', dayOfPartition(b) ?? ''];
+  if (first !== second) return first < second ? -1 : 1;
+  return compare(a, b) || (a < b ? -1 : Number(a > b));
 }

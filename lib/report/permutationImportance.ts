@@ -1,4 +1,5 @@
 import { RandomStream } from '../base/randomStream.ts';
+import { meanOf } from '../base/sumOf.ts';
 import { type PerTask, perTask } from '../base/tasks.ts';
 import type { EncodedRows } from '../features/encodedRows.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
@@ -72,7 +73,7 @@ export async function permutationImportance(
 
 function summary(losses: readonly number[]): AucLoss | null {
   if (losses.length === 0) return null;
-  const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  const mean = meanOf(losses, (loss) => loss);
   return { mean, low: Math.min(...losses), high: Math.max(...losses) };
 }
 

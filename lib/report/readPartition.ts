@@ -12,9 +12,8 @@ import { refuseNoRoot } from '../publish/publishedState.ts';
 import { type RunRecord, RunRecords } from '../publish/runRecord.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { byNamedTime } from './byNamedTime.ts';
 import { lastMappedRun, type MappedUnit } from './mapResults.ts';
-import { regionOf } from './newestDay.ts';
+import { byNamedTime, regionOf } from './newestDay.ts';
 import { type PlanOfUnits, planOfUnits } from './planOfUnits.ts';
 import { referenceAt } from './readPartitions.ts';
 

@@ -15,8 +15,7 @@ import { blockedReason, type PartitionState } from '../publish/partitionState.ts
 import type { Pointer, Publication } from '../publish/pointer.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { byNamedTime } from './byNamedTime.ts';
-import { dayOfPartition } from './newestDay.ts';
+import { byNamedTime, dayOfPartition } from './newestDay.ts';
 
 /** A partition as the page of all partitions shows it. */
 export interface ListedPartition {

@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sumOf.ts';
 import { estimateRun } from '../estimate/estimateRun.ts';
 import type { Prices } from '../estimate/readPrices.ts';
 import { NOT_COUNTED, unitCost } from '../estimate/unitCost.ts';
@@ -239,8 +240,4 @@ export function runTable(partition: string, runs: readonly RunRecord[]): Html {
       }),
     }),
   );
-}
-
-function sumOf<T>(items: readonly T[], amountOf: (item: T) => number): number {
-  return items.reduce((sum, item) => sum + amountOf(item), 0);
 }

@@ -1,4 +1,4 @@
-import { SCORE_NAMES } from '../base/tasks.ts';
+import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { COLOURS, seriesColour } from '../page/drawChart.ts';
 import { countText, decimalText, shareText } from '../page/formatNumbers.ts';
@@ -7,8 +7,6 @@ import { lineChart } from '../page/lineChart.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
-
-type ScoreName = (typeof SCORE_NAMES)[number];
 
 /** The scores of some rows, under the name that a reader knows them by. */
 export interface NamedScores {

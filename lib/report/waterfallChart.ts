@@ -1,6 +1,6 @@
 import { valueAxis } from '../page/chartAxes.ts';
 import { dataTable } from '../page/dataTable.ts';
-import { COLOURS, chartFigure, seriesColour } from '../page/drawChart.ts';
+import { COLOURS, type CustomApi, chartFigure, seriesColour } from '../page/drawChart.ts';
 import { countText, secondsText } from '../page/formatNumbers.ts';
 import type { Html } from '../page/html.ts';
 
@@ -26,12 +26,6 @@ const STATES: readonly { readonly state: BarState; readonly name: string; readon
 
 /** Pixels of a lane: many lanes are thin ones. */
 const LANE = { most: 22, least: 4, all: 520 };
-
-/** What ECharts hands to a custom series. */
-interface CustomApi {
-  value(dimension: number): number;
-  coord(point: readonly number[]): [number, number];
-}
 
 /** What ran when: work that ran at the same time stands in different lanes. */
 export function waterfallChart(

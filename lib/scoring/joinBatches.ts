@@ -1,5 +1,6 @@
 import { BufferType, type Data, DataType, RecordBatch } from 'apache-arrow';
 import { isBitSet, isValid } from '../base/arrowColumns.ts';
+import { concatenated } from '../base/concatenated.ts';
 
 /**
  * The rows of all batches in one. Its bytes don't tell how the rows came to be in batches: which shards are decoded together
@@ -51,13 +52,7 @@ function joined(columns: readonly Data[]): Data {
 /** Arrays of one type. */
 function oneAfterTheOther(arrays: readonly Uint8Array[]): Uint8Array {
   const Values = arrays[0]!.constructor as Uint8ArrayConstructor;
-  const all = new Values(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
+  return concatenated(arrays, (length) => new Values(length));
 }
 
 function joinedOffsets(columns: readonly Data[], length: number): Int32Array {

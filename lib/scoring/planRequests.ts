@@ -151,7 +151,6 @@ export function columnsToRead(
   return [...new Set([...contract.rowKeys, ...extraColumns, ...ofFeatures])];
 }
 
-/** Rows of a span. */
 function rowsOf({ shard, range }: OpenSpan): number {
   return shard.rowGroups.slice(range.first, range.end).reduce((sum, { rowCount }) => sum + rowCount, 0);
 }

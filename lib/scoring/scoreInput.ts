@@ -4,9 +4,10 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { addProfiles, emptyProfile } from '../profile/addProfiles.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { ShardInput } from '../storage/listShards.ts';
+import { isReplacedFile } from '../storage/storage.ts';
 import { type AssignedShard, assignOutputs } from './assignOutputs.ts';
 import { type FeatureDrift, featureDrift } from './featureDrift.ts';
-import { isReplacedShard, type ScoredShard, scoreShard } from './scoreShard.ts';
+import { type ScoredShard, scoreShard } from './scoreShard.ts';
 import { scoringPool } from './workerPool.ts';
 
 export interface ScoringProgress {
@@ -100,7 +101,7 @@ export async function scoreInput(
       scored.push(
         await score().catch((error: unknown) => {
           // A writer may just have finished it: it is read again from the start, once.
-          if (!isReplacedShard(error)) throw error;
+          if (!isReplacedFile(error)) throw error;
           rows -= doneRows;
           bytesDone -= doneShare * shard.sizeBytes;
           doneShare = 0;

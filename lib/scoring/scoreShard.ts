@@ -1,4 +1,4 @@
-import { Ncs4cvrError, StorageError } from '../base/errors.ts';
+import { StorageError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { FileStat } from '../storage/storage.ts';
@@ -6,11 +6,6 @@ import type { RowGroupRange } from './openSpans.ts';
 import { predictionMetadata } from './predictionMetadata.ts';
 import { type ScoredFile, scoreSpans } from './scoreSpans.ts';
 import type { WorkerPool } from './workerPool.ts';
-
-/** Was the shard another version than the one that was opened or planned? */
-export function isReplacedShard(error: unknown): boolean {
-  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FILE_CHANGED';
-}
 
 export interface ScoredShard extends ScoredFile {
   readonly inputUri: string;

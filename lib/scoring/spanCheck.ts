@@ -1,11 +1,12 @@
 import { type Field, type RecordBatch, util } from 'apache-arrow';
 import { columnOf } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { refuseWithoutDay } from '../features/columnRequirements.ts';
+import { columnRequirements, refuseWithoutDay, rowKeyRequirements } from '../features/columnRequirements.ts';
 import { forEachNull } from '../features/columnValues.ts';
 import type { FeatureContract } from '../features/contract.ts';
+import { checkColumns } from '../parquet/checkColumns.ts';
+import type { ParquetShard } from '../parquet/openShard.ts';
 import type { OpenSpan } from './openSpans.ts';
-import { refuseUnfit } from './refuseUnfit.ts';
 import type { RequestedRowGroup } from './requestedRowGroup.ts';
 import { type ScoredRequest, splitRowGroups } from './scoredRequests.ts';
 
@@ -58,6 +59,15 @@ export function spanCheck(
       }
     },
   };
+}
+
+/** @throws Ncs4cvrError of a shard that scoring would refuse by its columns or its path */
+export function refuseUnfit(
+  shard: Pick<ParquetShard, 'uri' | 'schema' | 'unreadableColumns'>,
+  contract: FeatureContract,
+): void {
+  refuseWithoutDay(contract, shard.uri);
+  checkColumns(shard, [...rowKeyRequirements(contract), ...columnRequirements(contract)]);
 }
 
 function nullsIn(batches: readonly RecordBatch[], column: string): number {

@@ -1,5 +1,5 @@
 import type { ExecutionRedriveStatus, ExecutionStatus } from '@aws-sdk/client-sfn';
-import { messageIn } from './messageIn.ts';
+import { isRecord, jsonIn } from '../base/jsonDocument.ts';
 import { answerOf, type StepFunctions } from './stepFunctions.ts';
 
 /** An execution of the state machine as Step Functions describes it. */
@@ -63,4 +63,10 @@ export function describeEnd({ status, error, cause }: Execution): string {
   return [status, error, cause === undefined ? undefined : messageIn(cause)]
     .filter((text) => text !== undefined)
     .join(': ');
+}
+
+/** A function's error comes as `{"errorType", "errorMessage", "trace"}`, any other cause as text. */
+export function messageIn(cause: string): string {
+  const error = jsonIn(cause);
+  return isRecord(error) && typeof error.errorMessage === 'string' ? error.errorMessage : cause;
 }

@@ -1,5 +1,6 @@
 import { StorageError } from '../base/errors.ts';
 import { mayPass, type RetryLaw, retry } from '../base/retry.ts';
+import { isReplacedFile } from './storage.ts';
 
 /** The SDK repeats requests, not bodies that break off. */
 const BODY_LAW: RetryLaw = { attempts: 4, firstPauseMillis: 100, growth: 2, longestPauseMillis: 400 };
@@ -16,12 +17,7 @@ export async function withBodyRetries<T>(
     work().catch((error: unknown) => {
       throw translate(error);
     });
-  return retry(translated, BODY_LAW, { isWorthwhile: (error) => mayPass(error) && !isChanged(error) });
-}
-
-/** The version that is asked for won't come back: only opening the object again can help. */
-function isChanged(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'STORAGE_FILE_CHANGED';
+  return retry(translated, BODY_LAW, { isWorthwhile: (error) => mayPass(error) && !isReplacedFile(error) });
 }
 
 /**

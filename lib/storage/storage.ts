@@ -1,4 +1,4 @@
-import type { StorageError } from '../base/errors.ts';
+import { Ncs4cvrError, type StorageError } from '../base/errors.ts';
 
 /** A file opened for reads by byte range. The bytes must not change while it is open. */
 export interface RandomAccessFile {
@@ -106,6 +106,11 @@ export interface Storage {
   remove(uri: string): Promise<void>;
   /** Removes a folder and everything below, hidden files too; a folder that is gone isn't an error. */
   removeFolder(uri: string): Promise<void>;
+}
+
+/** Was the file another version than the one that was opened, listed or planned? That one won't come back. */
+export function isReplacedFile(error: unknown): boolean {
+  return error instanceof Ncs4cvrError && error.code === 'STORAGE_FILE_CHANGED';
 }
 
 /** Hidden files, unfinished ones (`.name.uuid.tmp`) and the markers of other engines (`_SUCCESS`, `_temporary`). */

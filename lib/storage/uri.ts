@@ -100,6 +100,11 @@ export function joinPath(folder: string, path: string): string {
   return joinUri(folder, ...path.split('/'));
 }
 
+/** What stands behind the last slash of a path or URI. */
+export function fileName(uri: string): string {
+  return uri.slice(uri.lastIndexOf('/') + 1);
+}
+
 /** One spelling for all URIs of a file (relative or absolute, path or `file://`), to compare them. Links are not followed. */
 export function fileKey(uri: string): string {
   return uriScheme(uri) === 's3' ? uri : resolve(diskPath(uri));

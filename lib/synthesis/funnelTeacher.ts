@@ -16,7 +16,7 @@ interface Reading {
 }
 
 /** One task's teacher, by unit. */
-interface Task {
+interface TaskTeacher {
   /** Of field f_j, [K]. */
   readonly first: readonly Reading[];
   /** Of field g_j, [K]. */
@@ -47,8 +47,8 @@ export class FunnelTeacher {
   readonly unitFields: readonly (readonly [number, number])[];
   /** z_{f, v}, [F][V][4]. */
   readonly #latents: readonly (readonly number[])[][];
-  readonly #click: Task;
-  readonly #conversion: Task;
+  readonly #click: TaskTeacher;
+  readonly #conversion: TaskTeacher;
 
   /** @throws ProblemsError SYNTHESIS_OPTIONS_INVALID when clickbait fields leave no unit to conversions */
   constructor(options: FunnelOptions) {
@@ -100,7 +100,7 @@ export class FunnelTeacher {
 
   /** All that the logits of a row depend on but its values and the confounder, for truth.json. */
   get parameters(): Record<string, unknown> {
-    const describe = ({ first, second, readOut, driftsTo, mean, deviation, bias }: Task) => ({
+    const describe = ({ first, second, readOut, driftsTo, mean, deviation, bias }: TaskTeacher) => ({
       firstDirections: first.map(({ direction }) => direction),
       secondDirections: second.map(({ direction }) => direction),
       readOut,
@@ -126,14 +126,14 @@ export class FunnelTeacher {
   /** @param confounder c, standard normal @param day from 0 */
   logits(values: Int32Array, confounder: number, day: number): FunnelLogits {
     const { gain, selectionBias } = this.options;
-    const logit = (task: Task) =>
+    const logit = (task: TaskTeacher) =>
       task.bias +
       (gain * (this.#signal(task, values, day) - task.mean)) / task.deviation +
       selectionBias * confounder;
     return { click: logit(this.#click), conversion: logit(this.#conversion) };
   }
 
-  #signal({ first, second, readOut, driftsTo }: Task, values: Int32Array, day: number): number {
+  #signal({ first, second, readOut, driftsTo }: TaskTeacher, values: Int32Array, day: number): number {
     const angle = this.options.drift * day;
     const [stays, goes] = [Math.cos(angle), Math.sin(angle)];
     let sum = 0;

@@ -3,7 +3,6 @@ import { initialiseEmbeddings } from './modelWeights.ts';
 import type { TrainingSettings } from './trainingSettings.ts';
 import type { TrainingStep } from './trainingStep.ts';
 
-/** One batch of an epoch. */
 export interface EpochBatch {
   /** From 0. */
   readonly index: number;

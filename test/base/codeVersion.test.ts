@@ -14,7 +14,13 @@ import { storageFor } from '../../lib/storage/openStorage.ts';
 import { codeVersion } from '../../scripts/codeVersion.mjs';
 import { GATES_OFF } from '../fixtures/gatesOff.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
-import { type ConfigDocument, TINY_CONFIG, tinyConfig, trainTinyModel } from '../fixtures/tinyModel.ts';
+import {
+  type ConfigDocument,
+  THREE_SIDES,
+  TINY_CONFIG,
+  tinyConfig,
+  trainTinyModel,
+} from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 /** What the code is told it is; undefined for the truth. */
@@ -123,10 +129,9 @@ describe('another version of the code', () => {
   });
 
   it('adds no run to a comparison of this one', async () => {
-    const day = (index: number) => ({ from: TINY_DATES[index]!, to: TINY_DATES[index]! });
     const document = {
       ...(TINY_CONFIG as ConfigDocument),
-      split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
+      split: THREE_SIDES,
       training: { ...(TINY_CONFIG.training as object), epochs: 1, batchRows: 64 },
     };
     const compare = () =>

@@ -1,27 +1,20 @@
-import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Command, Option } from 'commander';
+import type { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { definedCommands } from './definedCommands.ts';
 
-const FOLDER = fileURLToPath(new URL('../../lib/cli/', import.meta.url));
+const COMMANDS = await definedCommands();
 
 /** Every option of every command whose value is called so in the help, by command and option. */
-async function optionsOf(value: string): Promise<[string, Option][]> {
-  const modules = readdirSync(FOLDER).filter((file) => /Commands?\.ts$/.test(file));
-  const exported = await Promise.all(modules.map((file) => import(`${FOLDER}${file}`)));
-  return exported
-    .flatMap((module) => Object.entries(module as Readonly<Record<string, unknown>>))
-    .filter(([name]) => name.endsWith('Command'))
-    .map(([, define]) => (define as (finish: () => void) => Command)(() => undefined))
-    .flatMap((command) => command.options.map((option) => [command.name(), option] as const))
+function optionsOf(value: string): [string, Option][] {
+  return COMMANDS.flatMap((command) => command.options.map((option) => [command.name(), option] as const))
     .filter(([, { flags }]) => flags.endsWith(` ${value}`))
     .map(([name, option]) => [`${name} ${option.long}`, option]);
 }
 
-const DATES = await optionsOf('<date>');
-const PARTITIONS = (await optionsOf('<name>')).filter(([, { long }]) => long === '--partition');
+const DATES = optionsOf('<date>');
+const PARTITIONS = optionsOf('<name>').filter(([, { long }]) => long === '--partition');
 
-const NUMBERS = (await optionsOf('<n>')).filter(([, { parseArg }]) => parseArg !== undefined);
+const NUMBERS = optionsOf('<n>').filter(([, { parseArg }]) => parseArg !== undefined);
 
 describe('options', () => {
   it('are found', () => {

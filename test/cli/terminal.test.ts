@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
-import { formatCount, formatMetric, formatSeconds, reportError } from '../../lib/cli/terminal.ts';
+import { formatCount } from '../../lib/base/formatCount.ts';
+import { formatMetric, formatSeconds, reportError } from '../../lib/cli/terminal.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,28 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { runCli } from '../../lib/cli/runCli.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { callMain } from './callMain.ts';
+import { definedCommands } from './definedCommands.ts';
 import { type FinishedRun, mainScript, run } from './runMain.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
-
-/** Names of the commands that the modules of lib/cli define, whether or not the program registers them. */
-async function definedCommands(): Promise<string[]> {
-  const folder = `${repository}lib/cli/`;
-  const modules = readdirSync(folder).filter((file) => /Commands?\.ts$/.test(file));
-  const exported = await Promise.all(modules.map((file) => import(`${folder}${file}`)));
-  return exported
-    .flatMap((module) => Object.entries(module as Readonly<Record<string, unknown>>))
-    .filter(([name]) => name.endsWith('Command'))
-    .map(([, define]) => (define as (finish: () => void) => Command)(() => undefined).name());
-}
 
 /** Names in the list of commands that the program's help prints, without commander's own `help`. */
 function listedCommands(help: string): string[] {
@@ -30,7 +19,7 @@ function listedCommands(help: string): string[] {
   return [...list.matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
 }
 
-const COMMANDS = await definedCommands();
+const COMMANDS = (await definedCommands()).map((command) => command.name());
 /** Runs a command line in this process: a help text doesn't need a process of its own. */
 async function runHere(...args: readonly string[]): Promise<FinishedRun> {
   const output = { stdout: '', stderr: '' };

@@ -5,8 +5,8 @@ import { afterEach, expect, it } from 'vitest';
 import { compiledSibling } from '../../lib/base/workerThread.ts';
 import { readRunRecord } from '../../lib/comparison/runFolder.ts';
 import type { WorkerAnswer, WorkerOrder } from '../../lib/comparison/runInProcesses.ts';
-import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
-import { type ConfigDocument, TINY_CONFIG } from '../fixtures/tinyModel.ts';
+import { writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
+import { type ConfigDocument, THREE_SIDES, TINY_CONFIG } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The compiled process, alone.
@@ -16,10 +16,9 @@ const script = compiledSibling(
 );
 const folder = temporaryFolder();
 const data = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 300 });
-const day = (index: number) => ({ from: TINY_DATES[index]!, to: TINY_DATES[index]! });
 const configOf = (epochs: number): ConfigDocument => ({
   ...TINY_CONFIG,
-  split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
+  split: THREE_SIDES,
   training: { ...(TINY_CONFIG.training as object), epochs },
 });
 const run = { arm: 'shared-bottom', seed: 2 };

@@ -9,7 +9,7 @@ import { type ComparisonProgress, runComparison } from '../../lib/comparison/run
 import { writeRunRecord } from '../../lib/comparison/runFolder.ts';
 import { type RunName, runInProcesses } from '../../lib/comparison/runInProcesses.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
-import { type ConfigDocument, TINY_CONFIG } from '../fixtures/tinyModel.ts';
+import { type ConfigDocument, THREE_SIDES, TINY_CONFIG } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // What a comparison asks of its parts, and in which order: no arm is trained here.
@@ -20,10 +20,9 @@ vi.mock('../../lib/comparison/renderReport.ts', () => ({ renderReport: vi.fn() }
 const folder = temporaryFolder();
 const dataUri = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 200 });
 const shard = join(dataUri, `dt=${TINY_DATES[0]}`, 'part-0.parquet');
-const day = (index: number) => ({ from: TINY_DATES[index]!, to: TINY_DATES[index]! });
 const document: ConfigDocument = {
   ...TINY_CONFIG,
-  split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
+  split: THREE_SIDES,
 };
 const result = { reference: 'ncs', seeds: [1, 2] } as unknown as ComparisonDocument;
 const processes = vi.mocked(runInProcesses);
@@ -173,7 +172,7 @@ it.each([
   [
     'no report rows',
     {},
-    { split: { by: 'date', train: day(0), validation: day(1) } },
+    { split: { by: 'date', train: THREE_SIDES.train, validation: THREE_SIDES.validation } },
     'COMPARISON_NO_REPORT: config.json: there is nothing to report on',
   ],
   [

@@ -12,15 +12,14 @@ import {
 import { evaluateInput } from '../../lib/scoring/evaluateInput.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
-import { type ConfigDocument, TINY_CONFIG } from '../fixtures/tinyModel.ts';
+import { type ConfigDocument, THREE_SIDES, TINY_CONFIG } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
 const dataUri = writeTinyFunnel(join(folder, 'data'), { rowsPerDay: 500 });
-const day = (index: number) => ({ from: TINY_DATES[index]!, to: TINY_DATES[index]! });
 const document = {
   ...(TINY_CONFIG as ConfigDocument),
-  split: { by: 'date', train: day(0), validation: day(1), report: day(2) },
+  split: THREE_SIDES,
   training: { ...(TINY_CONFIG.training as object), epochs: 1, batchRows: 64 },
   masks: { method: 'learned', density: { click: 0.4, conversion: 0.2 } },
 };

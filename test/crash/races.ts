@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../../lib/base/calendarDay.ts';
 import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import type { RandomStream } from '../../lib/base/randomStream.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
@@ -16,14 +17,13 @@ import {
   garbage,
   OVERRIDE,
   PARTITION,
+  published,
   publishRun,
   put,
   putInput,
   runBlocked,
   runPartition,
 } from './scenarios.ts';
-
-const DAY_MILLIS = 86_400_000;
 
 /** Commands that meet each other, or the world's changes, in an order that is drawn. */
 export interface Race {
@@ -114,10 +114,6 @@ function expectCoded(ended: { readonly value: unknown } | { readonly error: unkn
   if ('error' in ended && !(ended.error instanceof Ncs4cvrError)) throw ended.error;
 }
 
-const published = async (world: CrashWorld, { bundle }: CrashModels) => {
-  await putInput(world);
-  await publishRun(world, bundle);
-};
 const replaced = async (world: CrashWorld, models: CrashModels) => {
   await published(world, models);
   await put(world, 's1.parquet', funnelRows('2024-06-01', 40));

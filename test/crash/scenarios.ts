@@ -1,3 +1,4 @@
+import { DAY_MILLIS } from '../../lib/base/calendarDay.ts';
 import { decodeJson } from '../../lib/base/jsonDocument.ts';
 import { installBundle } from '../../lib/bundle/installBundle.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
@@ -32,7 +33,6 @@ export const OVERRIDE = { reason: 'known', by: 'ada', at: '2024-03-09T08:00:00.0
 export const PARTITION = 'dt=2024-03-09';
 const YESTERDAY = 'dt=2024-03-08';
 const TARGET_ROWS = 100;
-const DAY_MILLIS = 86_400_000;
 /** Of promotions, whose documents hold it. */
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
@@ -107,7 +107,8 @@ export async function publishRun(...args: Parameters<typeof runPartition>): Prom
   if (outcome.kind !== 'published' && outcome.kind !== 'unchanged') throw new Error(`ended ${outcome.kind}`);
 }
 
-const published = async (world: CrashWorld, { bundle }: CrashModels) => {
+/** The first input, and its run. */
+export const published = async (world: CrashWorld, { bundle }: CrashModels) => {
   await putInput(world);
   await publishRun(world, bundle);
 };

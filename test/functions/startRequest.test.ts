@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseEvent } from '../../functions/events.ts';
+import { parseEvent } from '../../functions/parseEvent.ts';
 import { startRequestSchema } from '../../functions/startRequest.ts';
 
 function problemsOf(request: object): string {

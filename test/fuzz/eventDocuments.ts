@@ -1,5 +1,5 @@
 import { readArrivalMessage } from '../../functions/arrivalMessages.ts';
-import { parseEvent } from '../../functions/events.ts';
+import { parseEvent } from '../../functions/parseEvent.ts';
 import { partitionStepSchema } from '../../functions/partitionStep.ts';
 import { startRequestSchema } from '../../functions/startRequest.ts';
 import { decodeJson } from '../../lib/base/jsonDocument.ts';

@@ -33,6 +33,7 @@ export function operatorCalls(): CodeCalls {
     'publicationCommands',
     'redriveCommand',
     'runCommand',
+    'statusCommand',
   ].map((name) => `lib/cli/${name}.ts`);
   return codeCalls(entries, programOf(entries));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { ChosenRun } from '../../functions/chooseRun.ts';
 import type { PartitionStep } from '../../functions/partitionStep.ts';
 import { handler as planHandler } from '../../functions/plan.ts';
-import type { ChosenRun } from '../../functions/planRun.ts';
 import { readAudit } from '../../lib/publish/audit.ts';
 import { readBlocked } from '../../lib/publish/blockedPartition.ts';
 import { publicationStatus } from '../../lib/publish/publishedState.ts';

@@ -6,7 +6,7 @@ import { add, concat, matmul, relu, sigmoid } from '../../lib/onnx/ops.ts';
 import { createSession, float32Data, float32Tensor } from '../../lib/onnx/session.ts';
 import type { Activation } from '../../lib/quantise/activationGrid.ts';
 import { findDenseLayers } from '../../lib/quantise/denseLayers.ts';
-import { observedName, observeTensors } from '../../lib/quantise/observeTensors.ts';
+import { observedName, observeTensors } from '../../lib/quantise/observeActivations.ts';
 import { quantiseGraph } from '../../lib/quantise/quantiseGraph.ts';
 
 export const INPUTS = { crossed: 24, raw: 40, dense: 4 } as const;

@@ -6,9 +6,12 @@ import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
+import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { isDecoderPoisoned } from '../../lib/parquet/wasmDecoder.ts';
 import { type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
+import type { ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { memoryFile } from '../parquet/memoryFile.ts';
@@ -16,7 +19,6 @@ import { overwritten, withMetadata } from '../parquet/sampleShards.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { filesBelow } from './filesBelow.ts';
 import { scoreBits } from './readScores.ts';
-import { requestOf } from './requestOf.ts';
 
 // Threads of their own (test/support/threads/reusedThreads.ts).
 vi.unmock('node:worker_threads');
@@ -84,6 +86,25 @@ async function panickingShard(): Promise<Uint8Array> {
     if (isDecoderPoisoned(error)) return bytes;
   }
   throw new Error('no byte flip made the decoder panic');
+}
+
+/** A request for row groups of a shard on disk, to be read by the worker. @param version another one than the shard's */
+async function requestOf(
+  uri: string,
+  rowGroups: readonly number[],
+  columns: readonly string[],
+  version?: string,
+): Promise<ScoringRequest> {
+  const file = await localDisk.open(uri);
+  const shard = await openShard(file);
+  await file.close();
+  const { sizeBytes } = file;
+  return {
+    rowGroups: rowGroups.map((rowGroup) => ({
+      ...{ span: 0, uri, sizeBytes, version: version ?? file.version },
+      reads: rowGroupReads(shard, rowGroup, columns),
+    })),
+  };
 }
 
 describe('a broken shard', () => {

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pl from 'nodejs-polars';
 import { expect, test } from 'vitest';
+import { DAY_MILLIS } from '../../lib/base/calendarDay.ts';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { scoreInput } from '../../lib/scoring/scoreInput.ts';
 import { TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
@@ -10,7 +11,6 @@ import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import { scoreBits } from './readScores.ts';
 
 const folder = temporaryFolder();
-const DAY_MILLIS = 86_400_000;
 const ROWS = 500;
 
 /** When an item was published: up to 30 days before the row, at any time of the day, and now and then unknown. */

@@ -11,7 +11,6 @@ import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
-import { withDetachingTransfer } from '../support/detachingTransfer.ts';
 import { withRowKeys } from './keyShard.ts';
 
 const folder = temporaryFolder();
@@ -24,6 +23,23 @@ const KEYS = ['impression_id', 'user_id', 'item_id', 'device'] as const;
 /** Row groups that each are more than half a request. */
 const ROW_GROUP_ROWS = 20_000;
 const rows = funnelRows('2024-03-04', 2 * ROW_GROUP_ROWS);
+
+/**
+ * While `run` runs, buffers can be detached as from Node 21 on, whatever Node this is: what is read of them after they were
+ * given back shows.
+ */
+async function withDetachingTransfer<Result>(run: () => Promise<Result>): Promise<Result> {
+  if ('transfer' in ArrayBuffer.prototype) return run();
+  const transfer = function (this: ArrayBuffer): ArrayBuffer {
+    return structuredClone(this, { transfer: [this] });
+  };
+  Object.defineProperty(ArrayBuffer.prototype, 'transfer', { value: transfer, configurable: true });
+  try {
+    return await run();
+  } finally {
+    Reflect.deleteProperty(ArrayBuffer.prototype, 'transfer');
+  }
+}
 
 beforeAll(async () => {
   bundle = withRowKeys((await trainTinyModel(join(folder, 'model'))).bundle, KEYS);

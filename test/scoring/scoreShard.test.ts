@@ -4,10 +4,11 @@ import { Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
-import { isReplacedShard, scoreShard } from '../../lib/scoring/scoreShard.ts';
+import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { scoringPool } from '../../lib/scoring/workerPool.ts';
+import { isReplacedFile } from '../../lib/storage/storage.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -108,12 +109,12 @@ describe('scoreShard', () => {
     expect(() => readFileSync(output)).toThrow('ENOENT');
   });
 
-  test('knows a replaced shard by the code of an error of this project', () => {
+  test('knows a replaced file by the code of an error of this project', () => {
     const replaced = [
       new StorageError('STORAGE_FILE_CHANGED', 'changed'),
       new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'corrupt'),
       Object.assign(new Error(), { code: 'STORAGE_FILE_CHANGED' }),
-    ].map(isReplacedShard);
+    ].map(isReplacedFile);
     expect(replaced).toEqual([true, false, false]);
   });
 });

@@ -1,5 +1,5 @@
+import type { ChosenRun } from '../../../functions/chooseRun.ts';
 import type { PartitionStep } from '../../../functions/partitionStep.ts';
-import type { ChosenRun } from '../../../functions/planRun.ts';
 import type { WorkUnit } from '../../../lib/publish/workUnit.ts';
 import { readS3Json } from '../s3/readS3Json.ts';
 

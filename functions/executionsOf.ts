@@ -5,7 +5,6 @@ import { openStepFunctions, type StepFunctions } from '../lib/stateMachine/stepF
 /** By ARN: a client is kept between invocations. */
 const clients = new Map<string, Promise<StepFunctions>>();
 
-/** Starts executions of a state machine. */
 export function executionsOf(stateMachineArn: string): StartExecution {
   return async (name, input) => {
     const client = clients.get(stateMachineArn) ?? openStepFunctions(stateMachineArn);
