@@ -10,7 +10,7 @@ import { chooseSample, type Sample } from '../tune/chooseSample.ts';
 import { measureSample, type SampleUse } from '../tune/measureSample.ts';
 import { type Recommendation, recommendFunction } from '../tune/recommendFunction.ts';
 import { parseUri, positiveNumber, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_FAILED } from './terminal.ts';
+import { counted, EXIT_DONE, EXIT_FAILED } from './terminal.ts';
 
 interface TuneOptions {
   readonly model: string;
@@ -137,7 +137,7 @@ function recommendedLines(
     ...(meets.meetsBudget ? [] : [`nothing that is done in time costs less than $${budgetDollars}`]),
   ];
   return [
-    `for ${isEstimate ? 'about ' : ''}${formatCount(inputRows)} rows${isEstimate ? ', by the size of the shards outside the sample' : ''}: memory ${formatCount(memoryMegabytes)} MB (${threads} threads), ` +
+    `for ${isEstimate ? 'about ' : ''}${formatCount(inputRows)} rows${isEstimate ? ', by the size of the shards outside the sample' : ''}: memory ${formatCount(memoryMegabytes)} MB (${counted(threads, 'thread')}), ` +
       `concurrency ${formatCount(concurrency)}, targetRows ${formatCount(targetRows)}`,
     `about ${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${architecture} in ${region}, prices of ${date}; ` +
       'as if a vCPU there were as fast as a core here, unless --speed says otherwise)',

@@ -103,9 +103,11 @@ function requestsOfGates(
   gates: RunPlan['gates'],
 ): { readonly gets: number; readonly listings: number } {
   if (!isLooking(gates)) return { gets: 0, listings: 0 };
-  const { own, previous, weekday, near } = earlier;
+  const { own, previous, weekday, near, beside } = earlier;
   const compared = [own, previous, weekday].filter((name) => name !== undefined).length;
-  const content = gates.repeatedContent.action === 'off' ? 0 : near.length;
+  const { action, sameKeys } = gates.repeatedContent;
+  const content =
+    (action === 'off' ? 0 : near.length) + (sameKeys === 'off' ? 0 : (beside?.published.length ?? 0));
   const keys = gates.repeatedKeys.action === 'off' ? 0 : requestsForKeys(parts.map(({ rows }) => rows));
   return {
     gets: GETS_PER_YARDSTICK + compared + content + keys,

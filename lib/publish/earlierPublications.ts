@@ -43,8 +43,8 @@ export const earlierPublicationsSchema = z.strictObject({
    */
   unpublished: z.array(inputPartitionSchema).min(1).readonly().optional(),
   /**
-   * The hours around this one and the regions beside it, the nearest first: what is published of them, and the input of those that the
-   * same run takes before it. A writer's retry that took the wrong folder leaves their files here. Absent without any.
+   * The hours around this one and the regions beside it, the nearest first: what is published of them, then of those of the day before,
+   * and the input of those that the same run takes before it. A writer's retry that took the wrong folder leaves their files here. Absent without any.
    */
   beside: z
     .strictObject({
@@ -168,12 +168,19 @@ function daysBefore(itself: LaidOutPartition, planned: readonly PlannedPart[]): 
     .map(({ partition }) => inputOf.get(partition)!);
 }
 
-/** Hours around this one, and regions of the same hour or day, the nearest first. */
-function partsNear<Other extends LaidOutPartition>(itself: LaidOutPartition, others: readonly Other[]) {
+/**
+ * Hours around this one, and regions of the same hour or day, the nearest first.
+ * @param hoursBack around the time so many hours before it instead
+ */
+function partsNear<Other extends LaidOutPartition>(
+  itself: LaidOutPartition,
+  others: readonly Other[],
+  hoursBack = 0,
+) {
   const hourOf = ({ day, hour }: LaidOutPartition) => (24 * Date.parse(day!)) / DAY_MILLIS + (hour ?? 0);
   return others
     .filter(({ partition }) => partition !== itself.partition)
-    .map((other) => ({ other, hours: Math.round(hourOf(other) - hourOf(itself)) }))
+    .map((other) => ({ other, hours: Math.round(hourOf(other) - hourOf(itself)) + hoursBack }))
     .filter(({ hours }) => Math.abs(hours) <= NEAR_HOURS)
     .sort(
       (a, b) =>
@@ -189,8 +196,17 @@ async function partsBeside(
   planned: readonly PlannedPart[],
   visibleOf: VisibleOf,
 ): Promise<EarlierPublications['beside']> {
-  const names = partsNear(itself, published).slice(0, NEAR_PARTS);
-  const visible = await Promise.all(names.map(({ other }) => nameOf(other.partition, visibleOf)));
+  const near = partsNear(itself, published).slice(0, NEAR_PARTS);
+  // A writer that is an hour off, or takes a region for another, and stale as well, leaves there what yesterday's other hours and
+  // regions show. Yesterday's own counterpart is among the nearest days.
+  const counterparts = new Set(comparable(itself, published).map(({ partition }) => partition));
+  const taken = new Set(near.map(({ other }) => other.partition));
+  const dayBefore = partsNear(itself, published, 24)
+    .filter(({ other: { partition } }) => !counterparts.has(partition) && !taken.has(partition))
+    .slice(0, NEAR_PARTS);
+  const visible = await Promise.all(
+    [...near, ...dayBefore].map(({ other }) => nameOf(other.partition, visibleOf)),
+  );
   const inputs = partsNear(itself, planned)
     .filter(({ other, hours }) => hours < 0 || (hours === 0 && other.partition < itself.partition))
     .slice(0, NEAR_PARTS)

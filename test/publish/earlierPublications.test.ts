@@ -82,13 +82,15 @@ describe.each<[string, (day: number, other: string) => string]>([
       weekday: named(of(8, own)),
       near: [14, 16, 10, 8, 6, 2, 1].map((day) => named(of(day, own))),
       isPartOfDay: true,
+      beside: { published: [named(of(14, other))], inputs: [] },
     });
   });
 
-  it('nothing where only partitions of other keys are published', async () => {
+  it("nothing but the day before's content where only partitions of other keys are published", async () => {
     expect(await earlierOf(layout, of(15, own), [of(14, other), of(8, other)])).toEqual({
       near: [],
       isPartOfDay: true,
+      beside: { published: [named(of(14, other))], inputs: [] },
     });
   });
 
@@ -98,6 +100,7 @@ describe.each<[string, (day: number, other: string) => string]>([
       previous: named(of(8, own)),
       near: [named(of(8, own))],
       isPartOfDay: true,
+      beside: { published: [named(of(14, other))], inputs: [] },
     });
   });
 });
@@ -158,7 +161,7 @@ it.each([
   expect((await earlierOf(layout, partition, []))?.isPartOfDay).toBe(isPartOfDay);
 });
 
-it('hours around a partition and regions beside it are compared with it: published ones on both sides, planned ones before it', async () => {
+it('hours around a partition and regions beside it are compared with it: published ones on both sides and of the day before, planned ones before it', async () => {
   const inputOf = (partition: string) => ({ partition, inputUri: `in/${partition}` });
   const besideOf = async (template: string, partition: string, there: string[], planned: string[]) => {
     const inputs = [partition, ...planned].map(inputOf);
@@ -172,14 +175,16 @@ it('hours around a partition and regions beside it are compared with it: publish
   const there = [hour(14, '00'), hour(14, '01'), hour(14, '23'), hour(15, '03')];
   const planned = [hour(15, '00'), hour(15, '1'), hour(15, '02'), hour(14, '22')];
   expect(await besideOf(hours, hour(15, '01'), there, planned)).toEqual({
-    published: [hour(14, '23'), hour(15, '03')].map(named),
+    published: [hour(14, '23'), hour(15, '03'), hour(14, '00')].map(named),
     inputs: [hour(15, '00'), hour(14, '22')].map(inputOf),
   });
   const region = (name: string, day: number) => `region=${name}/dt=2024-03-${day}`;
   const regions = 'region=/dt=%Y-%m-%d';
-  expect(
-    await besideOf(regions, region('eu', 15), [region('us', 15), region('us', 14)], [region('ap', 15)]),
-  ).toEqual({ published: [named(region('us', 15))], inputs: [inputOf(region('ap', 15))] });
+  const others = [region('us', 15), region('us', 14), region('eu', 14), region('us', 13)];
+  expect(await besideOf(regions, region('eu', 15), others, [region('ap', 15)])).toEqual({
+    published: [region('us', 15), region('us', 14)].map(named),
+    inputs: [inputOf(region('ap', 15))],
+  });
   const many = Array.from({ length: 24 }, (_, at) => hour(15, String(at).padStart(2, '0')));
   const found = await besideOf(hours, many[12]!, [], many.toSpliced(12, 1));
   expect(found).toEqual({ published: [], inputs: many.slice(5, 12).toReversed().map(inputOf) });
