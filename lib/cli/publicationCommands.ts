@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
-import { dayRange } from '../job/listPartitions.ts';
+import { type DayRange, describeRange } from '../job/listPartitions.ts';
 import { readJob } from '../job/readJob.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
@@ -24,10 +24,26 @@ import { verifyParts } from '../publish/verifyParts.ts';
 import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
+import {
+  daysBetween,
+  digestStart,
+  isoDate,
+  notEmpty,
+  parseUri,
+  partitionName,
+  wholeNumber,
+} from './options.ts';
 import { writeStatusPage } from './statusPage.ts';
 import { ofPublished } from './suggestPartition.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, formatCount, printJson } from './terminal.ts';
+import {
+  counted,
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+  formatCount,
+  printJson,
+  printNote,
+} from './terminal.ts';
 
 interface StatusOptions {
   readonly scores?: string;
@@ -77,8 +93,11 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
       if (reports && html === undefined) {
         command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
       }
+      const range = daysBetween(command, from, to);
+      if (range !== undefined && job === undefined) {
+        command.error('error: --from and --to need --job', { exitCode: EXIT_USAGE });
+      }
       if (job !== undefined) {
-        const range = dayRange(from, to);
         const document = await readJob(job);
         const found = await partitionStates(document, range, Date.now());
         if (html !== undefined) {
@@ -90,10 +109,8 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         if (json) printJson(found);
         else {
           // Of some days alone the newest one says nothing of the others.
-          const isWhole = from === undefined && to === undefined;
-          process.stdout.write(
-            `${statesText(found)}${isWhole ? newestLine(document.scores, pointersOf(found.states)) : ''}`,
-          );
+          const newest = range === undefined ? newestLine(document.scores, pointersOf(found.states)) : '';
+          process.stdout.write(`${statesText(found, range)}${newest}`);
         }
         finish(found.damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else if (scores !== undefined) {
@@ -113,8 +130,8 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
         if (html !== undefined) {
           const states = statesOfRoot(scores, pointers, blocked);
           await writeStatusPage({
-            ...{ file: html, root: scores, states, missingDays: [] },
-            unreadable: damaged.map(({ damage }) => damage),
+            ...{ file: html, root: scores, states, missingDays: undefined },
+            unreadable: [...damaged.map(({ damage }) => damage), ...unreadable.problems],
             withReports: reports,
           });
         }
@@ -126,12 +143,12 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
           ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
           ...unreadable.problems.map((problem) => `${unreadableLine(problem)}\n`),
         ].join('');
-        if (json) printJson({ pointers, blocked, damaged, failures });
-        else {
+        if (!json) {
           const newest = newestLine(scores, pointers);
           process.stdout.write(`${head}${text}${lines}${damaged.map(damageLine).join('')}${notes}${newest}`);
         }
         if (verify) await verifyPublished(scores, pointers);
+        if (json) printJson({ pointers, blocked, damaged, failures, unreadable: unreadable.problems });
         finish(damaged.length > 0 ? EXIT_FAILED : EXIT_DONE);
       } else {
         command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
@@ -187,7 +204,7 @@ function unreadableLine(problem: string): string {
 }
 
 /** One line per partition, then what is missing and what was passed over. */
-function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
+function statesText(found: Awaited<ReturnType<typeof partitionStates>>, range: DayRange | undefined): string {
   const { states, damaged, skipped, missingDays, gaps, sameTimes, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
@@ -198,7 +215,9 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ].join('  '),
   );
   return [
-    ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
+    ...(lines.length + damaged.length === 0
+      ? [`the input has no partition${range === undefined ? '' : ` of ${describeRange(range)}`}`]
+      : lines),
     ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
     ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),
@@ -255,23 +274,31 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .description('make an earlier state of a partition visible again, and hold it against later runs')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
-    .requiredOption('--reason <text>', 'why; shown where the partition is found held')
-    .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
-    .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
+    .requiredOption('--reason <text>', 'why; shown where the partition is found held', notEmpty('a reason'))
+    .option(
+      '--to <sha256>',
+      'manifest to go back to, or how it begins; by default the one before, once',
+      digestStart,
+    )
+    .option(
+      '--bus <name>',
+      'EventBridge bus that is told, such as default; its name or ARN',
+      notEmpty('a bus'),
+    )
     .option('--json', 'print the pointer, and whether it has changed, as one JSON object')
     .action(async ({ scores, partition, reason, to, bus, json }: RollbackOptions) => {
       await refuseNoRoot(scores);
       const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
       const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';
-      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
-      else {
+      if (!json) {
         process.stdout.write(
           `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
             `${what}held until a run lifts it (plan --lift-hold)\n`,
         );
       }
       if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
+      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
       finish(EXIT_DONE);
     });
 }
@@ -302,14 +329,13 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
       });
       if (json) {
         printJson({ isDeleted: apply, objects: files.map(({ uri }) => uri), sizeBytes, condemnedParts });
-        finish(EXIT_DONE);
-        return;
+      } else {
+        for (const { uri } of files) process.stdout.write(`${uri}\n`);
+        printNote(
+          `${counted(files.length, 'object')}, ${counted(sizeBytes, 'byte')} ${apply ? 'deleted' : 'would be deleted'}; ` +
+            `${counted(condemnedParts, 'part')} may be deleted a day later`,
+        );
       }
-      for (const { uri } of files) process.stdout.write(`${uri}\n`);
-      process.stderr.write(
-        `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +
-          `${condemnedParts} parts may be deleted a day later\n`,
-      );
       finish(EXIT_DONE);
     });
 }
