@@ -4,7 +4,7 @@ import { formatTable } from '../base/textTable.ts';
 import type { ComparisonDocument, MetricName, MetricSummary } from '../comparison/comparisonDocument.ts';
 import { runComparison } from '../comparison/runComparison.ts';
 import { joinUri } from '../storage/uri.ts';
-import { parseUri, wholeNumber } from './options.ts';
+import { notEmpty, parseUri, wholeNumber } from './options.ts';
 import { EXIT_DONE, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 import { readConfigDocument } from './trainCommand.ts';
 
@@ -29,13 +29,15 @@ export function compareCommand(finish: (exitCode: number) => void): Command {
       parseUri,
     )
     .addOption(new Option('--seeds <n>', 'trainings of each arm').default(5).argParser(wholeNumber(1, 100)))
-    .option('--arms <names>', 'arms by name, separated by commas; all by default', (text) => text.split(','))
+    .option('--arms <names>', 'arms by name, separated by commas; all by default', (text) =>
+      notEmpty('names of arms')(text).split(','),
+    )
     .addOption(
       new Option('--processes <n>', 'trainings at a time')
         .default(availableParallelism(), 'one per core')
         .argParser(wholeNumber(1, 100)),
     )
-    .option('--conversion <column>', "conversion label, instead of the config's own")
+    .option('--conversion <column>', "conversion label, instead of the config's own", notEmpty('a column'))
     .option('--json', 'print comparison.json')
     .action(async (configUri: string, options: CompareOptions) => {
       const { data, output, seeds, arms, processes, conversion, json } = options;

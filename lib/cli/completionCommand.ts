@@ -76,6 +76,7 @@ ${cases.join('\n')}
   if [ "$COMP_CWORD" -eq 1 ] || [ "\${current#-}" != "$current" ]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   else
+    local IFS=$'\\n'
     COMPREPLY=($(compgen -f -- "$current"))
   fi
 }

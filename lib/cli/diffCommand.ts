@@ -5,7 +5,7 @@ import { diffPage, diffText } from '../diff/renderDiff.ts';
 import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { ofPublished } from './ofPublished.ts';
-import { parseUri, partitionName, wholeNumber } from './options.ts';
+import { digestStart, notEmpty, parseUri, partitionName, wholeNumber } from './options.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface DiffCommandOptions {
@@ -42,13 +42,14 @@ export function diffCommand(finish: (exitCode: number) => void): Command {
         'is compared with what was visible before',
       parseUri,
     )
-    .option('--from <sha256>', 'manifest to compare, or how it begins')
-    .option('--to <sha256>', 'manifest to compare it with, or how it begins')
+    .option('--from <sha256>', 'manifest to compare, or how it begins', digestStart)
+    .option('--to <sha256>', 'manifest to compare it with, or how it begins', digestStart)
     .option(
       '--group <key>',
       'rank the rows that are equal in this row key, such as user_id; all rows by default',
+      notEmpty('a row key'),
     )
-    .option('--slice <key>', 'tell the scores apart by the values of this row key too')
+    .option('--slice <key>', 'tell the scores apart by the values of this row key too', notEmpty('a row key'))
     .addOption(
       new Option('--rank-by <score>', 'what rows are ranked by')
         .choices(SCORE_NAMES)

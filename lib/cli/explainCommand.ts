@@ -4,7 +4,7 @@ import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
 import { ofPublished } from './ofPublished.ts';
-import { parseUri, partitionName } from './options.ts';
+import { digestStart, parseUri, partitionName } from './options.ts';
 import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
 interface ExplainCommandOptions {
@@ -27,7 +27,11 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
         .argParser(addKey)
         .makeOptionMandatory(),
     )
-    .option('--state <sha256>', 'manifest of an earlier state, or how it begins; what is visible by default')
+    .option(
+      '--state <sha256>',
+      'manifest of an earlier state, or how it begins; what is visible by default',
+      digestStart,
+    )
     .option('--model <uri>', "the model's bundle, if it is no longer where it was", parseUri)
     .option('--why', 'also score the row with each feature missing')
     .option('--json', 'print the explanation as one JSON object')
@@ -48,5 +52,8 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
 function addKey(text: string, before: WantedKeys | undefined): WantedKeys {
   const at = text.indexOf('=');
   if (at <= 0) throw new InvalidArgumentError('expected name=value');
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  const name = text.slice(0, at);
+  if (before !== undefined && Object.hasOwn(before, name))
+    throw new InvalidArgumentError(`expected one value of ${name}`);
+  return { ...before, [name]: text.slice(at + 1) };
 }

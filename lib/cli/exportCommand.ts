@@ -44,7 +44,8 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
       const usage = (text: string) => command.error(`error: ${text}`, { exitCode: EXIT_USAGE });
       const isSmaller = int8 || tables !== 'fp32';
       if (plain !== undefined) {
-        if (output !== undefined || isSmaller) usage('--plain goes without --output, --int8 and --tables');
+        if ((output ?? data ?? files) !== undefined || isSmaller)
+          usage('--plain goes without --output, --int8, --tables, --data and --files');
         await exportPlain(bundleUri, plain, json);
         finish(EXIT_DONE);
         return;

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { formatCount } from '../base/formatCount.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
-import { dayRange, describeRange, isInRange } from '../job/listPartitions.ts';
+import { type DayRange, describeRange, isInRange } from '../job/listPartitions.ts';
 import {
   DEFAULT_LAYOUT,
   layOutPartition,
@@ -12,7 +12,7 @@ import {
 import { readJob } from '../job/readJob.ts';
 import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
 import { ofPublished } from './ofPublished.ts';
-import { isoDate, parseUri, partitionName } from './options.ts';
+import { daysBetween, isoDate, parseUri, partitionName } from './options.ts';
 import {
   counted,
   EXIT_DONE,
@@ -21,6 +21,7 @@ import {
   errorToJson,
   ProgressLine,
   printJson,
+  printNote,
   reportError,
 } from './terminal.ts';
 
@@ -60,8 +61,9 @@ export function exportScoresCommand(finish: (exitCode: number) => void): Command
     )
     .option('--json', 'print the result as one JSON object')
     .action(async (options: ExportScoresOptions, command: Command) => {
+      const range = daysBetween(command, options.from, options.to);
       const { root, layout } = await placeOf(options, command);
-      const partitions = await partitionsOf(root, layout, options);
+      const partitions = await partitionsOf(root, layout, options.partition, range);
       const line = new ProgressLine();
       const startMillis = performance.now();
       let rows = 0;
@@ -112,24 +114,24 @@ async function placeOf(
 async function partitionsOf(
   root: string,
   layout: PartitionLayout,
-  { partition, from, to }: ExportScoresOptions,
+  only: string | undefined,
+  range: DayRange | undefined,
 ): Promise<readonly string[]> {
-  if (partition !== undefined) {
+  if (only !== undefined) {
     await refuseNoRoot(root);
-    return [partition];
+    return [only];
   }
   const published = (await publicationStatus(root)).map((pointer) => pointer.partition);
-  if (published.length > 0 && from === undefined && to === undefined) return published;
-  const range = dayRange(from, to);
+  if (published.length > 0 && range === undefined) return published;
   const dayOf = (name: string) => {
     const laidOut = layOutPartition(layout, name);
     return typeof laidOut === 'string' ? undefined : laidOut.day;
   };
   const dated = published.filter((name) => dayOf(name) !== undefined);
-  const chosen = dated.filter((name) => isInRange(dayOf(name)!, range));
+  const chosen = dated.filter((name) => range !== undefined && isInRange(dayOf(name)!, range));
   if (chosen.length > 0) {
     const left = published.filter((name) => dayOf(name) === undefined);
-    if (left.length > 0) process.stderr.write(`note: left out, not of ${layout.text}: ${some(left)}\n`);
+    if (left.length > 0) printNote(`note: left out, not of ${layout.text}: ${some(left)}`);
     return chosen;
   }
   const isOfOther = published.length > 0 && dated.length === 0;
@@ -138,7 +140,8 @@ async function partitionsOf(
     `there are no published scores to copy${isOfOther ? '; --job names the layout that says which day a partition is' : ''}`,
     {
       file: root,
-      ...(published.length > 0 && { expected: `${describeRange(range)} of ${layout.text}` }),
+      ...(range !== undefined &&
+        published.length > 0 && { expected: `${describeRange(range)} of ${layout.text}` }),
       found: published.length === 0 ? 'none' : some(published),
     },
   );

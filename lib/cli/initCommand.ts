@@ -7,7 +7,7 @@ import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
 import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
-import { parseUri } from './options.ts';
+import { notEmpty, parseUri } from './options.ts';
 import { counted, EXIT_DONE, printJson } from './terminal.ts';
 
 interface InitOptions {
@@ -27,9 +27,10 @@ export function initCommand(finish: (exitCode: number) => void): Command {
     .option(
       '--click <column>',
       'click label; guessed by name; COLUMN=VALUE:LABEL,... says what its values mean',
+      notEmpty('a column'),
     )
-    .option('--conversion <column>', 'conversion label, in the same way')
-    .option('--keys <columns...>', 'columns that name a row; guessed by names and values')
+    .option('--conversion <column>', 'conversion label, in the same way', notEmpty('a column'))
+    .option('--keys <columns...>', 'columns that name a row; guessed by names and values', addColumn)
     .option('--json', 'print the result as one JSON object')
     .action(async ({ sample: input, output, json, ...given }: InitOptions) => {
       const sample = await sampleShards(input);
@@ -94,6 +95,10 @@ function proposalText({ sample, roles, columns, written, next }: Proposal): stri
     `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
     `wrote ${written.configUri} and ${written.jobUri}: read them, then\n\n  ${next}\n`
   );
+}
+
+function addColumn(text: string, before: readonly string[] = []): string[] {
+  return [...before, notEmpty('a column')(text)];
 }
 
 function uniqueness({ areKeysUnique, copies }: ColumnRoles): string {

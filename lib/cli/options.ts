@@ -1,25 +1,49 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { calendarDayMillis } from '../base/calendarDay.ts';
+import { type DayRange, dayRange } from '../job/listPartitions.ts';
 import { isExecutionArn, isStateMachineArn } from '../stateMachine/stepFunctions.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { EXIT_USAGE } from './terminal.ts';
 
-/** A path or URI; refuses an empty one, which an unset shell variable gives and which would mean the root folder. */
-export function parseUri(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('expected a path or URI');
-  return text;
+/** Parser of an option that says something; refuses what an unset shell variable gives. @param what in words */
+export function notEmpty(what: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() === '') throw new InvalidArgumentError(`expected ${what}`);
+    return text;
+  };
 }
 
-/** A partition as its folders are named; a slash behind it, which shells complete, isn't part of the name. */
-export function partitionName(text: string): string {
-  return parseUri(text).replace(/\/+$/, '');
+/** An empty one would mean the root folder. */
+export const parseUri = notEmpty('a path or URI');
+
+/**
+ * A partition as its folders are named; a slash behind it, which shells complete, isn't part of the name.
+ * @param before of an option that was given twice: the last one alone would be taken, and the other silently left out
+ */
+export function partitionName(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError(`expected one partition, and ${before} is one`);
+  return notEmpty('a partition')(text.replace(/\/+$/, ''));
+}
+
+/** The sha256 of a manifest or bundle, or how it begins: an empty one would be how all of them begin. */
+export function digestStart(text: string): string {
+  if (/^[0-9a-f]{4,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('expected 4 to 64 lower-case hex digits');
 }
 
 /** A day, YYYY-MM-DD. */
 export function isoDate(text: string): string {
   if (calendarDayMillis(text) !== undefined) return text;
   throw new InvalidArgumentError('expected a date, YYYY-MM-DD');
+}
+
+/** What `--from` and `--to` say, undefined without either; wrong usage when the later day comes first. */
+export function daysBetween(command: Command, from?: string, to?: string): DayRange | undefined {
+  if (from !== undefined && to !== undefined && from > to) {
+    command.error(`error: --from ${from} is later than --to ${to}`, { exitCode: EXIT_USAGE });
+  }
+  return from === undefined && to === undefined ? undefined : dayRange(from, to);
 }
 
 /** Parser of an option that is a whole number. Both ends inclusive. */

@@ -12,7 +12,6 @@ import { type ChoiceRemarks, choosePartitions, type PartitionChoice } from '../j
 import { describeGap } from '../job/dayGaps.ts';
 import { DEFAULT_TARGET_ROWS, type JobDocument, parseJob } from '../job/jobDocument.ts';
 import { openJobInput } from '../job/jobInput.ts';
-import { dayRange } from '../job/listPartitions.ts';
 import { readJob } from '../job/readJob.ts';
 import { describeBrokenShard } from '../publish/brokenShard.ts';
 import { type MadePlan, makeRunPlan } from '../publish/makeRunPlan.ts';
@@ -21,7 +20,7 @@ import { type PartitionState, partitionState } from '../publish/partitionState.t
 import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
+import { daysBetween, isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
 import { counted, EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface PlanOptions {
@@ -179,8 +178,8 @@ function choiceOf({ partition, from, to }: PlanOptions, command: Command): Parti
     command.error('error: --partition and --from/--to exclude each other', { exitCode: EXIT_USAGE });
   }
   if (partition !== undefined) return { kind: 'one', partition };
-  if (from === undefined && to === undefined) return { kind: 'newest' };
-  return { kind: 'dates', ...dayRange(from, to) };
+  const range = daysBetween(command, from, to);
+  return range === undefined ? { kind: 'newest' } : { kind: 'dates', ...range };
 }
 
 /** Partitions whose state is asked for at a time. */

@@ -8,7 +8,7 @@ import {
 } from '../channels/promote.ts';
 import { CHANNEL_NAME } from '../job/jobDocument.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { parseUri } from './options.ts';
+import { digestStart, parseUri } from './options.ts';
 import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface PromoteOptions {
@@ -64,9 +64,4 @@ function summarise({ kind, channel }: PromotionOutcome, isStepBack: boolean): st
 function channelName(text: string): string {
   if (CHANNEL_NAME.test(text)) return text;
   throw new InvalidArgumentError('expected a name of a-z, 0-9, dots, dashes and underscores');
-}
-
-function digestStart(text: string): string {
-  if (/^[0-9a-f]{4,64}$/.test(text)) return text;
-  throw new InvalidArgumentError('expected 4 to 64 lower-case hex digits');
 }

@@ -10,8 +10,8 @@ import { rollBack } from '../publish/rollBack.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { ofPublished } from './ofPublished.ts';
-import { parseUri, partitionName, wholeNumber } from './options.ts';
-import { EXIT_DONE, printJson } from './terminal.ts';
+import { digestStart, notEmpty, parseUri, partitionName, wholeNumber } from './options.ts';
+import { counted, EXIT_DONE, printJson, printNote } from './terminal.ts';
 
 interface ResolveOptions {
   readonly scores: string;
@@ -59,23 +59,31 @@ export function rollbackCommand(finish: (exitCode: number) => void): Command {
     .description('make an earlier state of a partition visible again, and hold it against later runs')
     .requiredOption('--scores <uri>', 'output root of the published scores', parseUri)
     .requiredOption('--partition <name>', 'such as dt=2022-05-06', partitionName)
-    .requiredOption('--reason <text>', 'why; shown where the partition is found held')
-    .option('--to <sha256>', 'manifest to go back to, or how it begins; by default the one before, once')
-    .option('--bus <name>', 'EventBridge bus that is told, such as default; its name or ARN', parseUri)
+    .requiredOption('--reason <text>', 'why; shown where the partition is found held', notEmpty('a reason'))
+    .option(
+      '--to <sha256>',
+      'manifest to go back to, or how it begins; by default the one before, once',
+      digestStart,
+    )
+    .option(
+      '--bus <name>',
+      'EventBridge bus that is told, such as default; its name or ARN',
+      notEmpty('a bus'),
+    )
     .option('--json', 'print the pointer, and whether it has changed, as one JSON object')
     .action(async ({ scores, partition, reason, to, bus, json }: RollbackOptions) => {
       await refuseNoRoot(scores);
       const { pointer, hasFlipped } = await rollBack(scores, partition, reason, to);
       const { current, generation } = pointer;
       const what = hasFlipped ? '' : 'rolled back before, nothing was changed; ';
-      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
-      else {
+      if (!json) {
         process.stdout.write(
           `${partition}: ${current.model.version}, ${formatCount(current.rows)} rows, generation ${generation}; ` +
             `${what}held until a run lifts it (plan --lift-hold)\n`,
         );
       }
       if (bus !== undefined) await announce(scores, pointer, eventBridgeAnnouncer(bus));
+      if (json) printJson({ partition, hasChanged: hasFlipped, pointer });
       finish(EXIT_DONE);
     });
 }
@@ -106,14 +114,13 @@ export function gcCommand(finish: (exitCode: number) => void): Command {
       });
       if (json) {
         printJson({ isDeleted: apply, objects: files.map(({ uri }) => uri), sizeBytes, condemnedParts });
-        finish(EXIT_DONE);
-        return;
+      } else {
+        for (const { uri } of files) process.stdout.write(`${uri}\n`);
+        printNote(
+          `${counted(files.length, 'object')}, ${counted(sizeBytes, 'byte')} ${apply ? 'deleted' : 'would be deleted'}; ` +
+            `${counted(condemnedParts, 'part')} may be deleted a day later`,
+        );
       }
-      for (const { uri } of files) process.stdout.write(`${uri}\n`);
-      process.stderr.write(
-        `${files.length} objects, ${formatCount(sizeBytes)} bytes ${apply ? 'deleted' : 'would be deleted'}; ` +
-          `${condemnedParts} parts may be deleted a day later\n`,
-      );
       finish(EXIT_DONE);
     });
 }

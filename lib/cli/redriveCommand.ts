@@ -4,7 +4,7 @@ import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachin
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
-import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
+import { counted, EXIT_DONE, EXIT_USAGE, printJson, printNote } from './terminal.ts';
 
 interface RedriveOptions {
   readonly execution?: string;
@@ -33,11 +33,11 @@ export function redriveCommand(finish: (exitCode: number) => void): Command {
         command.error('error: --execution or --state-machine is needed', { exitCode: EXIT_USAGE });
       const sfn = await openStepFunctions(arn);
       const execution = await findRun(sfn, options);
-      process.stderr.write(summarise(execution));
+      printNote(summarise(execution));
       const redriveDate = await redriveRun(sfn, execution);
-      if (options.json) printJson({ executionArn: execution.arn, redriveDate });
-      else process.stdout.write(`${execution.arn}\n`);
+      if (!options.json) process.stdout.write(`${execution.arn}\n`);
       if (options.wait) await waitForExecution(sfn, execution.arn, execution.redriveCount + 1);
+      if (options.json) printJson({ executionArn: execution.arn, redriveDate });
       finish(EXIT_DONE);
     });
 }
@@ -57,6 +57,6 @@ function summarise(execution: Execution): string {
   return (
     `started ${startDate.toISOString()} with ${input ?? 'its input'}\n` +
     `ended ${stopDate?.toISOString() ?? 'recently'}: ${describeEnd(execution)}\n` +
-    `redriving it${redriveCount === 0 ? '' : ` (redriven ${redriveCount} times before)`}\n`
+    `redriving it${redriveCount === 0 ? '' : ` (redriven ${counted(redriveCount, 'time')} before)`}`
   );
 }

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { Ncs4cvrError } from '../base/errors.ts';
+import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
 import { estimateRun } from '../estimate/estimateRun.ts';
 import { readPrices } from '../estimate/readPrices.ts';
@@ -10,7 +10,7 @@ import { isKnown, readPartition } from '../report/readPartition.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { ofPublished } from './ofPublished.ts';
 import { parseUri, partitionName, wholeNumber } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, ProgressLine, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, ProgressLine, printError, printJson } from './terminal.ts';
 
 interface ReportOptions {
   readonly scores?: string;
@@ -61,6 +61,9 @@ export function reportCommand(finish: (exitCode: number) => void): Command {
       }
       if (model === undefined && options.data !== undefined) {
         command.error('error: --data needs --model', { exitCode: EXIT_USAGE });
+      }
+      if (options.data === undefined && command.getOptionValueSource('rows') === 'cli') {
+        command.error('error: --rows needs --data', { exitCode: EXIT_USAGE });
       }
       const record = hasPartition
         ? await ofPublished(scores, partition, () => reportPartition(scores, partition, options))
@@ -121,6 +124,26 @@ export async function writeModelReport(
   line.clear();
   await writePage(output, modelReport({ uri, manifest, reference, measures }));
   return measures;
+}
+
+/**
+ * Writes a page of something that is done: one that can't be written is told on stderr and takes nothing with it.
+ * @param what is done and what is not, in words
+ * @param advice how to get the page all the same; a line of its own
+ * @returns whether it was written
+ */
+export async function reportDone(
+  what: string,
+  write: () => Promise<unknown>,
+  advice?: string,
+): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    printError([`${what}: ${messageOf(error)}`, ...(advice ? [advice] : [])].join('\n'));
+    return false;
+  }
 }
 
 /** A page, whole or not at all. */

@@ -22,9 +22,9 @@ import { type RunRecord, RunRecorder, RunRecords, writeRunRecord } from '../publ
 import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
-import { parseStateMachineArn, parseUri, workersOption } from './options.ts';
+import { notEmpty, parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { remediesIn, remedyFor } from './remedies.ts';
-import { writePage } from './reportCommand.ts';
+import { reportDone, writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
 import {
@@ -36,6 +36,7 @@ import {
   EXIT_USAGE,
   ProgressLine,
   printJson,
+  printNote,
 } from './terminal.ts';
 
 /** Partitions whose documents are read at a time, for a report. */
@@ -84,7 +85,11 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       "output root of the shadow; a hidden folder of the plan's by default",
       parseUri,
     )
-    .option('--group <key>', 'with a shadow: rank the rows that are equal in this row key, such as user_id')
+    .option(
+      '--group <key>',
+      'with a shadow: rank the rows that are equal in this row key, such as user_id',
+      notEmpty('a row key'),
+    )
     .option('--allow-audit', "run the command, or invoke the function, that the plan's job audits with")
     .addOption(
       new Option('--report <file>', 'write a page that tells of the run')
@@ -106,14 +111,15 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       const { executed, record } = await carryOut(plan, carriedOut, options);
       const isShadow = options.shadow !== undefined;
       if (!isShadow) await keepRecord(plan.root, record);
-      if (options.report !== undefined) await writeRunReport(options.report, plan, record);
+      const { report: file } = options;
+      const isReported = file === undefined || (await reportRun(file, plan, record));
       const outcomes = executed.map<object | string>((each, index) =>
         json ? asJson(each) : summarise(carriedOut, index, each, isShadow),
       );
       const report = isShadow ? await shadowReport(plan, carriedOut, executed, options.group) : undefined;
       if (json) printJson(report === undefined ? outcomes : { outcomes, ...report.json });
       else process.stdout.write(`${outcomes.join('')}${report?.text ?? ''}`);
-      finish(exitCodeOf(executed));
+      finish(isReported ? exitCodeOf(executed) : EXIT_FAILED);
     });
 }
 
@@ -184,17 +190,22 @@ async function keepRecord(root: string, record: RunRecord): Promise<void> {
   try {
     await writeRunRecord(root, record);
   } catch (error) {
-    process.stderr.write(`note: the record of this run could not be kept: ${messageOf(error)}\n`);
+    printNote(`note: the record of this run could not be kept: ${messageOf(error)}`);
   }
 }
 
-async function writeRunReport(file: string, { root, partitions }: RunPlan, record: RunRecord): Promise<void> {
+/** @returns whether it was written */
+async function reportRun(file: string, { root, partitions }: RunPlan, record: RunRecord): Promise<boolean> {
   const { runReport } = await import('../report/runReport.ts');
   const kept = new RunRecords(root);
-  const records = await mapConcurrently(partitions, READS_AT_A_TIME, ({ partition }) =>
-    readPartition(root, partition, kept),
-  );
-  await writePage(file, runReport(record, records));
+  const write = async () => {
+    const records = await mapConcurrently(partitions, READS_AT_A_TIME, ({ partition }) =>
+      readPartition(root, partition, kept),
+    );
+    await writePage(file, runReport(record, records));
+  };
+  const advice = `\`ncs4cvr report --scores ${root} --partition NAME --output FILE\` writes one of a partition`;
+  return reportDone('the run has ended, its report is not written', write, advice);
 }
 
 function summarise(

@@ -14,7 +14,15 @@ import { followExecution } from '../stateMachine/followExecution.ts';
 import { startRun } from '../stateMachine/startRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_HELD, formatSeconds, ProgressLine, printJson } from './terminal.ts';
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_HELD,
+  formatSeconds,
+  ProgressLine,
+  printJson,
+  printNote,
+} from './terminal.ts';
 
 /** Follows an execution with progress on stderr. @throws Ncs4cvrError RUN_FAILED unless it succeeds */
 export async function waitForExecution(
@@ -58,12 +66,12 @@ export async function runInStateMachine(
   const started = await startRun(sfn, stateMachineArn, written);
   const { executionArn, startDate } = started;
   if (!json) process.stdout.write(`${executionArn}\n`);
-  process.stderr.write(`runs since ${startDate.toISOString()} with ${written.uri}\n`);
+  printNote(`runs since ${startDate.toISOString()} with ${written.uri}`);
   if (!wait) {
     if (json) printJson({ ...started, planUri: written.uri });
-    process.stderr.write(
+    printNote(
       'the same command with --wait follows it; ' +
-        `\`ncs4cvr status --scores ${plan.root}\` shows what is published\n`,
+        `\`ncs4cvr status --scores ${plan.root}\` shows what is published`,
     );
     return EXIT_DONE;
   }
@@ -76,9 +84,9 @@ export async function runInStateMachine(
   else process.stdout.write(states.map(summarise).join(''));
   if (cost?.actual != null) {
     const { dollars, gigabyteSeconds, calls, counted, units } = cost.actual;
-    process.stderr.write(
+    printNote(
       `cost: $${dollars.toFixed(4)}, planned $${cost.planned.dollars.toFixed(4)}; ${gigabyteSeconds.toFixed(1)} GB-s in ` +
-        `${calls} calls of ${counted} of ${units} units; ${NOT_COUNTED}\n`,
+        `${calls} calls of ${counted} of ${units} units; ${NOT_COUNTED}`,
     );
   }
   const others = states.filter(({ isAsPlanned }) => !isAsPlanned);
@@ -97,7 +105,7 @@ async function costOf(plan: RunPlan, name: string): Promise<RunCost | null> {
   try {
     return await readCost(plan, name);
   } catch (error) {
-    process.stderr.write(`note: what the run has cost could not be read: ${messageOf(error)}\n`);
+    printNote(`note: what the run has cost could not be read: ${messageOf(error)}`);
     return null;
   }
 }

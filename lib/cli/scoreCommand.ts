@@ -3,10 +3,11 @@ import { messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { formatCount, formatShare } from '../base/formatCount.ts';
 import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
+import type { ScoredFiles } from '../report/scoreReport.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
-import { writePage } from './reportCommand.ts';
+import { reportDone, writePage } from './reportCommand.ts';
 import {
   counted,
   EXIT_DONE,
@@ -64,17 +65,21 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
         },
       });
       line.clear();
-      if (options.report !== undefined) {
-        const { scoreReport } = await import('../report/scoreReport.ts');
-        const { workers } = options;
-        const page = { report, bundle, workers, startMillis: began, progress: points };
-        await writePage(options.report, scoreReport(page));
-      }
+      const { report: file, workers } = options;
+      const page = { report, bundle, workers, startMillis: began, progress: points };
+      const isReported = file === undefined || (await reportScored(file, page));
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
       if (options.json) printJson(toJson(report));
       else process.stdout.write(summarise(report, options.output));
-      finish(report.failures.length + report.notStarted.length === 0 ? EXIT_DONE : EXIT_FAILED);
+      const isWhole = report.failures.length + report.notStarted.length === 0;
+      finish(isWhole && isReported ? EXIT_DONE : EXIT_FAILED);
     });
+}
+
+/** @returns whether it was written */
+async function reportScored(file: string, page: ScoredFiles): Promise<boolean> {
+  const { scoreReport } = await import('../report/scoreReport.ts');
+  return reportDone('the scores are written, their report is not', () => writePage(file, scoreReport(page)));
 }
 
 /** Points of a chart of the rows by time: no closer than a tenth of a second, and than a hundredth of the time so far. */

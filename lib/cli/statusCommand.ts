@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { Ncs4cvrError, ProblemsError } from '../base/errors.ts';
 import { formatCount } from '../base/formatCount.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
-import { dayRange } from '../job/listPartitions.ts';
+import { type DayRange, describeRange } from '../job/listPartitions.ts';
 import { readJob } from '../job/readJob.ts';
 import { describeFailure, type LastFailure, recentFailures } from '../publish/lastFailure.ts';
 import { readManifest } from '../publish/manifest.ts';
@@ -13,7 +13,7 @@ import { blockedPartitions, type DamagedPartition, publicationStatus } from '../
 import { verifyParts } from '../publish/verifyParts.ts';
 import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
-import { isoDate, parseUri } from './options.ts';
+import { daysBetween, isoDate, parseUri } from './options.ts';
 import { remediesIn } from './remedies.ts';
 import { type StatusPage, writeStatusPage } from './statusPage.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, printJson } from './terminal.ts';
@@ -62,13 +62,17 @@ export function statusCommand(finish: (exitCode: number) => void): Command {
       ).conflicts('job'),
     )
     .action(async (options: StatusOptions, command: Command) => {
-      const { scores, job, html, reports = false, json = false, verify = false } = options;
+      const { scores, job, from, to, html, reports = false, json = false, verify = false } = options;
       if (reports && html === undefined) {
         command.error('error: --reports needs --html', { exitCode: EXIT_USAGE });
       }
+      const range = daysBetween(command, from, to);
+      if (range !== undefined && job === undefined) {
+        command.error('error: --from and --to need --job', { exitCode: EXIT_USAGE });
+      }
       const page = html === undefined ? undefined : { file: html, withReports: reports };
       let isDamaged = false;
-      if (job !== undefined) isDamaged = await statusOfJob(job, options, page, json);
+      if (job !== undefined) isDamaged = await statusOfJob(job, range, page, json);
       else if (scores !== undefined) isDamaged = await statusOfScores(scores, page, json, verify);
       else command.error('error: --scores or --job must be given', { exitCode: EXIT_USAGE });
       finish(isDamaged ? EXIT_FAILED : EXIT_DONE);
@@ -81,11 +85,10 @@ type PagePlace = Pick<StatusPage, 'file' | 'withReports'>;
 /** @returns whether a partition can't be told of */
 async function statusOfJob(
   job: string,
-  { from, to }: Pick<StatusOptions, 'from' | 'to'>,
+  range: DayRange | undefined,
   place: PagePlace | undefined,
   json: boolean,
 ): Promise<boolean> {
-  const range = dayRange(from, to);
   const document = await readJob(job);
   const found = await partitionStates(document, range, Date.now());
   if (place !== undefined) {
@@ -96,10 +99,8 @@ async function statusOfJob(
   if (json) printJson(found);
   else {
     // Of some days alone the newest one says nothing of the others.
-    const isWhole = from === undefined && to === undefined;
-    process.stdout.write(
-      `${statesText(found)}${isWhole ? newestLine(document.scores, pointersOf(found.states)) : ''}`,
-    );
+    const newest = range === undefined ? newestLine(document.scores, pointersOf(found.states)) : '';
+    process.stdout.write(`${statesText(found, range)}${newest}`);
   }
   return found.damaged.length > 0;
 }
@@ -112,15 +113,15 @@ async function statusOfScores(
   verify: boolean,
 ): Promise<boolean> {
   const found = await visibleIn(scores);
-  const { pointers, blocked, damaged, failures } = found;
+  const { pointers, blocked, damaged, failures, unreadable } = found;
   if (place !== undefined) {
     const states = statesOfRoot(scores, pointers, blocked);
-    const unreadable = damaged.map(({ damage }) => damage);
-    await writeStatusPage({ ...place, root: scores, states, missingDays: [], unreadable });
+    const leftOut = [...damaged.map(({ damage }) => damage), ...unreadable];
+    await writeStatusPage({ ...place, root: scores, states, missingDays: undefined, unreadable: leftOut });
   }
-  if (json) printJson({ pointers, blocked, damaged, failures });
-  else process.stdout.write(visibleText(scores, found));
+  if (!json) process.stdout.write(visibleText(scores, found));
   if (verify) await verifyPublished(scores, pointers);
+  if (json) printJson({ pointers, blocked, damaged, failures, unreadable });
   return damaged.length > 0;
 }
 
@@ -221,7 +222,7 @@ function toDoLines(failures: readonly Pick<LastFailure, 'problems'>[]): string[]
 }
 
 /** One line per partition, then what is missing and what was passed over. */
-function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string {
+function statesText(found: Awaited<ReturnType<typeof partitionStates>>, range: DayRange | undefined): string {
   const { states, damaged, skipped, missingDays, gaps, sameTimes, unreadable } = found;
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
@@ -232,7 +233,9 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>): string 
     ].join('  '),
   );
   return [
-    ...(lines.length + damaged.length === 0 ? ['the input has no partition'] : lines),
+    ...(lines.length + damaged.length === 0
+      ? [`the input has no partition${range === undefined ? '' : ` of ${describeRange(range)}`}`]
+      : lines),
     ...damaged.map((each) => damageLine(each).trimEnd()),
     ...missingDays.map((day) => `${day}  no partition`),
     ...gaps.map(({ day, lacks }) => `${day}  without ${lacks.join(', ')}, which days around it have`),

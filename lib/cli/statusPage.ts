@@ -14,7 +14,8 @@ export interface StatusPage {
   /** Output root of the scores. */
   readonly root: string;
   readonly states: readonly KnownState[];
-  readonly missingDays: readonly string[];
+  /** As in PartitionsPage. */
+  readonly missingDays: readonly string[] | undefined;
   /** What the states were to be told from and couldn't, with code and file. */
   readonly unreadable: readonly string[];
   /** Write the report of every partition of which something is known, too, into `reports/` beside the page. */

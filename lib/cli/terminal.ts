@@ -30,6 +30,16 @@ export function interruptedLine(args: readonly string[]): string {
 /** What `--quiet` asks for: nothing on stderr but errors. */
 export const stderrManners = { isQuiet: false };
 
+/** A line, or several, on stderr of what has failed. */
+export function printError(text: string): void {
+  process.stderr.write(`error: ${text}\n`);
+}
+
+/** The same of what is no error, unless nobody wants to know. */
+export function printNote(text: string): void {
+  if (!stderrManners.isQuiet) process.stderr.write(`${text}\n`);
+}
+
 const REDRAW_MILLIS = 200;
 const PRINT_MILLIS = 5000;
 
@@ -55,9 +65,8 @@ export class ProgressLine {
 
   /** Prints a line that stays. */
   print(text: string): void {
-    if (stderrManners.isQuiet) return;
     this.clear();
-    process.stderr.write(`${text}\n`);
+    printNote(text);
   }
 
   clear(): void {
@@ -90,7 +99,7 @@ export function formatMetric(value: number | null): string {
  * causes only when asked for.
  */
 export function reportError(error: unknown, verbose: boolean): void {
-  process.stderr.write(`error: ${messageOf(error)}\n`);
+  printError(messageOf(error));
   if (mayPass(error)) {
     process.stderr.write('this may pass: try the same command again\n');
   }

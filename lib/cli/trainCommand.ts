@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { decodeCommentedJson } from '../base/commentedJson.ts';
-import { messageOf } from '../base/errors.ts';
 import { formatCount } from '../base/formatCount.ts';
 import { isRecord } from '../base/jsonDocument.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
@@ -12,8 +11,8 @@ import { type TrainedModel, trainModel } from '../recipe/trainModel.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { readDocument } from '../storage/readDocument.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
-import { filesOption, parseUri, shardInput } from './options.ts';
-import { writeModelReport } from './reportCommand.ts';
+import { filesOption, notEmpty, parseUri, shardInput } from './options.ts';
+import { reportDone, writeModelReport } from './reportCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, formatMetric, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 interface TrainOptions {
@@ -42,7 +41,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       parseUri,
     )
     .requiredOption('--output <dir>', 'folder of the new bundle; must not hold one', parseUri)
-    .option('--conversion <column>', "conversion label, instead of the config's own")
+    .option('--conversion <column>', "conversion label, instead of the config's own", notEmpty('a column'))
     .option(
       '--report <file>',
       'write a page of the model, measured on the report rows, or else on the validation rows',
@@ -103,19 +102,12 @@ function inputOf({ input }: JobDocument): ShardInput {
   return isFileList(input) ? { filesUri: input } : input;
 }
 
-/** A report that can't be written takes no model with it. @returns whether it was written */
+/** @returns whether it was written */
 async function reportTrained(file: string, { bundle, split }: TrainedModel): Promise<boolean> {
   const { rowsToMeasure } = await import('../report/labelledSample.ts');
-  try {
-    await writeModelReport(file, bundle, rowsToMeasure(split));
-    return true;
-  } catch (error) {
-    process.stderr.write(
-      `error: the bundle is written, its report is not: ${messageOf(error)}\n` +
-        `\`ncs4cvr report --model ${bundle.uri} --output FILE\` writes one\n`,
-    );
-    return false;
-  }
+  const advice = `\`ncs4cvr report --model ${bundle.uri} --output FILE\` writes one`;
+  const write = () => writeModelReport(file, bundle, rowsToMeasure(split));
+  return reportDone('the bundle is written, its report is not', write, advice);
 }
 
 function showProgress(line: ProgressLine, progress: TrainingProgress): void {

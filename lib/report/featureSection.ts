@@ -4,7 +4,7 @@ import { type Html, html } from '../page/html.ts';
 import { intervalChart } from '../page/intervalChart.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
-import { populationStability } from '../profile/populationStability.ts';
+import { populationStability, totalOf } from '../profile/populationStability.ts';
 
 /** One feature now and among the rows that the model was chosen on; null where the model says nothing of those. */
 interface ComparedFeature {
@@ -30,12 +30,20 @@ export function featureSection(profile: PartProfile, reference: ModelReference |
       .filter(({ change }) => change > 0)
       .sort((a, b) => b.change - a.change)
       .slice(0, MOST_CHARTED)
-      .map(({ feature }) => intervalOf(feature.name, feature[which], feature[`${which}Before`] ?? 0));
+      .map(({ feature }) => intervalOf(feature.name, feature[which], feature[`${which}Before`]));
   const chart = (which: 'missing' | 'unseen', what: string) => {
     const rows = charted(which);
-    if (rows.length === 0) return html`<p>No feature's share of ${what} has moved.</p>`;
+    if (rows.length === 0) {
+      return reference === undefined
+        ? html`<p>No feature has ${what}.</p>`
+        : html`<p>No feature's share of ${what} has moved.</p>`;
+    }
+    const told =
+      reference === undefined
+        ? `the ${rows.length} features that have most of them.`
+        : `the dot is here, the line reaches to the model's validation rows. The ${rows.length} features that moved most.`;
     return intervalChart({
-      caption: `Share of ${what}: the dot is here, the line reaches to the model's validation rows. The ${rows.length} features that moved most.`,
+      caption: `Share of ${what}: ${told}`,
       xName: `share of ${what}`,
       rows,
       numbers: undefined,
@@ -45,7 +53,10 @@ export function featureSection(profile: PartProfile, reference: ModelReference |
 ${chart('missing', 'rows without a value')}
 ${chart('unseen', 'values that training never saw')}
 ${dataTable({
-  caption: 'Every feature here and among the validation rows, the one that moved most first',
+  caption:
+    reference === undefined
+      ? 'Every feature here'
+      : 'Every feature here and among the validation rows, the one that moved most first',
   columns: [
     { title: 'feature' },
     ...['missing', 'missing in validation', 'unseen', 'unseen in validation', 'PSI'].map((title) => ({
@@ -69,7 +80,11 @@ function compare({ rows, features }: PartProfile, reference: ModelReference | un
   const share = (count: number, of: number) => (of === 0 ? 0 : count / of);
   const compared = features.map(({ name, values, missing, unseen, bins }): ComparedFeature => {
     const known = before.get(name);
-    const isCounted = known !== undefined && known.counts.length === bins.length;
+    const isCounted =
+      known !== undefined &&
+      known.counts.length === bins.length &&
+      totalOf(known.counts) > 0 &&
+      totalOf(bins) > 0;
     return {
       name,
       missing: share(missing, rows),
@@ -82,6 +97,8 @@ function compare({ rows, features }: PartProfile, reference: ModelReference | un
   return compared.sort((a, b) => (b.psi ?? 0) - (a.psi ?? 0));
 }
 
-function intervalOf(name: string, now: number, before: number) {
-  return { name, low: Math.min(now, before), mean: now, high: Math.max(now, before) };
+/** A dot alone where there is nothing to compare with. */
+function intervalOf(name: string, now: number, before: number | null) {
+  const other = before ?? now;
+  return { name, low: Math.min(now, other), mean: now, high: Math.max(now, other) };
 }

@@ -67,7 +67,7 @@ function verdictTable(caption: string, verdicts: readonly Verdict[]): Html {
   });
 }
 
-/** A row for each gate, a column for each publication, the newest first: its gravest verdict and the number nearest to its bound. */
+/** A row for each gate, a column for each publication, the newest first: its gravest verdict and the gravest number behind it. */
 function historyTable(verdicts: readonly Verdict[], history: readonly JudgedPublication[]): Html {
   const columns = [{ partition: 'this one', sha256: '', verdicts }, ...history];
   const gates = [...new Set(columns.flatMap((column) => column.verdicts.map(({ gate }) => gate)))];
@@ -91,9 +91,13 @@ function gravest(verdicts: readonly Verdict[]): Html {
   const worst = worstVerdict(verdicts);
   if (worst === undefined) return html`—`;
   const of = verdicts.filter(({ verdict }) => verdict === worst);
-  // Of many features, the one that comes nearest to its bound; bounds of 0 are no scale.
-  const nearness = ({ found, bound }: Verdict) =>
-    found === null || bound === null || bound === 0 ? 0 : Math.abs(found / bound);
+  // Of many features, the one that comes nearest to its bound, or is furthest beyond it; bounds of 0 are no scale. A bound may be
+  // the least as well as the most: what has passed is on the right side of it, but for chance, and the rest is not.
+  const nearness = ({ found, bound }: Verdict) => {
+    if (found === null || bound === null || bound === 0) return 0;
+    const ratio = Math.abs(found / bound);
+    return worst === 'pass' ? Math.min(ratio, 1 / ratio) : Math.max(ratio, 1 / ratio);
+  };
   const first = of.reduce((best, each) => (nearness(each) > nearness(best) ? each : best));
   const of_ = first.subject === '' ? '' : ` ${first.subject}`;
   return html`${verdictBadge(worst)} ${first.found !== null && html`<span class="break">${first.found}${of_}</span>`}`;

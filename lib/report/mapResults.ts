@@ -169,7 +169,8 @@ async function readResults(file: ListedFile): Promise<MappedResult[]> {
   const summary = 'a unit is no result as Step Functions writes it; another program may have changed it';
   const as = { code: 'PUBLISH_DOCUMENT_INVALID', summary, file: file.uri };
   const results = anyResultsSchema.safeParse(decodeJson(bytes, as)).data ?? [];
-  const isFailed = file.relativePath.includes('FAILED_');
+  // Not anywhere in the path: an execution's name may say so, too.
+  const isFailed = RESULT_FILE.exec(file.relativePath)?.[1] === 'FAILED';
   return results.flatMap((result, index) => {
     const input = unitInputSchema.safeParse(jsonIn(result.Input ?? ''));
     if (!input.success) return [];

@@ -245,17 +245,17 @@ ${dataTable({
   caption: `Metrics by ${feature}`,
   columns: [
     { title: feature },
-    ...['rows', 'clicks', 'click AUC', 'click calibration', 'conversion AUC', 'conversion calibration'].map(
-      (title) => ({ title, ...NUMBER }),
-    ),
+    ...[
+      ...['rows', 'click AUC', 'click calibration'],
+      ...['clicks with a known conversion', 'conversion AUC', 'conversion calibration'],
+    ].map((title) => ({ title, ...NUMBER })),
   ],
   rows: slices.map(({ value, metrics: { rows, click, conversion } }) => [
     value,
     countText(rows),
+    ...[click.auc, click.calibration].map((each) => decimalText(each)),
     countText(conversion.rows),
-    ...[click.auc, click.calibration, conversion.auc, conversion.calibration].map((each) =>
-      decimalText(each),
-    ),
+    ...[conversion.auc, conversion.calibration].map((each) => decimalText(each)),
   ]),
 })}`;
 }

@@ -1,4 +1,4 @@
-import { calendarDayAt, DAY_MILLIS } from '../base/calendarDay.ts';
+import { calendarDayAt, calendarDayMillis, DAY_MILLIS } from '../base/calendarDay.ts';
 import { dayOfPath } from '../base/dayOfPath.ts';
 import { furthestBehind } from '../base/furthestBehind.ts';
 
@@ -25,11 +25,12 @@ export function newestDay(partitions: readonly string[]): NewestDay | undefined 
   );
 }
 
-/** The day that a partition's name says, YYYY-MM-DD, however it writes it. */
+/** The day of the calendar that a partition's name says, YYYY-MM-DD, however it writes it. */
 export function dayOfPartition(partition: string): string | undefined {
   const day = dayOfPath(`${partition}/`);
   if (day !== undefined) return calendarDayAt(day * DAY_MILLIS);
-  return /(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/.exec(partition)?.[0];
+  const named = partition.matchAll(/(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)/g);
+  return [...named].map(([text]) => text).find((text) => calendarDayMillis(text) !== undefined);
 }
 
 /** What tells a partition from the others of its day, such as `region=de`. A folder of its day or hour that passed for a region would be far behind. */

@@ -43,8 +43,8 @@ export interface PartitionsPage {
   readonly root: string;
   /** By time. */
   readonly partitions: readonly ListedPartition[];
-  /** Days between the input's first and last that have no partition; empty where no job was given. */
-  readonly missingDays: readonly string[];
+  /** Days between the input's first and last that have no partition; undefined where no job says what there should be. */
+  readonly missingDays: readonly string[] | undefined;
   /** Why files are left out that should tell of the partitions, with code and file. */
   readonly unreadable: readonly string[];
   /** Of a partition's own report, relative to the page; undefined where there is none. */
@@ -77,9 +77,14 @@ export function partitionsPage(page: PartitionsPage): string {
           },
           { name: 'blocked by a gate', value: countText(count('blocked')) },
           { name: 'held', value: countText(count('held')) },
-          { name: 'late', value: countText(count('late')), detail: 'the input has changed since' },
-          { name: 'not published yet', value: countText(count('complete') + count('landing')) },
-          { name: 'days without a partition', value: countText(missingDays.length) },
+          // Only a job's input tells.
+          ...(missingDays === undefined
+            ? []
+            : [
+                { name: 'late', value: countText(count('late')), detail: 'the input has changed since' },
+                { name: 'not published yet', value: countText(count('complete') + count('landing')) },
+                { name: 'days without a partition', value: countText(missingDays.length) },
+              ]),
           {
             name: isShadow ? 'newest day' : 'newest published day',
             value: newest?.day ?? '—',
@@ -111,7 +116,7 @@ function calendar(page: PartitionsPage): Html {
     if (partition.day === undefined) continue;
     byDay.set(partition.day, [...(byDay.get(partition.day) ?? []), partition]);
   }
-  const missing = new Set(page.missingDays);
+  const missing = new Set(page.missingDays ?? []);
   const months = [...new Set([...byDay.keys(), ...missing].map((day) => day.slice(0, 7)))].sort();
   if (months.length === 0) return html`<p>No partition has a date in its name.</p>`;
   const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
@@ -246,7 +251,7 @@ ${
 }`;
 }
 
-function partitionTable({ partitions, missingDays, linkOf }: PartitionsPage): Html {
+function partitionTable({ partitions, missingDays = [], linkOf }: PartitionsPage): Html {
   const rows = partitions.map(
     ({ partition, stage, reason, pointer, flippedMillis, verdicts, visible, reference, lastFailure }) => {
       const link = linkOf(partition);

@@ -143,8 +143,8 @@ async function earlierVerdicts(
   };
   for (const each of own) if (each.sha256 !== judged.sha256) await add(partition, each);
   for (const name of names) {
-    const { pointer: other } = await readPointer(root, name);
-    if (other !== undefined) await add(name, other.current);
+    const other = await unreadable.attempt(() => readPointer(root, name));
+    if (other?.pointer !== undefined) await add(name, other.pointer.current);
   }
   return found;
 }

@@ -22,6 +22,8 @@ export function scoreSection(named: readonly NamedScores[], reference: ModelRefe
     reference === undefined
       ? named
       : [...named, { name: "the model's validation rows", scores: reference.scores }];
+  const distance = (counts: readonly number[], others: readonly number[]) =>
+    totalOf(counts) === 0 || totalOf(others) === 0 ? null : populationStability(counts, others);
   return html`${dataTable({
     caption: 'Mean scores, and how far their spread is from that of the first line (PSI)',
     columns: [
@@ -37,9 +39,7 @@ export function scoreSection(named: readonly NamedScores[], reference: ModelRefe
       countText(totalOf(scores.pctr.counts)),
       ...SCORE_NAMES.flatMap((score) => [
         decimalText(scores[score].mean, 5),
-        index === 0
-          ? '—'
-          : decimalText(populationStability(named[0]!.scores[score].counts, scores[score].counts), 4),
+        index === 0 ? '—' : decimalText(distance(named[0]!.scores[score].counts, scores[score].counts)),
       ]),
     ]),
   })}

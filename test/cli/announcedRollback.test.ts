@@ -19,11 +19,16 @@ it('rollback tells the bus that it is given, says so when the bus refuses, and t
   }
   const where = ['--scores', place.root, '--partition', PARTITION, '--reason', 'wrong day'];
   const rollback = (...more: readonly string[]) => runMain('rollback', ...where, ...more);
-  bus.double.refusals.push({ kind: 'request', status: 400, type: 'AccessDeniedException' });
+  const refusal = { kind: 'request', status: 400, type: 'AccessDeniedException' } as const;
+  bus.double.refusals.push(refusal, refusal);
   const { exitCode, stdout, stderr } = await rollback('--bus', 'scores');
   expect(exitCode).toBe(1);
   expect(stdout).toContain('generation 3');
   expect(stderr).toMatch(/^error: PUBLISH_NOT_ANNOUNCED: /);
+  // One object, which says what is wrong.
+  const refused = await rollback('--bus', 'scores', '--json');
+  expect(refused.exitCode).toBe(1);
+  expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'PUBLISH_NOT_ANNOUNCED' } });
 
   const rolled = await rollback('--bus', 'scores');
   expect(rolled.stdout).toContain('generation 3; rolled back before, nothing was changed; held');

@@ -133,11 +133,16 @@ describe('operators', () => {
     writeFileSync(part, damaged);
     // Only who asks for it has the parts read.
     expect(await callMain(...args)).toEqual(plain);
+    expect(JSON.parse((await callMain(...status.slice(0, 3), '--json')).stdout).pointers).toHaveLength(2);
     const { exitCode, stdout, stderr } = await callMain(...args, '--verify');
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(
       /^error: PUBLISH_PART_DAMAGED: .*1 of 4 parts of dt=2024-03-09 .*\n {2}- parts\/\S+\.arrow: expected sha256 \S+, found \S+\nwhat to do: delete the named parts .*\n$/s,
     );
+    const told = await callMain(...status, '--json');
+    expect(JSON.parse(told.stdout)).toMatchObject({
+      error: { code: 'PUBLISH_PART_DAMAGED', problems: [expect.stringContaining('parts/dt=2024-03-09/')] },
+    });
     const found = await callMain(...status);
     expect(found).toMatchObject({ exitCode: 1, stdout: states.stdout });
     expect(found.stderr).toMatch(

@@ -106,6 +106,24 @@ describe('pages', () => {
   );
 
   it(
+    'lose no result where they cannot be written: what was scored or run is told, and the command fails',
+    async () => {
+      // A folder in the way.
+      const report = ['--report', folder];
+      const files = ['--model', bundle, '--input', join(data, DAY), '--output', at('unreported-files')];
+      const scored = await callMain('score', ...files, ...report, '--json');
+      expect([scored.exitCode, JSON.parse(scored.stdout).rows]).toEqual([1, 1500]);
+      expect(scored.stderr).toContain('the scores are written, their report is not');
+      const places = ['--model', bundle, '--input', data, '--scores', at('unreported-scores')];
+      await callMain('plan', ...places, '--partition', DAY, '--output', at('unreported.json'));
+      const ran = await callMain('run', '--plan', at('unreported.json'), ...report);
+      expect([ran.exitCode, ran.stdout]).toEqual([1, expect.stringContaining(`${DAY}: published, `)]);
+      expect(ran.stderr).toContain('the run has ended, its report is not');
+    },
+    LIMIT,
+  );
+
+  it(
     'are not written of what is not there, which is said',
     async () => {
       const missing = await callMain(

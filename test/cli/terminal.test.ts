@@ -1,7 +1,16 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import { formatCount } from '../../lib/base/formatCount.ts';
-import { formatMetric, formatSeconds, reportError } from '../../lib/cli/terminal.ts';
+import {
+  formatMetric,
+  formatSeconds,
+  ProgressLine,
+  printError,
+  printNote,
+  reportError,
+  stderrManners,
+} from '../../lib/cli/terminal.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -41,6 +50,28 @@ describe('the report of an error', () => {
       /^error: X: x\nNcs4cvrError: X: x\n +at [\s\S]*caused by: Error: deeper\n/,
     );
   });
+});
+
+it('--quiet leaves nothing on stderr but errors: nothing else than what knows of it writes there', () => {
+  const lib = new URL('../../lib/', import.meta.url);
+  const writers = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter(
+    (file) =>
+      file.endsWith('.ts') && /stderr\.write|console\./.test(readFileSync(new URL(file, lib), 'utf8')),
+  );
+  expect(writers.sort()).toEqual(['cli/startCli.ts', 'cli/terminal.ts']);
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  stderrManners.isQuiet = true;
+  try {
+    const line = new ProgressLine();
+    line.print('a stage');
+    line.update('some rows');
+    printNote('a note');
+    expect(write).not.toHaveBeenCalled();
+    printError('an error');
+    expect(write).toHaveBeenCalledWith('error: an error\n');
+  } finally {
+    stderrManners.isQuiet = false;
+  }
 });
 
 describe('numbers for people', () => {

@@ -103,6 +103,25 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
     /'--output <uri>' argument '' is invalid/,
   ],
   'an empty URI': [['inspect', ''], /'' is no <\w+>: expected/],
+  'two partitions of one': [
+    ['release', '--scores', 's', '--partition', 'dt=1', '--override', 'x', '--partition', 'dt=2'],
+    /expected one partition, and dt=1 is one/,
+  ],
+  'two values of a key': [
+    ['explain', '--scores', 's', '--partition', 'p', '--key', 'a=1', '--key', 'b=1', '--key', 'a=2'],
+    /expected one value of a/,
+  ],
+  'days without a job': [['status', '--scores', 's', '--to', '2024-03-01'], /--from and --to need --job/],
+  'rows of no data': [['report', '--model', 'm', '--output', 'o', '--rows', '500'], /--rows needs --data/],
+  ...Object.fromEntries(
+    [['plan'], ['status'], ['export-scores', '--output', 'o']].map((command) => [
+      `days of ${command[0]} that end before they begin`,
+      [
+        [...command, '--job', 'j', '--from', '2024-03-02', '--to', '2024-03-01'],
+        /--from 2024-03-02 is later than --to 2024-03-01/,
+      ],
+    ]),
+  ),
 };
 
 beforeAll(async () => {
@@ -291,6 +310,15 @@ describe('completion', () => {
     };
     expect((await complete('ncs4cvr', '')).sort()).toEqual([...COMMANDS, 'help'].sort());
     expect(await complete('ncs4cvr', 'score', '--mo')).toEqual(['--model']);
+  });
+
+  test('in bash takes the name of a file with blanks for one', async () => {
+    const { stdout } = await runHere('completion', 'bash');
+    const file = join(temporaryFolder(), 'two words.json');
+    writeFileSync(file, '');
+    const words = `COMP_WORDS=(ncs4cvr score --model '${file.slice(0, -5)}'); COMP_CWORD=3`;
+    const script = `${stdout}\n${words}; _ncs4cvr; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    expect((await run('bash', ['-c', script])).stdout).toBe(`${file}\n`);
   });
 
   test('in a shell that it has no script for says which it has, and which one may be meant', async () => {

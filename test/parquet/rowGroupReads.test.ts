@@ -101,6 +101,20 @@ describe('rowGroupReads', () => {
     );
   });
 
+  it('refuses more values than a column may hold, whether its chunk says so or the row group alone', () => {
+    const most = 2 ** 27;
+    const shardOf = (valueCount: number, rowCount: number) => {
+      return { ...readable({ b: { valueCount } }), rowGroups: [{ rowStart: 0, rowCount }] };
+    };
+    for (const shard of [shardOf(most + 1, 10), shardOf(10, most + 1)]) {
+      expect(planError(shard, ['b'])).toMatchObject({
+        ...{ code: 'SHARD_ROW_GROUP_TOO_LARGE', expected: `at most ${most}`, found: `${most + 1}` },
+        location: { column: 'b', rowGroup: 0 },
+      });
+    }
+    expect(rowGroupReads(shardOf(most, most), 0, ['b']).rowCount).toBe(most);
+  });
+
   it('refuses more than 2 GiB of one row group', () => {
     const shard = readable({ b: { compressedBytes: 2 ** 31 } });
     const error = planError({ ...shard, dataEndByte: 2 ** 32 }, ['b']);

@@ -103,7 +103,7 @@ describe('where partitions stand', () => {
     // Nor does a part of the days say how fresh all of them are.
     expect((await callMain('status', '--job', file, '--to', '2024-03-02')).stdout).not.toContain('newest');
     const outside = await callMain('status', '--job', file, '--from', '2025-01-01');
-    expect(outside.stdout).toContain('the input has no partition');
+    expect(outside.stdout).toContain('the input has no partition of days from 2025-01-01 on\n');
     rmSync(document.input, { recursive: true });
     const { exitCode, stderr } = await callMain('status', '--job', file);
     expect(exitCode).toBe(1);

@@ -80,6 +80,15 @@ describe('units of the state machine', () => {
     ]);
   });
 
+  it('have failed by the name of their file alone, not by that of a run', async () => {
+    const root = join(folder, 'named');
+    await write(root, 'after-FAILED_1/map/SUCCEEDED_0.json', [
+      result('a', unit('dt=a', 5), '01:00:00', '01:00:09'),
+    ]);
+    const [done] = (await lastMappedRun(root, 'dt=a', noneUnreadable))!.units;
+    expect([done!.isFailed, done!.problem]).toEqual([false, null]);
+  });
+
   it('that a redrive has run again count once, as they ended last, and so do their parts', async () => {
     const root = join(folder, 'redriven');
     const failed = { Error: 'States.Timeout', Cause: 'too long', Status: 'FAILED', Output: undefined };

@@ -73,6 +73,30 @@ describe('the newest published day', () => {
   });
 });
 
+it('a day that no calendar has is none: it hides neither the newest day nor a month', () => {
+  const names = ['export-2024-02-30', 'v2024-13-01', 'copy-2024-99-99-of-2024-02-29'];
+  expect(names.map(dayOfPartition)).toEqual([undefined, undefined, '2024-02-29']);
+  const partitions = names.map((partition) => ({
+    ...listed('2024-02-28', 'published', 1_000),
+    ...{ partition, day: dayOfPartition(partition) },
+  }));
+  const page = pageOf(partitions);
+  expect(textOf(sectionOf(page, 'At a glance'))).toContain('newest published day 2024-02-29');
+  expect([...page.matchAll(/<caption>(\d{4}-\d\d)<\/caption>/g)].map(([, month]) => month)).toEqual([
+    '2024-02',
+  ]);
+});
+
+it('without a job nothing is counted of what only its input tells', () => {
+  const glance = (missingDays: readonly string[] | undefined) => {
+    const page = { root: 's3://b/scores', partitions: [], unreadable: [], nowMillis: NOW, missingDays };
+    return textOf(sectionOf(partitionsPage({ ...page, linkOf: () => undefined }), 'At a glance'));
+  };
+  expect(glance([])).toMatch(/late 0 .*not published yet 0 .*days without a partition 0/);
+  expect(glance(undefined)).not.toMatch(/late|not published yet|without a partition/);
+  expect(glance(undefined)).toMatch(/published 0 .*blocked by a gate 0 .*held 0/);
+});
+
 describe('the page of all partitions', () => {
   const page = pageOf(
     [

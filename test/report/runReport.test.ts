@@ -42,15 +42,17 @@ describe("a partition's report", () => {
       join(root, 'run-records', readdirSync(join(root, 'run-records'))[0]!),
       join(root, manifestPath(previous!.partition, judged!.audit.earlier.previous!.sha256)),
       join(root, (await readPointer(root, partitionOf(DAYS[0]))).pointer!.current.audit),
+      join(root, 'pointers', `${partitionOf(DAYS[1])}.json`),
     ];
     for (const file of damaged) writeFileSync(file, '{"cut');
     const record = await readPartition(root, name);
     expect(record.unreadable.map((problem) => damaged.findIndex((file) => problem.includes(file)))).toEqual([
-      0, 1, 2,
+      0, 1, 3, 2,
     ]);
     expect(record.unreadable.map((problem) => problem.split(':')[0])).toEqual([
       'PUBLISH_DOCUMENT_INVALID',
       'PUBLISH_MANIFEST_DAMAGED',
+      'PUBLISH_DOCUMENT_INVALID',
       'PUBLISH_DOCUMENT_INVALID',
     ]);
     const glance = textOf(sectionOf(partitionReport(record, prices), 'At a glance'));
@@ -184,7 +186,10 @@ describe("a partition's report", () => {
   it('does without what is gone: a bundle that was moved, runs whose records have expired', () => {
     const page = partitionReport({ ...records[0]!, reference: undefined, runs: [] }, prices);
     expect(textOf(sectionOf(page, 'What ran when'))).toContain('No run of this partition is recorded here');
-    expect(textOf(sectionOf(page, 'Features'))).toContain('nothing to compare with');
+    const features = textOf(sectionOf(page, 'Features'));
+    expect(features).toContain('nothing to compare with');
+    // Nor does it say that anything was compared.
+    expect(features).not.toMatch(/moved|the line reaches|among the validation rows/);
     expect(tablesOf(sectionOf(page, 'Scores'))[0]!.map(([of]) => of)).not.toContain(
       "the model's validation rows",
     );
