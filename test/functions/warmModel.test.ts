@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { warmModel } from '../../functions/warmModel.ts';
 import { modelIdentity } from '../../lib/publish/modelIdentity.ts';
@@ -28,6 +29,8 @@ it.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)(
     const close = pool.close.bind(pool);
     pool.close = async () => {
       await close();
+      // As long as threads that are still at work take.
+      await sleep(300);
       isGone = true;
     };
     const wasGone = new Set<boolean>();
