@@ -34,17 +34,21 @@ let warm: { readonly model: ModelIdentity; readonly loading: Promise<WarmModel> 
 export async function warmModel(uri: string, model: ModelIdentity): Promise<WarmModel> {
   if (warm !== undefined && isSameModel(warm.model, model)) return warm.loading;
   const former = warm;
-  const loading = load(uri, model);
+  // A function that holds one model may not have the memory for two.
+  const loading = closed(former).then(() => load(uri, model));
   const entry = { model, loading };
   warm = entry;
   loading.catch(() => {
     if (warm === entry) warm = undefined;
   });
-  const closing = former?.loading.then(({ pool }) => pool.close());
-  if (closing !== undefined) {
-    await inTime('the former threads', closing, LONGEST_CLOSE_MILLIS).catch(() => undefined);
-  }
   return loading;
+}
+
+/** Whatever becomes of its threads: the next model is waited for. */
+async function closed(former: typeof warm): Promise<void> {
+  if (former === undefined) return;
+  const closing = former.loading.then(({ pool }) => pool.close());
+  await inTime('the former threads', closing, LONGEST_CLOSE_MILLIS).catch(() => undefined);
 }
 
 async function load(uri: string, model: ModelIdentity): Promise<WarmModel> {

@@ -5,7 +5,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { DeadLetterBudget } from '../job/badRows.ts';
 import type { BadSpanCell } from '../scoring/scoreSpans.ts';
 import { storageFor } from '../storage/openStorage.ts';
-import { pathSchema } from '../storage/uri.ts';
+import { pathSchema, shardPathSchema } from '../storage/uri.ts';
 import { below, deadLettersPath } from './outputLayout.ts';
 import type { Part } from './part.ts';
 import { shardUri } from './span.ts';
@@ -13,7 +13,7 @@ import { shardUri } from './span.ts';
 /** A value for which a row isn't scored. */
 export const deadLetterSchema = z.strictObject({
   /** As in a span. */
-  shard: pathSchema,
+  shard: shardPathSchema,
   rowGroup: z.int().min(0),
   /** From the row group's first row. */
   row: z.int().min(0),

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { isWholeDay } from '../gates/judgeRows.ts';
 import { comparesPublications, type GateSettings } from '../job/gateSettings.ts';
@@ -8,6 +7,7 @@ import { fileListSchema } from '../job/partitionFiles.ts';
 import { type LaidOutPartition, layOutPartition, type PartitionLayout } from '../job/partitionLayout.ts';
 import { listIfAny } from '../storage/openStorage.ts';
 import { joinUri, pathSchema } from '../storage/uri.ts';
+import { PartitionIndex } from './partitionIndex.ts';
 import { type Pointer, type Publication, readPointer } from './pointer.ts';
 
 /** A manifest by its name: its path follows from it. */
@@ -71,6 +71,8 @@ const READS_AT_A_TIME = 8;
 /** Of the same run, with nothing published. */
 type PlannedPart = LaidOutPartition & { readonly input: InputPartition };
 
+type OtherDay = ReturnType<PartitionIndex<LaidOutPartition>['ofOtherDays']>[number];
+
 /** What is visible of a partition. */
 type VisibleOf = (partition: string) => Promise<Publication | undefined>;
 
@@ -98,7 +100,9 @@ export async function earlierPublications(
     return typeof found === 'string' || found.day === undefined ? undefined : found;
   };
   const listed = layout.hasDay ? await listIfAny(joinUri(root, 'pointers')) : [];
-  const published = listed.flatMap(({ relativePath }) => laidOut(relativePath.replace(/\.json$/, '')) ?? []);
+  const published = new PartitionIndex(
+    listed.flatMap(({ relativePath }) => laidOut(relativePath.replace(/\.json$/, '')) ?? []),
+  );
   const known = new Map(
     [...pointers].map(([partition, pointer]) => [partition, Promise.resolve(pointer?.current)]),
   );
@@ -108,13 +112,15 @@ export async function earlierPublications(
     known.set(partition, found);
     return found;
   };
-  const planned = inputs.flatMap((input) => {
-    const day = pointers.get(input.partition) === undefined ? laidOut(input.partition) : undefined;
-    return day === undefined ? [] : { ...day, input };
-  });
+  const planned = new PartitionIndex(
+    inputs.flatMap((input) => {
+      const day = pointers.get(input.partition) === undefined ? laidOut(input.partition) : undefined;
+      return day === undefined ? [] : { ...day, input };
+    }),
+  );
   const found = await mapConcurrently(partitions, READS_AT_A_TIME, async (partition) => {
     const itself = laidOut(partition);
-    const others = itself === undefined ? [] : comparable(itself, published);
+    const others = itself === undefined ? [] : published.ofOtherDays(itself);
     const unpublished = itself === undefined ? [] : daysBefore(itself, planned);
     const found = await chosen(partition, others, visibleOf);
     const beside =
@@ -142,72 +148,34 @@ function isPartOfDay({ hour, others }: LaidOutPartition): boolean {
   return hour !== undefined || others.length > 0;
 }
 
-interface Comparable {
-  readonly partition: string;
-  /** From the partition to this one; negative before it. */
-  readonly days: number;
-}
-
-/** Partitions of other days that differ in the day alone, the nearest first, and of two as near the earlier one. */
-function comparable(itself: LaidOutPartition, published: readonly LaidOutPartition[]): Comparable[] {
-  const key = ({ hour, others }: LaidOutPartition) => JSON.stringify([hour ?? null, others]);
-  return published
-    .filter((other) => key(other) === key(itself) && other.day !== itself.day)
-    .map(({ partition, day }) => ({
-      partition,
-      days: Math.round((Date.parse(day!) - Date.parse(itself.day!)) / DAY_MILLIS),
-    }))
-    .sort((a, b) => Math.abs(a.days) - Math.abs(b.days) || a.days - b.days);
-}
-
 /** Of the days of a run that are as near as those whose content is compared. */
-function daysBefore(itself: LaidOutPartition, planned: readonly PlannedPart[]): InputPartition[] {
-  const inputOf = new Map(planned.map(({ partition, input }) => [partition, input]));
-  return comparable(itself, planned)
+function daysBefore(itself: LaidOutPartition, planned: PartitionIndex<PlannedPart>): InputPartition[] {
+  return planned
+    .ofOtherDays(itself)
     .filter(({ days }) => days < 0 && days >= -NEAR_DAYS)
-    .map(({ partition }) => inputOf.get(partition)!);
-}
-
-/**
- * Hours around this one, and regions of the same hour or day, the nearest first.
- * @param hoursBack around the time so many hours before it instead
- */
-function partsNear<Other extends LaidOutPartition>(
-  itself: LaidOutPartition,
-  others: readonly Other[],
-  hoursBack = 0,
-) {
-  const hourOf = ({ day, hour }: LaidOutPartition) => (24 * Date.parse(day!)) / DAY_MILLIS + (hour ?? 0);
-  return others
-    .filter(({ partition }) => partition !== itself.partition)
-    .map((other) => ({ other, hours: Math.round(hourOf(other) - hourOf(itself)) + hoursBack }))
-    .filter(({ hours }) => Math.abs(hours) <= NEAR_HOURS)
-    .sort(
-      (a, b) =>
-        Math.abs(a.hours) - Math.abs(b.hours) ||
-        a.hours - b.hours ||
-        (a.other.partition < b.other.partition ? -1 : 1),
-    );
+    .map(({ other }) => other.input);
 }
 
 async function partsBeside(
   itself: LaidOutPartition,
-  published: readonly LaidOutPartition[],
-  planned: readonly PlannedPart[],
+  published: PartitionIndex<LaidOutPartition>,
+  planned: PartitionIndex<PlannedPart>,
   visibleOf: VisibleOf,
 ): Promise<EarlierPublications['beside']> {
-  const near = partsNear(itself, published).slice(0, NEAR_PARTS);
+  const near = published.ofHoursAround(itself, NEAR_HOURS).slice(0, NEAR_PARTS);
   // A writer that is an hour off, or takes a region for another, and stale as well, leaves there what yesterday's other hours and
   // regions show. Yesterday's own counterpart is among the nearest days.
-  const counterparts = new Set(comparable(itself, published).map(({ partition }) => partition));
-  const taken = new Set(near.map(({ other }) => other.partition));
-  const dayBefore = partsNear(itself, published, 24)
-    .filter(({ other: { partition } }) => !counterparts.has(partition) && !taken.has(partition))
+  const counterparts = published.ofOtherDays(itself);
+  const known = new Set([...counterparts, ...near].map(({ other }) => other.partition));
+  const dayBefore = published
+    .ofHoursAround(itself, NEAR_HOURS, 24)
+    .filter(({ other }) => !known.has(other.partition))
     .slice(0, NEAR_PARTS);
   const visible = await Promise.all(
     [...near, ...dayBefore].map(({ other }) => nameOf(other.partition, visibleOf)),
   );
-  const inputs = partsNear(itself, planned)
+  const inputs = planned
+    .ofHoursAround(itself, NEAR_HOURS)
     .filter(({ other, hours }) => hours < 0 || (hours === 0 && other.partition < itself.partition))
     .slice(0, NEAR_PARTS)
     .map(({ other }) => other.input);
@@ -222,7 +190,7 @@ async function nameOf(partition: string, visibleOf: VisibleOf): Promise<Publicat
 
 async function chosen(
   partition: string,
-  others: readonly Comparable[],
+  others: readonly OtherDay[],
   visibleOf: VisibleOf,
 ): Promise<EarlierPublications> {
   const before = others.filter(({ days }) => days < 0 && days >= -DAYS_BACK);
@@ -236,7 +204,7 @@ async function chosen(
     }
     return undefined;
   };
-  const namesOf = (days: readonly Comparable[]) => days.map((day) => day.partition);
+  const namesOf = (days: readonly OtherDay[]) => days.map(({ other }) => other.partition);
   const [own, last, same, ...near] = await Promise.all([
     firstTrusted([partition]),
     firstTrusted(namesOf(before)),

@@ -130,9 +130,14 @@ export async function publishPartition(
       return { kind: 'held', reason: pointer.hold };
     }
     const isOther = pointer !== undefined && !isSameModel(pointer.current.model, model);
-    // A flip that kept its model, for a shard that landed, supersedes nobody.
-    if (isOther && pointer.modelSince > basedOnGeneration) {
-      const reason = `${pointer.current.model.version} was published after this run was planned`;
+    const isHeld = pointer !== undefined && pointer.hold !== null;
+    // A flip that kept its model, for a shard that landed, supersedes nobody; a roll-back does, also one to the same model: a run
+    // lifts a hold that it was planned with, and none that came later.
+    if ((isOther || isHeld) && pointer.modelSince > basedOnGeneration) {
+      const what = isHeld
+        ? 'the partition was rolled back'
+        : `${pointer.current.model.version} was published`;
+      const reason = `${what} after this run was planned${isHeld ? `: ${pointer.hold}` : ''}`;
       return { kind: 'superseded', reason };
     }
     const { parts, broken } = (await cutPartition(run))!;

@@ -174,7 +174,10 @@ function isOfExecution(uri: string): boolean {
   return uri.endsWith(`${OF_EXECUTION}.json`);
 }
 
-/** Records that are read to find those of a partition, the newest first. A stage of hourly partitions has many in a day. */
+/**
+ * Records that are read to find those of a partition, or what the newest runs were for, the newest first. A stage of hourly
+ * partitions has many in a day.
+ */
 const MOST_READ = 400;
 const READS_AT_A_TIME = 16;
 
@@ -207,10 +210,11 @@ export class RunRecords {
 
   /** Partitions that the newest runs were for, in binary order. */
   async recentPartitions(attempt: Attempt): Promise<string[]> {
-    const uris = (await this.#uris()).slice(0, READS_AT_A_TIME);
-    const read = await Promise.all(uris.map((uri) => attempt(() => this.#record(uri))));
-    const names = read.flatMap((record) => record?.partitions.map(({ partition }) => partition) ?? []);
-    return [...new Set(names)].sort();
+    const names = new Set<string>();
+    for await (const records of this.#inBatches((await this.#uris()).slice(0, MOST_READ), attempt)) {
+      for (const { partitions } of records) for (const { partition } of partitions) names.add(partition);
+    }
+    return [...names].sort();
   }
 
   /** The newest first. */
@@ -229,12 +233,23 @@ export class RunRecords {
   ): Promise<(RunRecord | ExecutionRecord)[]> {
     const uris = (await this.#uris()).filter(isMeant).slice(0, MOST_READ);
     const found: (RunRecord | ExecutionRecord)[] = [];
-    for (let from = 0; from < uris.length && found.length < most; from += READS_AT_A_TIME) {
-      const some = uris.slice(from, from + READS_AT_A_TIME);
-      const read = await Promise.all(some.map((uri) => attempt(() => this.#record(uri))));
-      found.push(...read.filter((each) => each !== undefined).filter((each) => partitionIn(each, partition)));
+    for await (const records of this.#inBatches(uris, attempt)) {
+      found.push(...records.filter((each) => partitionIn(each, partition)));
+      if (found.length >= most) break;
     }
     return found.slice(0, most);
+  }
+
+  /** Those that can be read, some at a time. */
+  async *#inBatches(
+    uris: readonly string[],
+    attempt: Attempt,
+  ): AsyncGenerator<readonly (RunRecord | ExecutionRecord)[]> {
+    for (let from = 0; from < uris.length; from += READS_AT_A_TIME) {
+      const some = uris.slice(from, from + READS_AT_A_TIME);
+      const read = await Promise.all(some.map((uri) => attempt(() => this.#record(uri))));
+      yield read.filter((each) => each !== undefined);
+    }
   }
 
   #record(uri: string): Promise<RunRecord | ExecutionRecord> {

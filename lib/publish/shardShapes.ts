@@ -58,19 +58,27 @@ export async function readShapes(
   const kept: Shapes = {};
   let hasNews = false;
   let isWhole = true;
-  for (let at = 0; at < files.length; at += SHARDS_PER_LOOK) {
-    if (at > 0 && hasNews && !mayGoOn()) {
-      isWhole = false;
-      break;
+  try {
+    for (let at = 0; at < files.length; at += SHARDS_PER_LOOK) {
+      if (at > 0 && hasNews && !mayGoOn()) {
+        isWhole = false;
+        break;
+      }
+      const some = files.slice(at, at + SHARDS_PER_LOOK);
+      for (const each of await mapConcurrently(some, READS_AT_A_TIME, (file) =>
+        findShape(file, remembered),
+      )) {
+        found.push(each);
+        if (!('shape' in each)) continue;
+        const { shard, version, rowCounts } = each.shape;
+        kept[shard] = [version, [...rowCounts]];
+        hasNews ||= remembered[shard]?.[0] !== version;
+      }
     }
-    const some = files.slice(at, at + SHARDS_PER_LOOK);
-    for (const each of await mapConcurrently(some, READS_AT_A_TIME, (file) => findShape(file, remembered))) {
-      found.push(each);
-      if (!('shape' in each)) continue;
-      const { shard, version, rowCounts } = each.shape;
-      kept[shard] = [version, [...rowCounts]];
-      hasNews ||= remembered[shard]?.[0] !== version;
-    }
+  } catch (error) {
+    // Tried again, the rest is read: a store that is throttled isn't asked for all of it once more.
+    if (hasNews) await rememberShapes(root, partition, { ...remembered, ...kept }).catch(() => undefined);
+    throw error;
   }
   // What was remembered of shards that weren't reached stays for the next call.
   if (hasNews) await rememberShapes(root, partition, isWhole ? kept : { ...remembered, ...kept });

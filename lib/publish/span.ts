@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { ShardShape } from '../parquet/readShardShape.ts';
-import { joinPath, pathSchema } from '../storage/uri.ts';
+import { joinPath, shardPathSchema } from '../storage/uri.ts';
 
 /** A span of row groups of one version of a shard: what a part is made of. */
 export const spanSchema = z.strictObject({
   /** Path below the partition's input folder, with forward slashes. */
-  shard: pathSchema,
+  shard: shardPathSchema,
   /** ETag in S3. */
   version: z.string(),
   /** Of the shard. */

@@ -1,4 +1,5 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { followBucketRegion } from './followBucketRegion.ts';
 import { loadS3Sdk, type S3Sdk } from './loadS3Sdk.ts';
 
 /** The SDK and one client of it. */
@@ -48,7 +49,7 @@ async function createS3(settings: S3ClientConfig = {}): Promise<S3> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await loadS3Sdk();
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
-  const client = new sdk.S3Client({
+  const config: S3ClientConfig = {
     forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,
     maxAttempts: ATTEMPTS,
     requestHandler: {
@@ -56,7 +57,9 @@ async function createS3(settings: S3ClientConfig = {}): Promise<S3> {
       socketTimeout: SOCKET_TIMEOUT_MILLIS,
     },
     ...settings,
-  });
+  };
+  const client = new sdk.S3Client(config);
+  followBucketRegion(client, sdk, (region) => new sdk.S3Client({ ...config, region }));
   return { sdk, client };
 }
 

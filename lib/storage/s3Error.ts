@@ -34,6 +34,9 @@ export function isMissing(thrown: unknown): boolean {
   return httpStatus(thrown) === 404 && name !== 'NoSuchBucket';
 }
 
+/** Of S3 when a connection is slow, and of KMS behind it. */
+const LATER = /Throttl|RequestTimeout|LimitExceeded/;
+
 /** Turns what the SDK threw into a StorageError; StorageErrors pass through unchanged. */
 export function s3Error(
   thrown: unknown,
@@ -53,6 +56,14 @@ export function s3Error(
   if (name === 'NoSuchBucket')
     return new StorageError('STORAGE_NOT_FOUND', 'there is no such bucket', details);
   if (status === 404) return new StorageError('STORAGE_NOT_FOUND', 'there is no such object', details);
+  // Who is refused for its class is no one who lacks a right.
+  if (name === 'InvalidObjectState') {
+    return new StorageError(
+      'STORAGE_ARCHIVED',
+      'the object is in an archive, from which it has to be restored before it is read',
+      details,
+    );
+  }
   if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
     return new StorageError('STORAGE_ACCESS_DENIED', 'access is denied', details);
   }
@@ -64,7 +75,8 @@ export function s3Error(
     });
   }
   const summary = fallback === 'STORAGE_READ_FAILED' ? 'reading failed' : 'writing failed';
-  // No answer at all, or one that says "later", after all attempts of the SDK.
-  const retryable = status === undefined || status >= 500 || status === 429 || status === 409;
+  // No answer at all, or one that says "later", after all attempts of the SDK. Some say it with a status of the caller's fault.
+  const retryable =
+    status === undefined || status >= 500 || status === 429 || status === 409 || LATER.test(name);
   return new StorageError(fallback, summary, { ...details, retryable });
 }

@@ -115,6 +115,17 @@ export function absoluteUri(uri: string): string {
   return uriScheme(uri) === undefined ? resolve(uri) : uri;
 }
 
+/**
+ * Path of a shard below its folder, as a listing names it: no segment of it leads out. S3 also takes empty ones, as of a writer that
+ * joins `day/` and `/part.parquet`.
+ */
+export const shardPathSchema = z
+  .string()
+  .refine(
+    (path) => path.split('/').every((name) => !['.', '..'].includes(name)) && !/(^|\/)$/.test(path),
+    'expected a path within a folder',
+  );
+
 /** A path below some folder: no segment of it leads out. */
 export const pathSchema = z
   .string()

@@ -15,10 +15,17 @@ interface Retrier {
   readonly JitterStrategy: string;
 }
 const THROTTLED = 'Lambda.TooManyRequestsException';
+/** What Lambda itself may answer at any time, as its best practice for state machines has them. */
+const PASSING = [
+  'Lambda.ClientExecutionTimeoutException',
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+];
 const machine = resolveTemplate(packagedTemplate('prod')).ScoringRun!.Properties!.Definition as Definition;
 
-/** The retriers of throttling of all states that call a function. */
-function throttledStates({ States }: Definition): [string, Retrier | undefined][] {
+/** All states that call a function, with the retrier that an error of this name meets. */
+function callingStates({ States }: Definition, error: string): [string, Retrier | undefined][] {
   return Object.entries(States).flatMap(([name, state]): [string, Retrier | undefined][] => {
     const {
       ItemProcessor,
@@ -29,10 +36,10 @@ function throttledStates({ States }: Definition): [string, Retrier | undefined][
       Resource?: string;
       Retry?: Retrier[];
     };
-    if (ItemProcessor !== undefined) return throttledStates(ItemProcessor);
+    if (ItemProcessor !== undefined) return callingStates(ItemProcessor, error);
     // The first that fits is taken.
     const fits = ({ ErrorEquals }: Retrier) =>
-      ErrorEquals.some((each) => [THROTTLED, 'States.ALL'].includes(each));
+      ErrorEquals.some((each) => [error, 'States.ALL'].includes(each));
     return Resource === 'arn:aws:states:::lambda:invoke' ? [[name, Retry.find(fits)]] : [];
   });
 }
@@ -89,7 +96,7 @@ function givenUp(
 }
 
 describe('what Lambda turns down', () => {
-  const states = throttledStates(machine);
+  const states = callingStates(machine, THROTTLED);
   const retrierOf = (name: string) => states.find(([each]) => each === name)![1]!;
 
   it('loses no unit of a night that asks for five times the quota of a new account', () => {
@@ -125,4 +132,10 @@ describe('what Lambda turns down', () => {
     // Its history ends at 25,000 events, of which a call has a few.
     expect(retrier!.MaxAttempts).toBeLessThanOrEqual(1000);
   });
+});
+
+it.each(PASSING)('%s is met with another call by every state', (error) => {
+  const states = callingStates(machine, error);
+  expect(states.length).toBeGreaterThan(6);
+  expect(states.filter(([, retrier]) => !(Number(retrier?.MaxAttempts) >= 3))).toEqual([]);
 });

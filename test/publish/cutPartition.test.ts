@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { mapConcurrently } from '../../lib/base/mapConcurrently.ts';
 import { cutPartition } from '../../lib/publish/cutPartition.ts';
 import { type PartitionRun, PLAN_FORMAT_VERSION } from '../../lib/publish/partitionRun.ts';
 import { planPartition } from '../../lib/publish/planPartition.ts';
@@ -109,6 +110,32 @@ describe('footers', () => {
     expect(calls).toBe(3);
     expect(planned).toMatchObject({ brokenCount: 0 });
     expect((await cutPartition(run))!.shardCount).toBe(600);
+  });
+
+  it('that were read before the store failed are not read again', async () => {
+    const run = freshRun(`s3://${s3.bucket}/failing`);
+    const names = Array.from({ length: 300 }, (_, i) => `${String(i).padStart(3, '0')}.parquet`);
+    await mapConcurrently(names, 16, (name) => writeWhole(joinUri(run.inputUri, name), SMALL));
+    const reads = new Set<string>();
+    let isFailing = true;
+    s3.double!.options = {
+      fault: ({ method, key }) => {
+        if (method !== 'GET' || !key.endsWith('.parquet')) return undefined;
+        if (isFailing && key.endsWith('/280.parquet')) {
+          return { kind: 'status', status: 403, code: 'AccessDenied' };
+        }
+        reads.add(key);
+        return undefined;
+      },
+    };
+    await expect(cutPartition(run)).rejects.toMatchObject({ code: 'STORAGE_ACCESS_DENIED' });
+    const before = reads.size;
+    isFailing = false;
+    reads.clear();
+    expect((await cutPartition(run))!.shardCount).toBe(300);
+    expect(before).toBeGreaterThanOrEqual(256);
+    expect(reads.size).toBe(300 - 256);
+    s3.double!.options = {};
   });
 });
 const SMALL = funnelShard(funnelRows('2024-03-09', 2), 2);

@@ -131,6 +131,14 @@ describe('a run of another model', () => {
     expect((await rollBack(place.root, PARTITION, 'b is wrong')).pointer).toMatchObject({ modelSince: 3 });
     const lifting = { liftHold: true, basedOnGeneration: 2 };
     expect(await publish(place, other, lifting)).toMatchObject({ kind: 'superseded' });
+    expect(await publish(place, stage, lifting)).toMatchObject({
+      kind: 'superseded',
+      reason: expect.stringContaining('rolled back after this run was planned: b is wrong'),
+    });
     await expectRows(place, stage, second);
+    expect(await publish(place, stage, { liftHold: true, basedOnGeneration: 3 })).toMatchObject({
+      kind: 'published',
+    });
+    await expectRows(place, stage, second, first);
   });
 });

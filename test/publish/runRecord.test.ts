@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
+import { recentFailures } from '../../lib/publish/lastFailure.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { RunRecorder, RunRecords, writeRunRecord } from '../../lib/publish/runRecord.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
@@ -68,6 +70,24 @@ describe('the record of a run', () => {
     expect(await records.of(PARTITION, 5)).toEqual([later, record]);
     expect(await records.of('dt=1999-01-01', 5)).toEqual([]);
     expect(await new RunRecords(join(place.root, 'none')).of(PARTITION, 5)).toEqual([]);
+  });
+
+  it('of a failure is told of however many runs of other partitions have followed in a day of arrivals', async () => {
+    const { place, record } = await recordedRun(false);
+    const [ended] = record.partitions;
+    const recordOf = (minute: number, partition: string, outcome: string) => ({
+      ...record,
+      startedAt: new Date(Date.UTC(2099, 0, 1, 0, minute)).toISOString(),
+      partitions: [{ ...ended!, partition, outcome, problems: [outcome] }],
+    });
+    await writeRunRecord(place.root, recordOf(0, 'dt=2024-03-01', 'failed'));
+    for (let minute = 1; minute < 200; minute++) {
+      await writeRunRecord(place.root, recordOf(minute, `dt=2024-02-${10 + (minute % 9)}`, 'published'));
+    }
+    const unreadable = new UnreadableFiles();
+    expect(await recentFailures(place.root, unreadable)).toMatchObject([
+      { partition: 'dt=2024-03-01', outcome: 'failed' },
+    ]);
   });
 
   it('is read once for all partitions that ask', async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listIfAny, writeWhole } from '../../lib/storage/openStorage.ts';
+import { s3Error } from '../../lib/storage/s3Error.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import { checksum } from '../support/s3/awsChunked.ts';
 import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
@@ -178,6 +179,15 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     expect(await s3Storage.exists(uriOf('upload'))).toBe(false);
   }, 20_000);
 
+  it('that has an object in an archive says so, and not that a right is missing', async () => {
+    plan(isGet, { kind: 'status', status: 403, code: 'InvalidObjectState' });
+    await expect(s3Storage.readWhole(uriOf('data'))).rejects.toMatchObject({
+      code: 'STORAGE_ARCHIVED',
+      retryable: false,
+      location: { file: uriOf('data') },
+    });
+  });
+
   it('that refuses or lacks the bucket is named, and not asked again', async () => {
     plan(isGet, { kind: 'status', status: 403, code: 'AccessDenied' });
     const before = s3.double!.requests.length;
@@ -228,6 +238,22 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a folder th
       ['GET', ''],
     ]);
   });
+});
+
+it.each([
+  ['ThrottlingException', 400, true],
+  ['KMS.ThrottlingException', 400, true],
+  ['RequestTimeout', 400, true],
+  ['BandwidthLimitExceeded', 503, true],
+  ['SlowDown', 503, true],
+  ['TimeoutError', undefined, true],
+  ['KMS.DisabledException', 400, false],
+  ['InvalidRequest', 400, false],
+  ['MalformedXML', 400, false],
+])('%s with status %s, after all tries, is retryable: %s', (name, httpStatusCode, retryable) => {
+  const thrown = Object.assign(new Error('no'), { name, $metadata: { httpStatusCode } });
+  const error = s3Error(thrown, 's3://b/k', 'STORAGE_READ_FAILED');
+  expect(error).toMatchObject({ code: 'STORAGE_READ_FAILED', retryable });
 });
 
 describe('an S3 URI', () => {

@@ -22,7 +22,10 @@ interface Schedule {
   readonly Target: { readonly DeadLetterConfig?: { readonly Arn: string } };
 }
 
-/** What Lambda asks for: a message must not come back while it may still be worked on, or while its function is throttled. */
+/**
+ * What Lambda asks for, beside the window in which a batch is filled: a message must not come back while it may still be worked on,
+ * or while its function is throttled.
+ */
 const TIMEOUTS_HIDDEN = 6;
 /** What SQS has without a word: half a minute, four days. */
 const DEFAULT_VISIBILITY_SECONDS = 30;
@@ -51,7 +54,10 @@ export function queues(resources: Resources): string[] {
       problems.push(`${name}: has no dead letters`);
   }
   for (const name of targets) problems.push(...deadLetterProblems(name, all, consumed, resources));
-  for (const [source, { EventSourceArn = '', FunctionName = '' }] of sources) {
+  for (const [
+    source,
+    { EventSourceArn = '', FunctionName = '', MaximumBatchingWindowInSeconds = 0 },
+  ] of sources) {
     const queue = all.get(nameIn(EventSourceArn));
     if (queue === undefined) {
       problems.push(`${source}: has no queue`);
@@ -61,10 +67,11 @@ export function queues(resources: Resources): string[] {
       problems.push(`${nameIn(EventSourceArn)}: nobody is told of messages that wait`);
     }
     const timeout = timeoutOf(FunctionName, resources);
+    const least = TIMEOUTS_HIDDEN * timeout + MaximumBatchingWindowInSeconds;
     const { VisibilityTimeout = DEFAULT_VISIBILITY_SECONDS } = queue;
-    if (!(VisibilityTimeout >= TIMEOUTS_HIDDEN * timeout)) {
+    if (!(VisibilityTimeout >= least)) {
       problems.push(
-        `${nameIn(EventSourceArn)}: hides a message for ${VisibilityTimeout} s; its function has ${timeout} s`,
+        `${nameIn(EventSourceArn)}: hides a message for ${VisibilityTimeout} s, of at least ${least} s`,
       );
     }
   }

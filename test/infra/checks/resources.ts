@@ -46,6 +46,7 @@ export interface LambdaFunction {
 export interface EventSource {
   readonly EventSourceArn: string;
   readonly FunctionName: string;
+  readonly MaximumBatchingWindowInSeconds: number;
   readonly FunctionResponseTypes: readonly string[];
   readonly ScalingConfig: { readonly MaximumConcurrency: number };
 }

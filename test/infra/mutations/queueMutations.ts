@@ -33,18 +33,23 @@ export const QUEUE_MUTATIONS: readonly SpoiltProperty[] = [
   ],
   [
     'EventsQueue/Properties/VisibilityTimeout',
-    359,
-    'EventsQueue: hides a message for 359 s; its function has 60 s',
+    369,
+    'EventsQueue: hides a message for 369 s, of at least 370 s',
   ],
   [
     'EventsQueue/Properties/VisibilityTimeout',
     undefined,
-    'EventsQueue: hides a message for 30 s; its function has 60 s',
+    'EventsQueue: hides a message for 30 s, of at least 370 s',
   ],
   [
     'ArrivalsLambdaFunction/Properties/Timeout',
     61,
-    'EventsQueue: hides a message for 360 s; its function has 61 s',
+    'EventsQueue: hides a message for 370 s, of at least 376 s',
+  ],
+  [
+    'ArrivalsEventSourceMappingSQSEventsQueue/Properties/MaximumBatchingWindowInSeconds',
+    11,
+    'EventsQueue: hides a message for 370 s, of at least 371 s',
   ],
   [
     'EventsDeadLetters/Properties/MessageRetentionPeriod',

@@ -5,11 +5,13 @@ import { crc32 } from 'node:zlib';
 export class S3Refusal extends Error {
   readonly status: number;
   readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: string) {
+  constructor(status: number, code: string, headers: Readonly<Record<string, string>> = {}) {
     super(code);
     this.status = status;
     this.code = code;
+    this.headers = headers;
   }
 }
 

@@ -16,6 +16,8 @@ export interface S3Request {
 /** What goes wrong with a request instead of its answer, or on the way back. */
 export type S3Fault =
   | { readonly kind: 'status'; readonly status: number; readonly code: string }
+  /** The bucket is in this region. */
+  | { readonly kind: 'redirect'; readonly region: string }
   /** The connection is reset before the request does anything. */
   | { readonly kind: 'reset' }
   /** The work is done, the answer never arrives. */
@@ -94,6 +96,9 @@ export class S3Double {
       return;
     }
     if (fault?.kind === 'status') throw new S3Refusal(fault.status, fault.code);
+    if (fault?.kind === 'redirect') {
+      throw new S3Refusal(301, 'PermanentRedirect', { 'x-amz-bucket-region': fault.region });
+    }
     if (fault?.kind === 'stall') await new Promise((resolve) => setTimeout(resolve, fault.millis));
     const bytes = decodeBody(Buffer.concat(chunks), incoming.headers);
     const answer = this.#perform(request, this.options.keepInstead?.(request, bytes) ?? bytes);
@@ -271,8 +276,12 @@ function xml(text: string): Answer {
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
-  const { status, code } = error instanceof S3Refusal ? error : { status: 500, code: 'InternalError' };
+  const { status, code, headers } = error instanceof S3Refusal ? error : new S3Refusal(500, 'InternalError');
   const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-  response.writeHead(status, { 'content-type': 'application/xml', 'x-amz-request-id': 'double' });
+  response.writeHead(status, {
+    'content-type': 'application/xml',
+    'x-amz-request-id': 'double',
+    ...headers,
+  });
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }
