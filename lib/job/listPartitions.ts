@@ -1,4 +1,4 @@
-import { refuseTable } from '../storage/listShards.ts';
+import { namesShard, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { isHidden } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -37,7 +37,7 @@ export function isInRange(day: string, { from, to }: DayRange): boolean {
   return day >= from && day <= to;
 }
 
-/** A folder that was passed over, and why. */
+/** A folder that was passed over, or a shard in none, and why. */
 export interface SkippedFolder {
   /** Path below the input root. */
   readonly name: string;
@@ -75,7 +75,13 @@ export async function listPartitions(
       return;
     }
     const folder = joinUri(inputRoot, ...path);
-    const names = await storageFor(folder).listFolders(folder);
+    const names = await storageFor(folder).listFolders(folder, (file) => {
+      if (isHidden(file) || !namesShard(file)) return;
+      skipped.push({
+        name: [...path, file].join('/'),
+        reason: `it lies in no folder of the layout ${layout.text}`,
+      });
+    });
     if (path.length === 0) await refuseTable(inputRoot, names);
     for (const name of names) {
       const next = isHidden(name) ? 'hidden' : addFolder(key, name, values);
@@ -85,6 +91,7 @@ export async function listPartitions(
   };
   await descend([], { time: {}, others: [] });
   partitions.sort(byTime);
+  skipped.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   return { partitions, skipped };
 }
 

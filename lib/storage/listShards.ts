@@ -94,7 +94,7 @@ export async function findShards(
   const areShards = await mapConcurrently(
     files,
     READS_AT_A_TIME,
-    async (file) => isNamedAsShard(file.relativePath) || isKnown(file) || beginsAsShard(file),
+    async (file) => namesShard(file.relativePath) || isKnown(file) || beginsAsShard(file),
   );
   return {
     shards: files.filter((_, index) => areShards[index]),
@@ -102,7 +102,8 @@ export async function findShards(
   };
 }
 
-function isNamedAsShard(path: string): boolean {
+/** Whether a file's name says that it is a shard, as those do that somebody has compressed. */
+export function namesShard(path: string): boolean {
   return endingOf(path) !== undefined || COMPRESSED.test(path);
 }
 

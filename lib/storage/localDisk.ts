@@ -45,7 +45,7 @@ export const localDisk: Storage = {
     }
   },
 
-  async listFolders(uri) {
+  async listFolders(uri, onFile) {
     const path = diskPath(uri);
     const folders: string[] = [];
     try {
@@ -55,7 +55,7 @@ export const localDisk: Storage = {
           (entry.isSymbolicLink() && (await leadsToFolder(join(path, entry.name))))
         ) {
           folders.push(entry.name);
-        }
+        } else onFile?.(entry.name);
       }
     } catch (error) {
       return undefinedIfMissing(diskError(error, uri, 'STORAGE_READ_FAILED')) ?? [];

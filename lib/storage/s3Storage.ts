@@ -60,16 +60,20 @@ export const s3Storage: Storage = {
       return found;
     }),
 
-  listFolders: (uri) =>
+  listFolders: (uri, onFile) =>
     reading(uri, async (s3, { bucket, key }) => {
       const prefix = folderPrefix(key);
       const names: string[] = [];
-      for await (const { CommonPrefixes = [] } of listPages(s3, {
+      for await (const { CommonPrefixes = [], Contents = [] } of listPages(s3, {
         Bucket: bucket,
         Prefix: prefix,
         Delimiter: '/',
       })) {
         names.push(...CommonPrefixes.map(({ Prefix }) => Prefix!.slice(prefix.length, -1)));
+        for (const { Key } of Contents) {
+          // Consoles mark the folder itself by an empty object of its name.
+          if (Key !== prefix) onFile?.(Key!.slice(prefix.length));
+        }
       }
       return names;
     }),

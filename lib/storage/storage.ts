@@ -84,8 +84,9 @@ export interface Storage {
   /**
    * Names of the folders directly within a folder, in binary order, hidden ones among them; on S3 a request per 1,000 names
    * whatever lies below. Empty where there is no such folder.
+   * @param onFile told of the names of files that lie beside them
    */
-  listFolders(uri: string): Promise<string[]>;
+  listFolders(uri: string, onFile?: (name: string) => void): Promise<string[]>;
   readWhole(uri: string): Promise<Uint8Array>;
   /** Undefined where there is no file. */
   readVersioned(uri: string): Promise<VersionedBytes | undefined>;

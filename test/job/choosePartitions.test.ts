@@ -204,6 +204,24 @@ describe('listing', () => {
     expect(chosen).toEqual(['dt=2024-03-04']);
     expect(skipped).toEqual([{ name: 'metadata', reason: 'not named dt=...' }]);
   });
+
+  it('tells of shards that lie above the partitions, where a writer has left out a key, and of no other file there', async () => {
+    const files = [
+      'dt=2024-03-04/hour=07/a.parquet',
+      'dt=2024-03-04/b.parquet',
+      'c.PARQUET.gz',
+      'notes.txt',
+      '.d.parquet',
+    ];
+    const { chosen, skipped } = await choose(
+      inputOf(...files),
+      { partitions: 'dt=%Y-%m-%d/hour=%H' },
+      { kind: 'dates', from: '2024-03-04', to: '2024-03-04' },
+    );
+    expect(chosen).toEqual(['dt=2024-03-04/hour=07']);
+    const reason = 'it lies in no folder of the layout dt=%Y-%m-%d/hour=%H';
+    expect(skipped).toEqual(['c.PARQUET.gz', 'dt=2024-03-04/b.parquet'].map((name) => ({ name, reason })));
+  });
 });
 
 describe('one partition', () => {

@@ -94,6 +94,10 @@ describe.each(Object.entries(roots))('%s', (_, root) => {
     for (const name of files) await write(storage, uriOf(`folders/${name}`), bytesOf(name));
     expect(await storage.listFolders(uriOf('folders'))).toEqual(['_delta_log', 'dt=10', 'dt=2', 'é=1']);
     expect(await storage.listFolders(uriOf('folders/dt=2'))).toEqual(['a']);
+    const beside: string[] = [];
+    await storage.listFolders(uriOf('folders'), (name) => beside.push(name));
+    await storage.listFolders(uriOf('folders/dt=2'), (name) => beside.push(name));
+    expect(beside).toEqual(['file.bin', 'c.bin']);
     expect(await storage.listFolders(uriOf('folders/dt=10'))).toEqual([]);
     expect(await storage.listFolders(uriOf('folders/none'))).toEqual([]);
   });
