@@ -191,9 +191,14 @@ function pointerLine({ partition, current, generation, history, hold }: Pointer)
   const before = history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`);
   return (
     `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
-    `manifest ${current.sha256.slice(0, 12)}  before: ${before.join(', ') || 'nothing'}` +
+    `manifest ${current.sha256.slice(0, 12)}${releasedNote({ current })}  before: ${before.join(', ') || 'nothing'}` +
     `${hold === null ? '' : `  HELD: ${hold}`}\n`
   );
+}
+
+/** Readers see it by an operator's word, against that of a gate. */
+function releasedNote({ current }: Pick<Pointer, 'current'>): string {
+  return current.isReleased === true ? '  RELEASED past its gates' : '';
 }
 
 function pointersOf(states: readonly PartitionState[]): Pointer[] {
@@ -227,7 +232,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>, range: D
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
-      ...(pointer === null ? [] : [describePointer(pointer)]),
+      ...(pointer === null ? [] : [`${describePointer(pointer)}${releasedNote(pointer)}`]),
       ...(reason === undefined ? [] : [reason]),
       ...(lastFailure === undefined ? [] : [describeFailure(lastFailure)]),
     ].join('  '),

@@ -123,5 +123,11 @@ it('a release puts who, when and why on record, and repeated says that it change
   expect(override).toMatchObject({ reason: 'known', by: 'ada' });
   expect(Date.parse(override.at)).toBeGreaterThanOrEqual(before);
   expect(Date.parse(override.at)).toBeLessThanOrEqual(Date.now());
-  expect((await callMain('status', '--scores', scores)).stdout).not.toContain('BLOCKED');
+  const told = [await callMain('status', '--scores', scores), await callMain('status', '--job', job)];
+  for (const { stdout } of told) {
+    expect(stdout).not.toContain('BLOCKED');
+    expect(stdout.split('\n').filter((line) => line.includes('RELEASED past its gates'))).toEqual([
+      expect.stringMatching(`^${TODAY} `),
+    ]);
+  }
 }, 60_000);
