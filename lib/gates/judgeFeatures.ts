@@ -3,7 +3,7 @@ import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
 import { chanceMean, chanceShare, isByChance } from './chance.ts';
-import { type Candidate, VALIDATION } from './judged.ts';
+import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 
 interface Pair {
@@ -23,9 +23,13 @@ export function pairs({ profile }: Candidate, reference: ModelReference): Pair[]
   });
 }
 
-/** Growth of every feature's share of rows without a value; and of lists, how much shorter they have become where there are any. */
+/**
+ * Growth of every feature's share of rows without a value; of lists, how much shorter they have become where there are any; and
+ * features that are never without a value any more.
+ */
 export function judgeMissingValues(
   candidate: Candidate,
+  { isPartOfDay = false }: Pick<Earlier, 'isPartOfDay'>,
   reference: ModelReference,
   { floor, factor, shorter }: GateSettings['missingValues'],
 ): Measurement[] {
@@ -41,7 +45,27 @@ export function judgeMissingValues(
       'of the rows have no value',
     );
   });
-  return [...grown, ...both.flatMap((pair) => shortened(pair, shorter))];
+  // An hour or a region may have all values that are missing elsewhere.
+  const filled = isPartOfDay ? [] : both.flatMap((pair) => filledUp(pair, factor));
+  return [...grown, ...both.flatMap((pair) => shortened(pair, shorter)), ...filled];
+}
+
+/** What an hour's pause of a source doesn't do: a share that chance alone makes 0 isn't looked at. */
+const LEAST_FILLED = 0.01;
+
+/**
+ * A feature that had no value in many rows, on every day, and has one in all: somebody fills in means or zeros. What is within
+ * bounds isn't told of. That a source has become better looks the same, so it warns at most.
+ */
+function filledUp({ counted, usual, rows, usualRows }: Pair, factor: number): Measurement[] {
+  if (counted.missing > 0 || rows === 0 || usualRows === 0) return [];
+  const share = usual.missing / usualRows;
+  const bound = factor * usual.spread.missing;
+  const least = share - bound;
+  if (least < LEAST_FILLED || isByChance(rows, rows, 1 - least)) return [];
+  const reason = `every row has a value, and ${formatShare(share)} had none there: missing values may have been filled`;
+  const { name: subject } = counted;
+  return [{ subject, found: share, bound, isWithin: false, against: VALIDATION, reason, atMost: 'warn' }];
 }
 
 /**

@@ -127,7 +127,7 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   const slices = () => judgeSliceMeans(candidate, reference, sliceMeans);
   judge('sliceMeans', sliceMeans.action, slices, VALIDATION, 'the model declares no slice with enough rows');
   const { missingValues, unseenValues, featureDistributions } = settings;
-  const missing = known((there) => judgeMissingValues(candidate, there, missingValues));
+  const missing = known((there) => judgeMissingValues(candidate, earlier, there, missingValues));
   judge('missingValues', missingValues.action, missing, VALIDATION, noReference);
   const unseen = known((there) => judgeUnseenValues(candidate, there, unseenValues));
   judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);

@@ -149,6 +149,7 @@ describe('features', () => {
   ])('that lack a share of %d with the day spread %o are within bounds: %s', (share, days, expected) => {
     const found = judgeMissingValues(
       counted({ missing: share * MANY }),
+      NO_EARLIER,
       usual({ spread: days }),
       settings.missingValues,
     );
@@ -164,7 +165,12 @@ describe('features', () => {
   });
 
   it('are told of in rows where values are missing, in values where they are new', () => {
-    const missing = judgeMissingValues(counted({ missing: 0.6 * MANY }), usual({}), settings.missingValues);
+    const missing = judgeMissingValues(
+      counted({ missing: 0.6 * MANY }),
+      NO_EARLIER,
+      usual({}),
+      settings.missingValues,
+    );
     const unseen = judgeUnseenValues(counted({ unseen: 0.6 * MANY }), usual({}), settings.unseenValues);
     expect(missing[0]!.reason).toBe('60.0% of the rows have no value, against 0.0%');
     expect(unseen[0]!.reason).toMatch(/^60\.0% of the values are new to the model, against \d\.\d%$/);
@@ -180,7 +186,7 @@ describe('features', () => {
       // Half of the rows have four values each; as many rows as before have some.
       const there = usual({ values: 2 * MANY, missing: 0.5 * MANY });
       const here = counted({ values: (1 - gone) * 2 * MANY, missing: 0.5 * MANY });
-      expect(isWithin(judgeMissingValues(here, there, settings.missingValues))).toBe(expected);
+      expect(isWithin(judgeMissingValues(here, NO_EARLIER, there, settings.missingValues))).toBe(expected);
     },
   );
 
@@ -191,6 +197,7 @@ describe('features', () => {
       return isWithin(
         judgeMissingValues(
           candidate({ profile: { rows, features, slices: [] } }),
+          NO_EARLIER,
           there,
           settings.missingValues,
         ),
@@ -200,12 +207,32 @@ describe('features', () => {
     expect(of(1_000)).toBe(false);
   });
 
+  it.each([
+    ['none is missing where a fifth was', 1_000_000, 0, {}, spread, ['warn']],
+    ['one is missing', 1_000_000, 1, {}, spread, []],
+    ['a training day had none missing either', 1_000_000, 0, {}, { ...spread, missing: 0.07 }, []],
+    ['so few rows may have all by chance', 30, 0, {}, spread, []],
+    ['a region may have all', 1_000_000, 0, { isPartOfDay: true }, spread, []],
+  ] as const)('that are filled in warn: %s', (_, rows, missing, part, days, expected) => {
+    const here = candidate({
+      profile: { rows, features: [{ ...feature, values: rows, missing, bins: [rows, 0] }], slices: [] },
+    });
+    const there = usual({ missing: 0.2 * MANY, spread: days });
+    const found = judgeMissingValues(here, { ...NO_EARLIER, ...part }, there, settings.missingValues);
+    const verdicts = found.map((each) => verdictOf('missingValues', 'block', each).verdict);
+    expect(verdicts.filter((verdict) => verdict !== 'pass')).toEqual(expected);
+  });
+
   it('that lose every value are out of bounds whatever the factor says, unless a training day was like that', () => {
     const lost = counted({ missing: MANY });
     const wide = { ...spread, missing: 0.5 };
-    expect(isWithin(judgeMissingValues(lost, usual({ spread: wide }), settings.missingValues))).toBe(false);
+    expect(
+      isWithin(judgeMissingValues(lost, NO_EARLIER, usual({ spread: wide }), settings.missingValues)),
+    ).toBe(false);
     const before = { ...spread, missing: 1 };
-    expect(isWithin(judgeMissingValues(lost, usual({ spread: before }), settings.missingValues))).toBe(true);
+    expect(
+      isWithin(judgeMissingValues(lost, NO_EARLIER, usual({ spread: before }), settings.missingValues)),
+    ).toBe(true);
   });
 
   it('of few rows have wider bounds: 7 of 30 rows without a value may be chance where one in 20 is usual, 233,333 of a million not', () => {
@@ -213,7 +240,7 @@ describe('features', () => {
     const of = (rows: number, missing: number) => {
       const features = [{ ...feature, values: rows, missing, bins: [rows / 2, rows / 2] }];
       const few = candidate({ profile: { rows, features, slices: [] } });
-      return isWithin(judgeMissingValues(few, there, settings.missingValues));
+      return isWithin(judgeMissingValues(few, NO_EARLIER, there, settings.missingValues));
     };
     expect(of(30, 7)).toBe(true);
     expect(of(1_000_000, 233_333)).toBe(false);
