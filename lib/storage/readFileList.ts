@@ -8,6 +8,8 @@ import { storageFor } from './openStorage.ts';
 import type { ListedFile } from './storage.ts';
 import { fileKey, joinUri, uriScheme } from './uri.ts';
 
+/** Of a list's files: where all of 100,000 are gone, a function's error would be larger than Lambda hands on. */
+const MOST_NAMED = 100;
 /** Of files: one request for each on S3. */
 const LOOKUPS_AT_A_TIME = 32;
 const INVALID = { code: 'INPUT_LIST_INVALID', summary: 'the list of files is invalid' } as const;
@@ -36,7 +38,7 @@ export interface ListEntry {
  * A list is text with a path or URI on each line, or JSON `{"entries": [{"url", "meta": {"content_length"}}]}`. Relative
  * paths start at the list's folder; `s3a://` and `s3n://` are other names of `s3://`.
  * @returns in binary order of the relative paths, which start at the deepest folder that holds all files of the list
- * @throws ProblemsError INPUT_LIST_INVALID with every file that is missing, listed twice or of another size than the list
+ * @throws ProblemsError INPUT_LIST_INVALID with the files that are missing, listed twice or of another size than the list
  * says; StorageError INPUT_EMPTY for a list without files
  */
 export async function readFileList(listUri: string): Promise<readonly ListedFile[]> {
@@ -74,8 +76,11 @@ export async function findEntries(
     if (before === undefined) places.set(key, place);
     else problems.push(`${place}: ${uri}: the same file as ${before}`);
   }
-  if (problems.length > 0)
-    throw new ProblemsError(INVALID.code, INVALID.summary, problems, { file: listUri });
+  if (problems.length > 0) {
+    const more = problems.length > MOST_NAMED ? [`and ${problems.length - MOST_NAMED} more`] : [];
+    const named = [...problems.slice(0, MOST_NAMED), ...more];
+    throw new ProblemsError(INVALID.code, INVALID.summary, named, { file: listUri });
+  }
   return files.filter((file) => typeof file !== 'string');
 }
 

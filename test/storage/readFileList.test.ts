@@ -109,6 +109,17 @@ describe.each([
     );
   });
 
+  it('names a hundred files of a list that has lost more, and says how many more', async () => {
+    const entries = Array.from({ length: 103 }, (_, index) => ({ url: uriOf(`gone/${index}`) }));
+    const error = await readFileList(await listOf(JSON.stringify({ entries }))).catch(
+      (thrown: unknown) => thrown,
+    );
+    const { problems } = error as { problems: readonly string[] };
+    expect(problems).toHaveLength(101);
+    expect(problems[99]).toContain('entries.99');
+    expect(problems[100]).toBe('and 3 more');
+  });
+
   it('without a file is refused, as is JSON that is no manifest, or a list that is not there', async () => {
     for (const text of ['', ' \n\n', '{"entries":[]}'])
       await expect(readFileList(await listOf(text))).rejects.toMatchObject({ code: 'INPUT_EMPTY' });
