@@ -8,7 +8,7 @@ const HIGHEST_CHANCE = 1e-9;
 
 /**
  * Are the candidate's rows those of another publication of the same model under other keys? They are where every feature, every
- * slice and both scores were counted alike, unless so little was counted that other rows could have given the same.
+ * slice and every score were counted alike, unless so little was counted that other rows could have given the same.
  */
 export function repeatsFeatures(candidate: Candidate, other: Candidate): boolean {
   if (candidate.model !== other.model || candidate.rows !== other.rows) return false;

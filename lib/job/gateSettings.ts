@@ -160,19 +160,17 @@ export function isLooking({ audit: _, ...builtIn }: GateSettings): boolean {
   return Object.values(builtIn).some(({ action }) => action !== 'off');
 }
 
+const COMPARING = [
+  'rows',
+  'repeatedContent',
+  'keySchema',
+  'scoreMeans',
+  'scoreDistributions',
+  'featureDistributions',
+  'worstShard',
+] as const;
+
 /** Does any gate look at other publications? */
 export function comparesPublications(gates: GateSettings): boolean {
-  const {
-    rows,
-    repeatedContent,
-    keySchema,
-    scoreMeans,
-    scoreDistributions,
-    featureDistributions,
-    worstShard,
-  } = gates;
-  return [
-    ...[rows, repeatedContent, keySchema, scoreMeans, scoreDistributions],
-    ...[featureDistributions, worstShard],
-  ].some((gate) => gate.action !== 'off');
+  return COMPARING.some((gate) => gates[gate].action !== 'off');
 }

@@ -90,9 +90,15 @@ export async function listPartitions(
     }
   };
   await descend([], { time: {}, others: [] });
-  partitions.sort(byTime);
-  skipped.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  return { partitions, skipped };
+  return inOrder({ partitions, skipped });
+}
+
+/** A listing in the order that it promises. */
+export function inOrder({ partitions, skipped }: PartitionListing): PartitionListing {
+  return {
+    partitions: partitions.toSorted(byTime),
+    skipped: skipped.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))),
+  };
 }
 
 /** Of what the time so far says: a year alone may hold days of the range, or none. */
@@ -118,7 +124,7 @@ export function sameTimes(partitions: readonly LaidOutPartition[]): string[][] {
   return [...names.values()].filter(({ length }) => length > 1);
 }
 
-/** By day, hour and then name. */
+/** By day, hour and then name. @internal exported for tests */
 export function byTime(a: LaidOutPartition, b: LaidOutPartition): number {
   const [first, second] = [a.day ?? '', b.day ?? ''];
   if (first !== second) return first < second ? -1 : 1;

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { type ListEntry, readListEntries } from '../storage/readFileList.ts';
 import { fileKey, uriScheme } from '../storage/uri.ts';
 import {
-  byTime,
   type DayRange,
+  inOrder,
   isInRange,
   type PartitionListing,
   type SkippedFolder,
@@ -104,8 +104,7 @@ export function laidOutFiles(
     if (typeof laidOut === 'string') skipped.push({ name, reason: laidOut });
     else if (isIn(range, laidOut)) found.push(laidOut);
   }
-  skipped.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  return { partitions: found.sort(byTime), skipped };
+  return inOrder({ partitions: found, skipped });
 }
 
 function isIn(range: DayRange | undefined, { day }: LaidOutPartition): boolean {

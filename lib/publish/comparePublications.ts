@@ -1,3 +1,4 @@
+import type { Candidate } from '../gates/judged.ts';
 import type { RepeatedRows, SpanElsewhere } from '../gates/judgeKeys.ts';
 import type { RepeatedContent } from '../gates/judgePublication.ts';
 import { repeatsFeatures } from '../gates/repeatsFeatures.ts';
@@ -28,9 +29,10 @@ export type CompareWith = <T>(
 /**
  * Spans of a manifest whose rows were published under other dates, found by their digests, or as a whole by what was counted of
  * them. Manifests are read one at a time: each may have thousands of parts.
+ * @param candidate the manifest with its features; without it, rows under other keys aren't looked for
  */
 export async function compareContent(
-  { manifest, file }: { readonly manifest: Manifest; readonly file: string },
+  { manifest, candidate }: { readonly manifest: Manifest; readonly candidate?: Candidate },
   { action }: GateSettings['repeatedContent'],
   names: readonly PublicationName[],
   compareWith: CompareWith,
@@ -43,9 +45,10 @@ export async function compareContent(
     const { partition } = name;
     const same = await compareWith(name, (other, otherFile) => {
       const spans = repeatedContent(scored, [scoredOf(other)]);
-      return spans.length > 0 || !hasSameFeatures(manifest, file, other, otherFile)
-        ? spans
-        : allSpans(scored.parts).map((span) => ({ ...span, same: 'features' as const }));
+      // Before profiles of thousands of parts are added up.
+      if (candidate === undefined || spans.length > 0 || manifest.rows !== other.rows) return spans;
+      if (scored.parts.length === 0 || other.parts.length === 0) return spans;
+      return repeatsFeatures(candidate, candidateOf(other, otherFile)) ? featureSpans(scored.parts) : spans;
     });
     if (same === undefined) continue;
     compared.push(partition);
@@ -54,12 +57,8 @@ export async function compareContent(
   return { compared, ...found };
 }
 
-function hasSameFeatures(manifest: Manifest, file: string, other: Manifest, otherFile: string): boolean {
-  // Before profiles of thousands of parts are added up.
-  if (manifest.rows === 0 || manifest.rows !== other.rows) return false;
-  return repeatsFeatures(candidateOf(manifest, file), candidateOf(other, otherFile));
-}
-
-function allSpans(parts: readonly Pick<Manifest['parts'][number], 'spans'>[]) {
-  return parts.flatMap(({ spans }) => spans).filter(({ rows }) => rows > 0);
+/** All that have a row. */
+function featureSpans(parts: readonly Pick<Manifest['parts'][number], 'spans'>[]) {
+  const spans = parts.flatMap((part) => part.spans).filter(({ rows }) => rows > 0);
+  return spans.map(({ shard, rows }) => ({ shard, rows, same: 'features' as const }));
 }

@@ -140,7 +140,7 @@ function unlikeItsName(partition: string, layout: PartitionLayout): Pick<Earlier
   const found = layOutPartition(layout, partition);
   // Of a partition that isn't the layout's, the name is all that is known.
   if (typeof found === 'string') return {};
-  const isDay = found.day !== undefined && found.hour === undefined && found.others.length === 0;
+  const isDay = found.day !== undefined && !isPartOfDay(found);
   return isDay === isWholeDay(partition) ? {} : { isWholeDay: isDay };
 }
 

@@ -1,6 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
 import { readReference } from '../bundle/readReference.ts';
+import type { Candidate } from '../gates/judged.ts';
 import type { SpanElsewhere } from '../gates/judgeKeys.ts';
 import { judgePublication, type RepeatedContent } from '../gates/judgePublication.ts';
 import { type Auditors, ownVerdict } from '../gates/ownAudit.ts';
@@ -72,7 +73,9 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
       ? undefined
       : ifReadable('rows', name.partition, async () => {
           const { found, file } = await read(name);
-          return found.parts.length === 0 ? judgedOf(found) : candidateOf(found, file);
+          // Only parts of days are held to the features of others.
+          const isAsked = earlier.isPartOfDay === true && found.parts.length > 0;
+          return isAsked ? candidateOf(found, file) : judgedOf(found);
         });
   const compareWith: CompareWith = (name, compare) =>
     ifReadable('repeatedContent', name.partition, async () => {
@@ -88,10 +91,11 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
     }
     return undefined;
   };
-  const content = await repeatedContent(run, { manifest, file }, { compareWith, ifReadable, unread });
+  const candidate = candidateOf(manifest, file);
+  const content = await repeatedContent(run, { manifest, candidate }, { compareWith, ifReadable, unread });
   const verdicts = judgePublication(
     {
-      candidate: candidateOf(manifest, file),
+      candidate,
       earlier: {
         own: await summaryOf(earlier.own),
         previous: await summaryOf(earlier.previous),
@@ -112,11 +116,10 @@ async function builtInVerdicts(run: PartitionRun, manifest: Manifest, file: stri
 /** Rows and files of the partition that other dates have, or hours and regions beside it, published or in the same run. */
 async function repeatedContent(
   run: PartitionRun,
-  itself: { readonly manifest: Manifest; readonly file: string },
+  { manifest, candidate }: { readonly manifest: Manifest; readonly candidate: Candidate },
   { compareWith, ifReadable, unread }: Others,
 ): Promise<RepeatedContent> {
   const { earlier, gates } = run;
-  const { manifest } = itself;
   const unpublished: string[] = [];
   const files: SpanElsewhere[] = [];
   const inputKeys: SpanElsewhere[] = [];
@@ -142,7 +145,7 @@ async function repeatedContent(
   const besideRows =
     sameKeys === 'off'
       ? []
-      : (await compareContent(itself, gates.repeatedContent, besidePublished, compareWith)).rows;
+      : (await compareContent({ manifest }, gates.repeatedContent, besidePublished, compareWith)).rows;
   const besideFiles: SpanElsewhere[] = [];
   for (const other of action === 'off' || sameKeys === 'off' ? [] : inputs) {
     const found = await ifReadable('repeatedContent', other.partition, () =>
@@ -150,6 +153,7 @@ async function repeatedContent(
     );
     besideFiles.push(...(found ?? []));
   }
+  const itself = { manifest, candidate };
   const published = await compareContent(itself, gates.repeatedContent, earlier.near, compareWith);
   return { ...published, unpublished, files, inputKeys, besideRows, besideFiles };
 }

@@ -99,8 +99,9 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
   const calibration = { ...DEFAULT_GATES.calibration, action: 'block', leastLabels: 1 } as const;
   const gates = { ...DEFAULT_GATES, calibration };
   const own = judgedOf(manifest);
+  const candidate = candidateOf(manifest, file);
   const content = await compareContent(
-    { manifest, file },
+    { manifest, candidate },
     gates.repeatedContent,
     [EARLIER.near[0]!],
     async (_, compare) => compare(manifest, file),
@@ -108,7 +109,7 @@ async function judge(manifest: Manifest, file: string): Promise<void> {
   if (manifest.parts.length === 0) return;
   judgePublication(
     {
-      candidate: candidateOf(manifest, file),
+      candidate,
       earlier: { own, previous: own, weekday: undefined },
       reference: REFERENCE,
       repeatedKeys: undefined,
