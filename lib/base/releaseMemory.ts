@@ -4,7 +4,7 @@
  * Node 20 can't, and leaves it to the collector.
  */
 export function releaseMemory(arrays: readonly ArrayBufferView[]): void {
-  for (const { buffer } of arrays) {
+  for (const buffer of new Set(arrays.map((array) => array.buffer))) {
     if (buffer instanceof ArrayBuffer) (buffer as TransferableBuffer).transfer?.(0);
   }
 }

@@ -4,7 +4,7 @@ import type { Part } from '../publish/part.ts';
 import { openParts, type PlannedPartition, type RunPlan } from '../publish/runPlan.ts';
 import type { Span } from '../publish/span.ts';
 import { batchParts, isLargePart } from '../publish/workUnit.ts';
-import { SMALL_SHARD_BYTES } from '../scoring/requestLimits.ts';
+import { REQUEST_ROWS, SMALL_SHARD_BYTES } from '../scoring/requestLimits.ts';
 
 /** What is paid by the piece, of a run by the state machine in which nothing is repeated. */
 export interface RunCounts {
@@ -125,9 +125,15 @@ function getsOfPart(part: Part): number {
   return HEADS_PER_OPEN_PART + readBack + documents + spans.reduce((sum, span) => sum + getsOfSpan(span), 0);
 }
 
-/** A small shard is read whole; of others the footer is read, and each row group by a request or more. */
-function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup }: Span): number {
-  return sizeBytes <= SMALL_SHARD_BYTES ? 1 : 1 + endRowGroup - firstRowGroup;
+/**
+ * A small shard is read whole. Of others the footer is read, and row groups together up to the rows that are scored together: if
+ * they are alike, and neither so large nor so wide that they take several reads.
+ */
+function getsOfSpan({ sizeBytes, firstRowGroup, endRowGroup, rows }: Span): number {
+  if (sizeBytes <= SMALL_SHARD_BYTES) return 1;
+  const rowGroups = endRowGroup - firstRowGroup;
+  const together = Math.max(1, Math.floor((REQUEST_ROWS * rowGroups) / Math.max(1, rows)));
+  return 1 + Math.ceil(rowGroups / together);
 }
 
 /** The part's pieces, the fingerprints of its keys, and its receipt. */

@@ -3,7 +3,6 @@ import { withDayOfPath } from '../base/dayOfPath.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { decodeRowGroups } from './decodeRowGroups.ts';
 import type { ParquetShard } from './openShard.ts';
-import type { ReusedMemory } from './reusedMemory.ts';
 import { type RowGroupReads, rowGroupReads } from './rowGroupReads.ts';
 import type { BadCell } from './textColumns.ts';
 
@@ -43,14 +42,13 @@ export async function readRowGroup(
   return batches.map((batch) => withDayOfPath(batch, shard.uri));
 }
 
-/** Reads what `rowGroupReads` worked out. @param memory of the bytes; their own by default @throws StorageError of the file */
+/** Reads what `rowGroupReads` worked out. @throws StorageError of the file */
 export async function readRanges(
   file: RandomAccessFile,
   { bufferBytes, ranges }: RowGroupReads,
-  memory?: ReusedMemory,
 ): Promise<Uint8Array> {
   // allocUnsafeSlow: not zeroed, not from Node's shared pool. Every byte is overwritten or the read throws.
-  const buffer = memory?.takeBytes(bufferBytes) ?? Buffer.allocUnsafeSlow(bufferBytes);
+  const buffer = Buffer.allocUnsafeSlow(bufferBytes);
   const reads = ranges.map(({ startByte, endByte, targetByte }) =>
     file.readInto(buffer.subarray(targetByte, targetByte + endByte - startByte), startByte),
   );

@@ -21,14 +21,12 @@ import type { BatchPlace } from '../features/readLabels.ts';
 import { UnreadableValueError } from '../features/unreadableValue.ts';
 import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
-import { readRanges } from '../parquet/readRowGroup.ts';
 import { ReusedMemory } from '../parquet/reusedMemory.ts';
 import type { ReadRowGroupBytes } from '../parquet/rowGroupReads.ts';
 import { columnOfShared, shareColumn, withWideIndices } from '../parquet/sharedColumns.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { SpanTally } from '../profile/spanTally.ts';
-import { storageFor } from '../storage/openStorage.ts';
 import { type BadRowCell, countBadRows, placeOfRow, withoutBadRows } from './badCells.ts';
 import { withoutDictionary } from './gatherRows.ts';
 import { joinBatches } from './joinBatches.ts';
@@ -43,7 +41,7 @@ import type {
 } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 
-/** Reads, decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
+/** Decodes, encodes and scores what a request holds, with a one-thread session. One per thread. */
 export class RequestScorer {
   readonly #encoder: FeatureEncoder;
   readonly #counter: ProfileCounter;
@@ -93,11 +91,13 @@ export class RequestScorer {
     const memory = this.#memory;
     memory.reuse();
     const badCells: BadRowCell[] = [];
-    const [batch] = decodeRowGroups(await readAll([rowGroup], memory), {
+    const read = bytesOf([rowGroup]);
+    const [batch] = decodeRowGroups(read, {
       ...{ dictionaries: this.#dictionaries, memory },
       batchRows: rowGroup.reads.rowCount,
       ...(leaveOutBadRows ? { onBadCell: (_, cell) => badCells.push({ rowGroup: 0, ...cell }) } : {}),
     });
+    releaseBytes(read);
     const columns = batch!.schema.fields.map(({ name }, index) => {
       return [name, shareColumn(batch!.data.children[index]!)] as const;
     });
@@ -112,7 +112,7 @@ export class RequestScorer {
     memory.reuse();
     const { batches, badCells } =
       decoded === undefined
-        ? this.#decode(await readAll(rowGroups, memory), leaveOutBadRows)
+        ? this.#decode(bytesOf(rowGroups), leaveOutBadRows)
         : this.#takeRows(rowGroups[0]!, decoded, leaveOutBadRows);
     for (const counts of this.#encoder.counts) Object.assign(counts, { values: 0, missing: 0, unseen: 0 });
     this.#counter.reset();
@@ -132,12 +132,17 @@ export class RequestScorer {
 
   #decode(read: readonly ReadRowGroupBytes[], leaveOutBadRows: boolean) {
     const options = { dictionaries: this.#dictionaries, memory: this.#memory };
-    if (!leaveOutBadRows) return { batches: decodeRowGroups(read, options), badCells: [] };
+    if (!leaveOutBadRows) {
+      const batches = decodeRowGroups(read, options);
+      releaseBytes(read);
+      return { batches, badCells: [] };
+    }
     const undecoded: BadRowCell[] = [];
     const onBadCell: DecodeOptions['onBadCell'] = (rowGroup, cell) => {
       undecoded.push({ rowGroup: read.indexOf(rowGroup), ...cell });
     };
     const batches = decodeRowGroups(read, { ...options, onBadCell });
+    releaseBytes(read);
     const rowCounts = read.map(({ reads }) => reads.rowCount);
     return withoutBadRows(batches, rowCounts, this.#rowKeys, undecoded);
   }
@@ -236,24 +241,18 @@ function placeInRequest(
   return { file: uri, rowGroup: reads.rowGroup, rowStart: place.row };
 }
 
-/** All at a time: a request holds few and small row groups, or one. */
-async function readAll(
-  rowGroups: readonly RequestedRowGroup[],
-  memory: ReusedMemory,
-): Promise<ReadRowGroupBytes[]> {
-  const read = rowGroups.map(async ({ uri, sizeBytes, version, reads, buffer }) => {
-    if (buffer !== undefined) return { uri, reads, buffer };
-    const file = await storageFor(uri).open(uri, { sizeBytes, version });
-    try {
-      return { uri, reads, buffer: await readRanges(file, reads, memory) };
-    } finally {
-      await file.close();
-    }
+/** @throws RangeError where a row group came without its bytes: the pool reads them */
+function bytesOf(rowGroups: readonly RequestedRowGroup[]): ReadRowGroupBytes[] {
+  return rowGroups.map(({ uri, reads, buffer }) => {
+    if (buffer === undefined)
+      throw new RangeError(`${uri}: row group ${reads.rowGroup} came without its bytes`);
+    return { uri, reads, buffer };
   });
-  return (await Promise.allSettled(read)).map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
+}
+
+/** Once they are decoded, nothing looks at them. */
+function releaseBytes(read: readonly ReadRowGroupBytes[]): void {
+  releaseMemory(read.map(({ buffer }) => buffer));
 }
 
 /** Rows of neighbouring row groups of one span, without those that are left out. */

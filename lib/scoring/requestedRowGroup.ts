@@ -11,7 +11,7 @@ export function requestedRows({ reads, rows }: RequestedRowGroup): number {
   return rows === undefined ? reads.rowCount : rows.end - rows.start;
 }
 
-/** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no footers. */
+/** One row group of one shard, with all that is to be known from the shard's footer: a worker reads no files. */
 export interface RequestedRowGroup {
   /** The span's place among the spans: rows are counted by span, too. */
   readonly span: number;
@@ -23,6 +23,11 @@ export interface RequestedRowGroup {
   readonly reads: RowGroupReads;
   /** Its rows to be scored; all by default. */
   readonly rows?: RowRange;
-  /** The bytes of `reads` where they came with the footer; the worker reads them otherwise. */
+  /** The bytes of `reads` where they came with the footer. */
   readonly buffer?: Uint8Array;
+}
+
+/** A row group whose bytes have been read. */
+export interface ReadRowGroup extends RequestedRowGroup {
+  readonly buffer: Uint8Array;
 }

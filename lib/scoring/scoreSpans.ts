@@ -74,7 +74,7 @@ export interface ScoredFile {
 
 /**
  * The whole path of some row groups of shards: storage -> parquet -> features -> session -> arrow -> storage. This thread reads
- * footers and small shards; the pool reads, encodes and scores. The rows are written in the order of the spans, those of a
+ * ahead of the pool's threads, which decode, encode and score. The rows are written in the order of the spans, those of a
  * request in one record batch, or in batches of 65,536, and the file appears under its name whole or not at all.
  *
  * The bytes follow from the metadata, the row groups and the model alone, and a request begins wherever scoring has stopped: files

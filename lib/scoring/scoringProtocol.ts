@@ -31,6 +31,7 @@ export interface WorkerSetup {
  * have REQUEST_ROWS rows at most.
  */
 export interface ScoringRequest {
+  /** Threads get them with their bytes, unless they are decoded. */
   readonly rowGroups: readonly RequestedRowGroup[];
   /** Count labels in the row groups that have been read with theirs. */
   readonly countLabels?: boolean;

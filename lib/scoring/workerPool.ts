@@ -5,6 +5,9 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
 import { packReads } from './packedReads.ts';
+import { ReadAhead, type RowGroupsAhead } from './readAhead.ts';
+import type { RequestedRowGroup } from './requestedRowGroup.ts';
+import { REQUEST_BYTES } from './requestLimits.ts';
 import type {
   DecodedColumns,
   DecodingRequest,
@@ -19,6 +22,8 @@ import { workerEntry } from './workerEntry.ts';
 
 interface PendingRequest {
   readonly request: WorkerRequest;
+  /** Called when a thread has it, or none will. */
+  readonly release: () => void;
   /** Runs out when a thread says nothing. */
   timer?: NodeJS.Timeout;
   /** Given what the request's kind is answered with. */
@@ -46,7 +51,10 @@ export function scoringPool(
   return new WorkerPool(workers, setup, options);
 }
 
-/** Threads that score. A failed request rejects its own promise; a thread that dies is replaced. */
+/**
+ * Threads that score. This thread reads for them, ahead of their turn; they never wait for storage. A failed request rejects its own
+ * promise; a thread that dies is replaced.
+ */
 export class WorkerPool {
   readonly size: number;
   /** Requests sent and not yet written out, over all files: each may hold its rows in memory. */
@@ -59,10 +67,14 @@ export class WorkerPool {
   /** Each with what takes it for gone, for a thread that is given up. */
   readonly #exits = new Map<Worker, { readonly exit: Promise<void>; readonly forget: () => void }>();
   readonly #answerMillis: number | undefined;
+  readonly #ahead: ReadAhead;
+  /** Requests whose bytes are being read, or wait for it. */
+  #reading = 0;
   #isClosed = false;
 
   constructor(size: number, setup: WorkerSetup, { answerMillis }: PoolOptions = {}) {
     this.size = size;
+    this.#ahead = new ReadAhead((size + 1) * REQUEST_BYTES);
     this.#answerMillis = answerMillis;
     this.#setup = { ...setup, model: sharedModel(setup.model) };
     const spare = takeSpareThread();
@@ -72,9 +84,12 @@ export class WorkerPool {
     this.#idle.push(this.#adopt(spare));
   }
 
-  /** Whether a file that has requests in flight may send one more: one more than there are threads. */
+  /**
+   * Whether a file that has requests in flight may send one more. For every two threads there is one request more, whose bytes
+   * are read meanwhile: from S3 that takes about a third of its scoring.
+   */
   get hasRoom(): boolean {
-    return this.heldRequests <= this.size;
+    return this.heldRequests < this.size + Math.ceil(this.size / 2);
   }
 
   /**
@@ -82,21 +97,43 @@ export class WorkerPool {
    *   when it didn't answer in time; SCORING_MESSAGE_LOST when the request can't be sent or the answer can't be read;
    *   SCORING_POOL_CLOSED
    */
-  run(request: ScoringRequest): Promise<ScoredRows> {
+  async run(request: ScoringRequest): Promise<ScoredRows> {
     const { rowGroups, ...options } = request;
-    return this.#send({ kind: 'score', ...options, ...packReads(rowGroups) }) as Promise<ScoredRows>;
+    const needed = options.decoded === undefined && !rowGroups.every(hasBytes);
+    const read = needed ? await this.#read(rowGroups) : { rowGroups, release: () => {} };
+    const message: WorkerRequest = { kind: 'score', ...options, ...packReads(read.rowGroups) };
+    return this.#send(message, read.release) as Promise<ScoredRows>;
   }
 
   /** @throws as `run` */
-  decode(request: DecodingRequest): Promise<DecodedColumns> {
+  async decode(request: DecodingRequest): Promise<DecodedColumns> {
     const { rowGroup, ...options } = request;
-    return this.#send({ kind: 'decode', ...options, ...packReads([rowGroup]) }) as Promise<DecodedColumns>;
+    const read = await this.#read([rowGroup]);
+    const message: WorkerRequest = { kind: 'decode', ...options, ...packReads(read.rowGroups) };
+    return this.#send(message, read.release) as Promise<DecodedColumns>;
   }
 
-  #send(request: WorkerRequest): Promise<ScoredRows | DecodedColumns> {
-    if (this.#isClosed) return Promise.reject(poolClosed(request));
+  /** A thread that is to be started gets ready meanwhile. */
+  async #read(rowGroups: readonly RequestedRowGroup[]): Promise<RowGroupsAhead> {
+    this.#reading++;
+    try {
+      if (!this.#isClosed && this.#idle.length < this.#reading) {
+        const worker = this.#startOne();
+        if (worker !== undefined) this.#idle.push(worker);
+      }
+      return await this.#ahead.read(rowGroups);
+    } finally {
+      this.#reading--;
+    }
+  }
+
+  #send(request: WorkerRequest, release: () => void): Promise<ScoredRows | DecodedColumns> {
+    if (this.#isClosed) {
+      release();
+      return Promise.reject(poolClosed(request));
+    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject });
+      this.#waiting.push({ request, release, resolve, reject });
       this.#dispatch();
     });
   }
@@ -104,7 +141,10 @@ export class WorkerPool {
   /** Lets running requests finish and ends every thread; requests that wait are rejected. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { request, reject } of this.#waiting.splice(0)) reject(poolClosed(request));
+    for (const { request, release, reject } of this.#waiting.splice(0)) {
+      release();
+      reject(poolClosed(request));
+    }
     for (const worker of this.#live) worker.postMessage(null);
     await Promise.all([...this.#exits.values()].map(({ exit }) => exit));
   }
@@ -121,6 +161,8 @@ export class WorkerPool {
         this.#idle.push(worker);
         pending.reject(messageLost('the request could not be sent to its thread', pending, cause));
         continue;
+      } finally {
+        pending.release();
       }
       this.#running.set(worker, pending);
       if (this.#answerMillis === undefined) continue;
@@ -135,7 +177,10 @@ export class WorkerPool {
       return this.#adopt(new Worker(workerEntry(), { workerData: this.#setup }));
     } catch (error) {
       if (this.#live.size > 0) return undefined;
-      for (const pending of this.#waiting.splice(0)) pending.reject(workerDied(pending, error));
+      for (const pending of this.#waiting.splice(0)) {
+        pending.release();
+        pending.reject(workerDied(pending, error));
+      }
       return undefined;
     }
   }
@@ -220,6 +265,10 @@ export class WorkerPool {
   }
 }
 
+function hasBytes({ buffer }: RequestedRowGroup): boolean {
+  return buffer !== undefined;
+}
+
 function seconds(millis: number): string {
   return `${Math.round(millis / 1000)} s`;
 }
@@ -243,9 +292,9 @@ function messageLost(summary: string, { request }: PendingRequest, cause: unknow
 
 /** Handed over, not copied. */
 function buffersOf({ rowGroups, packedReads }: WorkerRequest): ArrayBuffer[] {
-  const buffers = [packedReads.chunks.buffer];
-  for (const { buffer } of rowGroups) if (buffer !== undefined) buffers.push(buffer.buffer as ArrayBuffer);
-  return buffers;
+  const buffers = new Set([packedReads.chunks.buffer]);
+  for (const { buffer } of rowGroups) if (buffer !== undefined) buffers.add(buffer.buffer as ArrayBuffer);
+  return [...buffers];
 }
 
 /** Of the request's first row group: which one it was about isn't known. */

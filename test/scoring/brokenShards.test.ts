@@ -8,6 +8,7 @@ import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRowGroup } from '../../lib/parquet/readRowGroup.ts';
 import { rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
 import { isDecoderPoisoned } from '../../lib/parquet/wasmDecoder.ts';
+import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { type ScoringReport, scoreInput } from '../../lib/scoring/scoreInput.ts';
 import type { ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
@@ -214,7 +215,8 @@ describe('the pool with real threads', () => {
     const shardUri = join(folder, 'good/good.parquet');
     const { contract, vocabularies, model } = bundle;
     const pool = new WorkerPool(1, { contract, vocabularies, model, extraColumns: [] });
-    const running = pool.run(await requestOf(shardUri, [0], columns()));
+    const { rowGroups } = await requestOf(shardUri, [0], columns());
+    const running = pool.run({ rowGroups: await readRowGroups(rowGroups) });
     await pool.close();
     expect((await running).rowCount).toBe(40);
   });

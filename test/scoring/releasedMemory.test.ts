@@ -4,6 +4,7 @@ import { tableFromIPC } from 'apache-arrow';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { releaseMemory } from '../../lib/base/releaseMemory.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { RequestScorer } from '../../lib/scoring/requestScorer.ts';
 import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
@@ -82,8 +83,8 @@ test('the memory of a request is given back once its rows are written, before th
 test('copies of row keys are given back once they are encoded, and neither these rows nor those of the next request miss them', async () => {
   const { requests, by } = watched();
   await scoreSpans([{ uri: shard }], join(folder, 'once.arrow'), bundle, by, { metadata });
-  // The buffers went to a thread; this one reads for itself.
-  const rowGroups = requests[0]!.rowGroups.map(({ buffer: _, ...rest }) => rest);
+  // The buffers went to a thread.
+  const read = () => readRowGroups(requests[0]!.rowGroups.map(({ buffer: _, ...rest }) => rest));
   const scorer = await RequestScorer.create({ ...bundle, extraColumns: [] });
   const releasedBytes: number[] = [];
   const [first, second] = await withDetachingTransfer(async () => {
@@ -93,7 +94,7 @@ test('copies of row keys are given back once they are encoded, and neither these
       return transfer.call(this, length);
     };
     vi.spyOn(ArrayBuffer.prototype as never, 'transfer').mockImplementation(watch as never);
-    return [await scorer.score({ rowGroups }), await scorer.score({ rowGroups })];
+    return [await scorer.score({ rowGroups: await read() }), await scorer.score({ rowGroups: await read() })];
   });
   await scorer.close();
   // Three columns of integers of 64 bits that are dictionaries in the shard, twice.

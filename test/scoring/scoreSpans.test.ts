@@ -7,6 +7,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import type { ShardSpan } from '../../lib/scoring/openSpans.ts';
 import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
+import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { RequestScorer } from '../../lib/scoring/requestScorer.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import { type ScoreSpansOptions, type SpanPosition, scoreSpans } from '../../lib/scoring/scoreSpans.ts';
@@ -125,8 +126,9 @@ describe('scoreSpans', () => {
     await score('runs.arrow', spans.slice(5, 6), {}, by);
     const [{ rowGroups }] = requests as [ScoringRequest];
     expect(rowGroups).toHaveLength(22);
-    // The buffers went to a thread; this one reads for itself.
-    const scored = await scorer.score({ rowGroups: rowGroups.map(({ buffer: _, ...rest }) => rest) });
+    // The buffers went to a thread.
+    const again = await readRowGroups(rowGroups.map(({ buffer: _, ...rest }) => rest));
+    const scored = await scorer.score({ rowGroups: again });
     await scorer.close();
     expect(scored.rowCount).toBe(700);
     expect(runs.mock.calls).toEqual([[512], [188]]);

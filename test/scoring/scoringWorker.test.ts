@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -24,10 +23,10 @@ const script = compiledSibling(
 const folder = temporaryFolder();
 type Request = Parameters<WorkerPool['run']>[0];
 let bundle: ModelBundle;
-/** One request each: of many rows, of a few, and of rows of a shard that is gone since. */
+/** One request each: of many rows, of a few, and of rows whose bytes are damaged. */
 let large: Request;
 let small: Request;
-let gone: Request;
+let damaged: Request;
 const LARGE_ROWS = 6000;
 const SMALL_ROWS = 7;
 const threads: Worker[] = [];
@@ -36,24 +35,17 @@ beforeAll(async () => {
   ({ bundle } = await trainTinyModel(join(folder, 'model')));
   large = await requestOf('large', LARGE_ROWS);
   small = await requestOf('small', SMALL_ROWS);
-  gone = await requestOf('gone', 100, 20_000);
-  rmSync(join(folder, 'gone.parquet'));
+  damaged = await requestOf('damaged', 100);
+  damaged.rowGroups[0]!.buffer!.fill(0);
 });
 afterAll(async () => {
   for (const thread of threads) await thread.terminate();
 });
 
-/**
- * What scoreShard asks for when it scores a new shard of one row group. @param keyBytes of each row's second key: with long ones,
- * the shard is too large to be sent along with the request
- */
-async function requestOf(name: string, rows: number, keyBytes = 0): Promise<Request> {
+/** What scoreShard asks for when it scores a new shard of one row group. */
+async function requestOf(name: string, rows: number): Promise<Request> {
   const input = join(folder, `${name}.parquet`);
-  const shardRows = funnelRows('2024-03-04', rows).map((row) => ({
-    ...row,
-    request: row.request + randomBytes(keyBytes / 2).toString('hex'),
-  }));
-  writeFileSync(input, funnelShard(shardRows, rows));
+  writeFileSync(input, funnelShard(funnelRows('2024-03-04', rows), rows));
   const pool = scoringPool(bundle, 1);
   const requests: Request[] = [];
   const recording = {
@@ -166,11 +158,11 @@ describe('a scoring thread', () => {
 
   test('tells of a request that failed with code and place, and goes on', async () => {
     const { next, send, exit } = start();
-    for (const request of [gone, small, null]) send(request);
+    for (const request of [damaged, small, null]) send(request);
     expect(await next()).toMatchObject({
       kind: 'failed',
       isRetiring: false,
-      error: { code: 'STORAGE_NOT_FOUND', location: { file: join(folder, 'gone.parquet') } },
+      error: { code: 'SHARD_PAGE_CORRUPT', location: { file: join(folder, 'damaged.parquet'), rowGroup: 0 } },
     });
     expect(await next()).toMatchObject(scoredRows(SMALL_ROWS));
     expect(await exit).toBe(0);

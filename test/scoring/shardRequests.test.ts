@@ -48,6 +48,22 @@ async function requestsOf(work: () => Promise<unknown>): Promise<string[]> {
 }
 
 describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('requests for a shard', () => {
+  it('are one for all small row groups that are scored together, beside one for the footer', async () => {
+    // Of about 60 bytes a row: too large to be read whole.
+    const rows = 20_000;
+    const bytes = Buffer.from(funnelShard(funnelRows('2024-03-04', rows), 1000));
+    expect(bytes.length).toBeGreaterThan(SMALL_SHARD_BYTES);
+    s3.double!.buckets.get(s3.bucket)!.put('groups/0.parquet', bytes, {}, {});
+    const [listed] = await s3Storage.list(`s3://${s3.bucket}/groups`);
+    const spans = [{ uri: listed!.uri, known: listed! }];
+    const output = join(folder, 'groups.arrow');
+    const requests = await requestsOf(() =>
+      scoreSpans(spans, output, bundle, pool, { metadata: () => new Map() }),
+    );
+    expect(readTable(output).numRows).toBe(rows);
+    expect(requests).toHaveLength(2);
+  });
+
   it('are one for a small shard, whole, and none of them is a HEAD', async () => {
     const spans = await put('small', ...Array(20).fill(500));
     const output = join(folder, 'small.arrow');

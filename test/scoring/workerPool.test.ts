@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ScoringRequest, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
 import { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 // The pool alone, with a worker that does what the request's URI says.
@@ -27,7 +28,7 @@ writeFileSync(
   });
   parentPort.on('message', (request) => {
     if (request === null) return parentPort.close();
-    const [{ uri, reads: { rowGroup } }] = request.rowGroups;
+    const [{ uri, reads: { rowGroup }, buffer: sent }] = request.rowGroups;
     switch (uri) {
       case 'exit': return process.exit(3);
       case 'throw': return setImmediate(() => { throw new Error('on its own'); });
@@ -44,7 +45,7 @@ writeFileSync(
       case 'slow':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
         return parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup } });
-      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup, threadId, model: workerData.model.modelBytes } });
+      default: parentPort.postMessage({ kind: 'scored', result: { rowCount: rowGroup, threadId, sent, model: workerData.model.modelBytes } });
     }
   });`,
 );
@@ -67,7 +68,9 @@ function poolOf(size: number, url = obedient, answerMillis?: number): WorkerPool
 }
 
 function task(uri: string, rowGroup = 0): ScoringRequest {
-  return { rowGroups: [{ uri, reads: { rowGroup, columns: [] } }] } as unknown as ScoringRequest;
+  // With its bytes: nothing is read.
+  const buffer = new Uint8Array(1);
+  return { rowGroups: [{ uri, reads: { rowGroup, columns: [] }, buffer }] } as unknown as ScoringRequest;
 }
 
 let started = 0;
@@ -184,15 +187,79 @@ describe('WorkerPool', () => {
     },
   );
 
-  test('has room for one request more than it has threads', () => {
-    const pool = poolOf(2);
-    const room = [0, 1, 2, 3].map((ahead) => {
-      expect(pool.heldRequests).toBe(ahead);
-      const { hasRoom } = pool;
-      pool.heldRequests++;
-      return hasRoom;
+  test.each([
+    [1, 2],
+    [2, 3],
+    [3, 5],
+    [6, 9],
+  ])('with %i threads there is room for %i requests: one more for every two threads', (threads, most) => {
+    const pool = poolOf(threads);
+    while (pool.hasRoom) pool.heldRequests++;
+    expect(pool.heldRequests).toBe(most);
+  });
+
+  test('reads the bytes of a request while the only thread is busy with another, and sends them with it', async () => {
+    const pool = poolOf(1);
+    const slow = pool.run(task('slow', 1));
+    let isScored = false;
+    void slow.then(() => {
+      isScored = true;
     });
-    expect(room).toEqual([true, true, true, false]);
+    const uri = join(folder, 'ahead');
+    writeFileSync(uri, 'bytes');
+    const { sizeBytes, version } = await localDisk.open(uri).then(async (file) => {
+      await file.close();
+      return file;
+    });
+    const ranges = [{ startByte: 1, endByte: 5, targetByte: 0 }];
+    const reads = { rowGroup: 8, columns: [], ranges, bufferBytes: 4 };
+    const request = { rowGroups: [{ span: 0, uri, sizeBytes, version, reads }] } as unknown as ScoringRequest;
+    const readInTime: boolean[] = [];
+    const { open } = localDisk;
+    vi.spyOn(localDisk, 'open').mockImplementation(async (...args) => {
+      readInTime.push(!isScored);
+      return open(...args);
+    });
+    const result = (await pool.run(request)) as unknown as { rowCount: number; sent: Uint8Array };
+    vi.restoreAllMocks();
+    expect(readInTime).toEqual([true]);
+    expect(result.rowCount).toBe(8);
+    expect(Buffer.from(result.sent).toString()).toBe('ytes');
+    await slow;
+  });
+
+  test('a thread gets ready while the bytes for it are read, and no more threads than there are requests', async () => {
+    const pool = poolOf(3);
+    const gone = { rowGroups: [{ uri: join(folder, 'gone'), reads: { bufferBytes: 1 } }] };
+    await expect(pool.run(gone as unknown as ScoringRequest)).rejects.toThrow('STORAGE_NOT_FOUND');
+    expect(started).toBe(1);
+    await expect(pool.run(gone as unknown as ScoringRequest)).rejects.toThrow('STORAGE_NOT_FOUND');
+    expect(started).toBe(1);
+  });
+
+  test('a request whose bytes are being read when the pool is closed is rejected', async () => {
+    const pool = poolOf(1);
+    const { open } = localDisk;
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    vi.spyOn(localDisk, 'open').mockImplementation(async (...args) => {
+      await held;
+      return open(...args);
+    });
+    const uri = join(folder, 'closed');
+    writeFileSync(uri, 'bytes');
+    const file = await open(uri);
+    await file.close();
+    const reads = { rowGroup: 0, columns: [], ranges: [], bufferBytes: 0 };
+    const place = { uri, sizeBytes: file.sizeBytes, version: file.version };
+    const reading = pool.run({ rowGroups: [{ ...place, reads }] } as unknown as ScoringRequest);
+    const refused = expect(reading).rejects.toMatchObject({ code: 'SCORING_POOL_CLOSED' });
+    await pool.close();
+    goOn();
+    await refused;
+    vi.restoreAllMocks();
   });
 
   test('a worker script that is missing or throws rejects every row group, and nothing hangs', async () => {
