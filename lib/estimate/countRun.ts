@@ -5,6 +5,7 @@ import { openParts, type PlannedPartition, type RunPlan } from '../publish/runPl
 import type { Span } from '../publish/span.ts';
 import { batchParts, isLargePart } from '../publish/workUnit.ts';
 import { REQUEST_ROWS, SMALL_SHARD_BYTES } from '../scoring/requestLimits.ts';
+import { requestsForRead } from '../storage/s3File.ts';
 
 /** What is paid by the piece, of a run by the state machine in which nothing is repeated. */
 export interface RunCounts {
@@ -119,8 +120,9 @@ function requestsOfGates(
 function getsOfPart(part: Part): number {
   const { rows, spans } = part;
   const pieces = piecesOf(rows);
-  // Its end comes first.
-  const readBack = pieces === 1 ? 1 : pieces + 1;
+  const ofPiece = requestsForRead(Math.min(PIECE_BYTES, rows * PART_BYTES_PER_ROW));
+  // Of several its end comes first.
+  const readBack = pieces === 1 ? ofPiece : pieces * ofPiece + 1;
   const documents = isLargePart(part) ? 1 : 0;
   return HEADS_PER_OPEN_PART + readBack + documents + spans.reduce((sum, span) => sum + getsOfSpan(span), 0);
 }

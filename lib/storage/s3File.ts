@@ -19,6 +19,15 @@ export async function openS3File(uri: string, known?: FileStat): Promise<RandomA
   }
 }
 
+/** A connection brings some 80 MB a second: more of a range is read by several at a time. A request costs less than it saves. */
+const RANGE_BYTES = 8 * 2 ** 20;
+const MOST_RANGES = 8;
+
+/** How many requests a read of so many bytes is. */
+export function requestsForRead(sizeBytes: number): number {
+  return Math.min(MOST_RANGES, Math.max(1, Math.floor(sizeBytes / RANGE_BYTES)));
+}
+
 class S3File implements RandomAccessFile {
   readonly uri: string;
   readonly sizeBytes: number;
@@ -39,8 +48,21 @@ class S3File implements RandomAccessFile {
         found: `an object of ${this.sizeBytes} bytes`,
       });
     }
+    const count = requestsForRead(target.length);
+    const rangeBytes = Math.ceil(target.length / count);
+    const reads = Array.from({ length: count }, (_, index) => {
+      const part = target.subarray(index * rangeBytes, (index + 1) * rangeBytes);
+      return this.#readRange(part, startByte + index * rangeBytes);
+    });
+    // All end before the memory may be used for something else.
+    for (const read of await Promise.allSettled(reads)) {
+      if (read.status === 'rejected') throw read.reason;
+    }
+  }
+
+  #readRange(target: Uint8Array, startByte: number): Promise<void> {
     const range = `bytes=${startByte}-${startByte + target.length - 1}`;
-    await readBody(this.uri, target, { range, version: this.version });
+    return readBody(this.uri, target, { range, version: this.version });
   }
 
   /** Nothing is held between two reads. */

@@ -114,9 +114,9 @@ describe('the estimate', () => {
     // 6.682 s a unit on two vCPUs; 20 a worker.
     expect(minutes).toBeCloseTo((30 + 5 + 20 * (1 + 1e6 / 176_000)) / 60, 6);
     // 6,932 s of 3,538 MB; 1,004 invocations; of each part itself, fingerprints and a receipt to write, the answers of its listings are one
-    // each; 12 GETs to look for it, read it back, for its receipt and its shard; 4,015 transitions.
+    // each; 15 GETs to look for it, read it back (4), for its receipt and its shard; 4,015 transitions.
     const puts = 5 + 10 + 4 + 4 + 1000 * 3;
-    const gets = 4 + 50 * 3 + 8 + 1000 * (1 + 1 + 1 + 1 + 8);
+    const gets = 4 + 50 * 3 + 8 + 1000 * (1 + 4 + 1 + 1 + 8);
     const requests = (puts * 0.005 + gets * 0.0004) / 1000;
     expect(dollars).toBeCloseTo(0.31934 + 0.0002 + requests + 0.100375, 4);
   });

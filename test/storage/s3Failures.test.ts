@@ -3,6 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listIfAny, writeWhole } from '../../lib/storage/openStorage.ts';
 import { s3Error } from '../../lib/storage/s3Error.ts';
+import { requestsForRead } from '../../lib/storage/s3File.ts';
 import { s3Storage } from '../../lib/storage/s3Storage.ts';
 import { checksum } from '../support/s3/awsChunked.ts';
 import type { S3Fault, S3Request } from '../support/s3/s3Double.ts';
@@ -36,6 +37,37 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('an S3 that 
     await file.readInto(target, 1_000);
     expect(Buffer.compare(target, bytes.subarray(1_000, 51_000))).toBe(0);
     expect(s3.double!.requests.length - before).toBe(4);
+  });
+
+  it('is asked for a large range by several requests at a time, and again for the one that fails', async () => {
+    const sizeBytes = 3 * 2 ** 23 + 5;
+    const bytes = randomBytes(sizeBytes + 20);
+    await writeWhole(uriOf('large'), bytes);
+    const file = await s3Storage.open(uriOf('large'));
+    plan(isGet, slowDown, { kind: 'cut', afterBytes: 5_000 });
+    const before = s3.double!.requests.length;
+    const target = new Uint8Array(sizeBytes);
+    await file.readInto(target, 7);
+    expect(Buffer.compare(target, bytes.subarray(7, 7 + sizeBytes))).toBe(0);
+    const ranges = s3.double!.requests.slice(before).map(({ headers }) => headers.range);
+    const each = Math.ceil(sizeBytes / 3);
+    expect(new Set(ranges)).toEqual(
+      new Set([
+        `bytes=7-${6 + each}`,
+        `bytes=${7 + each}-${6 + 2 * each}`,
+        `bytes=${7 + 2 * each}-${6 + sizeBytes}`,
+      ]),
+    );
+    expect(ranges).toHaveLength(5);
+    expect([0, 1, 2 ** 24 - 1, 2 ** 24, 2 ** 26, 2 ** 40].map(requestsForRead)).toEqual([1, 1, 1, 2, 8, 8]);
+  });
+
+  it('fails a large range with the error of its first part at fault, once no part is being read any more', async () => {
+    await writeWhole(uriOf('replaced'), randomBytes(2 ** 24));
+    const file = await s3Storage.open(uriOf('replaced'));
+    await writeWhole(uriOf('replaced'), randomBytes(2 ** 24));
+    const target = new Uint8Array(2 ** 24);
+    await expect(file.readInto(target, 0)).rejects.toMatchObject({ code: 'STORAGE_FILE_CHANGED' });
   });
 
   it('is asked again for a whole object whose body breaks off, however large', async () => {
