@@ -152,7 +152,7 @@ describe('memory', () => {
   test.each([
     { shards: 1, workers: 2, atMost: 3 },
     { shards: 5, workers: 2, atMost: 4 },
-    { shards: 5, workers: 4, atMost: 8 },
+    { shards: 5, workers: 4, atMost: 9 },
   ])(
     '$shards shards on $workers workers hold $atMost requests at most',
     async ({ shards, workers, atMost }) => {
