@@ -77,6 +77,15 @@ describe('ncs4cvr init on a table with something wrong', () => {
       expect((await init(name)).stdout, name).toContain('(NOT unique in the sample: name better ones');
   });
 
+  it('says where no sampled row has a conversion, since train will refuse the table', async () => {
+    const columns = columnsFrom(0);
+    const table = { ...columns, brand: columns.campaign!, purchase: columns.purchase!.map(() => 0) };
+    write('unbought/a.parquet', parquetOf(table));
+    write('bought/a.parquet', parquetOf({ ...columns, brand: columns.campaign! }));
+    expect((await init('unbought')).stdout).toContain('no sampled row has a conversion: train needs some\n');
+    expect((await init('bought')).stdout).not.toContain('no sampled row');
+  });
+
   it('says of shards without a row that there is nothing to look at, instead of asking for names of labels', async () => {
     const none = Object.fromEntries(Object.keys(columnsFrom(0)).map((name) => [name, []]));
     write('rowless/a.parquet', parquetOf(none));
