@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { shellWord } from '../base/shellWord.ts';
 import { formatTable } from '../base/textTable.ts';
+import type { SampledValue } from '../init/columnSample.ts';
 import { folderAdvice } from '../init/guessLayout.ts';
 import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
@@ -92,9 +93,19 @@ function proposalText({ sample, roles, columns, written, next }: Proposal): stri
     `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
     `${advice === undefined ? '' : `${advice}\n`}` +
     broken.map((message) => `passed over, broken: ${message}\n`).join('') +
-    `row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
+    `${withoutPositives(roles)}row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
     `wrote ${written.configUri} and ${written.jobUri}: read them, then\n\n  ${next}\n`
   );
+}
+
+/** `train` refuses such a table, but a sample may miss what is rare. */
+function withoutPositives({ click, conversion }: ColumnRoles): string {
+  const isPositive = (value: SampledValue | null) => typeof value === 'number' && value > 0;
+  const missing = [
+    ...(click.values.some(isPositive) ? [] : ['click']),
+    ...(conversion.values.some(isPositive) ? [] : ['conversion']),
+  ];
+  return missing.map((task) => `no sampled row has a ${task}: train needs some\n`).join('');
 }
 
 function addColumn(text: string, before: readonly string[] = []): string[] {

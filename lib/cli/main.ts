@@ -5,8 +5,17 @@ import { join } from 'node:path';
 
 keepCompiledCode();
 // Not before: what is imported with this module is compiled first.
-const { startCli } = await import('./startCli.ts');
-await startCli();
+await import('./startCli.ts').then(({ startCli }) => startCli()).catch(refuseTooFewFiles);
+
+/** Modules are opened many at a time, before anything of the command runs that could tell of errors. */
+function refuseTooFewFiles(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
+  process.stderr.write(
+    `error: the command can't start, since it may open too few files: ${error.message}\n` +
+      'what to do: raise the limit, such as by `ulimit -n 1024` before it in the same shell\n',
+  );
+  process.exitCode = 1;
+}
 
 /**
  * Has V8's compiled code kept for the next call: a tenth of a short command's CPU. In the user's own folder, for whoever may write

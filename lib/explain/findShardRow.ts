@@ -32,7 +32,8 @@ export interface GoneRow {
 
 /**
  * Finds a published row in the shards that its part was made of. Rows stand in the order of the spans, so that it is looked
- * for at its place first; where other rows were left out it is one of the others.
+ * for at its place first; where other rows were left out it is one of the others. Of a repeated key it is the first row that
+ * could be scored.
  * @param columnsOf the columns to read of a shard, those of the keys among them
  */
 export async function findShardRow(
@@ -87,11 +88,12 @@ async function inSpan(
     const isHinted = (group: (typeof groups)[number]) => group.hint >= 0 && group.hint < group.rowCount;
     const ordered = [...groups.filter(isHinted), ...groups.filter((group) => !isHinted(group))];
     for (const group of ordered) {
-      const place = await inRowGroup(shard, group.rowGroup, group.hint, keyColumns, isKey);
+      const places = await inRowGroup(shard, group.rowGroup, group.hint, keyColumns, isKey);
+      if (places.length === 0) continue;
+      const { batches, badRows } = await readWithBadRows(shard, group.rowGroup, columnsOf(shard));
+      // One that was left out for a value of a feature has a row's keys, but isn't it.
+      const place = places.find((at) => !badRows.has(at));
       if (place === undefined) continue;
-      // Of rows that were left out, and this isn't one of them.
-      const options = { onBadCell: () => undefined };
-      const batches = await readRowGroup(shard, group.rowGroup, columnsOf(shard), options);
       const { batch, row } = batchAt(batches, place);
       return { place: { uri, version, rowGroup: group.rowGroup, row: place }, batch, row };
     }
@@ -99,30 +101,37 @@ async function inSpan(
   });
 }
 
-/** Reads the keys alone. @returns the row's place in the row group: the hint, if it is there */
+/** Reads the keys alone. @returns places in the row group of the rows that have them: the hint before all others */
 async function inRowGroup(
   shard: ParquetShard,
   rowGroup: number,
   hint: number,
   keyColumns: readonly string[],
   isKey: (keys: RowKeyBytes, row: number) => boolean,
-): Promise<number | undefined> {
+): Promise<number[]> {
   const keys = new RowKeyBytes(keyColumns);
   let start = 0;
-  let first: number | undefined;
-  // These rows come back with others' values in the place of theirs.
-  const badRows = new Set<number>();
-  const options = { onBadCell: ({ row }: { readonly row: number }) => badRows.add(row) };
-  for (const batch of await readRowGroup(shard, rowGroup, keyColumns, options)) {
+  const places: number[] = [];
+  const { batches, badRows } = await readWithBadRows(shard, rowGroup, keyColumns);
+  for (const batch of batches) {
     keys.use(batch);
-    const at = hint - start;
-    if (at >= 0 && at < batch.numRows && !badRows.has(hint) && isKey(keys, at)) return hint;
-    for (let row = 0; row < batch.numRows && first === undefined; row++) {
-      if (!badRows.has(start + row) && isKey(keys, row)) first = start + row;
+    for (let row = 0; row < batch.numRows; row++) {
+      if (!badRows.has(start + row) && isKey(keys, row)) places.push(start + row);
     }
     start += batch.numRows;
   }
-  return first;
+  return places.includes(hint) ? [hint, ...places.filter((place) => place !== hint)] : places;
+}
+
+/** @returns the rows, and the places of those that can't be decoded: they come back with others' values in the place of theirs */
+async function readWithBadRows(
+  shard: ParquetShard,
+  rowGroup: number,
+  columns: readonly string[],
+): Promise<{ readonly batches: readonly RecordBatch[]; readonly badRows: ReadonlySet<number> }> {
+  const badRows = new Set<number>();
+  const batches = await readRowGroup(shard, rowGroup, columns, { onBadCell: ({ row }) => badRows.add(row) });
+  return { batches, badRows };
 }
 
 function batchAt(

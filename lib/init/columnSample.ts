@@ -23,6 +23,8 @@ export interface ColumnSample {
   readonly unreadable?: string;
   /** Of every sampled row in order; null where there is none. Of a list, its length. */
   readonly values: readonly (SampledValue | null)[];
+  /** As `values`, but of a list all that is in it, as text: what tells two rows apart. */
+  readonly whole: readonly (SampledValue | null)[];
   readonly nulls: number;
   /** Sampled shards that have no such column. */
   readonly absentShards: number;
@@ -59,6 +61,7 @@ const MOST_DISTINCT = 200_000;
 /** Collects a column row by row. */
 export class ColumnSampler {
   readonly #values: (SampledValue | null)[] = [];
+  readonly #whole: (SampledValue | null)[] = [];
   readonly #counts = new Map<SampledValue, number>();
   #nulls = 0;
 
@@ -99,14 +102,18 @@ export class ColumnSampler {
     if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
       this.#nulls++;
       this.#values.push(null);
+      this.#whole.push(null);
     } else if (isList) {
-      const items = [...(value as Iterable<unknown>)].filter((item) => item !== null);
-      for (const item of items) this.#count(comparable(item));
+      const all = [...(value as Iterable<unknown>)].map((item) => (item === null ? null : comparable(item)));
+      const items = all.filter((item) => item !== null);
+      for (const item of items) this.#count(item);
       this.#values.push(items.length);
+      this.#whole.push(JSON.stringify(all));
     } else {
       const own = comparable(value);
       this.#count(own);
       this.#values.push(own);
+      this.#whole.push(own);
     }
   }
 
@@ -121,6 +128,7 @@ export class ColumnSampler {
       kind: other === undefined ? kindOf(this.#type) : 'other',
       canBeKey: other === undefined && isRowKeyType(this.#type),
       values: this.#values,
+      whole: this.#whole,
       nulls: this.#nulls,
       absentShards,
       span,

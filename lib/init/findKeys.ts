@@ -110,7 +110,7 @@ function firstOfEach(columns: readonly ColumnSample[], rows: readonly number[]):
   const seen = new Set<string>();
   return rows.filter((row) => {
     const { size } = seen;
-    return seen.add(columns.map(({ values }) => values[row]).join('\u0000')).size > size;
+    return seen.add(JSON.stringify(columns.map(({ whole }) => whole[row]))).size > size;
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Field } from 'apache-arrow';
-import { Ncs4cvrError } from '../base/errors.ts';
+import { Ncs4cvrError, StorageError } from '../base/errors.ts';
 import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
 import { listShards, spreadShards } from '../storage/listShards.ts';
@@ -42,13 +42,21 @@ const MOST_ROWS = 60_000;
 /**
  * Reads the beginning of a dozen shards, spread over all of them so that as many days as possible are seen.
  * A broken one is passed over, as long as there is another: a proposal needs some rows, not all.
- * @throws StorageError INPUT_EMPTY; the errors of openShard and readRowGroup where no shard could be read
+ * @throws StorageError INPUT_EMPTY, without a row too; the errors of openShard and readRowGroup where no shard could be read
  */
 export async function sampleShards(input: string): Promise<ShardSample> {
   const { shards, ignored } = await listShards(input);
   const chosen = spreadShards(shards, MOST_SHARDS);
   const { sampled, broken, rows, samplers, unreadable } = await readBeginnings(chosen);
   if (broken.length === chosen.length) throw broken[0]!;
+  // Columns without values look as if their names had been guessed wrong.
+  if (rows === 0) {
+    throw new StorageError('INPUT_EMPTY', 'the shards have no rows to look at', {
+      file: input,
+      expected: 'labelled rows',
+      found: `no row in the ${sampled.length} that were read, of ${shards.length}`,
+    });
+  }
   const layout = guessLayout(
     shards.map(({ uri, relativePath }) => (uri === input ? '.' : folderOf(relativePath))),
   );
@@ -189,6 +197,7 @@ function unreadableColumn(name: string, reason: string): ColumnSample {
     canBeKey: false,
     unreadable: reason,
     values: [],
+    whole: [],
     nulls: 0,
     absentShards: 0,
     counts: new Map(),

@@ -96,7 +96,10 @@ async function splitByDate(
       throw new Ncs4cvrError('TRAINING_SPLIT_EMPTY', `no rows to use for ${side}`, {
         file: dataUri,
         expected: `rows in partitions ${text(range)}`,
-        found: [...byDay.keys(), ...skipped.map(({ name }) => name)].join(', '),
+        found:
+          rows.length > 0
+            ? `${rows.length} of these shards, without a row`
+            : [...byDay.keys(), ...skipped.map(({ name }) => name)].join(', '),
       });
     }
     const missing = daysWithout(byDay, range.from, range.to);

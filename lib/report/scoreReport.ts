@@ -9,6 +9,9 @@ import type { ScoringReport } from '../scoring/scoreInput.ts';
 import { featureSection } from './featureSection.ts';
 import { type WaterfallBar, waterfallChart } from './waterfallChart.ts';
 
+/** Of shards in the chart of rows by time: more lie within a pixel. */
+const MOST_STEPS = 400;
+
 /** A call of `score`: what it has scored into files, when, and what it couldn't. */
 export interface ScoredFiles {
   readonly report: ScoringReport;
@@ -16,7 +19,7 @@ export interface ScoredFiles {
   readonly workers: number;
   /** When it began, milliseconds since 1970. */
   readonly startMillis: number;
-  /** Rows scored so far, by the seconds since then. */
+  /** Rows that went through the model so far, by the seconds since then. */
   readonly progress: readonly (readonly [seconds: number, rows: number])[];
 }
 
@@ -52,7 +55,7 @@ ${lineChart({
   yRange: { min: 0 },
   formatX: (at) => at.toFixed(1),
   formatY: (count) => countText(count),
-  series: [{ name: 'rows', points: [[0, 0], ...progress, [seconds, rows]] }],
+  series: [{ name: 'rows', points: rowsByTime(report, progress) }],
 })}
 ${
   // One bar says no more than the time that the call took.
@@ -94,6 +97,29 @@ ${notStarted.length > 0 && html`<p>Not started, since the disk was full: ${notSt
       },
     ],
   });
+}
+
+/**
+ * Rows by time that are in the files in the end. Progress counts those of a shard that fails later, too: beside failures the
+ * chart steps where shards were done.
+ */
+function rowsByTime(
+  { rows, seconds, shards, failures, times }: ScoringReport,
+  progress: ScoredFiles['progress'],
+): (readonly [seconds: number, rows: number])[] {
+  const last = [seconds, rows] as const;
+  if (failures.length === 0) return [[0, 0], ...progress, last];
+  const rowsOf = new Map(shards.map(({ inputUri, rowCount }) => [inputUri, rowCount]));
+  const done: (readonly [number, number])[] = [];
+  let rowsSoFar = 0;
+  for (const time of times) {
+    const ended = rowsOf.get(time.inputUri);
+    if (ended === undefined) continue;
+    rowsSoFar += ended;
+    done.push([time.startSeconds + time.seconds, rowsSoFar]);
+  }
+  const every = Math.ceil(done.length / MOST_STEPS);
+  return [[0, 0], ...done.filter((_, index) => (index + 1) % every === 0), last];
 }
 
 function barsOf({ times, shards }: ScoringReport): WaterfallBar[] {

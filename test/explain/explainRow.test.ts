@@ -267,6 +267,28 @@ describe('an explained row', () => {
     await expect(explain(damaged, rows[70]!)).rejects.toMatchObject({ code: 'EXPLAIN_NO_ROW' });
   });
 
+  it('is the one that was scored of two with the same keys, where the other was left out for the text of a feature', async () => {
+    const invalid = Buffer.from('706\xffof t', 'latin1');
+    for (const [leftOut, kept] of [
+      [3, 4],
+      [3, 65],
+    ] as const) {
+      const half = freshPlace(join(folder, `half-${kept}`));
+      const rows = first.slice(0, 130);
+      const { impression_id, request } = rows[kept]!;
+      rows[leftOut] = { ...rows[leftOut]!, impression_id, request, device: 'mark of text' };
+      const bytes = Buffer.from(funnelShard(rows, 60));
+      for (let at = bytes.indexOf('mark of text'); at >= 0; at = bytes.indexOf('mark of text', at + 1))
+        invalid.copy(bytes, at);
+      await writeWhole(joinUri(half.inputUri, 'a.parquet'), bytes);
+      await run(half, model, { badRows: { deadLetter: { maxRows: 5, maxShare: 1 } }, targetRows: 1_000 });
+      expect(await explain(half, rows[kept]!), String(kept)).toMatchObject({
+        matches: 1,
+        source: { isSame: true, shard: { rowGroup: Math.floor(kept / 60), row: kept % 60 } },
+      });
+    }
+  });
+
   it('is the first of those whose keys repeat, each at its own place', async () => {
     const twice = freshPlace(join(folder, 'twice'));
     const repeated = [...first.slice(0, 70), { ...first[3]!, hour: 23 }];

@@ -56,6 +56,45 @@ describe('ncs4cvr init on a table with something wrong', () => {
     expect(written('training.jsonc')).toContain('400 sampled rows are whole copies of others');
   });
 
+  it('takes rows that differ in the values of a list alone, or in null beside an empty text, for no copies of each other', async () => {
+    const columns = columnsFrom(0);
+    const twin = {
+      ...columns,
+      row_uuid: columns.row_uuid!.map((_, i) => `u${i >> 1}`),
+      brand: columns.campaign!,
+    };
+    const even = (values: readonly unknown[]) => values.map((_, i) => values[i - (i % 2)]);
+    const table = Object.fromEntries(Object.entries(twin).map(([name, values]) => [name, even(values)]));
+    write(
+      'lists/a.parquet',
+      parquetOf({ ...table, shown: Array.from({ length: ROWS }, (_, i) => [`i${i}`, 'x']) }),
+    );
+    write(
+      'nulls/a.parquet',
+      parquetOf({ ...table, note: Array.from({ length: ROWS }, (_, i) => (i % 2 ? null : '')) }),
+    );
+    for (const name of ['lists', 'nulls'])
+      expect((await init(name)).stdout, name).toContain('(NOT unique in the sample: name better ones');
+  });
+
+  it('says where no sampled row has a conversion, since train will refuse the table', async () => {
+    const columns = columnsFrom(0);
+    const table = { ...columns, brand: columns.campaign!, purchase: columns.purchase!.map(() => 0) };
+    write('unbought/a.parquet', parquetOf(table));
+    write('bought/a.parquet', parquetOf({ ...columns, brand: columns.campaign! }));
+    expect((await init('unbought')).stdout).toContain('no sampled row has a conversion: train needs some\n');
+    expect((await init('bought')).stdout).not.toContain('no sampled row');
+  });
+
+  it('says of shards without a row that there is nothing to look at, instead of asking for names of labels', async () => {
+    const none = Object.fromEntries(Object.keys(columnsFrom(0)).map((name) => [name, []]));
+    write('rowless/a.parquet', parquetOf(none));
+    const { exitCode, stderr } = await init('rowless');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('INPUT_EMPTY');
+    expect(stderr).toContain('found no row in the 1 that were read, of 1');
+  });
+
   it('passes over a truncated shard, by its name, and proposes from the others; of broken ones alone it fails', async () => {
     const shard = parquetOf(columnsFrom(0));
     const half = shard.subarray(0, shard.length / 2);

@@ -66,9 +66,12 @@ describe('a split by date', () => {
     expect(await idsOf(split.validation)).toEqual([2, 3, 4]);
   });
 
-  it('without rows on one side is an error that lists the partitions there are', async () => {
+  it('without rows on one side is an error that lists the partitions there are, or says that theirs are without rows', async () => {
     const root = writeShards({ 'dt=2024-03-01/a.parquet': 5, 'dt=2024-03-02/a.parquet': 0 });
-    for (const empty of [day('02'), day('05', '09')]) {
+    for (const [empty, found] of [
+      [day('02'), '1 of these shards, without a row'],
+      [day('05', '09'), '2024-03-01, 2024-03-02'],
+    ] as const) {
       const sides = [
         { train: day('01'), validation: empty },
         { train: empty, validation: day('01') },
@@ -76,7 +79,7 @@ describe('a split by date', () => {
       for (const split of sides) {
         await expect(splitShards(root, { by: 'date', ...split })).rejects.toMatchObject({
           code: 'TRAINING_SPLIT_EMPTY',
-          found: '2024-03-01, 2024-03-02',
+          found,
         });
       }
     }

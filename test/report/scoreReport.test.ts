@@ -54,6 +54,17 @@ describe('the page of files that were scored', () => {
     expect(second!.startSeconds).toBeGreaterThanOrEqual(first!.seconds);
   });
 
+  it('counts in the rows by time only those of shards that were scored whole, as its heading does', async () => {
+    const report = await score(data, 'rows-scores');
+    // As it is when a shard breaks in its last row group.
+    const progress = [[report.seconds / 2, 9_999]] as const;
+    const page = scoreReport({ report, bundle, workers: 1, startMillis: 0, progress });
+    const rows = tableOf(sectionOf(page, 'What ran when'), 'Rows scored by the time since the call began');
+    expect(rows.map((cells) => cells.at(-1))).toEqual(['0', '1,500', '3,000', '4,500', '4,500']);
+    const whole = { ...report, failures: [] };
+    expect(scoreReport({ report: whole, bundle, workers: 1, startMillis: 0, progress })).toContain('9,999');
+  });
+
   it('has no such chart of a single shard, whose time is that of the call', async () => {
     const section = sectionOf(pageOf(await score(join(data, 'dt=2024-03-01'), 'one-score')), 'What ran when');
     expect(section).not.toContain(WATERFALL);
