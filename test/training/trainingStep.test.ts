@@ -221,6 +221,31 @@ describe('the conversion loss', () => {
   });
 });
 
+it.each([
+  ['without a click', 'bce', relabelled({ click: () => 0 })],
+  ['whose conversions all are 0, as maskedMse takes them', 'maskedMse', relabelled({ conversion: () => 0 })],
+])(
+  'a batch %s is no step of the conversions alone: momentum moves nothing',
+  async (_title, kind, unlearnt) => {
+    const step = await TrainingStep.create({
+      shape,
+      settings: settingsOf({ losses: { conversion: { kind } } }),
+      initial,
+      tasks: ['conversion'],
+    });
+    const all = () => Int32Array.from(rows.click.keys());
+    await step.run(rows, all());
+    const before = structuredClone(step.state);
+    expect(before.dense['conversion.head.weight']).not.toEqual(
+      initial.parameters.get('conversion.head.weight'),
+    );
+    const losses = await step.run(unlearnt, all());
+    expect(losses.conversion).toEqual({ mean: 0, rows: 0 });
+    expect(step.state).toEqual(before);
+    await step.release();
+  },
+);
+
 it("a factor on the trunk's learning rate is one on Adam's step, and leaves the embeddings' alone", async () => {
   const typicalMove = (before: Float32Array, after: Float32Array) => {
     const moves = before.map((value, i) => Math.abs(after[i]! - value)).filter((move) => move > 1e-6);
