@@ -63,7 +63,7 @@ interface ArmRun {
   readonly seed: number;
   readonly trainingSeconds: number;
   readonly curve: readonly LearningPoint[];
-  /** Best validation: mean of click AUC and conversion AUC on the validation rows. */
+  /** As TrainedArm's: of tasks that are trained apart, each has its own best validation, which flatters them. */
   readonly validationScore: number;
   /** Layers of the trunk; absent for arms without masks. */
   readonly connections?: readonly LayerConnections[];
