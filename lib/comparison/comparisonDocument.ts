@@ -86,7 +86,7 @@ export interface ArmSummary {
 /** Difference of the reference arm and another, reference minus other, on the same rows and seeds. */
 export interface PairedDifference {
   readonly mean: number;
-  /** 95% interval by a bootstrap over rows and seeds. */
+  /** 95% interval by a bootstrap over `bootstrapUnit` and seeds. */
   readonly low: number;
   readonly high: number;
   /** One per seed. */
@@ -103,6 +103,8 @@ export interface ComparisonDocument {
   readonly reportRows: number;
   readonly reportClicks: number;
   readonly conversionLabel: string;
+  /** What intervals draw: users with all of their rows where the config names them. */
+  readonly bootstrapUnit: 'users' | 'rows';
   readonly seeds: readonly number[];
   /** The default NCS arm, from which differences are taken. */
   readonly reference: string;
