@@ -66,36 +66,37 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
         onProgress: (progress) => showProgress(line, progress),
       });
       line.clear();
-      const { bundle, network, notes } = trained;
       const isReported = report === undefined || (await reportTrained(report, trained));
-      const { best, rowsPerSecond, seconds } = network;
-      const { modelVersion, multiplyAddsPerRow } = bundle.manifest;
       if (json) {
-        const { epoch, step, metrics } = best;
-        const result = {
-          model: output,
-          modelVersion,
-          epoch,
-          step,
-          seconds,
-          rowsPerSecond,
-          validation: metrics,
-          multiplyAddsPerRow,
-          notes,
-          ...(report === undefined ? {} : { report: isReported ? report : null }),
-        };
-        printJson(result);
-      } else {
-        process.stdout.write(
-          `${output}: model ${modelVersion}, best at step ${best.step} (epoch ${best.epoch + 1}); ` +
-            `validation click AUC ${formatMetric(best.metrics.click.auc)}, ` +
-            `conversion AUC ${formatMetric(best.metrics.conversion.auc)}; ` +
-            `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s; ` +
-            `${multiplyAddsPerRow!.scored} multiply-adds per row to score, ${multiplyAddsPerRow!.trained} as trained\n`,
-        );
-      }
+        const ofReport = report === undefined ? {} : { report: isReported ? report : null };
+        printJson({ ...resultOf(output, trained), ...ofReport });
+      } else process.stdout.write(summaryOf(output, trained));
       finish(isReported ? EXIT_DONE : EXIT_FAILED);
     });
+}
+
+/** What `--json` prints. */
+function resultOf(output: string, { bundle, network, notes }: TrainedModel): Record<string, unknown> {
+  const { best, rowsPerSecond, seconds } = network;
+  const { modelVersion, multiplyAddsPerRow } = bundle.manifest;
+  const { epoch, step, metrics: validation } = best;
+  return {
+    ...{ model: output, modelVersion, epoch, step, seconds, rowsPerSecond, validation },
+    ...{ multiplyAddsPerRow, notes },
+  };
+}
+
+/** The same in a line of text. */
+function summaryOf(output: string, { bundle, network }: TrainedModel): string {
+  const { best, rowsPerSecond, seconds } = network;
+  const { modelVersion, multiplyAddsPerRow } = bundle.manifest;
+  return (
+    `${output}: model ${modelVersion}, best at step ${best.step} (epoch ${best.epoch + 1}); ` +
+    `validation click AUC ${formatMetric(best.metrics.click.auc)}, ` +
+    `conversion AUC ${formatMetric(best.metrics.conversion.auc)}; ` +
+    `trained ${formatSeconds(seconds)} at ${formatCount(rowsPerSecond)} rows/s; ` +
+    `${multiplyAddsPerRow!.scored} multiply-adds per row to score, ${multiplyAddsPerRow!.trained} as trained\n`
+  );
 }
 
 function inputOf({ input }: JobDocument): ShardInput {

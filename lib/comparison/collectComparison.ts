@@ -72,6 +72,7 @@ export async function collectComparison({
     reportRows: labels.click.length,
     reportClicks: labels.click.filter((click) => click === 1).length,
     conversionLabel,
+    bootstrapUnit: labels.users === undefined ? 'rows' : 'users',
     seeds,
     reference: REFERENCE_ARM,
     arms,

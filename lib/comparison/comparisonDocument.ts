@@ -63,7 +63,7 @@ interface ArmRun {
   readonly seed: number;
   readonly trainingSeconds: number;
   readonly curve: readonly LearningPoint[];
-  /** Best validation: mean of click AUC and conversion AUC on the validation rows. */
+  /** As TrainedArm's: of tasks that are trained apart, each has its own best validation, which flatters them. */
   readonly validationScore: number;
   /** Layers of the trunk; absent for arms without masks. */
   readonly connections?: readonly LayerConnections[];
@@ -86,7 +86,7 @@ export interface ArmSummary {
 /** Difference of the reference arm and another, reference minus other, on the same rows and seeds. */
 export interface PairedDifference {
   readonly mean: number;
-  /** 95% interval by a bootstrap over rows and seeds. */
+  /** 95% interval by a bootstrap over `bootstrapUnit` and seeds. */
   readonly low: number;
   readonly high: number;
   /** One per seed. */
@@ -103,6 +103,8 @@ export interface ComparisonDocument {
   readonly reportRows: number;
   readonly reportClicks: number;
   readonly conversionLabel: string;
+  /** What intervals draw: users with all of their rows where the config names them. */
+  readonly bootstrapUnit: 'users' | 'rows';
   readonly seeds: readonly number[];
   /** The default NCS arm, from which differences are taken. */
   readonly reference: string;

@@ -1,6 +1,7 @@
 import { RandomStream } from '../base/randomStream.ts';
 import { meanOf } from '../base/sumOf.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
+import type { UserKey } from '../metrics/labelledRows.ts';
 import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
 import { hasConversionLabel } from '../training/taskLabels.ts';
 import type { PairedDifference, PairedMetricName } from './comparisonDocument.ts';
@@ -11,14 +12,14 @@ interface ResamplingOptions {
   /** Of one arm, one per training seed. */
   readonly runs: readonly ReportScores[];
   /** Clicks 0, 1 or UNKNOWN_CLICK; conversions in [0, 1] or NaN, only meaningful where click is 1. */
-  readonly labels: Pick<ReportLabels, 'click' | 'conversion'>;
+  readonly labels: Pick<ReportLabels, 'click' | 'conversion'> & Partial<Pick<ReportLabels, 'users'>>;
   readonly metric: PairedMetricName;
   /** Arms of the same rows, as many runs and the same seed get the same resamples. */
   readonly seed: number;
   readonly resamples?: number;
 }
 
-/** An arm's AUCs in a bootstrap over rows and training seeds. An AUC is null where there is one class only. */
+/** An arm's AUCs in a bootstrap over users, or rows, and training seeds. An AUC is null where there is one class only. */
 export interface ResampledAucs {
   /** On all rows, one per run. */
   readonly whole: readonly (number | null)[];
@@ -42,7 +43,11 @@ interface RankedScores {
   readonly tieEnds: Uint32Array;
 }
 
-/** A resample draws rows with replacement, the same for all runs, and then runs (Efron and Tibshirani 1993, chapter 6). */
+/**
+ * A resample draws users with all of their rows, the same for all runs, and then runs (Efron and Tibshirani 1993, chapter 6);
+ * rows where it isn't known whose they are. A model errs alike on the rows of one user: with 20 rows of each, intervals over
+ * rows were a quarter too narrow.
+ */
 export function resampleAucs({
   runs,
   labels,
@@ -53,15 +58,34 @@ export function resampleAucs({
   const ranked = runs.map((scores) => rank(scores, labels, metric));
   const aucsOf = (counts: Uint16Array) => ranked.map((run) => resampledAuc(run, counts));
   const rowCount = labels.click.length;
+  const { groupOfRow, groupCount } = groupRows(rowCount, labels.users);
   const random = new RandomStream(seed);
   return {
     whole: aucsOf(new Uint16Array(rowCount).fill(1)),
     resamples: Array.from({ length: resamples }, () => {
-      const counts = new Uint16Array(rowCount);
-      for (let i = 0; i < rowCount; i++) counts[random.nextBelow(rowCount)]!++;
+      const drawn = new Uint16Array(groupCount);
+      for (let i = 0; i < groupCount; i++) drawn[random.nextBelow(groupCount)]!++;
+      const counts = Uint16Array.from(groupOfRow, (group) => drawn[group]!);
       return { aucs: aucsOf(counts), drawnRuns: runs.map(() => random.nextBelow(runs.length)) };
     }),
   };
+}
+
+/** Which rows are drawn together: those of one user; a row without a user is alone. */
+function groupRows(
+  rowCount: number,
+  users: ReportLabels['users'],
+): { readonly groupOfRow: Int32Array; readonly groupCount: number } {
+  const groupOfUser = new Map<UserKey, number>();
+  let groupCount = 0;
+  const groupOfRow = Int32Array.from({ length: rowCount }, (_, row) => {
+    const user = users?.[row] ?? null;
+    const known = user === null ? undefined : groupOfUser.get(user);
+    if (known !== undefined) return known;
+    if (user !== null) groupOfUser.set(user, groupCount);
+    return groupCount++;
+  });
+  return { groupOfRow, groupCount };
 }
 
 function rank(
@@ -109,7 +133,7 @@ function resampledAuc({ rows, labels, tieEnds }: RankedScores, counts: Uint16Arr
 
 /**
  * Difference of two arms' AUCs, reference minus other, with a 95% percentile interval (Efron and Tibshirani 1993,
- * chapter 13), which covers the noise of rows and of training seeds.
+ * chapter 13), which covers the noise of users (rows) and of training seeds.
  * @param other the same resamples, with runs of the same seeds in the same order
  */
 export function pairedDifference(reference: ResampledAucs, other: ResampledAucs): PairedDifference {

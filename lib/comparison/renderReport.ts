@@ -36,7 +36,7 @@ ${armTable(document)}`,
       },
       {
         title: 'Differences from the reference',
-        body: html`<p>Reference minus arm, on the same rows and seeds, with 95% intervals of a bootstrap over rows and seeds. An
+        body: html`<p>Reference minus arm, on the same rows and seeds, with 95% intervals of a bootstrap over ${document.bootstrapUnit} and seeds. An
 interval that includes 0 shows no difference.</p>
 ${pairedTable(document)}
 ${PAIRED_METRIC_NAMES.map((metric) => pairedChart(document, metric))}`,

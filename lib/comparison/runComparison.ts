@@ -11,7 +11,7 @@ import { collectComparison } from './collectComparison.ts';
 import type { ComparisonDocument } from './comparisonDocument.ts';
 import { readReportLabels, refuseOneClass } from './reportRows.ts';
 import { readRunRecord } from './runFolder.ts';
-import { type RunName, runInProcesses } from './runInProcesses.ts';
+import { type ComparisonSources, type RunName, runInProcesses } from './runInProcesses.ts';
 
 export interface ComparisonProgress {
   readonly done: number;
@@ -70,24 +70,10 @@ export async function runComparison(
   refuseOneClass(labels, dataUri, split);
   await refuseOtherOrigin(output, document, dataUri, split.listing);
 
-  // Seed by seed, so that an unfinished comparison has whole seeds.
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);
+  // Seed by seed, so that an unfinished comparison has whole seeds.
   const runs = seedNumbers.flatMap((seed) => names.map((arm): RunName => ({ arm, seed })));
-  const open: RunName[] = [];
-  for (const run of runs) {
-    if ((await readRunRecord(output, run.arm, run.seed)) === undefined) open.push(run);
-  }
-  const finishedEarlier = runs.length - open.length;
-  let done = finishedEarlier;
-  onProgress?.({ done, total: runs.length, finishedEarlier });
-  await runInProcesses(
-    open,
-    { config: document, data: dataUri, output },
-    processes,
-    ({ arm, seed }, seconds) => {
-      onProgress?.({ done: ++done, total: runs.length, finishedEarlier, ended: { arm, seed, seconds } });
-    },
-  );
+  await finishRuns(runs, { config: document, data: dataUri, output }, processes, onProgress);
 
   // The workers read the shards for themselves, for hours.
   await refuseOtherOrigin(output, document, dataUri, await listVersions(dataUri));
@@ -106,6 +92,26 @@ export async function runComparison(
   await writeWhole(joinUri(output, 'report.html'), encode(renderReport(comparison)));
   await writeWhole(joinUri(output, 'comparison.json'), encode(JSON.stringify(comparison, null, 1)));
   return comparison;
+}
+
+/** Trains the runs that have no record yet. */
+async function finishRuns(
+  runs: readonly RunName[],
+  sources: ComparisonSources,
+  processes: number,
+  onProgress: ComparisonOptions['onProgress'],
+): Promise<void> {
+  const open: RunName[] = [];
+  for (const run of runs) {
+    if ((await readRunRecord(sources.output, run.arm, run.seed)) === undefined) open.push(run);
+  }
+  const total = runs.length;
+  const finishedEarlier = total - open.length;
+  let done = finishedEarlier;
+  onProgress?.({ done, total, finishedEarlier });
+  await runInProcesses(open, sources, processes, ({ arm, seed }, seconds) => {
+    onProgress?.({ done: ++done, total, finishedEarlier, ended: { arm, seed, seconds } });
+  });
 }
 
 function armNames(chosen: readonly string[] | undefined): string[] {

@@ -19,7 +19,7 @@ export interface TrainedArm {
   readonly shape: NetworkShape;
   readonly weights: ModelWeights;
   readonly masks: TaskMasks | undefined;
-  /** Mean of the best click AUC and the best conversion AUC on the validation rows. */
+  /** Mean of click AUC and conversion AUC of the best validation; of two models apart, each task's at its own best one. */
   readonly validationScore: number;
   readonly curve: readonly LearningPoint[];
   /** Of everything the arm needs, searches too. */

@@ -19,8 +19,8 @@ import {
  * A field's row 0 of its table stands for missing or unseen values.
  */
 
-/** One embedding table: rows [rowStart, rowStart + rowCount) of the joint matrix. */
-interface EmbeddingTable {
+/** Where an embedding table lies: rows [rowStart, rowStart + rowCount) of the joint matrix. */
+interface TableRange {
   readonly name: string;
   readonly rowStart: number;
   readonly rowCount: number;
@@ -29,13 +29,13 @@ interface EmbeddingTable {
 export interface SingleField {
   readonly name: string;
   readonly feature: CategoricalFeature | BucketedFeature;
-  readonly table: EmbeddingTable;
+  readonly table: TableRange;
 }
 
 export interface ListField {
   readonly name: string;
   readonly feature: ListFeature;
-  readonly table: EmbeddingTable;
+  readonly table: TableRange;
   /** First of the field's `feature.maxLength` positions among the L list positions. */
   readonly position: number;
 }
@@ -47,7 +47,7 @@ export interface NumericField {
 
 /** Where every feature of a fitted contract lands in an encoded batch. */
 export interface FeatureLayout {
-  readonly tables: readonly EmbeddingTable[];
+  readonly tables: readonly TableRange[];
   readonly singles: readonly SingleField[];
   readonly lists: readonly ListField[];
   readonly numerics: readonly NumericField[];
@@ -74,9 +74,9 @@ export function tableOf(
 
 /** @throws ContractError CONTRACT_NOT_FITTED when a vocabulary, mean or boundary was not learned yet */
 export function featureLayout(contract: FeatureContract): FeatureLayout {
-  const tables = new Map<string, EmbeddingTable>();
+  const tables = new Map<string, TableRange>();
   let embeddingRowCount = 0;
-  const tableFor = (name: string, rowCount: number): EmbeddingTable => {
+  const tableFor = (name: string, rowCount: number): TableRange => {
     const existing = tables.get(name);
     if (existing !== undefined) return existing;
     const table = { name, rowStart: embeddingRowCount, rowCount };
@@ -84,7 +84,7 @@ export function featureLayout(contract: FeatureContract): FeatureLayout {
     tables.set(name, table);
     return table;
   };
-  const idTableFor = (feature: CategoricalFeature | ListFeature): EmbeddingTable => {
+  const idTableFor = (feature: CategoricalFeature | ListFeature): TableRange => {
     const { name, definition } = tableOf(contract, feature);
     const values = definition.hash?.buckets ?? definition.vocabulary?.fitted?.entries;
     if (values === undefined) throw notFitted(feature.column, 'a vocabulary');

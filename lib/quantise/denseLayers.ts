@@ -2,7 +2,7 @@ import { concatenated } from '../base/concatenated.ts';
 import { elementTypeCode, type GraphProto, type NodeProto, type TensorProto } from '../onnx/onnxSchema.ts';
 
 /** ReLU(x W + b) as it stands in a graph, x being one tensor or several beside each other. K inputs, N units. */
-export interface DenseLayer {
+export interface GraphLayer {
   /** The nodes that compute x W + b, in the graph's order. */
   readonly nodes: readonly NodeProto[];
   /** Name of x W + b. */
@@ -26,7 +26,7 @@ const MOST_INPUTS = 65_536;
  * The layers of a graph that are worth computing in integers, in the graph's order. Heads (one unit), gates and cross terms
  * have no ReLU or no constant weight and stay as they are: they are cheap, and their errors go straight into the score.
  */
-export function findDenseLayers(graph: GraphProto): DenseLayer[] {
+export function findDenseLayers(graph: GraphProto): GraphLayer[] {
   return new LayerFinder(graph).find();
 }
 
@@ -56,7 +56,7 @@ class LayerFinder {
     }
   }
 
-  find(): DenseLayer[] {
+  find(): GraphLayer[] {
     return this.#graph.node.flatMap((relu) => {
       const sum = relu.input[0]!;
       const products = relu.opType === 'Relu' ? this.#products(sum) : undefined;
@@ -64,7 +64,7 @@ class LayerFinder {
     });
   }
 
-  #layer(sum: string, { nodes, operands, bias }: Products): DenseLayer[] {
+  #layer(sum: string, { nodes, operands, bias }: Products): GraphLayer[] {
     const unitCount = bias.dims[0]!;
     const weight = concatenated(
       operands.map((operand) => floatsOf(operand.weight)),

@@ -1,5 +1,5 @@
 import { type Activation, type ActivationGrid, toGrid } from './activationGrid.ts';
-import type { DenseLayer } from './denseLayers.ts';
+import type { GraphLayer } from './denseLayers.ts';
 
 /**
  * Largest magnitude of an integer weight. Processors with AVX2 but without VNNI add two products of an unsigned and a signed byte
@@ -30,7 +30,7 @@ export interface LayerInput {
  * every input may have its own. What rounding adds to a unit's sum on average over the calibration rows is taken off its bias.
  */
 export function integerWeights(
-  { inputCount, unitCount, weight, bias }: DenseLayer,
+  { inputCount, unitCount, weight, bias }: GraphLayer,
   inputs: readonly LayerInput[],
 ): IntegerLayer {
   const { steps, zeroPoints, means, gridMeans } = describeInputs(inputs);

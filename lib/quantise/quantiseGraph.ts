@@ -1,7 +1,7 @@
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from '../onnx/onnxSchema.ts';
 import { attributeType, type ElementType, elementTypeCode } from '../onnx/onnxSchema.ts';
 import { type Activation, type ActivationGrid, fitActivationGrid } from './activationGrid.ts';
-import type { DenseLayer } from './denseLayers.ts';
+import type { GraphLayer } from './denseLayers.ts';
 import { integerWeights } from './integerWeights.ts';
 import { withoutUnused } from './withoutUnused.ts';
 
@@ -14,7 +14,7 @@ import { withoutUnused } from './withoutUnused.ts';
  */
 export function quantiseGraph(
   model: ModelProto,
-  layers: readonly DenseLayer[],
+  layers: readonly GraphLayer[],
   activations: ReadonlyMap<string, Activation>,
 ): ModelProto {
   return { ...model, graph: new GraphQuantiser(model.graph, layers, activations).build() };
@@ -22,7 +22,7 @@ export function quantiseGraph(
 
 class GraphQuantiser {
   readonly #graph: GraphProto;
-  readonly #layers: readonly DenseLayer[];
+  readonly #layers: readonly GraphLayer[];
   readonly #activations: ReadonlyMap<string, Activation>;
   readonly #grids: ReadonlyMap<string, ActivationGrid>;
   readonly #nodes: NodeProto[] = [];
@@ -31,7 +31,7 @@ class GraphQuantiser {
 
   constructor(
     graph: GraphProto,
-    layers: readonly DenseLayer[],
+    layers: readonly GraphLayer[],
     activations: ReadonlyMap<string, Activation>,
   ) {
     this.#graph = graph;
@@ -58,7 +58,7 @@ class GraphQuantiser {
     });
   }
 
-  #writeLayer(layer: DenseLayer): void {
+  #writeLayer(layer: GraphLayer): void {
     const { sum, groups, inputCount, unitCount } = layer;
     const inputs = groups.map((name) => ({
       activation: this.#activations.get(name)!,
@@ -128,7 +128,7 @@ function quantisedName(name: string): string {
 
 /** One grid per tensor, whatever layers read it. */
 function fitGrids(
-  layers: readonly DenseLayer[],
+  layers: readonly GraphLayer[],
   activations: ReadonlyMap<string, Activation>,
 ): Map<string, ActivationGrid> {
   const importances = new Map<string, Float64Array>();

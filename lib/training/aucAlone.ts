@@ -40,7 +40,9 @@ interface RowBins {
   readonly weights?: Float32Array;
 }
 
-interface LabelledRows {
+/** Rows of a set that have a label of the task: all, or MAX_ROWS of them. */
+interface RowSample {
+  /** Ascending. */
   readonly rows: Int32Array;
   /** Of these rows. */
   readonly labels: Float32Array;
@@ -61,8 +63,8 @@ export function aucsAlone(
   validationSet: TrainingSet,
 ): AucAlone[] {
   const tasks = perTask((task) => {
-    const validation = labelledRows(validationSet, task);
-    return { training: labelledRows(trainingSet, task), validation, highest: highestAuc(validation) };
+    const validation = sampleRows(validationSet, task);
+    return { training: sampleRows(trainingSet, task), validation, highest: highestAuc(validation) };
   });
   return binnedFeatures(layout, trainingSet, validationSet).map((feature) => {
     const aucOf = (task: Task): number | null => {
@@ -75,18 +77,15 @@ export function aucsAlone(
   });
 }
 
-function labelledRows(set: TrainingSet, task: Task): LabelledRows {
+function sampleRows(set: TrainingSet, task: Task): RowSample {
   const all = rowsOfTask(set, task);
-  const step = Math.max(1, all.length / MAX_ROWS);
-  const rows = Int32Array.from(
-    { length: Math.ceil(all.length / step) },
-    (_, i) => all[Math.floor(i * step)]!,
-  );
+  const count = Math.min(MAX_ROWS, all.length);
+  const rows = Int32Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
   return { rows, labels: Float32Array.from(rows, (row) => set[task][row]!) };
 }
 
 /** The AUC of the labels as their own scores; null where there are too few rows of a class, or labels that all are equal. */
-function highestAuc({ labels }: LabelledRows): number | null {
+function highestAuc({ labels }: RowSample): number | null {
   const positives = labels.reduce((sum, label) => sum + label, 0);
   if (Math.min(positives, labels.length - positives) < MIN_CLASS_ROWS) return null;
   const highest = rankAuc(labels, labels)!;
@@ -95,8 +94,8 @@ function highestAuc({ labels }: LabelledRows): number | null {
 
 function scoresAlone(
   { binCount, training: trainingBins, validation: validationBins }: BinnedFeature,
-  training: LabelledRows,
-  validation: LabelledRows,
+  training: RowSample,
+  validation: RowSample,
 ): Float32Array {
   const sums = new Float64Array(binCount);
   const counts = new Int32Array(binCount);

@@ -16,6 +16,15 @@ export function stepsPerEpoch(rowCount: number, { batchRows }: TrainingSettings)
   return Math.ceil(rowCount / batchRows);
 }
 
+/** Steps of an epoch, from 1, after which to validate: evenly spread, the last one always among them. */
+export function validationSteps(stepsPerEpoch: number, validationsPerEpoch: number): ReadonlySet<number> {
+  return new Set(
+    Array.from({ length: validationsPerEpoch }, (_, i) =>
+      Math.max(1, Math.round(((i + 1) * stepsPerEpoch) / validationsPerEpoch)),
+    ),
+  );
+}
+
 /**
  * Begins an epoch and gives its batches: fresh embeddings in every epoch but the first if the settings ask for
  * them, rows in a new order. `random` is drawn from before the first batch, and not again.

@@ -1,11 +1,11 @@
 import { type RandomState, RandomStream } from '../base/randomStream.ts';
-import { TASKS, type Task } from '../base/tasks.ts';
+import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
 import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
+import { BestValidation, type ValidationState } from './bestValidation.ts';
 import type { CheckpointStore } from './checkpointStore.ts';
-import { epochBatches, stepsPerEpoch } from './epochBatches.ts';
+import { epochBatches, stepsPerEpoch, validationSteps } from './epochBatches.ts';
 import { ForwardPass } from './forwardPass.ts';
-import { copyWeights } from './modelWeights.ts';
 import { rowsOfTask } from './taskLabels.ts';
 import { LossMean, ProgressClock, type TrainingProgress } from './trainingProgress.ts';
 import type { TrainingSet } from './trainingSet.ts';
@@ -52,9 +52,7 @@ interface EpochState {
   readonly step: StepState;
   readonly random: RandomState;
   readonly order: Int32Array;
-  readonly history: readonly Validation[];
-  readonly best: { readonly validation: Validation; readonly weights: ModelWeights };
-  readonly sinceBest: number;
+  readonly validations: ValidationState;
   /** Of all epochs before `nextEpoch`. */
   readonly seconds: number;
 }
@@ -71,92 +69,143 @@ const SHUFFLE_STREAM = 0x5eed;
  * TRAINING_DIVERGED
  */
 export async function trainNetwork(
-  { shape, settings, initial, trainingSet, validationSet, onProgress, checkpoints }: NetworkTraining,
-  { masks, tasks = TASKS, epochs = settings.epochs, checkpointName = 'joint' }: TrainNetworkOptions = {},
+  training: NetworkTraining,
+  options: TrainNetworkOptions = {},
 ): Promise<TrainedNetwork> {
+  const { validationSet, checkpoints } = training;
+  const { tasks = TASKS, epochs = training.settings.epochs, checkpointName = 'joint' } = options;
   refuseUnmeasurable(validationSet, tasks);
   const checkpoint = (await checkpoints?.load(checkpointName)) as Checkpoint | undefined;
   if (checkpoint !== undefined && 'done' in checkpoint) return checkpoint.done;
-  const random = new RandomStream(settings.seed + SHUFFLE_STREAM);
-  const step = await TrainingStep.create({ shape, settings, initial, masks, tasks });
-  const forward = await ForwardPass.create(shape, masks, settings.threads);
-  const order = rowsOfTask(trainingSet, 'click');
-  const epochSteps = stepsPerEpoch(order.length, settings);
-  const validationSteps = validationPoints(epochSteps, settings.validationsPerEpoch);
-  const earlier = checkpoint?.running;
-  const clock = new ProgressClock(order.length * epochs, {
-    rows: order.length * (earlier?.nextEpoch ?? 0),
-    seconds: earlier?.seconds ?? 0,
-  });
-  const history: Validation[] = [...(earlier?.history ?? [])];
-  let best: { validation: Validation; weights: ModelWeights } | undefined = earlier?.best;
-  let sinceBest = earlier?.sinceBest ?? 0;
-  if (earlier !== undefined) {
-    step.restore(earlier.step);
-    random.restore(earlier.random);
-    order.set(earlier.order);
-  }
-
+  const run = await TrainingRun.open(training, { masks: options.masks, tasks, epochs }, checkpoint?.running);
   try {
-    for (let epoch = earlier?.nextEpoch ?? 0; epoch < epochs; epoch++) {
-      let losses = new LossMean();
-      for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
-        const stepLosses = await step.run(trainingSet, rows, learningRateScale);
-        const done = epoch * epochSteps + index + 1;
-        refuseDiverged(stepLosses, done);
-        losses.add(stepLosses);
-        clock.advance(rows.length);
-        if (!validationSteps.has(index + 1)) {
-          const progress = clock.progress(epoch, epochs, losses.mean);
-          if (clock.isDue()) onProgress?.(progress);
-          continue;
-        }
-        const metrics = measure(await forward.predict(step.weights, validationSet), validationSet);
-        const validation = {
-          epoch,
-          step: done,
-          losses: losses.mean,
-          metrics,
-          score: selectionScore(metrics, tasks),
-        };
-        history.push(validation);
-        sinceBest++;
-        if (best === undefined || validation.score > best.validation.score) {
-          best = { validation, weights: copyWeights(step.weights) };
-          sinceBest = 0;
-        }
-        onProgress?.({ ...clock.progress(epoch, epochs, losses.mean), validation });
-        losses = new LossMean();
-        if (sinceBest >= settings.patience) break;
-      }
+    while (!run.isOver) {
+      await run.trainEpoch();
       // The finished network follows at once.
-      if (epoch + 1 === epochs || sinceBest >= settings.patience) break;
-      const running = {
-        nextEpoch: epoch + 1,
-        step: step.state,
-        random: random.state,
-        order,
-        history,
-        best,
-        sinceBest,
-        seconds: clock.seconds,
-      };
-      await checkpoints?.save(checkpointName, { running });
+      if (!run.isOver) await checkpoints?.save(checkpointName, { running: run.state });
     }
   } finally {
-    await step.release();
-    await forward.release();
+    await run.release();
   }
-  const { validation, weights } = best!;
-  const { seconds, rowsPerSecond } = clock;
-  const done: TrainedNetwork = { weights, best: validation, history, seconds, rowsPerSecond };
+  const done = run.trained;
   await checkpoints?.save(checkpointName, { done });
   return done;
 }
 
-/** Steps (from 1) after which to validate: evenly spread, the last of the epoch always among them. */
-function validationPoints(stepsPerEpoch: number, count: number): ReadonlySet<number> {
-  return new Set(
-    Array.from({ length: count }, (_, i) => Math.max(1, Math.round(((i + 1) * stepsPerEpoch) / count))),
-  );
+/** One training on its way from epoch to epoch. */
+class TrainingRun {
+  readonly #training: NetworkTraining;
+  readonly #tasks: readonly Task[];
+  readonly #epochs: number;
+  readonly #step: TrainingStep;
+  readonly #forward: ForwardPass;
+  readonly #random: RandomStream;
+  /** Rows to learn from, in the order of the epoch before. */
+  readonly #order: Int32Array;
+  readonly #clock: ProgressClock;
+  readonly #validations: BestValidation;
+  #nextEpoch: number;
+
+  private constructor(
+    training: NetworkTraining,
+    { tasks, epochs }: { readonly tasks: readonly Task[]; readonly epochs: number },
+    { step, forward }: { readonly step: TrainingStep; readonly forward: ForwardPass },
+    earlier: EpochState | undefined,
+  ) {
+    this.#training = training;
+    this.#tasks = tasks;
+    this.#epochs = epochs;
+    this.#step = step;
+    this.#forward = forward;
+    this.#random = new RandomStream(training.settings.seed + SHUFFLE_STREAM);
+    this.#order = rowsOfTask(training.trainingSet, 'click');
+    this.#nextEpoch = earlier?.nextEpoch ?? 0;
+    this.#clock = new ProgressClock(this.#order.length * epochs, {
+      rows: this.#order.length * this.#nextEpoch,
+      seconds: earlier?.seconds ?? 0,
+    });
+    this.#validations = new BestValidation(training.settings.patience, earlier?.validations);
+    if (earlier === undefined) return;
+    step.restore(earlier.step);
+    this.#random.restore(earlier.random);
+    this.#order.set(earlier.order);
+  }
+
+  /**
+   * @param earlier where it goes on; at the start by default
+   * @throws Ncs4cvrError MASKS_INVALID
+   */
+  static async open(
+    training: NetworkTraining,
+    options: Required<Pick<TrainNetworkOptions, 'tasks' | 'epochs'>> & Pick<TrainNetworkOptions, 'masks'>,
+    earlier: EpochState | undefined,
+  ): Promise<TrainingRun> {
+    const { shape, settings, initial } = training;
+    const { masks, tasks } = options;
+    const step = await TrainingStep.create({ shape, settings, initial, masks, tasks });
+    const forward = await ForwardPass.create(shape, masks, settings.threads);
+    return new TrainingRun(training, options, { step, forward }, earlier);
+  }
+
+  get isOver(): boolean {
+    return this.#nextEpoch >= this.#epochs || this.#validations.isStale;
+  }
+
+  /** Views: save them before the next epoch. */
+  get state(): EpochState {
+    return {
+      nextEpoch: this.#nextEpoch,
+      step: this.#step.state,
+      random: this.#random.state,
+      order: this.#order,
+      validations: this.#validations.state,
+      seconds: this.#clock.seconds,
+    };
+  }
+
+  /** What came of it, when it is over. */
+  get trained(): TrainedNetwork {
+    const { best, history } = this.#validations.state;
+    const { seconds, rowsPerSecond } = this.#clock;
+    return { weights: best!.weights, best: best!.validation, history, seconds, rowsPerSecond };
+  }
+
+  /** Up to its last step, or to the validation after which training stops early. @throws Ncs4cvrError TRAINING_DIVERGED */
+  async trainEpoch(): Promise<void> {
+    const { settings, trainingSet, onProgress } = this.#training;
+    const epoch = this.#nextEpoch++;
+    const epochSteps = stepsPerEpoch(this.#order.length, settings);
+    const validated = validationSteps(epochSteps, settings.validationsPerEpoch);
+    let losses = new LossMean();
+    for (const batch of epochBatches(this.#step, settings, epoch, this.#order, this.#random)) {
+      const stepLosses = await this.#step.run(trainingSet, batch.rows, batch.learningRateScale);
+      const done = epoch * epochSteps + batch.index + 1;
+      refuseDiverged(stepLosses, done);
+      losses.add(stepLosses);
+      this.#clock.advance(batch.rows.length);
+      const progress = () => this.#clock.progress(epoch, this.#epochs, losses.mean);
+      if (!validated.has(batch.index + 1)) {
+        if (this.#clock.isDue()) onProgress?.(progress());
+        continue;
+      }
+      const validation = await this.#validate(epoch, done, losses.mean);
+      onProgress?.({ ...progress(), validation });
+      if (this.#validations.isStale) return;
+      losses = new LossMean();
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#step.release();
+    await this.#forward.release();
+  }
+
+  async #validate(epoch: number, step: number, losses: PerTask<number>): Promise<Validation> {
+    const { validationSet } = this.#training;
+    const { weights } = this.#step;
+    const metrics = measure(await this.#forward.predict(weights, validationSet), validationSet);
+    const validation = { epoch, step, losses, metrics, score: selectionScore(metrics, this.#tasks) };
+    this.#validations.add(validation, weights);
+    return validation;
+  }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TASKS } from '../base/tasks.ts';
 
 const lossSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -72,9 +73,9 @@ export const trainingSettingsSchema = z.strictObject({
     .prefault({}),
   taskWeights: z
     .strictObject({
-      /** Factor on the loss of the clicks. */
+      /** Factor on the loss of the clicks; 0 takes an entire space that teaches them. */
       click: z.number().min(0).default(1),
-      /** Factor on the loss of the conversions. */
+      /** Factor on the loss of the conversions; 0 takes an entire space that teaches them. */
       conversion: z.number().min(0).default(1),
     })
     .prefault({}),
@@ -90,7 +91,18 @@ export const trainingSettingsSchema = z.strictObject({
 export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
 
 /** Every problem of settings that are each valid alone. */
-export function crossCheckSettings({ entireSpace, steps }: TrainingSettings): string[] {
-  if (entireSpace === undefined || steps === 'joint') return [];
-  return ['entireSpace: needs joint steps, since its loss belongs to both tasks'];
+export function crossCheckSettings({ entireSpace, steps, taskWeights }: TrainingSettings): string[] {
+  const problems: string[] = [];
+  if (entireSpace !== undefined && steps !== 'joint') {
+    problems.push('entireSpace: needs joint steps, since its loss belongs to both tasks');
+  }
+  // The scores of such a task would be those of a trunk that knows nothing of it.
+  const learnsFromProduct = (entireSpace?.ctcvrWeight ?? 0) > 0;
+  for (const task of TASKS) {
+    if (taskWeights[task] > 0 || learnsFromProduct) continue;
+    problems.push(
+      `taskWeights.${task}: with 0, and without entireSpace.ctcvrWeight, ${task}s are never learned`,
+    );
+  }
+  return problems;
 }

@@ -112,7 +112,7 @@ export class TrainingStep {
 
   /**
    * Learns from the rows `indices` of `set`: one joint step, or a click step on all of them and a conversion step on
-   * the clicked ones. Reorders `indices`: clicked rows first.
+   * the clicked ones, unless none of them counts. Reorders `indices`: clicked rows first.
    * @param indices at least one row
    * @param learningRateScale factor on the trunk's learning rate
    */
@@ -122,7 +122,6 @@ export class TrainingStep {
     const losses: Record<Task, TaskLoss> = { click: NO_LOSS, conversion: NO_LOSS };
     for (const phase of this.#phases) {
       const rows = phase.tasks.includes('click') ? indices : indices.subarray(0, batch.clickedCount);
-      if (rows.length === 0) continue;
       Object.assign(losses, await this.#runPhase(phase, { ...batch, indices: rows }, learningRate));
     }
     return losses;
@@ -156,6 +155,8 @@ export class TrainingStep {
   ): Promise<Partial<PerTask<TaskLoss>>> {
     const { set, indices } = batch;
     const { feeds, rows } = lossFeeds(batch, tasks, this.#settings);
+    // No step: without a gradient, momentum alone would move the weights.
+    if (tasks.every((task) => rows[task] === 0)) return {};
     const known: Feeds = {
       ...this.#parameters.feeds,
       ...this.#masks,

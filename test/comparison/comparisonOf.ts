@@ -13,7 +13,14 @@ export function comparisonOf(armCount: number): ComparisonDocument {
   const differences = Object.fromEntries(PAIRED_METRIC_NAMES.map((metric) => [metric, difference]));
   return {
     ...{ formatVersion: 1, codeVersion: '0', data: 'data', trainSplit: 'a', validationSplit: 'b' },
-    ...{ reportSplit: 'c', reportRows: 1000, reportClicks: 100, conversionLabel: 'buy', seeds: [1, 2, 3] },
+    ...{
+      reportSplit: 'c',
+      reportRows: 1000,
+      reportClicks: 100,
+      bootstrapUnit: 'users',
+      conversionLabel: 'buy',
+      seeds: [1, 2, 3],
+    },
     reference: 'ncs',
     arms: Object.fromEntries(arms),
     paired: Object.fromEntries(

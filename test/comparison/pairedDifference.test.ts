@@ -63,6 +63,40 @@ describe('a paired difference', () => {
     },
   );
 
+  it('draws users with all of their rows: ten copies of every row, each with its own user, tell no more than one', () => {
+    const repeat = <T>(items: ArrayLike<T>) => Array.from(items).flatMap((item) => Array<T>(10).fill(item));
+    const repeated = (runs: ReportScores[]) =>
+      runs.map(({ pctr, pcvr }) => ({
+        pctr: Float32Array.from(repeat(pctr)),
+        pcvr: Float32Array.from(repeat(pcvr)),
+      }));
+    const copies = {
+      click: Uint8Array.from(repeat(click)),
+      conversion: Float32Array.from(repeat(conversion)),
+    };
+    const users = repeat(Array.from(click.keys(), (row) => `user ${row}`));
+    const intervalOf = (users: readonly (string | null)[] | undefined) => {
+      const resample = (runs: ReportScores[]) =>
+        resampleAucs({
+          runs: repeated(runs),
+          labels: { ...copies, users },
+          metric: 'click.auc',
+          seed: 1,
+          resamples: 300,
+        });
+      return pairedDifference(resample([good[0]!]), resample([bad[0]!]));
+    };
+    // One run: the noise of seeds is not at issue.
+    const { low, high } = difference([good[0]!], [bad[0]!], 'click.auc');
+    const ofUsers = intervalOf(users);
+    expect(ofUsers.low).toBeCloseTo(low, 12);
+    expect(ofUsers.high).toBeCloseTo(high, 12);
+    const ofRows = intervalOf(undefined);
+    expect(ofRows.high - ofRows.low).toBeLessThan(0.5 * (high - low));
+    // Rows of nobody known have nothing in common.
+    expect(intervalOf(users.map(() => null))).toEqual(ofRows);
+  });
+
   it('of an arm from itself is 0 with an interval of no width', () => {
     expect(difference(good, good, 'click.auc')).toMatchObject({ mean: 0, low: 0, high: 0 });
   });

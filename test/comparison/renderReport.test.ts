@@ -40,6 +40,7 @@ const document: ComparisonDocument = {
     reportSplit: 'c',
     reportRows: 1000,
     reportClicks: 100,
+    bootstrapUnit: 'users',
     conversionLabel: 'buy',
     seeds: [1],
     reference: 'ncs',

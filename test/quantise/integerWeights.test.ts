@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { DenseLayer } from '../../lib/quantise/denseLayers.ts';
+import type { GraphLayer } from '../../lib/quantise/denseLayers.ts';
 import { integerWeights } from '../../lib/quantise/integerWeights.ts';
 
 /** A layer of two inputs and two units, of known weights. */
-function layer(weight: number[], bias: number[]): DenseLayer {
+function layer(weight: number[], bias: number[]): GraphLayer {
   const unitCount = bias.length;
   return {
     nodes: [],

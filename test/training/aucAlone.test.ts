@@ -134,4 +134,24 @@ describe('the AUC of a feature alone', () => {
     const conversion = training.conversion.map((value, row) => (row % 2 === 0 ? Number.NaN : value));
     expect(aucOf({ ...training, conversion }).conversion).toBeCloseTo(0.5, 12);
   });
+
+  it('takes known labels alone where more rows have one than are looked at', () => {
+    const narrow = syntheticLayout({ singles: 1, lists: [], numerics: 0 });
+    // So many known conversions, cut into 200,000 parts, would make 200,001 parts in floating point.
+    const many = 262_151;
+    const rowCount = many + 1;
+    const set: TrainingSet = {
+      rowCount,
+      rows: { ...syntheticRows(narrow, 0).rows, singleRows: new Int32Array(rowCount) },
+      click: new Uint8Array(rowCount).fill(1),
+      conversion: new Float32Array(rowCount),
+    };
+    for (let row = 0; row < rowCount; row++) {
+      set.conversion[row] = row % 2;
+      set.rows.singleRows[row] = 1 + (row % 2);
+    }
+    set.conversion[0] = Number.NaN;
+    const [found] = aucsAlone(narrow, set, set);
+    expect(found!.aucs).toEqual({ click: null, conversion: 1 });
+  });
 });

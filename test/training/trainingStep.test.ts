@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Task } from '../../lib/base/tasks.ts';
+import type { PerTask, Task } from '../../lib/base/tasks.ts';
 import { buildPlainGraph } from '../../lib/bundle/buildPlainGraph.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
 import { type ModelWeights, networkShape } from '../../lib/network/networkShape.ts';
@@ -29,12 +29,15 @@ const settings = settingsOf({ trunk: { learningRate: 0.01 } });
 interface RunOptions {
   readonly masks?: TaskMasks;
   readonly training?: Parameters<typeof settingsOf>[0];
+  /** Over those of the settings: no config may leave a task out. */
+  readonly taskWeights?: Partial<PerTask<number>>;
   readonly batchRows?: number;
 }
 
 /** One pass over `set` in file order. */
-async function pass(set: TrainingSet, { masks, training, batchRows = 50 }: RunOptions = {}) {
-  const used = training === undefined ? settings : settingsOf(training);
+async function pass(set: TrainingSet, { masks, training, taskWeights, batchRows = 50 }: RunOptions = {}) {
+  const parsed = training === undefined ? settings : settingsOf(training);
+  const used = { ...parsed, taskWeights: { ...parsed.taskWeights, ...taskWeights } };
   const step = await TrainingStep.create({ shape, settings: used, initial, masks });
   const losses = [];
   for (let start = 0; start < set.rowCount; start += batchRows) {
@@ -118,8 +121,8 @@ describe('masks', () => {
 
   it('a connection that only the conversion task keeps gets nothing from the click loss, and the reverse', async () => {
     const masks = syntheticMasks(shape, 0.5);
-    const clickOnly = await pass(rows, { masks, training: { taskWeights: { conversion: 0 } } });
-    const conversionOnly = await pass(rows, { masks, training: { taskWeights: { click: 0 } } });
+    const clickOnly = await pass(rows, { masks, training: {}, taskWeights: { conversion: 0 } });
+    const conversionOnly = await pass(rows, { masks, training: {}, taskWeights: { click: 0 } });
     let moved = 0;
     layerSizes(shape).forEach((size, layer) => {
       const name = `trunk.${layer}.weight`;
@@ -186,7 +189,8 @@ describe('the conversion loss', () => {
       );
     }
     const withoutTask = await pass(none, {
-      training: { trunk: { learningRate: 0.01 }, taskWeights: { conversion: 0 } },
+      training: { trunk: { learningRate: 0.01 } },
+      taskWeights: { conversion: 0 },
     });
     expect(weights).toEqual(withoutTask.weights);
   });
@@ -216,6 +220,31 @@ describe('the conversion loss', () => {
     );
   });
 });
+
+it.each([
+  ['without a click', 'bce', relabelled({ click: () => 0 })],
+  ['whose conversions all are 0, as maskedMse takes them', 'maskedMse', relabelled({ conversion: () => 0 })],
+])(
+  'a batch %s is no step of the conversions alone: momentum moves nothing',
+  async (_title, kind, unlearnt) => {
+    const step = await TrainingStep.create({
+      shape,
+      settings: settingsOf({ losses: { conversion: { kind } } }),
+      initial,
+      tasks: ['conversion'],
+    });
+    const all = () => Int32Array.from(rows.click.keys());
+    await step.run(rows, all());
+    const before = structuredClone(step.state);
+    expect(before.dense['conversion.head.weight']).not.toEqual(
+      initial.parameters.get('conversion.head.weight'),
+    );
+    const losses = await step.run(unlearnt, all());
+    expect(losses.conversion).toEqual({ mean: 0, rows: 0 });
+    expect(step.state).toEqual(before);
+    await step.release();
+  },
+);
 
 it("a factor on the trunk's learning rate is one on Adam's step, and leaves the embeddings' alone", async () => {
   const typicalMove = (before: Float32Array, after: Float32Array) => {
