@@ -18,11 +18,21 @@ import type { PublishOutcome } from '../../lib/publish/publishPartition.ts';
 import { readShardTable, rowsOf, shardBytes, takeRows, withColumn } from './spoilShard.ts';
 
 const DAYS = join(process.cwd(), '../shared/data/kuairand-pure');
-const SHARD_COUNTS = [10, 100];
-const LAYOUTS = ['random', 'video_id', 'user_id'] as const;
+const SHARD_COUNTS = [2, 6, 10, 100];
+const LAYOUTS = ['random', 'time_ms', 'video_id', 'user_id'] as const;
 type Layout = (typeof LAYOUTS)[number];
 /** Taken in turn, a day each. */
 const FOREIGN = ['video_id', 'author_id', 'user_id', 'music_id'];
+/** Shards of 131 rows say too little of their distributions: those of six and fewer are spoiled so. */
+const MOST_SHIFTED_SHARDS = 6;
+/** In other units, or a column in which all rows say the same; in turn. */
+const UNITS = [
+  ['duration_ms', 1_000],
+  ['register_days', 0.01],
+  ['history_len', 100],
+  ['duration_ms', 0.01],
+] as const;
+const CONSTANTS = ['tab', 'server_width', 'upload_type', 'user_active_degree'];
 const EMPTIED = ['author_id', 'duration_ms', 'tab', 'music_type', 'user_active_degree', 'hour'];
 
 // Compiled: threads don't start from a bundle of modules.
@@ -83,6 +93,17 @@ function shardsOf(rows: Table, count: number): Table[] {
 const foreign = (column: string) => (shard: Table) =>
   withColumn(shard, column, (id) => (id === null ? null : (id as bigint) + 1_000_000_000n));
 const emptied = (column: string) => (shard: Table) => withColumn(shard, column, () => null);
+const inUnits = (column: string, times: number) => (shard: Table) =>
+  withColumn(shard, column, (value) => (value === null ? null : scaled(value as number | bigint, times)));
+const constant = (column: string) => (shard: Table) => {
+  const first: unknown = shard.getChild(column)!.get(0);
+  return withColumn(shard, column, () => first);
+};
+
+function scaled(value: number | bigint, times: number): number | bigint {
+  if (typeof value === 'number') return value * times;
+  return BigInt(Math.round(Number(value) * times));
+}
 
 async function replay(name: string, model: string): Promise<void> {
   const bundle = await loadBundle(localDisk, model);
@@ -114,10 +135,16 @@ async function replay(name: string, model: string): Promise<void> {
       for (const [day, partition] of days.entries()) {
         const rows = readShardTable(readFileSync(join(DAYS, partition, 'part-0.parquet')));
         const shards = shardsOf(laidOut(rows, layout), shardCount);
-        const spoils = {
+        const spoils: Record<string, (shard: Table) => Table> = {
           [`foreign ${FOREIGN[day % FOREIGN.length]}`]: foreign(FOREIGN[day % FOREIGN.length]!),
           [`emptied ${EMPTIED[day % EMPTIED.length]}`]: emptied(EMPTIED[day % EMPTIED.length]!),
         };
+        const [column, times] = UNITS[day % UNITS.length]!;
+        const shifts = {
+          [`${column} x ${times}`]: inUnits(column, times),
+          [`${CONSTANTS[day % CONSTANTS.length]} constant`]: constant(CONSTANTS[day % CONSTANTS.length]!),
+        };
+        if (shardCount <= MOST_SHIFTED_SHARDS) Object.assign(spoils, shifts);
         // Blocked, they leave nothing that the clean night is compared with.
         for (const [title, spoil] of Object.entries(spoils)) {
           const at = random.nextBelow(shardCount);

@@ -41,7 +41,7 @@ function profileOf(rows: number): PartProfile {
 }
 
 const WORST = { span: 0, count: SHARD_ROWS, of: SHARD_ROWS };
-const WORST_SPANS = FEATURES.map((name) => ({ name, missing: WORST, unseen: WORST }));
+const WORST_SPANS = FEATURES.map((name) => ({ name, missing: WORST, unseen: WORST, shifted: [] }));
 
 /** A partition of many shards in an S3 double, whose answers take a while. Needs memory for every name, not for every shard. */
 export class PartitionInDouble {

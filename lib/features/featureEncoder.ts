@@ -28,6 +28,8 @@ export interface FeatureCounts {
   missing: number;
   /** Values that training never saw. */
   unseen: number;
+  /** Of known values, where they are counted by bins; whoever made the bins sets it back. */
+  readonly binCounter?: BinCounter;
 }
 
 /** A field with everything that encoding it needs. */
@@ -64,10 +66,14 @@ export class FeatureEncoder {
     const encodable = <Field extends { readonly name: string; readonly feature: Feature }, Values>(
       field: Field,
       values: Values,
+      binCounter: BinCounter | undefined,
     ): EncodableField<Field, Values> => ({
       field,
       column: new FeatureColumn(contract, field.feature, requirements.get(field.feature.column)),
-      counts: { name: field.name, values: 0, missing: 0, unseen: 0 },
+      counts: {
+        ...{ name: field.name, values: 0, missing: 0, unseen: 0 },
+        ...(binCounter === undefined ? {} : { binCounter }),
+      },
       values,
     });
     const rowsOf = ({ name, feature, table: { rowStart, rowCount } }: SingleField | ListField): FieldRows => {
@@ -81,11 +87,14 @@ export class FeatureEncoder {
       tables.set(tableName, table);
       return new FieldRows(idsOfTable(table), rowStart, counter, isList, scratch);
     };
-    this.#singles = this.layout.singles.map((field) => encodable(field, rowsOf(field)));
-    this.#lists = this.layout.lists.map((field) => encodable(field, rowsOf(field)));
+    this.#singles = this.layout.singles.map((field) =>
+      encodable(field, rowsOf(field), bins.ids.get(field.name)),
+    );
+    this.#lists = this.layout.lists.map((field) => encodable(field, rowsOf(field), bins.ids.get(field.name)));
     this.#numerics = this.layout.numerics.map((field) => {
-      const counter = bins.numbers.get(field.name) ?? new NumberBins([]);
-      return encodable(field, new FieldInputs(featureNumbers(field.feature), counter, scratch));
+      const binned = bins.numbers.get(field.name);
+      const counter = binned ?? new NumberBins([]);
+      return encodable(field, new FieldInputs(featureNumbers(field.feature), counter, scratch), binned);
     });
     this.counts = [...this.#singles, ...this.#lists, ...this.#numerics].map(({ counts }) => counts);
   }

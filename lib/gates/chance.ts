@@ -6,16 +6,6 @@ function inverseRows(foundRows: number, referenceRows: number): number {
   return 1 / foundRows + 1 / referenceRows;
 }
 
-/**
- * A population stability index that two samples of one distribution exceed by chance once in some 10,000 times. Times the
- * rows it follows a chi-squared distribution of bins - 1 degrees of freedom: mean k, variance 2k. Rows that aren't
- * independent, such as many of one user, differ more; the day spread of a bound stands for that.
- */
-export function chanceStability(bins: number, foundRows: number, referenceRows: number): number {
-  const k = Math.max(1, bins - 1);
-  return (k + DEVIATIONS * Math.sqrt(2 * k)) * inverseRows(foundRows, referenceRows);
-}
-
 /** A difference of two means, as a share of them, that chance exceeds as rarely where one row varies as much as the mean. */
 export function chanceMean(foundRows: number, referenceRows: number): number {
   return DEVIATIONS * Math.sqrt(inverseRows(foundRows, referenceRows));

@@ -1,8 +1,7 @@
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { FeatureReference, ModelReference } from '../profile/modelReference.ts';
 import type { FeatureProfile } from '../profile/partProfile.ts';
-import { populationStability, totalOf } from '../profile/populationStability.ts';
-import { chanceStability } from './chance.ts';
+import { chanceStability, populationStability, totalOf } from '../profile/populationStability.ts';
 import { type Candidate, type Earlier, type Judged, VALIDATION } from './judged.ts';
 import { pairs } from './judgeFeatures.ts';
 import type { Measurement } from './verdict.ts';

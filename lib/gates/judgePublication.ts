@@ -18,6 +18,7 @@ import {
   judgeScoreMeans,
   judgeSliceMeans,
 } from './judgeScores.ts';
+import { judgeShiftedShard } from './judgeShiftedShard.ts';
 import { judgeWorstShard } from './judgeWorstShard.ts';
 import { type GateName, type Measurement, skipped, type Verdict, verdictOf } from './verdict.ts';
 
@@ -136,7 +137,10 @@ export function judgePublication(input: GateInput, settings: GateSettings): Verd
   );
   judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
   const { worstShard } = settings;
-  const worst = known((there) => judgeWorstShard(candidate, earlier, there, worstShard));
+  const worst = known((there) => [
+    ...judgeWorstShard(candidate, earlier, there, worstShard),
+    ...judgeShiftedShard(candidate, earlier, there, worstShard),
+  ]);
   const whyNot = reference === undefined ? noReference : 'every feature has a value that the model knows';
   judge('worstShard', worstShard.action, worst, VALIDATION, whyNot);
   const labels = () => judgeCalibration(candidate, calibration);

@@ -2,9 +2,9 @@ import type { ScoreName } from '../base/tasks.ts';
 import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference, ScoreReference } from '../profile/modelReference.ts';
 import { SCORE_UNIT } from '../profile/partProfile.ts';
-import { populationStability, totalOf } from '../profile/populationStability.ts';
+import { chanceStability, populationStability, totalOf } from '../profile/populationStability.ts';
 import { lowestScoreOf, SCORE_BINS } from '../profile/scoreHistogram.ts';
-import { chanceRatio, chanceStability, isByChance, type MeanOfRows } from './chance.ts';
+import { chanceRatio, isByChance, type MeanOfRows } from './chance.ts';
 import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
 import type { Measurement } from './verdict.ts';
 

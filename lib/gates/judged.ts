@@ -25,6 +25,13 @@ export interface WorstShard {
   readonly of: number;
 }
 
+/** One of a part's shards whose values of a feature are distributed least like validation's; see shiftedSpans.ts. */
+export interface ShiftedShard {
+  readonly shard: string;
+  /** Of a shard that is cut into several parts, those of all that are shifted. */
+  readonly bins: readonly number[];
+}
+
 /** A publication as gates see it: one that is to be judged, or one that it is compared with. */
 export interface Judged {
   readonly partition: string;
@@ -39,6 +46,8 @@ export interface Judged {
     string,
     { readonly missing: WorstShard | null; readonly unseen: WorstShard | null }
   >;
+  /** By feature: two at most of every part, among them the most shifted shards of all. */
+  readonly shiftedShards: ReadonlyMap<string, readonly ShiftedShard[]>;
   /** Where features are looked at. */
   readonly profile?: PartProfile;
 }

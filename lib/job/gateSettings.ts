@@ -125,6 +125,10 @@ export const gateSettingsSchema = z.strictObject({
       ...gated,
       /** The largest share. */
       lost: share.default(0.5),
+      /** PSI of one shard's values of a feature from which it warns, and blocks from twice as much. */
+      floor: factor.default(0.5),
+      /** The bound is so many times the PSI of the next shard, or of a shard of publications before, where that is more. */
+      factor: factor.default(4),
     })
     .prefault({}),
   /** Against labels that are in the shards already. Reads their columns, so nobody looks by default. */

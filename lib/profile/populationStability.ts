@@ -26,3 +26,21 @@ export function populationStability(found: readonly number[], reference: readonl
 export function totalOf(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
 }
+
+/** Standard deviations that a bound leaves room for, as in gates. */
+const DEVIATIONS = 4;
+
+/**
+ * A population stability index that two samples of one distribution exceed by chance once in some 10,000 times. Times the
+ * rows it follows a chi-squared distribution of bins - 1 degrees of freedom: mean k, variance 2k. Rows that aren't
+ * independent, such as many of one user, differ more; the day spread of a bound stands for that. Infinite without rows.
+ */
+export function chanceStability(
+  bins: number,
+  foundRows: number,
+  referenceRows: number,
+  deviations = DEVIATIONS,
+): number {
+  const k = Math.max(1, bins - 1);
+  return (k + deviations * Math.sqrt(2 * k)) * (1 / foundRows + 1 / referenceRows);
+}

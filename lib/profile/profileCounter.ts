@@ -106,9 +106,9 @@ export class ProfileCounter {
     const { ids, numbers } = this.bins;
     return {
       rows: this.#rows,
-      features: counts.map((feature) => ({
-        ...feature,
-        bins: (ids.get(feature.name) ?? numbers.get(feature.name))?.known() ?? [],
+      features: counts.map(({ name, values, missing, unseen }) => ({
+        ...{ name, values, missing, unseen },
+        bins: (ids.get(name) ?? numbers.get(name))?.known() ?? [],
       })),
       slices: this.#slices.map(({ name, rows, pctr, pcvr }) => ({
         name,

@@ -14,6 +14,7 @@ export class SpanTally {
   readonly #found: Float64Array<ArrayBuffer>;
   /** What had been counted before the span at hand. */
   readonly #before: Float64Array;
+  readonly #now: Float64Array;
   #foundSpans = 0;
   /** Of more rows than were told nobody knows the span; whoever compares row counts refuses them. */
   #rowsLeft = Number.POSITIVE_INFINITY;
@@ -25,11 +26,14 @@ export class SpanTally {
   constructor(counts: readonly FeatureCounts[], spans: readonly SpanRows[]) {
     this.#counts = counts;
     this.#spans = spans.filter(({ rows }) => rows > 0);
-    this.#found = new Float64Array(this.#spans.length * (1 + 3 * counts.length));
-    this.#before = new Float64Array(3 * counts.length);
-    for (const [feature, { values, missing, unseen }] of counts.entries()) {
-      this.#before.set([values, missing, unseen], 3 * feature);
-    }
+    const width = counts.reduce(
+      (sum, { binCounter }) => sum + 3 + (binCounter === undefined ? 0 : binCounter.ends.length + 1),
+      0,
+    );
+    this.#found = new Float64Array(this.#spans.length * (1 + width));
+    this.#before = new Float64Array(width);
+    this.#now = new Float64Array(width);
+    this.#count(this.#before);
     this.#begin();
   }
 
@@ -41,27 +45,31 @@ export class SpanTally {
   /** Of spans whose last row has been encoded. */
   get found(): TalliedSpans {
     const spans = this.#spans.slice(0, this.#foundSpans).map(({ span }) => span);
-    return { spans, counts: this.#found.subarray(0, spans.length * (1 + 3 * this.#counts.length)) };
+    return { spans, counts: this.#found.subarray(0, spans.length * (1 + this.#before.length)) };
   }
 
   /** Call after every encoding. @param rows that were encoded, `rowsLeft` at most */
   encoded(rows: number): void {
     this.#rowsLeft -= rows;
     if (this.#rowsLeft > 0) return;
-    const before = this.#before;
-    let to = this.#foundSpans * (1 + before.length);
+    const [before, now] = [this.#before, this.#now];
+    this.#count(now);
+    let to = this.#foundSpans * (1 + now.length);
     this.#found[to++] = this.#spans[this.#foundSpans]!.rows;
-    let at = 0;
-    for (const { values, missing, unseen } of this.#counts) {
-      this.#found[to++] = values - before[at]!;
-      before[at++] = values;
-      this.#found[to++] = missing - before[at]!;
-      before[at++] = missing;
-      this.#found[to++] = unseen - before[at]!;
-      before[at++] = unseen;
-    }
+    for (let at = 0; at < now.length; at++) this.#found[to++] = now[at]! - before[at]!;
+    before.set(now);
     this.#foundSpans++;
     this.#begin();
+  }
+
+  #count(into: Float64Array): void {
+    let to = 0;
+    for (const { values, missing, unseen, binCounter } of this.#counts) {
+      into[to++] = values;
+      into[to++] = missing;
+      into[to++] = unseen;
+      for (const count of binCounter?.known() ?? []) into[to++] = count;
+    }
   }
 
   #begin(): void {

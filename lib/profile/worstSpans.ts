@@ -1,5 +1,13 @@
 import { z } from 'zod';
 import type { FeatureLayout } from '../features/featureLayout.ts';
+import type { FeatureReference } from './modelReference.ts';
+import {
+  LEAST_SHIFT,
+  mostShifted,
+  type ShiftedSpan,
+  shiftedSpansSchema,
+  surelyShifted,
+} from './shiftedSpans.ts';
 
 const count = z.int().min(0);
 
@@ -14,7 +22,8 @@ export type WorstSpan = Readonly<z.infer<typeof worstSpanSchema>>;
 
 /**
  * Of each feature the span of a part with the most missing and the one with the most unseen values for its size, null where
- * none has any: what a partition's sums hide. The same size whatever the number of spans.
+ * none has any, and those whose values are distributed least like validation's: what a partition's sums hide. The same size
+ * whatever the number of spans.
  */
 export const worstSpansSchema = z
   .array(
@@ -22,12 +31,13 @@ export const worstSpansSchema = z
       name: z.string(),
       missing: worstSpanSchema.nullable(),
       unseen: worstSpanSchema.nullable(),
+      shifted: shiftedSpansSchema.default([]),
     }),
   )
   .readonly();
 export type WorstSpans = Readonly<z.infer<typeof worstSpansSchema>>;
 
-/** Counts of some rows of one span: how many rows, then of each feature its values, missing and unseen. */
+/** Counts of some rows of one span: how many rows, then of each feature its values, missing, unseen and those in each of its bins. */
 const spanCountsSchema = z.strictObject({ span: count, counts: z.array(count).readonly() });
 export type SpanCounts = Readonly<z.infer<typeof spanCountsSchema>>;
 
@@ -45,8 +55,8 @@ export const countedSpansSchema = z
     /** The first and the last one. */
     edges: z.array(spanCountsSchema).max(2).readonly(),
   })
-  .refine(({ worst, edges }) => edges.every(({ counts }) => counts.length === 1 + 3 * worst.length), {
-    error: 'expected three counts of each feature behind the rows',
+  .refine(({ worst, edges }) => edges.every(({ counts }) => counts.length >= 1 + 3 * worst.length), {
+    error: 'expected at least three counts of each feature behind the rows',
   });
 export type CountedSpans = Readonly<z.infer<typeof countedSpansSchema>>;
 
@@ -81,15 +91,20 @@ type WritableWorst = { -readonly [Key in keyof WorstSpans[number]]: WorstSpans[n
 /** Finds the worst spans of a part from counts that come in the order of its rows. */
 export class WorstSpanFinder {
   readonly #worst: readonly WritableWorst[];
+  /** Of each feature, by its bins. */
+  readonly #usual: readonly (readonly number[])[];
   /** By span, in order. */
   readonly #edges = new Map<number, number[]>();
 
-  constructor({ singles, lists, numerics }: Pick<FeatureLayout, 'singles' | 'lists' | 'numerics'>) {
-    this.#worst = [...singles, ...lists, ...numerics].map(({ name }) => ({
-      name,
-      missing: null,
-      unseen: null,
-    }));
+  /** @param reference of the model whose encoder counts; without one it knows no bins */
+  constructor(
+    { singles, lists, numerics }: Pick<FeatureLayout, 'singles' | 'lists' | 'numerics'>,
+    reference: { readonly features: readonly Pick<FeatureReference, 'name' | 'counts'>[] } = { features: [] },
+  ) {
+    const usual = new Map(reference.features.map(({ name, counts }) => [name, counts]));
+    const names = [...singles, ...lists, ...numerics].map(({ name }) => name);
+    this.#worst = names.map((name) => ({ name, missing: null, unseen: null, shifted: [] }));
+    this.#usual = names.map((name) => usual.get(name) ?? []);
   }
 
   /** Counts rows behind those that were added. */
@@ -102,7 +117,7 @@ export class WorstSpanFinder {
     // The first may have begun before, and the last goes on: what lies between them is whole.
     const [, between] = this.#edges.keys();
     if (between !== undefined) {
-      addSpan(this.#worst, between, this.#edges.get(between)!);
+      this.#addSpan(between, this.#edges.get(between)!);
       this.#edges.delete(between);
     }
     this.#edges.set(span, Array.from(counts));
@@ -122,6 +137,7 @@ export class WorstSpanFinder {
     for (const [feature, own] of this.#worst.entries()) {
       own.missing = worseOf(own.missing, worst[feature]!.missing);
       own.unseen = worseOf(own.unseen, worst[feature]!.unseen);
+      own.shifted = mostShifted([...own.shifted, ...worst[feature]!.shifted], this.#usual[feature]!);
     }
   }
 
@@ -133,20 +149,26 @@ export class WorstSpanFinder {
   /** Of all rows, where they are those of the whole part. */
   found(): WorstSpans {
     const worst = this.#worst.map((feature) => ({ ...feature }));
-    for (const [span, counts] of this.#edges) addSpan(worst, span, counts);
+    for (const [span, counts] of this.#edges) this.#addSpan(span, counts, worst);
     return worst;
   }
-}
 
-/** Mostly nothing is missing or unseen, so that hardly anything is allocated. @param counts as in `SpanCounts` */
-function addSpan(worst: readonly WritableWorst[], span: number, counts: readonly number[]): void {
-  const rows = counts[0]!;
-  let at = 1;
-  for (const feature of worst) {
-    const values = counts[at++]!;
-    const missing = counts[at++]!;
-    const unseen = counts[at++]!;
-    if (missing > 0) feature.missing = worseOf(feature.missing, { span, count: missing, of: rows });
-    if (unseen > 0) feature.unseen = worseOf(feature.unseen, { span, count: unseen, of: values });
+  /** Mostly nothing is missing, unseen or shifted, so that hardly anything is kept. @param counts as in `SpanCounts` */
+  #addSpan(span: number, counts: readonly number[], to: readonly WritableWorst[] = this.#worst): void {
+    const rows = counts[0]!;
+    let at = 1;
+    for (const [index, feature] of to.entries()) {
+      const values = counts[at++]!;
+      const missing = counts[at++]!;
+      const unseen = counts[at++]!;
+      if (missing > 0) feature.missing = worseOf(feature.missing, { span, count: missing, of: rows });
+      if (unseen > 0) feature.unseen = worseOf(feature.unseen, { span, count: unseen, of: values });
+      const usual = this.#usual[index]!;
+      if (usual.length === 0) continue;
+      const shifted: ShiftedSpan = { span, bins: counts.slice(at, at + usual.length) };
+      at += usual.length;
+      if (surelyShifted(shifted.bins, usual) < LEAST_SHIFT) continue;
+      feature.shifted = mostShifted([...feature.shifted, shifted], usual);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { SCORE_NAMES, type ScoreName } from '../base/tasks.ts';
-import type { Candidate, Judged, ScoreSummary, WorstShard } from '../gates/judged.ts';
+import type { Candidate, Judged, ScoreSummary, ShiftedShard, WorstShard } from '../gates/judged.ts';
 import { addProfiles, refuseOtherFeatures } from '../profile/addProfiles.ts';
 import { SCORE_BINS } from '../profile/scoreHistogram.ts';
 import { leastShare } from '../profile/worstSpans.ts';
@@ -15,6 +15,7 @@ export function judgedOf({ partition, model, rows, parts }: Manifest): Judged {
     scores: scores as Record<ScoreName, ScoreSummary>,
     keyTypes: parts.map(({ keys }) => keys.types),
     worstShards: worstShardsOf(parts),
+    shiftedShards: shiftedShardsOf(parts),
   };
 }
 
@@ -64,4 +65,29 @@ function worstShardsOf(parts: Manifest['parts']): Judged['worstShards'] {
     }
   }
   return found;
+}
+
+/**
+ * As `worstShardsOf`. Which is the most shifted one depends on the reference, which whoever judges has. Parts of one shard are
+ * added up: of a large file in the order of time every part is shifted, and the file isn't. A single shard has none beside it.
+ */
+function shiftedShardsOf(parts: Manifest['parts']): Judged['shiftedShards'] {
+  const shards = new Set(parts.flatMap(({ spans }) => spans.map(({ shard }) => shard)));
+  const found = new Map<string, Map<string, readonly number[]>>();
+  if (shards.size < 2) return new Map();
+  for (const { spans, worstSpans } of parts) {
+    for (const { name, shifted } of worstSpans) {
+      const known = found.get(name) ?? new Map<string, readonly number[]>();
+      if (shifted.length > 0) found.set(name, known);
+      for (const { span, bins } of shifted) {
+        const shard = spans[span]?.shard;
+        if (shard === undefined) continue;
+        const other = known.get(shard);
+        known.set(shard, other === undefined ? bins : bins.map((count, bin) => count + (other[bin] ?? 0)));
+      }
+    }
+  }
+  const listed = (known: ReadonlyMap<string, readonly number[]>) =>
+    [...known].map(([shard, bins]): ShiftedShard => ({ shard, bins }));
+  return new Map([...found].map(([name, known]) => [name, listed(known)]));
 }

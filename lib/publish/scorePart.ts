@@ -67,7 +67,7 @@ async function scorePartOnce(call: PartCall, limits: CallLimits): Promise<Scored
 
 async function scoreWholePart(call: PartCall, uri: string): Promise<ScoredPartFile> {
   const { profile, spans, deadLetters, sizeBytes, version } = await scorePartRows(call, uri, WRITE_ONCE);
-  const worst = new WorstSpanFinder(call.bundle.layout);
+  const worst = new WorstSpanFinder(call.bundle.layout, call.bundle.reference);
   worst.addAll(spans);
   return {
     content: { profile, worstSpans: worst.found(), deadLetters },

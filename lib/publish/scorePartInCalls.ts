@@ -62,7 +62,7 @@ export async function scorePartInCalls(
     return { progress: { segments, ...stoppedAt }, rowsScored: rowCount };
   }
   let { profile } = scored;
-  const worst = new WorstSpanFinder(bundle.layout);
+  const worst = new WorstSpanFinder(bundle.layout, bundle.reference);
   const budget = deadLetterBudget(badRows);
   const letters = budget && new DeadLetterCollector(part, inputUri, budget);
   for (const path of before) {

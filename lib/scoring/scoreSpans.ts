@@ -129,7 +129,7 @@ export async function scoreSpans(
         metadata: metadata(first),
       });
       let profile = emptyProfile(bundle.layout, bundle.reference);
-      const worst = new WorstSpanFinder(bundle.layout);
+      const worst = new WorstSpanFinder(bundle.layout, bundle.reference);
       let rowsSoFar = 0;
       let stoppedAt: SpanPosition | undefined;
       const requests = planRequests(open, columnsOf, from.rowGroup);

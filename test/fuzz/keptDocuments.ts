@@ -155,6 +155,7 @@ export async function keptDocuments(folder: string): Promise<FuzzDocument[]> {
       name,
       missing: { span: 0, count: 3, of: 9 },
       unseen: null,
+      shifted: [],
     })),
     keys: {
       types: [{ name: 'id', type: 'Int64' }],

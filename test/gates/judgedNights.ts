@@ -26,6 +26,7 @@ export const judged = (partition: string, over: Partial<Judged> = {}): Judged =>
   scores: { pctr: score(0.1), pcvr: score(0.1), pctcvr: score(0.01) },
   keyTypes: [[{ name: 'id', type: 'Int64' }]],
   worstShards: new Map(),
+  shiftedShards: new Map(),
   ...over,
 });
 export const feature = { name: 'age', values: MANY, missing: 0, unseen: 0, bins: [MANY / 2, MANY / 2] };

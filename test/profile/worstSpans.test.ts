@@ -53,8 +53,13 @@ describe('the worst span of each feature', () => {
         counts(3, 100, [40, 0]),
       ),
     ).toEqual([
-      { name: 'a', missing: { span: 1, count: 40, of: 100 }, unseen: null },
-      { name: 'b', missing: { span: 0, count: 90, of: 100 }, unseen: { span: 2, count: 9, of: 10 } },
+      { name: 'a', missing: { span: 1, count: 40, of: 100 }, unseen: null, shifted: [] },
+      {
+        name: 'b',
+        missing: { span: 0, count: 90, of: 100 },
+        unseen: { span: 2, count: 9, of: 10 },
+        shifted: [],
+      },
     ]);
   });
 
@@ -97,7 +102,7 @@ describe('the worst span of each feature', () => {
               .filter(({ count }) => count > 0)
               .sort((x, y) => leastShare(y) - leastShare(x) || x.span - y.span)[0] ?? null;
           const first = 1 + 3 * feature;
-          return { name, missing: worst(first + 1, 0), unseen: worst(first + 2, first) };
+          return { name, missing: worst(first + 1, 0), unseen: worst(first + 2, first), shifted: [] };
         });
         expect(joined.found()).toEqual(naive);
       }),

@@ -5,6 +5,7 @@ import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { emptyProfile, type ProfileBins } from '../../lib/profile/addProfiles.ts';
 import type { ModelReference } from '../../lib/profile/modelReference.ts';
 import { type PartProfile, partProfileSchema, SCORE_UNIT } from '../../lib/profile/partProfile.ts';
+import { LEAST_SHIFT, mostShifted, surelyShifted } from '../../lib/profile/shiftedSpans.ts';
 import { leastShare, WorstSpanFinder } from '../../lib/profile/worstSpans.ts';
 import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
@@ -55,7 +56,10 @@ beforeAll(async () => {
       { name: 'price', ids: [4, 2, 1] },
     ],
   };
-  bundle = { ...trained.bundle, reference: bins as unknown as ModelReference };
+  const none = new Float32Array(rows.length);
+  const counted = profileByHand(trained.bundle, bins, rows, { pctr: none, pcvr: none }).features;
+  const features = bins.features.map((feature, index) => ({ ...feature, counts: counted[index]!.bins }));
+  bundle = { ...trained.bundle, reference: { ...bins, features } as unknown as ModelReference };
   pools = { one: scoringPool(bundle, 1), three: scoringPool(bundle, 3) };
 }, 60_000);
 afterAll(() => Promise.all(Object.values(pools).map((pool) => pool.close())));
@@ -80,7 +84,7 @@ async function score(
     countLabels,
     ...(leaveOut ? { onBadCells: (cells) => badRows.push(...cells.map(({ row }) => row)) } : {}),
   });
-  const finder = new WorstSpanFinder(of.layout);
+  const finder = new WorstSpanFinder(of.layout, of.reference);
   finder.addAll(scored.spans);
   return { profile: scored.profile, worst: finder.found(), badRows, table: readTable(output) };
 }
@@ -167,15 +171,28 @@ describe('the worst shard of each feature', () => {
           .filter((each) => each[key] > 0)
           .map((each) => ({ span: each.span, count: each[key], of: each[of] }))
           .sort((a, b) => leastShare(b) - leastShare(a) || a.span - b.span)[0] ?? null;
-      return { name, missing: worst('missing', 'rows'), unseen: worst('unseen', 'values') };
+      const usual = bundle.reference!.features.find((feature) => feature.name === name)!.counts;
+      const shifted = shards
+        .map((some, span) => {
+          const none = new Float32Array(some.length);
+          const { features } = profileByHand(bundle, bins, some, { pctr: none, pcvr: none });
+          return { span, bins: features.find((feature) => feature.name === name)!.bins };
+        })
+        .filter((each) => surelyShifted(each.bins, usual) >= LEAST_SHIFT);
+      return {
+        ...{ name, missing: worst('missing', 'rows'), unseen: worst('unseen', 'values') },
+        shifted: mostShifted(shifted, usual),
+      };
     });
 
   it('is what a count over its rows finds, in shards of several requests and requests of several shards', async () => {
     const spoiled = rows.slice(300, 330).map((row) => ({ ...row, age: null, item_id: 999_999n }));
-    const shards = [rows.slice(0, 300), spoiled, rows.slice(330, 331), rows.slice(331, 600), rows.slice(600)];
+    const same = rows.slice(600).map((row) => ({ ...row, age: 1 }));
+    const shards = [rows.slice(0, 300), spoiled, rows.slice(330, 331), rows.slice(331, 600), same];
     const expected = byHand(shards);
     const byName = new Map(expected.map((each) => [each.name, each]));
     expect([byName.get('age')!.missing!.span, byName.get('item_id')!.unseen!.span]).toEqual([1, 1]);
+    expect(expected.some(({ shifted }) => shifted.length > 0)).toBe(true);
     // So many that a request ends within the last shard.
     const long = [...shards.slice(0, 4), Array.from({ length: 14 }, () => rows).flat()];
     for (const pool of Object.values(pools)) {
