@@ -13,6 +13,7 @@ import { shardUri } from './span.ts';
 export const brokenShardSchema = z.strictObject({
   /** As in a span. */
   shard: z.string(),
+  /** Empty where it can't be looked at, such as a link that leads nowhere. */
   version: z.string(),
   /** Null where not even the footer could be read. */
   rows: z.int().min(0).nullable(),
@@ -22,6 +23,9 @@ export const brokenShardSchema = z.strictObject({
   message: z.string(),
 });
 export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;
+
+/** Version of what a listing finds and can't look at. */
+export const UNLISTABLE = '';
 
 const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
 

@@ -8,6 +8,7 @@ import type { DayRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
+import { UNLISTABLE } from './brokenShard.ts';
 import { type LastFailure, lastFailure } from './lastFailure.ts';
 import { readManifest } from './manifest.ts';
 import { isShadowRoot } from './outputLayout.ts';
@@ -96,8 +97,8 @@ async function whyEmpty(input: OpenedInput, partition: string): Promise<string |
   const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
     relativePath.endsWith('.parquet');
   try {
-    const { shards } = await listInput(input.inputPartition(partition), isNamedSo);
-    return shards.length === 0 ? 'no shard' : undefined;
+    const { shards, unlistable } = await listInput(input.inputPartition(partition), isNamedSo);
+    return shards.length + unlistable.length === 0 ? 'no shard' : undefined;
   } catch (error) {
     if (error instanceof Ncs4cvrError && error.code.startsWith('INPUT_')) return error.message;
     throw error;
@@ -119,8 +120,11 @@ async function whyLate(
   const isKnown = ({ relativePath }: { readonly relativePath: string }) => published.has(relativePath);
   const listed = await listInput(input.inputPartition(partition), isKnown).catch(listProblems);
   if (typeof listed === 'string') return listed;
-  const { shards } = listed;
-  const found = new Map(shards.map(({ relativePath, version }) => [relativePath, version]));
+  const { shards, unlistable } = listed;
+  const found = new Map([
+    ...shards.map(({ relativePath, version }) => [relativePath, version] as const),
+    ...unlistable.map(({ relativePath }) => [relativePath, UNLISTABLE] as const),
+  ]);
   const fresh = [...found].filter(([shard, version]) => published.get(shard) !== version);
   const gone = [...published.keys()].filter((shard) => !found.has(shard));
   const reasons = [
