@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { counted } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
@@ -108,5 +109,5 @@ export async function notedBrokenShards(
 
 /** In one line, for operators. */
 export function describeBrokenShard(inputUri: string, { shard, rows, message }: BrokenShard): string {
-  return `${shardUri(inputUri, shard)}, ${rows === null ? 'rows unknown' : `${rows} rows`}: ${message}`;
+  return `${shardUri(inputUri, shard)}, ${rows === null ? 'rows unknown' : counted(rows, 'row')}: ${message}`;
 }

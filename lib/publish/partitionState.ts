@@ -6,7 +6,7 @@ import type { JobDocument } from '../job/jobDocument.ts';
 import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
 import type { DayRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
-import { whyNotReady } from '../job/readiness.ts';
+import { notReadyText, whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
 import { UNLISTABLE } from './brokenShard.ts';
 import { type LastFailure, lastFailure } from './lastFailure.ts';
@@ -75,7 +75,7 @@ export async function partitionState(
     const reason =
       typeof laidOut === 'string'
         ? laidOut
-        : ((await whyNotReady(job, input, [laidOut], nowMillis)) ?? (await whyEmpty(input, partition)));
+        : ((await whyLanding(job, input, laidOut, nowMillis)) ?? (await whyEmpty(input, partition)));
     return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer, ...last };
   }
   const reason = await whyLate(job, input, partition, pointer);
@@ -89,6 +89,16 @@ const NAMED_PROBLEMS = 3;
 export function blockedReason({ problems }: BlockedPartition): string {
   const more = problems.length > NAMED_PROBLEMS ? ` and ${problems.length - NAMED_PROBLEMS} more` : '';
   return `${problems.slice(0, NAMED_PROBLEMS).join('; ')}${more}`;
+}
+
+async function whyLanding(
+  job: JobDocument,
+  input: OpenedInput,
+  laidOut: LaidOutPartition,
+  nowMillis: number,
+): Promise<string | undefined> {
+  const notReady = await whyNotReady(job, input, [laidOut], nowMillis);
+  return notReady && notReadyText(notReady, laidOut.partition);
 }
 
 /** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */

@@ -9,6 +9,7 @@ import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
 import { partitionStates } from '../../lib/publish/partitionState.ts';
 import { planPartition } from '../../lib/publish/planPartition.ts';
+import { describeMissingInput } from '../../lib/publish/pointer.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { scoreUnit } from '../../lib/publish/scoreUnit.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
@@ -249,6 +250,9 @@ describe('what a listing finds and can not look at', () => {
       return states.map((state) => [state.stage, state.reason]);
     };
     expect(await stage()).toEqual([['published', undefined]]);
+    const { pointer } = await resolvePartition(place.root, PARTITION);
+    expect(pointer.current.leftOut).toEqual({ rows: 0, shards: 1 });
+    expect(describeMissingInput(pointer.current)).toBe('without 1 broken shard');
     rmSync(join(inputUri, 'b.parquet'));
     await put(place, 'b.parquet', first);
     expect(await stage()).toEqual([['late', 'new or changed: b.parquet']]);
