@@ -30,6 +30,12 @@ export const UNLISTABLE = '';
 
 const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
 
+/**
+ * How often a run cuts a partition anew as long as more shards turn out to be broken: a part ends at the first one that its pages
+ * tell, and whoever is to replace them wants to hear of all.
+ */
+export const MOST_CUTS = 20;
+
 /** What errors are about that lie in a shard's bytes, or in its columns beside the contract. */
 const OF_CONTENT = /^(SHARD|CONTRACT|PREDICTION|PART)_/;
 
