@@ -258,7 +258,7 @@ describe('the budget', () => {
 
 describe('bad rows', () => {
   it.each([
-    ['a text that is not UTF-8', badDevice, /a\.parquet.*SHARD_PAGE_CORRUPT/],
+    ['a text that is not UTF-8', badDevice, /a\.parquet.*SHARD_TEXT_NOT_UTF8/],
     [
       'a null key',
       noKey,
