@@ -8,8 +8,15 @@ const s3LocationSchema = z.strictObject({ bucket: z.string(), key: z.string() })
 export const partitionStepSchema = z.object({
   /** The partition, and how it is scored and published. */
   item: partitionRunSchema,
-  /** Times that the partition has been planned in this run; infra/scoringRun.asl.json says how often it may be. */
+  /**
+   * Times that the partition has been planned in this run without more shards turning out to be broken;
+   * infra/scoringRun.asl.json says how often it may be.
+   */
   attempt: z.int().min(0),
+  /** All times that it has been planned. */
+  plans: z.int().min(0).optional(),
+  /** Of its shards, when it was last planned. */
+  brokenCount: z.int().min(0).optional(),
   /** Units that are scored at a time, of this partition. */
   mapConcurrency: z.int().min(1),
   /** Where the inner map writes what became of its items. */

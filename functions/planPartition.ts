@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../lib/base/errors.ts';
 import type { JobDocument } from '../lib/job/jobDocument.ts';
 import { currentInput, folderPartition } from '../lib/job/jobInput.ts';
 import { whyStillLanding } from '../lib/job/readiness.ts';
+import { MOST_CUTS } from '../lib/publish/brokenShard.ts';
 import type { PartitionRun } from '../lib/publish/partitionRun.ts';
 import { planPartition } from '../lib/publish/planPartition.ts';
 import { whyHeld } from '../lib/publish/pointer.ts';
@@ -34,11 +35,10 @@ export function planPartitionStep(
     if (await isAwaited(step, job)) return { ...step, isPlanned: true, awaitsMore: true };
     const item = await currentItem(step, job);
     annotate('model', item.model.version);
-    const attempt = step.attempt + 1;
     const hold = await whyHeld(item);
     if (hold !== undefined) {
       logger.info(`${partition} is held: nothing is scored`, { reason: hold });
-      return { ...step, item, attempt, unitCount: 0, isPlanned: true };
+      return { ...step, item, attempt: step.attempt + 1, unitCount: 0, isPlanned: true };
     }
     const planning = planPartition(item, {
       mayGoOn: () => remainingMillis() > RESERVE_MILLIS,
@@ -53,10 +53,20 @@ export function planPartitionStep(
       logger.warn('files that are no shards were passed over', names);
     }
     metrics.addMetric('unitsPlanned', 'Count', counts.unitCount);
-    logger.info(`planned ${partition}`, { model: item.model.version, ...counts, attempt });
-    const { unitCount } = counts;
-    return { ...step, item, attempt, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
+    const { unitCount, brokenCount } = counts;
+    const told = { ...attemptsAt(step, brokenCount), brokenCount };
+    logger.info(`planned ${partition}`, { model: item.model.version, ...counts, ...told });
+    return { ...step, ...told, item, units: parseS3Uri(unitsUri), unitCount, isPlanned: true };
   });
+}
+
+/** A plan that knows of more broken shards than the one before is no attempt lost: fewer are left, and all of them are to be named. */
+function attemptsAt(
+  { attempt, plans = attempt, brokenCount: before = 0 }: PartitionStep,
+  brokenCount: number,
+): Pick<PartitionStep, 'attempt' | 'plans'> {
+  const isNearer = attempt > 0 && brokenCount > before && plans < MOST_CUTS;
+  return { attempt: isNearer ? attempt : attempt + 1, plans: plans + 1 };
 }
 
 /**

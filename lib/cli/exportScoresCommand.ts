@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { Ncs4cvrError } from '../base/errors.ts';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount } from '../base/formatCount.ts';
 import { copyState, type StateCopy } from '../copy/copyState.ts';
 import { type DayRange, describeRange, isInRange } from '../job/listPartitions.ts';
 import {
@@ -14,7 +14,6 @@ import { publicationStatus, refuseNoRoot } from '../publish/publishedState.ts';
 import { ofPublished } from './ofPublished.ts';
 import { daysBetween, isoDate, parseUri, partitionName } from './options.ts';
 import {
-  counted,
   EXIT_DONE,
   EXIT_FAILED,
   EXIT_USAGE,

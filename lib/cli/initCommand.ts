@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../base/formatCount.ts';
 import { shellWord } from '../base/shellWord.ts';
 import { formatTable } from '../base/textTable.ts';
 import type { SampledValue } from '../init/columnSample.ts';
@@ -9,7 +10,7 @@ import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
 import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
 import { joinUri } from '../storage/uri.ts';
 import { notEmpty, parseUri } from './options.ts';
-import { counted, EXIT_DONE, printJson } from './terminal.ts';
+import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface InitOptions {
   readonly sample: string;

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount, formatDollars } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { readBundleManifest } from '../bundle/bundleManifest.ts';
@@ -21,7 +21,7 @@ import type { RunPlan } from '../publish/runPlan.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { daysBetween, isoDate, parseUri, partitionName, wholeNumber } from './options.ts';
-import { counted, EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface PlanOptions {
   readonly job?: string;
@@ -203,7 +203,7 @@ function summarise({ plan, model: { channel }, states, estimate, prices }: ToldP
   return [
     ...lines,
     `to score with ${model.version}${chosenBy}: ${formatCount(rows - rowsDone)} rows; on Lambda about ` +
-      `${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${prices.architecture} in ${prices.region}, ` +
+      `${minutes.toFixed(1)} minutes and ${formatDollars(dollars)} (${prices.architecture} in ${prices.region}, ` +
       `prices of ${prices.date})`,
   ].join('\n');
 }

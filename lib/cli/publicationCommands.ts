@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount } from '../base/formatCount.ts';
 import { announce } from '../publish/announce.ts';
 import { readAudit } from '../publish/audit.ts';
 import { collectGarbage, LEAST_GARBAGE_DAYS } from '../publish/collectGarbage.ts';
@@ -11,7 +11,7 @@ import { verifyParts } from '../publish/verifyParts.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { ofPublished } from './ofPublished.ts';
 import { digestStart, notEmpty, parseUri, partitionName, wholeNumber } from './options.ts';
-import { counted, EXIT_DONE, printJson, printNote } from './terminal.ts';
+import { EXIT_DONE, printJson, printNote } from './terminal.ts';
 
 interface ResolveOptions {
   readonly scores: string;

@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander';
+import { counted } from '../base/formatCount.ts';
 import { describeEnd, describeExecution, type Execution } from '../stateMachine/execution.ts';
 import { newestRedrivable, redriveRun, refuseUnredrivable } from '../stateMachine/redriveRun.ts';
 import { openStepFunctions, type StepFunctions } from '../stateMachine/stepFunctions.ts';
 import { parseExecutionArn, parseStateMachineArn } from './options.ts';
 import { waitForExecution } from './runInStateMachine.ts';
-import { counted, EXIT_DONE, EXIT_USAGE, printJson, printNote } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson, printNote } from './terminal.ts';
 
 interface RedriveOptions {
   readonly execution?: string;

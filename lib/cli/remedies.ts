@@ -33,6 +33,11 @@ export function remediesIn(messages: readonly string[]): string[] {
   return [...new Set(found)];
 }
 
+/** Each once, behind all that has failed: what broke one night has often broken several. */
+export function toDoLines(remedies: readonly string[]): string {
+  return [...new Set(remedies)].map((remedy) => `what to do: ${remedy}\n`).join('');
+}
+
 function readRemedies(): ReadonlyMap<string, string> {
   const manual = MANUAL.find((url) => existsSync(url));
   // Without its docs the command still works.

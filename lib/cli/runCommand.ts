@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../base/errors.ts';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount } from '../base/formatCount.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { loadBundle, type ModelBundle, requestsToLoad } from '../bundle/loadBundle.ts';
 import { resolveModel } from '../channels/resolveModel.ts';
@@ -23,12 +23,11 @@ import { readPartition } from '../report/readPartition.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { notEmpty, parseStateMachineArn, parseUri, workersOption } from './options.ts';
-import { remediesIn, remedyFor } from './remedies.ts';
+import { remediesIn, remedyFor, toDoLines } from './remedies.ts';
 import { reportDone, writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
 import {
-  counted,
   EXIT_DONE,
   EXIT_FAILED,
   EXIT_HELD,
@@ -118,7 +117,8 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       );
       const report = isShadow ? await shadowReport(plan, carriedOut, executed, options.group) : undefined;
       if (json) printJson(report === undefined ? outcomes : { outcomes, ...report.json });
-      else process.stdout.write(`${outcomes.join('')}${report?.text ?? ''}`);
+      else
+        process.stdout.write(`${outcomes.join('')}${toDoLines(executed.flatMap(toDo))}${report?.text ?? ''}`);
       finish(isReported ? exitCodeOf(executed) : EXIT_FAILED);
     });
 }
@@ -247,11 +247,24 @@ function isGood({ outcome }: ExecutedPartition): boolean {
   return 'pointer' in outcome && outcome.broken.length === 0 && outcome.deadLetters.rows === 0;
 }
 
-function toDo(...remedies: readonly (string | undefined)[]): string {
-  return remedies
-    .filter((remedy) => remedy !== undefined)
-    .map((remedy) => `\n  - what to do: ${remedy}`)
-    .join('');
+function toDo({ outcome }: ExecutedPartition): string[] {
+  switch (outcome.kind) {
+    case 'published':
+    case 'unchanged':
+      return remediesIn(outcome.broken.map(({ message }) => message));
+    case 'incomplete':
+      return ['plan again'];
+    case 'refused':
+      return remediesIn(outcome.problems);
+    case 'held':
+      return ['once it is right again, plan with --lift-hold'];
+    case 'superseded':
+      return ['plan again if this model is still wanted'];
+    case 'failed': {
+      const remedy = remedyFor(outcome.error);
+      return remedy === undefined ? [] : [remedy];
+    }
+  }
 }
 
 /** An error has no JSON of its own. */
@@ -268,14 +281,13 @@ function describe(outcome: ExecutedPartition['outcome'], root: string, planned: 
         .map(({ shard, message }) => `\n  - without ${shard}: ${message}`)
         .join('')}${withoutRows(outcome.deadLetters, root)}${warnings(outcome.verdicts)}`;
     case 'incomplete':
-      return `, ${describeMissing(outcome.missing, planned)}; plan again`;
+      return `, ${describeMissing(outcome.missing, planned)}`;
     case 'refused':
-      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}${toDo(...remediesIn(outcome.problems))}`;
+      return `${outcome.problems.map((problem) => `\n  - ${problem}`).join('')}${warnings(outcome.verdicts)}`;
     case 'held':
-      return `: ${outcome.reason}${toDo('once it is right again, plan with --lift-hold')}`;
     case 'superseded':
-      return `: ${outcome.reason}${toDo('plan again if this model is still wanted')}`;
+      return `: ${outcome.reason}`;
     case 'failed':
-      return `: ${messageOf(outcome.error)}${toDo(remedyFor(outcome.error))}`;
+      return `: ${messageOf(outcome.error)}`;
   }
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { messageOf, Ncs4cvrError } from '../base/errors.ts';
-import { formatCount, formatShare } from '../base/formatCount.ts';
+import { counted, formatCount, formatShare } from '../base/formatCount.ts';
 import { mayPass } from '../base/retry.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import type { ScoredFiles } from '../report/scoreReport.ts';
@@ -8,15 +8,7 @@ import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
 import { reportDone, writePage } from './reportCommand.ts';
-import {
-  counted,
-  EXIT_DONE,
-  EXIT_FAILED,
-  formatSeconds,
-  ProgressLine,
-  printJson,
-  reportError,
-} from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine, printJson, reportError } from './terminal.ts';
 
 /** Points of a chart lie at least so small a share of the time apart: a few hundred, however long a call takes. */
 const MOST_POINTS = 100;

@@ -8,13 +8,13 @@ import { describeFailure, type LastFailure, recentFailures } from '../publish/la
 import { readManifest } from '../publish/manifest.ts';
 import { isShadowRoot } from '../publish/outputLayout.ts';
 import { blockedReason, type PartitionState, partitionStates } from '../publish/partitionState.ts';
-import { describePointer, type Pointer } from '../publish/pointer.ts';
+import { describeMissingInput, describePointer, type Pointer } from '../publish/pointer.ts';
 import { blockedPartitions, type DamagedPartition, publicationStatus } from '../publish/publishedState.ts';
 import { verifyParts } from '../publish/verifyParts.ts';
 import { newestDay } from '../report/newestDay.ts';
 import { statesOfRoot } from '../report/readPartitions.ts';
 import { daysBetween, isoDate, parseUri } from './options.ts';
-import { remediesIn } from './remedies.ts';
+import { remediesIn, toDoLines } from './remedies.ts';
 import { type StatusPage, writeStatusPage } from './statusPage.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, printJson } from './terminal.ts';
 
@@ -115,7 +115,7 @@ async function statusOfScores(
   const found = await visibleIn(scores);
   const { pointers, blocked, damaged, failures, unreadable } = found;
   if (place !== undefined) {
-    const states = statesOfRoot(scores, pointers, blocked);
+    const states = statesOfRoot(scores, pointers, blocked, failures);
     const leftOut = [...damaged.map(({ damage }) => damage), ...unreadable];
     await writeStatusPage({ ...place, root: scores, states, missingDays: undefined, unreadable: leftOut });
   }
@@ -164,7 +164,7 @@ function visibleText(
     ...damaged.map(damageLine),
     ...failures.map((each) => `${each.partition}  ${describeFailure(each)}\n`),
     ...unreadable.map((problem) => `${unreadableLine(problem)}\n`),
-    ...toDoLines(failures).map((line) => `${line}\n`),
+    toDoAbout(failures),
     newestLine(scores, pointers),
   ].join('');
 }
@@ -191,14 +191,16 @@ function pointerLine({ partition, current, generation, history, hold }: Pointer)
   const before = history.map(({ sha256, model }) => `${sha256.slice(0, 12)} (${model.version})`);
   return (
     `${partition}  ${current.model.version}  ${formatCount(current.rows)} rows  generation ${generation}  ` +
-    `manifest ${current.sha256.slice(0, 12)}${releasedNote({ current })}  before: ${before.join(', ') || 'nothing'}` +
+    `manifest ${current.sha256.slice(0, 12)}${notes(current)}  before: ${before.join(', ') || 'nothing'}` +
     `${hold === null ? '' : `  HELD: ${hold}`}\n`
   );
 }
 
-/** Readers see it by an operator's word, against that of a gate. */
-function releasedNote({ current }: Pick<Pointer, 'current'>): string {
-  return current.isReleased === true ? '  RELEASED past its gates' : '';
+/** What readers see by an operator's word, against that of a gate, and what they don't see by the job's. */
+function notes(current: Pointer['current']): string {
+  const missing = describeMissingInput(current);
+  const released = current.isReleased === true ? ['RELEASED past its gates'] : [];
+  return [...released, ...(missing === undefined ? [] : [missing])].map((note) => `  ${note}`).join('');
 }
 
 function pointersOf(states: readonly PartitionState[]): Pointer[] {
@@ -221,9 +223,8 @@ function unreadableLine(problem: string): string {
   return `left out, since it can't be read: ${problem}`;
 }
 
-/** Each once: what broke one night has often broken several. */
-function toDoLines(failures: readonly Pick<LastFailure, 'problems'>[]): string[] {
-  return remediesIn(failures.flatMap(({ problems }) => problems)).map((remedy) => `what to do: ${remedy}`);
+function toDoAbout(failures: readonly Pick<LastFailure, 'problems'>[]): string {
+  return toDoLines(remediesIn(failures.flatMap(({ problems }) => problems)));
 }
 
 /** One line per partition, then what is missing and what was passed over. */
@@ -232,7 +233,7 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>, range: D
   const lines = states.map(({ partition, stage, reason, pointer, lastFailure }) =>
     [
       `${partition}  ${stage}`,
-      ...(pointer === null ? [] : [`${describePointer(pointer)}${releasedNote(pointer)}`]),
+      ...(pointer === null ? [] : [`${describePointer(pointer)}${notes(pointer.current)}`]),
       ...(reason === undefined ? [] : [reason]),
       ...(lastFailure === undefined ? [] : [describeFailure(lastFailure)]),
     ].join('  '),
@@ -247,7 +248,8 @@ function statesText(found: Awaited<ReturnType<typeof partitionStates>>, range: D
     ...sameTimes.map((names) => `${names.join(', ')}  one time by their names, published each for itself`),
     ...skipped.map(({ name, reason }) => `${name}  passed over: ${reason}`),
     ...unreadable.map(unreadableLine),
-    ...toDoLines(states.flatMap(({ lastFailure }) => lastFailure ?? [])),
-    '',
-  ].join('\n');
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
+    .concat(toDoAbout(states.flatMap(({ lastFailure }) => lastFailure ?? [])));
 }

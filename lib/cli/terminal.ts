@@ -1,7 +1,6 @@
 import { messageOf, Ncs4cvrError, ProblemsError } from '../base/errors.ts';
-import { formatCount } from '../base/formatCount.ts';
 import { mayPass } from '../base/retry.ts';
-import { remedyFor } from './remedies.ts';
+import { remedyFor, toDoLines } from './remedies.ts';
 
 /** Exit codes of every command; wrong usage is commander's to find. */
 export const EXIT_DONE = 0;
@@ -84,11 +83,6 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`;
 }
 
-/** `counted(1, 'shard')` -> "1 shard"; 2,000 of them are "2,000 shards". @param noun that takes an s */
-export function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** A metric with four decimals, or "-" when it is undefined. */
 export function formatMetric(value: number | null): string {
   return value === null ? '-' : value.toFixed(4);
@@ -104,7 +98,7 @@ export function reportError(error: unknown, verbose: boolean): void {
     process.stderr.write('this may pass: try the same command again\n');
   }
   const remedy = remedyFor(error);
-  if (remedy !== undefined) process.stderr.write(`what to do: ${remedy}\n`);
+  if (remedy !== undefined) process.stderr.write(toDoLines([remedy]));
   if (!verbose) return;
   for (let current: unknown = error; current !== undefined; ) {
     const isError: boolean = current instanceof Error;

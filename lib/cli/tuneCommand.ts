@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount, formatDollars } from '../base/formatCount.ts';
 import { formatTable } from '../base/textTable.ts';
 import { type Prices, readPrices } from '../estimate/readPrices.ts';
 import { absoluteUri } from '../storage/uri.ts';
@@ -10,7 +10,7 @@ import { chooseSample, type Sample } from '../tune/chooseSample.ts';
 import { measureSample, type SampleUse } from '../tune/measureSample.ts';
 import { type Recommendation, recommendFunction } from '../tune/recommendFunction.ts';
 import { parseUri, positiveNumber, wholeNumber } from './options.ts';
-import { counted, EXIT_DONE, EXIT_FAILED } from './terminal.ts';
+import { EXIT_DONE, EXIT_FAILED } from './terminal.ts';
 
 interface TuneOptions {
   readonly model: string;
@@ -139,7 +139,7 @@ function recommendedLines(
   return [
     `for ${isEstimate ? 'about ' : ''}${formatCount(inputRows)} rows${isEstimate ? ', by the size of the shards outside the sample' : ''}: memory ${formatCount(memoryMegabytes)} MB (${counted(threads, 'thread')}), ` +
       `concurrency ${formatCount(concurrency)}, targetRows ${formatCount(targetRows)}`,
-    `about ${minutes.toFixed(1)} minutes and $${dollars.toFixed(2)} (${architecture} in ${region}, prices of ${date}; ` +
+    `about ${minutes.toFixed(1)} minutes and ${formatDollars(dollars)} (${architecture} in ${region}, prices of ${date}; ` +
       'as if a vCPU there were as fast as a core here, unless --speed says otherwise)',
     ...misses.map((miss) => `note: ${miss}; this comes nearest`),
   ];

@@ -86,6 +86,6 @@ function measure(
   const isHigh = found > highest;
   const bound = isHigh || (!isLow && found > 1) ? highest : lowest;
   const what = isLow ? 'too few rows: ' : isHigh ? 'too many rows: ' : '';
-  const reason = `${what}${rows} rows, and ${otherRows} there`;
+  const reason = `${what}${rows === 1 ? '1 row' : `${rows} rows`}, and ${otherRows} there`;
   return { subject: '', found, bound, isWithin: !isLow && !isHigh, against, reason };
 }

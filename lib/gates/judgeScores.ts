@@ -164,7 +164,7 @@ export function judgeSliceMeans(
         );
         const value = index < ids.length ? (values[index] ?? `id ${ids[index]}`) : 'any other';
         const subject = `${score} where ${name} is ${value}`;
-        const reason = `the mean is ${meanText(here)} of ${slice.rows} rows, and ${meanText(mean)} of ${usual.rows} there`;
+        const reason = `the mean is ${meanText(here)} of ${slice.rows === 1 ? '1 row' : `${slice.rows} rows`}, and ${meanText(mean)} of ${usual.rows} there`;
         found.push({ subject, found: ratio, bound, isWithin: ratio <= bound, against: VALIDATION, reason });
       }
     }

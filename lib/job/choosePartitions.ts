@@ -20,7 +20,7 @@ import {
   type PartitionLayout,
   WHOLE_INPUT,
 } from './partitionLayout.ts';
-import { dayIn, whyNotReady } from './readiness.ts';
+import { dayIn, notReadyText, whyNotReady } from './readiness.ts';
 
 /** Which partitions of an input root a run takes. */
 export type PartitionChoice =
@@ -117,8 +117,10 @@ async function chooseWhole(job: Job, input: OpenedInput, nowMillis: number): Pro
     throw await noPartition(job, 'a folder', 'a file; name its folder, and the file as the shardPattern');
   }
   const { partitions } = await input.listPartitions();
-  const reason = await whyNotReady(job, input, partitions, nowMillis);
-  if (reason !== undefined) throw await noPartition(job, 'an input that is complete', reason);
+  const notReady = await whyNotReady(job, input, partitions, nowMillis);
+  if (notReady !== undefined) {
+    throw await noPartition(job, 'an input that is complete', notReady.reason);
+  }
   return chooseOne(job, input, WHOLE_INPUT);
 }
 
@@ -183,14 +185,16 @@ async function chooseNewest(job: Job, input: OpenedInput, nowMillis: number): Pr
   const days = [...new Set(listing.partitions.map(({ day }) => day!))].reverse();
   for (const day of days) {
     const ofDay = listing.partitions.filter((partition) => partition.day === day);
-    const reason = await whyNotReady(job, input, ofDay, nowMillis);
-    if (reason === undefined) {
+    const notReady = await whyNotReady(job, input, ofDay, nowMillis);
+    if (notReady === undefined) {
       return {
         partitions: ofDay.map(({ partition }) => input.inputPartition(partition)),
         ...(await remarksOn(job, input, { partitions: ofDay, skipped }, nowMillis)),
       };
     }
-    skipped.push(...ofDay.map(({ partition }) => ({ name: partition, reason })));
+    for (const { partition } of ofDay) {
+      skipped.push({ name: partition, reason: notReadyText(notReady, partition) });
+    }
   }
   const reasons = skipped.map(({ name, reason }) => `${name} (${reason})`);
   const since = from === undefined ? '' : ` since ${from}`;

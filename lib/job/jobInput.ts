@@ -1,5 +1,5 @@
 import { Ncs4cvrError, ProblemsError, StorageError } from '../base/errors.ts';
-import { findShards, listShards, refuseTable } from '../storage/listShards.ts';
+import { findShards, noShard, pathBelow, refuseTable } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
@@ -84,11 +84,20 @@ function listedPartition({ fileList, partitions }: PartitionFiles, partition: st
   return { partition, inputUri: folders[0]!, fileList };
 }
 
+/** A link that leads nowhere, a folder that can't be read, a pipe with a shard's name. */
+export interface UnlistableFile {
+  /** As of a shard. */
+  readonly relativePath: string;
+  readonly error: StorageError;
+}
+
 /** Shards of a partition as they are now. */
 export interface ListedInput {
   readonly shards: readonly ListedFile[];
   /** URIs of the files that are no shards. */
   readonly ignored: readonly string[];
+  /** What may hold shards and can't be looked at; of a list nothing, whose own files are named as missing. */
+  readonly unlistable: readonly UnlistableFile[];
   /** That has named the shards. */
   readonly fileList?: FileListVersion;
 }
@@ -106,12 +115,17 @@ export async function listInput(
   isKnown?: (file: ListedFile) => boolean,
 ): Promise<ListedInput> {
   if (fileList === undefined) {
-    const { shards, others } = await findShards(folderUri(inputUri), isKnown);
-    return { shards, ignored: others.map(({ uri }) => uri) };
+    const folder = folderUri(inputUri);
+    const unlistable: UnlistableFile[] = [];
+    const { shards, others } = await findShards(folder, isKnown, (uri, error) => {
+      if (error.retryable) throw error;
+      unlistable.push({ relativePath: pathBelow(folder, uri), error });
+    });
+    return { shards, ignored: others.map(({ uri }) => uri), unlistable };
   }
   const files = await readPartitionFiles(fileList.uri, keyNamesOf(partition));
   const found = files.partitions.get(partition);
-  if (found === undefined) return { shards: [], ignored: [], fileList: files.fileList };
+  if (found === undefined) return { ...NOTHING_ELSE, shards: [], fileList: files.fileList };
   const { folders, entries } = found;
   if (folders.length > 1) {
     const summary = `the files of ${partition} lie in several folders; the list may name one for each partition`;
@@ -134,8 +148,11 @@ export async function listInput(
   const shards = (await findEntries(fileList.uri, entries, (uri) => inFolder.get(uri)))
     .map((file) => ({ ...file, relativePath: file.uri.slice(inputUri.length + 1) }))
     .sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
-  return { shards, ignored: [], fileList: files.fileList };
+  return { ...NOTHING_ELSE, shards, fileList: files.fileList };
 }
+
+/** Of a list all is named. */
+const NOTHING_ELSE = { ignored: [], unlistable: [] };
 
 const NAMED_FOLDERS = 10;
 
@@ -151,7 +168,7 @@ async function filesIn(folder: string): Promise<readonly ListedFile[]> {
 }
 
 /**
- * As `listInput`, of a partition that must have shards.
+ * As `listInput`, of a partition that must have shards, or what may be some.
  * @throws StorageError INPUT_EMPTY
  */
 export async function listInputShards(
@@ -159,10 +176,10 @@ export async function listInputShards(
   isKnown?: (file: ListedFile) => boolean,
 ): Promise<ListedInput> {
   const { partition, inputUri, fileList } = input;
-  if (fileList === undefined) return listShards(folderUri(inputUri), isKnown);
-  const listed = await listInput(input);
-  if (listed.shards.length === 0) throw inputEmpty(fileList.uri, partition);
-  return listed;
+  const listed = await listInput(input, isKnown);
+  const { shards, ignored, unlistable } = listed;
+  if (shards.length + unlistable.length > 0) return listed;
+  throw fileList === undefined ? noShard(folderUri(inputUri), ignored) : inputEmpty(fileList.uri, partition);
 }
 
 function inputEmpty(file: string, partition: string): StorageError {

@@ -15,25 +15,42 @@ const QUARTER_MILLIS = 15 * MINUTE_MILLIS;
  * number of shards says that it is complete; or they say that it isn't. An hourly day is over only with its last hour.
  * @param ofDay all partitions of one day
  * @param nowMillis since 1970
- * @returns in words; undefined when they are ready
+ * @returns undefined when they are ready
  */
 export async function whyNotReady(
   job: Job,
   input: OpenedInput,
   ofDay: readonly LaidOutPartition[],
   nowMillis: number,
-): Promise<string | undefined> {
+): Promise<NotReady | undefined> {
   const { timeZone, newest, completeness } = job;
   const today = dayIn(timeZone, nowMillis);
   const { day } = ofDay[0]!;
   const isHourly = ofDay.some(({ hour }) => hour !== undefined);
   const saysSo = completeness.kind === 'marker' || completeness.kind === 'shards';
   if (day !== undefined) {
-    if (day > today && !newest.allowFuture) return `in the future: it is ${today} in ${timeZone}`;
+    if (day > today && !newest.allowFuture) return ofAll(`in the future: it is ${today} in ${timeZone}`);
     const isOver = day !== today;
-    if (!isOver && (isHourly || !saysSo)) return `not over yet: it is ${today} in ${timeZone}`;
+    if (!isOver && (isHourly || !saysSo)) return ofAll(`not over yet: it is ${today} in ${timeZone}`);
   }
   return whyIncomplete(job, input, ofDay, nowMillis);
+}
+
+/** Why the partitions of a day aren't ready. */
+export interface NotReady {
+  /** In words. */
+  readonly reason: string;
+  /** Of which of them, where it isn't true of all. */
+  readonly partition: string | undefined;
+}
+
+function ofAll(reason: string): NotReady {
+  return { reason, partition: undefined };
+}
+
+/** As it is told of one of the day's partitions, which is named beside it. */
+export function notReadyText({ reason, partition }: NotReady, toldOf: string): string {
+  return partition === undefined || partition === toldOf ? reason : `${partition}: ${reason}`;
 }
 
 /** Why a day isn't complete; undefined when it is. */
@@ -42,11 +59,11 @@ async function whyIncomplete(
   input: OpenedInput,
   partitions: readonly LaidOutPartition[],
   nowMillis: number,
-): Promise<string | undefined> {
+): Promise<NotReady | undefined> {
   if (completeness.kind === 'none') return undefined;
   for (const { partition } of partitions) {
     const reason = await whyLanding(input.inputPartition(partition), completeness, nowMillis);
-    if (reason !== undefined) return `${partition}: ${reason}`;
+    if (reason !== undefined) return { partition, reason };
   }
   return undefined;
 }
@@ -81,10 +98,15 @@ async function whyLanding(
     const { shards } = await listInput(input);
     return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
   }
+  // What can't be looked at doesn't keep the other days from being told of; who plans this one names it.
   const files =
-    input.fileList === undefined ? await storage.list(folderUri(inputUri)) : (await listInput(input)).shards;
+    input.fileList === undefined
+      ? await storage.list(folderUri(inputUri), () => {})
+      : (await listInput(input)).shards;
   if (files.length === 0) return 'no file';
-  const quietMinutes = (nowMillis - Math.max(...files.map((file) => file.modifiedMillis))) / MINUTE_MILLIS;
+  // One by one: a call has no room for as many arguments as a partition may have files.
+  const newest = files.reduce((latest, { modifiedMillis }) => Math.max(latest, modifiedMillis), 0);
+  const quietMinutes = (nowMillis - newest) / MINUTE_MILLIS;
   const { minutes } = completeness;
   return quietMinutes >= minutes ? undefined : `quiet for ${Math.floor(quietMinutes)} of ${minutes} minutes`;
 }

@@ -42,7 +42,7 @@ export interface DecodeOptions {
  * call, and a batch may then hold rows of several. The caller keeps such neighbours few and small.
  *
  * @returns batches in row order; a null slot's value is undefined, read the validity bitmap
- * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_ROW_GROUP_TOO_LARGE,
+ * @throws Ncs4cvrError SHARD_PAGE_CORRUPT, SHARD_TEXT_NOT_UTF8, SHARD_ROW_COUNT_MISMATCH, SHARD_TIMESTAMP_RANGE, SHARD_ROW_GROUP_TOO_LARGE,
  * SHARD_DECODER_PANIC, each of the first row group at fault
  */
 export function decodeRowGroups(
@@ -146,7 +146,7 @@ function sameColumns(rowGroups: readonly ReadRowGroupBytes[]): ReadRowGroupBytes
 }
 
 /** Errors that single values may be the cause of. */
-const OF_VALUES = ['SHARD_PAGE_CORRUPT', 'SHARD_TIMESTAMP_RANGE'];
+const OF_VALUES = ['SHARD_PAGE_CORRUPT', 'SHARD_TEXT_NOT_UTF8', 'SHARD_TIMESTAMP_RANGE'];
 
 function decodeAlone(
   rowGroup: ReadRowGroupBytes,
@@ -221,6 +221,15 @@ function decodeColumns(
       });
     }
     for (const column of columns.length > 1 ? columns : []) decodeColumns(rowGroup, [column], batchRows);
+    const cell = firstBadText(rowGroup, columns, batchRows);
+    if (cell !== undefined) {
+      throw new Ncs4cvrError('SHARD_TEXT_NOT_UTF8', "text isn't UTF-8", {
+        ...place,
+        expected: 'UTF-8',
+        found: `${cell.value} in row ${cell.row} of the row group`,
+        cause,
+      });
+    }
     throw new Ncs4cvrError('SHARD_PAGE_CORRUPT', 'the column data cannot be decoded', {
       ...place,
       expected: columns.map(typeOf).join(', '),
@@ -228,6 +237,21 @@ function decodeColumns(
       cause,
     });
   }
+}
+
+/** Of columns that can't be decoded, where nothing but such text is wrong with them. */
+function firstBadText(
+  rowGroup: ReadRowGroupBytes,
+  columns: readonly ReadColumn[],
+  batchRows: number,
+): BadCell | undefined {
+  const cells: BadCell[] = [];
+  try {
+    decodeTogether([rowGroup], columns, batchRows, (cell) => cells.push(cell));
+  } catch {
+    return undefined;
+  }
+  return cells.find(({ reason }) => reason === 'TEXT_NOT_UTF8');
 }
 
 class RowCountError extends Error {

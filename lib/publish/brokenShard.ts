@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
+import { counted } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { type BadRows, deadLetterBudget } from '../job/badRows.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
@@ -13,6 +14,7 @@ import { shardUri } from './span.ts';
 export const brokenShardSchema = z.strictObject({
   /** As in a span. */
   shard: z.string(),
+  /** Empty where it can't be looked at, such as a link that leads nowhere. */
   version: z.string(),
   /** Null where not even the footer could be read. */
   rows: z.int().min(0).nullable(),
@@ -23,7 +25,16 @@ export const brokenShardSchema = z.strictObject({
 });
 export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;
 
+/** Version of what a listing finds and can't look at. */
+export const UNLISTABLE = '';
+
 const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
+
+/**
+ * How often a run cuts a partition anew as long as more shards turn out to be broken: a part ends at the first one that its pages
+ * tell, and whoever is to replace them wants to hear of all.
+ */
+export const MOST_CUTS = 20;
 
 /** What errors are about that lie in a shard's bytes, or in its columns beside the contract. */
 const OF_CONTENT = /^(SHARD|CONTRACT|PREDICTION|PART)_/;
@@ -104,5 +115,5 @@ export async function notedBrokenShards(
 
 /** In one line, for operators. */
 export function describeBrokenShard(inputUri: string, { shard, rows, message }: BrokenShard): string {
-  return `${shardUri(inputUri, shard)}, ${rows === null ? 'rows unknown' : `${rows} rows`}: ${message}`;
+  return `${shardUri(inputUri, shard)}, ${rows === null ? 'rows unknown' : counted(rows, 'row')}: ${message}`;
 }

@@ -73,7 +73,7 @@ export async function collectGarbage(root: string, options: GarbageOptions): Pro
     const isGone = await mapConcurrently(candidates, DELETIONS_AT_A_TIME, async ({ remove }) => {
       return !apply || (await remove());
     });
-    files.push(...candidates.flatMap((candidate, index) => (isGone[index] ? candidate.files : [])));
+    for (const [index, candidate] of candidates.entries()) if (isGone[index]) files.push(...candidate.files);
   };
   for (const folder of LEFTOVERS) await work(leftovers(await listIfAny(joinUri(root, folder)), isOld));
   await work(leftovers(await listTemporaryFiles(root), isOld));

@@ -1,9 +1,9 @@
 import { Ncs4cvrError, StorageError } from '../base/errors.ts';
-import { type InputPartition, listInputShards } from '../job/jobInput.ts';
+import { type InputPartition, listInputShards, type UnlistableFile } from '../job/jobInput.ts';
 import type { FileListVersion } from '../job/partitionFiles.ts';
-import { shardMatcher } from '../storage/listShards.ts';
+import { namesShard, shardMatcher } from '../storage/listShards.ts';
 import type { ListedFile } from '../storage/storage.ts';
-import { type BrokenShard, brokenShardOf, notedBrokenShards } from './brokenShard.ts';
+import { type BrokenShard, brokenShardOf, notedBrokenShards, UNLISTABLE } from './brokenShard.ts';
 import { cutParts, type Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
 import type { PartPlace } from './receipt.ts';
@@ -59,14 +59,18 @@ export async function cutPartition(
   const counts = shardMatcher(shardPattern);
   const shards = listed.shards.filter(({ relativePath }) => counts(relativePath));
   const others = listed.shards.filter(({ relativePath }) => !counts(relativePath)).map(({ uri }) => uri);
-  if (shards.length === 0) throw nothingCounts(inputUri, shardPattern!, listed.shards);
+  // A folder may hold shards of any name.
+  const unlistable = listed.unlistable.filter(
+    ({ relativePath }) => counts(relativePath) || !namesShard(relativePath),
+  );
+  if (shards.length + unlistable.length === 0) throw nothingCounts(inputUri, shardPattern!, listed.shards);
   refuseNested(inputUri, shards);
   const found = await readShapes(root, partition, shards, remembered, mayGoOn);
   if (found === undefined) return undefined;
   const versions = found.map((each) => versionOf(each));
   const noted = await notedBrokenShards(root, partition, { model, badRows }, versions);
   const whole: NamedShape[] = [];
-  const broken: BrokenShard[] = [];
+  const broken = unlistable.map(brokenByListing);
   for (const each of found) {
     const { shard, version } = versionOf(each);
     const note = noted.get(shard);
@@ -78,11 +82,16 @@ export async function cutPartition(
     parts: cutParts(whole, targetRows, model, badRows),
     broken,
     largest: largestRowGroup(whole),
-    shardCount: shards.length,
+    shardCount: shards.length + unlistable.length,
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ...(listed.fileList === undefined ? {} : { fileList: listed.fileList }),
     ignored: [...listed.ignored, ...others],
   };
+}
+
+/** Rows that would be missing without a word, as those of any other shard that can't be read; the days beside it are planned. */
+function brokenByListing({ relativePath, error }: UnlistableFile): BrokenShard {
+  return brokenShardOf(error, { shard: relativePath, version: UNLISTABLE, rows: null });
 }
 
 /**

@@ -3,6 +3,7 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { Auditors } from '../gates/ownAudit.ts';
 import { scoringPool, type WorkerPool } from '../scoring/workerPool.ts';
+import { MOST_CUTS } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
 import { planOfCut } from './makeRunPlan.ts';
 import { modelIdentity, refuseOtherModel } from './modelIdentity.ts';
@@ -36,8 +37,6 @@ type PartitionRecorder = ReturnType<RunRecorder['beginPartition']>;
 
 /** How often a partition is cut anew when shards of it turn out to be replaced or gone. */
 const ATTEMPTS = 3;
-/** And when more of them turn out to be broken: as many as an outcome names. A part ends at the first one that its pages tell. */
-const ATTEMPTS_BROKEN = 20;
 
 /**
  * Scores and publishes a plan's partitions in this process, one after the other: what the state machine does, without it.
@@ -153,7 +152,7 @@ async function executePartition(
     // Each time that more are known to be broken, fewer are left.
     if (cut.broken.length <= brokenCount) attemptsLeft--;
     brokenCount = cut.broken.length;
-    if (attemptsLeft === 0 || attempt === ATTEMPTS_BROKEN) return outcome;
+    if (attemptsLeft === 0 || attempt === MOST_CUTS) return outcome;
     open = openParts(await planOfCut(run, cut));
   }
 }

@@ -28,8 +28,8 @@ export async function lastFailure(
 ): Promise<LastFailure | undefined> {
   const last = await records.last(partition, attempt);
   if (last === undefined || !FAILURES.has(last.ended.outcome)) return undefined;
-  const { outcome, problems, startSeconds, seconds } = last.ended;
-  const endMillis = Math.round(Date.parse(last.startedAt) + 1000 * (startSeconds + seconds));
+  const { outcome, problems } = last.ended;
+  const { endMillis } = last;
   // Roll-backs write no such record, nor does a run that was cut off.
   if ((await lastFlip(root, partition)) > endMillis) return undefined;
   return { outcome, endedAt: new Date(endMillis).toISOString(), problems };

@@ -6,8 +6,9 @@ import type { JobDocument } from '../job/jobDocument.ts';
 import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
 import type { DayRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
-import { whyNotReady } from '../job/readiness.ts';
+import { notReadyText, whyNotReady } from '../job/readiness.ts';
 import { type BlockedPartition, blockedNow } from './blockedPartition.ts';
+import { UNLISTABLE } from './brokenShard.ts';
 import { type LastFailure, lastFailure } from './lastFailure.ts';
 import { readManifest } from './manifest.ts';
 import { isShadowRoot } from './outputLayout.ts';
@@ -74,7 +75,7 @@ export async function partitionState(
     const reason =
       typeof laidOut === 'string'
         ? laidOut
-        : ((await whyNotReady(job, input, [laidOut], nowMillis)) ?? (await whyEmpty(input, partition)));
+        : ((await whyLanding(job, input, laidOut, nowMillis)) ?? (await whyEmpty(input, partition)));
     return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer, ...last };
   }
   const reason = await whyLate(job, input, partition, pointer);
@@ -90,14 +91,24 @@ export function blockedReason({ problems }: BlockedPartition): string {
   return `${problems.slice(0, NAMED_PROBLEMS).join('; ')}${more}`;
 }
 
+async function whyLanding(
+  job: JobDocument,
+  input: OpenedInput,
+  laidOut: LaidOutPartition,
+  nowMillis: number,
+): Promise<string | undefined> {
+  const notReady = await whyNotReady(job, input, [laidOut], nowMillis);
+  return notReady && notReadyText(notReady, laidOut.partition);
+}
+
 /** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */
 async function whyEmpty(input: OpenedInput, partition: string): Promise<string | undefined> {
   // Others are looked into, which takes a request for each.
   const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
     relativePath.endsWith('.parquet');
   try {
-    const { shards } = await listInput(input.inputPartition(partition), isNamedSo);
-    return shards.length === 0 ? 'no shard' : undefined;
+    const { shards, unlistable } = await listInput(input.inputPartition(partition), isNamedSo);
+    return shards.length + unlistable.length === 0 ? 'no shard' : undefined;
   } catch (error) {
     if (error instanceof Ncs4cvrError && error.code.startsWith('INPUT_')) return error.message;
     throw error;
@@ -119,8 +130,11 @@ async function whyLate(
   const isKnown = ({ relativePath }: { readonly relativePath: string }) => published.has(relativePath);
   const listed = await listInput(input.inputPartition(partition), isKnown).catch(listProblems);
   if (typeof listed === 'string') return listed;
-  const { shards } = listed;
-  const found = new Map(shards.map(({ relativePath, version }) => [relativePath, version]));
+  const { shards, unlistable } = listed;
+  const found = new Map([
+    ...shards.map(({ relativePath, version }) => [relativePath, version] as const),
+    ...unlistable.map(({ relativePath }) => [relativePath, UNLISTABLE] as const),
+  ]);
   const fresh = [...found].filter(([shard, version]) => published.get(shard) !== version);
   const gone = [...published.keys()].filter((shard) => !found.has(shard));
   const reasons = [

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatCount } from '../base/formatCount.ts';
+import { counted, formatCount } from '../base/formatCount.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { writeIfUnchanged } from '../storage/storage.ts';
@@ -25,6 +25,15 @@ export const publicationSchema = z.strictObject({
   audit: pathSchema,
   /** A gate had blocked it, and an operator has released it; absent otherwise. */
   isReleased: z.literal(true).optional(),
+  /** What of its input the job did without; absent where it is all of it. */
+  leftOut: z
+    .strictObject({
+      /** That can't be scored. */
+      rows: z.int().min(0),
+      /** That are broken. */
+      shards: z.int().min(0),
+    })
+    .optional(),
 });
 export type Publication = Readonly<z.infer<typeof publicationSchema>>;
 
@@ -114,4 +123,15 @@ export async function flipPointer(
 /** What readers see of a partition, such as `650 rows of v7, generation 3`. */
 export function describePointer({ current, generation }: Pointer): string {
   return `${formatCount(current.rows)} rows of ${current.model.version}, generation ${generation}`;
+}
+
+/** What readers don't see of its input, such as `without 4 rows that can't be scored`; undefined where nothing is missing. */
+export function describeMissingInput({ leftOut }: Pick<Publication, 'leftOut'>): string | undefined {
+  if (leftOut === undefined) return undefined;
+  const { rows, shards } = leftOut;
+  const kinds = [
+    ...(rows === 0 ? [] : [`${counted(rows, 'row')} that can't be scored`]),
+    ...(shards === 0 ? [] : [counted(shards, 'broken shard')]),
+  ];
+  return `without ${kinds.join(' and ')}`;
 }

@@ -170,6 +170,9 @@ export async function publishPartition(
     const publication: Publication = {
       ...{ ...written, modelUri, audit },
       ...(isVisible && previous.isReleased === true ? { isReleased: true } : {}),
+      ...(deadLetters.rows + broken.length === 0
+        ? {}
+        : { leftOut: { rows: deadLetters.rows, shards: broken.length } }),
     };
     const blocking = blockingVerdicts(verdicts);
     if (Date.now() - startMillis > FRESH_MILLIS) continue;

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { messageOf } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
@@ -201,11 +202,24 @@ export class RunRecords {
     return found.filter((record): record is RunRecord => 'workers' in record);
   }
 
-  /** How the last run of a partition has ended, on one machine or by the state machine. */
+  /**
+   * How the run of a partition has ended that was the last one to end, on one machine or by the state machine: of two that
+   * overlap, the one that began first may be.
+   */
   async last(partition: string, attempt: Attempt): Promise<LastRun | undefined> {
-    const [record] = await this.#find(partition, 1, attempt, () => true);
-    const ended = record && partitionIn(record, partition);
-    return ended && { startedAt: record.startedAt, ended };
+    let last: LastRun | undefined;
+    for await (const records of this.#inBatches((await this.#uris()).slice(0, MOST_READ), attempt)) {
+      for (const record of records) {
+        const ended = partitionIn(record, partition);
+        if (ended === undefined) continue;
+        const endMillis = endOf(record, ended);
+        if (last === undefined || endMillis > last.endMillis) last = { endMillis, ended };
+      }
+      const oldest = records.at(-1);
+      if (last === undefined || oldest === undefined) continue;
+      if (Date.parse(oldest.startedAt) < last.endMillis - LONGEST_RUN_MILLIS) break;
+    }
+    return last;
   }
 
   /** Partitions that the newest runs were for, in binary order. */
@@ -261,10 +275,17 @@ export class RunRecords {
 
 type Attempt = <T>(read: () => Promise<T>) => Promise<T | undefined>;
 
+/** Of the state machine; who runs longer on one machine, beside others, is told of by those that began later. */
+const LONGEST_RUN_MILLIS = DAY_MILLIS;
+
 interface LastRun {
-  /** ISO 8601. */
-  readonly startedAt: string;
+  /** Since 1970, of the partition. */
+  readonly endMillis: number;
   readonly ended: EndedPartition;
+}
+
+function endOf({ startedAt }: RunRecord | ExecutionRecord, ended: EndedPartition): number {
+  return Math.round(Date.parse(startedAt) + 1000 * (ended.startSeconds + ended.seconds));
 }
 
 function partitionIn(

@@ -7,6 +7,7 @@ import { badge, factList, renderPage, type Tone } from '../page/renderPage.ts';
 import { populationStability } from '../profile/populationStability.ts';
 import { describeFailure } from '../publish/lastFailure.ts';
 import { isShadowRoot } from '../publish/outputLayout.ts';
+import { describeMissingInput } from '../publish/pointer.ts';
 import { countVerdicts } from './gateSection.ts';
 import { newestDay } from './newestDay.ts';
 import type { ListedPartition } from './readPartitions.ts';
@@ -272,7 +273,11 @@ function partitionTable({ partitions, missingDays = [], linkOf }: PartitionsPage
         flippedMillis === undefined ? '—' : timeText(flippedMillis),
         pointer === null ? '—' : countVerdicts(verdicts),
         decimalText(psi, 3),
-        [reason, lastFailure && describeFailure(lastFailure)]
+        [
+          reason,
+          pointer === null ? undefined : describeMissingInput(pointer.current),
+          lastFailure && describeFailure(lastFailure),
+        ]
           .filter((text) => text !== undefined)
           .join('; ') || '—',
       ];

@@ -50,15 +50,17 @@ export function statesOfRoot(
   root: string,
   pointers: readonly Pointer[],
   blocked: readonly BlockedPartition[],
+  failures: readonly (LastFailure & Pick<PartitionState, 'partition'>)[] = [],
 ): KnownState[] {
   const visible = isShadowRoot(root) ? 'shadowed' : 'published';
+  const failureOf = new Map(failures.map((each) => [each.partition, each]));
   const blockOf = new Map(blocked.map((each) => [each.partition, each]));
   const published = pointers.map((pointer): KnownState => {
     const { partition, hold } = pointer;
     const block = blockOf.get(partition);
     if (hold !== null) return { partition, stage: 'held', reason: hold, pointer };
     if (block !== undefined) return { partition, stage: 'blocked', reason: blockedReason(block), pointer };
-    return { partition, stage: visible, reason: undefined, pointer };
+    return { partition, stage: visible, reason: undefined, pointer, lastFailure: failureOf.get(partition) };
   });
   const known = new Set(pointers.map(({ partition }) => partition));
   const never = blocked
@@ -66,7 +68,13 @@ export function statesOfRoot(
     .map((block): KnownState => {
       return { partition: block.partition, stage: 'blocked', reason: blockedReason(block), pointer: null };
     });
-  return [...published, ...never].sort((a, b) => byNamedTime(a.partition, b.partition));
+  const failed = failures
+    .filter(({ partition }) => !known.has(partition) && !blockOf.has(partition))
+    .map((lastFailure): KnownState => {
+      const { partition } = lastFailure;
+      return { partition, stage: 'complete', reason: undefined, pointer: null, lastFailure };
+    });
+  return [...published, ...never, ...failed].sort((a, b) => byNamedTime(a.partition, b.partition));
 }
 
 /**

@@ -3,7 +3,7 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { storageFor } from './openStorage.ts';
 import { readFileList } from './readFileList.ts';
 import type { ListedFile, OnUnlistable } from './storage.ts';
-import { joinUri } from './uri.ts';
+import { joinPath, joinUri } from './uri.ts';
 
 /** In any case. */
 const SHARD_ENDINGS = ['.parquet', '.parq', '.pq'] as const;
@@ -54,7 +54,7 @@ export function inputUriOf(input: ShardInput): string {
 
 /**
  * Shards at a URI where there must be one, see `findShards`; or those of a list, see `readFileList`.
- * @returns the shards, and the URIs of the files that were passed over, both in binary order
+ * @returns the shards, and the URIs of what was passed over
  * @throws StorageError INPUT_EMPTY when a folder holds no shard; INPUT_IS_TABLE; ProblemsError INPUT_LIST_INVALID
  */
 export async function listShards(
@@ -65,19 +65,31 @@ export async function listShards(
   if (typeof input !== 'string') return { shards: await readFileList(input.filesUri), ignored: [] };
   const inputUri = input;
   const { shards, others } = await findShards(inputUri, isKnown, onUnlistable);
-  if (shards.length > 0) return { shards, ignored: others.map(({ uri }) => uri) };
-  const names = others.slice(0, 5).map(({ relativePath }) => relativePath);
-  throw new StorageError('INPUT_EMPTY', 'there is no shard to read', {
-    file: inputUri,
+  const ignored = others.map(({ uri }) => uri);
+  if (shards.length === 0) throw noShard(inputUri, ignored);
+  return { shards, ignored };
+}
+
+/** @param ignored URIs of what is there instead, below the folder */
+export function noShard(folder: string, ignored: readonly string[]): StorageError {
+  const names = ignored.slice(0, 5).map((uri) => pathBelow(folder, uri));
+  return new StorageError('INPUT_EMPTY', 'there is no shard to read', {
+    file: folder,
     expected: 'at least one Parquet file',
     found: names.length === 0 ? 'no file' : names.join(', '),
   });
 }
 
+/** Of what a listing of the folder has named. */
+export function pathBelow(folder: string, uri: string): string {
+  return uri.slice(joinPath(folder, '').length);
+}
+
 /**
  * Shards at a URI: the file itself, whatever its name, or everything below a folder or partition that has a shard's name or
  * begins as Parquet does. Engines such as Athena write shards without an ending; a file that begins as one and doesn't
- * end as one is a shard too, which whoever opens it will find broken. A name without an ending costs a request.
+ * end as one is a shard too, which whoever opens it will find broken. A name without an ending costs a request. A pipe or
+ * socket of another name is one of the others.
  * @param isKnown says of a file that it was found to be a shard before
  * @param onUnlistable see Storage.list; the listing fails without it
  * @throws StorageError INPUT_IS_TABLE
@@ -86,9 +98,15 @@ export async function findShards(
   inputUri: string,
   isKnown: (file: ListedFile) => boolean = () => false,
   onUnlistable?: OnUnlistable,
-): Promise<{ readonly shards: readonly ListedFile[]; readonly others: readonly ListedFile[] }> {
+): Promise<{ readonly shards: readonly ListedFile[]; readonly others: readonly OtherFile[] }> {
   const storage = storageFor(inputUri);
-  const files = await storage.list(inputUri, onUnlistable);
+  const pipes: OtherFile[] = [];
+  const files = await storage.list(inputUri, (uri, error) => {
+    if (error.code === 'STORAGE_NOT_A_FILE' && !namesShard(uri)) {
+      pipes.push({ uri, relativePath: pathBelow(inputUri, uri) });
+    } else if (onUnlistable === undefined) throw error;
+    else onUnlistable(uri, error);
+  });
   if (files.length === 1 && files[0]!.uri === inputUri) return { shards: files, others: [] };
   await refuseTable(inputUri, await storage.listFolders(inputUri));
   const areShards = await mapConcurrently(
@@ -98,9 +116,12 @@ export async function findShards(
   );
   return {
     shards: files.filter((_, index) => areShards[index]),
-    others: files.filter((_, index) => !areShards[index]),
+    others: [...files.filter((_, index) => !areShards[index]), ...pipes],
   };
 }
+
+/** What lies in an input and is no shard. */
+type OtherFile = Pick<ListedFile, 'uri' | 'relativePath'>;
 
 /** Whether a file's name says that it is a shard, as those do that somebody has compressed. */
 export function namesShard(path: string): boolean {

@@ -30,13 +30,7 @@ export const localDisk: Storage = {
       const stats = await stat(path, { bigint: true });
       if (stats.isFile()) return [{ uri, relativePath: basename(path), ...datedStat(stats) }];
       const files: ListedFile[] = [];
-      if (!stats.isDirectory()) {
-        throw new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
-          file: uri,
-          expected: 'a file or a folder',
-          found: 'a device or pipe',
-        });
-      }
+      if (!stats.isDirectory()) throw neitherFileNorFolder(uri);
       const uriOf = (relativePath: string) => joinPath(uri, relativePath);
       await listFolder({ root: path, uriOf, files, onUnlistable }, '', new Set());
       return files.sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
@@ -192,6 +186,15 @@ async function listEntry(
   });
   if (stats.isDirectory()) await listFolder(listing, relativePath, ancestors);
   else if (stats.isFile()) listing.files.push({ uri, relativePath, ...datedStat(stats) });
+  else throw neitherFileNorFolder(uri);
+}
+
+function neitherFileNorFolder(uri: string): StorageError {
+  return new StorageError('STORAGE_NOT_A_FILE', 'this is neither a file nor a folder', {
+    file: uri,
+    expected: 'a file or a folder',
+    found: 'a device, pipe or socket',
+  });
 }
 
 /** No text names such a file. Its bytes beyond ASCII are shown as `\xff`. */

@@ -77,8 +77,8 @@ export interface Storage {
   stat(uri: string): Promise<FileStat | undefined>;
   /**
    * Files below a folder (any depth) or the one file, in binary order of their relative path; hidden files are left out. On
-   * disk, a link that leads nowhere, a folder that can't be read or a name that isn't UTF-8 fails the listing, whose rows
-   * would be missing without a word, unless the caller takes note of it.
+   * disk, a link that leads nowhere, a folder that can't be read, a pipe or a name that isn't UTF-8 fails the listing, whose
+   * rows would be missing without a word, unless the caller takes note of it.
    */
   list(uri: string, onUnlistable?: OnUnlistable): Promise<ListedFile[]>;
   /**

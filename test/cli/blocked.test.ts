@@ -83,7 +83,7 @@ it('a blocked partition is told from published ones by `run` and by `status`, wi
   const { exitCode, stdout } = await runPlanned();
   expect(exitCode).toBe(4);
   expect(stdout).toMatch(
-    /^dt=2024-03-09: blocked, \d+ parts scored\n {2}- PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% .+\n {2}- what to do: mend the input and plan again, .*release.*\n$/,
+    /^dt=2024-03-09: blocked, \d+ parts scored\n {2}- PUBLISH_GATE_BLOCKED: missingValues of age: 100\.0% .+\nwhat to do: mend the input and plan again, .*release.*\n$/,
   );
   const status = (await callMain('status', '--scores', scores)).stdout.trim().split('\n');
   expect(status).toHaveLength(3);

@@ -59,7 +59,7 @@ describe('operators', () => {
       /^dt=2024-03-09 {2}2 shards {2}650 rows {2}[\d,]+ bytes {2}4 parts; complete\n/,
     );
     expect(planned.stdout).toMatch(
-      /to score with tiny-1: 650 rows; on Lambda about \d+\.\d minutes and \$0\.00/,
+      /to score with tiny-1: 650 rows; on Lambda about \d+\.\d minutes and less than \$0\.01 /,
     );
     expect((await run()).stdout).toBe(
       'dt=2024-03-09: published, 4 parts scored, 650 rows of tiny-1, generation 1\n',
@@ -176,7 +176,7 @@ describe('operators', () => {
     const told = '3 parts are missing: done when this was planned, and gone from the output root since';
     expect(await runOwn()).toMatchObject({
       exitCode: 1,
-      stdout: `dt=2024-03-08: incomplete, 0 parts scored, ${told}; plan again\n`,
+      stdout: `dt=2024-03-08: incomplete, 0 parts scored, ${told}\nwhat to do: plan again\n`,
     });
     expect((await callMain('status', '--scores', own)).stdout).toContain(told);
     await planOwn();
@@ -194,7 +194,7 @@ describe('operators', () => {
     expect(await callMain('run', '--plan', former)).toMatchObject({
       exitCode: 3,
       stdout: expect.stringMatching(
-        /^dt=2024-03-08: superseded, \d parts? scored: tiny-2 was published .*\n {2}- what to do: plan again if this model is still wanted\n$/,
+        /^dt=2024-03-08: superseded, \d parts? scored: tiny-2 was published .*\nwhat to do: plan again if this model is still wanted\n$/,
       ),
     });
     const second = bitsOf(await resolved('dt=2024-03-08'));
@@ -210,7 +210,7 @@ describe('operators', () => {
     expect(held).toMatchObject({
       exitCode: 3,
       stdout:
-        'dt=2024-03-08: held, nothing scored: pCVR too high\n  - what to do: once it is right again, plan with --lift-hold\n',
+        'dt=2024-03-08: held, nothing scored: pCVR too high\nwhat to do: once it is right again, plan with --lift-hold\n',
     });
     const status = await callMain('status', '--scores', scores);
     expect(status.stdout).toMatch(

@@ -50,7 +50,7 @@ it('run ends with 3 for a held partition, and scores nothing of what has landed 
   const parts = filesBelow(join(place.root, 'parts'));
   expect(await runAt(place)).toMatchObject({
     exitCode: 3,
-    stdout: `${PARTITION}: held, nothing scored: wrong day\n  - what to do: once it is right again, plan with --lift-hold\n`,
+    stdout: `${PARTITION}: held, nothing scored: wrong day\nwhat to do: once it is right again, plan with --lift-hold\n`,
   });
   expect(filesBelow(join(place.root, 'parts'))).toEqual(parts);
 });
@@ -63,7 +63,7 @@ it('run ends with 4 for a partition that a gate refuses, and with 0 once it pass
   const refused = await runAt(place);
   expect(refused.exitCode).toBe(4);
   expect(refused.stdout).toMatch(
-    /^dt=2024-03-09: refused, 4 parts scored\n {2}- .*b\.parquet.*\n {2}- what to do: write the shard again\n$/,
+    /^dt=2024-03-09: refused, 4 parts scored\n {2}- .*b\.parquet.*\nwhat to do: write the shard again\n$/,
   );
   rmSync(broken);
   expect(await runAt(place)).toMatchObject({

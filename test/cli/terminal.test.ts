@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
-import { formatCount } from '../../lib/base/formatCount.ts';
+import { formatCount, formatDollars } from '../../lib/base/formatCount.ts';
 import {
   formatMetric,
   formatSeconds,
@@ -93,4 +93,11 @@ describe('numbers for people', () => {
     expect([0, 999.6, 1_234_567].map(formatCount)).toEqual(['0', '1,000', '1,234,567']);
     expect([0.74123, 1, null].map(formatMetric)).toEqual(['0.7412', '1.0000', '-']);
   });
+});
+
+it('an estimate of less than a cent is not called nothing', () => {
+  expect([0, 0.0004, 0.0099, 0.01, 12.344].map(formatDollars)).toEqual([
+    ...['$0.00', 'less than $0.01', 'less than $0.01'],
+    ...['$0.01', '$12.34'],
+  ]);
 });

@@ -4,6 +4,8 @@ import type { StartExecution } from '../../lib/arrivals/arrivalRun.ts';
 import { readArrivalState } from '../../lib/arrivals/arrivalState.ts';
 import { finishArrival } from '../../lib/arrivals/finishArrival.ts';
 import { noticeArrival } from '../../lib/arrivals/noticeArrival.ts';
+import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
+import { recentFailures } from '../../lib/publish/lastFailure.ts';
 import { publicationStatus } from '../../lib/publish/publishedState.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { changeJob, currentJob } from '../support/functions/jobVariable.ts';
@@ -41,6 +43,32 @@ describe.skipIf(process.env.NCS4CVR_TEST_S3_ENDPOINT !== undefined)('a run of ar
     expect(waited).toEqual([90]);
     expect(await scene.published()).toEqual([['dt=2024-03-09', 100]]);
     expect(await stateOf()).toMatchObject({ round: 1, isRunning: false, isPending: false });
+  });
+
+  it('that a deployment with another format comes between is told of as failed, and what lands next starts another', async () => {
+    const deployed = async (payload: unknown) => {
+      const { step, partition } = payload as { step: string; partition: { item: object } };
+      if (step === 'finishArrival') {
+        await finishArrival(place(), 1, { waitSeconds: 90, start });
+        return input.arrival;
+      }
+      if (step !== 'planPartition') return scene.services.functions.plan!(payload);
+      const item = { ...partition.item, formatVersion: 1 };
+      return scene.services.functions.plan!({ step, partition: { ...partition, item } });
+    };
+    const functions = { ...scene.services.functions, plan: deployed };
+    const running = runStateMachine(scoringRun, input, { ...scene.services, functions });
+    await expect(running).rejects.toMatchObject({ name: 'PartitionsNotPublished' });
+    expect(await recentFailures(place().root, new UnreadableFiles())).toMatchObject([
+      { partition: 'dt=2024-03-09', problems: [expect.stringContaining('PLAN_OTHER_VERSION')] },
+    ]);
+    // No other round follows by itself: nothing has landed since.
+    expect(await stateOf()).toMatchObject({ round: 1, isRunning: false });
+    started = [];
+    await noticeArrival(place(), { waitSeconds: 90, start });
+    expect(started).toEqual([expect.stringMatching(/-2$/)]);
+    await runStateMachine(scoringRun, { arrival: { ...input.arrival, round: 2 } }, scene.services);
+    expect(await scene.published()).toEqual([['dt=2024-03-09', 40]]);
   });
 
   it('into whose partition shards keep landing leaves them to the next round, and is not failed', async () => {

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeData, makeVector, Table, TimestampMicrosecond, tableToIPC } from 'apache-arrow';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { keyBytesOf } from '../../lib/arrow/rowKeyText.ts';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
@@ -33,6 +34,14 @@ async function cellsOf(uri: string): Promise<string[][]> {
 }
 
 describe('describeUri', () => {
+  test('a shard of more row groups than a call takes arguments', async () => {
+    const column = { name: 'a', data: Int32Array.from({ length: 150_000 }), type: 'INT32' as const };
+    const bytes = parquetWriteBuffer({ columnData: [column], rowGroupSize: 1, statistics: false });
+    const many = join(folder, 'many.parquet');
+    writeFileSync(many, new Uint8Array(bytes));
+    expect(await cellsOf(many)).toContainEqual(['row groups', '150000 of 1 to 1 rows']);
+  });
+
   test('a bundle: version, checksum, row keys, training record and a line a feature', async () => {
     const cells = await cellsOf(model.bundleUri);
     const { manifest, contract } = model.bundle;

@@ -46,7 +46,7 @@ describe('the layout none', () => {
   it('waits for a marker, has no days and no other partition', async () => {
     const input = inputOf(...files);
     const marked = { ...job, completeness: { kind: 'marker' } };
-    await expect(choose(input, marked, { kind: 'newest' })).rejects.toThrow('found all: no _SUCCESS');
+    await expect(choose(input, marked, { kind: 'newest' })).rejects.toThrow('found no _SUCCESS');
     writeFileSync(join(input, '_SUCCESS'), '');
     expect((await choose(input, marked, { kind: 'newest' })).chosen).toEqual(['all']);
     await expect(choose(input, job, { kind: 'dates', from: '2024-03-01', to: '2024-03-09' })).rejects.toThrow(

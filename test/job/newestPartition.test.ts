@@ -120,9 +120,7 @@ describe('newest', () => {
     const job = { completeness: { kind: 'quiet', minutes: 30 } };
     const early = await choose(input, job, { kind: 'newest' });
     expect(early.chosen).toEqual(['dt=2024-03-05']);
-    expect(early.skipped).toEqual([
-      { name: 'dt=2024-03-06', reason: 'dt=2024-03-06: quiet for 29 of 30 minutes' },
-    ]);
+    expect(early.skipped).toEqual([{ name: 'dt=2024-03-06', reason: 'quiet for 29 of 30 minutes' }]);
     landed('dt=2024-03-06', 30);
     expect((await choose(input, job, { kind: 'newest' })).chosen).toEqual(['dt=2024-03-06']);
   });

@@ -1,11 +1,15 @@
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Ncs4cvrError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { parseJob } from '../../lib/job/jobDocument.ts';
 import { isBrokenShard } from '../../lib/publish/brokenShard.ts';
 import { executePlan } from '../../lib/publish/executePlan.ts';
 import { makeRunPlan } from '../../lib/publish/makeRunPlan.ts';
+import { partitionStates } from '../../lib/publish/partitionState.ts';
 import { planPartition } from '../../lib/publish/planPartition.ts';
+import { describeMissingInput } from '../../lib/publish/pointer.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { scoreUnit } from '../../lib/publish/scoreUnit.ts';
 import type { WorkUnit } from '../../lib/publish/workUnit.ts';
@@ -14,6 +18,7 @@ import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
+import { socketAt } from '../storage/socketAt.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 import {
   expectRows,
@@ -196,6 +201,78 @@ it('of ten days with one broken shard nine are published, and one is named', asy
     ...Array(6).fill('published'),
   ]);
   expect(JSON.stringify(executed[3])).toContain('dt=2024-03-04/b.parquet');
+});
+
+describe('what a listing finds and can not look at', () => {
+  it.each([
+    [
+      'a link that leads nowhere',
+      'STORAGE_NOT_FOUND',
+      (at: string) => symlinkSync(join(at, 'nowhere'), join(at, 'b.parquet')),
+    ],
+    ["a socket with a shard's name", 'STORAGE_NOT_A_FILE', (at: string) => socketAt(join(at, 'b.parquet'))],
+  ])('%s is a broken shard of its own day, and the day beside it is published', async (what, code, make) => {
+    const base = join(folder, what);
+    const place = { inputUri: join(base, 'input'), root: join(base, 'scores') };
+    const days = ['dt=2024-03-01', 'dt=2024-03-02'];
+    const inputs = days.map((partition) => ({ partition, inputUri: join(place.inputUri, partition) }));
+    for (const { inputUri } of inputs) await put({ ...place, inputUri }, 'a.parquet', second);
+    await make(inputs[0]!.inputUri);
+    const settings = { ...settingsOf(place, model), shardPattern: '*.parquet' };
+    const { plan } = await makeRunPlan(settings, inputs);
+    expect(
+      plan.partitions.map(({ shardCount, broken }) => [shardCount, broken.map((each) => each.code)]),
+    ).toEqual([
+      [2, [code]],
+      [1, []],
+    ]);
+    const executed = await executePlan(plan, model, { workers: 1 });
+    expect(executed.map(({ outcome }) => outcome.kind)).toEqual(['refused', 'published']);
+    expect(JSON.stringify(executed[0])).toContain('dt=2024-03-01/b.parquet');
+    // A shard that doesn't count may be what it likes.
+    const { plan: others } = await makeRunPlan({ ...settings, shardPattern: 'a*' }, inputs);
+    expect(others.partitions[0]).toMatchObject({ shardCount: 1, broken: [] });
+  });
+
+  it('is published without where the job tolerates it, is not late for it, and is late once it is mended', async () => {
+    const base = join(folder, 'tolerated link');
+    const inputUri = join(base, 'input', PARTITION);
+    const place = { inputUri, root: join(base, 'scores') };
+    await put(place, 'a.parquet', second);
+    symlinkSync(join(base, 'nowhere'), join(inputUri, 'b.parquet'));
+    expect((await run(place, model, { toleratedBrokenShards: 1 })).outcome).toMatchObject({
+      kind: 'published',
+      broken: [{ shard: 'b.parquet', code: 'STORAGE_NOT_FOUND' }],
+    });
+    const job = parseJob({ input: join(base, 'input'), scores: place.root, model: model.uri });
+    const stage = async () => {
+      const { states } = await partitionStates(job, undefined, Date.parse('2024-05-01'));
+      return states.map((state) => [state.stage, state.reason]);
+    };
+    expect(await stage()).toEqual([['published', undefined]]);
+    const { pointer } = await resolvePartition(place.root, PARTITION);
+    expect(pointer.current.leftOut).toEqual({ rows: 0, shards: 1 });
+    expect(describeMissingInput(pointer.current)).toBe('without 1 broken shard');
+    rmSync(join(inputUri, 'b.parquet'));
+    await put(place, 'b.parquet', first);
+    expect(await stage()).toEqual([['late', 'new or changed: b.parquet']]);
+  });
+
+  it('a partition that holds nothing else is planned as broken, and a socket of another name is passed over', async () => {
+    const base = join(folder, 'nothing else');
+    const place = { inputUri: join(base, 'input'), root: join(base, 'scores') };
+    mkdirSync(place.inputUri, { recursive: true });
+    await socketAt(join(place.inputUri, 'control'));
+    const inputs = [{ partition: PARTITION, inputUri: place.inputUri }];
+    await expect(makeRunPlan(settingsOf(place, model), inputs)).rejects.toMatchObject({
+      code: 'INPUT_EMPTY',
+      found: 'control',
+    });
+    symlinkSync(join(base, 'nowhere'), join(place.inputUri, 'folder'));
+    const { plan, ignored } = await makeRunPlan(settingsOf(place, model), inputs);
+    expect(plan.partitions[0]).toMatchObject({ parts: [], broken: [{ shard: 'folder', version: '' }] });
+    expect(ignored).toEqual([join(place.inputUri, 'control')]);
+  });
 });
 
 describe('an error', () => {

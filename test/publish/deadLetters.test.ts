@@ -14,6 +14,7 @@ import { workUnits } from '../../lib/publish/workUnit.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
+import { callMain } from '../cli/callMain.ts';
 import { type FunnelRow, funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -132,7 +133,9 @@ describe('a job that leaves out bad rows', () => {
     expect(await linesOf(place)).toEqual(LINES);
     const { manifest, pointer } = await resolvePartition(place.root, PARTITION);
     expect(manifest).toMatchObject({ rows: 396, deadLetteredRows: 4 });
-    expect(pointer.current.rows).toBe(396);
+    expect(pointer.current).toMatchObject({ rows: 396, leftOut: { rows: 4, shards: 0 } });
+    const { stdout } = await callMain('status', '--scores', place.root);
+    expect(stdout).toMatch(/^dt=2024-03-09 .* {2}without 4 rows that can't be scored {2}before: nothing\n/);
     for (const part of manifest.parts) {
       expect(part.scoredRows + (part.deadLetters?.rows ?? 0)).toBe(part.rows);
       expect(part.profile.rows).toBe(part.scoredRows);
@@ -149,6 +152,7 @@ describe('a job that leaves out bad rows', () => {
     await put(place, 'a.parquet', rows);
     const { outcome } = await run(place, model, leavingOut());
     expect(outcome).toMatchObject({ kind: 'published', deadLetters: { rows: 0, files: [] } });
+    expect((await resolvePartition(place.root, PARTITION)).pointer.current).not.toHaveProperty('leftOut');
     await expectRows(place, model, rows);
     expect(await storageFor(place.root).exists(join(place.root, 'dead-letters'))).toBe(false);
   });
@@ -254,7 +258,7 @@ describe('the budget', () => {
 
 describe('bad rows', () => {
   it.each([
-    ['a text that is not UTF-8', badDevice, /a\.parquet.*SHARD_PAGE_CORRUPT/],
+    ['a text that is not UTF-8', badDevice, /a\.parquet.*SHARD_TEXT_NOT_UTF8/],
     [
       'a null key',
       noKey,

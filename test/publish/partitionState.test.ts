@@ -73,7 +73,7 @@ describe('where partitions stand', () => {
       [days[1], 'late', 'new or changed: a.parquet, c.parquet; gone: b.parquet'],
       [days[2], 'held', 'wrong day'],
       [days[3], 'complete', undefined],
-      [days[4], 'landing', `${days[4]}: no _SUCCESS`],
+      [days[4], 'landing', 'no _SUCCESS'],
     ]);
     expect(found.missingDays).toEqual(['2024-03-05']);
     expect(found.skipped).toMatchObject([{ name: 'dt=test' }]);
@@ -87,7 +87,7 @@ describe('where partitions stand', () => {
       ),
       expect.stringMatching(/^dt=2024-03-03 {2}held .* wrong day$/),
       'dt=2024-03-04  complete',
-      'dt=2024-03-06  landing  dt=2024-03-06: no _SUCCESS',
+      'dt=2024-03-06  landing  no _SUCCESS',
       '2024-03-05  no partition',
       expect.stringMatching(/^dt=test {2}passed over: /),
       'newest published day: 2024-03-03',
@@ -210,6 +210,9 @@ describe('what the last run has left undone', () => {
       /^nothing is published\ndt=2024-03-01 {2}the last run was refused, [^ ]+: .*SHARD_TRUNCATED.*\nwhat to do: write the shard again\n/,
     );
     expect(exitCode).toBe(0);
+    const page = join(document.scores, '../failed.html');
+    await status('--html', page);
+    expect(readFileSync(page, 'utf8')).toMatch(/dt=2024-03-01.*the last run was refused, .*SHARD_TRUNCATED/s);
     const { failures } = JSON.parse((await status('--json')).stdout);
     expect(failures).toMatchObject([{ partition: 'dt=2024-03-01', outcome: 'refused' }]);
     rmSync(broken);

@@ -90,6 +90,25 @@ describe('the record of a run', () => {
     ]);
   });
 
+  it('of a failure is told of when another run of the partition began later and had ended well before', async () => {
+    const { place, record } = await recordedRun(false);
+    const [ended] = record.partitions;
+    const recordOf = (startedAt: string, outcome: string, seconds: number) => ({
+      ...record,
+      ...{ startedAt, seconds },
+      partitions: [{ ...ended!, startSeconds: 0, seconds, outcome, problems: [outcome] }],
+    });
+    const failures = () => recentFailures(place.root, new UnreadableFiles());
+    await writeRunRecord(place.root, recordOf('2099-01-01T01:00:00.000Z', 'failed', 7_200));
+    for (let minute = 10; minute < 40; minute++) {
+      await writeRunRecord(place.root, recordOf(`2099-01-01T01:${minute}:00.000Z`, 'unchanged', 60));
+    }
+    const last = { partition: PARTITION, outcome: 'failed', endedAt: '2099-01-01T03:00:00.000Z' };
+    expect(await failures()).toEqual([{ ...last, problems: ['failed'] }]);
+    await writeRunRecord(place.root, recordOf('2099-01-01T02:59:00.000Z', 'unchanged', 90));
+    expect(await failures()).toEqual([]);
+  });
+
   it('is read once for all partitions that ask', async () => {
     const { place, record } = await recordedRun(false);
     await writeRunRecord(place.root, record);

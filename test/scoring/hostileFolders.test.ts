@@ -96,12 +96,14 @@ describe('scoring a folder goes on, names it and fails in the end', () => {
 });
 
 describe('a run that publishes', () => {
-  it('is not planned without what can not be listed: its rows would be missing without a word', async () => {
+  it('is planned with what can not be listed as a broken shard: its rows would be missing without a word', async () => {
     const path = input();
     symlinkSync(join(path, 'nowhere'), join(path, 'dangling.parquet'));
     const place = { inputUri: path, root: `${path}-root` };
-    const planned = makeRunPlan(settingsOf(place, bundle), [{ partition: 'dt=2024-03-09', inputUri: path }]);
-    await expect(planned).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+    const inputs = [{ partition: 'dt=2024-03-09', inputUri: path }];
+    const { plan } = await makeRunPlan(settingsOf(place, bundle), inputs);
+    const broken = [{ shard: 'dangling.parquet', rows: null, code: 'STORAGE_NOT_FOUND' }];
+    expect(plan.partitions).toMatchObject([{ shardCount: 3, broken }]);
   });
 });
 

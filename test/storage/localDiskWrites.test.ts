@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../lib/base/errors.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
+import { socketAt } from './socketAt.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 import { writeBytes } from './writeBytes.ts';
 
@@ -82,6 +83,19 @@ describe('listing', () => {
       code: 'STORAGE_NOT_FOUND',
       location: { file: join(linked, 'broken') },
     });
+  });
+
+  test('a socket is no file of a listing that may be left out without a word', async () => {
+    const sockets = join(folder, 'sockets');
+    mkdirSync(sockets);
+    await socketAt(join(sockets, 'a.parquet'));
+    await expect(localDisk.list(sockets)).rejects.toMatchObject({
+      code: 'STORAGE_NOT_A_FILE',
+      location: { file: join(sockets, 'a.parquet') },
+    });
+    const told: string[] = [];
+    expect(await localDisk.list(sockets, (uri) => told.push(uri))).toEqual([]);
+    expect(told).toEqual([join(sockets, 'a.parquet')]);
   });
 
   test('a link to a folder is one of the folders; links to files, and those that lead nowhere, are not', async () => {
