@@ -65,7 +65,8 @@ export function resampleAucs({
     resamples: Array.from({ length: resamples }, () => {
       const drawn = new Uint16Array(groupCount);
       for (let i = 0; i < groupCount; i++) drawn[random.nextBelow(groupCount)]!++;
-      const counts = Uint16Array.from(groupOfRow, (group) => drawn[group]!);
+      const counts = new Uint16Array(rowCount);
+      for (let row = 0; row < rowCount; row++) counts[row] = drawn[groupOfRow[row]!]!;
       return { aucs: aucsOf(counts), drawnRuns: runs.map(() => random.nextBelow(runs.length)) };
     }),
   };
