@@ -58,7 +58,7 @@ it('--quiet leaves nothing on stderr but errors: nothing else than what knows of
     (file) =>
       file.endsWith('.ts') && /stderr\.write|console\./.test(readFileSync(new URL(file, lib), 'utf8')),
   );
-  expect(writers.sort()).toEqual(['cli/startCli.ts', 'cli/terminal.ts']);
+  expect(writers.sort()).toEqual(['cli/main.ts', 'cli/startCli.ts', 'cli/terminal.ts']);
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   stderrManners.isQuiet = true;
   try {

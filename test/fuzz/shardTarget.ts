@@ -10,6 +10,7 @@ import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRecordBatches } from '../../lib/parquet/readRecordBatches.ts';
 import { openSpans } from '../../lib/scoring/openSpans.ts';
 import { columnsToRead, planRequests } from '../../lib/scoring/planRequests.ts';
+import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { RequestScorer } from '../../lib/scoring/requestScorer.ts';
 import { localDisk } from '../../lib/storage/localDisk.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -119,7 +120,7 @@ async function scorerOf({ contract, vocabularies, model }: ModelBundle, neighbou
     });
     const rows: string[] = [];
     for await (const { rowGroups } of requests) {
-      const { pctr, pcvr, columnsIpc } = await scorer.score({ rowGroups });
+      const { pctr, pcvr, columnsIpc } = await scorer.score({ rowGroups: await readRowGroups(rowGroups) });
       rows.push(`${pctr.join()} ${pcvr.join()} ${sha256(columnsIpc)}`);
     }
     return rows.join('\n');
