@@ -12,7 +12,7 @@ const lambda = new DeployedFunctions(s3);
 const KINDS = ['parts', 'receipts', 'manifests', 'pointers'] as const;
 const written = () => KINDS.map((kind) => lambda.keys(kind).length);
 
-it('a unit that runs out of its time in the middle of a part leaves nothing, and the next call scores it', async () => {
+it('a unit that runs out of its time while the rows of a part are read leaves nothing, and the next call scores it', async () => {
   lambda.land('b.parquet', second);
   await lambda.deliverAll();
   const before = written();
@@ -24,11 +24,8 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   const shard = Buffer.from(funnelShard(wide, 60));
   expect(shard.length).toBeGreaterThan(SMALL_SHARD_BYTES);
   const { row_groups: rowGroups } = parquetMetadata(Uint8Array.from(shard).buffer);
-  const [secondStart, secondEnd] = [1, 2].map((index) => {
-    const { dictionary_page_offset: dictionary, data_page_offset: data } =
-      rowGroups[index]!.columns[0]!.meta_data!;
-    return Number(dictionary ?? data);
-  }) as [number, number];
+  const { dictionary_page_offset: dictionary, data_page_offset: data } = rowGroups[2]!.columns[0]!.meta_data!;
+  const endByte = Number(dictionary ?? data);
   lambda.land('a.parquet', shard);
   const [unit] = await lambda.plannedUnits();
   expect(unit!.parts).toMatchObject([{ spans: [{ firstRowGroup: 0, endRowGroup: 2 }] }]);
@@ -36,7 +33,7 @@ it('a unit that runs out of its time in the middle of a part leaves nothing, and
   s3.double!.options = {
     fault: ({ key, headers }) => {
       const start = Number(/^bytes=(\d+)-/.exec(String(headers.range))?.[1]);
-      if (!key.endsWith('/a.parquet') || !(start >= secondStart && start < secondEnd)) return;
+      if (!key.endsWith('/a.parquet') || !(start < endByte)) return;
       stalled++;
       return { kind: 'stall', millis: 10_000 };
     },
