@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { allOrFirstError } from '../base/allOrFirstError.ts';
 import { withDayOfPath } from '../base/dayOfPath.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
 import { decodeRowGroups } from './decodeRowGroups.ts';
@@ -52,9 +53,6 @@ export async function readRanges(
   const reads = ranges.map(({ startByte, endByte, targetByte }) =>
     file.readInto(buffer.subarray(targetByte, targetByte + endByte - startByte), startByte),
   );
-  // Wait for all, also after a failure: the caller may close the file as soon as this function throws.
-  for (const read of await Promise.allSettled(reads)) {
-    if (read.status === 'rejected') throw read.reason;
-  }
+  await allOrFirstError(reads);
   return buffer;
 }

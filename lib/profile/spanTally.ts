@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sumOf.ts';
 import type { FeatureCounts } from '../features/featureEncoder.ts';
 import type { TalliedSpans } from './worstSpans.ts';
 
@@ -26,9 +27,9 @@ export class SpanTally {
   constructor(counts: readonly FeatureCounts[], spans: readonly SpanRows[]) {
     this.#counts = counts;
     this.#spans = spans.filter(({ rows }) => rows > 0);
-    const width = counts.reduce(
-      (sum, { binCounter }) => sum + 3 + (binCounter === undefined ? 0 : binCounter.ends.length + 1),
-      0,
+    const width = sumOf(
+      counts,
+      ({ binCounter }) => 3 + (binCounter === undefined ? 0 : binCounter.ends.length + 1),
     );
     this.#found = new Float64Array(this.#spans.length * (1 + width));
     this.#before = new Float64Array(width);

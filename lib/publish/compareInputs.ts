@@ -1,3 +1,4 @@
+import { allOrFirstError } from '../base/allOrFirstError.ts';
 import type { UnpublishedDay } from '../gates/judged.ts';
 import type { SpanElsewhere } from '../gates/judgeKeys.ts';
 import { type InputPartition, listInput } from '../job/jobInput.ts';
@@ -129,9 +130,7 @@ async function areEqual(a: RandomAccessFile, b: RandomAccessFile): Promise<boole
     if (end <= sizeBytes - COMPARED_BYTES && end > COMPARED_BYTES) continue;
     const start = Math.max(0, end - PIECE_BYTES);
     const [pieceA, pieceB] = [0, 1].map(() => Buffer.allocUnsafe(end - start)) as [Buffer, Buffer];
-    // Both are waited for, also after a failure: the caller closes the files then.
-    const reads = await Promise.allSettled([a.readInto(pieceA, start), b.readInto(pieceB, start)]);
-    for (const read of reads) if (read.status === 'rejected') throw read.reason;
+    await allOrFirstError([a.readInto(pieceA, start), b.readInto(pieceB, start)]);
     if (!pieceA.equals(pieceB)) return false;
   }
   return true;

@@ -1,3 +1,4 @@
+import { sumOf } from '../base/sumOf.ts';
 import { readRowGroups } from './readRowGroups.ts';
 import type { ReadRowGroup, RequestedRowGroup } from './requestedRowGroup.ts';
 
@@ -14,8 +15,8 @@ interface Waiting {
 }
 
 /**
- * Reads the bytes of requests while the threads are busy with those before them: from S3 a request's bytes take as long as a
- * third of its scoring. Holds no more than so many bytes, those being read included, or one request that is larger.
+ * Reads the bytes of requests while the threads are busy with those before them: from a store as slow as S3 a
+ * request's bytes take as long as a third of its scoring. Holds no more than so many bytes, those being read included, or one request that is larger.
  */
 export class ReadAhead {
   readonly #mostBytes: number;
@@ -28,7 +29,7 @@ export class ReadAhead {
 
   /** Reads in the order of the calls, as room allows. @throws StorageError, that of the first row group at fault */
   async read(rowGroups: readonly RequestedRowGroup[]): Promise<RowGroupsAhead> {
-    const sizeBytes = rowGroups.reduce((sum, { reads, buffer }) => sum + (buffer ? 0 : reads.bufferBytes), 0);
+    const sizeBytes = sumOf(rowGroups, ({ reads, buffer }) => (buffer ? 0 : reads.bufferBytes));
     await new Promise<void>((start) => {
       this.#waiting.push({ sizeBytes, start });
       this.#admit();

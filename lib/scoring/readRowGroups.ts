@@ -1,3 +1,4 @@
+import { allOrFirstError } from '../base/allOrFirstError.ts';
 import { readRanges } from '../parquet/readRowGroup.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { RandomAccessFile } from '../storage/storage.ts';
@@ -81,13 +82,5 @@ async function readJoined(
   return rowGroups.map((rowGroup) => {
     const range = rowGroup.reads.ranges[0]!;
     return { ...rowGroup, buffer: bytes.subarray(range.startByte - startByte, range.endByte - startByte) };
-  });
-}
-
-/** Waits for all, also after a failure: what they read from may be closed then. */
-async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  return (await Promise.allSettled(promises)).map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
   });
 }

@@ -1,4 +1,5 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
+import { allOrFirstError } from '../base/allOrFirstError.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { releaseMemory } from '../base/releaseMemory.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
@@ -141,13 +142,9 @@ async function decodeSplit(
   pool: WorkerPool,
   leaveOutBadRows: boolean,
 ): Promise<DecodedRowGroup> {
-  const results = await Promise.allSettled(
+  const decoded = await allOrFirstError(
     columnRuns.map((rowGroup) => pool.decode({ rowGroup, ...(leaveOutBadRows ? { leaveOutBadRows } : {}) })),
   );
-  const decoded = results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
   return {
     id: decodedRowGroups++,
     columns: new Map(decoded.flatMap(({ columns }) => [...columns])),

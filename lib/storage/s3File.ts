@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { allOrFirstError } from '../base/allOrFirstError.ts';
 import { StorageError } from '../base/errors.ts';
 import { fillFromBody, withBodyRetries } from './s3Body.ts';
 import { openS3 } from './s3Client.ts';
@@ -54,10 +55,7 @@ class S3File implements RandomAccessFile {
       const part = target.subarray(index * rangeBytes, (index + 1) * rangeBytes);
       return this.#readRange(part, startByte + index * rangeBytes);
     });
-    // All end before the memory may be used for something else.
-    for (const read of await Promise.allSettled(reads)) {
-      if (read.status === 'rejected') throw read.reason;
-    }
+    await allOrFirstError(reads);
   }
 
   #readRange(target: Uint8Array, startByte: number): Promise<void> {
