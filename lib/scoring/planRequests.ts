@@ -100,7 +100,10 @@ async function bytesOf(
   return { buffer: bytes.subarray(first!.startByte, first!.endByte) };
 }
 
-/** Runs of columns that are neighbours in the file, so that hardly a byte is read twice. */
+/**
+ * Runs of columns that are neighbours in the file, so that hardly a byte is read twice. The largest comes first: whatever
+ * thread is free takes the next one, and all wait for the last.
+ */
 async function columnRuns(
   { index: span, shard, bytes: whole }: OpenSpan,
   { rowGroup, columns }: RowGroupReads,
@@ -117,6 +120,7 @@ async function columnRuns(
       last.bytes += bytes;
     }
   }
+  runs.sort((a, b) => b.bytes - a.bytes);
   const requested = runs.map(async ({ names }) => {
     const reads = rowGroupReads(shard, rowGroup, names, JOIN_GAP_BYTES);
     const read = whole === undefined ? {} : { buffer: await readRanges(shard.file, reads) };

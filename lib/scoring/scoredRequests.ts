@@ -1,14 +1,15 @@
 import { type RecordBatch, tableFromIPC } from 'apache-arrow';
-import { allOrFirstError } from '../base/allOrFirstError.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { releaseMemory } from '../base/releaseMemory.ts';
+import { sumOf } from '../base/sumOf.ts';
 import type { PartProfile } from '../profile/partProfile.ts';
 import type { TalliedSpans } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
-import type { PlannedRequest, PlannedRowGroup, SplitRowGroup } from './planRequests.ts';
+import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import { requestedRows } from './requestedRowGroup.ts';
-import type { DecodedRowGroup, ScoredRows } from './scoringProtocol.ts';
+import type { ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
+import { UpcomingRequests } from './upcomingRequests.ts';
 import type { WorkerPool } from './workerPool.ts';
 
 /** Rows in input order, but for those that were left out. */
@@ -58,7 +59,8 @@ interface Sent {
 
 /**
  * Has requests scored by the pool and yields them in order. A file always has one request on its way; more of them only
- * while all files of the pool together hold few, so memory grows neither with a file nor with their number.
+ * while all files of the pool together hold few, so memory grows neither with a file nor with their number. Of row groups that
+ * are decoded for several requests, all files together have one at a time.
  * @throws the first error in the order of the requests
  */
 export async function* scoredRequests(
@@ -66,90 +68,94 @@ export async function* scoredRequests(
   pool: WorkerPool,
   { countLabels = false, leaveOutBadRows = false, mayGoOn = () => true }: ScoredRequestsOptions = {},
 ): AsyncGenerator<ScoredRequest, void, undefined> {
+  const { room } = pool;
+  const upcoming = new UpcomingRequests(requests, pool, leaveOutBadRows);
   const sent: Sent[] = [];
+  /** Of the row group that the last request sent is of. */
+  let rowsLeft = 0;
+  let held = 0;
   let isFirst = true;
   let isLast = false;
-  let held = 0;
-  const hold = (change: number) => {
-    held += change;
-    pool.heldRequests += change;
-  };
-  let decoding: { readonly split: SplitRowGroup; readonly decoded: Promise<DecodedRowGroup> } | undefined;
-  const decodedOnce = (split: SplitRowGroup): Promise<DecodedRowGroup> => {
-    if (decoding?.split !== split) decoding = { split, decoded: decodeSplit(split, pool, leaveOutBadRows) };
-    return decoding.decoded;
-  };
-  /** Undefined when there is no more to send. */
-  const sendNext = async (): Promise<Sent | undefined> => {
-    const { value: request } = await requests.next();
-    if (!request) return undefined;
-    const { rowGroups, split } = request;
+  let waitsForTurn = false;
+  let asked: { readonly request: PlannedRequest; readonly answer: boolean } | undefined;
+  const goesOn = (request: PlannedRequest): boolean => {
+    const { rowGroups, rowCount, split } = request;
     const { rows, reads } = rowGroups[0]!;
     // A file ends with a whole row group.
-    const isBegun = rows !== undefined && rows.start > 0;
-    const nextRows = split === undefined ? request.rowCount : reads.rowCount;
-    const waitingRows = sent.reduce((sum, { rowCount }) => sum + rowCount, nextRows);
-    if (!isFirst && !isBegun && !mayGoOn(request, waitingRows)) return undefined;
+    if (isFirst || (rows !== undefined && rows.start > 0)) return true;
+    if (asked?.request !== request) {
+      const nextRows = split === undefined ? rowCount : reads.rowCount;
+      const waitingRows = sumOf(sent, (one) => one.rowCount) + rowsLeft + nextRows;
+      asked = { request, answer: mayGoOn(request, waitingRows) };
+    }
+    return asked.answer;
+  };
+  const send = (scored: Promise<ScoredRequest>, rowCount: number) => {
+    // Its rejection is reported when its turn comes; until then it must not count as unhandled.
+    scored.catch(() => {
+      isLast = true;
+    });
+    sent.push({ rowCount, scored });
+  };
+  /** @returns whether there is a next one, and it may be sent now */
+  const sendNext = async (): Promise<boolean> => {
+    const request = await upcoming.first();
+    isLast ||= request === undefined || !goesOn(request);
+    if (request === undefined || isLast) return false;
+    const { rowGroups, rowCount, split } = request;
+    const decoded = split && upcoming.decoded(split);
+    waitsForTurn = split !== undefined && decoded === undefined;
+    if (waitsForTurn) return false;
     isFirst = false;
+    const [{ rows, reads }] = rowGroups as [PlannedRowGroup];
+    rowsLeft = rows === undefined ? 0 : reads.rowCount - rows.end;
     const options = {
       ...(countLabels ? { countLabels } : {}),
       ...(leaveOutBadRows ? { leaveOutBadRows } : {}),
     };
     const run = async () => {
-      if (split === undefined) return pool.run({ rowGroups, ...options });
-      return pool.run({ rowGroups, ...options, decoded: await decodedOnce(split) });
+      if (decoded === undefined) return pool.run({ rowGroups, ...options });
+      return pool.run({ rowGroups, ...options, decoded: await decoded });
     };
-    const scored = run().then((found) => received(request, found));
-    return { rowCount: request.rowCount, scored };
+    send(
+      run().then((found) => received(request, found)),
+      rowCount,
+    );
+    upcoming.take(request, goesOn);
+    return true;
   };
   try {
     for (;;) {
-      while (!isLast && (sent.length === 0 || pool.hasRoom)) {
+      const changed = room.changed();
+      while (!isLast && (sent.length === 0 || room.hasRoom) && (!waitsForTurn || room.isTurnFree)) {
         // Before the wait, so that others don't take the same room.
-        hold(1);
-        const next = await sendNext().catch(
-          (error: unknown): Sent => ({ rowCount: 0, scored: Promise.reject(error) }),
-        );
-        if (next === undefined) {
-          isLast = true;
-          hold(-1);
-          break;
-        }
-        // Its rejection is reported when its turn comes; until then it must not count as unhandled.
-        next.scored.catch(() => {
-          isLast = true;
+        held++;
+        room.hold();
+        const isSent = await sendNext().catch((error: unknown) => {
+          send(Promise.reject(error), 0);
+          return true;
         });
-        sent.push(next);
+        if (isSent) continue;
+        held--;
+        room.release();
+        break;
       }
-      const oldest = sent.shift();
-      if (oldest === undefined) return;
-      yield await oldest.scored;
-      hold(-1);
+      const [oldest] = sent;
+      if (oldest === undefined && isLast) return;
+      const scored = oldest?.scored.then(() => true);
+      // Others may make room, or end their turn, before it is scored.
+      const isScored = await (isLast ? scored : Promise.race([scored ?? changed, changed.then(() => false)]));
+      if (!isScored) continue;
+      sent.shift();
+      yield await oldest!.scored;
+      held--;
+      room.release();
     }
   } finally {
     await Promise.allSettled(sent.map(({ scored }) => scored));
-    hold(-held);
-    await requests.return();
+    room.release(held);
+    await upcoming.close();
   }
-}
-
-/** Tells row groups apart, for threads that keep the columns of one. */
-let decodedRowGroups = 0;
-
-/** @throws the error of the first columns at fault */
-async function decodeSplit(
-  { columnRuns }: SplitRowGroup,
-  pool: WorkerPool,
-  leaveOutBadRows: boolean,
-): Promise<DecodedRowGroup> {
-  const decoded = await allOrFirstError(
-    columnRuns.map((rowGroup) => pool.decode({ rowGroup, ...(leaveOutBadRows ? { leaveOutBadRows } : {}) })),
-  );
-  return {
-    id: decodedRowGroups++,
-    columns: new Map(decoded.flatMap(({ columns }) => [...columns])),
-    badCells: decoded.flatMap(({ badCells }) => badCells),
-  };
 }
 
 function received({ rowGroups, rowCount }: PlannedRequest, rows: ScoredRows): ScoredRequest {

@@ -5,6 +5,7 @@ import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { sharedModel } from '../bundle/scoringSession.ts';
 import { profileBins } from '../profile/addProfiles.ts';
 import { packReads } from './packedReads.ts';
+import { PoolRoom } from './poolRoom.ts';
 import { ReadAhead, type RowGroupsAhead } from './readAhead.ts';
 import type { RequestedRowGroup } from './requestedRowGroup.ts';
 import { REQUEST_BYTES } from './requestLimits.ts';
@@ -57,8 +58,8 @@ export function scoringPool(
  */
 export class WorkerPool {
   readonly size: number;
-  /** Requests sent and not yet written out, over all files: each may hold its rows in memory. */
-  heldRequests = 0;
+  /** For every two threads there is one request more, whose bytes are read meanwhile: from S3 that takes about a third of its scoring. */
+  readonly room: PoolRoom;
   readonly #setup: WorkerSetup;
   readonly #idle: Worker[] = [];
   readonly #running = new Map<Worker, PendingRequest>();
@@ -74,6 +75,7 @@ export class WorkerPool {
 
   constructor(size: number, setup: WorkerSetup, { answerMillis }: PoolOptions = {}) {
     this.size = size;
+    this.room = new PoolRoom(size + Math.ceil(size / 2));
     this.#ahead = new ReadAhead((size + 1) * REQUEST_BYTES);
     this.#answerMillis = answerMillis;
     this.#setup = { ...setup, model: sharedModel(setup.model) };
@@ -82,14 +84,6 @@ export class WorkerPool {
     // It opens its session while the first requests are planned.
     spare.postMessage(this.#setup);
     this.#idle.push(this.#adopt(spare));
-  }
-
-  /**
-   * Whether a file that has requests in flight may send one more. For every two threads there is one request more, whose bytes
-   * are read meanwhile: from S3 that takes about a third of its scoring.
-   */
-  get hasRoom(): boolean {
-    return this.heldRequests < this.size + Math.ceil(this.size / 2);
   }
 
   /**

@@ -4,6 +4,7 @@ import { tableFromIPC } from 'apache-arrow';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { releaseMemory } from '../../lib/base/releaseMemory.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { RequestScorer } from '../../lib/scoring/requestScorer.ts';
 import { scoreSpans } from '../../lib/scoring/scoreSpans.ts';
@@ -64,7 +65,7 @@ function watched() {
     results.push(rows);
     return rows;
   };
-  const by = { heldRequests: 0, hasRoom: false, run } as unknown as WorkerPool;
+  const by = { room: new PoolRoom(0), run } as unknown as WorkerPool;
   return { requests, results, heldBytes, by };
 }
 

@@ -4,6 +4,7 @@ import { Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Ncs4cvrError, StorageError } from '../../lib/base/errors.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
@@ -79,8 +80,7 @@ describe('scoreShard', () => {
   /** The pool, with its answers changed on their way. */
   const poolThat = (change: (scored: ScoredRows) => ScoredRows) =>
     ({
-      heldRequests: 0,
-      hasRoom: false,
+      room: new PoolRoom(0),
       run: async (request: ScoringRequest) => change(await pool.run(request)),
     }) as unknown as WorkerPool;
   const recut = (columnsIpc: Uint8Array, ...cuts: [start: number, end: number][]) => {

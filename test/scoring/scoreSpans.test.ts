@@ -6,6 +6,7 @@ import { concatenatePredictions } from '../../lib/arrow/concatenatePredictions.t
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import type { ShardSpan } from '../../lib/scoring/openSpans.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
 import { readRowGroups } from '../../lib/scoring/readRowGroups.ts';
 import { RequestScorer } from '../../lib/scoring/requestScorer.ts';
@@ -78,7 +79,7 @@ function watched(): { readonly requests: ScoringRequest[]; readonly by: WorkerPo
     requests.push(request);
     return pool.run(request);
   };
-  return { requests, by: { heldRequests: 0, hasRoom: false, run } as unknown as WorkerPool };
+  return { requests, by: { room: new PoolRoom(0), run } as unknown as WorkerPool };
 }
 
 describe('scoreSpans', () => {
@@ -313,7 +314,7 @@ describe('a shard that does not fit', () => {
     const expectedCode = code === 'SHARD_COLUMN_MISSING' ? 'SHARD_COLUMNS' : code;
     expect(error).toMatchObject({ code: expectedCode, location: { file: bad } });
     expect(filesBelow(join(folder, 'out'))).not.toContain('bad.arrow');
-    expect(pool.heldRequests).toBe(0);
+    expect(pool.room.heldRequests).toBe(0);
   });
 
   test('another version than the one it was planned for: STORAGE_FILE_CHANGED', async () => {

@@ -1,9 +1,10 @@
-import { Int32, RecordBatch, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { PlannedRequest } from '../../lib/scoring/planRequests.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { type GoOn, scoredRequests, splitRowGroups } from '../../lib/scoring/scoredRequests.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { rowsOf } from './scoredRows.ts';
 
 /** One request per list, of row groups of so many rows; row groups are numbered through. */
 function requestsOf(...requests: number[][]): PlannedRequest[] {
@@ -29,44 +30,17 @@ async function* yielding(requests: PlannedRequest[], error?: Error) {
 const firstOf = ({ rowGroups }: { rowGroups: readonly { reads: { rowGroup: number } }[] }) =>
   rowGroups[0]!.reads.rowGroup;
 
-/** Rows numbered from 0, their scores too, in batches as told. */
-function rowsOf(rowCount: number, batchRows = [rowCount]): ScoredRows {
-  let start = 0;
-  const batches = batchRows.map((count) => {
-    const values = vectorFromArray(
-      Array.from({ length: count }, () => start++),
-      new Int32(),
-    );
-    return new RecordBatch({ key: values.data[0]! });
-  });
-  const scores = Float32Array.from({ length: rowCount }, (_, row) => row);
-  const columnsIpc = tableToIPC(new Table(batches), 'stream');
-  return {
-    rowCount,
-    columnsIpc,
-    pctr: scores,
-    pcvr: scores,
-    pctcvr: scores,
-    profile: { rows: rowCount, features: [], slices: [] },
-    spans: { spans: [], counts: new Float64Array(0) },
-    badCells: [],
-  };
-}
-
 /** A pool whose requests end when the test says so. */
 class ManualPool {
-  heldRequests = 0;
   readonly size: number;
+  readonly room: PoolRoom;
   readonly asked: number[] = [];
   readonly #settle = new Map<number, { resolve: (rows: ScoredRows) => void; reject: (e: Error) => void }>();
   readonly #rows = new Map<number, number>();
 
   constructor(size: number) {
     this.size = size;
-  }
-
-  get hasRoom(): boolean {
-    return this.heldRequests <= this.size;
+    this.room = new PoolRoom(size + 1);
   }
 
   run(request: ScoringRequest): Promise<ScoredRows> {
@@ -112,38 +86,57 @@ describe('scoredRequests', () => {
     const first = takenFrom(scored);
     await turn();
     // One more than there are threads is held.
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 1, 2], 3]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1, 2], 3]);
     pool.finish(1, 0);
     expect(await first).toBe(0);
     // Held until the caller comes back for the next one: it is being written.
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 1, 2], 3]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1, 2], 3]);
     expect(await takenFrom(scored)).toBe(1);
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 1, 2, 3], 3]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1, 2, 3], 3]);
     pool.finish(2, 3);
     expect(await takenFrom(scored)).toBe(2);
     expect(await takenFrom(scored)).toBe(3);
     pool.finish(4);
     expect(await takenFrom(scored)).toBe(4);
     expect(await takenFrom(scored)).toBeUndefined();
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 1, 2, 3, 4], 0]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1, 2, 3, 4], 0]);
   });
 
   test('sends one request at a time when other files hold all the room', async () => {
     const pool = new ManualPool(1);
-    pool.heldRequests = 7;
+    for (let held = 0; held < 7; held++) pool.room.hold();
     const scored = start(pool, requestsOf([5], [5]));
     const first = takenFrom(scored);
     await turn();
-    expect([pool.asked, pool.heldRequests]).toEqual([[0], 8]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0], 8]);
     pool.finish(0);
     await first;
     const second = takenFrom(scored);
     await turn();
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 1], 8]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1], 8]);
     pool.finish(1);
     await second;
     expect(await takenFrom(scored)).toBeUndefined();
-    expect(pool.heldRequests).toBe(7);
+    expect(pool.room.heldRequests).toBe(7);
+  });
+
+  test('sends the next request once another file makes room, before its own oldest is scored', async () => {
+    const pool = new ManualPool(1);
+    pool.room.hold();
+    pool.room.hold();
+    const scored = start(pool, requestsOf([5], [5], [5]));
+    const first = takenFrom(scored);
+    await turn();
+    expect(pool.asked).toEqual([0]);
+    pool.room.release(2);
+    await turn();
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 1], 2]);
+    pool.finish(0, 1);
+    expect(await first).toBe(0);
+    expect(await takenFrom(scored)).toBe(1);
+    pool.finish(2);
+    expect(await takenFrom(scored)).toBe(2);
+    expect(await takenFrom(scored)).toBeUndefined();
   });
 
   test('files that wait for their next request at the same time never take the same room', async () => {
@@ -152,7 +145,7 @@ describe('scoredRequests', () => {
     for (const file of files) file.next().catch(() => undefined);
     await turn();
     // One for each file, and none of the files found room for a second one.
-    expect([pool.asked.length, pool.heldRequests]).toEqual([3, 3]);
+    expect([pool.asked.length, pool.room.heldRequests]).toEqual([3, 3]);
   });
 
   test('throws the first error in order once all that was sent has ended, and frees the room', async () => {
@@ -173,7 +166,7 @@ describe('scoredRequests', () => {
     expect(hasEnded).toBe(false);
     pool.finish(2);
     expect(await outcome).toBe('request 0');
-    expect(pool.heldRequests).toBe(0);
+    expect(pool.room.heldRequests).toBe(0);
   });
 
   test('an error of planning comes after the requests before it, and nothing is sent behind it', async () => {
@@ -184,7 +177,7 @@ describe('scoredRequests', () => {
     pool.finish(0, 1);
     expect([await first, await takenFrom(scored)]).toEqual([0, 1]);
     await expect(scored.next()).rejects.toThrow('no such column');
-    expect(pool.heldRequests).toBe(0);
+    expect(pool.room.heldRequests).toBe(0);
   });
 
   test('frees the room of a caller that stops early', async () => {
@@ -194,9 +187,9 @@ describe('scoredRequests', () => {
     await turn();
     pool.finish(0, 1, 2);
     await first;
-    expect(pool.heldRequests).toBe(3);
+    expect(pool.room.heldRequests).toBe(3);
     await scored.return(undefined);
-    expect(pool.heldRequests).toBe(0);
+    expect(pool.room.heldRequests).toBe(0);
   });
 
   test('asks whether to go on before all but the first request, with the rows that wait, and stops at a no', async () => {
@@ -222,13 +215,13 @@ describe('scoredRequests', () => {
       [3, 7],
       [4, 13],
     ]);
-    expect([pool.asked, pool.heldRequests]).toEqual([[0, 2, 3], 0]);
+    expect([pool.asked, pool.room.heldRequests]).toEqual([[0, 2, 3], 0]);
   });
 
   test.each([[[10]], [[3, 4, 3]], [[1, 9]]])(
     'tells the rows and scores of each row group apart, also when they come in batches of %j',
     async (batchRows) => {
-      const pool = { heldRequests: 0, hasRoom: false, run: async () => rowsOf(10, batchRows) };
+      const pool = { room: new PoolRoom(0), run: async () => rowsOf(10, batchRows) };
       const scored = scoredRequests(yielding(requestsOf([2, 1, 7])), pool as unknown as WorkerPool);
       const { value } = await scored.next();
       const found = splitRowGroups(value!).map(({ batches, pctr, pcvr, pctcvr }) => {
@@ -242,7 +235,7 @@ describe('scoredRequests', () => {
 
   test('a request that comes back with other rows than were sent is an error', async () => {
     for (const rows of [rowsOf(9), { ...rowsOf(10), columnsIpc: rowsOf(9).columnsIpc }]) {
-      const pool = { heldRequests: 0, hasRoom: false, run: async () => rows };
+      const pool = { room: new PoolRoom(0), run: async () => rows };
       const scored = scoredRequests(yielding(requestsOf([10])), pool as unknown as WorkerPool);
       await expect(scored.next()).rejects.toMatchObject({ code: 'SHARD_ROW_COUNT_MISMATCH' });
     }

@@ -194,8 +194,8 @@ describe('memory', () => {
         throw new Error('stop here');
       },
     }).catch(() => undefined);
-    expect(pool.heldRequests).toBe(0);
-    expect(pool.hasRoom).toBe(true);
+    expect(pool.room.heldRequests).toBe(0);
+    expect(pool.room.hasRoom).toBe(true);
     await pool.close();
     expect(filesBelow(join(folder, 'room-scores'))).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { compiledSibling } from '../../lib/base/workerThread.ts';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { packReads } from '../../lib/scoring/packedReads.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { scoreShard } from '../../lib/scoring/scoreShard.ts';
 import type { WorkerReply, WorkerSetup } from '../../lib/scoring/scoringProtocol.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
@@ -49,8 +50,7 @@ async function requestOf(name: string, rows: number): Promise<Request> {
   const pool = scoringPool(bundle, 1);
   const requests: Request[] = [];
   const recording = {
-    heldRequests: 0,
-    hasRoom: true,
+    room: new PoolRoom(Number.POSITIVE_INFINITY),
     run: (request: Request) => {
       // The pool hands the bytes of small shards over to its thread.
       requests.push(structuredClone(request));

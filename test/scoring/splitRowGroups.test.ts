@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
 import { SPLIT_ROWS, UNSPLIT_ROWS } from '../../lib/scoring/requestLimits.ts';
 import { type BadSpanCell, type ScoreSpansOptions, scoreSpans } from '../../lib/scoring/scoreSpans.ts';
@@ -59,8 +60,7 @@ describe('a row group of more rows than a request takes', () => {
   test('is scored by all threads, its columns decoded once', async () => {
     const asked: string[] = [];
     const by = {
-      heldRequests: 0,
-      hasRoom: true,
+      room: new PoolRoom(Number.POSITIVE_INFINITY),
       decode: (request: Parameters<WorkerPool['decode']>[0]) => {
         asked.push(...request.rowGroup.reads.columns.map(({ column }) => column.name));
         return pool.decode(request);
@@ -77,6 +77,21 @@ describe('a row group of more rows than a request takes', () => {
     ]);
     expect(asked.slice(0, -3).sort()).toEqual([...columns].sort());
     expect(asked.slice(-3)).toEqual(['0', `${SPLIT_ROWS}`, `${2 * SPLIT_ROWS}`]);
+  });
+
+  test('has the same bytes beside others, of its own file and of another', async () => {
+    const twice = join(folder, 'twice.parquet');
+    writeFileSync(twice, funnelShard([...rows, ...rows], ROWS));
+    const alone = await score(twice, 'alone.arrow');
+    const beside = await Promise.all(
+      [twice, large, twice].map((uri, index) => score(uri, `beside-${index}.arrow`)),
+    );
+    const bytes = beside.map(({ output }) => readFileSync(output));
+    expect(bytes[0]!.equals(readFileSync(alone.output))).toBe(true);
+    expect(bytes[2]!.equals(bytes[0]!)).toBe(true);
+    expect(bytes[1]!.equals(readFileSync(join(folder, 'out/two.arrow')))).toBe(true);
+    expect(alone.rowCount).toBe(2 * ROWS);
+    expect([...scoreBits(alone.output)]).toEqual([...scoreBits(join(folder, 'out/two.arrow'))]);
   });
 
   test('is asked about once, with all of its rows, and not left in its middle', async () => {

@@ -194,8 +194,8 @@ describe('WorkerPool', () => {
     [6, 9],
   ])('with %i threads there is room for %i requests: one more for every two threads', (threads, most) => {
     const pool = poolOf(threads);
-    while (pool.hasRoom) pool.heldRequests++;
-    expect(pool.heldRequests).toBe(most);
+    while (pool.room.hasRoom) pool.room.hold();
+    expect(pool.room.heldRequests).toBe(most);
   });
 
   test('reads the bytes of a request while the only thread is busy with another, and sends them with it', async () => {

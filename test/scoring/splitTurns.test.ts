@@ -1,0 +1,156 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import type { PlannedRequest } from '../../lib/scoring/planRequests.ts';
+import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
+import { type GoOn, scoredRequests } from '../../lib/scoring/scoredRequests.ts';
+import type { DecodingRequest, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
+import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
+import { rowsOf } from './scoredRows.ts';
+
+const SLICES = 8;
+
+const turn = (millis = 1) => new Promise((resolve) => setTimeout(resolve, millis));
+
+/** Row groups of eight requests each, of a file whose footers take a while. */
+async function* splitsOf(uri: string, rowGroups: number, error?: Error): AsyncGenerator<PlannedRequest> {
+  for (let rowGroup = 0; rowGroup < rowGroups; rowGroup++) {
+    await turn(2);
+    const place = { uri, span: 0, reads: { rowGroup, rowCount: SLICES, columns: [] } };
+    const split = { columnRuns: [place, place] };
+    for (let start = 0; start < SLICES; start++) {
+      const rows = { start, end: start + 1 };
+      yield { rowGroups: [{ ...place, rows }], rowCount: 1, split } as unknown as PlannedRequest;
+    }
+  }
+  if (error !== undefined) throw error;
+}
+
+/** A pool that answers after a while, and notes what it was asked. */
+function watchedPool(size: number, failing?: string) {
+  const events: string[] = [];
+  const decoded: WeakRef<object>[] = [];
+  const running = { decodes: 0 };
+  const later = () => turn(1 + (events.length % 3));
+  const nameOf = ({ uri, reads }: { uri: string; reads: { rowGroup: number } }) => `${uri}${reads.rowGroup}`;
+  const pool = {
+    size,
+    room: new PoolRoom(size + Math.ceil(size / 2)),
+    decode: async ({ rowGroup }: DecodingRequest) => {
+      events.push(`decode ${nameOf(rowGroup)}`);
+      running.decodes++;
+      await later();
+      running.decodes--;
+      if (nameOf(rowGroup) === failing) throw new Error(`damaged ${failing}`);
+      const column = {};
+      decoded.push(new WeakRef(column));
+      return { columns: new Map([[`${decoded.length}`, column]]), badCells: [] };
+    },
+    run: async ({ rowGroups: [rowGroup] }: ScoringRequest) => {
+      events.push(`run ${nameOf(rowGroup!)}`);
+      await later();
+      return rowsOf(1);
+    },
+  };
+  return { events, decoded, running, pool: pool as unknown as WorkerPool };
+}
+
+async function scoreAll(requests: AsyncGenerator<PlannedRequest>, pool: WorkerPool, mayGoOn?: GoOn) {
+  let rows = 0;
+  for await (const { rowGroups } of scoredRequests(requests as never, pool, mayGoOn ? { mayGoOn } : {})) {
+    rows += rowGroups.length;
+  }
+  return rows;
+}
+
+describe('row groups that are decoded for several requests', () => {
+  test.each([1, 2])(
+    'have turns over all files, the next when two requests for each of %i threads are left of one',
+    async (size) => {
+      const { events, pool } = watchedPool(size);
+      const files = ['a', 'b', 'c'].map((uri) => scoreAll(splitsOf(uri, 3), pool));
+      expect(await Promise.all(files)).toEqual([3 * SLICES, 3 * SLICES, 3 * SLICES]);
+      const begun: string[] = [];
+      for (const [at, event] of events.entries()) {
+        const [kind, name] = event.split(' ') as [string, string];
+        if (kind !== 'decode' || begun.includes(name)) continue;
+        const before = begun.at(-1);
+        begun.push(name);
+        if (before === undefined) continue;
+        const sent = events.slice(0, at).filter((earlier) => earlier === `run ${before}`).length;
+        // Requests that wait for their columns have been sent, though the pool hasn't been asked.
+        if (sent > 0) expect(sent).toBeGreaterThanOrEqual(SLICES - 2 * size);
+      }
+      expect(begun).toHaveLength(9);
+      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+    },
+  );
+
+  test('decodes the next row group of a file before the last requests of the one at hand', async () => {
+    const { events, pool } = watchedPool(2);
+    await scoreAll(splitsOf('a', 2), pool);
+    expect(events.indexOf('decode a1')).toBeLessThan(events.lastIndexOf('run a0'));
+  });
+
+  test('decodes nothing that the call is not to score, and asks about it once', async () => {
+    const { events, pool } = watchedPool(2);
+    const asked: [number, number][] = [];
+    const mayGoOn: GoOn = ({ rowGroups }, waitingRows) => {
+      asked.push([rowGroups[0]!.reads.rowGroup, waitingRows]);
+      return asked.length < 2;
+    };
+    expect(await scoreAll(splitsOf('a', 4), pool, mayGoOn)).toBe(2 * SLICES);
+    expect(asked.map(([rowGroup]) => rowGroup)).toEqual([1, 2]);
+    // Its own rows, and those of the row group before that aren't scored yet.
+    for (const [, waitingRows] of asked) {
+      expect(waitingRows).toBeGreaterThan(SLICES);
+      expect(waitingRows).toBeLessThan(2 * SLICES);
+    }
+    expect(events).not.toContain('decode a2');
+  });
+
+  test.each(['a0', 'a1', 'a2'])(
+    'end their turn when %s fails, and other files are scored',
+    async (failing) => {
+      const { pool } = watchedPool(2, failing);
+      const files = ['a', 'b'].map((uri) => scoreAll(splitsOf(uri, 3), pool));
+      const [a, b] = await Promise.allSettled(files);
+      expect(a).toMatchObject({ status: 'rejected', reason: { message: `damaged ${failing}` } });
+      expect(b).toEqual({ status: 'fulfilled', value: 3 * SLICES });
+      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+    },
+  );
+
+  test.each([1, 2, 4])('end their turn when nobody wants the rest, of %i threads', async (size) => {
+    for (let wanted = 1; wanted < 2 * SLICES; wanted++) {
+      const { pool, running } = watchedPool(size);
+      let count = 0;
+      for await (const _ of scoredRequests(splitsOf('a', 3) as never, pool)) if (++count === wanted) break;
+      expect(running.decodes).toBe(0);
+      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+    }
+  });
+
+  test('are let go once their last request has been scored', async () => {
+    setFlagsFromString('--expose-gc');
+    const { decoded, pool } = watchedPool(1);
+    const scored = scoredRequests(splitsOf('a', 4) as never, pool);
+    for (let count = 0; count < 3 * SLICES; count++) await scored.next();
+    await turn();
+    (runInNewContext('gc') as () => void)();
+    expect(decoded.slice(0, 4).map((column) => column.deref())).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(decoded.length).toBeGreaterThanOrEqual(6);
+    await scored.return();
+  });
+
+  test('end their turn when the next one cannot be planned', async () => {
+    const { pool } = watchedPool(2);
+    await expect(scoreAll(splitsOf('b', 2, new Error('no footer')), pool)).rejects.toThrow('no footer');
+    expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+  });
+});
