@@ -1,5 +1,5 @@
 import { Data, DataType, Dictionary, Field, Int32, List, type RecordBatch, Vector } from 'apache-arrow';
-import { type ColumnRequirement, dictionaryOf, isValid } from '../base/arrowColumns.ts';
+import { type ColumnRequirement, columnOf, dictionaryOf, isValid } from '../base/arrowColumns.ts';
 import { dayOfBatch } from '../base/dayOfPath.ts';
 import { dayRequirement, dayUnknown, findColumn, requirementOf } from './columnRequirements.ts';
 import { isIntColumn, isStringColumn } from './columnValues.ts';
@@ -58,6 +58,15 @@ export class FeatureColumn {
       this.#columns.set(data, plain);
     }
     return plain;
+  }
+
+  /** The column, where the batch has it and its values are taken as they are. */
+  asItIs(batch: RecordBatch): Data | undefined {
+    const data = columnOf(batch, this.#requirement.column);
+    if (data === undefined || this.#moment?.part === 'ageDays') return undefined;
+    if (!this.#requirement.accepts(valueTypeOf(data))) return undefined;
+    const conversion = this.#conversionOf(valueTypeOf(DataType.isList(data.type) ? data.children[0]! : data));
+    return conversion === undefined ? data : undefined;
   }
 
   #agesOf(batch: RecordBatch, data: Data, moment: MomentSettings, day: number | undefined): Data | undefined {

@@ -1,5 +1,5 @@
-import type { Data, RecordBatch } from 'apache-arrow';
-import { isValid } from '../base/arrowColumns.ts';
+import { type Data, DataType, type RecordBatch } from 'apache-arrow';
+import { dictionaryOf, isValid } from '../base/arrowColumns.ts';
 import { type BinCounter, type BinCounters, IdBins, NumberBins } from './binCounter.ts';
 import { columnRequirements } from './columnRequirements.ts';
 import type { Feature, FeatureContract } from './contract.ts';
@@ -14,7 +14,15 @@ import {
   tableOf,
 } from './featureLayout.ts';
 import { featureNumbers } from './featureNumbers.ts';
-import { FieldInputs, FieldRows, FieldScratch, idsOfBuckets, idsOfTable } from './fieldValues.ts';
+import {
+  type EncodedDictionary,
+  FieldInputs,
+  FieldRows,
+  FieldScratch,
+  type FieldValues,
+  idsOfBuckets,
+  idsOfTable,
+} from './fieldValues.ts';
 import { createIdTable, type IdTable } from './idTable.ts';
 import type { VocabularyFiles } from './vocabulary.ts';
 import { writeInputs, writeLists, writeSingles } from './writeFields.ts';
@@ -128,6 +136,45 @@ export class FeatureEncoder {
       const placed = values.of(column.of(batch, day), start, end);
       writeInputs(placed, values.counter, count, into.dense, at * denseWidth + 2 * index, denseWidth);
       addCounts(counts, values.counter, count);
+    }
+  }
+
+  /**
+   * Encodes the dictionaries of a batch that has some of the columns.
+   * @param keep makes a copy: the memory is used again
+   * @returns by feature; those whose values are taken as they are
+   */
+  encodeDictionaries(
+    batch: RecordBatch,
+    keep: <A extends Int32Array | Float32Array | Uint8Array>(array: A) => A,
+  ): Map<string, EncodedDictionary> {
+    const encoded = new Map<string, EncodedDictionary>();
+    for (const { name, dictionary, values } of this.#dictionariesOf(batch)) {
+      const { values: all, bins, haveMissing } = values.encodeDictionary(dictionary);
+      const end = dictionary.length + 1;
+      const kept = { values: keep(all.subarray(0, end)), bins: keep(bins.subarray(0, end)), haveMissing };
+      encoded.set(name, kept);
+    }
+    return encoded;
+  }
+
+  /** Takes over what another encoder of the same contract and bins made of the dictionaries of a batch. */
+  takeDictionaries(batch: RecordBatch, encoded: ReadonlyMap<string, EncodedDictionary>): void {
+    for (const { name, dictionary, values } of this.#dictionariesOf(batch)) {
+      const found = encoded.get(name);
+      if (found !== undefined) values.takeDictionary(dictionary, found);
+    }
+  }
+
+  *#dictionariesOf(batch: RecordBatch): Generator<{
+    readonly name: string;
+    readonly dictionary: Data;
+    readonly values: FieldValues;
+  }> {
+    for (const { field, column, values } of [...this.#singles, ...this.#lists, ...this.#numerics]) {
+      const data = column.asItIs(batch);
+      const dictionary = data && dictionaryOf(DataType.isList(data.type) ? data.children[0]! : data);
+      if (dictionary !== undefined) yield { name: field.name, dictionary, values };
     }
   }
 

@@ -43,18 +43,27 @@ export class FieldScratch {
   }
 }
 
+/** What the values of a dictionary are encoded to, and a missing value behind them. */
+export interface EncodedDictionary<Values extends Int32Array | Float32Array = Int32Array | Float32Array> {
+  readonly values: Values;
+  /** Of the field's counter, beside each value. */
+  readonly bins: Uint8Array;
+  /** Whether any of the values is missing. */
+  readonly haveMissing: boolean;
+}
+
 /** Encodes the values of a field: those of a dictionary once, for batch after batch has the same one. */
-abstract class FieldValues<Values extends Int32Array | Float32Array> {
+export abstract class FieldValues<Values extends Int32Array | Float32Array = Int32Array | Float32Array> {
   protected readonly scratch: FieldScratch;
-  /** Of the dictionary that was met last, and of a missing value behind them. */
+  /** That was met last. */
   #dictionary: Data | undefined;
-  #values: Values;
-  #bins = new Uint8Array(0);
-  #haveMissing = false;
+  #encoded: EncodedDictionary<Values> | undefined;
+  /** What was encoded here last. */
+  #own: EncodedDictionary<Values> | undefined;
+  readonly #taken = new WeakMap<Data, EncodedDictionary<Values>>();
 
   constructor(scratch: FieldScratch) {
     this.scratch = scratch;
-    this.#values = this.allocate(0);
   }
 
   abstract readonly counter: BinCounter;
@@ -88,12 +97,13 @@ abstract class FieldValues<Values extends Int32Array | Float32Array> {
       bins.fill(this.counter.missingBin, 0, count);
       return { values, bins, places, from: 0, haveMissing: true };
     }
-    if (this.#dictionary !== dictionary) this.#learn(dictionary);
-    const values = this.#values;
-    const bins = this.#bins;
+    if (this.#encoded === undefined || this.#dictionary !== dictionary) {
+      this.#encoded = this.#taken.get(dictionary) ?? this.encodeDictionary(dictionary);
+      this.#dictionary = dictionary;
+    }
+    const { values, bins, haveMissing } = this.#encoded;
     const indices = data.values as Int32Array;
-    if (data.nullCount === 0)
-      return { values, bins, places: indices, from: start, haveMissing: this.#haveMissing };
+    if (data.nullCount === 0) return { values, bins, places: indices, from: start, haveMissing };
     const { places } = scratch;
     const { length: missing } = dictionary;
     for (let row = start; row < end; row++) {
@@ -102,16 +112,23 @@ abstract class FieldValues<Values extends Int32Array | Float32Array> {
     return { values, bins, places, from: 0, haveMissing: true };
   }
 
-  #learn(dictionary: Data): void {
+  /** @returns in memory that may be longer, valid until another dictionary is encoded */
+  encodeDictionary(dictionary: Data): EncodedDictionary<Values> {
     const { length } = dictionary;
-    if (this.#bins.length <= length) {
-      this.#values = this.allocate(length + 1);
-      this.#bins = new Uint8Array(length + 1);
-    }
-    this.#haveMissing = this.encode(dictionary, 0, length, this.#values, this.#bins);
-    this.#values[length] = this.missing;
-    this.#bins[length] = this.counter.missingBin;
-    this.#dictionary = dictionary;
+    const fits = this.#own !== undefined && this.#own.bins.length > length;
+    const values = fits ? this.#own!.values : this.allocate(length + 1);
+    const bins = fits ? this.#own!.bins : new Uint8Array(length + 1);
+    this.#encoded = undefined;
+    const haveMissing = this.encode(dictionary, 0, length, values, bins);
+    values[length] = this.missing;
+    bins[length] = this.counter.missingBin;
+    this.#own = { values, bins, haveMissing };
+    return this.#own;
+  }
+
+  /** Takes over what `encodeDictionary` of the same field gave elsewhere, for as long as the dictionary lives. */
+  takeDictionary(dictionary: Data, encoded: EncodedDictionary): void {
+    this.#taken.set(dictionary, encoded as EncodedDictionary<Values>);
   }
 }
 

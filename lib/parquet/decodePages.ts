@@ -1,4 +1,5 @@
 import type { Data } from 'apache-arrow';
+import type { ColumnMemory } from './columnMemory.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import { columnWork, decodeColumn, type PlacedPages, type UnpackedColumn } from './indexedColumn.ts';
 import { PageMemory, placedBytes } from './pageMemory.ts';
@@ -23,7 +24,8 @@ const NUMBER_BYTES = 4;
  * and the values that a writer has put down plainly behind that of their row group. All pages of a column take one call of
  * WebAssembly, whose memory has what is packed, what it unpacks to and what a column becomes; that is copied once.
  * @param columns whose pages stand one behind the other in the table, the first column's first
- * @param memory of what is returned
+ * @param memory of copies of what is packed
+ * @param into memory of what is returned
  * @returns of each column, of type Dictionary, or List of Dictionary; undefined when its pages don't hold what they should
  * @throws Error when a page can't be unpacked, or unpacks to another number of bytes than it says; as decodeBatches
  */
@@ -32,6 +34,7 @@ export function decodePages(
   table: PageTable,
   rowGroups: readonly ReadRowGroupBytes[],
   memory: ReusedMemory,
+  into: ColumnMemory,
 ): (Data | undefined)[] {
   const rows = rowGroups.reduce((sum, { reads }) => sum + reads.rowCount, 0);
   const { firstPage } = columns[0]!;
@@ -62,7 +65,7 @@ export function decodePages(
             chunks: placed.chunks + NUMBER_BYTES * CHUNK_NUMBERS * rowGroups.length * index,
             chunkCount: rowGroups.length,
           };
-          return decodeColumn(column, works[index]!, rows, own, pages, memory);
+          return decodeColumn(column, works[index]!, rows, own, pages, into);
         }),
       );
     },

@@ -3,6 +3,7 @@ import { columnOf } from '../base/arrowColumns.ts';
 import { type ErrorLocation, messageOf, Ncs4cvrError } from '../base/errors.ts';
 import { assembleFile, UnpackedSizeError } from './assembleFile.ts';
 import { LARGEST_UNPACKED_BYTES } from './checkPages.ts';
+import type { ColumnMemory } from './columnMemory.ts';
 import { type DictionaryColumn, decodeDictionaryColumns } from './dictionaryColumns.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
 import { INT96_RANGE, Int96RangeError, withoutInt96, withTimestamps } from './int96Timestamps.ts';
@@ -34,6 +35,8 @@ export interface DecodeOptions {
   readonly dictionaries?: ReadonlySet<string>;
   /** Memory of copies and of indices, to be used again by the caller; their own by default. */
   readonly memory?: ReusedMemory;
+  /** Memory of columns that come back as dictionaries; `memory` by default. */
+  readonly into?: ColumnMemory;
 }
 
 /**
@@ -52,6 +55,7 @@ export function decodeRowGroups(
     onBadCell,
     dictionaries,
     memory = new ReusedMemory(),
+    into = memory,
   }: DecodeOptions = {},
 ): RecordBatch[] {
   return sameColumns(rowGroups).flatMap((some) => {
@@ -59,7 +63,7 @@ export function decodeRowGroups(
     const { columns } = some[0]!.reads;
     let decoded: ReadonlyMap<string, DictionaryColumn>;
     try {
-      decoded = decodeDictionaryColumns(some, dictionaries, memory);
+      decoded = decodeDictionaryColumns(some, dictionaries, memory, into);
     } catch (cause) {
       // arrow-rs fails at the same page once more, and row group and column are named.
       const batches = decodeRun(some, batchRows, onBadCell);

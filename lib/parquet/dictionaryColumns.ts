@@ -1,5 +1,6 @@
 import { type Data, Field } from 'apache-arrow';
 import { checkPages, LARGEST_UNPACKED_BYTES } from './checkPages.ts';
+import type { ColumnMemory } from './columnMemory.ts';
 import { type ColumnShape, columnShape } from './columnShape.ts';
 import { decodePages, type FollowedColumn } from './decodePages.ts';
 import type { PlacedChunk } from './encodeFooter.ts';
@@ -26,7 +27,8 @@ const table = new PageTable();
  *
  * @param rowGroups with the same columns
  * @param names of the columns to decode
- * @param memory of copies of what is packed, and of indices
+ * @param memory of copies of what is packed
+ * @param into memory of what is returned
  * @returns by name, the rows of one row group after the other. Columns of other types or encodings are left out, and whatever is
  * damaged: arrow-rs knows what to say of it
  * @throws as decodePages
@@ -35,12 +37,13 @@ export function decodeDictionaryColumns(
   rowGroups: readonly ReadRowGroupBytes[],
   names: ReadonlySet<string>,
   memory: ReusedMemory,
+  into: ColumnMemory = memory,
 ): ReadonlyMap<string, DictionaryColumn> {
   const decoded = new Map<string, DictionaryColumn>();
   let waiting: FollowedColumn[] = [];
   let waitingBytes = 0;
   const decodeWaiting = () => {
-    for (const [index, data] of decodePages(waiting, table, rowGroups, memory).entries()) {
+    for (const [index, data] of decodePages(waiting, table, rowGroups, memory, into).entries()) {
       if (data === undefined) continue;
       const { name, nullable } = waiting[index]!.shape.field;
       decoded.set(name, { field: new Field(name, data.type, nullable), data });

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { type Binary, type Data, DataType, type Int, makeData, type Utf8 } from 'apache-arrow';
 import type { ParquetType } from 'hyparquet';
+import type { ColumnMemory } from './columnMemory.ts';
 import type { PageMemory } from './pageMemory.ts';
-import type { ReusedMemory } from './reusedMemory.ts';
 
 /** Whether columns of these types can be read: integers, floating-point numbers, text and bytes. */
 export function isDictionaryType(type: DataType, stored: ParquetType): boolean {
@@ -32,19 +32,21 @@ export interface PlacedValues {
  * @param memory of the copy that is returned
  * @returns undefined where a value isn't one of the type, such as text that isn't UTF-8
  */
-export function valuesData(type: DataType, placed: PlacedValues, memory: ReusedMemory): Data | undefined {
+export function valuesData(type: DataType, placed: PlacedValues, memory: ColumnMemory): Data | undefined {
   return valueWidth(type) === 0 ? sizedValues(type, placed, memory) : fixedValues(type, placed, memory);
 }
 
 function fixedValues(
   type: DataType,
   { pages, values, count: length }: PlacedValues,
-  memory: ReusedMemory,
+  memory: ColumnMemory,
 ): Data | undefined {
   const width = valueWidth(type);
   const bytes = memory.takeBytes(width * length);
   bytes.set(pages.bytes(values, width * length));
-  const { buffer, byteOffset } = bytes;
+  // Or shared memory: it is the same to views.
+  const buffer = bytes.buffer as ArrayBuffer;
+  const { byteOffset } = bytes;
   if (DataType.isFloat(type)) {
     const Values = width === 8 ? Float64Array : Float32Array;
     return makeData({ type, length, nullCount: 0, data: new Values(buffer, byteOffset, length) });
@@ -68,7 +70,7 @@ function fixedValues(
 function sizedValues(
   type: DataType,
   { pages, values, ends, count: length }: PlacedValues,
-  memory: ReusedMemory,
+  memory: ColumnMemory,
 ): Data | undefined {
   const valueOffsets = memory.takeIntegers(length + 1);
   valueOffsets.set(pages.integers(ends, length + 1));

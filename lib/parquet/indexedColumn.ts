@@ -1,9 +1,20 @@
-import { type Data, type DataType, Dictionary, Field, Int32, List, makeData, Vector } from 'apache-arrow';
+import {
+  type Data,
+  type DataType,
+  Dictionary,
+  Field,
+  Int32,
+  List,
+  makeData,
+  Uint8,
+  Uint16,
+  Vector,
+} from 'apache-arrow';
+import type { ColumnMemory, Indices } from './columnMemory.ts';
 import type { ColumnShape } from './columnShape.ts';
 import { valuesData, valueWidth } from './dictionaryValues.ts';
 import { type PageMemory, placedBytes } from './pageMemory.ts';
 import { ENCODING, PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
-import type { ReusedMemory } from './reusedMemory.ts';
 
 /** The pages of a column in a PageTable, those of one row group after the other. */
 export interface UnpackedColumn {
@@ -102,7 +113,7 @@ export function decodeColumn(
   rows: number,
   placed: PlacedPages,
   pages: PageMemory,
-  memory: ReusedMemory,
+  memory: ColumnMemory,
 ): Data | undefined {
   const { isList, rowLevel, elementLevel, valueLevel } = shape;
   const { kernels } = pages;
@@ -120,8 +131,8 @@ export function decodeColumn(
     const found = valuesData(shape.valueType, { pages, values, ends, count: kernels.valuesFound() }, memory);
     // Where there is none, a null would have no index: arrow-rs may read it.
     if (found === undefined || (found.length === 0 && length > 0)) return undefined;
-    const type = new Dictionary(shape.valueType, new Int32());
-    const data = memory.takeIntegers(length);
+    const data = memory.takeIndices(length, found.length);
+    const type = new Dictionary(shape.valueType, indexTypeOf(data));
     data.set(pages.integers(indices, length));
     const nullCount = kernels.nullsFound();
     const nullBitmap = bitmap(isValid, length, nullCount);
@@ -143,4 +154,10 @@ export function decodeColumn(
   const nullCount = kernels.nullRowsFound();
   const nullBitmap = bitmap(isRowValid, rows, nullCount);
   return makeData({ type, length: rows, nullCount, nullBitmap, valueOffsets, child });
+}
+
+/** The type of the indices in a Dictionary. */
+export function indexTypeOf(indices: Indices): Int32 | Uint16 | Uint8 {
+  if (indices instanceof Int32Array) return new Int32();
+  return indices instanceof Uint16Array ? new Uint16() : new Uint8();
 }

@@ -1,3 +1,5 @@
+import type { ColumnMemory } from './columnMemory.ts';
+
 /** A block holds what several columns of a row group take; larger arrays get their own. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 /** Arrays from this size on get a block of their own: a common one would lose what is left of it to them. */
@@ -11,7 +13,7 @@ const ALIGNMENT = 8;
  * Memory for arrays that live as long as one request. New arrays of this size come page by page from the system, cleared, and
  * so much of them makes the garbage collector look through the whole heap. One per thread.
  */
-export class ReusedMemory {
+export class ReusedMemory implements ColumnMemory {
   /** For small arrays, one behind the other. */
   #blocks: ArrayBuffer[] = [];
   #block = 0;
@@ -31,6 +33,10 @@ export class ReusedMemory {
   takeBytes(length: number): Uint8Array<ArrayBuffer> {
     const { buffer, at } = this.#take(length);
     return new Uint8Array(buffer, at, length);
+  }
+
+  takeIndices(length: number): Int32Array {
+    return this.takeIntegers(length);
   }
 
   /** An array with any content that is valid until `use` returns. Whatever else is taken meanwhile ends with it. */

@@ -10,10 +10,10 @@ import {
   RecordBatch,
   Schema,
   Struct,
-  Uint8,
-  Uint16,
   Vector,
 } from 'apache-arrow';
+import { type Indices, SHARED_MEMORY } from './columnMemory.ts';
+import { indexTypeOf } from './indexedColumn.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
 /** An array of a column in memory that threads share. */
@@ -31,32 +31,35 @@ export interface SharedColumn {
   readonly dictionary: SharedColumn | undefined;
 }
 
-/** Copies a column to shared memory, its indices to the fewest bytes that hold them. @param column not a slice */
+/** Copies to shared memory what of a column isn't there, its indices to the fewest bytes that hold them. @param column not a slice */
 export function shareColumn(column: Data): SharedColumn {
   const { length, nullCount, children, values } = column;
   const dictionary = column.dictionary?.data[0] as Data | undefined;
   return {
     ...{ length, nullCount },
-    nullBitmap: nullCount === 0 ? undefined : shared(column.nullBitmap),
-    valueOffsets: shared(column.valueOffsets),
-    values: dictionary === undefined ? shared(values) : sharedIndices(values, dictionary.length),
+    nullBitmap: nullCount === 0 ? undefined : sharedCopy(column.nullBitmap as Uint8Array),
+    valueOffsets: column.valueOffsets && sharedCopy(column.valueOffsets as Int32Array),
+    values:
+      dictionary === undefined
+        ? values && sharedCopy(values as SharedArray)
+        : sharedIndices(values, dictionary.length),
     children: children.map(shareColumn),
     dictionary: dictionary && shareColumn(dictionary),
   };
 }
 
-function shared(array: SharedArray | undefined): SharedArray | undefined {
-  if (array === undefined) return undefined;
+/** A copy in memory that threads share; the array itself where it is there. */
+export function sharedCopy<A extends SharedArray | Float32Array>(array: A): A {
+  if (array.buffer instanceof SharedArrayBuffer) return array;
   const memory = new SharedArrayBuffer(array.byteLength);
   new Uint8Array(memory).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  return new (array.constructor as new (memory: SharedArrayBuffer) => SharedArray)(memory);
+  return new (array.constructor as new (memory: SharedArrayBuffer) => A)(memory);
 }
 
-function sharedIndices(indices: Int32Array, size: number): SharedArray {
-  const Indices = size <= 256 ? Uint8Array : size <= 65_536 ? Uint16Array : Int32Array;
-  const memory = new SharedArrayBuffer(indices.length * Indices.BYTES_PER_ELEMENT);
-  const narrow = new (Indices as new (memory: SharedArrayBuffer) => SharedArray)(memory);
-  (narrow as Int32Array).set(indices);
+function sharedIndices(indices: Indices, size: number): Indices {
+  if (indices.buffer instanceof SharedArrayBuffer) return indices;
+  const narrow = SHARED_MEMORY.takeIndices(indices.length, size);
+  narrow.set(indices);
   return narrow;
 }
 
@@ -65,8 +68,7 @@ export function columnOfShared(column: SharedColumn, type: DataType): Data {
   const { length, nullCount, nullBitmap, valueOffsets, values, dictionary } = column;
   const buffers = [valueOffsets, values, nullBitmap] as never;
   if (dictionary !== undefined) {
-    const Index = values instanceof Uint8Array ? Uint8 : values instanceof Uint16Array ? Uint16 : Int32;
-    const indexed = new Dictionary(type, new Index());
+    const indexed = new Dictionary(type, indexTypeOf(values as Indices));
     const vector = new Vector([columnOfShared(dictionary, type)]);
     return new Data(indexed, 0, length, nullCount, buffers, [], vector);
   }

@@ -19,11 +19,12 @@ import { featureLayout } from '../features/featureLayout.ts';
 import { labelColumn } from '../features/labelValues.ts';
 import type { BatchPlace } from '../features/readLabels.ts';
 import { UnreadableValueError } from '../features/unreadableValue.ts';
+import { SHARED_MEMORY } from '../parquet/columnMemory.ts';
 import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
 import { ReusedMemory } from '../parquet/reusedMemory.ts';
 import type { ReadRowGroupBytes } from '../parquet/rowGroupReads.ts';
-import { columnOfShared, shareColumn, withWideIndices } from '../parquet/sharedColumns.ts';
+import { columnOfShared, shareColumn, sharedCopy, withWideIndices } from '../parquet/sharedColumns.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { SpanTally } from '../profile/spanTally.ts';
@@ -93,7 +94,7 @@ export class RequestScorer {
     const badCells: BadRowCell[] = [];
     const read = bytesOf([rowGroup]);
     const [batch] = decodeRowGroups(read, {
-      ...{ dictionaries: this.#dictionaries, memory },
+      ...{ dictionaries: this.#dictionaries, memory, into: SHARED_MEMORY },
       batchRows: rowGroup.reads.rowCount,
       ...(leaveOutBadRows ? { onBadCell: (_, cell) => badCells.push({ rowGroup: 0, ...cell }) } : {}),
     });
@@ -101,7 +102,8 @@ export class RequestScorer {
     const columns = batch!.schema.fields.map(({ name }, index) => {
       return [name, shareColumn(batch!.data.children[index]!)] as const;
     });
-    return { columns: new Map(columns), badCells };
+    const encoded = this.#encoder.encodeDictionaries(batch!, sharedCopy);
+    return { columns: new Map(columns), encoded, badCells };
   }
 
   /** @throws the error of the first row group at fault */
@@ -150,8 +152,10 @@ export class RequestScorer {
   /** The rows asked for, of columns that have been decoded before. */
   #takeRows(rowGroup: RequestedRowGroup, decoded: DecodedRowGroup, leaveOutBadRows: boolean) {
     const { start, end } = rowGroup.rows!;
-    if (this.#whole?.id !== decoded.id)
+    if (this.#whole?.id !== decoded.id) {
       this.#whole = { id: decoded.id, batch: wholeBatch(rowGroup, decoded) };
+      this.#encoder.takeDictionaries(this.#whole.batch, decoded.encoded);
+    }
     const batches = sliceBatches([this.#whole.batch], start, end).map((batch) =>
       withWideIndices(batch, this.#memory),
     );

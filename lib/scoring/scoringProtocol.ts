@@ -1,6 +1,7 @@
 import type { SerialisedError } from '../base/workerThread.ts';
 import type { ScoringModel } from '../bundle/scoringSession.ts';
 import type { FeatureContract } from '../features/contract.ts';
+import type { EncodedDictionary } from '../features/fieldValues.ts';
 import type { LabelColumns } from '../features/readLabels.ts';
 import type { VocabularyFiles } from '../features/vocabulary.ts';
 import type { SharedColumn } from '../parquet/sharedColumns.ts';
@@ -52,6 +53,8 @@ export interface DecodingRequest {
 export interface DecodedColumns {
   /** By name, all rows. */
   readonly columns: ReadonlyMap<string, SharedColumn>;
+  /** What their dictionaries are encoded to, by feature: once for all threads. */
+  readonly encoded: ReadonlyMap<string, EncodedDictionary>;
   /** Of rows that couldn't be decoded. */
   readonly badCells: readonly BadRowCell[];
 }

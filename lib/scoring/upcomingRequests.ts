@@ -100,6 +100,7 @@ export class UpcomingRequests {
     return {
       id: decodedRowGroups++,
       columns: new Map(decoded.flatMap(({ columns }) => [...columns])),
+      encoded: new Map(decoded.flatMap(({ encoded }) => [...encoded])),
       badCells: decoded.flatMap(({ badCells }) => badCells),
     };
   }

@@ -188,7 +188,7 @@ function batchOfRows(rows: readonly Row[], isIndexed: boolean) {
 const plain = (numbers: Iterable<number>) => Array.from(numbers, (value) => value + 0);
 
 describe('FeatureEncoder', () => {
-  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in, as values or as indices of a dictionary', () => {
+  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in, as values or as indices of a dictionary that it or another one encoded', () => {
     fc.assert(
       fc.property(
         settingsArbitrary,
@@ -203,6 +203,7 @@ describe('FeatureEncoder', () => {
           const { contract, vocabularies } = contractOf(settings);
           const encoder = new FeatureEncoder(contract, vocabularies);
           const { layout } = encoder;
+          const other = new FeatureEncoder(contract, vocabularies);
           const into = allocateEncodedRows(layout, 45);
           for (const array of [into.singleRows, into.listRows, into.listWeights, into.dense]) array.fill(99);
           for (const rows of batches) {
@@ -211,6 +212,16 @@ describe('FeatureEncoder', () => {
             const batch = batchOfRows(rows, below(2) === 1).slice(sliceStart, sliceEnd);
             const start = below(batch.numRows);
             const end = start + 1 + below(batch.numRows - start);
+            if (below(2) === 1) {
+              const columns = batch.schema.names.map(
+                (name, place) => [name, batch.data.children[place]!] as const,
+              );
+              const some = batchOf(Object.fromEntries(columns.filter(() => below(4) > 0)));
+              encoder.takeDictionaries(
+                batch,
+                other.encodeDictionaries(some, (array) => array.slice() as typeof array),
+              );
+            }
             const at = below(into.rowCapacity - (end - start) + 1);
             encoder.encode(batch, start, end, into, at);
             for (let row = start; row < end; row++) {

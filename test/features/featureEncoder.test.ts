@@ -1,4 +1,4 @@
-import { makeData, Null } from 'apache-arrow';
+import { makeData, Null, type RecordBatch } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { ContractError } from '../../lib/base/errors.ts';
 import { allocateEncodedRows } from '../../lib/features/encodedRows.ts';
@@ -6,6 +6,7 @@ import {
   batchOf,
   columnOf,
   doubles,
+  indexed,
   int64Lists,
   int64s,
   listOf,
@@ -13,6 +14,61 @@ import {
   strings,
 } from './arrowBatches.ts';
 import { encoded, encoderOf, vocabulary } from './encodeBatch.ts';
+
+describe('takeDictionaries', () => {
+  const features = [
+    { kind: 'categorical', column: 'a', table: { type: 'string', ...vocabulary('x', 'y') } },
+    { kind: 'numeric', column: 'b', standardise: false },
+    { kind: 'list', column: 'c', table: { type: 'int', ...vocabulary('7') }, maxLength: 2, keep: 'last' },
+    // Taken as something else than it is.
+    { kind: 'categorical', column: 'd', table: { type: 'int', ...vocabulary('2') } },
+  ];
+  const batch = batchOf({
+    id: int64s([1, 2, 3]),
+    a: indexed(strings(['x', null, 'y'])),
+    b: indexed(doubles([1, 2, 1])),
+    c: indexed(int64Lists([[7], [], [8, 7]])),
+    d: indexed(doubles([2, 2, 3])),
+  });
+  const copy = <A extends Int32Array | Float32Array | Uint8Array>(array: A) => array.slice() as A;
+
+  it('encodes rows by what another encoder made of their dictionaries', () => {
+    const made = encoderOf(features).encodeDictionaries(batch, copy);
+    expect([...made.keys()].sort()).toEqual(['a', 'b', 'c']);
+    const encoder = encoderOf(features);
+    encoder.takeDictionaries(batch, made);
+    expect(encoded(encoder, batch)).toEqual(encoded(encoderOf(features), batch));
+    for (const { values } of made.values()) values.fill(5);
+    const spoiled = encoded(encoder, batch);
+    expect(spoiled.singles.filter((_, at) => at % 2 === 0)).toEqual([5, 5, 5]);
+    expect(spoiled.dense.filter((_, at) => at % 2 === 0)).toEqual([5, 5, 5]);
+    expect(spoiled.lists).toEqual([5, 0, 0, 0, 5, 5]);
+  });
+
+  it('leaves what it took as it is when it encodes other dictionaries', () => {
+    const made = encoderOf(features).encodeDictionaries(batch, copy);
+    const before = structuredClone(made);
+    const encoder = encoderOf(features);
+    encoder.takeDictionaries(batch, made);
+    encoded(encoder, batch);
+    const other = batchOf({
+      ...columnsOf(batch),
+      a: indexed(strings(['y', 'z', 'y'])),
+      b: indexed(doubles([9, 8, 7])),
+    });
+    expect(encoded(encoder, other)).toEqual(encoded(encoderOf(features), other));
+    expect(made).toEqual(before);
+    expect(encoded(encoder, batch)).toEqual(encoded(encoderOf(features), batch));
+  });
+
+  it('makes nothing of columns that the batch lacks or that have another type', () => {
+    const some = batchOf({ a: indexed(doubles([1, 2])), b: indexed(doubles([1, 2])) });
+    expect([...encoderOf(features).encodeDictionaries(some, copy).keys()]).toEqual(['b']);
+  });
+});
+
+const columnsOf = (batch: RecordBatch) =>
+  Object.fromEntries(batch.schema.names.map((name, at) => [name, batch.data.children[at]!]));
 
 describe('encode', () => {
   const features = (required: boolean) => [

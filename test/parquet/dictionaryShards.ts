@@ -1,11 +1,13 @@
 import pl from 'nodejs-polars';
 import { expect } from 'vitest';
+import { SHARED_MEMORY } from '../../lib/parquet/columnMemory.ts';
 import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { decodeDictionaryColumns } from '../../lib/parquet/dictionaryColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
 import { readRanges } from '../../lib/parquet/readRowGroup.ts';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
 import { type ReadRowGroupBytes, rowGroupReads } from '../../lib/parquet/rowGroupReads.ts';
+import { shareColumn } from '../../lib/parquet/sharedColumns.ts';
 import { memoryFile } from './memoryFile.ts';
 import { plainRows } from './plainValues.ts';
 
@@ -33,6 +35,21 @@ export function checkAgainstArrow(rowGroups: readonly ReadRowGroupBytes[], batch
   const fieldsOf = ([batch]: typeof found) =>
     batch?.schema.fields.map(({ name, nullable }) => [name, nullable]);
   expect(fieldsOf(found)).toEqual(fieldsOf(expected));
+  const inShared = decodeRowGroups(rowGroups, { batchRows, dictionaries, into: SHARED_MEMORY });
+  expect(rowsOf(inShared)).toEqual(rowsOf(expected));
+  for (const { data } of decodeDictionaryColumns(
+    rowGroups,
+    dictionaries,
+    new ReusedMemory(),
+    SHARED_MEMORY,
+  ).values()) {
+    const [indices, all] = [data, shareColumn(data)].map(
+      ({ children: [element], ...flat }) => element ?? flat,
+    );
+    expect(indices!.values?.buffer).toBeInstanceOf(SharedArrayBuffer);
+    // Taken as they are, not copied.
+    expect(all!.values).toBe(indices!.values);
+  }
   return [...decodeDictionaryColumns(rowGroups, dictionaries, new ReusedMemory()).keys()];
 }
 

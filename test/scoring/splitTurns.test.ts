@@ -44,7 +44,7 @@ function watchedPool(size: number, failing?: string) {
       if (nameOf(rowGroup) === failing) throw new Error(`damaged ${failing}`);
       const column = {};
       decoded.push(new WeakRef(column));
-      return { columns: new Map([[`${decoded.length}`, column]]), badCells: [] };
+      return { columns: new Map([[`${decoded.length}`, column]]), encoded: new Map(), badCells: [] };
     },
     run: async ({ rowGroups: [rowGroup] }: ScoringRequest) => {
       events.push(`run ${nameOf(rowGroup!)}`);
