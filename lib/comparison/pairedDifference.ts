@@ -1,8 +1,8 @@
 import { RandomStream } from '../base/randomStream.ts';
 import { meanOf } from '../base/sumOf.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import type { UserKey } from '../metrics/labelledRows.ts';
 import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
+import type { UserKey } from '../metrics/rankedRows.ts';
 import { hasConversionLabel } from '../training/taskLabels.ts';
 import type { PairedDifference, PairedMetricName } from './comparisonDocument.ts';
 import type { ReportLabels } from './reportRows.ts';

@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { TASKS } from '../base/tasks.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
-import type { UserKey } from '../metrics/labelledRows.ts';
+import type { UserKey } from '../metrics/rankedRows.ts';
 import { labelMaturity } from '../recipe/labelMaturity.ts';
 import { type DataSplit, readShardRows } from '../recipe/splitShards.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';

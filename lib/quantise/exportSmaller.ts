@@ -4,7 +4,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { tableDigests } from '../bundle/buildScoringModel.ts';
 import { modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
-import type { ElementType } from '../bundle/safetensors.ts';
+import type { StoredElement } from '../bundle/safetensors.ts';
 import { scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
 import { gatheredModel, type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
 import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from '../bundle/writeBundle.ts';
@@ -23,7 +23,7 @@ export interface SmallerBundleOptions {
   /** Dense layers in integers. */
   readonly int8: boolean;
   /** Of the rows of embedding tables. */
-  readonly tables: ElementType;
+  readonly tables: StoredElement;
 }
 
 export interface SmallerBundle {

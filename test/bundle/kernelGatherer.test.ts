@@ -12,7 +12,7 @@ import {
 } from '../../lib/bundle/gatherPlan.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
-import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import type { StoredElement } from '../../lib/bundle/safetensors.ts';
 import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
 import type { EncodedRows } from '../../lib/features/encodedRows.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
@@ -26,7 +26,7 @@ const CAPACITY = 150;
 function tablesFor(
   { tables }: FeatureLayout,
   width: number,
-  types: readonly ElementType[],
+  types: readonly StoredElement[],
 ): EmbeddingTable[] {
   const random = new RandomStream(width);
   return tables.map(({ name, rowStart, rowCount }, i) => {
@@ -84,7 +84,7 @@ function gathered(
   return gatherer.inputs.map(({ data }) => [...new Int32Array(data.buffer)]);
 }
 
-const elementTypes = fc.constantFrom<ElementType>('F32', 'F16', 'I8');
+const elementTypes = fc.constantFrom<StoredElement>('F32', 'F16', 'I8');
 
 const cases = fc
   .record({

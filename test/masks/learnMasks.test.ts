@@ -222,6 +222,18 @@ describe('shared scores', () => {
 });
 
 describe('a conflict', () => {
+  it('is none with -1, not even where the gradients are opposite', () => {
+    const ones = () => [Uint8Array.of(1, 1)];
+    const scores = [Float32Array.of(1, 1)];
+    const resolved = resolveConflicts(
+      { click: ones(), conversion: ones() },
+      { click: scores, conversion: scores },
+      [Float32Array.of(-1, -1)],
+      -1,
+    );
+    expect(resolved).toEqual({ masks: { click: ones(), conversion: ones() }, handedOver: [0] });
+  });
+
   it('takes a shared connection from the task with the lower score, and touches no other', () => {
     const masks = { click: [Uint8Array.of(1, 1, 1, 0)], conversion: [Uint8Array.of(1, 1, 1, 1)] };
     const before = structuredClone(masks);
