@@ -226,6 +226,23 @@ describe('kernels', () => {
     }
   });
 
+  it('give the zero of a unit the sign that JavaScript gives it', () => {
+    const layout = syntheticLayout({ singles: 1, lists: [] });
+    const layers = [storeLayer(new Float32Array(3 * 2), Float32Array.of(-0, 0))];
+    const plan = [{ name: 'x', blocks: [{ field: 0, from: 0, to: 2 }], columns: [0], layers }];
+    const tables = tablesFor(layout, 2, ['F32']);
+    const bits = gathered(plan, layout, tables, 16)[0]!;
+    expect(bits.slice(0, 2)).toEqual([0x80000000 | 0, 0]);
+    expect(
+      gathered(
+        plan,
+        layout,
+        readableTables(tables, () => true),
+        16,
+      )[0],
+    ).toEqual(bits);
+  });
+
   it('leave fields to JavaScript whose tables lie elsewhere, and do nothing where all do', () => {
     const layout = syntheticLayout({ singles: 2, lists: [] });
     const plan = [{ name: 'x', blocks: [{ field: 0, from: 0, to: 2 }], columns: [] }];
