@@ -69,7 +69,7 @@ function addProfile({ nodes, samples, timeDeltas }: Profile, micros: Map<Stage, 
   const visit = (node: ProfileNode, inherited: Stage): void => {
     const { functionName, url } = node.callFrame;
     const place = PLACES.find(([pattern]) => pattern.test(url))?.[1] ?? inherited;
-    stages.set(node.id, functionName in NATIVE ? NATIVE[functionName] : place);
+    stages.set(node.id, Object.hasOwn(NATIVE, functionName) ? NATIVE[functionName] : place);
     for (const child of node.children ?? []) visit(byId.get(child)!, place);
   };
   visit(nodes[0]!, 'other');

@@ -13,11 +13,7 @@ TEXT_SLOT = np.dtype([("hash", "<i4"), ("start", "<i4"), ("id", "<i4")])
 
 
 def vocabulary_values(definition, bundle):
-    fitted = definition["vocabulary"]["fitted"]
-    if "values" in fitted:
-        values = fitted["values"]
-        return values if definition["type"] == "string" else np.array(values, np.int64)
-    return read_vocabulary((Path(bundle) / fitted["file"]).read_bytes())
+    return read_vocabulary((Path(bundle) / definition["vocabulary"]["fitted"]["file"]).read_bytes())
 
 
 def read_vocabulary(data):

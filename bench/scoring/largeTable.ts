@@ -13,7 +13,7 @@ import { RandomStream } from '../../lib/base/randomStream.ts';
 import { buildScoringGraph } from '../../lib/bundle/buildScoringGraph.ts';
 import { tableDigests } from '../../lib/bundle/buildScoringModel.ts';
 import type { EmbeddingTable } from '../../lib/bundle/embeddingTable.ts';
-import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import type { StoredElement } from '../../lib/bundle/safetensors.ts';
 import { ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { encodeGoldenRows, writeBundle } from '../../lib/bundle/writeBundle.ts';
 import { contractFingerprint, parseContract } from '../../lib/features/contract.ts';
@@ -31,7 +31,7 @@ const SHARD_ROWS = 200_000;
 const POLL_MILLIS = 20;
 const MEGABYTE = 1e6;
 /** A row's bytes in the file. */
-const ROW_BYTES: Readonly<Record<ElementType, number>> = { F32: 4 * WIDTH, F16: 2 * WIDTH, I8: WIDTH + 4 };
+const ROW_BYTES: Readonly<Record<StoredElement, number>> = { F32: 4 * WIDTH, F16: 2 * WIDTH, I8: WIDTH + 4 };
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 const { values, positionals } = parseArgs({
@@ -40,13 +40,13 @@ const { values, positionals } = parseArgs({
 });
 const [rows = '25000000', workers = '4'] = positionals;
 const rowCount = Number(rows);
-const elementType = Object.keys(ROW_BYTES).find((each): each is ElementType => each === values.type);
+const elementType = Object.keys(ROW_BYTES).find((each): each is StoredElement => each === values.type);
 if (elementType === undefined) throw new Error(`expected F32, F16 or I8, found ${values.type}`);
 if (values.write !== undefined) await write(values.write, elementType);
 else await measure(elementType);
 
 /** Writes in a process of its own, whose memory ends with it; then scores in another one, which is watched. */
-async function measure(type: ElementType): Promise<void> {
+async function measure(type: StoredElement): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'table-'));
   try {
     const [model, input] = [join(folder, 'model'), join(folder, 'input')];
@@ -96,7 +96,7 @@ async function run(args: readonly string[]): Promise<{ seconds: number; megabyte
   };
 }
 
-async function write(uri: string, type: ElementType): Promise<void> {
+async function write(uri: string, type: StoredElement): Promise<void> {
   const contract = parseContract({
     contractVersion: 1,
     rowKeys: [COLUMN],
@@ -146,7 +146,7 @@ async function write(uri: string, type: ElementType): Promise<void> {
 function repeatedTable(
   { name, rowStart, rowCount }: FeatureLayout['tables'][number],
   block: Float32Array,
-  type: ElementType,
+  type: StoredElement,
 ): EmbeddingTable {
   const common = { name, rowStart, width: WIDTH };
   const drawn = { ...common, rowCount: BLOCK_ROWS, elementType: 'F32' as const, rows: block };

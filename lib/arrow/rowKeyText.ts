@@ -11,7 +11,7 @@ export function keyTexts(bytes: Uint8Array, types: readonly DataType[]): (string
     if (tag === BYTES) {
       const start = at + 4;
       at = start + view.getUint32(at, true);
-      return bytesText(bytes.subarray(start, at), type);
+      return keyBytesText(bytes.subarray(start, at), type);
     }
     const value = tag === NEGATIVE ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
     at += 8;
@@ -20,7 +20,7 @@ export function keyTexts(bytes: Uint8Array, types: readonly DataType[]): (string
 }
 
 /** A value of text or bytes: 16 bytes each as a UUID is written, others as UTF-8, or as 0x and hexadecimal digits where they are none. */
-export function bytesText(bytes: Uint8Array, type: DataType): string {
+export function keyBytesText(bytes: Uint8Array, type: DataType): string {
   return isUuid(type) ? uuidText(bytes) : textOrHex(bytes);
 }
 

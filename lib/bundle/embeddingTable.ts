@@ -8,10 +8,10 @@ import { EMBEDDINGS_FOLDER } from './bundleManifest.ts';
 import {
   decodeHeader,
   ELEMENT_BYTES,
-  type ElementType,
   encodeHeader,
   headerBytes,
   LENGTH_BYTES,
+  type StoredElement,
   type StoredTensor,
 } from './safetensors.ts';
 import { allocateTables } from './tableMemory.ts';
@@ -23,7 +23,7 @@ export interface EmbeddingTable {
   readonly rowStart: number;
   readonly rowCount: number;
   readonly width: number;
-  readonly elementType: ElementType;
+  readonly elementType: StoredElement;
   /** [rowCount, width], row-major; of F16 the bits of its numbers. */
   readonly rows: TableRows;
   /** Of I8 only: what the integers of each row are multiplied by, [rowCount]. */
@@ -129,7 +129,7 @@ function fileBytes(table: EmbeddingTable): number {
 }
 
 function rowsOver(
-  elementType: ElementType,
+  elementType: StoredElement,
   buffer: SharedArrayBuffer,
   startByte: number,
   length: number,

@@ -4,7 +4,7 @@ import type { FeatureLayout, ListField } from '../features/featureLayout.ts';
 import { type InputProducts, productsOf } from './embeddingProducts.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatherPlan, gatheredWidth } from './gatherPlan.ts';
-import { ELEMENT_BYTES, type ElementType } from './safetensors.ts';
+import { ELEMENT_BYTES, type StoredElement } from './safetensors.ts';
 import { readLayer, type SparseLayer } from './sparseLayers.ts';
 
 /** Columns of a list that a kernel sums in one pass. */
@@ -151,7 +151,7 @@ interface Rows {
   readonly base: number;
   readonly rowBytes: number;
   readonly scales: number;
-  readonly elementType: ElementType;
+  readonly elementType: StoredElement;
 }
 
 /** The arrays of a session in the memory. */
@@ -166,7 +166,7 @@ export interface KernelArrays {
   readonly tiles: readonly Float32Array[];
 }
 
-const ELEMENT_NUMBERS: Readonly<Record<ElementType, number>> = { F32: 0, F16: 1, I8: 2 };
+const ELEMENT_NUMBERS: Readonly<Record<StoredElement, number>> = { F32: 0, F16: 1, I8: 2 };
 
 /** The plan's blocks, each as `copyBlock` in kernels/gatherKernels.ts reads it. */
 export function blockNumbers(plan: KernelPlan, layout: FeatureLayout, arrays: KernelArrays): number[] {

@@ -7,14 +7,14 @@ import { isRecord } from '../base/jsonDocument.ts';
  */
 
 /** Element types that this project stores, by the format's names. */
-export type ElementType = 'F32' | 'F16' | 'I8';
+export type StoredElement = 'F32' | 'F16' | 'I8';
 
-export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { F32: 4, F16: 2, I8: 1 };
+export const ELEMENT_BYTES: Readonly<Record<StoredElement, number>> = { F32: 4, F16: 2, I8: 1 };
 
 /** A tensor of a file: `startByte` counts from the beginning of the file. */
 export interface StoredTensor {
   readonly name: string;
-  readonly elementType: ElementType;
+  readonly elementType: StoredElement;
   readonly shape: readonly number[];
   readonly startByte: number;
   readonly sizeBytes: number;
@@ -83,7 +83,7 @@ export function decodeHeader(header: Uint8Array, fileBytes: number): StoredTenso
 
 function storedTensor(name: string, entry: unknown, dataStart: number): StoredTensor {
   const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
-  const elementType = dtype as ElementType;
+  const elementType = dtype as StoredElement;
   if (!(typeof dtype === 'string' && Object.hasOwn(ELEMENT_BYTES, dtype))) {
     throw new Error(`tensor ${name} has elements of type ${JSON.stringify(dtype)}`);
   }

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { TASKS } from '../base/tasks.ts';
 import { loadBundle } from '../bundle/loadBundle.ts';
 import { plainModel } from '../bundle/plainModel.ts';
-import type { ElementType } from '../bundle/safetensors.ts';
+import type { StoredElement } from '../bundle/safetensors.ts';
 import { gatheredModel } from '../bundle/scoringSession.ts';
 import type { Accuracy } from '../quantise/accuracy.ts';
 import { exportSmaller } from '../quantise/exportSmaller.ts';
@@ -20,7 +20,7 @@ interface ExportOptions {
   readonly json?: boolean;
 }
 
-const TABLE_TYPES = { fp32: 'F32', fp16: 'F16', int8: 'I8' } as const satisfies Record<string, ElementType>;
+const TABLE_TYPES = { fp32: 'F32', fp16: 'F16', int8: 'I8' } as const satisfies Record<string, StoredElement>;
 
 export function exportCommand(finish: (exitCode: number) => void): Command {
   return new Command('export')

@@ -1,6 +1,6 @@
 import { layerConnections } from '../masks/trainUnderMasks.ts';
 import { multiplyAddsPerRow } from '../network/multiplyAdds.ts';
-import type { ModelWeights, NetworkShape } from '../network/networkShape.ts';
+import { type ModelWeights, type NetworkShape, trunkWeightName } from '../network/networkShape.ts';
 import type { TaskMasks } from '../network/taskMasks.ts';
 import type { LayerConnections } from './comparisonDocument.ts';
 
@@ -22,22 +22,27 @@ export function describeNetwork(
   masks: TaskMasks | undefined,
   unrelatedConversion?: readonly Uint8Array[],
 ): NetworkDescription {
-  let parameters = 0;
-  for (const values of weights.parameters.values()) {
-    for (const value of values) if (value !== 0) parameters++;
-  }
-  masks?.click.forEach((layer, index) => {
-    const other = masks.conversion[index]!;
-    layer.forEach((bit, i) => {
-      if (bit === 0 && other[i] === 0) parameters--;
-    });
-  });
   return {
-    parameters,
+    parameters: countParameters(weights, masks),
     embeddingParameters: weights.embeddings.length,
     multiplyAddsPerRow: multiplyAddsPerRow(shape, masks),
     ...(masks && { connections: describeLayers(shape, masks, unrelatedConversion) }),
   };
+}
+
+function countParameters({ parameters }: ModelWeights, masks: TaskMasks | undefined): number {
+  let count = 0;
+  for (const values of parameters.values()) {
+    for (const value of values) if (value !== 0) count++;
+  }
+  masks?.click.forEach((layer, index) => {
+    const other = masks.conversion[index]!;
+    const weights = parameters.get(trunkWeightName(index))!;
+    layer.forEach((bit, i) => {
+      if (bit === 0 && other[i] === 0 && weights[i] !== 0) count--;
+    });
+  });
+  return count;
 }
 
 function describeLayers(

@@ -1,8 +1,8 @@
 import { RandomStream } from '../base/randomStream.ts';
 import { meanOf } from '../base/sumOf.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
-import type { UserKey } from '../metrics/labelledRows.ts';
 import { MannWhitney, scoreOrder } from '../metrics/rankAuc.ts';
+import type { UserKey } from '../metrics/rankedRows.ts';
 import { hasConversionLabel } from '../training/taskLabels.ts';
 import type { PairedDifference, PairedMetricName } from './comparisonDocument.ts';
 import type { ReportLabels } from './reportRows.ts';
@@ -29,7 +29,7 @@ export interface ResampledAucs {
 interface Resample {
   /** On the rows drawn, one per run. */
   readonly aucs: readonly (number | null)[];
-  /** Which runs were drawn, by index into `aucs`, as many as there are. */
+  /** Which runs were drawn, by index into `aucs`: one fewer than there are, one at least. */
   readonly drawnRuns: readonly number[];
 }
 
@@ -47,6 +47,9 @@ interface RankedScores {
  * A resample draws users with all of their rows, the same for all runs, and then runs (Efron and Tibshirani 1993, chapter 6);
  * rows where it isn't known whose they are. A model errs alike on the rows of one user: with 20 rows of each, intervals over
  * rows were a quarter too narrow.
+ *
+ * Of n runs, n - 1 are drawn (against narrowness, Hesterberg 2015, doi:10.1080/00031305.2015.1089789): the mean of n of them spreads by
+ * sqrt((n - 1) / n) less than the mean of n new ones would, a tenth less with five seeds.
  */
 export function resampleAucs({
   runs,
@@ -58,6 +61,7 @@ export function resampleAucs({
   const ranked = runs.map((scores) => rank(scores, labels, metric));
   const aucsOf = (counts: Uint16Array) => ranked.map((run) => resampledAuc(run, counts));
   const rowCount = labels.click.length;
+  const drawnCount = Math.max(1, runs.length - 1);
   const { groupOfRow, groupCount } = groupRows(rowCount, labels.users);
   const random = new RandomStream(seed);
   return {
@@ -67,7 +71,10 @@ export function resampleAucs({
       for (let i = 0; i < groupCount; i++) drawn[random.nextBelow(groupCount)]!++;
       const counts = new Uint16Array(rowCount);
       for (let row = 0; row < rowCount; row++) counts[row] = drawn[groupOfRow[row]!]!;
-      return { aucs: aucsOf(counts), drawnRuns: runs.map(() => random.nextBelow(runs.length)) };
+      return {
+        aucs: aucsOf(counts),
+        drawnRuns: Array.from({ length: drawnCount }, () => random.nextBelow(runs.length)),
+      };
     }),
   };
 }

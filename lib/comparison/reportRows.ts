@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { TASKS } from '../base/tasks.ts';
 import { labelRequirements, readLabels, readUsers } from '../features/readLabels.ts';
-import type { UserKey } from '../metrics/labelledRows.ts';
+import type { UserKey } from '../metrics/rankedRows.ts';
 import { labelMaturity } from '../recipe/labelMaturity.ts';
 import { type DataSplit, readShardRows } from '../recipe/splitShards.ts';
 import type { TrainingConfig } from '../recipe/trainingConfig.ts';
@@ -32,17 +32,17 @@ export async function readReportLabels({ labels }: TrainingConfig, split: DataSp
 }
 
 /**
- * Refuses report rows without both classes of a task, before hours of training whose differences no AUC could tell.
+ * Refuses report rows whose labels of a task are all the same, before hours of training whose differences no AUC could tell.
  * @throws Ncs4cvrError COMPARISON_NO_REPORT
  */
-export function refuseOneClass(labels: ReportLabels, dataUri: string, { reportText }: DataSplit): void {
+export function refuseEqualLabels(labels: ReportLabels, dataUri: string, { reportText }: DataSplit): void {
   for (const task of TASKS) {
-    const { rows, positives } = countClasses(labels, task);
+    const { rows, positives, differ } = countClasses(labels, task);
     const name = `${task}s`;
-    if (positives > 0 && positives < rows) continue;
+    if (differ) continue;
     throw new Ncs4cvrError('COMPARISON_NO_REPORT', `the report rows can't tell arms apart by ${name}`, {
       file: dataUri,
-      expected: `both classes of ${name} in ${reportText}`,
+      expected: `${name} that differ in ${reportText}`,
       found: `${positives} of ${rows}`,
     });
   }

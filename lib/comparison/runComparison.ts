@@ -9,7 +9,7 @@ import { joinUri } from '../storage/uri.ts';
 import { ARMS, REFERENCE_ARM, settingsOfArm } from './arms.ts';
 import { collectComparison } from './collectComparison.ts';
 import type { ComparisonDocument } from './comparisonDocument.ts';
-import { readReportLabels, refuseOneClass } from './reportRows.ts';
+import { readReportLabels, refuseEqualLabels } from './reportRows.ts';
 import { readRunRecord } from './runFolder.ts';
 import { type ComparisonSources, type RunName, runInProcesses } from './runInProcesses.ts';
 
@@ -67,7 +67,7 @@ export async function runComparison(
     });
   }
   const labels = await readReportLabels(config, split);
-  refuseOneClass(labels, dataUri, split);
+  refuseEqualLabels(labels, dataUri, split);
   await refuseOtherOrigin(output, document, dataUri, split.listing);
 
   const seedNumbers = Array.from({ length: seeds }, (_, i) => i + 1);

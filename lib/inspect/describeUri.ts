@@ -1,7 +1,7 @@
 import { DataType, type RecordBatch } from 'apache-arrow';
 import { openPredictions, readPredictions } from '../arrow/readPredictions.ts';
 import { RowKeyBytes } from '../arrow/rowKeyBytes.ts';
-import { bytesText, keyTexts } from '../arrow/rowKeyText.ts';
+import { keyBytesText, keyTexts } from '../arrow/rowKeyText.ts';
 import { ProblemsError, StorageError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import {
@@ -170,7 +170,7 @@ function textsOf(batch: RecordBatch, name: string, type: DataType): (row: number
 }
 
 function showValue(value: unknown, type: DataType): string {
-  if (value instanceof Uint8Array) return bytesText(value, type);
+  if (value instanceof Uint8Array) return keyBytesText(value, type);
   if (typeof value !== 'number') return String(value);
   return Number.isInteger(value) ? String(value) : value.toPrecision(6);
 }

@@ -21,8 +21,10 @@ export interface LearnedMasks {
   readonly seconds: number;
 }
 
-/** Steps between two cuts: ranking every connection costs as much as two steps. */
+/** Steps between two cuts: ranking every connection costs as much as two steps. Fewer where the annealing has few. */
 const STEPS_PER_CUT = 32;
+/** A run whose density never fell would score the connections of a dense network. */
+const LEAST_CUTS = 4;
 /** Apart from the shuffles of the joint training. */
 const LEARNING_STREAM = 2 ** 21;
 
@@ -46,6 +48,7 @@ export async function learnMasks(
   const epochSteps = stepsPerEpoch(order.length, settings);
   const clock = new ProgressClock(order.length * epochs, { rows: 0, seconds: 0 });
   const annealingSteps = Math.max(1, annealing * epochs * epochSteps);
+  const stepsPerCut = Math.max(1, Math.min(STEPS_PER_CUT, Math.floor(annealingSteps / LEAST_CUTS)));
   const densities = taskDensities(density);
   /** @param progress of the annealing, from 0 to 1 */
   const shareOf = (task: Task, progress: number) => densities[task] ** progress;
@@ -67,7 +70,7 @@ export async function learnMasks(
       const losses = new LossMean();
       for (const { index, rows, learningRateScale } of epochBatches(step, settings, epoch, order, random)) {
         const done = epoch * epochSteps + index;
-        if (done % STEPS_PER_CUT === 0) thinOut(Math.min(1, done / annealingSteps));
+        if (done % stepsPerCut === 0) thinOut(Math.min(1, done / annealingSteps));
         if (estimator === 'hardConcrete') learning.setNoise(drawNoise(shape, random));
         const stepLosses = await step.run(trainingSet, rows, learningRateScale);
         refuseDiverged(stepLosses, done + 1);

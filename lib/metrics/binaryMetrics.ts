@@ -1,8 +1,8 @@
 import { BinnedAuc } from './binnedAuc.ts';
 import { Calibration } from './calibration.ts';
 import { checkProbabilityAndLabel } from './checkLabels.ts';
-import { LabelledRows, type UserKey } from './labelledRows.ts';
 import { LogLoss } from './logLoss.ts';
+import { RankedRows, type UserKey } from './rankedRows.ts';
 
 /** Metrics of one binary label; null where undefined (no rows, one class absent, no users). */
 export interface BinaryReport {
@@ -33,7 +33,7 @@ export class BinaryMetrics {
   readonly #exactRows: number;
   #rowCount = 0;
   #hasUsers = false;
-  #ranked: LabelledRows | BinnedAuc = new LabelledRows();
+  #ranked: RankedRows | BinnedAuc = new RankedRows();
   readonly #logLoss = new LogLoss();
   readonly #calibration = new Calibration();
 
@@ -52,7 +52,7 @@ export class BinaryMetrics {
     const [score, rounded] = [Math.fround(probability), Math.fround(label)];
     if (user !== null) this.#hasUsers = true;
     const ranked = this.#rankedFor(1);
-    if (ranked instanceof LabelledRows) ranked.add(score, rounded, user);
+    if (ranked instanceof RankedRows) ranked.add(score, rounded, user);
     else ranked.add(score, rounded);
     this.#sum(score, rounded);
   }
@@ -69,7 +69,7 @@ export class BinaryMetrics {
       return;
     }
     const ranked = this.#rankedFor(rows.length);
-    if (ranked instanceof LabelledRows) ranked.append(rows);
+    if (ranked instanceof RankedRows) ranked.append(rows);
     else addRows(ranked, rows);
     const { scores, labels } = rows;
     for (let row = 0; row < scores.length; row++) this.#sum(scores[row]!, labels[row]!);
@@ -88,7 +88,7 @@ export class BinaryMetrics {
 
   #rankMetrics(): Pick<BinaryReport, 'auc' | 'aucError' | 'gauc' | 'gaucRefusal'> {
     const ranked = this.#ranked;
-    if (ranked instanceof LabelledRows) return ranked.compute();
+    if (ranked instanceof RankedRows) return ranked.compute();
     return {
       auc: ranked.compute(),
       aucError: ranked.maxError(),
@@ -100,12 +100,12 @@ export class BinaryMetrics {
   }
 
   /** What ranks the rows once `more` of them have come: what ranked them so far, unless they get too many to keep. */
-  #rankedFor(more: number): LabelledRows | BinnedAuc {
+  #rankedFor(more: number): RankedRows | BinnedAuc {
     return this.#rowCount + more > this.#exactRows ? this.#binned() : this.#ranked;
   }
 
   #binned(): BinnedAuc {
-    if (this.#ranked instanceof LabelledRows) {
+    if (this.#ranked instanceof RankedRows) {
       const binned = new BinnedAuc();
       addRows(binned, this.#ranked);
       this.#ranked = binned;
@@ -120,6 +120,6 @@ export class BinaryMetrics {
   }
 }
 
-function addRows(binned: BinnedAuc, { scores, labels }: LabelledRows): void {
+function addRows(binned: BinnedAuc, { scores, labels }: RankedRows): void {
   for (let row = 0; row < scores.length; row++) binned.add(scores[row]!, labels[row]!);
 }

@@ -15,7 +15,7 @@ export class BinnedAuc {
 
   /**
    * @param probability in [0, 1]
-   * @param label in [0, 1], see LabelledRows
+   * @param label in [0, 1], see RankedRows
    * @throws Ncs4cvrError METRIC_SCORE_INVALID, METRIC_LABEL_INVALID
    */
   add(probability: number, label: number): void {

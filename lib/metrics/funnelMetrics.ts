@@ -1,7 +1,7 @@
 import { Ncs4cvrError } from '../base/errors.ts';
 import { UNKNOWN_CLICK } from '../base/tasks.ts';
 import { BinaryMetrics, type BinaryReport } from './binaryMetrics.ts';
-import type { UserKey } from './labelledRows.ts';
+import type { UserKey } from './rankedRows.ts';
 
 export type { BinaryReport };
 

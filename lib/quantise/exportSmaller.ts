@@ -2,11 +2,16 @@ import { CODE_VERSION } from '../base/codeVersion.ts';
 import { sha256 } from '../base/digest.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { tableDigests } from '../bundle/buildScoringModel.ts';
-import { modelFileOf } from '../bundle/bundleManifest.ts';
+import { type BundleManifest, modelFileOf } from '../bundle/bundleManifest.ts';
 import { loadBundle, type ModelBundle } from '../bundle/loadBundle.ts';
-import type { ElementType } from '../bundle/safetensors.ts';
+import type { StoredElement } from '../bundle/safetensors.ts';
 import { scoreEncodedRows } from '../bundle/scoreEncodedRows.ts';
-import { gatheredModel, type ScoringModel, ScoringSession } from '../bundle/scoringSession.ts';
+import {
+  type GatheredModel,
+  gatheredModel,
+  type ScoringModel,
+  ScoringSession,
+} from '../bundle/scoringSession.ts';
 import { encodeGoldenRows, refuseExisting, refuseUnwritable, writeBundle } from '../bundle/writeBundle.ts';
 import type { FeatureLayout } from '../features/featureLayout.ts';
 import type { TaskScores } from '../profile/scoreReferences.ts';
@@ -23,7 +28,7 @@ export interface SmallerBundleOptions {
   /** Dense layers in integers. */
   readonly int8: boolean;
   /** Of the rows of embedding tables. */
-  readonly tables: ElementType;
+  readonly tables: StoredElement;
 }
 
 export interface SmallerBundle {
@@ -47,39 +52,23 @@ export async function exportSmaller(
 ): Promise<SmallerBundle> {
   await refuseExisting(outputUri);
   const original = await loadBundle(storageFor(bundleUri), bundleUri);
-  const { manifest, layout, reference } = original;
+  const { manifest, layout, vocabularies, reference } = original;
   const model = gatheredModel(original.model, bundleUri);
-  if (manifest.exported !== undefined) {
-    throw new Ncs4cvrError('EXPORT_NOT_TRAINED', 'rounding what was rounded loses twice', {
-      file: bundleUri,
-      expected: 'a bundle as it was trained',
-      found: `one that was made of ${manifest.exported.from.modelVersion}`,
-    });
-  }
+  refuseExported(manifest, bundleUri);
   await refuseUnwritable(outputUri);
   const { calibration, validation, goldenRows } = await readExportRows(original, input);
-  const narrow = { ...model, tables: model.tables.map((table) => narrowTable(table, tables)) };
-  const unbound = int8 ? await quantiseModel(narrow, layout, calibration) : narrow;
-  if (unbound === undefined) {
-    throw new Ncs4cvrError('EXPORT_NO_LAYERS', 'the model has no layer that integers would make faster', {
-      file: bundleUri,
-    });
-  }
-  const smaller = withGatheredDigest(unbound, tableDigests(narrow.tables), layout);
+  const smaller = await smallerModel(model, layout, calibration, { int8, tables }, bundleUri);
   const before = await scoreRows(model, layout, validation);
   const after = await scoreRows(smaller, layout, validation);
   const accuracy = compareAccuracy(validation, before, after);
   refuseInaccurate(accuracy, bundleUri);
 
   const { formatVersion: _format, files: _files, modelVersion, ...draft } = manifest;
-  // Of a model of numbers alone there is no table to name.
-  const namesTables = tables !== 'F32' && narrow.tables.length > 0;
-  const suffix = [...(int8 ? ['int8'] : []), ...(namesTables ? [`tables-${tables.toLowerCase()}`] : [])];
   await writeBundle(
     outputUri,
     {
       ...draft,
-      modelVersion: [modelVersion, ...suffix, sha256(smaller.modelBytes).slice(0, 8)].join('-'),
+      modelVersion: smallerVersion(modelVersion, smaller, { int8, tables }),
       inputs: smaller.inputs,
       exported: {
         from: { modelVersion, modelSha256: modelFileOf(manifest).sha256 },
@@ -93,12 +82,51 @@ export async function exportSmaller(
     },
     {
       model: smaller,
-      vocabularies: original.vocabularies,
+      vocabularies,
       goldenBytes: encodeGoldenRows(goldenRows, firstOf(after, goldenRows.numRows)),
       reference,
     },
   );
   return { bundle: await loadBundle(storageFor(outputUri), outputUri), accuracy };
+}
+
+/** @throws Ncs4cvrError EXPORT_NOT_TRAINED */
+function refuseExported({ exported }: BundleManifest, bundleUri: string): void {
+  if (exported === undefined) return;
+  throw new Ncs4cvrError('EXPORT_NOT_TRAINED', 'rounding what was rounded loses twice', {
+    file: bundleUri,
+    expected: 'a bundle as it was trained',
+    found: `one that was made of ${exported.from.modelVersion}`,
+  });
+}
+
+/** The model in fewer bits, bound to the embeddings that it has then. @throws Ncs4cvrError EXPORT_NO_LAYERS */
+async function smallerModel(
+  model: GatheredModel,
+  layout: FeatureLayout,
+  calibration: TrainingSet,
+  { int8, tables }: SmallerBundleOptions,
+  bundleUri: string,
+): Promise<GatheredModel> {
+  const narrow = { ...model, tables: model.tables.map((table) => narrowTable(table, tables)) };
+  const unbound = int8 ? await quantiseModel(narrow, layout, calibration) : narrow;
+  if (unbound === undefined) {
+    throw new Ncs4cvrError('EXPORT_NO_LAYERS', 'the model has no layer that integers would make faster', {
+      file: bundleUri,
+    });
+  }
+  return withGatheredDigest(unbound, tableDigests(narrow.tables), layout);
+}
+
+function smallerVersion(
+  modelVersion: string,
+  smaller: GatheredModel,
+  { int8, tables }: SmallerBundleOptions,
+): string {
+  // Of a model of numbers alone there is no table to name.
+  const namesTables = tables !== 'F32' && smaller.tables.length > 0;
+  const suffix = [...(int8 ? ['int8'] : []), ...(namesTables ? [`tables-${tables.toLowerCase()}`] : [])];
+  return [modelVersion, ...suffix, sha256(smaller.modelBytes).slice(0, 8)].join('-');
 }
 
 async function scoreRows(model: ScoringModel, layout: FeatureLayout, set: TrainingSet): Promise<TaskScores> {

@@ -1,6 +1,6 @@
 import type { EmbeddingTable } from '../bundle/embeddingTable.ts';
 import { toHalf } from '../bundle/halfFloat.ts';
-import type { ElementType } from '../bundle/safetensors.ts';
+import type { StoredElement } from '../bundle/safetensors.ts';
 
 const LARGEST_INTEGER = 127;
 
@@ -8,7 +8,7 @@ const LARGEST_INTEGER = 127;
  * A table in fewer bits: half floats, or integers whose scale takes the largest magnitude of their row to 127.
  * @param table of float32 rows
  */
-export function narrowTable(table: EmbeddingTable, elementType: ElementType): EmbeddingTable {
+export function narrowTable(table: EmbeddingTable, elementType: StoredElement): EmbeddingTable {
   const rows = table.rows as Float32Array;
   if (elementType === 'F32') return table;
   const { name, rowStart, rowCount, width } = table;

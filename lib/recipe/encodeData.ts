@@ -47,7 +47,7 @@ const GOLDEN_ROWS = 64;
 
 /**
  * Reads and encodes the training rows and the validation rows.
- * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES when a task has nothing to learn from
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES, TRAINING_LABELS_EQUAL when a task has nothing to learn from
  * @throws ProblemsError TRAINING_LEAK
  */
 export async function encodeData(

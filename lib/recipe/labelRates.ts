@@ -4,14 +4,14 @@ import type { LabelColumns, LabelCounts } from '../features/readLabels.ts';
 import { countClasses, type FunnelLabels } from '../training/taskLabels.ts';
 
 /**
- * P(click) and P(conversion | click) of rows that must hold both classes of both tasks: otherwise there is nothing to
+ * P(click) and P(conversion | click) of rows that must hold different labels of both tasks: otherwise there is nothing to
  * learn from, or no checkpoint to choose by.
  * @param side such as `training`, for the message
- * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES with the counts
+ * @throws Ncs4cvrError TRAINING_NO_POSITIVES, TRAINING_NO_NEGATIVES, TRAINING_LABELS_EQUAL with the counts
  */
 export function labelRates(labels: FunnelLabels, side: string, file: string): PerTask<number> {
   return perTask((task) => {
-    const { rows, positives } = countClasses(labels, task);
+    const { rows, positives, differ } = countClasses(labels, task);
     const found = `${positives} ${task}s in ${rows} ${task === 'click' ? 'rows' : 'clicked rows'} with a known label`;
     if (positives === 0) {
       throw new Ncs4cvrError('TRAINING_NO_POSITIVES', `the ${side} rows have no ${task}`, {
@@ -24,6 +24,13 @@ export function labelRates(labels: FunnelLabels, side: string, file: string): Pe
       throw new Ncs4cvrError('TRAINING_NO_NEGATIVES', `the ${side} rows have ${task}s only`, {
         file,
         expected: `rows without a ${task} too; all impressions belong in the data, not the clicked ones alone`,
+        found,
+      });
+    }
+    if (!differ) {
+      throw new Ncs4cvrError('TRAINING_LABELS_EQUAL', `every known ${task} of the ${side} rows is the same`, {
+        file,
+        expected: `${task}s that differ: no model ranks rows of one label better than another`,
         found,
       });
     }

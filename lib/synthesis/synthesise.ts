@@ -2,7 +2,7 @@ import { shiftedDay } from '../base/calendarDay.ts';
 import { StorageError } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { RandomStream } from '../base/randomStream.ts';
-import { LabelledRows } from '../metrics/labelledRows.ts';
+import { RankedRows } from '../metrics/rankedRows.ts';
 import { listIfAny, writeWhole } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { drawImpressions, type Impression } from './drawImpressions.ts';
@@ -76,8 +76,8 @@ class FunnelTally {
   #clicks = 0;
   #conversions = 0;
   readonly #sums = { x: 0, y: 0, xx: 0, yy: 0, xy: 0 };
-  readonly #reported = new LabelledRows();
-  readonly #reportedClicks = new LabelledRows();
+  readonly #reported = new RankedRows();
+  readonly #reportedClicks = new RankedRows();
 
   *watch(impressions: Iterable<Impression>, isReported: boolean): Generator<Impression> {
     for (const row of impressions) {

@@ -21,11 +21,21 @@ export function rowsOfTask(labels: FunnelLabels, task: Task): Int32Array {
   return Int32Array.from(click.keys()).filter(isOfTask);
 }
 
-/** How many rows have a label of the task, and the sum of these labels. */
-export function countClasses(
-  labels: FunnelLabels,
-  task: Task,
-): { readonly rows: number; readonly positives: number } {
+export interface ClassCounts {
+  /** Rows that have a label of the task. */
+  readonly rows: number;
+  /** Sum of these labels. */
+  readonly positives: number;
+  /** Whether any label differs from another: no scores rank rows of one label, soft or not, better than others do. */
+  readonly differ: boolean;
+}
+
+export function countClasses(labels: FunnelLabels, task: Task): ClassCounts {
   const rows = rowsOfTask(labels, task);
-  return { rows: rows.length, positives: rows.reduce((sum, row) => sum + labels[task][row]!, 0) };
+  const of = labels[task];
+  return {
+    rows: rows.length,
+    positives: rows.reduce((sum, row) => sum + of[row]!, 0),
+    differ: rows.some((row) => of[row] !== of[rows[0]!]),
+  };
 }

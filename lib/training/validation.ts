@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask, Task } from '../base/tasks.ts';
 import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { Predictions } from './forwardPass.ts';
+import { countClasses } from './taskLabels.ts';
 import type { TrainingSet } from './trainingSet.ts';
 
 /** One look at the validation rows. */
@@ -28,15 +29,13 @@ export function selectionScore(metrics: FunnelReport, tasks: readonly Task[]): n
 }
 
 /**
- * Without any AUC the first checkpoint would be kept, hardly trained, without a word.
+ * Without an AUC that depends on the scores the first checkpoint would be kept, hardly trained, without a word.
  * @throws Ncs4cvrError TRAINING_NO_POSITIVES
  */
 export function refuseUnmeasurable(set: TrainingSet, tasks: readonly Task[]): void {
-  const anyScores = new Float32Array(set.rowCount).fill(0.5);
-  const metrics = measure({ pctr: anyScores, pcvr: anyScores }, set);
-  if (tasks.some((task) => metrics[task].auc !== null)) return;
+  if (tasks.some((task) => countClasses(set, task).differ)) return;
   throw new Ncs4cvrError('TRAINING_NO_POSITIVES', 'no checkpoint can be chosen on the validation rows', {
-    expected: `both classes of ${tasks.join(' or ')} among them`,
-    found: `${metrics.click.rows} rows, ${metrics.conversion.rows} clicks`,
+    expected: `both classes of ${tasks.join(' or ')}, or soft labels that differ, among them`,
+    found: `${countClasses(set, 'click').rows} rows, ${countClasses(set, 'conversion').rows} clicks`,
   });
 }

@@ -111,6 +111,18 @@ describe('row keys as bytes', () => {
     expect(textsOf(new Utf8(), ['a', long, ''])).toEqual(['a', long, '']);
   });
 
+  it('keep the columns in front of a value that is longer than the room there was', () => {
+    const batch = batchOf({
+      first: [new Utf8(), ['a', 'b']],
+      second: [new Utf8(), Array(2).fill('x'.repeat(300))],
+    });
+    const texts = encoded(batch).map((hex) => keyTexts(Buffer.from(hex, 'hex'), [new Utf8(), new Utf8()]));
+    expect(texts).toEqual([
+      ['a', 'x'.repeat(300)],
+      ['b', 'x'.repeat(300)],
+    ]);
+  });
+
   it('read as text as people write it: dates, timestamps of every unit, bytes that are no text, null', () => {
     const day = Date.UTC(2024, 2, 9);
     expect(textsOf(new DateDay(), [new Date(day), null])).toEqual(['2024-03-09', null]);

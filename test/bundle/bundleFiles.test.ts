@@ -41,6 +41,26 @@ describe('copying a file of a bundle', () => {
 });
 
 describe('checking a file of a bundle', () => {
+  it('closes the file when no read is under way any more, also where one has failed', async () => {
+    let underWay = 0;
+    const closedAt: number[] = [];
+    const open: typeof localDisk.open = async (uri) => ({
+      ...{ uri, sizeBytes: 3 * PIECE_BYTES, version: 'v' },
+      readInto: async (_target, startByte) => {
+        if (startByte === 0) throw new Error('lost');
+        underWay++;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        underWay--;
+      },
+      close: async () => {
+        closedAt.push(underWay);
+      },
+    });
+    const storage = Object.assign(Object.create(localDisk) as typeof localDisk, { open });
+    await expect(checkFile(storage, source, 'large', facts, [])).rejects.toThrow('lost');
+    expect(closedAt).toEqual([0]);
+  });
+
   it.each([
     ['is right', 'large', facts, []],
     [

@@ -12,7 +12,7 @@ import {
 } from '../../lib/bundle/gatherPlan.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
 import { KernelGatherer } from '../../lib/bundle/kernelGatherer.ts';
-import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import type { StoredElement } from '../../lib/bundle/safetensors.ts';
 import { type StoredLayer, storeLayer } from '../../lib/bundle/sparseLayers.ts';
 import type { EncodedRows } from '../../lib/features/encodedRows.ts';
 import type { FeatureLayout } from '../../lib/features/featureLayout.ts';
@@ -26,7 +26,7 @@ const CAPACITY = 150;
 function tablesFor(
   { tables }: FeatureLayout,
   width: number,
-  types: readonly ElementType[],
+  types: readonly StoredElement[],
 ): EmbeddingTable[] {
   const random = new RandomStream(width);
   return tables.map(({ name, rowStart, rowCount }, i) => {
@@ -84,7 +84,7 @@ function gathered(
   return gatherer.inputs.map(({ data }) => [...new Int32Array(data.buffer)]);
 }
 
-const elementTypes = fc.constantFrom<ElementType>('F32', 'F16', 'I8');
+const elementTypes = fc.constantFrom<StoredElement>('F32', 'F16', 'I8');
 
 const cases = fc
   .record({
@@ -224,6 +224,23 @@ describe('kernels', () => {
       gatherer.gather(rowCount);
       expect(gatherer.inputs[0]!.data).toEqual(new Float32Array(2 * rowCount).fill(Number.NaN));
     }
+  });
+
+  it('give the zero of a unit the sign that JavaScript gives it', () => {
+    const layout = syntheticLayout({ singles: 1, lists: [] });
+    const layers = [storeLayer(new Float32Array(3 * 2), Float32Array.of(-0, 0))];
+    const plan = [{ name: 'x', blocks: [{ field: 0, from: 0, to: 2 }], columns: [0], layers }];
+    const tables = tablesFor(layout, 2, ['F32']);
+    const bits = gathered(plan, layout, tables, 16)[0]!;
+    expect(bits.slice(0, 2)).toEqual([0x80000000 | 0, 0]);
+    expect(
+      gathered(
+        plan,
+        layout,
+        readableTables(tables, () => true),
+        16,
+      )[0],
+    ).toEqual(bits);
   });
 
   it('leave fields to JavaScript whose tables lie elsewhere, and do nothing where all do', () => {

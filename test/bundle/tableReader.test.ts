@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
 import { type EmbeddingTable, tableOver, tablePieces } from '../../lib/bundle/embeddingTable.ts';
 import { halfValues } from '../../lib/bundle/halfFloat.ts';
-import type { ElementType } from '../../lib/bundle/safetensors.ts';
+import type { StoredElement } from '../../lib/bundle/safetensors.ts';
 import { allocateTables } from '../../lib/bundle/tableMemory.ts';
 import { tableReader } from '../../lib/bundle/tableReader.ts';
 import { narrowTable } from '../../lib/quantise/narrowTable.ts';
@@ -22,7 +22,7 @@ const table: EmbeddingTable = {
 };
 
 /** Columns 1 to 4 of some rows, single and pooled, as a reader of the table gives them from its file. */
-function gathered(elementType: ElementType) {
+function gathered(elementType: StoredElement) {
   const bytes = Buffer.concat([...tablePieces(narrowTable(table, elementType))]);
   const file = new Uint8Array(new SharedArrayBuffer(bytes.length));
   file.set(bytes);

@@ -7,7 +7,7 @@ import { RandomStream } from '../../lib/base/randomStream.ts';
 import { ARMS } from '../../lib/comparison/arms.ts';
 import { collectComparison, summarise } from '../../lib/comparison/collectComparison.ts';
 import { pairedDifference, resampleAucs } from '../../lib/comparison/pairedDifference.ts';
-import { type ReportLabels, refuseOneClass } from '../../lib/comparison/reportRows.ts';
+import { type ReportLabels, refuseEqualLabels } from '../../lib/comparison/reportRows.ts';
 import {
   type ArmRunRecord,
   type ReportScores,
@@ -136,13 +136,13 @@ describe('finished runs', () => {
 
 describe('report rows', () => {
   const refused = (clicks: number[], conversions: number[]) => () =>
-    refuseOneClass(
+    refuseEqualLabels(
       { click: Uint8Array.from(clicks), conversion: Float32Array.from(conversions), users: undefined },
       'data',
       split,
     );
 
-  it('are refused with one class of clicks, or of conversions among the clicked', () => {
+  it('are refused with one class of clicks, or one class or share of conversions among the clicked', () => {
     expect(refused([0, 1, 1], [1, 0, 1])).not.toThrow();
     const error = (message: string, found: string) =>
       expect.objectContaining({
@@ -153,8 +153,10 @@ describe('report rows', () => {
     expect(refused([0, 0], [0, 1])).toThrow(error('by clicks', '0 of 2'));
     expect(refused([0, 1, 1], [0, 1, 1])).toThrow(error('by conversions', '2 of 2'));
     expect(refused([0, 1, 1], [1, 0, 0])).toThrow(error('by conversions', '0 of 2'));
+    expect(refused([0, 1, 1], [1, 0.5, 0.5])).toThrow(error('by conversions', '1 of 2'));
+    expect(refused([0, 1, 1], [1, 0.5, 0.25])).not.toThrow();
     expect(refused([1, 1], [0, 1])).toThrow(
-      expect.objectContaining({ expected: 'both classes of clicks in day 3' }),
+      expect.objectContaining({ expected: 'clicks that differ in day 3' }),
     );
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expertsConfig } from '../../lib/comparison/arms.ts';
 import { describeNetwork } from '../../lib/comparison/describeNetwork.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
-import { networkShape } from '../../lib/network/networkShape.ts';
+import { networkShape, trunkWeightName } from '../../lib/network/networkShape.ts';
 import { allOnesMasks } from '../../lib/network/taskMasks.ts';
 import {
   SYNTHETIC_NCS,
@@ -81,6 +81,23 @@ describe('the parameters of a network', () => {
     folded.fill(0, 1, 4);
     const parameters = new Map([...weights.parameters, [name, folded]]);
     expect(describeNetwork(shape, { ...weights, parameters }, undefined).parameters).toBe(dense - 3);
+  });
+
+  it('are taken off once where a connection in no mask is 0 as well', () => {
+    const weights = syntheticWeights(shape, 1);
+    const masks = syntheticMasks(shape, 0.5);
+    const parameters = new Map(weights.parameters);
+    for (const [index, layer] of masks.click.entries()) {
+      const name = trunkWeightName(index);
+      const isDead = (i: number) => layer[i] === 0 && masks.conversion[index]![i] === 0;
+      parameters.set(
+        name,
+        parameters.get(name)!.map((weight, i) => (isDead(i) ? 0 : weight)),
+      );
+      expect(layer.some((_, i) => isDead(i))).toBe(true);
+    }
+    const { parameters: count } = describeNetwork(shape, weights, masks);
+    expect(describeNetwork(shape, { ...weights, parameters }, masks).parameters).toBe(count);
   });
 });
 

@@ -125,6 +125,46 @@ describe('a paired difference', () => {
     expect((high - low) / (2 * 1.96 * error)).toBeLessThan(1.25);
   });
 
+  it('spreads over seeds as the mean of as many new ones would', () => {
+    // Scores that rank rows by their label but for some of them, as many as the run says: rows hardly matter.
+    const runs = [0, 40, 80, 120, 160].map((wrong) => ({
+      pctr: Float32Array.from(click, (label, row) => (row < wrong ? 1 - label : label)),
+      pcvr: new Float32Array(ROWS),
+    }));
+    const { whole, resamples } = resampleAucs({
+      runs,
+      labels,
+      metric: 'click.auc',
+      seed: 1,
+      resamples: 4000,
+    });
+    const variance = (values: readonly number[], below: number) => {
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - below);
+    };
+    const means = resamples.map(
+      ({ drawnRuns }) => drawnRuns.reduce((sum, run) => sum + whole[run]!, 0) / drawnRuns.length,
+    );
+    const ofNew =
+      variance(
+        whole.map((auc) => auc!),
+        1,
+      ) / runs.length;
+    expect(variance(means, 0) / ofNew).toBeGreaterThan(0.93);
+    expect(variance(means, 0) / ofNew).toBeLessThan(1.07);
+  });
+
+  it('draws the one run there is', () => {
+    const { resamples } = resampleAucs({
+      runs: [good[0]!],
+      labels,
+      metric: 'click.auc',
+      seed: 1,
+      resamples: 2,
+    });
+    expect(resamples.map(({ drawnRuns }) => drawnRuns)).toEqual([[0], [0]]);
+  });
+
   it('has the same interval for the same seed and another for another', () => {
     const first = difference(good, bad, 'click.auc', 3);
     expect(difference(good, bad, 'click.auc', 3)).toEqual(first);
@@ -187,16 +227,16 @@ describe('resampled AUCs', () => {
   const resample = (runs: ReportScores[], over: object = {}) =>
     resampleAucs({ runs, labels, metric: 'click.auc', seed: 5, ...over });
 
-  it('are of a thousand resamples, each with as many rows and runs as there are, drawn with replacement', () => {
+  it('are of a thousand resamples, each with as many rows as there are and one run less, drawn with replacement', () => {
     const { whole, resamples } = resample(good);
     expect(resamples).toHaveLength(1000);
     const drawn = resamples.flatMap(({ aucs, drawnRuns }) => {
-      expect([aucs.length, drawnRuns.length]).toEqual([3, 3]);
+      expect([aucs.length, drawnRuns.length]).toEqual([3, 2]);
       return drawnRuns;
     });
     for (const run of [0, 1, 2]) {
-      // 1000 of 3000 draws expected, standard deviation 26.
-      expect(Math.abs(drawn.filter((index) => index === run).length - 1000)).toBeLessThan(130);
+      // 667 of 2000 draws expected, standard deviation 21.
+      expect(Math.abs(drawn.filter((index) => index === run).length - 667)).toBeLessThan(105);
     }
     expect(resamples.some(({ drawnRuns }) => drawnRuns[0] === drawnRuns[1])).toBe(true);
     const mean = resamples.reduce((sum, { aucs }) => sum + aucs[0]!, 0) / 1000;
@@ -216,7 +256,7 @@ describe('resampled AUCs', () => {
         metrics.add({ click: of(click), conversion: of(conversion), pctr: of(pctr), pcvr: of(pcvr) });
         expect(auc).toBeCloseTo(metrics.compute().click.auc!, 12);
       });
-      expect(drawnRuns).toEqual(good.map(() => draws.nextBelow(good.length)));
+      expect(drawnRuns).toEqual([draws.nextBelow(good.length), draws.nextBelow(good.length)]);
     }
   });
 

@@ -103,6 +103,11 @@ describe('numeric features, encoded many at a time', () => {
         bases.push(2 ** power * (1 + aside) - 1, 2 ** power * (Math.SQRT1_2 + aside) - 1);
       }
     }
+    // The first that aren't small, by the upper half of their bits alone.
+    for (let round = 0; round < 12; round++) {
+      const bits = (0x3fda827an << 32n) | BigInt(Math.floor(2 ** 32 * random.nextUniform()));
+      bases.push(new Float64Array(BigInt64Array.of(bits).buffer)[0]!);
+    }
     for (const base of bases) {
       const fitted = { mean: Math.log1p(base), standardDeviation: 1, rows: 1 };
       const near = Float64Array.from({ length: 100 }, () => base * (1 + 2 ** -24 * random.nextUniform()));

@@ -74,9 +74,21 @@ describe('hour and weekday', () => {
   });
 
   it('count the last nanosecond of an hour to it, which as a float64 would be the next one', () => {
-    const data = BigInt64Array.of(1_700_002_799_999_999_999n, 1_700_002_800_000_000_000n, -1n);
+    const last = [1_700_002_799_999_999_999n, 1_700_002_800_000_000_000n, -1n, -3_600_000_000_000n];
+    const data = BigInt64Array.from([...last, -3_600_000_000_001n]);
     const a = makeData({ type: new TimestampNanosecond(), data });
-    expect(valuesOf('hour', { a })).toEqual([22, 23, 23]);
+    expect(valuesOf('hour', { a })).toEqual([22, 23, 23, 23, 22]);
+  });
+
+  it('are those of the rows of a slice, with their own nulls', () => {
+    const texts = Array.from({ length: 20 }, (_, hour) =>
+      hour % 3 === 0 ? null : `2024-05-01T${String(hour).padStart(2, '0')}:30:00Z`,
+    );
+    const sliced = moments(texts).slice(5, 9);
+    const hours = [5, null, 7, 8, null, 10, 11, null, 13];
+    expect(valuesOf('hour', { a: sliced })).toEqual(hours);
+    const ages = hours.map((hour) => (hour === null ? null : 2));
+    expect(valuesOf('ageDays', { a: sliced }, '2024-05-03')).toEqual(ages);
   });
 
   it('agree with Date on every day of a leap year and in every hour', () => {

@@ -98,6 +98,16 @@ describe('learned masks', () => {
     vi.restoreAllMocks();
   });
 
+  it('fall in four steps at least where the annealing has fewer steps than two cuts are apart', async () => {
+    const setMasks = vi.spyOn(TrainingStep.prototype, 'setMasks');
+    // 10 steps in each of two epochs, all of them annealing: a cut every five.
+    const settings = { ...options.settings, batchRows: 40 };
+    await learnMasks({ ...options, settings }, { ...config, density: 0.2, annealing: 1 });
+    const densities = setMasks.mock.calls.map(([masks]) => density(masks.click));
+    setMasks.mockRestore();
+    expect(densities).toEqual([0, 0.25, 0.5, 0.75].map((progress) => expect.closeTo(0.2 ** progress, 2)));
+  });
+
   it('come with the mean cosine over the connections that both keep, null for a layer without any', async () => {
     const sizes = layerSizes(shape);
     const cosines = sizes.map((size) =>
@@ -212,6 +222,18 @@ describe('shared scores', () => {
 });
 
 describe('a conflict', () => {
+  it('is none with -1, not even where the gradients are opposite', () => {
+    const ones = () => [Uint8Array.of(1, 1)];
+    const scores = [Float32Array.of(1, 1)];
+    const resolved = resolveConflicts(
+      { click: ones(), conversion: ones() },
+      { click: scores, conversion: scores },
+      [Float32Array.of(-1, -1)],
+      -1,
+    );
+    expect(resolved).toEqual({ masks: { click: ones(), conversion: ones() }, handedOver: [0] });
+  });
+
   it('takes a shared connection from the task with the lower score, and touches no other', () => {
     const masks = { click: [Uint8Array.of(1, 1, 1, 0)], conversion: [Uint8Array.of(1, 1, 1, 1)] };
     const before = structuredClone(masks);

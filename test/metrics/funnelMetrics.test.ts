@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UNKNOWN_CLICK } from '../../lib/base/tasks.ts';
 import { type FunnelBatch, FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
-import { LabelledRows } from '../../lib/metrics/labelledRows.ts';
 import { LogLoss } from '../../lib/metrics/logLoss.ts';
+import { RankedRows } from '../../lib/metrics/rankedRows.ts';
 import { probability, softLabel, user } from './arbitraries.ts';
 
 interface Impression {
@@ -93,7 +93,7 @@ describe('funnel metrics', () => {
       { click: 1, conversion: 0.75, pctr: 0.5, pcvr: 0.5, user: null },
       { click: 1, conversion: 0.25, pctr: 0.5, pcvr: 0.25, user: null },
     ];
-    const kept = new LabelledRows();
+    const kept = new RankedRows();
     const logLoss = new LogLoss();
     for (const { pcvr, conversion } of rows) {
       kept.add(pcvr, conversion, null);

@@ -76,6 +76,12 @@ function countsOf(rows: readonly Row[], feature: number): readonly number[] {
 }
 
 describe('bins of ids', () => {
+  it('end where a bin is nearest to an equal share of what is left, above it or below', () => {
+    // Of 20 ids with 60 rows each, a share is 100 rows of 1,200 at first: two ids are 20 off, one 40.
+    const ids = Array.from({ length: 1200 }, (_, row) => 1 + (row % 20));
+    expect(idEnds(ids)).toEqual([2, 4, 6, 8, 10, 11, 13, 14, 16, 17, 19]);
+  });
+
   it('are as many as ids where these are few, and none stays empty', () => {
     expect(idEnds([3, 1, 3, 9, 1])).toEqual([1, 3]);
     expect(

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { populationStability } from '../../lib/profile/populationStability.ts';
+import { RandomStream } from '../../lib/base/randomStream.ts';
+import { chanceStability, populationStability } from '../../lib/profile/populationStability.ts';
 
 const counts = fc.array(fc.nat(1_000), { minLength: 2, maxLength: 80 });
 
@@ -47,4 +48,32 @@ test('a bin that has emptied is far, and not infinitely', () => {
 test('a histogram without rows says nothing', () => {
   expect(populationStability([0, 0], [1, 2])).toBe(0);
   expect(populationStability([1, 2], [0, 0])).toBe(0);
+});
+
+test('what chance may do has the mean of a chi-squared distribution, and is exceeded as seldom as it says', () => {
+  const random = new RandomStream(3);
+  const sample = (bins: number, rows: number) => {
+    const counts = new Array<number>(bins).fill(0);
+    for (let row = 0; row < rows; row++) counts[random.nextBelow(bins)]!++;
+    return counts;
+  };
+  const share = (bins: number, deviations?: number) => {
+    const bound = chanceStability(bins, 900, 600, deviations);
+    const pairs = Array.from({ length: 4000 }, () =>
+      populationStability(sample(bins, 900), sample(bins, 600)),
+    );
+    return { above: pairs.filter((index) => index > bound).length / 4000, bound, pairs };
+  };
+  const { bound, pairs } = share(12, 0);
+  expect(pairs.reduce((sum, index) => sum + index, 0) / 4000 / bound).toBeCloseTo(1, 1);
+  // .0017 are expected, with a standard error of .0007; of two bins .0099 and .0016.
+  expect(share(12).above).toBeLessThan(0.0045);
+  const ofTwo = share(2).above;
+  expect(ofTwo).toBeGreaterThan(0.005);
+  expect(ofTwo).toBeLessThan(0.016);
+});
+
+test('what chance may do is infinite without rows, and that of one bin is that of two', () => {
+  expect(chanceStability(12, 0, 100)).toBe(Number.POSITIVE_INFINITY);
+  expect(chanceStability(1, 50, 100)).toBe(chanceStability(2, 50, 100));
 });

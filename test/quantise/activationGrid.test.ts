@@ -38,6 +38,31 @@ describe('fitActivationGrid', () => {
     expect(grid.step).toBeCloseTo(4 / 255, 3);
   });
 
+  it('counts the error of a column by the weights that it meets', () => {
+    const values = Float32Array.from(
+      { length: 20_000 },
+      (_, i) => (i % 2 === 0 ? 30 : 1) * random.nextUniform(),
+    );
+    const stepBy = (first: number, second: number) =>
+      fitActivationGrid({ columnCount: 2, values }, Float64Array.of(first, second)).step;
+    // For the first column the grid must reach 30 above 0; for the second, narrower steps pay.
+    expect(stepBy(1, 1e-9)).toBeGreaterThan(5 * stepBy(1e-9, 1));
+  });
+
+  it('holds a value that only other rows may have', () => {
+    const values = Float32Array.from({ length: 4000 }, () => 0.01 * random.nextUniform());
+    const grid = fitActivationGrid({ columnCount: 1, values, possible: 1 }, Float64Array.of(1));
+    expect((toGrid(grid, 1) - grid.zeroPoint) * grid.step).toBeCloseTo(1, 6);
+  });
+
+  it('uses all of a byte, and holds what lies beyond to its ends', () => {
+    const values = Float32Array.from({ length: 2560 }, (_, i) => (i % 256) / 255);
+    const grid = fitActivationGrid({ columnCount: 1, values }, Float64Array.of(1));
+    expect([grid.zeroPoint, 0.4, 1, 7, -1].map((x, i) => (i === 0 ? x : toGrid(grid, x)))).toEqual([
+      0, 102, 255, 255, 0,
+    ]);
+  });
+
   it('has a step above 0 where every value is 0', () => {
     const grid = fitActivationGrid({ columnCount: 2, values: new Float32Array(8) }, EVEN);
     expect(grid).toEqual({ step: 1, zeroPoint: 0 });

@@ -49,6 +49,20 @@ describe('findDenseLayers', () => {
     expect(layer(small)).toEqual([]);
   });
 
+  it('passes over a layer of so many inputs that sums of their products could leave 32 bits', () => {
+    const found = [65_536, 65_537].map((inputs) => {
+      const graph = new GraphBuilder();
+      const product = matmul(graph, graph.input('x', ['B', inputs]), graph.parameter('weight', [inputs, 2]));
+      graph.output('y', relu(graph, add(graph, product, graph.parameter('bias', [2]))));
+      const parameters = new Map([
+        ['weight', new Float32Array(2 * inputs)],
+        ['bias', new Float32Array(2)],
+      ]);
+      return findDenseLayers(decodeModel(graph.build({ parameters })).graph).length;
+    });
+    expect(found).toEqual([1, 0]);
+  });
+
   it('takes several products with constant weights that are added up for one layer', () => {
     const [found] = layer((graph) => {
       const [x, z] = [graph.input('x', ['B', 32]), graph.input('z', ['B', 16])];

@@ -89,6 +89,21 @@ describe('the AUC of a feature alone', () => {
     }
   });
 
+  it('scores a value as if it had been seen twenty more times with the mean label', () => {
+    // Of ten rows with id 1 eight are clicked, of a hundred with id 2 sixty-three, of all half: .6 and .608.
+    const training = rowsWith(1, (set, row) => {
+      const [id, first, clicks] = row < 10 ? [1, 0, 8] : row < 110 ? [2, 10, 63] : [3, 110, 929];
+      setSingle(set, row, 1, id);
+      set.click[row] = row - first < clicks ? 1 : 0;
+    });
+    const validation = rowsWith(2, (set, row) => {
+      setSingle(set, row, 1, 1 + (row % 2));
+      set.click[row] = 1 - (row % 2);
+    });
+    const found = aucsAlone(layout, training, validation).find(({ feature }) => feature === 's1')!;
+    expect(found.aucs.click).toBe(0);
+  });
+
   it('is measured for conversions on clicked rows only', () => {
     const { s1 } = aucsOf((set, row) => setSingle(set, row, 1, converted(set, row) ? 4 : 7));
     expect(s1!.conversion).toBe(1);

@@ -116,6 +116,24 @@ describe('validation', () => {
     expect(best.score).toBe(best.metrics.click.auc);
   });
 
+  it.each([
+    ['no click', 0, Number.NaN],
+    ['the same soft conversion for every click', 1, 0.4],
+  ])(
+    'is refused over rows with %s: the first checkpoint would be the best',
+    async (_title, click, conversion) => {
+      const rows = {
+        ...validationSet,
+        click: validationSet.click.map(() => click),
+        conversion: validationSet.conversion.map(() => conversion),
+      };
+      await expect(train({}, { validationSet: rows })).rejects.toMatchObject({
+        code: 'TRAINING_NO_POSITIVES',
+        found: `400 rows, ${400 * click} clicks`,
+      });
+    },
+  );
+
   it('reports losses as means over rows: batches without a click do not dilute the conversion loss', async () => {
     const still = {
       embeddings: { learningRate: 1e-30 },

@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RandomStream } from '../../lib/base/randomStream.ts';
-import { LabelledRows, type UserKey } from '../../lib/metrics/labelledRows.ts';
 import { scoreOrder } from '../../lib/metrics/rankAuc.ts';
+import { RankedRows, type UserKey } from '../../lib/metrics/rankedRows.ts';
 import { rows, splitRows } from './arbitraries.ts';
 import { aucByPairs, gaucByPairs, type LabelledScore } from './definitions.ts';
 
-function stateOf(labelled: readonly { user: UserKey | null; score: number; label: number }[]): LabelledRows {
-  const kept = new LabelledRows();
+function stateOf(labelled: readonly { user: UserKey | null; score: number; label: number }[]): RankedRows {
+  const kept = new RankedRows();
   for (const { user, score, label } of labelled) kept.add(score, label, user);
   return kept;
 }
 const gaucOf = (labelled: Parameters<typeof stateOf>[0]) => stateOf(labelled).compute().gauc;
 
 function aucOf(labelled: readonly LabelledScore[]): number | null {
-  const kept = new LabelledRows();
+  const kept = new RankedRows();
   for (const { score, label } of labelled) kept.add(score, label, null);
   return kept.compute().auc;
 }
@@ -83,7 +83,7 @@ describe('exact AUC', () => {
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('a score of %s is an error, not a number', (score) => {
-    expect(() => new LabelledRows().add(score, 1, null)).toThrow(
+    expect(() => new RankedRows().add(score, 1, null)).toThrow(
       expect.objectContaining({
         ...{ code: 'METRIC_SCORE_INVALID', expected: 'a finite number', found: String(score) },
       }),
@@ -91,14 +91,14 @@ describe('exact AUC', () => {
   });
 
   test.each([Number.NaN, -0.1, 1.1])('a label of %s is an error', (label) => {
-    expect(() => new LabelledRows().add(0.5, label, null)).toThrow(
+    expect(() => new RankedRows().add(0.5, label, null)).toThrow(
       expect.objectContaining({ code: 'METRIC_LABEL_INVALID' }),
     );
   });
 
   test('a million rows take well under two seconds of processor time', () => {
     const random = new RandomStream(1);
-    const kept = new LabelledRows();
+    const kept = new RankedRows();
     const start = process.cpuUsage();
     for (let row = 0; row < 1_000_000; row++) {
       const p = random.nextUniform();
@@ -165,7 +165,7 @@ describe('GAUC', () => {
       fc.property(splitRows, ({ all, parts }) => {
         const withGaps = (rows: typeof all) =>
           rows.map((row) => ({ ...row, user: row.user === 'a' ? null : row.user }));
-        const appended = new LabelledRows();
+        const appended = new RankedRows();
         for (const part of parts) appended.append(stateOf(withGaps(part)));
         expect(appended.length).toBe(all.length);
         expect(appended.compute()).toEqual(stateOf(withGaps(all)).compute());

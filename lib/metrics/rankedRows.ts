@@ -12,7 +12,7 @@ const NO_USER = -1;
  * 20 more per row while computing. Scores and labels are kept as float32. A soft label y in [0, 1] counts as y positive
  * and 1 - y negative rows.
  */
-export class LabelledRows {
+export class RankedRows {
   readonly #scores = GrowableArray.float32();
   readonly #labels = GrowableArray.float32();
   readonly #userOfRow = GrowableArray.int32();
@@ -45,7 +45,7 @@ export class LabelledRows {
   }
 
   /** Adds another state's rows after these. */
-  append(other: LabelledRows): void {
+  append(other: RankedRows): void {
     const indexHere = Int32Array.from(other.#indexOfUser.keys(), (user) => this.#indexOf(user));
     this.#scores.append(other.#scores);
     this.#labels.append(other.#labels);
