@@ -12,10 +12,11 @@ export interface ArrivalPlace {
   readonly partition: string;
 }
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 const stateSchema = z.strictObject({
-  formatVersion: z.literal(FORMAT_VERSION),
+  /** The first one had no `isBegun`. */
+  formatVersion: z.union([z.literal(1), z.literal(FORMAT_VERSION)]),
   partition: z.string(),
   /** Counts the runs that arrivals have started, from 1. */
   round: z.int().min(1),
@@ -23,6 +24,8 @@ const stateSchema = z.strictObject({
   waitSeconds: z.int().min(0),
   /** Has this round's run not finished yet? It may not have started either. */
   isRunning: z.boolean(),
+  /** Has this round's run said that it is about to plan? */
+  isBegun: z.boolean().default(false),
   /** Has anything landed that this round's plan may not have seen? */
   isPending: z.boolean(),
 });
@@ -67,6 +70,6 @@ export async function replaceArrivalState(
 ): Promise<boolean> {
   const uri = arrivalsUri(place);
   const { partition } = place;
-  const bytes = encodeJson({ formatVersion: FORMAT_VERSION, partition, ...next } satisfies ArrivalState);
+  const bytes = encodeJson({ ...next, formatVersion: FORMAT_VERSION, partition } satisfies ArrivalState);
   return (await writeIfUnchanged(storageFor(uri), uri, bytes, version)) !== undefined;
 }

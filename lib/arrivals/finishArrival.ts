@@ -4,14 +4,15 @@ import type { ArrivalOptions } from './noticeArrival.ts';
 
 /**
  * Says that a round's run is about to plan: what has landed until now needs no other run. Call it before the plan reads
- * anything. A round that is over changes nothing.
+ * anything. A round that is over changes nothing, and neither does a repeated call: it may be one whose answer was lost, which
+ * goes on when the call after it has planned, and what has landed since then is in no plan of this round.
  */
 export async function beginArrival(place: ArrivalPlace, round: number): Promise<void> {
   for (;;) {
     const read = await readArrivalState(place);
     const { state } = read;
-    if (state?.round !== round || !state.isRunning || !state.isPending) return;
-    if (await replaceArrivalState(place, read, { ...state, isPending: false })) return;
+    if (state?.round !== round || !state.isRunning || state.isBegun) return;
+    if (await replaceArrivalState(place, read, { ...state, isBegun: true, isPending: false })) return;
   }
 }
 
@@ -46,7 +47,7 @@ export async function finishArrival(
       if (await replaceArrivalState(place, read, { ...state, isRunning: false })) return;
       continue;
     }
-    const next = { round: state.round + 1, waitSeconds, isRunning: true, isPending: false };
+    const next = { round: state.round + 1, waitSeconds, isRunning: true, isBegun: false, isPending: false };
     if (!(await replaceArrivalState(place, read, next))) continue;
     if ((await startRound(place, next, start)) === 'running') return;
     // The name is taken by a run of a count that was deleted: this round can't run, and the next one is tried.

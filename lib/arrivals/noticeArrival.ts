@@ -29,7 +29,8 @@ export async function noticeArrival(
       if ((await startRound(place, state, start)) === 'running') return;
       // It has ended without finishing, or others have gone on since: the write below tells.
     } else if (state !== undefined && state.round > firstRound) return;
-    const next = { round: (state?.round ?? 0) + 1, waitSeconds, isRunning: true, isPending: false };
+    const round = (state?.round ?? 0) + 1;
+    const next = { round, waitSeconds, isRunning: true, isBegun: false, isPending: false };
     if (!(await replaceArrivalState(place, read, next))) continue;
     if ((await startRound(place, next, start)) === 'running') return;
   }

@@ -56,7 +56,7 @@ const completenessSchema = z.discriminatedUnion('kind', [
     file: z.string().min(1).default('_SUCCESS'),
   }),
   z.strictObject({
-    /** It has a number of shards. */
+    /** It has a number of shards that count. */
     kind: z.literal('shards'),
     /** At least so many. */
     count: z.int().min(1),

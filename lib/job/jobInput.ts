@@ -1,5 +1,12 @@
 import { Ncs4cvrError, ProblemsError, StorageError } from '../base/errors.ts';
-import { findShards, noShard, pathBelow, refuseTable } from '../storage/listShards.ts';
+import {
+  findShards,
+  namesShard,
+  noShard,
+  pathBelow,
+  refuseTable,
+  shardMatcher,
+} from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { findEntries } from '../storage/readFileList.ts';
 import type { ListedFile } from '../storage/storage.ts';
@@ -149,6 +156,24 @@ export async function listInput(
     .map((file) => ({ ...file, relativePath: file.uri.slice(inputUri.length + 1) }))
     .sort((a, b) => Buffer.compare(Buffer.from(a.relativePath), Buffer.from(b.relativePath)));
   return { ...NOTHING_ELSE, shards, fileList: files.fileList };
+}
+
+/**
+ * A listing whose shards are those that a job counts, the others among what is ignored. What can't be looked at may be a folder with
+ * shards of any name.
+ * @param pattern see `shardMatcher`
+ */
+export function countedInput<L extends ListedInput>(listed: L, pattern: string | undefined): L {
+  const counts = shardMatcher(pattern);
+  const others = listed.shards.filter(({ relativePath }) => !counts(relativePath)).map(({ uri }) => uri);
+  return {
+    ...listed,
+    shards: listed.shards.filter(({ relativePath }) => counts(relativePath)),
+    ignored: [...listed.ignored, ...others],
+    unlistable: listed.unlistable.filter(
+      ({ relativePath }) => counts(relativePath) || !namesShard(relativePath),
+    ),
+  };
 }
 
 /** Of a list all is named. */

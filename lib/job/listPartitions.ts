@@ -75,13 +75,23 @@ export async function listPartitions(
       return;
     }
     const folder = joinUri(inputRoot, ...path);
+    const files: string[] = [];
     const names = await storageFor(folder).listFolders(folder, (file) => {
-      if (isHidden(file) || !namesShard(file)) return;
-      skipped.push({
-        name: [...path, file].join('/'),
-        reason: `it lies in no folder of the layout ${layout.text}`,
-      });
+      if (!isHidden(file)) files.push(file);
     });
+    for (const file of files) {
+      const name = [...path, file].join('/');
+      if (namesShard(file)) {
+        skipped.push({ name, reason: `it lies in no folder of the layout ${layout.text}` });
+        continue;
+      }
+      const meant = addFolder(key, file, values);
+      if (typeof meant === 'string' || names.includes(file) || !mayLieIn(range, meant.time)) continue;
+      skipped.push({
+        name,
+        reason: 'no folder, though it is named as one: a file, or a link that leads nowhere',
+      });
+    }
     if (path.length === 0) await refuseTable(inputRoot, names);
     for (const name of names) {
       const next = isHidden(name) ? 'hidden' : addFolder(key, name, values);

@@ -2,10 +2,10 @@ import { HOUR_MILLIS } from '../base/calendarDay.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { folderUri, joinUri } from '../storage/uri.ts';
 import type { Completeness, JobDocument } from './jobDocument.ts';
-import { type InputPartition, listInput, type OpenedInput } from './jobInput.ts';
+import { countedInput, type InputPartition, listInput, type OpenedInput } from './jobInput.ts';
 import type { LaidOutPartition } from './partitionLayout.ts';
 
-type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness'>;
+type Job = Pick<JobDocument, 'timeZone' | 'newest' | 'completeness' | 'shardPattern'>;
 
 const MINUTE_MILLIS = 60_000;
 const QUARTER_MILLIS = 15 * MINUTE_MILLIS;
@@ -55,14 +55,17 @@ export function notReadyText({ reason, partition }: NotReady, toldOf: string): s
 
 /** Why a day isn't complete; undefined when it is. */
 async function whyIncomplete(
-  { completeness }: Job,
+  { completeness, shardPattern }: Job,
   input: OpenedInput,
   partitions: readonly LaidOutPartition[],
   nowMillis: number,
 ): Promise<NotReady | undefined> {
   if (completeness.kind === 'none') return undefined;
   for (const { partition } of partitions) {
-    const reason = await whyLanding(input.inputPartition(partition), completeness, nowMillis);
+    const reason = await whyLanding(input.inputPartition(partition), completeness, {
+      shardPattern,
+      nowMillis,
+    });
     if (reason !== undefined) return { partition, reason };
   }
   return undefined;
@@ -74,18 +77,18 @@ async function whyIncomplete(
  * @returns in words; undefined when it may be published
  */
 export async function whyStillLanding(
-  { completeness }: Pick<Job, 'completeness'>,
+  { completeness, shardPattern }: Pick<Job, 'completeness' | 'shardPattern'>,
   input: InputPartition,
   nowMillis: number,
 ): Promise<string | undefined> {
   if (completeness.kind === 'none' || completeness.kind === 'quiet') return undefined;
-  return whyLanding(input, completeness, nowMillis);
+  return whyLanding(input, completeness, { shardPattern, nowMillis });
 }
 
 async function whyLanding(
   input: InputPartition,
   completeness: Exclude<Completeness, { kind: 'none' }>,
-  nowMillis: number,
+  { shardPattern, nowMillis }: Pick<Job, 'shardPattern'> & { readonly nowMillis: number },
 ): Promise<string | undefined> {
   const { inputUri } = input;
   const storage = storageFor(inputUri);
@@ -95,7 +98,7 @@ async function whyLanding(
   }
   if (completeness.kind === 'shards') {
     const { count } = completeness;
-    const { shards } = await listInput(input);
+    const { shards } = countedInput(await listInput(input), shardPattern);
     return shards.length >= count ? undefined : `${shards.length} of ${count} shards`;
   }
   // What can't be looked at doesn't keep the other days from being told of; who plans this one names it.

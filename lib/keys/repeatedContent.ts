@@ -28,11 +28,15 @@ export interface RepeatedSpan {
  * partition has only in part, and cut into spans differently, are not found. Digests have 64 bits: one false find in 10^7
  * publications of a million spans each.
  * @param others in the order in which they are named; the publication's own partition among them is passed over
+ * @param visible what the publication's own partition shows already: of rows that it has with their scores, whose copy was published
+ * elsewhere since, the keys alone count
  */
 export function repeatedContent(
   { partition, parts }: DigestedPublication,
   others: readonly DigestedPublication[],
+  visible?: DigestedPublication,
 ): RepeatedSpan[] {
+  const own = new Set(visible?.parts.flatMap(namedSpans).map(({ names }) => names.rows));
   const published = new Map<string, RepeatedSpan['elsewhere']>();
   const whole = wholeOf(parts);
   const wholes = new Map<string, RepeatedSpan['elsewhere']>();
@@ -48,7 +52,7 @@ export function repeatedContent(
     }
   }
   return parts.flatMap(namedSpans).flatMap(({ names, shard, rows }) => {
-    for (const same of ['rows', 'keys'] as const) {
+    for (const same of own.has(names.rows) ? (['keys'] as const) : (['rows', 'keys'] as const)) {
       const elsewhere = published.get(names[same]) ?? wholes.get(whole[same]);
       if (elsewhere !== undefined) return [{ shard, rows, elsewhere, same }];
     }

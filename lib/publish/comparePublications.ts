@@ -30,21 +30,27 @@ export type CompareWith = <T>(
  * Spans of a manifest whose rows were published under other dates, found by their digests, or as a whole by what was counted of
  * them. Manifests are read one at a time: each may have thousands of parts.
  * @param candidate the manifest with its features; without it, rows under other keys aren't looked for
+ * @param own what the partition shows, unless an operator has released it: its rows may be published again, wherever else they are
  */
 export async function compareContent(
-  { manifest, candidate }: { readonly manifest: Manifest; readonly candidate?: Candidate },
+  {
+    manifest,
+    candidate,
+    own,
+  }: { readonly manifest: Manifest; readonly candidate?: Candidate; readonly own?: Manifest | undefined },
   { action }: GateSettings['repeatedContent'],
   names: readonly PublicationName[],
   compareWith: CompareWith,
 ): Promise<Pick<RepeatedContent, 'compared' | 'rows' | 'keys' | 'features'>> {
   const scoredOf = ({ parts, ...of }: Manifest) => ({ ...of, parts: parts.map(asScored) });
   const scored = scoredOf(manifest);
+  const visible = own === undefined ? undefined : scoredOf(own);
   const compared: string[] = [];
   const found: Record<'rows' | 'keys' | 'features', SpanElsewhere[]> = { rows: [], keys: [], features: [] };
   for (const name of action === 'off' ? [] : names) {
     const { partition } = name;
     const same = await compareWith(name, (other, otherFile) => {
-      const spans = repeatedContent(scored, [scoredOf(other)]);
+      const spans = repeatedContent(scored, [scoredOf(other)], visible);
       // Before profiles of thousands of parts are added up.
       if (candidate === undefined || spans.length > 0 || manifest.rows !== other.rows) return spans;
       if (scored.parts.length === 0 || other.parts.length === 0) return spans;

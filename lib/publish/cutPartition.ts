@@ -1,7 +1,6 @@
 import { Ncs4cvrError, StorageError } from '../base/errors.ts';
-import { type InputPartition, listInputShards, type UnlistableFile } from '../job/jobInput.ts';
+import { countedInput, type InputPartition, listInputShards, type UnlistableFile } from '../job/jobInput.ts';
 import type { FileListVersion } from '../job/partitionFiles.ts';
-import { namesShard, shardMatcher } from '../storage/listShards.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { type BrokenShard, brokenShardOf, notedBrokenShards, UNLISTABLE } from './brokenShard.ts';
 import { cutParts, type Part } from './part.ts';
@@ -56,13 +55,7 @@ export async function cutPartition(
   const remembered = await rememberedShapes(root, partition);
   const isKnown = ({ relativePath, version }: ListedFile) => remembered[relativePath]?.[0] === version;
   const listed = await listInputShards(input, isKnown);
-  const counts = shardMatcher(shardPattern);
-  const shards = listed.shards.filter(({ relativePath }) => counts(relativePath));
-  const others = listed.shards.filter(({ relativePath }) => !counts(relativePath)).map(({ uri }) => uri);
-  // A folder may hold shards of any name.
-  const unlistable = listed.unlistable.filter(
-    ({ relativePath }) => counts(relativePath) || !namesShard(relativePath),
-  );
+  const { shards, ignored, unlistable } = countedInput(listed, shardPattern);
   if (shards.length + unlistable.length === 0) throw nothingCounts(inputUri, shardPattern!, listed.shards);
   refuseNested(inputUri, shards);
   const found = await readShapes(root, partition, shards, remembered, mayGoOn);
@@ -85,7 +78,7 @@ export async function cutPartition(
     shardCount: shards.length + unlistable.length,
     sizeBytes: shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ...(listed.fileList === undefined ? {} : { fileList: listed.fileList }),
-    ignored: [...listed.ignored, ...others],
+    ignored,
   };
 }
 

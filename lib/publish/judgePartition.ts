@@ -153,7 +153,8 @@ async function repeatedContent(
     );
     besideFiles.push(...(found ?? []));
   }
-  const itself = { manifest, candidate };
+  const own = earlier.own && (await compareWith(earlier.own, (visible) => visible));
+  const itself = { manifest, candidate, own };
   const published = await compareContent(itself, gates.repeatedContent, earlier.near, compareWith);
   return { ...published, unpublished, files, inputKeys, besideRows, besideFiles };
 }

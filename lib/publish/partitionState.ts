@@ -3,7 +3,7 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { type ChoiceRemarks, remarksOn } from '../job/choosePartitions.ts';
 import type { JobDocument } from '../job/jobDocument.ts';
-import { listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
+import { countedInput, listInput, type OpenedInput, openJobInput, whyNoInput } from '../job/jobInput.ts';
 import type { DayRange } from '../job/listPartitions.ts';
 import { type LaidOutPartition, layOutPartition } from '../job/partitionLayout.ts';
 import { notReadyText, whyNotReady } from '../job/readiness.ts';
@@ -75,7 +75,7 @@ export async function partitionState(
     const reason =
       typeof laidOut === 'string'
         ? laidOut
-        : ((await whyLanding(job, input, laidOut, nowMillis)) ?? (await whyEmpty(input, partition)));
+        : ((await whyLanding(job, input, laidOut, nowMillis)) ?? (await whyEmpty(job, input, partition)));
     return { partition, stage: reason === undefined ? 'complete' : 'landing', reason, pointer, ...last };
   }
   const reason = await whyLate(job, input, partition, pointer);
@@ -102,12 +102,17 @@ async function whyLanding(
 }
 
 /** A folder alone, or a marker beside nothing, is no day that could be published, whatever the job waits for. */
-async function whyEmpty(input: OpenedInput, partition: string): Promise<string | undefined> {
+async function whyEmpty(
+  { shardPattern }: JobDocument,
+  input: OpenedInput,
+  partition: string,
+): Promise<string | undefined> {
   // Others are looked into, which takes a request for each.
   const isNamedSo = ({ relativePath }: { readonly relativePath: string }) =>
     relativePath.endsWith('.parquet');
   try {
-    const { shards, unlistable } = await listInput(input.inputPartition(partition), isNamedSo);
+    const listed = await listInput(input.inputPartition(partition), isNamedSo);
+    const { shards, unlistable } = countedInput(listed, shardPattern);
     return shards.length + unlistable.length === 0 ? 'no shard' : undefined;
   } catch (error) {
     if (error instanceof Ncs4cvrError && error.code.startsWith('INPUT_')) return error.message;
@@ -130,7 +135,7 @@ async function whyLate(
   const isKnown = ({ relativePath }: { readonly relativePath: string }) => published.has(relativePath);
   const listed = await listInput(input.inputPartition(partition), isKnown).catch(listProblems);
   if (typeof listed === 'string') return listed;
-  const { shards, unlistable } = listed;
+  const { shards, unlistable } = countedInput(listed, job.shardPattern);
   const found = new Map([
     ...shards.map(({ relativePath, version }) => [relativePath, version] as const),
     ...unlistable.map(({ relativePath }) => [relativePath, UNLISTABLE] as const),

@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { readManifest } from './manifest.ts';
 import { below, pointerPath } from './outputLayout.ts';
 import { flipPointer, type Pointer, type PointerState, type Publication, readPointer } from './pointer.ts';
+import { refuseGoneParts } from './verifyParts.ts';
 
 interface RolledBack {
   readonly pointer: Pointer;
@@ -15,7 +16,7 @@ interface RolledBack {
  * for the same reason, or at the manifest that `to` names, stays as it is.
  * @param to sha256 of the manifest, or its beginning; by default the one before the current, unless that was rolled back to
  * @throws Ncs4cvrError PUBLISH_NO_HISTORY; PUBLISH_HELD for a step back without `to` from a partition that is held for
- * another reason; PUBLISH_POINTER_MOVED
+ * another reason; PUBLISH_POINTER_MOVED; ProblemsError PUBLISH_PART_DAMAGED where parts of that state are gone
  */
 export async function rollBack(
   root: string,
@@ -27,8 +28,8 @@ export async function rollBack(
   const done = alreadyDone(state, reason, to);
   if (done !== undefined) return { pointer: done, hasFlipped: false };
   const target = targetOf(root, partition, state, to);
-  // A manifest that is gone or damaged is reported before it becomes visible.
-  await readManifest(root, target);
+  // What is gone or damaged is reported before it becomes visible.
+  await refuseGoneParts(root, await readManifest(root, target));
   const flipped = await flipPointer(root, partition, state, target, reason);
   if (flipped !== undefined) return { pointer: flipped, hasFlipped: true };
   const other = alreadyDone(await readPointer(root, partition), reason, to);

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { DAY_MILLIS } from '../base/calendarDay.ts';
 import { CODE_VERSION } from '../base/codeVersion.ts';
 import { messageOf } from '../base/errors.ts';
 import { encodeJson } from '../base/jsonDocument.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
+import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
 import { modelIdentitySchema } from './modelIdentity.ts';
 import { below, decodeOutputDocument, OUTPUT_FORMAT_VERSION, runRecordPath } from './outputLayout.ts';
@@ -185,7 +185,7 @@ const READS_AT_A_TIME = 16;
 /** Of an output root. However many partitions are asked for, each record is read once, and few more than are needed. */
 export class RunRecords {
   readonly #root: string;
-  #newest: Promise<string[]> | undefined;
+  #newest: Promise<ListedFile[]> | undefined;
   readonly #read = new Map<string, Promise<RunRecord | ExecutionRecord>>();
 
   constructor(root: string) {
@@ -208,16 +208,13 @@ export class RunRecords {
    */
   async last(partition: string, attempt: Attempt): Promise<LastRun | undefined> {
     let last: LastRun | undefined;
-    for await (const records of this.#inBatches((await this.#uris()).slice(0, MOST_READ), attempt)) {
+    for await (const records of this.#inBatches(await this.#recent(), attempt)) {
       for (const record of records) {
         const ended = partitionIn(record, partition);
         if (ended === undefined) continue;
         const endMillis = endOf(record, ended);
         if (last === undefined || endMillis > last.endMillis) last = { endMillis, ended };
       }
-      const oldest = records.at(-1);
-      if (last === undefined || oldest === undefined) continue;
-      if (Date.parse(oldest.startedAt) < last.endMillis - LONGEST_RUN_MILLIS) break;
     }
     return last;
   }
@@ -225,18 +222,27 @@ export class RunRecords {
   /** Partitions that the newest runs were for, in binary order. */
   async recentPartitions(attempt: Attempt): Promise<string[]> {
     const names = new Set<string>();
-    for await (const records of this.#inBatches((await this.#uris()).slice(0, MOST_READ), attempt)) {
+    for await (const records of this.#inBatches(await this.#recent(), attempt)) {
       for (const { partitions } of records) for (const { partition } of partitions) names.add(partition);
     }
     return [...names].sort();
   }
 
-  /** The newest first. */
-  #uris(): Promise<string[]> {
-    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) =>
-      listed.map(({ uri }) => uri).toReversed(),
-    );
+  /** The newest first, by when the runs began. */
+  #listed(): Promise<ListedFile[]> {
+    this.#newest ??= listIfAny(joinUri(this.#root, 'run-records')).then((listed) => listed.toReversed());
     return this.#newest;
+  }
+
+  /**
+   * Those of the runs that began last and of those that ended last, which a run of days on one machine may be among after any
+   * number of others has begun.
+   */
+  async #recent(): Promise<string[]> {
+    const listed = await this.#listed();
+    const ended = listed.toSorted((a, b) => b.modifiedMillis - a.modifiedMillis);
+    const recent = [...listed.slice(0, MOST_READ), ...ended.slice(0, MOST_READ)];
+    return [...new Set(recent.map(({ uri }) => uri))];
   }
 
   async #find(
@@ -245,9 +251,10 @@ export class RunRecords {
     attempt: Attempt,
     isMeant: (uri: string) => boolean,
   ): Promise<(RunRecord | ExecutionRecord)[]> {
-    const uris = (await this.#uris()).filter(isMeant).slice(0, MOST_READ);
+    const uris = (await this.#listed()).map(({ uri }) => uri);
+    const meant = uris.filter(isMeant).slice(0, MOST_READ);
     const found: (RunRecord | ExecutionRecord)[] = [];
-    for await (const records of this.#inBatches(uris, attempt)) {
+    for await (const records of this.#inBatches(meant, attempt)) {
       found.push(...records.filter((each) => partitionIn(each, partition)));
       if (found.length >= most) break;
     }
@@ -274,9 +281,6 @@ export class RunRecords {
 }
 
 type Attempt = <T>(read: () => Promise<T>) => Promise<T | undefined>;
-
-/** Of the state machine; who runs longer on one machine, beside others, is told of by those that began later. */
-const LONGEST_RUN_MILLIS = DAY_MILLIS;
 
 interface LastRun {
   /** Since 1970, of the partition. */

@@ -17,6 +17,8 @@ interface Run {
 
 const PLACE = { root: 's3://scores', partition: 'dt=2022-05-06' };
 const WAIT_SECONDS = 7;
+/** Of the calls that begin a round. */
+const LOST_SHARE = 0.3;
 
 /**
  * Conditional writes and executions in memory, whose callers take turns in an order drawn at random: between any two of their
@@ -121,6 +123,9 @@ export class ArrivalWorld {
     if (waitSeconds !== WAIT_SECONDS) throw new Error(`waits for ${waitSeconds} s`);
     try {
       for (let waits = this.#random.nextBelow(6); waits > 0; waits--) await this.#turn();
+      // A call whose answer was lost goes on beside its repetition, and after it.
+      const isLost = this.#random.nextUniform() < LOST_SHARE;
+      if (isLost) this.#spawn(() => this.#beginLate(round));
       await this.#untilAlive(() => beginArrival(PLACE, round));
       this.plans.push(this.turn);
       for (let steps = this.#random.nextBelow(6); steps > 0; steps--) await this.#turn();
@@ -137,6 +142,11 @@ export class ArrivalWorld {
       await this.#turn();
       await this.finish(round);
     }
+  }
+
+  async #beginLate(round: number): Promise<void> {
+    for (let waits = this.#random.nextBelow(12); waits > 0; waits--) await this.#turn();
+    await this.#untilAlive(() => beginArrival(PLACE, round));
   }
 
   async #untilAlive(work: () => Promise<void>): Promise<void> {

@@ -64,7 +64,14 @@ describe('a shard that lands', () => {
   it('in an idle partition starts a run that waits, under a name of at most 80 characters', async () => {
     await notice(90);
     const { partition } = place;
-    expect(state()).toEqual({ formatVersion: 1, partition, round: 1, waitSeconds: 90, ...running });
+    expect(state()).toEqual({
+      formatVersion: 2,
+      partition,
+      round: 1,
+      waitSeconds: 90,
+      isBegun: false,
+      ...running,
+    });
     expect([...executions.values()]).toEqual([
       { input: { arrival: { partition, round: 1, waitSeconds: 90 } }, status: 'running' },
     ]);
@@ -139,13 +146,13 @@ describe('a shard that lands', () => {
 
   it('of a later format is not called damaged: removed, its run would be forgotten', async () => {
     await notice();
-    const later = JSON.stringify({ ...state(), formatVersion: 2, since: 'noon' });
+    const later = JSON.stringify({ ...state(), formatVersion: 3, since: 'noon' });
     writeFileSync(arrivalsUri(place), later);
     for (const work of [notice, () => finish(1)]) {
       await expect(work()).rejects.toMatchObject({
         code: 'ARRIVALS_NEWER',
         location: { file: arrivalsUri(place) },
-        message: expect.stringMatching(/deploy that version again.*expected format version 1, found 2/),
+        message: expect.stringMatching(/deploy that version again.*expected format version 2, found 3/),
       });
     }
     expect(readFileSync(arrivalsUri(place), 'utf8')).toBe(later);
@@ -154,6 +161,26 @@ describe('a shard that lands', () => {
 });
 
 describe('a run that plans', () => {
+  it('keeps what has landed since then, also when its call is repeated or a lost one comes late', async () => {
+    await notice();
+    await beginArrival(place, 1);
+    await notice();
+    await beginArrival(place, 1);
+    expect(state()).toMatchObject({ round: 1, ...pending });
+    await finish(1);
+    await notice();
+    await beginArrival(place, 2);
+    expect(state(), 'the next round begins anew').toMatchObject({ round: 2, ...running });
+  });
+
+  it('goes on with a document of the first format, and writes the present one', async () => {
+    const first = { formatVersion: 1, partition: place.partition, round: 3, waitSeconds: 1, ...pending };
+    await notice();
+    writeFileSync(arrivalsUri(place), JSON.stringify(first));
+    await beginArrival(place, 3);
+    expect(state()).toEqual({ ...first, formatVersion: 2, isBegun: true, isPending: false });
+  });
+
   it('takes what has landed while it waited, so that no other run follows', async () => {
     await notice();
     await notice();

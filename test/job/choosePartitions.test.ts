@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { choosePartitions, partitionOf } from '../../lib/job/choosePartitions.ts';
@@ -203,6 +203,19 @@ describe('listing', () => {
     const { chosen, skipped } = await newest([...shardsIn('dt=2024-03-04'), 'metadata/readme.txt']);
     expect(chosen).toEqual(['dt=2024-03-04']);
     expect(skipped).toEqual([{ name: 'metadata', reason: 'not named dt=...' }]);
+  });
+
+  it('tells of a partition whose folder is a link that leads nowhere, or a file', async () => {
+    const input = inputOf(...shardsIn('dt=2024-03-04'), 'dt=2024-03-06', 'dt=test', 'dt=2023-01-01');
+    symlinkSync('nowhere', join(input, 'dt=2024-03-05'));
+    const range = { kind: 'dates', from: '2024-03-01', to: '2024-03-07' } as const;
+    const { chosen, skipped } = await choose(input, {}, range);
+    expect(chosen).toEqual(['dt=2024-03-04']);
+    const reason = expect.stringMatching(/^no folder, .*a link that leads nowhere/);
+    expect(skipped).toEqual(['dt=2024-03-05', 'dt=2024-03-06'].map((name) => ({ name, reason })));
+    expect((await choose(input, {}, { kind: 'newest' })).skipped.map(({ name }) => name)).toContain(
+      'dt=2024-03-05',
+    );
   });
 
   it('tells of shards that lie above the partitions, where a writer has left out a key, and of no other file there', async () => {

@@ -73,6 +73,15 @@ describe('newest', () => {
       ['dt=2024-03-04'],
     ],
     [
+      'counts no shard that the job passes over by its name',
+      [
+        ...['part-0.pq', 'part-1.pq', 'totals.pq'].map((file) => `dt=2024-03-05/${file}`),
+        ...['part-0.pq', 'part-1.pq', 'part-2.pq'].map((file) => `dt=2024-03-04/${file}`),
+      ],
+      { completeness: { kind: 'shards', count: 3 }, shardPattern: 'part-*' },
+      ['dt=2024-03-04'],
+    ],
+    [
       'passes over today, one shard of which has landed',
       shardsIn('dt=2024-03-07', 'dt=2024-03-06'),
       {},

@@ -24,6 +24,8 @@ import {
 
 const word = (reason: string, by = 'ada') => ({ reason, by, at: '2024-03-09T08:00:00.000Z' });
 
+const TOMORROW = new Date(Date.parse(TODAY) + 86_400_000).toISOString().slice(0, 10);
+
 describe('a partition that is blocked', () => {
   const spoilt = () => today.map((row) => ({ ...row, age: null }));
 
@@ -115,9 +117,8 @@ describe('a partition that is blocked', () => {
       const { place } = await publishToday(spoilt());
       const { pointer } = await releasePartition(place.root, partitionOf(TODAY), word('known'));
       expect(pointer.current).toMatchObject({ isReleased: true });
-      const tomorrow = new Date(Date.parse(TODAY) + 86_400_000).toISOString().slice(0, 10);
       for (const [day, rows] of [
-        [tomorrow, funnelRows(tomorrow, ROWS)],
+        [TOMORROW, funnelRows(TOMORROW, ROWS)],
         [TODAY, today],
       ] as const) {
         await put(place, day, 'a.parquet', rows);
@@ -129,6 +130,28 @@ describe('a partition that is blocked', () => {
       }
       const { pointer: repaired } = await readPointer(place.root, partitionOf(TODAY));
       expect(repaired!.current.isReleased).toBeUndefined();
+    },
+    LIMIT,
+  );
+
+  it(
+    'and released though it is a copy of the day before keeps nothing from that day, whose rows were there first',
+    async () => {
+      const { place } = await publishToday(today);
+      await put(place, TOMORROW, 'a.parquet', today);
+      expect((await publishDay(place, TOMORROW)).kind).toBe('refused');
+      await releasePartition(place.root, partitionOf(TOMORROW), word('known'));
+      await put(place, TODAY, 'late.parquet', funnelRows('2024-04-01', 10));
+      const outcome = await publishDay(place, TODAY);
+      expect(outcome).toMatchObject({ kind: 'published' });
+      const verdicts = 'verdicts' in outcome ? outcome.verdicts : [];
+      const told = verdicts.filter(({ against }) => against === partitionOf(TOMORROW));
+      expect(told.filter(({ verdict }) => verdict === 'warn')).toMatchObject([
+        { gate: 'repeatedContent', subject: 'keys', found: today.length },
+      ]);
+      // The copy itself is no better for being shown.
+      await put(place, TOMORROW, 'late.parquet', funnelRows('2024-04-02', 10));
+      expect((await publishDay(place, TOMORROW)).kind).toBe('refused');
     },
     LIMIT,
   );

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
@@ -131,6 +131,23 @@ describe('where partitions stand', () => {
         ['landing', expect.stringMatching(/^INPUT_IS_TABLE: /)],
       ]);
     }
+  });
+
+  it('goes by the shards that the job counts, as its runs do', async () => {
+    const { document, put, publish } = freshJob();
+    const days = ['dt=2024-03-01', 'dt=2024-03-02', 'dt=2024-03-03'];
+    for (const day of days.slice(0, 2)) put(day, 'part-0.parquet');
+    await publish(...days.slice(0, 2));
+    for (const day of days) put(day, 'totals.parquet');
+    symlinkSync('nowhere', join(document.input, days[0]!, 'lost.parquet'));
+    put(days[1]!, 'part-1.parquet');
+    const job = parseJob({ ...document, shardPattern: 'part-*', completeness: { kind: 'none' } });
+    const { states } = await partitionStates(job, undefined, Date.parse('2024-04-01'));
+    expect(states.map(({ stage, reason }) => [stage, reason])).toEqual([
+      ['published', undefined],
+      ['late', 'new or changed: part-1.parquet'],
+      ['landing', 'no shard'],
+    ]);
   });
 
   it('asks for a job or a root', async () => {

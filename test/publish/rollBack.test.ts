@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { readManifest } from '../../lib/publish/manifest.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -91,6 +93,26 @@ describe('a roll-back that is repeated', () => {
     expect(ended.filter(({ hasFlipped }) => hasFlipped)).toHaveLength(1);
     expect(await pointerNow()).toMatchObject({ generation: 4 });
     await expectRows(place, bundle, second);
+  });
+});
+
+describe('a state whose parts somebody has deleted', () => {
+  it('is refused with their names, and what readers see stays', async () => {
+    const { place, back, pointerNow, names } = await threeStates();
+    const before = await pointerNow();
+    const { parts } = await readManifest(place.root, before.history[0]!);
+    const path = parts[0]!.path;
+    rmSync(join(place.root, path));
+    for (const to of [undefined, names[1]]) {
+      await expect(back('wrong ids', to)).rejects.toMatchObject({
+        code: 'PUBLISH_PART_DAMAGED',
+        problems: [`${path}: it is gone`],
+      });
+    }
+    expect(await pointerNow()).toEqual(before);
+    await expectRows(place, bundle, replacing);
+    expect(await back('wrong ids', names[2])).toMatchObject({ hasFlipped: true });
+    await expectRows(place, bundle, first);
   });
 });
 

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UnreadableFiles } from '../../lib/base/unreadableFiles.ts';
@@ -107,6 +107,29 @@ describe('the record of a run', () => {
     expect(await failures()).toEqual([{ ...last, problems: ['failed'] }]);
     await writeRunRecord(place.root, recordOf('2099-01-01T02:59:00.000Z', 'unchanged', 90));
     expect(await failures()).toEqual([]);
+  });
+
+  it('of a failure is told of when the run took days, however many others began and ended meanwhile', async () => {
+    const { place, record } = await recordedRun(false);
+    const [ended] = record.partitions;
+    const recordOf = (startedAt: number, outcome: string, seconds: number) => ({
+      ...record,
+      ...{ startedAt: new Date(startedAt).toISOString(), seconds },
+      partitions: [{ ...ended!, startSeconds: 0, seconds, outcome, problems: [outcome] }],
+    });
+    const start = Date.UTC(2099, 0, 1);
+    const write = async (startedAt: number, outcome: string, seconds: number) => {
+      const uri = await writeRunRecord(place.root, recordOf(startedAt, outcome, seconds));
+      const written = startedAt / 1000 + seconds;
+      utimesSync(uri, written, written);
+    };
+    for (let minute = 0; minute < 420 * 8; minute += 8) await write(start + minute * 60_000, 'unchanged', 60);
+    const seconds = 60 * 60 * 60;
+    await write(start - 1000, 'failed', seconds);
+    const endedAt = new Date(start - 1000 + 1000 * seconds).toISOString();
+    expect(await recentFailures(place.root, new UnreadableFiles())).toMatchObject([
+      { partition: PARTITION, outcome: 'failed', endedAt },
+    ]);
   });
 
   it('is read once for all partitions that ask', async () => {
