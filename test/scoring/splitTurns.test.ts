@@ -13,9 +13,13 @@ const SLICES = 8;
 const turn = (millis = 1) => new Promise((resolve) => setTimeout(resolve, millis));
 
 /** Row groups of eight requests each, of a file whose footers take a while. */
-async function* splitsOf(uri: string, rowGroups: number, error?: Error): AsyncGenerator<PlannedRequest> {
+async function* splitsOf(
+  uri: string,
+  rowGroups: number,
+  { error, footerMillis = 2 }: { readonly error?: Error; readonly footerMillis?: number } = {},
+): AsyncGenerator<PlannedRequest> {
   for (let rowGroup = 0; rowGroup < rowGroups; rowGroup++) {
-    await turn(2);
+    if (footerMillis > 0) await turn(footerMillis);
     const place = { uri, span: 0, reads: { rowGroup, rowCount: SLICES, columns: [] } };
     const split = { columnRuns: [place, place] };
     for (let start = 0; start < SLICES; start++) {
@@ -115,7 +119,9 @@ describe('row groups that are decoded for several requests', () => {
       expect([waiting, waiting - 1]).toContain(waitingRows);
       return asked.length < 2;
     };
-    for await (const { rowGroups } of scoredRequests(splitsOf('a', 4), pool, { mayGoOn })) {
+    for await (const { rowGroups } of scoredRequests(splitsOf('a', 4, { footerMillis: 0 }), pool, {
+      mayGoOn,
+    })) {
       scored += rowGroups.length;
     }
     expect(scored).toBe(2 * SLICES);
@@ -182,7 +188,9 @@ describe('row groups that are decoded for several requests', () => {
 
   test('end their turn when the next one cannot be planned', async () => {
     const { pool } = watchedPool(2);
-    await expect(scoreAll(splitsOf('b', 2, new Error('no footer')), pool)).rejects.toThrow('no footer');
+    await expect(scoreAll(splitsOf('b', 2, { error: new Error('no footer') }), pool)).rejects.toThrow(
+      'no footer',
+    );
     expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
   });
 });
