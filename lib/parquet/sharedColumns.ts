@@ -33,11 +33,12 @@ export interface SharedColumn {
 
 /** Copies to shared memory what of a column isn't there, its indices to the fewest bytes that hold them. @param column not a slice */
 export function shareColumn(column: Data): SharedColumn {
-  const { length, nullCount, children, values } = column;
+  const { length, nullCount, nullBitmap, children, values } = column;
   const dictionary = column.dictionary?.data[0] as Data | undefined;
   return {
     ...{ length, nullCount },
-    nullBitmap: nullCount === 0 ? undefined : sharedCopy(column.nullBitmap as Uint8Array),
+    // A column of type Null has nulls and no bitmap.
+    nullBitmap: nullCount === 0 ? undefined : nullBitmap && sharedCopy(nullBitmap as Uint8Array),
     valueOffsets: column.valueOffsets && sharedCopy(column.valueOffsets as Int32Array),
     values:
       dictionary === undefined

@@ -1,15 +1,31 @@
-/** Ends a turn; without effect after the first call. */
-export type EndTurn = () => void;
+import { sumOf } from '../base/sumOf.ts';
 
-/** What the files of a pool share: requests in flight, and the turn of a row group that is decoded for all threads. */
+/** Requests per thread of decoded row groups while another one is begun: its columns take as long as they do. */
+const AHEAD_PER_THREAD = 2;
+
+/** The turn of a row group that is decoded for several requests. */
+export interface Turn {
+  /** To be told of every request that is sent; the last one ends the turn. */
+  sent(): void;
+  /** Without effect once it has ended. */
+  end(): void;
+}
+
+/** What the files of a pool share: requests in flight, and the turns of row groups that are decoded for all threads. */
 export class PoolRoom {
   readonly #mostRequests: number;
+  readonly #mostAhead: number;
   #heldRequests = 0;
-  #isTurnTaken = false;
+  readonly #turns = new Set<{ readonly requests: number; left: number }>();
   readonly #waiting: (() => void)[] = [];
 
-  constructor(mostRequests: number) {
-    this.#mostRequests = mostRequests;
+  /**
+   * @param threads For every two of them there is one request more, whose bytes are read meanwhile: from S3 that takes about a
+   * third of its scoring.
+   */
+  constructor(threads: number) {
+    this.#mostRequests = threads + Math.ceil(threads / 2);
+    this.#mostAhead = AHEAD_PER_THREAD * threads;
   }
 
   /** Requests sent and not yet written out, over all files: each may hold its rows in memory. */
@@ -32,28 +48,36 @@ export class PoolRoom {
     this.#tell();
   }
 
-  get isTurnFree(): boolean {
-    return !this.#isTurnTaken;
+  /** Row groups that have their turn, over all files. */
+  get turns(): number {
+    return this.#turns.size;
   }
 
   /**
-   * The turn of a row group that is decoded for all threads. Of two at a time each thread would encode the dictionaries anew
-   * with nearly every request, which took a fifth of two threads' CPU, and both would be in memory.
-   * @returns undefined where another one has it
+   * Whether the row groups that have their turn keep the threads busy for no longer than decoding another one takes. Besides a
+   * single one, these are small: memory doesn't grow with the number of files.
    */
-  takeTurn(): EndTurn | undefined {
-    if (this.#isTurnTaken) return undefined;
-    this.#isTurnTaken = true;
-    let isEnded = false;
-    return () => {
-      if (isEnded) return;
-      isEnded = true;
-      this.#isTurnTaken = false;
-      this.#tell();
-    };
+  get isTurnFree(): boolean {
+    const turns = [...this.#turns];
+    return sumOf(turns, ({ requests, left }) => (turns.length === 1 ? left : requests)) <= this.#mostAhead;
   }
 
-  /** Resolves when a request or a turn ends from now on. */
+  /** To be called while a turn is free. @param requests of the row group */
+  takeTurn(requests: number): Turn {
+    const turn = { requests, left: requests };
+    this.#turns.add(turn);
+    const end = () => {
+      if (this.#turns.delete(turn)) this.#tell();
+    };
+    const sent = () => {
+      turn.left--;
+      if (turn.left === 0) end();
+      else this.#tell();
+    };
+    return { sent, end };
+  }
+
+  /** Resolves when there may be more room, or a turn, from now on. */
   changed(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

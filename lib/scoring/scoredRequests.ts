@@ -9,7 +9,7 @@ import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import { requestedRows } from './requestedRowGroup.ts';
 import type { ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
-import { UpcomingRequests } from './upcomingRequests.ts';
+import { isSplit, UpcomingRequests } from './upcomingRequests.ts';
 import type { WorkerPool } from './workerPool.ts';
 
 /** Rows in input order, but for those that were left out. */
@@ -60,7 +60,7 @@ interface Sent {
 /**
  * Has requests scored by the pool and yields them in order. A file always has one request on its way; more of them only
  * while all files of the pool together hold few, so memory grows neither with a file nor with their number. Of row groups that
- * are decoded for several requests, all files together have one at a time.
+ * are decoded for several requests, all files together have one and the next, or several small ones.
  * @throws the first error in the order of the requests
  */
 export async function* scoredRequests(
@@ -100,12 +100,12 @@ export async function* scoredRequests(
   /** @returns whether there is a next one, and it may be sent now */
   const sendNext = async (): Promise<boolean> => {
     const request = await upcoming.first();
+    waitsForTurn = request !== undefined && isSplit(request) && !upcoming.mayDecode(request);
+    if (waitsForTurn) return false;
     isLast ||= request === undefined || !goesOn(request);
     if (request === undefined || isLast) return false;
-    const { rowGroups, rowCount, split } = request;
-    const decoded = split && upcoming.decoded(split);
-    waitsForTurn = split !== undefined && decoded === undefined;
-    if (waitsForTurn) return false;
+    const decoded = isSplit(request) ? upcoming.decoded(request) : undefined;
+    const { rowGroups, rowCount } = request;
     isFirst = false;
     const [{ rows, reads }] = rowGroups as [PlannedRowGroup];
     rowsLeft = rows === undefined ? 0 : reads.rowCount - rows.end;

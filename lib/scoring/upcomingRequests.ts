@@ -1,29 +1,34 @@
 import { allOrFirstError } from '../base/allOrFirstError.ts';
 import type { PlannedRequest, SplitRowGroup } from './planRequests.ts';
-import type { EndTurn } from './poolRoom.ts';
+import type { Turn } from './poolRoom.ts';
 import type { DecodedRowGroup } from './scoringProtocol.ts';
 import type { WorkerPool } from './workerPool.ts';
 
-/** A row group that is decoded once, for the requests of its turn. */
-interface Turn {
+/** A row group that is decoded once, for several requests. */
+interface DecodedOnce {
   readonly decoded: Promise<DecodedRowGroup>;
-  readonly end: EndTurn;
+  readonly turn: Turn;
 }
-
-/** Requests per thread that are still to be sent when the next row group's turn begins: its columns take as long as they do. */
-const AHEAD_PER_THREAD = 2;
 
 /** Tells row groups apart, for threads that keep the columns of one. */
 let decodedRowGroups = 0;
 
-/** A file's requests in their order, and the turns of its row groups that are decoded for several of them. */
+/** A request of a row group that is decoded for several. */
+type SplitRequest = PlannedRequest & Required<Pick<PlannedRequest, 'split'>>;
+
+export function isSplit(request: PlannedRequest): request is SplitRequest {
+  return request.split !== undefined;
+}
+
+/** A file's requests in their order, and its row groups that are decoded for several of them. */
 export class UpcomingRequests {
   readonly #requests: AsyncGenerator<PlannedRequest, void, undefined>;
   readonly #pool: WorkerPool;
   readonly #leaveOutBadRows: boolean;
   /** Not taken yet. */
   readonly #asked: Promise<PlannedRequest | undefined>[] = [];
-  readonly #turns = new Map<SplitRowGroup, Turn>();
+  /** Until their last request is taken. */
+  readonly #splits = new Map<SplitRowGroup, DecodedOnce>();
   #isClosed = false;
 
   constructor(
@@ -41,34 +46,39 @@ export class UpcomingRequests {
     return this.#at(0);
   }
 
-  /** Undefined while the turn is that of another file's row group. */
-  decoded(split: SplitRowGroup): Promise<DecodedRowGroup> | undefined {
-    const own = this.#turns.get(split);
+  /** Whether the request's row group has its turn, or may take one. */
+  mayDecode({ split }: SplitRequest): boolean {
+    return this.#splits.has(split) || this.#pool.room.isTurnFree;
+  }
+
+  /** Of the request's row group. To be called when it may be decoded. */
+  decoded({ split, rowGroups, rowCount }: SplitRequest): Promise<DecodedRowGroup> {
+    const own = this.#splits.get(split);
     if (own !== undefined) return own.decoded;
-    const end = this.#pool.room.takeTurn();
-    if (end === undefined) return undefined;
+    const turn = this.#pool.room.takeTurn(Math.ceil(rowGroups[0]!.reads.rowCount / rowCount));
     const decoded = this.#decode(split);
     // Reported by the requests that need it.
     decoded.catch(() => undefined);
-    this.#turns.set(split, { decoded, end });
+    this.#splits.set(split, { decoded, turn });
     return decoded;
   }
 
   /**
    * Takes the first request off.
-   * @param mayBegin asked about the next row group that is decoded for several requests, once it is known
+   * @param mayBegin asked about the next row group that is decoded for several requests, once it is known and may be decoded
    */
   take({ split, rowGroups, rowCount }: PlannedRequest, mayBegin: (next: PlannedRequest) => boolean): void {
     this.#asked.shift();
     if (split === undefined) return;
     const [{ rows, reads }] = rowGroups as [PlannedRequest['rowGroups'][0]];
     const left = Math.ceil((reads.rowCount - rows!.end) / rowCount);
-    const turn = this.#turns.get(split)!;
-    if (left === 0) this.#turns.delete(split);
-    if (left > AHEAD_PER_THREAD * this.#pool.size) return;
-    turn.end();
+    const { turn } = this.#splits.get(split)!;
+    if (left === 0) this.#splits.delete(split);
+    turn.sent();
+    if (!this.#pool.room.isTurnFree) return;
     const begin = (next: PlannedRequest | undefined) => {
-      if (!this.#isClosed && next?.split !== undefined && mayBegin(next)) this.decoded(next.split);
+      if (this.#isClosed || next === undefined || !isSplit(next)) return;
+      if (this.mayDecode(next) && mayBegin(next)) this.decoded(next);
     };
     // Reported when the request's turn comes.
     this.#at(left).then(begin, () => undefined);
@@ -76,9 +86,9 @@ export class UpcomingRequests {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const turns = [...this.#turns.values()];
-    await Promise.allSettled(turns.map(({ decoded }) => decoded));
-    for (const { end } of turns) end();
+    const splits = [...this.#splits.values()];
+    await Promise.allSettled(splits.map(({ decoded }) => decoded));
+    for (const { turn } of splits) turn.end();
     await this.#requests.return();
   }
 

@@ -58,7 +58,6 @@ export function scoringPool(
  */
 export class WorkerPool {
   readonly size: number;
-  /** For every two threads there is one request more, whose bytes are read meanwhile: from S3 that takes about a third of its scoring. */
   readonly room: PoolRoom;
   readonly #setup: WorkerSetup;
   readonly #idle: Worker[] = [];
@@ -75,7 +74,7 @@ export class WorkerPool {
 
   constructor(size: number, setup: WorkerSetup, { answerMillis }: PoolOptions = {}) {
     this.size = size;
-    this.room = new PoolRoom(size + Math.ceil(size / 2));
+    this.room = new PoolRoom(size);
     this.#ahead = new ReadAhead((size + 1) * REQUEST_BYTES);
     this.#answerMillis = answerMillis;
     this.#setup = { ...setup, model: sharedModel(setup.model) };

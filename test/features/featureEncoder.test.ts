@@ -61,6 +61,14 @@ describe('takeDictionaries', () => {
     expect(encoded(encoder, batch)).toEqual(encoded(encoderOf(features), batch));
   });
 
+  it('encodes the dictionaries of other batches between two times of the same one', () => {
+    const encoder = encoderOf(features);
+    const first = encoded(encoder, batch);
+    const other = batchOf({ a: indexed(strings(['z', 'y', 'x'])), b: indexed(doubles([9, 8])) });
+    encoder.encodeDictionaries(other, copy);
+    expect(encoded(encoder, batch)).toEqual(first);
+  });
+
   it('makes nothing of columns that the batch lacks or that have another type', () => {
     const some = batchOf({ a: indexed(doubles([1, 2])), b: indexed(doubles([1, 2])) });
     expect([...encoderOf(features).encodeDictionaries(some, copy).keys()]).toEqual(['b']);

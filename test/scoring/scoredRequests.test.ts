@@ -40,7 +40,7 @@ class ManualPool {
 
   constructor(size: number) {
     this.size = size;
-    this.room = new PoolRoom(size + 1);
+    this.room = new PoolRoom(size);
   }
 
   run(request: ScoringRequest): Promise<ScoredRows> {

@@ -13,9 +13,13 @@ const SLICES = 8;
 const turn = (millis = 1) => new Promise((resolve) => setTimeout(resolve, millis));
 
 /** Row groups of eight requests each, of a file whose footers take a while. */
-async function* splitsOf(uri: string, rowGroups: number, error?: Error): AsyncGenerator<PlannedRequest> {
+async function* splitsOf(
+  uri: string,
+  rowGroups: number,
+  { error, footerMillis = 2 }: { readonly error?: Error; readonly footerMillis?: number } = {},
+): AsyncGenerator<PlannedRequest> {
   for (let rowGroup = 0; rowGroup < rowGroups; rowGroup++) {
-    await turn(2);
+    if (footerMillis > 0) await turn(footerMillis);
     const place = { uri, span: 0, reads: { rowGroup, rowCount: SLICES, columns: [] } };
     const split = { columnRuns: [place, place] };
     for (let start = 0; start < SLICES; start++) {
@@ -30,15 +34,16 @@ async function* splitsOf(uri: string, rowGroups: number, error?: Error): AsyncGe
 function watchedPool(size: number, failing?: string) {
   const events: string[] = [];
   const decoded: WeakRef<object>[] = [];
-  const running = { decodes: 0 };
+  const running = { decodes: 0, mostTurns: 0 };
   const later = () => turn(1 + (events.length % 3));
   const nameOf = ({ uri, reads }: { uri: string; reads: { rowGroup: number } }) => `${uri}${reads.rowGroup}`;
   const pool = {
     size,
-    room: new PoolRoom(size + Math.ceil(size / 2)),
+    room: new PoolRoom(size),
     decode: async ({ rowGroup }: DecodingRequest) => {
       events.push(`decode ${nameOf(rowGroup)}`);
       running.decodes++;
+      running.mostTurns = Math.max(running.mostTurns, pool.room.turns);
       await later();
       running.decodes--;
       if (nameOf(rowGroup) === failing) throw new Error(`damaged ${failing}`);
@@ -82,7 +87,17 @@ describe('row groups that are decoded for several requests', () => {
         if (sent > 0) expect(sent).toBeGreaterThanOrEqual(SLICES - 2 * size);
       }
       expect(begun).toHaveLength(9);
-      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+      expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
+    },
+  );
+
+  test.each([1, 2, 6])(
+    'have two turns at most, however many files there are, of %i threads',
+    async (size) => {
+      const { running, pool } = watchedPool(size);
+      await Promise.all([...'abcdef'].map((uri) => scoreAll(splitsOf(uri, 2), pool)));
+      expect(running.mostTurns).toBe(2);
+      expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
     },
   );
 
@@ -94,19 +109,42 @@ describe('row groups that are decoded for several requests', () => {
 
   test('decodes nothing that the call is not to score, and asks about it once', async () => {
     const { events, pool } = watchedPool(2);
-    const asked: [number, number][] = [];
+    const asked: number[] = [];
+    let scored = 0;
     const mayGoOn: GoOn = ({ rowGroups }, waitingRows) => {
-      asked.push([rowGroups[0]!.reads.rowGroup, waitingRows]);
+      const { rowGroup } = rowGroups[0]!.reads;
+      asked.push(rowGroup);
+      // Its own rows, and those before it that aren't scored yet; one may be on its way to the loop.
+      const waiting = SLICES * (rowGroup + 1) - scored;
+      expect([waiting, waiting - 1]).toContain(waitingRows);
       return asked.length < 2;
     };
-    expect(await scoreAll(splitsOf('a', 4), pool, mayGoOn)).toBe(2 * SLICES);
-    expect(asked.map(([rowGroup]) => rowGroup)).toEqual([1, 2]);
-    // Its own rows, and those of the row group before that aren't scored yet.
-    for (const [, waitingRows] of asked) {
-      expect(waitingRows).toBeGreaterThan(SLICES);
-      expect(waitingRows).toBeLessThan(2 * SLICES);
+    for await (const { rowGroups } of scoredRequests(splitsOf('a', 4, { footerMillis: 0 }), pool, {
+      mayGoOn,
+    })) {
+      scored += rowGroups.length;
     }
+    expect(scored).toBe(2 * SLICES);
+    expect(asked).toEqual([1, 2]);
     expect(events).not.toContain('decode a2');
+  });
+
+  test('are asked about when there is a turn for them, not before: until then time goes by', async () => {
+    const { pool } = watchedPool(2);
+    let asked = 0;
+    const mayGoOn: GoOn = () => ++asked > 0;
+    const scored = scoredRequests(splitsOf('a', 2), pool, { mayGoOn });
+    await scored.next();
+    // Its own row group still has its turn.
+    const other = pool.room.takeTurn(16);
+    for (let count = 1; count < SLICES; count++) await scored.next();
+    const next = scored.next();
+    await turn(10);
+    expect(asked).toBe(0);
+    other.end();
+    await next;
+    expect(asked).toBe(1);
+    await scored.return();
   });
 
   test.each(['a0', 'a1', 'a2'])(
@@ -117,7 +155,7 @@ describe('row groups that are decoded for several requests', () => {
       const [a, b] = await Promise.allSettled(files);
       expect(a).toMatchObject({ status: 'rejected', reason: { message: `damaged ${failing}` } });
       expect(b).toEqual({ status: 'fulfilled', value: 3 * SLICES });
-      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+      expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
     },
   );
 
@@ -127,7 +165,7 @@ describe('row groups that are decoded for several requests', () => {
       let count = 0;
       for await (const _ of scoredRequests(splitsOf('a', 3) as never, pool)) if (++count === wanted) break;
       expect(running.decodes).toBe(0);
-      expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+      expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
     }
   });
 
@@ -150,7 +188,9 @@ describe('row groups that are decoded for several requests', () => {
 
   test('end their turn when the next one cannot be planned', async () => {
     const { pool } = watchedPool(2);
-    await expect(scoreAll(splitsOf('b', 2, new Error('no footer')), pool)).rejects.toThrow('no footer');
-    expect(pool.room).toMatchObject({ heldRequests: 0, isTurnFree: true });
+    await expect(scoreAll(splitsOf('b', 2, { error: new Error('no footer') }), pool)).rejects.toThrow(
+      'no footer',
+    );
+    expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
   });
 });
