@@ -12,7 +12,8 @@ import {
 
 /*
  * The loops are written out for up to eight columns: a loop over columns within the loop over rows takes two to three times
- * as long (docs/performance.md).
+ * as long (docs/performance.md). Numbers are never copied in pairs as one of float64: a pair whose second number is 0 is a
+ * denormal one, and where training has ONNX Runtime flush those, V8 copies 0 in place of both.
  */
 export class Float32Reader implements TableReader {
   readonly #rows: Float32Array;
@@ -25,15 +26,11 @@ export class Float32Reader implements TableReader {
 
   copier(source: IdSource, target: BlockTarget): GatherStep {
     const rows = this.#rows;
-    const inPairs = this.#inPairs(target);
-    const steps = passesOf(this.#columns, target.at).map((pass): GatherStep => {
-      if (inPairs === undefined || pass.count % 2 === 1) {
-        return (rowCount) => copyColumns(rows, source, target, rowCount, pass);
-      }
-      const { count, first, tableWidth, at } = pass;
-      const halved = { count: count / 2, first: first / 2, tableWidth: tableWidth / 2, at: at / 2 };
-      return (rowCount) => copyPairs(inPairs.rows, source, inPairs.target, rowCount, halved);
-    });
+    const steps = passesOf(this.#columns, target.at).map(
+      (pass): GatherStep =>
+        (rowCount) =>
+          copyColumns(rows, source, target, rowCount, pass),
+    );
     return inOrder(steps);
   }
 
@@ -44,38 +41,6 @@ export class Float32Reader implements TableReader {
         (pass) => (rowCount) => poolColumns(rows, source, target, rowCount, pass),
       ),
     );
-  }
-
-  /**
-   * Table and target as float64, where everything begins at even places: two numbers are copied at a time. Finite ones keep
-   * their bits: two of them never look like a NaN of float64, whose bits might be changed.
-   */
-  #inPairs({ data, width, at }: BlockTarget) {
-    const rows = this.#rows;
-    const { width: tableWidth, from } = this.#columns;
-    const isEven = [width, at, tableWidth, from].every((place) => place % 2 === 0);
-    if (!isEven || rows.byteOffset % 8 !== 0) return undefined;
-    const pairsOf = ({ buffer, byteOffset, length }: Float32Array) =>
-      new Float64Array(buffer, byteOffset, Math.floor(length / 2));
-    return { rows: pairsOf(rows), target: { data: pairsOf(data), width: width / 2 } };
-  }
-}
-
-function copyPairs(
-  rows: Float64Array,
-  { ids, width, position }: IdSource,
-  { data, width: dataWidth }: { readonly data: Float64Array; readonly width: number },
-  rowCount: number,
-  { count, first, tableWidth, at }: Pass,
-): void {
-  for (let row = 0, to = at, idAt = position; row < rowCount; row++, to += dataWidth, idAt += width) {
-    const from = ids[idAt]! * tableWidth + first;
-    data[to] = rows[from]!;
-    if (count === 1) continue;
-    data[to + 1] = rows[from + 1]!;
-    if (count === 2) continue;
-    data[to + 2] = rows[from + 2]!;
-    if (count === 4) data[to + 3] = rows[from + 3]!;
   }
 }
 

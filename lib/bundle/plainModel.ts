@@ -9,13 +9,14 @@ import { EMBEDDINGS, embedFields } from './buildPlainGraph.ts';
 import type { EmbeddingTable } from './embeddingTable.ts';
 import { type GatheredInput, type GatherPlan, gatheredWidth } from './gatherPlan.ts';
 import { DENSE } from './modelInterface.ts';
+import { COLUMNS_KEY, plainColumns } from './plainColumns.ts';
 import type { GatheredModel } from './scoringSession.ts';
 import { denseWeight, readLayer } from './sparseLayers.ts';
 import { tableReader } from './tableReader.ts';
 
 /**
  * The whole of a bundle's model as one ordinary ONNX file: it takes row ids (EncodedRows), looks embeddings up, pools lists, and
- * goes on as model.onnx does. Its scores differ from the bundle's in rounding only.
+ * goes on as model.onnx does. Its scores differ from the bundle's in rounding only. Its metadata tells which column is what.
  * @throws Ncs4cvrError GRAPH_TOO_LARGE for tables that don't fit into one ONNX file
  */
 export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout: FeatureLayout): Uint8Array {
@@ -29,7 +30,8 @@ export function plainModel({ modelBytes, inputs, tables }: GatheredModel, layout
     graph.output(gatheredName(input.name), applyLayers(graph, input, gathered, parameters));
   }
   if (fields !== undefined) parameters.set(EMBEDDINGS, jointTable(tables, layout, embeddingWidth));
-  const front = decodeModel(graph.build({ parameters }));
+  const metadata = { [COLUMNS_KEY]: JSON.stringify(plainColumns(layout)) };
+  const front = decodeModel(graph.build({ parameters, metadata }));
   const model = decodeModel(modelBytes);
   return encodeModel({ ...front, graph: joinGraphs(renamed(front.graph), model.graph) });
 }

@@ -6,6 +6,7 @@ import { findState, type StateName } from '../publish/findState.ts';
 import { writeWhole } from '../storage/openStorage.ts';
 import { ofPublished } from './ofPublished.ts';
 import { digestStart, notEmpty, parseUri, partitionName, wholeNumber } from './options.ts';
+import { pageLine } from './reportCommand.ts';
 import { EXIT_DONE, printJson } from './terminal.ts';
 
 interface DiffCommandOptions {
@@ -82,7 +83,7 @@ export function diffCommand(finish: (exitCode: number) => void): Command {
       });
       if (options.html !== undefined) await writeWhole(options.html, Buffer.from(diffPage(diff)));
       if (options.json) printJson(diff);
-      else process.stdout.write(diffText(diff));
+      else process.stdout.write(diffText(diff) + pageLine(options.html));
       finish(EXIT_DONE);
     });
 }

@@ -51,9 +51,9 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
 
 function addKey(text: string, before: WantedKeys | undefined): WantedKeys {
   const at = text.indexOf('=');
-  if (at <= 0) throw new InvalidArgumentError('expected name=value');
-  const name = text.slice(0, at);
+  // A value alone has no name: the error that the scores' schema is needed for says which there are.
+  const name = text.slice(0, Math.max(0, at));
   if (before !== undefined && Object.hasOwn(before, name))
-    throw new InvalidArgumentError(`expected one value of ${name}`);
+    throw new InvalidArgumentError(name === '' ? 'expected name=value' : `expected one value of ${name}`);
   return { ...before, [name]: text.slice(at + 1) };
 }

@@ -8,12 +8,15 @@ import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
 import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
+import { isFileList } from '../job/jobInput.ts';
+import type { ShardInput } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
-import { notEmpty, parseUri } from './options.ts';
-import { EXIT_DONE, printJson } from './terminal.ts';
+import { filesOption, notEmpty, parseUri, shardInput } from './options.ts';
+import { EXIT_DONE, EXIT_USAGE, printJson } from './terminal.ts';
 
 interface InitOptions {
-  readonly sample: string;
+  readonly sample?: string;
+  readonly files?: string;
   readonly output: string;
   readonly click?: string;
   readonly conversion?: string;
@@ -24,7 +27,8 @@ interface InitOptions {
 export function initCommand(finish: (exitCode: number) => void): Command {
   return new Command('init')
     .description('look at Parquet shards and propose a training config and a job document for them')
-    .requiredOption('--sample <uri>', 'a labelled shard, or a folder of shards', parseUri)
+    .option('--sample <uri>', 'a labelled shard, or a folder of shards', parseUri)
+    .addOption(filesOption())
     .option('--output <dir>', 'folder of the documents; none of them may exist', parseUri, 'ncs4cvr')
     .option(
       '--click <column>',
@@ -34,19 +38,29 @@ export function initCommand(finish: (exitCode: number) => void): Command {
     .option('--conversion <column>', 'conversion label, in the same way', notEmpty('a column'))
     .option('--keys <columns...>', 'columns that name a row; guessed by names and values', addColumn)
     .option('--json', 'print the result as one JSON object')
-    .action(async ({ sample: input, output, json, ...given }: InitOptions) => {
+    .action(async ({ sample: folder, files, output, json, ...given }: InitOptions, command: Command) => {
+      const input = shardInput(command, { sample: folder, files });
+      if (files !== undefined && !isFileList(files)) {
+        const endings = 'a job knows a list by its name, which ends with .txt, .json or .manifest';
+        command.error(`error: --files ${files}: ${endings}`, { exitCode: EXIT_USAGE });
+      }
       const sample = await sampleShards(input);
       const roles = proposeRoles(sample, given);
       const choices = proposeFeatures(sample, roles);
       const written = await writeProposal(output, sample, roles, choices);
       const model = joinUri(output, 'model');
-      const next = `ncs4cvr train ${shellWord(written.configUri)} --data ${shellWord(input)} --output ${shellWord(model)}`;
+      const next = `ncs4cvr train ${shellWord(written.configUri)} ${dataOption(input)} --output ${shellWord(model)}`;
       const columns = choices.map((choice) => columnUse(choice, roles));
       const proposal = { sample, roles, columns, written, next };
       if (json) printJson(proposalJson(proposal));
       else process.stdout.write(proposalText(proposal));
       finish(EXIT_DONE);
     });
+}
+
+/** As `train` takes it. */
+function dataOption(input: ShardInput): string {
+  return typeof input === 'string' ? `--data ${shellWord(input)}` : `--files ${shellWord(input.filesUri)}`;
 }
 
 /** What was proposed, and the command that comes next. */

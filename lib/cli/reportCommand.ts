@@ -146,6 +146,11 @@ export async function reportDone(
   }
 }
 
+/** Where a page is, below what a command prints as text. @param file undefined without one */
+export function pageLine(file: string | undefined): string {
+  return file === undefined ? '' : `page written to ${file}\n`;
+}
+
 /** A page, whole or not at all. */
 export async function writePage(uri: string, page: string): Promise<void> {
   await writeWhole(uri, new TextEncoder().encode(page));

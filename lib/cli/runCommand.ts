@@ -24,7 +24,7 @@ import { storageFor } from '../storage/openStorage.ts';
 import { absoluteUri } from '../storage/uri.ts';
 import { notEmpty, parseStateMachineArn, parseUri, workersOption } from './options.ts';
 import { remediesIn, remedyFor, toDoLines } from './remedies.ts';
-import { reportDone, writePage } from './reportCommand.ts';
+import { pageLine, reportDone, writePage } from './reportCommand.ts';
 import { runInStateMachine } from './runInStateMachine.ts';
 import { shadowReport } from './shadowReport.ts';
 import {
@@ -118,7 +118,9 @@ export function runCommand(finish: (exitCode: number) => void): Command {
       const report = isShadow ? await shadowReport(plan, carriedOut, executed, options.group) : undefined;
       if (json) printJson(report === undefined ? outcomes : { outcomes, ...report.json });
       else
-        process.stdout.write(`${outcomes.join('')}${toDoLines(executed.flatMap(toDo))}${report?.text ?? ''}`);
+        process.stdout.write(
+          `${outcomes.join('')}${toDoLines(executed.flatMap(toDo))}${report?.text ?? ''}${pageLine(isReported ? file : undefined)}`,
+        );
       finish(isReported ? exitCodeOf(executed) : EXIT_FAILED);
     });
 }

@@ -7,7 +7,7 @@ import type { ScoredFiles } from '../report/scoreReport.ts';
 import { type ScoringReport, scoreInput } from '../scoring/scoreInput.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput, workersOption } from './options.ts';
-import { reportDone, writePage } from './reportCommand.ts';
+import { pageLine, reportDone, writePage } from './reportCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, formatSeconds, ProgressLine, printJson, reportError } from './terminal.ts';
 
 /** Points of a chart lie at least so small a share of the time apart: a few hundred, however long a call takes. */
@@ -62,7 +62,7 @@ export function scoreCommand(finish: (exitCode: number) => void): Command {
       const isReported = file === undefined || (await reportScored(file, page));
       for (const { error } of report.failures) reportError(error, command.optsWithGlobals().verbose === true);
       if (options.json) printJson(toJson(report));
-      else process.stdout.write(summarise(report, options.output));
+      else process.stdout.write(summarise(report, options.output) + pageLine(isReported ? file : undefined));
       const isWhole = report.failures.length + report.notStarted.length === 0;
       finish(isWhole && isReported ? EXIT_DONE : EXIT_FAILED);
     });

@@ -91,16 +91,17 @@ async function statusOfJob(
 ): Promise<boolean> {
   const document = await readJob(job);
   const found = await partitionStates(document, range, Date.now());
+  let pages = '';
   if (place !== undefined) {
     const { states, missingDays } = found;
     const unreadable = [...found.damaged.map(({ damage }) => damage), ...found.unreadable];
-    await writeStatusPage({ ...place, root: document.scores, states, missingDays, unreadable });
+    pages = await writeStatusPage({ ...place, root: document.scores, states, missingDays, unreadable });
   }
   if (json) printJson(found);
   else {
     // Of some days alone the newest one says nothing of the others.
     const newest = range === undefined ? newestLine(document.scores, pointersOf(found.states)) : '';
-    process.stdout.write(`${statesText(found, range)}${newest}`);
+    process.stdout.write(`${statesText(found, range)}${newest}${pages}`);
   }
   return found.damaged.length > 0;
 }
@@ -114,12 +115,19 @@ async function statusOfScores(
 ): Promise<boolean> {
   const found = await visibleIn(scores);
   const { pointers, blocked, damaged, failures, unreadable } = found;
+  let pages = '';
   if (place !== undefined) {
     const states = statesOfRoot(scores, pointers, blocked, failures);
     const leftOut = [...damaged.map(({ damage }) => damage), ...unreadable];
-    await writeStatusPage({ ...place, root: scores, states, missingDays: undefined, unreadable: leftOut });
+    pages = await writeStatusPage({
+      ...place,
+      root: scores,
+      states,
+      missingDays: undefined,
+      unreadable: leftOut,
+    });
   }
-  if (!json) process.stdout.write(visibleText(scores, found));
+  if (!json) process.stdout.write(visibleText(scores, found) + pages);
   if (verify) await verifyPublished(scores, pointers);
   if (json) printJson({ pointers, blocked, damaged, failures, unreadable });
   return damaged.length > 0;

@@ -1,3 +1,4 @@
+import { counted } from '../base/formatCount.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { UnreadableFiles } from '../base/unreadableFiles.ts';
 import { readPrices } from '../estimate/readPrices.ts';
@@ -6,7 +7,7 @@ import { isKnown, readPartition } from '../report/readPartition.ts';
 import { type KnownState, readPartitions } from '../report/readPartitions.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import { joinUri } from '../storage/uri.ts';
-import { writePage } from './reportCommand.ts';
+import { pageLine, writePage } from './reportCommand.ts';
 
 export interface StatusPage {
   /** File of the page. */
@@ -24,8 +25,11 @@ export interface StatusPage {
 
 const AT_A_TIME = 4;
 
-/** Writes the page of all partitions, which links the reports that lie beside it. */
-export async function writeStatusPage(page: StatusPage): Promise<void> {
+/**
+ * Writes the page of all partitions, which links the reports that lie beside it.
+ * @returns where they are, for who reads the command's text
+ */
+export async function writeStatusPage(page: StatusPage): Promise<string> {
   const { file, root, states, missingDays, withReports } = page;
   const unreadable = new UnreadableFiles(page.unreadable);
   const [{ partitionsPage }, { partitionReport }] = await Promise.all([
@@ -36,6 +40,7 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
   const reportOf = (partition: string) => `reports/${partition}.html`;
   const prices = await readPrices();
   const records = new RunRecords(root);
+  let written = 0;
   const linked = await mapConcurrently(states, AT_A_TIME, async ({ partition }) => {
     const report = joinUri(folder === '' ? '.' : folder, reportOf(partition));
     const read = () => readPartition(root, partition, records);
@@ -43,6 +48,7 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
     // Of what no run has touched yet a page would say nothing.
     if (record !== undefined && isKnown(record)) {
       await writePage(report, partitionReport(record, prices));
+      written++;
       return [partition];
     }
     return (await storageFor(report).exists(report)) ? [partition] : [];
@@ -56,4 +62,7 @@ export async function writeStatusPage(page: StatusPage): Promise<void> {
     file,
     partitionsPage({ root, partitions, missingDays, unreadable: unreadable.problems, linkOf, nowMillis }),
   );
+  return written === 0
+    ? pageLine(file)
+    : pageLine(`${file}, with ${counted(written, 'report')} in ${folder}reports/`);
 }

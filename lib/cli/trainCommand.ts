@@ -12,7 +12,7 @@ import type { ShardInput } from '../storage/listShards.ts';
 import { readDocument } from '../storage/readDocument.ts';
 import type { TrainingProgress } from '../training/trainingProgress.ts';
 import { filesOption, notEmpty, parseUri, shardInput } from './options.ts';
-import { reportDone, writeModelReport } from './reportCommand.ts';
+import { pageLine, reportDone, writeModelReport } from './reportCommand.ts';
 import { EXIT_DONE, EXIT_FAILED, formatMetric, formatSeconds, ProgressLine, printJson } from './terminal.ts';
 
 interface TrainOptions {
@@ -70,7 +70,7 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
       if (json) {
         const ofReport = report === undefined ? {} : { report: isReported ? report : null };
         printJson({ ...resultOf(output, trained), ...ofReport });
-      } else process.stdout.write(summaryOf(output, trained));
+      } else process.stdout.write(summaryOf(output, trained) + pageLine(isReported ? report : undefined));
       finish(isReported ? EXIT_DONE : EXIT_FAILED);
     });
 }

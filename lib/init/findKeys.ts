@@ -11,7 +11,8 @@ export interface KeyRoles {
   readonly copies: number;
 }
 
-const KEY_NAME = /^(impression|imp|request|event|log|row|record|sample|exposure)?_?(id|uuid|key)$/i;
+const KEY_NAME =
+  /^((impression|imp|request|event|log|row|record|sample|exposure)(_?(id|uuid|key))?|_?(id|uuid|key))$/i;
 const PART_OF_KEY =
   /(^|_)(user|member|customer|guest|viewer|visitor|request|session|item|video|product|hotel|listing|offer|ad|campaign|creative|article|doc)(_?id)?$|(^|_)(search|query|page)_?id$|(^|_)(position|rank|slot|index|idx|no|nr|number|seq)$|(time|timestamp|ts)(_ms|_s)?$/i;
 

@@ -33,7 +33,8 @@ export function findLabel(
 }
 
 function guessLabel(columns: readonly ColumnSample[], task: Task, file: string): LabelRole {
-  for (const pattern of task === 'click' ? [CLICK_NAME] : CONVERSION_NAMES) {
+  const names = task === 'click' ? [CLICK_NAME] : CONVERSION_NAMES;
+  for (const pattern of names) {
     const found = columns.find((column) => pattern.test(plainName(column)) && labelRole(column, task));
     if (found !== undefined) return labelRole(found, task)!;
   }
@@ -42,16 +43,19 @@ function guessLabel(columns: readonly ColumnSample[], task: Task, file: string):
   const candidates = columns
     .filter((column) => isLabel(column) || answerRole(column))
     .map(({ name }) => name);
+  const byName = columns.filter((column) => names.some((pattern) => pattern.test(plainName(column))));
+  const unusable = byName.map((column) => `${column.name} (${describeValues(column)})`);
+  const others =
+    candidates.length === 0
+      ? 'no column of 0 and 1 at all'
+      : `columns that could be are ${candidates.join(', ')}`;
   throw new Ncs4cvrError(
     'INIT_NO_LABEL',
     `no column is known to be the ${task} label: name it with --${task}`,
     {
       file,
       expected: 'a column of 0 and 1, such as click or purchase',
-      found:
-        candidates.length === 0
-          ? 'no column of 0 and 1 at all'
-          : `columns that could be are ${candidates.join(', ')}`,
+      found: [...unusable, others].join('; '),
     },
   );
 }
@@ -63,12 +67,17 @@ function givenLabel(columns: readonly ColumnSample[], text: string, task: Task, 
   if (text !== column.name) return labelByValues(column, given, task, file);
   const role = labelRole(column, task);
   if (role !== undefined) return role;
-  const seen = [...column.counts.keys()].slice(0, SHOWN_VALUES).map((value) => JSON.stringify(value));
   throw new Ncs4cvrError('INIT_NO_LABEL', `its values don't say whether there was a ${task}`, {
     ...{ file, column: text },
     expected: `numbers from 0 to 1, booleans, or words such as yes and no; or say what each value means, 1 for a ${task}: ${spelt(column, task)}`,
-    found: `${column.type}, ${seen.length === 0 ? 'null in every sampled row' : `such as ${seen.join(', ')}`}`,
+    found: describeValues(column),
   });
+}
+
+/** Of a column that is no label. */
+function describeValues({ type, counts }: ColumnSample): string {
+  const seen = [...counts.keys()].slice(0, SHOWN_VALUES).map((value) => JSON.stringify(value));
+  return `${type}, ${seen.length === 0 ? 'null in every sampled row' : `such as ${seen.join(', ')}`}`;
 }
 
 /** undefined for a column whose values are no labels. */

@@ -2,7 +2,7 @@ import type { Field } from 'apache-arrow';
 import { Ncs4cvrError, StorageError } from '../base/errors.ts';
 import { type ParquetShard, withShard } from '../parquet/openShard.ts';
 import { readRowGroup } from '../parquet/readRowGroup.ts';
-import { listShards, spreadShards } from '../storage/listShards.ts';
+import { inputUriOf, listShards, type ShardInput, spreadShards } from '../storage/listShards.ts';
 import { storageFor } from '../storage/openStorage.ts';
 import type { ListedFile } from '../storage/storage.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -11,9 +11,9 @@ import { daysOf, type GuessedLayout, guessLayout } from './guessLayout.ts';
 
 /** Rows of real shards, and what stands around them. */
 export interface ShardSample extends GuessedLayout {
-  /** Folder that the partitions lie in, or the shard itself. */
+  /** Folder that the partitions lie in, the shard itself, or the list of the files. */
   readonly input: string;
-  /** The input is one shard. */
+  /** The input is one shard, and no list. */
   readonly isFile: boolean;
   readonly shardCount: number;
   readonly sampledShards: number;
@@ -44,8 +44,10 @@ const MOST_ROWS = 60_000;
  * A broken one is passed over, as long as there is another: a proposal needs some rows, not all.
  * @throws StorageError INPUT_EMPTY, without a row too; the errors of openShard and readRowGroup where no shard could be read
  */
-export async function sampleShards(input: string): Promise<ShardSample> {
-  const { shards, ignored } = await listShards(input);
+export async function sampleShards(source: ShardInput): Promise<ShardSample> {
+  const input = inputUriOf(source);
+  const { shards: listed, ignored } = await listShards(source);
+  const shards = typeof source === 'string' ? listed : listed.map(withPartitionPath);
   const chosen = spreadShards(shards, MOST_SHARDS);
   const { sampled, broken, rows, samplers, unreadable } = await readBeginnings(chosen);
   if (broken.length === chosen.length) throw broken[0]!;
@@ -119,6 +121,13 @@ async function readBeginnings(chosen: readonly ListedFile[]): Promise<Beginnings
     });
   }
   return { sampled, broken, rows, samplers, unreadable };
+}
+
+/** A list's files go by their whole paths, as a job takes them: of one day alone the path below their common folder has no day. */
+function withPartitionPath(file: ListedFile): ListedFile {
+  const names = file.uri.split('/');
+  const start = names.findLastIndex((name, index) => index < names.length - 1 && !name.includes('=')) + 1;
+  return start === names.length - 1 ? file : { ...file, relativePath: names.slice(start).join('/') };
 }
 
 /** Tells the days of those sampled shards that have a column. */

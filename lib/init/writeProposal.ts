@@ -57,7 +57,7 @@ function trainingConfigText(
     const comma = index + 1 < features.length ? ',' : '';
     return `      ${json(feature)}${comma} // ${oneLine(`${column.type}; ${nullsOf(column)}${reason}`)}`;
   });
-  return `// A proposal, made from ${sample.sampledRows} rows of ${sample.sampledShards} of ${sample.shardCount} shards below
+  return `// A proposal, made from ${sample.sampledRows} rows of ${sample.sampledShards} of ${sample.shardCount} shards of
 // ${oneLine(sample.input)}. Read it, and change what you know better: docs/features.md and docs/training.md explain every key.
 {
   "contract": {
@@ -124,7 +124,7 @@ function jobText(sample: ShardSample, outputUri: string): string {
   const found =
     layout === undefined
       ? 'No folders of the form key=value were found: all of the input is one partition, named all.'
-      : `Folders below the input; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
+      : `Folders of the shards; ${days.length === 0 ? 'none names a day' : `${days.length} days were found`}.`;
   const advice = folderAdvice(sample);
   return `// What a nightly run scores, with which model, and when a partition is ready: docs/operations.md.
 {

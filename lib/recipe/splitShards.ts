@@ -57,7 +57,13 @@ export async function splitShards(data: ShardInput, split: SplitConfig): Promise
       ? await splitByDate(dataUri, shards, split)
       : await splitByFraction(dataUri, shards, split);
   const left =
-    ignored.length === 0 ? [] : [`${ignored.length} files that are no Parquet shards were left out`];
+    ignored.length === 0
+      ? []
+      : [
+          ignored.length === 1
+            ? '1 file that is no Parquet shard was left out'
+            : `${ignored.length} files that are no Parquet shards were left out`,
+        ];
   return { uri: dataUri, ...sides, notes: [...left, ...sides.notes], listing: shards.map(versionOf) };
 }
 

@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { counted } from '../base/formatCount.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { dataTable } from '../page/dataTable.ts';
 import { bytesText, countText, secondsText, timeText } from '../page/formatNumbers.ts';
@@ -28,7 +29,7 @@ export function scoreReport({ report, bundle, workers, startMillis, progress }: 
   const number = { kind: 'number' } as const;
   return renderPage({
     title: 'scored files',
-    heading: `${countText(rows)} rows in ${shards.length} shards`,
+    heading: `${counted(rows, 'row')} in ${counted(shards.length, 'shard')}`,
     lead: html`<p>Scored by model <code>${bundle.manifest.modelVersion}</code> of <code>${bundle.uri}</code> into files; nothing was published.</p>`,
     sections: [
       {

@@ -161,7 +161,7 @@ export async function refuseTable(uri: string, folders: readonly string[]): Prom
     {
       file: uri,
       expected:
-        'Parquet shards, such as an export of the table, or a list of its live files: as the input of a job, or for score and train (--files)',
+        'Parquet shards, such as an export of the table, or a list of its live files: as the input of a job, or for init, score and train (--files)',
       found: kind,
     },
   );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildScoringModel } from '../../lib/bundle/buildScoringModel.ts';
 import { plainInputs } from '../../lib/bundle/modelInterface.ts';
+import { plainColumns } from '../../lib/bundle/plainColumns.ts';
 import { plainModel } from '../../lib/bundle/plainModel.ts';
 import { type GatheredModel, SCORING_BATCH_ROWS, ScoringSession } from '../../lib/bundle/scoringSession.ts';
 import { networkConfigSchema } from '../../lib/network/networkConfig.ts';
@@ -79,6 +80,13 @@ describe('plainModel', () => {
       plainInputs(layout).map(({ name, shape }) => [name, shapeOf(shape)]),
     );
     expect(graph.output.map(({ name }) => name)).toEqual(['pctr', 'pcvr', 'pctcvr']);
+  });
+
+  it('tells in its metadata what every column of its inputs is', () => {
+    const { metadataProps } = decodeModel(plainModel(modelOf(ncs), layout));
+    expect(metadataProps).toHaveLength(1);
+    expect(metadataProps![0]!.key).toBe('ncs4cvr.columns');
+    expect(JSON.parse(metadataProps![0]!.value)).toEqual(plainColumns(layout));
   });
 
   it('holds the numbers that tables in fewer bits stand for', async () => {

@@ -139,6 +139,7 @@ describe('operators', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^from +tiny-1 .*\nto +tiny-2 /m);
     expect(stdout).toContain('Ranking by pctr, of rows of the same hour');
+    expect(stdout).toContain(`page written to ${html}\n`);
     expect(readFileSync(html, 'utf8')).toMatch(
       /^<!doctype html>[\s\S]*top-3 overlap, mean[\s\S]*<\/html>\n$/,
     );
@@ -168,7 +169,11 @@ describe('operators', () => {
     const json = JSON.parse((await callMain(...where, ...key, '--json')).stdout);
     expect(json).toMatchObject({ matches: 1, source: { isSame: true }, publication: { partition: day } });
     expect((await callMain(...where, '--key', 'impression_id=7')).stderr).toMatch(/^error: EXPLAIN_NO_ROW: /);
-    expect(await callMain(...where, '--key', 'impression_id')).toMatchObject({ exitCode: 2 });
+    const unnamed = await callMain(...where, '--key', '7');
+    expect(unnamed.stderr).toMatch(
+      /^error: EXPLAIN_KEY_INVALID: .*\(expected impression_id=VALUE or hour=VALUE, found 7\)/,
+    );
+    expect(await callMain(...where, '--key', '7', '--key', '8')).toMatchObject({ exitCode: 2 });
     expect(await callMain(...where)).toMatchObject({ exitCode: 2 });
   }, 60_000);
 

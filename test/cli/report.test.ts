@@ -28,6 +28,7 @@ describe('pages', () => {
       const ran = await callMain('run', '--plan', at('plan.json'), '--report', at('run.html'));
       expect(ran.exitCode, ran.stderr).toBe(0);
       expect(pageAt('run.html')).toContain(`Run of ${DAY}`);
+      expect(ran.stdout).toContain(`page written to ${at('run.html')}\n`);
 
       const place = ['--scores', at('scores'), '--partition', DAY];
       const told = await callMain('report', ...place, '--output', at('night.html'), '--json');
@@ -43,6 +44,9 @@ describe('pages', () => {
       expect(all.exitCode, all.stderr).toBe(0);
       expect(readFileSync(at('status.html'), 'utf8')).toContain('href="reports/dt%3D2024-03-03.html"');
       expect(pageAt(`reports/${DAY}.html`)).toContain('What ran when');
+      expect(all.stdout).toContain(
+        `page written to ${at('status.html')}, with 1 report in ${at('reports/')}\n`,
+      );
 
       // Of what was never published, and no run has touched, there is no page and no link.
       const job = { input: data, scores: at('scores'), model: bundle };
@@ -66,7 +70,8 @@ describe('pages', () => {
       const files = ['--model', bundle, '--input', join(data, DAY), '--output', at('files')];
       const scored = await callMain('score', ...files, '--report', at('score.html'));
       expect(scored.exitCode, scored.stderr).toBe(0);
-      expect(pageAt('score.html')).toContain('1,500 rows in 1 shards');
+      expect(pageAt('score.html')).toContain('1,500 rows in 1 shard');
+      expect(scored.stdout).toContain(`page written to ${at('score.html')}\n`);
     },
     LIMIT,
   );
@@ -75,22 +80,14 @@ describe('pages', () => {
     'are written of a model by its training, which keeps a model whose page it cannot write',
     async () => {
       writeFileSync(at('config.json'), JSON.stringify(tinyConfigDocument()));
-      const train = (name: string, page: string) =>
-        callMain(
-          'train',
-          at('config.json'),
-          '--data',
-          data,
-          '--output',
-          at(name),
-          '--report',
-          page,
-          '--json',
-        );
+      const train = (name: string, page: string, ...more: string[]) => {
+        const where = ['--data', data, '--output', at(name), '--report', page];
+        return callMain('train', at('config.json'), ...where, ...more);
+      };
       const [made, unreported] = [
-        await train('made', at('made.html')),
+        await train('made', at('made.html'), '--json'),
         // A folder in the way.
-        await train('unreported', folder),
+        await train('unreported', folder, '--json'),
       ];
       expect(made.exitCode, made.stderr).toBe(0);
       expect(JSON.parse(made.stdout)).toMatchObject({ model: at('made'), report: at('made.html') });
@@ -101,6 +98,7 @@ describe('pages', () => {
       expect(JSON.parse(unreported.stdout)).toMatchObject({ model: at('unreported'), report: null });
       expect(unreported.stderr).toContain('the bundle is written, its report is not');
       expect(existsSync(at('unreported/bundle.json'))).toBe(true);
+      expect((await train('told', at('told.html'))).stdout).toContain(`page written to ${at('told.html')}\n`);
     },
     LIMIT,
   );
@@ -116,6 +114,7 @@ describe('pages', () => {
       expect(scored.stderr).toContain('the scores are written, their report is not');
       const places = ['--model', bundle, '--input', data, '--scores', at('unreported-scores')];
       await callMain('plan', ...places, '--partition', DAY, '--output', at('unreported.json'));
+      expect((await callMain('score', ...files, ...report)).stdout).not.toContain('page written');
       const ran = await callMain('run', '--plan', at('unreported.json'), ...report);
       expect([ran.exitCode, ran.stdout]).toEqual([1, expect.stringContaining(`${DAY}: published, `)]);
       expect(ran.stderr).toContain('the run has ended, its report is not');

@@ -325,6 +325,8 @@ describe('an explained row', () => {
     await expect(refused({ impression_id: '7' })).rejects.toMatchObject({
       code: 'EXPLAIN_NO_ROW',
       expected: 'impression_id = 7',
+      // With all keys of a row that there is, as they are to be written.
+      found: expect.stringMatching(/^\d+ other rows, such as impression_id = \d+, request = \S+$/),
     });
     await expect(refused({ impression_id: '1.5' })).rejects.toMatchObject({
       code: 'EXPLAIN_KEY_INVALID',

@@ -206,6 +206,36 @@ describe('ncs4cvr init', () => {
     expect(stderr).toContain('--click');
   });
 
+  it('says of a column that is named as a label why it is none, such as one without a value', async () => {
+    const file = join(folder, 'unfilled.parquet');
+    const rows = Array.from({ length: 50 }, (_, i) => i);
+    const frame = pl.DataFrame({ id: rows, click: rows.map(() => null), bought: rows.map((i) => i % 2) });
+    writeFileSync(file, frame.writeParquet() as Buffer);
+    const { stderr } = await callMain('init', '--sample', file, '--output', join(folder, 'unfilled'));
+    expect(stderr).toMatch(
+      /INIT_NO_LABEL.*found click \(\w+, null in every sampled row\); columns that could be are bought/,
+    );
+  });
+
+  it('names rows by a column that is called as they are, rather than by a moment that no two sampled rows share', async () => {
+    const file = join(folder, 'moments.parquet');
+    const rows = Array.from({ length: 200 }, (_, i) => i);
+    const frame = pl.DataFrame({
+      ts: integers('ts', rows),
+      imp: integers('imp', rows),
+      item: integers(
+        'item',
+        rows.map((i) => i % 7),
+      ),
+      click: rows.map((i) => Number(i % 3 === 0)),
+      bought: rows.map((i) => Number(i % 6 === 0)),
+    });
+    writeFileSync(file, frame.writeParquet() as Buffer);
+    const output = join(folder, 'moments');
+    const { stdout } = await callMain('init', '--sample', file, '--output', output, '--json');
+    expect(JSON.parse(stdout).rowKeys).toEqual(['imp']);
+  });
+
   it('warns when no columns tell the sampled rows apart', async () => {
     const file = join(folder, 'twice.parquet');
     const rows = Array.from({ length: 200 }, (_, i) => i % 100);

@@ -167,7 +167,7 @@ describe('what is odd about the days of a split', () => {
     expect(await idsOf(split.validation)).toEqual([8, 9]);
     const missing = '2024-03-01, 2024-03-03 to 2024-03-04, 2024-03-06, 2024-03-08';
     expect(split.notes).toEqual([
-      '1 files that are no Parquet shards were left out',
+      '1 file that is no Parquet shard was left out',
       "partition dt=2024-3-3 is part of no range: '2024-3-3' is not of the form %Y-%m-%d",
       "partition dt=__HIVE_DEFAULT_PARTITION__ is part of no range: '__HIVE_DEFAULT_PARTITION__' is not of the form %Y-%m-%d",
       `there is no partition of ${missing} for training`,
