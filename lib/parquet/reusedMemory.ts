@@ -1,4 +1,4 @@
-import type { ColumnMemory } from './columnMemory.ts';
+import { type ColumnMemory, withRoom } from './columnMemory.ts';
 
 /** A block holds what several columns of a row group take; larger arrays get their own. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -98,10 +98,4 @@ export class ReusedMemory implements ColumnMemory {
     this.#taken.push(buffer);
     return buffer;
   }
-}
-
-/** The next of eight sizes from one power of two to the next: arrays of the next request are about as large, not just as large. */
-function withRoom(sizeBytes: number): number {
-  const step = 2 ** (Math.floor(Math.log2(sizeBytes)) - 3);
-  return step * Math.ceil(sizeBytes / step);
 }

@@ -12,12 +12,14 @@ import {
   Struct,
   Vector,
 } from 'apache-arrow';
-import { type Indices, SHARED_MEMORY } from './columnMemory.ts';
+import type { Indices, SharedMemory } from './columnMemory.ts';
 import { indexTypeOf } from './indexedColumn.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 
 /** An array of a column in memory that threads share. */
 type SharedArray = Uint8Array | Uint16Array | Int32Array | Float64Array | BigInt64Array;
+
+type ArrayOf<A> = new (memory: SharedArrayBuffer, startByte: number, length: number) => A;
 
 /** The arrays of a column, as a message between threads may hold them: nothing but its type is left out. */
 export interface SharedColumn {
@@ -32,34 +34,34 @@ export interface SharedColumn {
 }
 
 /** Copies to shared memory what of a column isn't there, its indices to the fewest bytes that hold them. @param column not a slice */
-export function shareColumn(column: Data): SharedColumn {
+export function shareColumn(column: Data, memory: SharedMemory): SharedColumn {
   const { length, nullCount, nullBitmap, children, values } = column;
   const dictionary = column.dictionary?.data[0] as Data | undefined;
   return {
     ...{ length, nullCount },
     // A column of type Null has nulls and no bitmap.
-    nullBitmap: nullCount === 0 ? undefined : nullBitmap && sharedCopy(nullBitmap as Uint8Array),
-    valueOffsets: column.valueOffsets && sharedCopy(column.valueOffsets as Int32Array),
+    nullBitmap: nullCount === 0 ? undefined : nullBitmap && sharedCopy(nullBitmap as Uint8Array, memory),
+    valueOffsets: column.valueOffsets && sharedCopy(column.valueOffsets as Int32Array, memory),
     values:
       dictionary === undefined
-        ? values && sharedCopy(values as SharedArray)
-        : sharedIndices(values, dictionary.length),
-    children: children.map(shareColumn),
-    dictionary: dictionary && shareColumn(dictionary),
+        ? values && sharedCopy(values as SharedArray, memory)
+        : sharedIndices(values, dictionary.length, memory),
+    children: children.map((child) => shareColumn(child, memory)),
+    dictionary: dictionary && shareColumn(dictionary, memory),
   };
 }
 
 /** A copy in memory that threads share; the array itself where it is there. */
-export function sharedCopy<A extends SharedArray | Float32Array>(array: A): A {
+export function sharedCopy<A extends SharedArray | Float32Array>(array: A, memory: SharedMemory): A {
   if (array.buffer instanceof SharedArrayBuffer) return array;
-  const memory = new SharedArrayBuffer(array.byteLength);
-  new Uint8Array(memory).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  return new (array.constructor as new (memory: SharedArrayBuffer) => A)(memory);
+  const bytes = memory.takeBytes(array.byteLength);
+  bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  return new (array.constructor as ArrayOf<A>)(bytes.buffer as SharedArrayBuffer, 0, array.length);
 }
 
-function sharedIndices(indices: Indices, size: number): Indices {
+function sharedIndices(indices: Indices, size: number, memory: SharedMemory): Indices {
   if (indices.buffer instanceof SharedArrayBuffer) return indices;
-  const narrow = SHARED_MEMORY.takeIndices(indices.length, size);
+  const narrow = memory.takeIndices(indices.length, size);
   narrow.set(indices);
   return narrow;
 }

@@ -1,4 +1,5 @@
 import { sumOf } from '../base/sumOf.ts';
+import { SpareColumns } from './spareColumns.ts';
 
 /** Requests per thread of decoded row groups while another one is begun: its columns take as long as they do. */
 const AHEAD_PER_THREAD = 2;
@@ -11,13 +12,14 @@ export interface Turn {
   end(): void;
 }
 
-/** What the files of a pool share: requests in flight, and the turns of row groups that are decoded for all threads. */
+/** What the files of a pool share: requests in flight, and the turns and the memory of row groups that are decoded for all threads. */
 export class PoolRoom {
   readonly #mostRequests: number;
   readonly #mostAhead: number;
   #heldRequests = 0;
   readonly #turns = new Set<{ readonly requests: number; left: number }>();
   readonly #waiting: (() => void)[] = [];
+  readonly spareColumns = new SpareColumns();
 
   /**
    * @param threads For every two of them there is one request more, whose bytes are read meanwhile: from S3 that takes about a

@@ -19,7 +19,7 @@ import { featureLayout } from '../features/featureLayout.ts';
 import { labelColumn } from '../features/labelValues.ts';
 import type { BatchPlace } from '../features/readLabels.ts';
 import { UnreadableValueError } from '../features/unreadableValue.ts';
-import { SHARED_MEMORY } from '../parquet/columnMemory.ts';
+import { SharedMemory } from '../parquet/columnMemory.ts';
 import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
 import { ReusedMemory } from '../parquet/reusedMemory.ts';
@@ -88,21 +88,23 @@ export class RequestScorer {
   }
 
   /** Decodes some columns of a row group for all threads. @throws the error of the first column at fault */
-  async decode({ rowGroup, leaveOutBadRows = false }: DecodingRequest): Promise<DecodedColumns> {
+  async decode({ rowGroup, leaveOutBadRows = false, spare }: DecodingRequest): Promise<DecodedColumns> {
     const memory = this.#memory;
     memory.reuse();
+    const into = new SharedMemory(spare);
     const badCells: BadRowCell[] = [];
     const read = bytesOf([rowGroup]);
     const [batch] = decodeRowGroups(read, {
-      ...{ dictionaries: this.#dictionaries, memory, into: SHARED_MEMORY },
+      ...{ dictionaries: this.#dictionaries, memory, into },
       batchRows: rowGroup.reads.rowCount,
       ...(leaveOutBadRows ? { onBadCell: (_, cell) => badCells.push({ rowGroup: 0, ...cell }) } : {}),
     });
     releaseBytes(read);
     const columns = batch!.schema.fields.map(({ name }, index) => {
-      return [name, shareColumn(batch!.data.children[index]!)] as const;
+      return [name, shareColumn(batch!.data.children[index]!, into)] as const;
     });
-    const encoded = this.#encoder.encodeDictionaries(batch!, sharedCopy);
+    const forEncoded = new SharedMemory();
+    const encoded = this.#encoder.encodeDictionaries(batch!, (array) => sharedCopy(array, forEncoded));
     return { columns: new Map(columns), encoded, badCells };
   }
 

@@ -7,7 +7,7 @@ import type { TalliedSpans } from '../profile/worstSpans.ts';
 import { type BadRowCell, countBadRows } from './badCells.ts';
 import type { PlannedRequest, PlannedRowGroup } from './planRequests.ts';
 import { requestedRows } from './requestedRowGroup.ts';
-import type { ScoredRows } from './scoringProtocol.ts';
+import type { DecodedRowGroup, ScoredRows } from './scoringProtocol.ts';
 import { sliceBatches } from './sliceBatches.ts';
 import { isSplit, UpcomingRequests } from './upcomingRequests.ts';
 import type { WorkerPool } from './workerPool.ts';
@@ -55,6 +55,8 @@ interface ScoredRequestsOptions {
 interface Sent {
   readonly rowCount: number;
   readonly scored: Promise<ScoredRequest>;
+  /** Of the last request of a row group that was decoded for several. */
+  readonly decoded?: Promise<DecodedRowGroup>;
 }
 
 /**
@@ -90,12 +92,12 @@ export async function* scoredRequests(
     }
     return asked.answer;
   };
-  const send = (scored: Promise<ScoredRequest>, rowCount: number) => {
+  const send = (next: Sent) => {
     // Its rejection is reported when its turn comes; until then it must not count as unhandled.
-    scored.catch(() => {
+    next.scored.catch(() => {
       isLast = true;
     });
-    sent.push({ rowCount, scored });
+    sent.push(next);
   };
   /** @returns whether there is a next one, and it may be sent now */
   const sendNext = async (): Promise<boolean> => {
@@ -117,10 +119,8 @@ export async function* scoredRequests(
       if (decoded === undefined) return pool.run({ rowGroups, ...options });
       return pool.run({ rowGroups, ...options, decoded: await decoded });
     };
-    send(
-      run().then((found) => received(request, found)),
-      rowCount,
-    );
+    const scored = run().then((found) => received(request, found));
+    send({ rowCount, scored, ...(decoded === undefined || rowsLeft > 0 ? {} : { decoded }) });
     upcoming.take(request, goesOn);
     return true;
   };
@@ -132,7 +132,7 @@ export async function* scoredRequests(
         held++;
         room.hold();
         const isSent = await sendNext().catch((error: unknown) => {
-          send(Promise.reject(error), 0);
+          send({ rowCount: 0, scored: Promise.reject(error) });
           return true;
         });
         if (isSent) continue;
@@ -147,7 +147,10 @@ export async function* scoredRequests(
       const isScored = await (isLast ? scored : Promise.race([scored ?? changed, changed.then(() => false)]));
       if (!isScored) continue;
       sent.shift();
-      yield await oldest!.scored;
+      const next = await oldest!.scored;
+      // All requests of its row group have been answered.
+      if (oldest!.decoded !== undefined) room.spareColumns.give((await oldest!.decoded).columns);
+      yield next;
       held--;
       room.release();
     }

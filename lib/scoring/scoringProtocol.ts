@@ -46,6 +46,8 @@ export interface ScoringRequest {
 export interface DecodingRequest {
   /** With the reads of these columns only. */
   readonly rowGroup: RequestedRowGroup;
+  /** Memory for them that nobody reads any more. */
+  readonly spare?: readonly SharedArrayBuffer[];
   readonly leaveOutBadRows?: boolean;
 }
 

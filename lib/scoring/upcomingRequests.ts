@@ -105,7 +105,10 @@ export class UpcomingRequests {
   async #decode({ columnRuns }: SplitRowGroup): Promise<DecodedRowGroup> {
     const options = this.#leaveOutBadRows ? { leaveOutBadRows: true } : {};
     const decoded = await allOrFirstError(
-      columnRuns.map((rowGroup) => this.#pool.decode({ rowGroup, ...options })),
+      columnRuns.map((rowGroup) => {
+        const names = rowGroup.reads.columns.map(({ column }) => column.name);
+        return this.#pool.decode({ rowGroup, spare: this.#pool.room.spareColumns.take(names), ...options });
+      }),
     );
     return {
       id: decodedRowGroups++,

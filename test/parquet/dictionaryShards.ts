@@ -1,6 +1,6 @@
 import pl from 'nodejs-polars';
 import { expect } from 'vitest';
-import { SHARED_MEMORY } from '../../lib/parquet/columnMemory.ts';
+import { SharedMemory } from '../../lib/parquet/columnMemory.ts';
 import { decodeRowGroups } from '../../lib/parquet/decodeRowGroups.ts';
 import { decodeDictionaryColumns } from '../../lib/parquet/dictionaryColumns.ts';
 import { openShard } from '../../lib/parquet/openShard.ts';
@@ -35,15 +35,15 @@ export function checkAgainstArrow(rowGroups: readonly ReadRowGroupBytes[], batch
   const fieldsOf = ([batch]: typeof found) =>
     batch?.schema.fields.map(({ name, nullable }) => [name, nullable]);
   expect(fieldsOf(found)).toEqual(fieldsOf(expected));
-  const inShared = decodeRowGroups(rowGroups, { batchRows, dictionaries, into: SHARED_MEMORY });
+  const inShared = decodeRowGroups(rowGroups, { batchRows, dictionaries, into: spoiled() });
   expect(rowsOf(inShared)).toEqual(rowsOf(expected));
   for (const { data } of decodeDictionaryColumns(
     rowGroups,
     dictionaries,
     new ReusedMemory(),
-    SHARED_MEMORY,
+    spoiled(),
   ).values()) {
-    const [indices, all] = [data, shareColumn(data)].map(
+    const [indices, all] = [data, shareColumn(data, new SharedMemory())].map(
       ({ children: [element], ...flat }) => element ?? flat,
     );
     expect(indices!.values?.buffer).toBeInstanceOf(SharedArrayBuffer);
@@ -51,6 +51,13 @@ export function checkAgainstArrow(rowGroups: readonly ReadRowGroupBytes[], batch
     expect(all!.values).toBe(indices!.values);
   }
   return [...decodeDictionaryColumns(rowGroups, dictionaries, new ReusedMemory()).keys()];
+}
+
+/** Memory that others have used. */
+function spoiled(): SharedMemory {
+  const spare = Array.from({ length: 40 }, (_, at) => new SharedArrayBuffer(60_000 + 3000 * at));
+  for (const bytes of spare) new Uint8Array(bytes).fill(0xa5);
+  return new SharedMemory(spare);
 }
 
 export const ROWS = 3000;

@@ -21,6 +21,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import { expect, test } from 'vitest';
+import { SharedMemory } from '../../lib/parquet/columnMemory.ts';
 import { ReusedMemory } from '../../lib/parquet/reusedMemory.ts';
 import { columnOfShared, shareColumn, withWideIndices } from '../../lib/parquet/sharedColumns.ts';
 import { sliceBatches } from '../../lib/scoring/sliceBatches.ts';
@@ -62,8 +63,11 @@ function valuesOf(data: Data): unknown[] {
 test.each(COLUMNS)(
   '%s has its values in other threads, and so have its slices',
   (type, values, decodedTo) => {
+    const spare = [10, 100, 100_000].map((sizeBytes) => new SharedArrayBuffer(sizeBytes));
+    for (const bytes of spare) new Uint8Array(bytes).fill(0xa5);
+    const memory = new SharedMemory(spare);
     const decoded = vectorFromArray(values as never[], decodedTo ?? type).data[0]!;
-    const shared = columnOfShared(structuredClone(shareColumn(decoded)), type);
+    const shared = columnOfShared(structuredClone(shareColumn(decoded, memory)), type);
     expect(valuesOf(shared)).toEqual(valuesOf(decoded));
     for (const [start, end] of [
       [0, 3],

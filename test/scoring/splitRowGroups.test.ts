@@ -1,11 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
 import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
 import { partMetadata } from '../../lib/scoring/predictionMetadata.ts';
 import { SPLIT_ROWS, UNSPLIT_ROWS } from '../../lib/scoring/requestLimits.ts';
 import { type BadSpanCell, type ScoreSpansOptions, scoreSpans } from '../../lib/scoring/scoreSpans.ts';
+import { SpareColumns } from '../../lib/scoring/spareColumns.ts';
 import { scoringPool, type WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { funnelRows, funnelShard } from '../fixtures/tinyFunnel.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -93,6 +94,28 @@ describe('a row group of more rows than a request takes', () => {
     expect(alone.rowCount).toBe(2 * ROWS);
     expect([...scoreBits(alone.output)]).toEqual([...scoreBits(join(folder, 'out/two.arrow'))]);
   });
+
+  test('has the bits of its rows in small row groups, also in memory that held other row groups', async () => {
+    const days = ['2024-03-05', '2024-03-06', '2024-03-07', '2024-03-08'];
+    const other = days.flatMap((day) => funnelRows(day, ROWS));
+    const [large, small] = ['days.parquet', 'small-days.parquet'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    writeFileSync(large, funnelShard(other, ROWS));
+    writeFileSync(small, funnelShard(other, 30_000));
+    const taken = vi.spyOn(SpareColumns.prototype, 'take');
+    const [first, second] = await Promise.all([score(large, 'days-1.arrow'), score(large, 'days-2.arrow')]);
+    const counts = taken.mock.results.map(({ value }) => (value as unknown[]).length);
+    taken.mockRestore();
+    // Five of eight row groups at least have begun when others are done.
+    expect(counts.filter((count) => count > 0).length).toBeGreaterThan(counts.length / 3);
+    const pieces = await score(small, 'small-days.arrow');
+    const bits = [...scoreBits(pieces.output)];
+    expect([...scoreBits(first.output)]).toEqual(bits);
+    expect(first.profile).toEqual(pieces.profile);
+    expect(readFileSync(first.output).equals(readFileSync(second.output))).toBe(true);
+  }, 60_000);
 
   test('is asked about once, with all of its rows, and not left in its middle', async () => {
     const first = join(folder, 'behind.parquet');

@@ -57,7 +57,11 @@ async function* planned(
     await wait();
     if (fails === 'plan') throw new Error(`${index} ${rowGroup} plan`);
     const place = { uri: `${index}`, span: 0, reads: { rowGroup, rowCount: requests, columns: [] } };
-    const split = { columnRuns: [place, place] };
+    const runOf = (name: string) => ({
+      ...place,
+      reads: { ...place.reads, columns: [{ column: { name } }] },
+    });
+    const split = { columnRuns: [runOf('a'), runOf('b')] };
     for (let start = 0; start < requests; start++) {
       const part = requests === 1 ? {} : { rows: { start, end: start + 1 } };
       const request = {
@@ -84,6 +88,7 @@ function threads(size: number, files: readonly FileOfRowGroups[], wait: () => Pr
     if (fails !== undefined) throw new Error(fails);
   };
   const running = { count: 0 };
+  const overwritten: number[] = [];
   const work = async (
     kind: 'decode' | 'run',
     { uri, reads }: { uri: string; reads: { rowGroup: number } },
@@ -97,20 +102,32 @@ function threads(size: number, files: readonly FileOfRowGroups[], wait: () => Pr
       running.count--;
     }
   };
+  const idOf = ({ uri, reads }: { uri: string; reads: { rowGroup: number } }) =>
+    100 * Number(uri) + reads.rowGroup;
   const pool = {
     size,
     room: new PoolRoom(size),
-    decode: async ({ rowGroup }: DecodingRequest) => {
+    decode: async ({ rowGroup, spare }: DecodingRequest) => {
+      const values = new Int32Array(spare?.[0] ?? new SharedArrayBuffer(4));
+      values[0] = idOf(rowGroup);
       await work('decode', rowGroup);
-      return { columns: new Map(), encoded: new Map(), badCells: [] };
+      const [{ column }] = rowGroup.reads.columns as unknown as [{ column: { name: string } }];
+      const columns = new Map([[column.name, { values, children: [] }]]);
+      return { columns, encoded: new Map(), badCells: [] };
     },
     run: async ({ rowGroups: [rowGroup], decoded }: ScoringRequest) => {
       expect(decoded === undefined).toBe(rowGroup!.rows === undefined);
-      await work('run', rowGroup!);
+      try {
+        await work('run', rowGroup!);
+      } finally {
+        // Nobody has written to the columns' memory meanwhile.
+        const found = [...(decoded?.columns.values() ?? [])].map(({ values }) => Number(values![0]));
+        overwritten.push(...found.filter((id) => id !== idOf(rowGroup!)));
+      }
       return rowsOf(1);
     },
   };
-  return { pool: pool as unknown as WorkerPool, running };
+  return { pool: pool as unknown as WorkerPool, running, overwritten };
 }
 
 /** What a file's call gives where it is alone, request by request. */
@@ -164,13 +181,14 @@ it('scores each file as if it were alone, whatever fails, ends early or is no lo
       fc.nat(),
       async (size, files, seed) => {
         const wait = waits(seed);
-        const { pool, running } = threads(size, files, wait);
+        const { pool, running, overwritten } = threads(size, files, wait);
         const all = await Promise.all(files.map((file, index) => scoreFile(index, file, pool, wait)));
         for (const [index, { asked, ...found }] of all.entries()) {
           expect(found).toEqual(expectedOf(index, files[index]!));
           expect(new Set(asked).size).toBe(asked.length);
         }
         expect(running.count).toBe(0);
+        expect(overwritten).toEqual([]);
         expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
       },
     ),

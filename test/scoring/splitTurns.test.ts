@@ -21,7 +21,11 @@ async function* splitsOf(
   for (let rowGroup = 0; rowGroup < rowGroups; rowGroup++) {
     if (footerMillis > 0) await turn(footerMillis);
     const place = { uri, span: 0, reads: { rowGroup, rowCount: SLICES, columns: [] } };
-    const split = { columnRuns: [place, place] };
+    const runOf = (name: string) => ({
+      ...place,
+      reads: { ...place.reads, columns: [{ column: { name } }] },
+    });
+    const split = { columnRuns: [runOf('a'), runOf('b')] };
     for (let start = 0; start < SLICES; start++) {
       const rows = { start, end: start + 1 };
       yield { rowGroups: [{ ...place, rows }], rowCount: 1, split } as unknown as PlannedRequest;
@@ -35,21 +39,27 @@ function watchedPool(size: number, failing?: string) {
   const events: string[] = [];
   const decoded: WeakRef<object>[] = [];
   const running = { decodes: 0, mostTurns: 0 };
+  const memory = new Set<ArrayBufferLike>();
   const later = () => turn(1 + (events.length % 3));
   const nameOf = ({ uri, reads }: { uri: string; reads: { rowGroup: number } }) => `${uri}${reads.rowGroup}`;
   const pool = {
     size,
     room: new PoolRoom(size),
-    decode: async ({ rowGroup }: DecodingRequest) => {
+    decode: async ({ rowGroup, spare }: DecodingRequest) => {
       events.push(`decode ${nameOf(rowGroup)}`);
       running.decodes++;
       running.mostTurns = Math.max(running.mostTurns, pool.room.turns);
       await later();
       running.decodes--;
       if (nameOf(rowGroup) === failing) throw new Error(`damaged ${failing}`);
-      const column = {};
+      const column = { values: new Uint8Array(spare?.[0] ?? new SharedArrayBuffer(8)), children: [] };
+      memory.add(column.values.buffer);
       decoded.push(new WeakRef(column));
-      return { columns: new Map([[`${decoded.length}`, column]]), encoded: new Map(), badCells: [] };
+      return {
+        columns: new Map([[rowGroup.reads.columns[0]!.column.name, column]]),
+        encoded: new Map(),
+        badCells: [],
+      };
     },
     run: async ({ rowGroups: [rowGroup] }: ScoringRequest) => {
       events.push(`run ${nameOf(rowGroup!)}`);
@@ -57,7 +67,7 @@ function watchedPool(size: number, failing?: string) {
       return rowsOf(1);
     },
   };
-  return { events, decoded, running, pool: pool as unknown as WorkerPool };
+  return { events, decoded, memory, running, pool: pool as unknown as WorkerPool };
 }
 
 async function scoreAll(requests: AsyncGenerator<PlannedRequest>, pool: WorkerPool, mayGoOn?: GoOn) {
@@ -167,6 +177,14 @@ describe('row groups that are decoded for several requests', () => {
       expect(running.decodes).toBe(0);
       expect(pool.room).toMatchObject({ heldRequests: 0, turns: 0 });
     }
+  });
+
+  test('use the memory of those before them, of any number of files', async () => {
+    const { decoded, memory, pool } = watchedPool(1);
+    await Promise.all(['a', 'b', 'c'].map((uri) => scoreAll(splitsOf(uri, 4), pool)));
+    expect(decoded).toHaveLength(24);
+    // Of two columns, in the row group at hand, the next one, and one that is being handed on.
+    expect(memory.size).toBeLessThanOrEqual(6);
   });
 
   test('are let go once their last request has been scored', async () => {
