@@ -153,9 +153,14 @@ async function repeatedContent(
     );
     besideFiles.push(...(found ?? []));
   }
-  const own = earlier.own && (await compareWith(earlier.own, (visible) => visible));
-  const itself = { manifest, candidate, own };
-  const published = await compareContent(itself, gates.repeatedContent, earlier.near, compareWith);
+  const itself = { manifest, candidate };
+  let published = await compareContent(itself, gates.repeatedContent, earlier.near, compareWith);
+  // Seldom, so that what the partition shows is read for it alone.
+  if (published.rows.length > 0 && earlier.own !== undefined) {
+    const own = await compareWith(earlier.own, (visible) => visible);
+    const readable = earlier.near.filter(({ partition }) => published.compared.includes(partition));
+    published = await compareContent({ ...itself, own }, gates.repeatedContent, readable, compareWith);
+  }
   return { ...published, unpublished, files, inputKeys, besideRows, besideFiles };
 }
 
