@@ -4,7 +4,7 @@ import { explanationText } from '../explain/explanationText.ts';
 import type { WantedKeys } from '../explain/findScoredRow.ts';
 import { findState } from '../publish/findState.ts';
 import { ofPublished } from './ofPublished.ts';
-import { digestStart, parseUri, partitionName } from './options.ts';
+import { digestStart, notEmpty, parseUri, partitionName } from './options.ts';
 import { EXIT_DONE, EXIT_FAILED, printJson } from './terminal.ts';
 
 interface ExplainCommandOptions {
@@ -49,7 +49,10 @@ export function explainCommand(finish: (exitCode: number) => void): Command {
     });
 }
 
-function addKey(text: string, before: WantedKeys | undefined): WantedKeys {
+const parseKey = notEmpty('name=value');
+
+function addKey(given: string, before: WantedKeys | undefined): WantedKeys {
+  const text = parseKey(given);
   const at = text.indexOf('=');
   // A value alone has no name: the error that the scores' schema is needed for says which there are.
   const name = text.slice(0, Math.max(0, at));
