@@ -186,6 +186,7 @@ const READS_AT_A_TIME = 16;
 export class RunRecords {
   readonly #root: string;
   #newest: Promise<ListedFile[]> | undefined;
+  #last: Promise<ReadonlyMap<string, LastRun>> | undefined;
   readonly #read = new Map<string, Promise<RunRecord | ExecutionRecord>>();
 
   constructor(root: string) {
@@ -207,25 +208,33 @@ export class RunRecords {
    * overlap, the one that began first may be.
    */
   async last(partition: string, attempt: Attempt): Promise<LastRun | undefined> {
-    let last: LastRun | undefined;
-    for await (const records of this.#inBatches(await this.#recent(), attempt)) {
-      for (const record of records) {
-        const ended = partitionIn(record, partition);
-        if (ended === undefined) continue;
-        const endMillis = endOf(record, ended);
-        if (last === undefined || endMillis > last.endMillis) last = { endMillis, ended };
-      }
-    }
-    return last;
+    return (await this.#lastRuns(attempt)).get(partition);
   }
 
   /** Partitions that the newest runs were for, in binary order. */
   async recentPartitions(attempt: Attempt): Promise<string[]> {
-    const names = new Set<string>();
+    return [...(await this.#lastRuns(attempt)).keys()].sort();
+  }
+
+  /** Of all partitions at once: each may be asked about. */
+  #lastRuns(attempt: Attempt): Promise<ReadonlyMap<string, LastRun>> {
+    this.#last ??= this.#findLastRuns(attempt);
+    return this.#last;
+  }
+
+  async #findLastRuns(attempt: Attempt): Promise<ReadonlyMap<string, LastRun>> {
+    const found = new Map<string, LastRun>();
     for await (const records of this.#inBatches(await this.#recent(), attempt)) {
-      for (const { partitions } of records) for (const { partition } of partitions) names.add(partition);
+      for (const record of records) {
+        for (const ended of record.partitions) {
+          const endMillis = endOf(record, ended);
+          const last = found.get(ended.partition);
+          if (last === undefined || endMillis > last.endMillis)
+            found.set(ended.partition, { endMillis, ended });
+        }
+      }
     }
-    return [...names].sort();
+    return found;
   }
 
   /** The newest first, by when the runs began. */
