@@ -11,7 +11,9 @@ export const OUTPUT_FORMAT_VERSION = 4;
 const OUTDATED_VERSIONS: readonly unknown[] = [1, 2, 3];
 
 // Where things are below an output root (docs/publish-protocol.md), as paths. A partition is a path such as `dt=2022-05-06`.
-export const partPath = (partition: string, partId: string): string => `parts/${partition}/${partId}.arrow`;
+export const partFolder = (partition: string): string => `parts/${partition}`;
+export const partPath = (partition: string, partId: string): string =>
+  `${partFolder(partition)}/${partId}.arrow`;
 /** The part's length is in the name: a listing tells what is done. */
 export const receiptPath = (partition: string, partId: string, sizeBytes: number): string =>
   `receipts/${partition}/${partId}-${sizeBytes}.json`;

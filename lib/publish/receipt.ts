@@ -16,6 +16,7 @@ import {
   decodeOutputDocument,
   fingerprintsPath,
   OUTPUT_FORMAT_VERSION,
+  partFolder,
   partPath,
   receiptPath,
 } from './outputLayout.ts';
@@ -75,7 +76,7 @@ export async function doneParts({
   partition,
 }: Omit<PartPlace, 'model'>): Promise<ReadonlyMap<string, number>> {
   const [parts, receipts] = await Promise.all([
-    listIfAny(below(root, `parts/${partition}`)),
+    listIfAny(below(root, partFolder(partition))),
     listIfAny(below(root, `receipts/${partition}`)),
   ]);
   const whole = receipts.filter(({ sizeBytes }) => !isMarkLength(sizeBytes));

@@ -3,7 +3,7 @@ import { ProblemsError } from '../base/errors.ts';
 import { mapConcurrently } from '../base/mapConcurrently.ts';
 import { listIfAny, storageFor } from '../storage/openStorage.ts';
 import type { Manifest } from './manifest.ts';
-import { below } from './outputLayout.ts';
+import { below, partFolder } from './outputLayout.ts';
 
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PARTS_AT_A_TIME = 4;
@@ -41,10 +41,11 @@ export async function verifyParts(root: string, { partition, parts }: PublishedP
  * @throws ProblemsError PUBLISH_PART_DAMAGED
  */
 export async function refuseGoneParts(root: string, { partition, parts }: PublishedParts): Promise<void> {
-  const listed = await listIfAny(below(root, `parts/${partition}`));
+  const folder = partFolder(partition);
+  const listed = await listIfAny(below(root, folder));
   const lengths = new Map(listed.map(({ relativePath, sizeBytes }) => [relativePath, sizeBytes]));
   const found = parts.map(({ path, sizeBytes }) =>
-    otherLength(path, sizeBytes, lengths.get(path.slice(`parts/${partition}/`.length))),
+    otherLength(path, sizeBytes, lengths.get(path.slice(folder.length + 1))),
   );
   refuseDamaged(root, { partition, parts }, found);
 }
