@@ -60,8 +60,10 @@ export class PoolRoom {
    * single one, these are small: memory doesn't grow with the number of files.
    */
   get isTurnFree(): boolean {
-    const turns = [...this.#turns];
-    return sumOf(turns, ({ requests, left }) => (turns.length === 1 ? left : requests)) <= this.#mostAhead;
+    const [first, ...others] = this.#turns;
+    if (first === undefined) return true;
+    if (others.length === 0) return first.left <= this.#mostAhead;
+    return sumOf([first, ...others], ({ requests }) => requests) <= this.#mostAhead;
   }
 
   /** To be called while a turn is free. @param requests of the row group */

@@ -15,8 +15,9 @@ interface Waiting {
 }
 
 /**
- * Reads the bytes of requests while the threads are busy with those before them: from a store as slow as S3 a
- * request's bytes take as long as a third of its scoring. Holds no more than so many bytes, those being read included, or one request that is larger.
+ * Reads the bytes of requests while the threads are busy with those before them: from a store as slow as S3 a request's bytes
+ * take as long as a third of its scoring. Holds no more than so many bytes, those being read included, or one request that is
+ * larger.
  */
 export class ReadAhead {
   readonly #mostBytes: number;
