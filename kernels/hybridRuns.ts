@@ -16,10 +16,10 @@ export function areBelow(bound: i32, bits: i32, at: usize, count: usize, base: u
 }
 
 /** Where the head that was read last ends; 0 when it ends too early, or has more than 32 bits. */
-let behindHead: usize = 0;
+export let behindHead: usize = 0;
 
 /** The head of a run or of packed groups, of seven bits a byte. */
-function readHead(at: usize, end: usize): usize {
+export function readHead(at: usize, end: usize): usize {
   let head: usize = 0;
   behindHead = 0;
   for (let shift = 0; at < end; shift += 7) {

@@ -10,6 +10,7 @@ import {
   BODY_START,
   BUFFER,
   CHUNK_BYTES,
+  CODEC,
   DEFINITION_BYTES,
   END_BYTE,
   IS_PACKED,
@@ -18,18 +19,20 @@ import {
   REPETITION_BYTES,
   ROWS,
   SECOND_VERSION,
+  SNAPPY,
   START_BYTE,
   UNPACKED_BYTES,
   VALUE_COUNT,
   VERSION,
 } from './pageNumbers';
 import { addDictionary, decodeValues, forgetDictionary } from './pageValues';
+import { unpackSnappy } from './snappyBlocks';
 
 /** An import, of libzstd's ZSTD_decompress. @returns how many bytes they became, or an error's number, which is negative. */
 declare function decompress(to: usize, toBytes: usize, from: usize, fromBytes: usize): i32;
 
 /**
- * Unpacks the bodies of ZSTD pages, one behind the other, and says of each page where its body is.
+ * Unpacks the bodies of Snappy's and ZSTD's pages, one behind the other, and says of each page where its body is.
  * @param to room for what they say that they unpack to
  * @returns how many pages were unpacked as they say: all, or the number of the first that wasn't
  */
@@ -53,7 +56,13 @@ export function unpackBodies(page: usize, pageCount: i32, chunk: usize, to: usiz
     }
     const bytes = load<i32>(page, UNPACKED_BYTES) - <i32>levelBytes;
     // What unpacks to nothing holds no values, whatever stands there.
-    if (bytes > 0 && decompress(to, bytes, start, end - start) !== bytes) return index;
+    if (bytes > 0) {
+      const isDone =
+        load<i32>(chunk, CODEC) === SNAPPY
+          ? unpackSnappy(to, bytes, start, end - start)
+          : decompress(to, bytes, start, end - start) === bytes;
+      if (!isDone) return index;
+    }
     store<usize>(page, to, BODY_START);
     to += bytes;
     store<usize>(page, to, BODY_END);

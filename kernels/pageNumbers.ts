@@ -17,11 +17,13 @@ export const BODY_START: usize = 48;
 export const BODY_END: usize = 52;
 export const PAGE_BYTES: usize = 60;
 
-// Of a chunk, as lib/parquet/pageMemory.ts has it: where its buffer's first byte would be, its pages and its rows.
+// Of a chunk, as lib/parquet/pageMemory.ts has it: where its buffer's first byte would be, its pages, its rows and its codec.
 export const BUFFER: usize = 0;
 export const PAGES: usize = 4;
 export const ROWS: usize = 8;
-export const CHUNK_BYTES: usize = 12;
+export const CODEC: usize = 12;
+export const CHUNK_BYTES: usize = 16;
 
 export const SECOND_VERSION: i32 = 2;
 export const PLAIN: i32 = 0;
+export const SNAPPY: i32 = 1;

@@ -27,7 +27,7 @@ const KERNELS = [
   },
   {
     name: 'pageKernels',
-    parts: ['hybridRuns', 'pageNumbers', 'pageValues'],
+    parts: ['hybridRuns', 'pageNumbers', 'pageValues', 'snappyBlocks'],
     room: 'parquet',
     constant: 'PAGE_KERNELS',
     memory: "imports libzstd's memory as `env.memory` and its ZSTD_decompress as `pageKernels.decompress`",

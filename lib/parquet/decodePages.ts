@@ -6,7 +6,7 @@ import { PageMemory, placedBytes } from './pageMemory.ts';
 import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
-import { isSmallZstd, isUnpackedElsewhere, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
+import { isUnpackedByKernels, isUnpackedElsewhere, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
 
 /** A column whose pages are in a PageTable, one behind the other, and of encodings that can be read here. */
 export interface FollowedColumn extends UnpackedColumn {
@@ -15,8 +15,10 @@ export interface FollowedColumn extends UnpackedColumn {
   readonly unpackedBytes: number;
 }
 
-/** Of a chunk, as kernels/pageKernels.ts has it: the address that its buffer would begin at, its pages and its rows. */
-const CHUNK_NUMBERS = 3;
+/** Of a chunk, as kernels/pageKernels.ts has it: the address that its buffer would begin at, its pages, its rows and its codec. */
+const CHUNK_NUMBERS = 4;
+const SNAPPY = 1;
+const OTHER_CODEC = 0;
 const NUMBER_BYTES = 4;
 
 /**
@@ -102,7 +104,7 @@ function placeChunks({
       to += end - start;
     };
     for (const [index, { chunks, pageCounts }] of columns.entries()) {
-      const { startByte } = chunks[group]!;
+      const { startByte, codec } = chunks[group]!;
       if (startByte !== end) {
         copy();
         start = startByte;
@@ -112,6 +114,7 @@ function placeChunks({
       numbers[number] = at + to - start;
       numbers[number + 1] = pageCounts[group]!;
       numbers[number + 2] = reads.rowCount;
+      numbers[number + 3] = codec === 'SNAPPY' ? SNAPPY : OTHER_CODEC;
     }
     copy();
   }
@@ -154,7 +157,7 @@ interface PageElsewhere extends PackedPage {
   readonly page: number;
 }
 
-/** Pages of other codecs than ZSTD, and large ones. */
+/** Pages that kernels don't unpack. */
 interface PackedElsewhere {
   readonly pages: readonly PageElsewhere[];
   /** What of each chunk is needed in WebAssembly's memory: all of it, or nothing where all pages are unpacked elsewhere. */
@@ -175,7 +178,7 @@ function packedElsewhere(
       const levelBytes = numbers[at + PAGE.definitionBytes]! + numbers[at + PAGE.repetitionBytes]!;
       const unpackedBytes = numbers[at + PAGE.unpackedBytes]! - levelBytes;
       const isPacked = numbers[at + PAGE.isPacked] === 1;
-      if (!isPacked || unpackedBytes === 0 || isSmallZstd(codec, unpackedBytes)) {
+      if (!isPacked || unpackedBytes === 0 || isUnpackedByKernels(codec, unpackedBytes)) {
         isNeeded = true;
         continue;
       }

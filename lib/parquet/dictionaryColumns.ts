@@ -18,6 +18,9 @@ export interface DictionaryColumn {
   readonly data: Data;
 }
 
+/** Codecs whose pages unpackElsewhere never gives to arrow-rs. */
+const NEVER_BY_ARROW_RS: readonly string[] = ['SNAPPY', 'UNCOMPRESSED', 'ZSTD'];
+
 /** Of the columns at hand; one per thread. */
 const table = new PageTable();
 
@@ -92,8 +95,7 @@ function followChunk(shape: ColumnShape, buffer: Uint8Array, chunk: PlacedChunk)
     const { areWhole, unpackedBytes } = checkPages(buffer, chunk, table, false);
     if (!areWhole) return -1;
     // Arrow-rs needs less for a column of large pages than to unpack them.
-    const mostBytes =
-      chunk.codec === 'ZSTD' || chunk.codec === 'UNCOMPRESSED' ? LARGEST_UNPACKED_BYTES : CALL_BYTES;
+    const mostBytes = NEVER_BY_ARROW_RS.includes(chunk.codec) ? LARGEST_UNPACKED_BYTES : CALL_BYTES;
     for (let page = firstPage; page < table.count; page++) {
       const at = PAGE_NUMBERS * page;
       if (table.numbers[at + PAGE.unpackedBytes]! > mostBytes) return -1;

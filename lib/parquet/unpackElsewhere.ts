@@ -48,14 +48,19 @@ const LEAST_NATIVE_BYTES = 32 * 1024;
 /** What one call of arrow-rs unpacks, unless a page alone takes more: it needs some five times as much meanwhile. */
 export const CALL_BYTES = 32 * 1024 * 1024;
 
-/** Whether libzstd in WebAssembly unpacks a page: most pages of small row groups. Tells without a look at the packed bytes. */
-export function isSmallZstd(codec: CompressionCodec, unpackedBytes: number): boolean {
+/**
+ * Whether a page is unpacked in WebAssembly, where its values are decoded: by Snappy, or a small one by ZSTD. Tells without a look at the
+ * packed bytes.
+ */
+export function isUnpackedByKernels(codec: CompressionCodec, unpackedBytes: number): boolean {
+  if (codec === 'SNAPPY') return true;
   return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
 }
 
 /** Whether `unpackElsewhere` takes a page. Not ZSTD in several frames, large as it may be: Node reads those differently than others do. */
 export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage): boolean {
-  return !isSmallZstd(codec, unpackedBytes) && (codec !== 'ZSTD' || singleZstdFrame(packed) !== undefined);
+  if (isUnpackedByKernels(codec, unpackedBytes)) return false;
+  return codec !== 'ZSTD' || singleZstdFrame(packed) !== undefined;
 }
 
 /**
