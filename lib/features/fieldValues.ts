@@ -102,9 +102,14 @@ export abstract class FieldValues<Values extends Int32Array | Float32Array = Int
       this.#dictionary = dictionary;
     }
     const { values, bins, haveMissing } = this.#encoded;
-    const indices = data.values as Int32Array;
-    if (data.nullCount === 0) return { values, bins, places: indices, from: start, haveMissing };
+    const indices = data.values as Int32Array | Uint16Array | Uint8Array;
     const { places } = scratch;
+    if (data.nullCount === 0) {
+      if (indices instanceof Int32Array) return { values, bins, places: indices, from: start, haveMissing };
+      // One type of places for the loops behind this: they would take as long again for each that they meet.
+      places.set(indices.subarray(start, end));
+      return { values, bins, places, from: 0, haveMissing };
+    }
     const { length: missing } = dictionary;
     for (let row = start; row < end; row++) {
       places[row - start] = isValid(data, row) ? indices[row]! : missing;

@@ -6,7 +6,12 @@ import { PageMemory, placedBytes } from './pageMemory.ts';
 import { PAGE, PAGE_NUMBERS, type PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
-import { isUnpackedByKernels, isUnpackedElsewhere, type PackedPage, unpackElsewhere } from './unpackElsewhere.ts';
+import {
+  isUnpackedByKernels,
+  isUnpackedElsewhere,
+  type PackedPage,
+  unpackElsewhere,
+} from './unpackElsewhere.ts';
 
 /** A column whose pages are in a PageTable, one behind the other, and of encodings that can be read here. */
 export interface FollowedColumn extends UnpackedColumn {

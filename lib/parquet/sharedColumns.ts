@@ -1,20 +1,6 @@
-import {
-  BufferType,
-  Data,
-  DataType,
-  Dictionary,
-  Field,
-  Int32,
-  List,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  Vector,
-} from 'apache-arrow';
+import { Data, type DataType, Dictionary, Field, List, Vector } from 'apache-arrow';
 import type { Indices, SharedMemory } from './columnMemory.ts';
 import { indexTypeOf } from './indexedColumn.ts';
-import type { ReusedMemory } from './reusedMemory.ts';
 
 /** An array of a column in memory that threads share. */
 type SharedArray = Uint8Array | Uint16Array | Int32Array | Float64Array | BigInt64Array;
@@ -77,37 +63,6 @@ export function columnOfShared(column: SharedColumn, type: DataType): Data {
   }
   const children = column.children.map((child, index) => columnOfShared(child, type.children[index]!.type));
   return new Data(listTypeOf(type, children), 0, length, nullCount, buffers, children);
-}
-
-/** Rows of shared columns as they are decoded: their indices are those of int32 columns. @param memory of these */
-export function withWideIndices({ schema, data }: RecordBatch, memory: ReusedMemory): RecordBatch {
-  const children = data.children.map((column) => widened(column, memory));
-  const fields = schema.fields.map(
-    ({ name, nullable }, index) => new Field(name, children[index]!.type as DataType, nullable),
-  );
-  const type = new Struct(fields);
-  return new RecordBatch(new Schema(fields), makeData({ type, length: data.length, nullCount: 0, children }));
-}
-
-function widened(column: Data, memory: ReusedMemory): Data {
-  const { type, offset, length, nullBitmap, values } = column;
-  if (DataType.isDictionary(type)) {
-    if (values instanceof Int32Array) return column;
-    const wide = memory.takeIntegers(length);
-    wide.set(values);
-    const buffers = { [BufferType.DATA]: wide, [BufferType.VALIDITY]: nullBitmap } as never;
-    return column.clone(new Dictionary(type.dictionary, new Int32()), offset, length, undefined, buffers);
-  }
-  const [element] = column.children;
-  if (!DataType.isList(type) || element === undefined || !DataType.isDictionary(element.type)) return column;
-  // The elements of these rows only.
-  const offsets = column.valueOffsets as Int32Array;
-  const start = offsets[0]!;
-  const child = widened(element.slice(start, offsets[length]! - start), memory);
-  const own = memory.takeIntegers(length + 1);
-  for (let row = 0; row <= length; row++) own[row] = offsets[row]! - start;
-  const buffers = { [BufferType.OFFSET]: own, [BufferType.VALIDITY]: nullBitmap } as never;
-  return column.clone(listTypeOf(type, [child]), offset, length, undefined, buffers, [child]);
 }
 
 /** The type of lists whose elements may be indices of a dictionary now. */

@@ -14,7 +14,8 @@ const NO_PLACE = -1;
 export function withoutDictionary(column: Data): Data {
   const values = dictionaryOf(column);
   if (values === undefined) return column;
-  const places = column.values as Int32Array;
+  const indices = column.values as Int32Array | Uint16Array | Uint8Array;
+  const places = indices instanceof Int32Array ? indices : new Int32Array(indices);
   if (column.nullCount === 0) return gathered(values, places);
   const validity = validityBits(column.length, (row) => isValid(column, row));
   // Under a null there is nothing, whatever the dictionary begins with: the bytes of a file follow from its rows alone.

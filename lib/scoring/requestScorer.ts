@@ -24,7 +24,7 @@ import { arrowField } from '../parquet/columnShape.ts';
 import { type DecodeOptions, decodeRowGroups } from '../parquet/decodeRowGroups.ts';
 import { ReusedMemory } from '../parquet/reusedMemory.ts';
 import type { ReadRowGroupBytes } from '../parquet/rowGroupReads.ts';
-import { columnOfShared, shareColumn, sharedCopy, withWideIndices } from '../parquet/sharedColumns.ts';
+import { columnOfShared, shareColumn, sharedCopy } from '../parquet/sharedColumns.ts';
 import { countLabels } from '../profile/countLabels.ts';
 import { ProfileCounter } from '../profile/profileCounter.ts';
 import { SpanTally } from '../profile/spanTally.ts';
@@ -158,9 +158,7 @@ export class RequestScorer {
       this.#whole = { id: decoded.id, batch: wholeBatch(rowGroup, decoded) };
       this.#encoder.takeDictionaries(this.#whole.batch, decoded.encoded);
     }
-    const batches = sliceBatches([this.#whole.batch], start, end).map((batch) =>
-      withWideIndices(batch, this.#memory),
-    );
+    const batches = sliceBatches([this.#whole.batch], start, end);
     if (end === rowGroup.reads.rowCount) this.#whole = undefined;
     if (!leaveOutBadRows) return { batches, badCells: [] };
     const undecoded = decoded.badCells
