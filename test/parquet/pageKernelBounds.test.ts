@@ -59,7 +59,7 @@ function decode({ rows, slots, values, valueBytes, pages: ofColumn, levels: ofSh
       return at;
     };
     const placed = {
-      ...{ file: place(file.length), numbers: place(numbers.byteLength), chunks: place(12) },
+      ...{ file: place(file.length), numbers: place(numbers.byteLength), chunks: place(16) },
       ...{ values: place(values * valueBytes), ends: place(4 * (values + 1)) },
       ...{ indices: place(4 * slots), isValid: place((slots + 7) >> 3), scratch: place(12 * pageSlots) },
       ...{ offsets: place(4 * (rows + 1)), isRowValid: place((rows + 7) >> 3) },
@@ -67,7 +67,7 @@ function decode({ rows, slots, values, valueBytes, pages: ofColumn, levels: ofSh
     for (const at of canaries) pages.integers(at, CANARIES).fill(CANARY);
     pages.bytes(placed.file, file.length).set(file);
     pages.integers(placed.numbers, numbers.length).set(numbers);
-    pages.integers(placed.chunks, 3).set([placed.file, table.count, rows]);
+    pages.integers(placed.chunks, 4).set([placed.file, table.count, rows, 0]);
     const { kernels } = pages;
     kernels.unpackBodies(placed.numbers, table.count, placed.chunks, 0);
     const valuesEnd = placed.values + values * valueBytes;

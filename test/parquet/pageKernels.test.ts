@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PageMemory } from '../../lib/parquet/pageMemory.ts';
-import { PAGE, PAGE_NUMBERS, PageTable } from '../../lib/parquet/pageTable.ts';
-
-interface Body {
-  readonly bytes: Uint8Array;
-  readonly unpackedBytes: number;
-  readonly isPacked: boolean;
-}
+import { type Body, unpackedBodies } from './unpackedBodies.ts';
 
 /** A ZSTD frame of one raw block. @param says what it unpacks to */
 function frame(text: string, says = text.length): Body {
@@ -37,43 +31,7 @@ const together = (bodies: readonly Body[]): Body => ({
   isPacked: true,
 });
 
-/** What the kernel makes of pages, each behind levels of some bytes. @returns as many as it could unpack */
-function unpacked(bodies: readonly Body[], { levelBytes = 0, pagesPerChunk = bodies.length } = {}): string[] {
-  const file = Buffer.concat(bodies.map(({ bytes }) => Buffer.concat([Buffer.alloc(levelBytes, 7), bytes])));
-  const unpackedBytes = bodies.reduce((sum, body) => sum + body.unpackedBytes, 0);
-  const table = new PageTable();
-  let at = 0;
-  for (const body of bodies) {
-    const page = table.add();
-    table.numbers[page + PAGE.startByte] = at;
-    at += levelBytes + body.bytes.length;
-    table.numbers[page + PAGE.endByte] = at;
-    table.numbers[page + PAGE.unpackedBytes] = levelBytes + body.unpackedBytes;
-    table.numbers[page + PAGE.definitionBytes] = levelBytes;
-    table.numbers[page + PAGE.isPacked] = body.isPacked ? 1 : 0;
-  }
-  const numbers = table.numbers.subarray(0, PAGE_NUMBERS * table.count);
-  const chunkCount = Math.ceil(bodies.length / pagesPerChunk);
-  return PageMemory.use(file.length + unpackedBytes + numbers.byteLength + 12 * chunkCount + 64, (pages) => {
-    const placedFile = pages.place(file.length);
-    const placed = pages.place(numbers.byteLength);
-    const chunks = pages.place(12 * chunkCount);
-    const to = pages.place(unpackedBytes);
-    pages.bytes(placedFile, file.length).set(file);
-    pages.integers(placed, numbers.length).set(numbers);
-    for (let chunk = 0; chunk < chunkCount; chunk++) {
-      const left = Math.min(pagesPerChunk, bodies.length - chunk * pagesPerChunk);
-      pages.integers(chunks + 12 * chunk, 3).set([placedFile, left, 0]);
-    }
-    const count = pages.kernels.unpackBodies(placed, table.count, chunks, to);
-    const found = pages.integers(placed, numbers.length);
-    return Array.from({ length: count }, (_, index) => {
-      const start = found[PAGE_NUMBERS * index + PAGE.bodyStart]!;
-      const end = found[PAGE_NUMBERS * index + PAGE.bodyEnd]!;
-      return Buffer.from(pages.bytes(start, end - start)).toString();
-    });
-  });
-}
+const unpacked = (...given: Parameters<typeof unpackedBodies>) => unpackedBodies(...given).map(String);
 
 describe('bodies of pages', () => {
   test.each([0, 5])('are what each of them unpacks to, behind %i bytes of levels', (levelBytes) => {

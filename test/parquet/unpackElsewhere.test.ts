@@ -61,10 +61,10 @@ describe('unpackElsewhere', () => {
     const sizes = plain.map(({ unpackedBytes }) => unpackedBytes);
     expect(Math.max(...sizes)).toBeGreaterThan(200_000);
     expect(Math.min(...sizes)).toBeLessThan(100);
-    const [snappy, gzip] = [await pagesOf(Compression.SNAPPY), await pagesOf(Compression.GZIP)];
-    expect(unpacked(snappy)).toEqual(asWritten);
+    const [raw, gzip] = [await pagesOf(Compression.LZ4_RAW), await pagesOf(Compression.GZIP)];
+    expect(unpacked(raw)).toEqual(asWritten);
     expect(unpacked(await pagesOf(Compression.LZ4))).toEqual(asWritten);
-    const mixed = snappy.map((page, place) => (place % 2 === 0 ? page : gzip[place]!));
+    const mixed = raw.map((page, place) => (place % 2 === 0 ? page : gzip[place]!));
     expect(unpacked(mixed)).toEqual(asWritten);
     const large = areElsewhere(await pagesOf(Compression.ZSTD));
     expect(large.length > 0).toBe(hasNative);
@@ -80,7 +80,7 @@ describe('unpackElsewhere', () => {
     ],
   ];
   it.each(damaged)('refuses a page %s', async (_, damage) => {
-    for (const page of await pagesOf(Compression.SNAPPY)) expect(() => unpacked([damage(page)])).toThrow();
+    for (const page of await pagesOf(Compression.LZ4_RAW)) expect(() => unpacked([damage(page)])).toThrow();
   });
 
   const less = (page: PackedPage) => ({ ...page, unpackedBytes: page.unpackedBytes + 1 });
@@ -93,20 +93,21 @@ describe('unpackElsewhere', () => {
     },
   );
 
-  it('unpacks 32 MiB by a call and no more, and leaves a column with a larger page to arrow-rs', async () => {
-    const [page] = (await pagesOf(Compression.SNAPPY)).sort((a, b) => b.unpackedBytes - a.unpackedBytes);
+  it('unpacks 32 MiB by a call and no more, and leaves a column with a larger page to arrow-rs, unless it is of Snappy', async () => {
+    const [page] = (await pagesOf(Compression.LZ4_RAW)).sort((a, b) => b.unpackedBytes - a.unpackedBytes);
     const pages = Array(200).fill(page) as PackedPage[];
     const calls = [...unpackElsewhere(pages, new ReusedMemory())];
     expect(calls.flatMap(({ places }) => places)).toEqual([...pages.keys()]);
     expect(calls.length).toBe(Math.ceil(200 / Math.floor(2 ** 25 / page!.unpackedBytes)));
-    for (const [rowCount, isDictionary] of [
-      [2 ** 22, true],
-      [2 ** 22 + 1, false],
+    for (const [codec, rowCount, isDictionary] of [
+      [Compression.LZ4_RAW, 2 ** 22, true],
+      [Compression.LZ4_RAW, 2 ** 22 + 1, false],
+      [Compression.SNAPPY, 2 ** 22 + 1, true],
     ] as const) {
       const column = { zeros: new BigInt64Array(rowCount) };
       const table = Table.fromIPCStream(tableToIPC(tableFromArrays(column), 'stream'));
       const properties = new WriterPropertiesBuilder()
-        .setCompression(Compression.SNAPPY)
+        .setCompression(codec)
         .setDictionaryEnabled(false)
         .setDataPageSizeLimit(2 ** 30)
         .setWriteBatchSize(2 ** 23)
@@ -118,6 +119,10 @@ describe('unpackElsewhere', () => {
       const found = decodeDictionaryColumns([rowGroup], new Set(['zeros']), new ReusedMemory());
       expect(found.has('zeros')).toBe(isDictionary);
     }
+  });
+
+  it('leaves all pages of Snappy to the kernels', async () => {
+    expect(areElsewhere(await pagesOf(Compression.SNAPPY))).toEqual([]);
   });
 
   it('leaves pages of several ZSTD frames to libzstd', async () => {
