@@ -9,8 +9,10 @@ import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
 import { CALL_BYTES } from './unpackElsewhere.ts';
 
-/** What is unpacked together. */
-const UNPACK_BYTES = 16 * 1024 * 1024;
+/** What kernels unpack together: half of a core's cache, so that it is still there when it is decoded. */
+const UNPACK_BYTES = 512 * 1024;
+/** The same where arrow-rs unpacks: each call of it takes as long as some hundred rows. */
+const UNPACK_BY_ARROW_RS_BYTES = 16 * 1024 * 1024;
 
 /** The rows of row groups in one column: its values, once each or nearly, and an index of them for each row or list element. */
 export interface DictionaryColumn {
@@ -58,7 +60,9 @@ export function decodeDictionaryColumns(
     const shape = names.has(column.name) ? columnShape(column) : null;
     const followed = shape && follow(shape, rowGroups, index);
     if (!followed) continue;
-    if (waiting.length > 0 && waitingBytes + followed.unpackedBytes > UNPACK_BYTES) decodeWaiting();
+    const isOfKernels = followed.chunks.every(({ codec }) => NEVER_BY_ARROW_RS.includes(codec));
+    const mostBytes = isOfKernels ? UNPACK_BYTES : UNPACK_BY_ARROW_RS_BYTES;
+    if (waiting.length > 0 && waitingBytes + followed.unpackedBytes > mostBytes) decodeWaiting();
     waiting.push(followed);
     waitingBytes += followed.unpackedBytes;
   }
