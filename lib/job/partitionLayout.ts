@@ -47,14 +47,14 @@ export const NO_LAYOUT = 'none';
 /** Name of the one partition of an input without partitions; no partition of a layout with keys has it. */
 export const WHOLE_INPUT = 'all';
 
-const VALUE_OF_NAME: Readonly<Record<string, string>> = {
-  dt: '%Y-%m-%d',
-  date: '%Y-%m-%d',
-  year: '%Y',
-  month: '%m',
-  day: '%d',
-  hour: '%H',
-};
+const VALUE_OF_NAME: ReadonlyMap<string, string> = new Map([
+  ['dt', '%Y-%m-%d'],
+  ['date', '%Y-%m-%d'],
+  ['year', '%Y'],
+  ['month', '%m'],
+  ['day', '%d'],
+  ['hour', '%H'],
+]);
 
 const DIGITS: Readonly<Record<Directive, number>> = { Y: 4, m: 2, d: 2, H: 2 };
 
@@ -79,7 +79,7 @@ function parseKey(segment: string, layout: string): PartitionKey {
   // Folders with a hidden name are never listed.
   if (name === undefined || written === undefined || isHidden(name))
     throw invalid(layout, `the segment '${segment}'`);
-  const value = written === '' ? (VALUE_OF_NAME[name] ?? '*') : written;
+  const value = written === '' ? (VALUE_OF_NAME.get(name) ?? '*') : written;
   if (value === '*') return { name, value, pattern: /^(.+)$/s, directives: [] };
   if (value === '%i') return { name, value, pattern: /^(\d+)$/, directives: [] };
   const directives: Directive[] = [];

@@ -21,6 +21,7 @@ describe('a partition by its layout', () => {
     ['dt=/bucket=%i', 'dt=2024-03-06/bucket=12', '2024-03-06', undefined, ['12']],
     ['ts=%Y-%m-%dT%H', 'ts=2024-03-06T23', '2024-03-06', 23, []],
     ['region=', 'region=us', undefined, undefined, ['us']],
+    ['constructor=', 'constructor=us', undefined, undefined, ['us']],
     ['dt=', 'dt=2024-02-29', '2024-02-29', undefined, []],
   ])('%s reads %s', (layout, partition, day, hour, others) => {
     expect(layOut(layout, partition)).toEqual({ day, hour, others });
