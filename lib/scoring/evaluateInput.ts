@@ -7,7 +7,8 @@ import { checkColumns } from '../parquet/checkColumns.ts';
 import { listShards } from '../storage/listShards.ts';
 import { type OpenSpan, openSpans } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
-import { type ScoredRowGroup, scoredRequests, splitRowGroups } from './scoredRequests.ts';
+import { type ScoredRowGroup, splitRowGroups } from './scoredRequest.ts';
+import { scoredRequests } from './scoredRequests.ts';
 import { scoringPool } from './workerPool.ts';
 
 /**

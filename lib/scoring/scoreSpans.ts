@@ -10,7 +10,9 @@ import type { BadRowCell } from './badCells.ts';
 import { type OpenSpan, openFromFirst, type ShardSpan } from './openSpans.ts';
 import { columnsToRead, planRequests } from './planRequests.ts';
 import { requestedRows } from './requestedRowGroup.ts';
-import { type GoOn, type ScoredRequest, scoredRequests } from './scoredRequests.ts';
+import type { ScoredRequest } from './scoredRequest.ts';
+import { scoredRequests } from './scoredRequests.ts';
+import type { GoOn } from './sentRequests.ts';
 import { spanCheck } from './spanCheck.ts';
 import type { WorkerPool } from './workerPool.ts';
 

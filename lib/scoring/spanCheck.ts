@@ -8,7 +8,7 @@ import { checkColumns } from '../parquet/checkColumns.ts';
 import type { ParquetShard } from '../parquet/openShard.ts';
 import type { OpenSpan } from './openSpans.ts';
 import type { RequestedRowGroup } from './requestedRowGroup.ts';
-import { type ScoredRequest, splitRowGroups } from './scoredRequests.ts';
+import { type ScoredRequest, splitRowGroups } from './scoredRequest.ts';
 
 /** Whether the shards of a file fit the contract, and their row keys those of the first one. */
 export interface SpanCheck {

@@ -3,7 +3,7 @@ import { PageMemory } from '../../lib/parquet/pageMemory.ts';
 import { PAGE, PAGE_NUMBERS, PageTable } from '../../lib/parquet/pageTable.ts';
 
 /** Of a chunk, as kernels/pageNumbers.ts has it. */
-export const CHUNK_NUMBERS = 4;
+const CHUNK_NUMBERS = 4;
 const CODECS = { ZSTD: 0, SNAPPY: 1 } as const;
 /** Behind what is unpacked, as much as a step of any copy and more. */
 const CANARY_BYTES = 64;

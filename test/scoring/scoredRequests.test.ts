@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { PlannedRequest } from '../../lib/scoring/planRequests.ts';
 import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
-import { type GoOn, scoredRequests, splitRowGroups } from '../../lib/scoring/scoredRequests.ts';
+import { splitRowGroups } from '../../lib/scoring/scoredRequest.ts';
+import { scoredRequests } from '../../lib/scoring/scoredRequests.ts';
 import type { ScoredRows, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
+import type { GoOn } from '../../lib/scoring/sentRequests.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { rowsOf } from './scoredRows.ts';
 

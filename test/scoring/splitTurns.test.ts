@@ -3,8 +3,9 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { PlannedRequest } from '../../lib/scoring/planRequests.ts';
 import { PoolRoom } from '../../lib/scoring/poolRoom.ts';
-import { type GoOn, scoredRequests } from '../../lib/scoring/scoredRequests.ts';
+import { scoredRequests } from '../../lib/scoring/scoredRequests.ts';
 import type { DecodingRequest, ScoringRequest } from '../../lib/scoring/scoringProtocol.ts';
+import type { GoOn } from '../../lib/scoring/sentRequests.ts';
 import type { WorkerPool } from '../../lib/scoring/workerPool.ts';
 import { rowsOf } from './scoredRows.ts';
 
