@@ -53,6 +53,9 @@ export function columnOf(batch: RecordBatch, name: string): Data | undefined {
   return batch.data.children[batch.schema.fields.findIndex((field) => field.name === name)];
 }
 
+/** Indices of values, as wide as they must be. */
+export type Indices = Int32Array | Uint16Array | Uint8Array;
+
 /** The values of a column of indices; undefined for any other. */
 export function dictionaryOf({ type, dictionary }: Data): Data | undefined {
   return DataType.isDictionary(type) ? (dictionary!.data[0] as Data) : undefined;

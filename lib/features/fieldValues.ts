@@ -1,5 +1,5 @@
 import { type Data, DataType } from 'apache-arrow';
-import { dictionaryOf, isValid } from '../base/arrowColumns.ts';
+import { dictionaryOf, type Indices, isValid } from '../base/arrowColumns.ts';
 import type { BinCounter, IdBins, NumberBins } from './binCounter.ts';
 import { forEachNull, IntScratch, readHalves, readIntegers } from './columnValues.ts';
 import type { FeatureNumbers } from './featureNumbers.ts';
@@ -102,7 +102,7 @@ export abstract class FieldValues<Values extends Int32Array | Float32Array = Int
       this.#dictionary = dictionary;
     }
     const { values, bins, haveMissing } = this.#encoded;
-    const indices = data.values as Int32Array | Uint16Array | Uint8Array;
+    const indices = data.values as Indices;
     const { places } = scratch;
     if (data.nullCount === 0) {
       if (indices instanceof Int32Array) return { values, bins, places: indices, from: start, haveMissing };

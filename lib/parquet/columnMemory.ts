@@ -1,5 +1,4 @@
-/** Indices of values, as wide as they must be. */
-export type Indices = Int32Array | Uint16Array | Uint8Array;
+import type { Indices } from '../base/arrowColumns.ts';
 
 /** Where the arrays of decoded columns come from. */
 export interface ColumnMemory {

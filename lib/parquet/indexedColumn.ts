@@ -10,7 +10,8 @@ import {
   Uint16,
   Vector,
 } from 'apache-arrow';
-import type { ColumnMemory, Indices } from './columnMemory.ts';
+import type { Indices } from '../base/arrowColumns.ts';
+import type { ColumnMemory } from './columnMemory.ts';
 import type { ColumnShape } from './columnShape.ts';
 import { valuesData, valueWidth } from './dictionaryValues.ts';
 import { type PageMemory, placedBytes } from './pageMemory.ts';

@@ -1,5 +1,6 @@
 import { Data, type DataType, Dictionary, Field, List, Vector } from 'apache-arrow';
-import type { Indices, SharedMemory } from './columnMemory.ts';
+import type { Indices } from '../base/arrowColumns.ts';
+import type { SharedMemory } from './columnMemory.ts';
 import { indexTypeOf } from './indexedColumn.ts';
 
 /** An array of a column in memory that threads share. */

@@ -1,5 +1,5 @@
 import { BufferType, type Data, DataType, RecordBatch } from 'apache-arrow';
-import { dictionaryOf, isBitSet, isValid } from '../base/arrowColumns.ts';
+import { dictionaryOf, type Indices, isBitSet, isValid } from '../base/arrowColumns.ts';
 
 /** Some rows of a batch, in their order, as if the others had never been there: columns of the types that scoring reads. */
 export function gatherRows({ schema, data }: RecordBatch, rows: Int32Array): RecordBatch {
@@ -14,7 +14,7 @@ const NO_PLACE = -1;
 export function withoutDictionary(column: Data): Data {
   const values = dictionaryOf(column);
   if (values === undefined) return column;
-  const indices = column.values as Int32Array | Uint16Array | Uint8Array;
+  const indices = column.values as Indices;
   const places = indices instanceof Int32Array ? indices : new Int32Array(indices);
   if (column.nullCount === 0) return gathered(values, places);
   const validity = validityBits(column.length, (row) => isValid(column, row));
