@@ -11,6 +11,8 @@ import {
   RecordBatch,
   Schema,
   Struct,
+  Uint8,
+  Uint16,
   Utf8,
   Vector,
   vectorFromArray,
@@ -56,10 +58,17 @@ export function stringLists(values: readonly (readonly (string | null)[] | null)
   return columnOf(listOf(new Utf8()), values);
 }
 
+/** Indices of so many bits. */
+const INDICES = {
+  8: { type: new Uint8(), of: Uint8Array },
+  16: { type: new Uint16(), of: Uint16Array },
+  32: { type: new Int32(), of: Int32Array },
+} as const;
+
 /** The same column, or that of the same lists, as indices of its distinct values, the last one first. */
-export function indexed(column: Data): Data {
+export function indexed(column: Data, bits: keyof typeof INDICES = 32): Data {
   if (column.type instanceof List) {
-    const child = indexed(column.children[0]!);
+    const child = indexed(column.children[0]!, bits);
     const { length, nullCount, nullBitmap, valueOffsets, offset } = column;
     const type = listOf(child.type as DataType);
     return makeData({ type, length, nullCount, nullBitmap, valueOffsets, offset, child });
@@ -70,7 +79,7 @@ export function indexed(column: Data): Data {
   // One at least, so that a null has an index.
   const dictionary = vectorFromArray(distinct.length === 0 ? [null] : distinct, column.type);
   return makeData({
-    type: new Dictionary(column.type as DataType, new Int32()),
+    type: new Dictionary(column.type as DataType, INDICES[bits].type),
     length: values.length,
     nullCount: values.filter((value) => value === null).length,
     nullBitmap: Uint8Array.from({ length: (values.length + 7) >> 3 }, (_, byte) =>
@@ -79,7 +88,7 @@ export function indexed(column: Data): Data {
         0,
       ),
     ),
-    data: Int32Array.from(values, (value) => placeOf.get(value) ?? 0),
+    data: INDICES[bits].of.from(values, (value) => placeOf.get(value) ?? 0),
     dictionary,
   });
 }

@@ -168,7 +168,8 @@ const rowArbitrary: fc.Arbitrary<Row> = fc.record({
   age: number,
 });
 
-function batchOfRows(rows: readonly Row[], isIndexed: boolean) {
+/** @param indexBits of indices of a dictionary in place of values */
+function batchOfRows(rows: readonly Row[], indexBits?: 8 | 16 | 32) {
   const columns = {
     history: int64Lists(rows.map((row) => row.history)),
     price: doubles(rows.map((row) => row.price)),
@@ -180,15 +181,18 @@ function batchOfRows(rows: readonly Row[], isIndexed: boolean) {
     age: doubles(rows.map((row) => row.age)),
     tags: stringLists(rows.map((row) => row.tags)),
   };
-  if (!isIndexed) return batchOf(columns);
-  return batchOf(Object.fromEntries(Object.entries(columns).map(([name, data]) => [name, indexed(data)])));
+  if (indexBits === undefined) return batchOf(columns);
+  const indices = Object.entries(columns).map(([name, data]) => [name, indexed(data, indexBits)] as const);
+  return batchOf(Object.fromEntries(indices));
 }
+
+const widths = [undefined, undefined, 8, 16, 32] as const;
 
 // -0 and 0 are the same input to a network.
 const plain = (numbers: Iterable<number>) => Array.from(numbers, (value) => value + 0);
 
 describe('FeatureEncoder', () => {
-  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in, as values or as indices of a dictionary that it or another one encoded', () => {
+  it('encodes every row as a row-by-row encoder does, whatever batch, slice and reused memory it comes in, as values or as indices of any width of a dictionary that it or another one encoded', () => {
     fc.assert(
       fc.property(
         settingsArbitrary,
@@ -209,7 +213,7 @@ describe('FeatureEncoder', () => {
           for (const rows of batches) {
             const sliceStart = below(rows.length);
             const sliceEnd = sliceStart + 1 + below(rows.length - sliceStart);
-            const batch = batchOfRows(rows, below(2) === 1).slice(sliceStart, sliceEnd);
+            const batch = batchOfRows(rows, widths[below(widths.length)]).slice(sliceStart, sliceEnd);
             const start = below(batch.numRows);
             const end = start + 1 + below(batch.numRows - start);
             if (below(2) === 1) {
