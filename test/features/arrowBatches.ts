@@ -88,7 +88,7 @@ export function indexed(column: Data, bits: keyof typeof INDICES = 32): Data {
         0,
       ),
     ),
-    data: INDICES[bits].of.from(values, (value) => placeOf.get(value) ?? 0),
+    data: new INDICES[bits].of(values.map((value) => placeOf.get(value) ?? 0)),
     dictionary,
   });
 }
