@@ -78,7 +78,7 @@ const elements: fc.Arbitrary<Element[]> = fc
       fc.oneof(
         literals,
         fc.record({
-          share: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
+          far: fc.oneof(fc.constant(0), fc.nat()),
           near: fc.integer({ min: 1, max: 33 }),
           length: fc.integer({ min: 1, max: 64 }),
           offsetBytes: fc.constantFrom(1 as const, 2 as const, 4 as const),
@@ -96,7 +96,7 @@ const elements: fc.Arbitrary<Element[]> = fc
         size += other.literal.length;
         continue;
       }
-      const back = Math.min(size, other.near + Math.floor(other.share * (size - 1)));
+      const back = Math.min(size, other.near + (other.far % size));
       const isNear = other.offsetBytes === 1 && back < 2048 && other.length >= 4 && other.length <= 11;
       const offsetBytes = other.offsetBytes === 1 && !isNear ? 2 : other.offsetBytes;
       found.push({ back, length: other.length, offsetBytes });
