@@ -8,12 +8,14 @@ import { readExportRows } from '../../lib/quantise/readExportRows.ts';
 import { storageFor } from '../../lib/storage/openStorage.ts';
 import type { TrainingSet } from '../../lib/training/trainingSet.ts';
 import { medianOf } from '../medianOf.ts';
+import { refuseOtherContracts } from './refuseOtherContracts.ts';
 
 const ROUNDS = 15;
 
 const [data, ...uris] = process.argv.slice(2);
 if (data === undefined || uris.length === 0) throw new Error('expected DATA BUNDLE [BUNDLE...]');
 const bundles = await Promise.all(uris.map((uri) => loadBundle(storageFor(uri), uri)));
+refuseOtherContracts(bundles);
 const { validation } = await readExportRows(bundles[0]!, data);
 const arms = await Promise.all(bundles.map((bundle) => armOf(bundle, validation)));
 const reference = await scoresOf(arms[0]!);

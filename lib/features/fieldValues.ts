@@ -7,7 +7,7 @@ import { type HashSettings, hashIntegers, hashTexts } from './hashValues.ts';
 import { type IdTable, MISSING_ID, UNSEEN_ID } from './idTable.ts';
 
 /** What rows of a column are encoded to: that of row i is `values[places[from + i]]`. */
-export interface PlacedValues<Values> {
+export interface EncodedValues<Values> {
   readonly values: Values;
   /** Of the field's counter, beside each value. */
   readonly bins: Uint8Array;
@@ -81,7 +81,7 @@ export abstract class FieldValues<Values extends Int32Array | Float32Array = Int
   ): boolean;
 
   /** Rows [start, end) of a column, valid until the next call of any field; all missing where there is none. */
-  of(data: Data | undefined, start: number, end: number): PlacedValues<Values> {
+  of(data: Data | undefined, start: number, end: number): EncodedValues<Values> {
     const { scratch } = this;
     const count = end - start;
     scratch.ensure(count);

@@ -1,9 +1,9 @@
 import { type BinCounter, LANES } from './binCounter.ts';
-import type { PlacedValues } from './fieldValues.ts';
+import type { EncodedValues } from './fieldValues.ts';
 
 /** Writes one value per row, `width` numbers apart, and counts it. Written out for LANES rows: stores would wait for each other. */
 export function writeSingles(
-  { values, bins, places, from }: PlacedValues<Int32Array>,
+  { values, bins, places, from }: EncodedValues<Int32Array>,
   { counts, laneWidth }: BinCounter,
   count: number,
   into: Int32Array,
@@ -35,7 +35,7 @@ export function writeSingles(
 
 /** As `writeSingles`: a number and whether it is missing. */
 export function writeInputs(
-  { values, bins, places, from }: PlacedValues<Float32Array>,
+  { values, bins, places, from }: EncodedValues<Float32Array>,
   { counts, laneWidth, missingBin }: BinCounter,
   count: number,
   into: Float32Array,
@@ -101,7 +101,7 @@ interface ListTarget {
  * @returns values that belong to lists, and rows without any
  */
 export function writeLists(
-  { values, bins, places, from, haveMissing }: PlacedValues<Int32Array>,
+  { values, bins, places, from, haveMissing }: EncodedValues<Int32Array>,
   { counts, laneWidth }: BinCounter,
   { offsets, start, end, isNull }: PlacedLists,
   { rows, weights, first, width, maxLength, step }: ListTarget,

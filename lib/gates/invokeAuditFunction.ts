@@ -42,7 +42,8 @@ async function ask(name: string, timeoutSeconds: number, audited: AuditedManifes
   const { LambdaClient, InvokeCommand } = await openSdk();
   const region = name.startsWith('arn:') ? { region: name.split(':')[3]! } : {};
   const client = new LambdaClient({ maxAttempts: ATTEMPTS, ...region });
-  const signal = AbortSignal.timeout(1000 * timeoutSeconds);
+  // Whole milliseconds are all that it takes: of 2.01 s there are 2009.9999999999998.
+  const signal = AbortSignal.timeout(Math.ceil(1000 * timeoutSeconds));
   const request = new InvokeCommand({
     FunctionName: name,
     InvocationType: 'RequestResponse',

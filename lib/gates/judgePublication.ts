@@ -1,4 +1,4 @@
-import type { GateAction, GateSettings } from '../job/gateSettings.ts';
+import type { GateSettings } from '../job/gateSettings.ts';
 import type { ModelReference } from '../profile/modelReference.ts';
 import { judgeCalibration } from './judgeCalibration.ts';
 import { type Candidate, type Earlier, VALIDATION } from './judged.ts';
@@ -53,99 +53,172 @@ export interface GateInput {
   readonly repeatedContent: RepeatedContent;
 }
 
+const NO_REFERENCE = 'the bundle says nothing of its validation rows';
+const NOTHING_COMPARABLE = `${NO_REFERENCE}, and nothing comparable was published before`;
+
+/** A gate that is built in. */
+interface Gate {
+  readonly name: Exclude<GateName, 'audit'>;
+  /** Nothing where it has no yardstick. */
+  readonly measure: (input: GateInput, settings: GateSettings) => readonly Measurement[];
+  /** What it would have been compared with, where nothing is measured; and why that is so. */
+  readonly against: string;
+  readonly whyNot: string | ((input: GateInput) => string);
+  /** What it finds that leads to a verdict of another action than the gate's own. */
+  readonly alsoFound?: (input: GateInput, settings: GateSettings) => readonly Verdict[];
+}
+
+/** As `measure` of a gate that has nothing to say without a reference. */
+function byReference(
+  measure: (reference: ModelReference, input: GateInput, settings: GateSettings) => readonly Measurement[],
+): Gate['measure'] {
+  return (input, settings) =>
+    input.reference === undefined ? [] : measure(input.reference, input, settings);
+}
+
+const ROWS: Gate = {
+  name: 'rows',
+  measure: ({ candidate, earlier, reference }, { rows }) => judgeRows(candidate, earlier, reference, rows),
+  against: '',
+  whyNot: ({ candidate, earlier, reference }) =>
+    (reference?.days.length ?? 0) > 0 && !coversWholeDay(candidate.partition, earlier)
+      ? "nothing comparable was published before, and the bundle knows rows of whole days, which this partition isn't"
+      : NOTHING_COMPARABLE,
+};
+
+/** In the order of their verdicts. */
+const GATES: readonly Gate[] = [
+  ROWS,
+  {
+    name: 'repeatedKeys',
+    measure: ({ repeatedKeys, reference }, settings) =>
+      repeatedKeys === undefined ? [] : [judgeRepeatedKeys(repeatedKeys, reference, settings.repeatedKeys)],
+    against: '',
+    whyNot: 'the keys were not counted',
+  },
+  {
+    name: 'repeatedContent',
+    measure: ({ repeatedContent: { rows, compared, features, files, unpublished } }) => [
+      ...judgeRepeatedContent(rows, compared, 'rows'),
+      ...judgeRepeatedContent(features, partitionsOf(features), 'features'),
+      ...judgeRepeatedContent(files, unpublished, 'files'),
+    ],
+    against: 'other dates',
+    whyNot: 'no other date is published near this one, or in the same run before it',
+    alsoFound: sameKeysElsewhere,
+  },
+  {
+    name: 'keySchema',
+    measure: ({ candidate, earlier }) => judgeKeySchema(candidate, earlier),
+    against: '',
+    whyNot: 'there is no part',
+  },
+  {
+    name: 'constantScores',
+    measure: ({ candidate, reference }, { constantScores }) =>
+      judgeConstantScores(candidate, reference, constantScores),
+    against: '',
+    whyNot: NOTHING_COMPARABLE,
+  },
+  {
+    name: 'scoreMeans',
+    measure: ({ candidate, earlier, reference }, { scoreMeans }) =>
+      judgeScoreMeans(candidate, earlier, reference, scoreMeans),
+    against: VALIDATION,
+    whyNot: NOTHING_COMPARABLE,
+  },
+  {
+    name: 'scoreDistributions',
+    measure: ({ candidate, earlier, reference }, { scoreDistributions }) =>
+      judgeScoreDistributions(candidate, earlier, reference, scoreDistributions),
+    against: VALIDATION,
+    whyNot: NOTHING_COMPARABLE,
+  },
+  {
+    name: 'sliceMeans',
+    measure: ({ candidate, reference }, { sliceMeans }) => judgeSliceMeans(candidate, reference, sliceMeans),
+    against: VALIDATION,
+    whyNot: 'the model declares no slice with enough rows',
+  },
+  {
+    name: 'missingValues',
+    measure: byReference((reference, { candidate, earlier }, { missingValues }) =>
+      judgeMissingValues(candidate, earlier, reference, missingValues),
+    ),
+    against: VALIDATION,
+    whyNot: NO_REFERENCE,
+  },
+  {
+    name: 'unseenValues',
+    measure: byReference((reference, { candidate }, { unseenValues }) =>
+      judgeUnseenValues(candidate, reference, unseenValues),
+    ),
+    against: VALIDATION,
+    whyNot: NO_REFERENCE,
+  },
+  {
+    name: 'featureDistributions',
+    measure: byReference((reference, { candidate, earlier }, { featureDistributions }) =>
+      judgeFeatureDistributions(candidate, earlier, reference, featureDistributions),
+    ),
+    against: VALIDATION,
+    whyNot: NO_REFERENCE,
+  },
+  {
+    name: 'worstShard',
+    measure: byReference((reference, { candidate, earlier }, { worstShard }) => [
+      ...judgeWorstShard(candidate, earlier, reference, worstShard),
+      ...judgeShiftedShard(candidate, earlier, reference, worstShard),
+    ]),
+    against: VALIDATION,
+    whyNot: ({ reference }) =>
+      reference === undefined ? NO_REFERENCE : 'every feature has a value that the model knows',
+  },
+  {
+    name: 'calibration',
+    measure: ({ candidate }, { calibration }) => judgeCalibration(candidate, calibration),
+    against: '',
+    whyNot: 'too few labels are there',
+  },
+];
+
 /**
  * Every gate's verdicts on a partition, but for the user's own audit. Follows from the input alone, so that whoever judges the
  * same parts for the same run judges alike.
  */
 export function judgePublication(input: GateInput, settings: GateSettings): Verdict[] {
-  const { candidate, earlier, reference, repeatedKeys, repeatedContent } = input;
-  const verdicts: Verdict[] = [];
-  const judge = (
-    gate: GateName,
-    action: GateAction,
-    measure: () => readonly Measurement[],
-    against: string,
-    whyNot: string,
-  ) => {
-    if (action === 'off') return;
-    const measured = measure();
-    verdicts.push(...measured.map((each) => verdictOf(gate, action, each)));
-    if (measured.length === 0) verdicts.push(skipped(gate, '', against, whyNot));
-  };
-  const noReference = 'the bundle says nothing of its validation rows';
-  const nothing = `${noReference}, and nothing comparable was published before`;
-  const known = (measure: (there: ModelReference) => readonly Measurement[]) => () =>
-    reference === undefined ? [] : measure(reference);
-  const { rows, constantScores, scoreMeans, scoreDistributions, sliceMeans, calibration } = settings;
-  const isPart = (reference?.days.length ?? 0) > 0 && !coversWholeDay(candidate.partition, earlier);
-  const alone = isPart
-    ? "nothing comparable was published before, and the bundle knows rows of whole days, which this partition isn't"
-    : nothing;
-  judge('rows', rows.action, () => judgeRows(candidate, earlier, reference, rows), '', alone);
   // Of no rows everything else says nothing.
-  if (candidate.rows === 0) return verdicts;
-  const keys = settings.repeatedKeys;
-  const counted = () => (repeatedKeys ? [judgeRepeatedKeys(repeatedKeys, reference, keys)] : []);
-  judge('repeatedKeys', keys.action, counted, '', 'the keys were not counted');
-  const { action, sameKeys } = settings.repeatedContent;
-  const { compared, features: underOtherKeys, besideRows, besideFiles } = repeatedContent;
-  const dates = 'other dates';
-  const noOther = 'no other date is published near this one, or in the same run before it';
-  const content = () => [
-    ...judgeRepeatedContent(repeatedContent.rows, compared, 'rows'),
-    ...judgeRepeatedContent(underOtherKeys, partitionsOf(underOtherKeys), 'features'),
-    ...judgeRepeatedContent(repeatedContent.files, repeatedContent.unpublished, 'files'),
-  ];
-  judge('repeatedContent', action, content, dates, noOther);
-  const others = () =>
-    [
-      ...judgeRepeatedContent(repeatedContent.keys, compared, 'keys'),
-      ...judgeRepeatedContent(repeatedContent.inputKeys, repeatedContent.unpublished, 'inputKeys'),
-      ...judgeRepeatedContent(besideRows, partitionsOf(besideRows), 'rows'),
-      ...judgeRepeatedContent(besideFiles, partitionsOf(besideFiles), 'files'),
-    ].filter(({ isWithin }) => !isWithin);
-  if (action !== 'off' && sameKeys !== 'off') {
-    verdicts.push(...others().map((each) => verdictOf('repeatedContent', sameKeys, each)));
-  }
-  judge(
-    'keySchema',
-    settings.keySchema.action,
-    () => judgeKeySchema(candidate, earlier),
-    '',
-    'there is no part',
-  );
-  judge(
-    'constantScores',
-    constantScores.action,
-    () => judgeConstantScores(candidate, reference, constantScores),
-    '',
-    nothing,
-  );
-  const means = () => judgeScoreMeans(candidate, earlier, reference, scoreMeans);
-  judge('scoreMeans', scoreMeans.action, means, VALIDATION, nothing);
-  const distributions = () => judgeScoreDistributions(candidate, earlier, reference, scoreDistributions);
-  judge('scoreDistributions', scoreDistributions.action, distributions, VALIDATION, nothing);
-  const slices = () => judgeSliceMeans(candidate, reference, sliceMeans);
-  judge('sliceMeans', sliceMeans.action, slices, VALIDATION, 'the model declares no slice with enough rows');
-  const { missingValues, unseenValues, featureDistributions } = settings;
-  const missing = known((there) => judgeMissingValues(candidate, earlier, there, missingValues));
-  judge('missingValues', missingValues.action, missing, VALIDATION, noReference);
-  const unseen = known((there) => judgeUnseenValues(candidate, there, unseenValues));
-  judge('unseenValues', unseenValues.action, unseen, VALIDATION, noReference);
-  const features = known((there) =>
-    judgeFeatureDistributions(candidate, earlier, there, featureDistributions),
-  );
-  judge('featureDistributions', featureDistributions.action, features, VALIDATION, noReference);
-  const { worstShard } = settings;
-  const worst = known((there) => [
-    ...judgeWorstShard(candidate, earlier, there, worstShard),
-    ...judgeShiftedShard(candidate, earlier, there, worstShard),
-  ]);
-  const whyNot = reference === undefined ? noReference : 'every feature has a value that the model knows';
-  judge('worstShard', worstShard.action, worst, VALIDATION, whyNot);
-  const labels = () => judgeCalibration(candidate, calibration);
-  judge('calibration', calibration.action, labels, '', 'too few labels are there');
-  return verdicts;
+  const gates = input.candidate.rows === 0 ? [ROWS] : GATES;
+  return gates.flatMap((gate) => verdictsOf(gate, input, settings));
+}
+
+function verdictsOf(
+  { name, measure, against, whyNot, alsoFound }: Gate,
+  input: GateInput,
+  settings: GateSettings,
+): readonly Verdict[] {
+  const { action } = settings[name];
+  if (action === 'off') return [];
+  const measured = measure(input, settings).map((each) => verdictOf(name, action, each));
+  const reason = typeof whyNot === 'string' ? whyNot : whyNot(input);
+  const own = measured.length === 0 ? [skipped(name, '', against, reason)] : measured;
+  return [...own, ...(alsoFound?.(input, settings) ?? [])];
+}
+
+/** Keys that another date has with other scores or in other files, and rows or files of another hour or region. */
+function sameKeysElsewhere(
+  { repeatedContent: { keys, compared, inputKeys, unpublished, besideRows, besideFiles } }: GateInput,
+  { repeatedContent: { sameKeys } }: GateSettings,
+): readonly Verdict[] {
+  if (sameKeys === 'off') return [];
+  return [
+    ...judgeRepeatedContent(keys, compared, 'keys'),
+    ...judgeRepeatedContent(inputKeys, unpublished, 'inputKeys'),
+    ...judgeRepeatedContent(besideRows, partitionsOf(besideRows), 'rows'),
+    ...judgeRepeatedContent(besideFiles, partitionsOf(besideFiles), 'files'),
+  ]
+    .filter(({ isWithin }) => !isWithin)
+    .map((each) => verdictOf('repeatedContent', sameKeys, each));
 }
 
 /** What keeps a partition from being published. */

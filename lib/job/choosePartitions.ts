@@ -1,4 +1,4 @@
-import { calendarDayAt, DAY_MILLIS, shiftedDay } from '../base/calendarDay.ts';
+import { DAY_MILLIS, shiftedDay } from '../base/calendarDay.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import { nearestName } from '../base/nearestName.ts';
 import { storageFor } from '../storage/openStorage.ts';
@@ -35,7 +35,7 @@ export interface ChosenPartitions {
   readonly partitions: readonly InputPartition[];
   /** Folders that are no partitions, and days that "newest" passed over, each with its reason. */
   readonly skipped: readonly SkippedFolder[];
-  /** Days between the first and the last that was chosen that have no partition. */
+  /** Days between the first and the last that was chosen that have no partition; of more than a year without any, none. */
   readonly missingDays: readonly string[];
   /** What chosen days lack of the hours and regions that the days around them have. */
   readonly gaps: readonly DayGap[];
@@ -165,10 +165,19 @@ export async function remarksOn(
   };
 }
 
-/** Days between the first and the last of some that aren't among them. @param days in order */
+/** So many days without a partition are no gap: one of 1970 or of 9999 holds what has no date, and stands for no day. */
+const LONGEST_GAP_DAYS = 366;
+
+/** Days between the first and the last of some that aren't among them, but for those of long gaps. @param days in order */
 function missingDays(days: readonly string[]): string[] {
-  const there = new Set(days);
-  return days.length === 0 ? [] : daysFrom(days[0]!, days.at(-1)!).filter((day) => !there.has(day));
+  return days.slice(1).flatMap((day, index) => daysBetween(days[index]!, day));
+}
+
+/** None where they are many. */
+function daysBetween(before: string, after: string): string[] {
+  const count = Math.round((Date.parse(after) - Date.parse(before)) / DAY_MILLIS) - 1;
+  if (count <= 0 || count > LONGEST_GAP_DAYS) return [];
+  return Array.from({ length: count }, (_, index) => shiftedDay(before, index + 1));
 }
 
 /**
@@ -218,12 +227,4 @@ const SHOWN = 5;
 function listed(all: readonly string[], none: string): string {
   if (all.length === 0) return none;
   return `${all.slice(-SHOWN).join(', ')}${all.length > SHOWN ? ` and ${all.length - SHOWN} more` : ''}`;
-}
-
-function daysFrom(first: string, last: string): string[] {
-  const days: string[] = [];
-  for (let millis = Date.parse(first); millis <= Date.parse(last); millis += DAY_MILLIS) {
-    days.push(calendarDayAt(millis));
-  }
-  return days;
 }

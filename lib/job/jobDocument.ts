@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { parseDocument } from '../base/jsonDocument.ts';
 import { badRowsSchema } from './badRows.ts';
 import { gateSettingsSchema } from './gateSettings.ts';
+import { oneSpelling } from './partitionFiles.ts';
 import { DEFAULT_LAYOUT, type PartitionLayout, parsePartitionLayout } from './partitionLayout.ts';
 
 /** Rows of a part unless the job says otherwise: seconds of work, and some tens of megabytes. */
@@ -130,7 +131,8 @@ export const jobDocumentSchema = z
   .superRefine(({ input, scores, shardPattern, partitions: { keys } }, context) => {
     // Such an input is all that lies below it, unless a pattern says what: dead letters are Parquet files, too.
     const isAll = keys.length === 0 && (shardPattern === undefined || shardPattern.includes('**'));
-    if (!isAll || !`${scores}/`.startsWith(`${input.replace(/\/+$/, '')}/`)) return;
+    const folderOf = (uri: string) => oneSpelling(uri).replace(/\/+$/, '');
+    if (!isAll || !`${folderOf(scores)}/`.startsWith(`${folderOf(input)}/`)) return;
     context.addIssue({
       code: 'custom',
       path: ['scores'],

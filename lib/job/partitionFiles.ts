@@ -68,8 +68,8 @@ export async function readPartitionFiles(
   return { fileList: { uri: listUri, sha256 }, partitions, outside };
 }
 
-/** Other storages stay: whoever looks for the file refuses them. */
-function oneSpelling(uri: string): string {
+/** As `fileKey`; other storages stay: whoever looks for the file refuses them. */
+export function oneSpelling(uri: string): string {
   const scheme = uriScheme(uri);
   return scheme === undefined || scheme === 'file' ? fileKey(uri) : uri;
 }

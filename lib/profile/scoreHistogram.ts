@@ -8,8 +8,12 @@ const FIRST_QUARTER = 444;
 
 export const scoreCountsSchema = z.array(z.int().min(0)).length(SCORE_BINS).readonly();
 
-/** The bin of a score in [0, 1], from the bits of its float32: its exponent, and the first two digits after the point. */
+/**
+ * The bin of a score in [0, 1], from the bits of its float32: its exponent, and the first two digits after the point. That of -0,
+ * which an own model may give, is 0's; other negative numbers, those above 1 and NaN have bins of SCORE_BINS or more.
+ */
 export function scoreBinOf(bits: number): number {
+  if (bits << 1 === 0) return 0;
   const quarter = (bits >>> 21) - FIRST_QUARTER;
   return quarter < 0 ? 0 : quarter;
 }

@@ -25,10 +25,15 @@ export const brokenShardSchema = z.strictObject({
 });
 export type BrokenShard = Readonly<z.infer<typeof brokenShardSchema>>;
 
+/** What is noted of one. Not its rows: a part may have one span of many, and whoever cuts the partition knows the footer. */
+export type BrokenNote = Omit<BrokenShard, 'rows'>;
+
 /** Version of what a listing finds and can't look at. */
 export const UNLISTABLE = '';
 
-const documentSchema = brokenShardSchema.extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
+const documentSchema = brokenShardSchema
+  .omit({ rows: true })
+  .extend({ formatVersion: z.literal(OUTPUT_FORMAT_VERSION) });
 
 /**
  * How often a run cuts a partition anew as long as more shards turn out to be broken: a part ends at the first one that its pages
@@ -49,7 +54,7 @@ export function isBrokenShard(error: unknown, uri: string): error is Ncs4cvrErro
 }
 
 export function brokenShardOf(
-  { code, message }: Ncs4cvrError,
+  { code, message }: Pick<BrokenShard, 'code' | 'message'>,
   { shard, version, rows }: Pick<BrokenShard, 'shard' | 'version' | 'rows'>,
 ): BrokenShard {
   return { shard, version, rows, code, message };
@@ -79,10 +84,10 @@ export async function noteBrokenShard(
   root: string,
   partition: string,
   brokenFor: BrokenFor,
-  broken: BrokenShard,
+  { shard, version, code, message }: BrokenNote,
 ): Promise<void> {
-  const uri = below(root, brokenShardPath(partition, idOf(broken, brokenFor)));
-  const document = { formatVersion: OUTPUT_FORMAT_VERSION, ...broken };
+  const uri = below(root, brokenShardPath(partition, idOf({ shard, version }, brokenFor)));
+  const document = { formatVersion: OUTPUT_FORMAT_VERSION, shard, version, code, message };
   await storageFor(uri).createIfAbsent(uri, encodeJson(document));
 }
 
@@ -92,10 +97,10 @@ export async function notedBrokenShards(
   partition: string,
   brokenFor: BrokenFor,
   shards: readonly { readonly shard: string; readonly version: string }[],
-): Promise<ReadonlyMap<string, BrokenShard>> {
+): Promise<ReadonlyMap<string, BrokenNote>> {
   const folder = below(root, `broken/${partition}`);
   const listed = new Set((await listIfAny(folder)).map(({ relativePath }) => relativePath));
-  const found = new Map<string, BrokenShard>();
+  const found = new Map<string, BrokenNote>();
   if (listed.size === 0) return found;
   for (const shard of shards) {
     const id = idOf(shard, brokenFor);

@@ -7,7 +7,7 @@ import { cutParts, type Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
 import type { PartPlace } from './receipt.ts';
 import { type FoundShape, readShapes, rememberedShapes } from './shardShapes.ts';
-import type { NamedShape } from './span.ts';
+import { type NamedShape, wholeSpan } from './span.ts';
 
 /** A partition's input as it stands, cut into parts. */
 export interface CutPartition {
@@ -68,7 +68,7 @@ export async function cutPartition(
     const { shard, version } = versionOf(each);
     const note = noted.get(shard);
     if ('error' in each) broken.push(brokenShardOf(each.error, { shard, version, rows: null }));
-    else if (note !== undefined) broken.push(note);
+    else if (note !== undefined) broken.push(brokenShardOf(note, wholeSpan(each.shape)));
     else whole.push(each.shape);
   }
   return {

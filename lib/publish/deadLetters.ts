@@ -40,10 +40,10 @@ export const deadLettersSchema = z.strictObject({
 export type DeadLetters = Readonly<z.infer<typeof deadLettersSchema>>;
 
 /** As much of a part as says which rows its file holds. */
-type ScoredPart = Pick<Part, 'rows' | 'spans'> & { readonly deadLetters: DeadLetters | null };
+type PartWithDeadLetters = Pick<Part, 'rows' | 'spans'> & { readonly deadLetters: DeadLetters | null };
 
 /** The part's rows and those of its spans as its file has them, without dead letters. */
-export function asScored<P extends ScoredPart>(part: P): P {
+export function asScored<P extends PartWithDeadLetters>(part: P): P {
   const { rows, spans, deadLetters } = part;
   if (deadLetters === null) return part;
   const scored = spans.map((span, index) => ({ ...span, rows: span.rows - deadLetters.spanRows[index]! }));
@@ -200,7 +200,7 @@ export function describeLeftOut({ rows, files }: LeftOutRows, root: string): str
  */
 export function refuseBeyondBudget(
   root: string,
-  parts: readonly ScoredPart[],
+  parts: readonly PartWithDeadLetters[],
   budget: DeadLetterBudget | undefined,
 ): readonly string[] {
   const leftOut = leftOutRows(parts);

@@ -5,79 +5,36 @@ import { pauseMillis, type RetryLaw, systemClock } from '../base/retry.ts';
 import { blockingVerdicts } from '../gates/judgePublication.ts';
 import type { Auditors } from '../gates/ownAudit.ts';
 import { describeVerdict, type Verdict } from '../gates/verdict.ts';
-import { deadLetterBudget } from '../job/badRows.ts';
 import { probeConditions } from '../storage/probeConditions.ts';
 import { auditOf, writeAudit } from './audit.ts';
 import { type BlockedPartition, clearBlocked, noteBlocked } from './blockedPartition.ts';
-import { type BrokenShard, describeBrokenShard } from './brokenShard.ts';
+import type { BrokenShard } from './brokenShard.ts';
 import { cutPartition } from './cutPartition.ts';
-import { type LeftOutRows, leftOutRows, refuseBeyondBudget } from './deadLetters.ts';
+import { type LeftOutRows, leftOutRows } from './deadLetters.ts';
+import { INPUT_CHECKS, type InputCheck, type ScoredInput } from './inputChecks.ts';
 import { judgePartition } from './judgePartition.ts';
 import { manifestOf, readManifest, receiptsIn, writeManifest } from './manifest.ts';
 import { isSameModel } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import type { PartitionRun } from './partitionRun.ts';
-import { flipPointer, type Pointer, type Publication, readPointer } from './pointer.ts';
+import { flipPointer, type Pointer, type PointerState, type Publication, readPointer } from './pointer.ts';
 import { doneParts, type Receipt, readReceipt } from './receipt.ts';
 
-/** What an input check sees of a partition that is about to be published. */
-interface CheckedInput {
-  readonly run: PartitionRun;
-  /** What the input holds. */
-  readonly parts: readonly Part[];
-  /** What was scored, in the same order. */
-  readonly receipts: readonly Receipt[];
-  /** Shards that are in no part. */
+/** What readers see from now on, or saw before. */
+interface PublishedOutcome {
+  readonly kind: 'published' | 'unchanged';
+  readonly pointer: Pointer;
+  /** Shards that were left out. */
   readonly broken: readonly BrokenShard[];
+  /** Rows that were left out, of the other shards. */
+  readonly deadLetters: LeftOutRows;
+  /** Of the gates; empty where nothing was to be judged, as of what is visible already. */
+  readonly verdicts: readonly Verdict[];
 }
-
-/** Names what stands against publishing at all, whatever the job or an operator says; nothing if all is well. */
-type InputCheck = (input: CheckedInput) => readonly string[];
-
-/** Every row of the input is in exactly one part, scored or a dead letter. Keys and the range of the scores were checked for every receipt. */
-const checkRowCounts: InputCheck = ({ parts, receipts }) =>
-  parts.flatMap(({ partId, rows, spans }, index) => {
-    const receipt = receipts[index]!;
-    const isOf = receipt.partId === partId && JSON.stringify(receipt.spans) === JSON.stringify(spans);
-    const { scoredRows, profile } = receipt;
-    const deadRows = receipt.deadLetters?.rows ?? 0;
-    const isWhole = receipt.rows === rows && scoredRows + deadRows === rows && profile.rows === scoredRows;
-    if (isOf && isWhole) return [];
-    const names = spans.map(({ shard }) => shard).join(', ');
-    const left = deadRows === 0 ? '' : ` and ${deadRows} dead letters`;
-    const found = receipt.rows === rows ? `${scoredRows}${left}` : `${receipt.rows}`;
-    return [`${receipt.path}: expected ${rows} rows of ${names}, found ${found}`];
-  });
-
-/** No more rows are left out than the job tolerates. */
-const checkDeadLetters: InputCheck = ({ run, receipts }) =>
-  refuseBeyondBudget(run.root, receipts, deadLetterBudget(run.badRows));
-
-/** Broken shards that are named in one outcome. */
-const NAMED_SHARDS = 20;
-
-/** No more shards are left out than the job tolerates, and never all of them. */
-const checkBrokenShards: InputCheck = ({ run, parts, broken }) => {
-  if (broken.length <= run.toleratedBrokenShards && parts.length > 0) return [];
-  const named = broken.slice(0, NAMED_SHARDS).map((shard) => describeBrokenShard(run.inputUri, shard));
-  const more = broken.length > NAMED_SHARDS ? [`and ${broken.length - NAMED_SHARDS} more broken shards`] : [];
-  return [...named, ...more];
-};
-
-const INPUT_CHECKS: readonly InputCheck[] = [checkRowCounts, checkDeadLetters, checkBrokenShards];
 
 /** How a publication ended (docs/publish-protocol.md). Only `published` has changed anything. */
 export type PublishOutcome =
-  | {
-      readonly kind: 'published' | 'unchanged';
-      readonly pointer: Pointer;
-      /** Shards that were left out. */
-      readonly broken: readonly BrokenShard[];
-      /** Rows that were left out, of the other shards. */
-      readonly deadLetters: LeftOutRows;
-      /** Of the gates; empty where nothing was to be judged, as of what is visible already. */
-      readonly verdicts: readonly Verdict[];
-    }
+  | PublishedOutcome
   | { readonly kind: 'incomplete'; readonly missing: readonly Part[] }
   | {
       readonly kind: 'refused';
@@ -118,81 +75,118 @@ export async function publishPartition(
   run: PartitionRun,
   { auditors = {}, inputChecks = INPUT_CHECKS }: PublishOptions = {},
 ): Promise<PublishOutcome> {
-  const { root, partition, model, liftHold, basedOnGeneration } = run;
+  const { root, partition, model } = run;
   for (let attempt = 1; ; attempt++) {
     // Before the listing: a publisher that has seen a newer listing changes the pointer, and this one's flip fails.
     const startMillis = Date.now();
     const state = await readPointer(root, partition);
     const { pointer } = state;
+    const previous = pointer?.current;
     // All of this relies on conditional writes: a store that ignores them is told from others before it is relied on.
     if (pointer === undefined && attempt === 1) await probeConditions(root);
-    if (pointer !== undefined && pointer.hold !== null && !liftHold) {
-      return { kind: 'held', reason: pointer.hold };
-    }
-    const isOther = pointer !== undefined && !isSameModel(pointer.current.model, model);
-    const isHeld = pointer !== undefined && pointer.hold !== null;
-    // A flip that kept its model, for a shard that landed, supersedes nobody; a roll-back does, also one to the same model: a run
-    // lifts a hold that it was planned with, and none that came later.
-    if ((isOther || isHeld) && pointer.modelSince > basedOnGeneration) {
-      const what = isHeld
-        ? 'the partition was rolled back'
-        : `${pointer.current.model.version} was published`;
-      const reason = `${what} after this run was planned${isHeld ? `: ${pointer.hold}` : ''}`;
-      return { kind: 'superseded', reason };
-    }
-    const { parts, broken } = (await cutPartition(run))!;
-    const previous = pointer?.current;
-    const done = await doneParts(run);
-    const open = parts.filter(({ partId }) => !done.has(partId));
-    if (open.length > 0) return { kind: 'incomplete', missing: open };
-    const receipts = await receiptsOf(parts, done, run, previous);
-    const missing = parts.filter((_, index) => receipts[index] === undefined);
-    if (missing.length > 0) return { kind: 'incomplete', missing };
-    const whole = receipts as readonly Receipt[];
-    const problems = inputChecks.flatMap((check) => check({ run, parts, receipts: whole, broken }));
+    const forbidden = whyForbidden(run, pointer);
+    if (forbidden !== undefined) return forbidden;
+    const input = await scoredInput(run, previous);
+    if ('missing' in input) return { kind: 'incomplete', missing: input.missing };
+    const problems = inputChecks.flatMap((check) => check(input, run));
     if (problems.length > 0) return { kind: 'refused', problems, verdicts: [] };
-    // The same model at another place: the later plan knows where it is.
-    const generation = pointer?.generation ?? 0;
-    const isLate = basedOnGeneration < generation;
-    const modelUri = pointer !== undefined && !isOther && isLate ? pointer.current.modelUri : run.modelUri;
-    const deadLetters = leftOutRows(whole);
-    const manifest = manifestOf(partition, model, whole, broken);
+    const { receipts, broken } = input;
+    const deadLetters = leftOutRows(receipts);
+    const manifest = manifestOf(partition, model, receipts, broken);
     const written = await writeManifest(root, manifest);
+    const modelUri = modelUriOf(run, pointer);
     const isVisible = previous?.sha256 === written.sha256;
     if (isVisible && previous.modelUri === modelUri && pointer?.hold === null) {
-      await clearBlocked(root, partition, generation);
+      await clearBlocked(root, partition, pointer.generation);
       return { kind: 'unchanged', pointer, broken, deadLetters, verdicts: [] };
     }
     // What readers have already is theirs, whoever let it pass.
     const verdicts = isVisible ? [] : await judgePartition(run, manifest, written, auditors);
     const auditDocument = auditOf(run, written.sha256, verdicts);
-    const audit = await writeAudit(root, auditDocument);
     const publication: Publication = {
-      ...{ ...written, modelUri, audit },
+      ...{ ...written, modelUri, audit: await writeAudit(root, auditDocument) },
       ...(isVisible && previous.isReleased === true ? { isReleased: true } : {}),
       ...(deadLetters.rows + broken.length === 0
         ? {}
         : { leftOut: { rows: deadLetters.rows, shards: broken.length } }),
     };
-    const blocking = blockingVerdicts(verdicts);
     if (Date.now() - startMillis > FRESH_MILLIS) continue;
-    // `gc` may have deleted an audit document that stood here for long, before it could see that it is named.
-    if (blocking.length > 0) {
-      const reasons = blocking.map((verdict) => `${BLOCKED_CODE}: ${describeVerdict(verdict)}`);
-      const blocked = await noteBlocked(root, partition, publication, generation, reasons);
-      if (blocked !== undefined) {
-        await writeAudit(root, auditDocument);
-        return { kind: 'refused', problems: reasons, verdicts, blocked };
-      }
-    } else {
-      const flipped = await flipPointer(root, partition, state, publication, null);
-      if (flipped !== undefined) {
-        await writeAudit(root, auditDocument);
-        return { kind: 'published', pointer: flipped, broken, deadLetters, verdicts };
-      }
+    const outcome =
+      blockingVerdicts(verdicts).length > 0
+        ? await keepFromReaders(run, pointer, publication, verdicts)
+        : await makeVisible(run, state, publication, { broken, deadLetters, verdicts });
+    if (outcome !== undefined) {
+      // `gc` may have deleted an audit document that stood here for long, before it could see that it is named.
+      await writeAudit(root, auditDocument);
+      return outcome;
     }
     await systemClock.sleep(pauseMillis(RACE_LAW, attempt));
   }
+}
+
+/** Why nothing of a run may be published as long as the pointer is this one; undefined where it may. */
+function whyForbidden(
+  { model, liftHold, basedOnGeneration }: PartitionRun,
+  pointer: Pointer | undefined,
+): PublishOutcome | undefined {
+  if (pointer === undefined) return undefined;
+  const { current, hold, modelSince } = pointer;
+  if (hold !== null && !liftHold) return { kind: 'held', reason: hold };
+  // A flip that kept its model, for a shard that landed, supersedes nobody; a roll-back does, also one to the same model: a run
+  // lifts a hold that it was planned with, and none that came later.
+  const isOther = !isSameModel(current.model, model);
+  if ((!isOther && hold === null) || modelSince <= basedOnGeneration) return undefined;
+  const reason =
+    hold === null
+      ? `${current.model.version} was published after this run was planned`
+      : `the partition was rolled back after this run was planned: ${hold}`;
+  return { kind: 'superseded', reason };
+}
+
+/** The input as it stands, with a receipt for each of its parts; or the parts that nobody has scored. */
+async function scoredInput(
+  run: PartitionRun,
+  previous: Publication | undefined,
+): Promise<ScoredInput | { readonly missing: readonly Part[] }> {
+  const { parts, broken } = (await cutPartition(run))!;
+  const done = await doneParts(run);
+  const open = parts.filter(({ partId }) => !done.has(partId));
+  if (open.length > 0) return { missing: open };
+  const receipts = await receiptsOf(parts, done, run, previous);
+  const missing = parts.filter((_, index) => receipts[index] === undefined);
+  return missing.length > 0 ? { missing } : { parts, receipts: receipts as readonly Receipt[], broken };
+}
+
+/** Where the model's bundle is. Of the same model at another place, the later plan knows. */
+function modelUriOf(
+  { model, modelUri, basedOnGeneration }: PartitionRun,
+  pointer: Pointer | undefined,
+): string {
+  if (pointer === undefined || !isSameModel(pointer.current.model, model)) return modelUri;
+  return basedOnGeneration < pointer.generation ? pointer.current.modelUri : modelUri;
+}
+
+/** @returns undefined when the pointer isn't what it was any more, or somebody else has noted something: look again */
+async function keepFromReaders(
+  { root, partition }: PartitionRun,
+  pointer: Pointer | undefined,
+  publication: Publication,
+  verdicts: readonly Verdict[],
+): Promise<PublishOutcome | undefined> {
+  const problems = blockingVerdicts(verdicts).map((each) => `${BLOCKED_CODE}: ${describeVerdict(each)}`);
+  const blocked = await noteBlocked(root, partition, publication, pointer?.generation ?? 0, problems);
+  return blocked && { kind: 'refused', problems, verdicts, blocked };
+}
+
+/** @returns undefined when the pointer isn't what it was any more: look again */
+async function makeVisible(
+  { root, partition }: PartitionRun,
+  state: PointerState,
+  publication: Publication,
+  told: Pick<PublishedOutcome, 'broken' | 'deadLetters' | 'verdicts'>,
+): Promise<PublishOutcome | undefined> {
+  const flipped = await flipPointer(root, partition, state, publication, null);
+  return flipped && { kind: 'published', pointer: flipped, ...told };
 }
 
 /**

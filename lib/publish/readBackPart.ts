@@ -103,8 +103,8 @@ class ScoreRows {
 function count(values: Float32Array, counts: Float64Array): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   for (const each of bits) {
-    // -0 counts as 0. Other negative numbers and NaN have no bin: the part is refused.
-    const bin = scoreBinOf(each === -0x80000000 ? 0 : each);
+    // What is no score has no bin: the part is refused.
+    const bin = scoreBinOf(each);
     if (bin < SCORE_BINS) counts[bin]!++;
   }
 }

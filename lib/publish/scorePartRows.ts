@@ -43,7 +43,7 @@ export interface ScoredPartFile {
 }
 
 /** Rows of a part in one file, and those that were left out on the way. */
-export interface ScoredRows extends ScoredFile {
+export interface ScoredPartRows extends ScoredFile {
   readonly deadLetters: readonly DeadLetter[];
 }
 
@@ -56,7 +56,7 @@ export async function scorePartRows(
   { part, source, bundle, pool }: PartCall,
   outputUri: string,
   options: Pick<ScoreSpansOptions, 'ifAbsent' | 'pieceBytes' | 'from' | 'mayGoOn'>,
-): Promise<ScoredRows> {
+): Promise<ScoredPartRows> {
   const { inputUri, countLabels = false, badRows } = source;
   const spans = part.spans.map(({ shard, version, sizeBytes, firstRowGroup, endRowGroup }) => ({
     uri: shardUri(inputUri, shard),

@@ -2,13 +2,13 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
 import { isReplacedFile } from '../storage/storage.ts';
-import { brokenShardOf, isBrokenShard, noteBrokenShard } from './brokenShard.ts';
+import { isBrokenShard, noteBrokenShard } from './brokenShard.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import { type ScoredPart, scorePart } from './scorePart.ts';
 import type { CallLimits } from './scorePartInCalls.ts';
 import type { PartSource } from './scorePartRows.ts';
-import { shardUri, wholeShards } from './span.ts';
+import { shardUri } from './span.ts';
 import { unfitShards } from './unfitShards.ts';
 import { spansOf, type WorkUnit } from './workUnit.ts';
 
@@ -121,12 +121,12 @@ export async function isDropped(
   if (span === undefined) return false;
   if (isReplacedFile(error) || error.code === 'STORAGE_NOT_FOUND') return true;
   if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
-  const shards = wholeShards(spans);
-  const { rows } = shards.find(({ shard }) => shard === span.shard)!;
   const brokenFor = { model: modelIdentity(bundle), badRows };
-  await noteBrokenShard(root, partition, brokenFor, brokenShardOf(error, { ...span, rows }));
+  const { shard, version } = span;
+  const { code, message } = error;
+  await noteBrokenShard(root, partition, brokenFor, { shard, version, code, message });
   // What a schema lost, all shards of a writer have mostly lost: told one by one, they outlast the attempts of a run.
-  const others = shards.filter(({ shard }) => shard !== span.shard);
+  const others = spans.filter((each) => each !== span);
   for (const unfit of await unfitShards(others, inputUri, bundle.contract)) {
     await noteBrokenShard(root, partition, brokenFor, unfit);
   }

@@ -53,16 +53,3 @@ export function cutShard(shape: NamedShape, targetRows: number): Span[] {
   });
   return spans.length > 0 ? spans : [wholeSpan(shape)];
 }
-
-/** The shards of some spans, each once; with its rows where the spans have the whole of it alone, else null. */
-export function wholeShards(
-  spans: readonly Span[],
-): (Pick<Span, 'shard' | 'version' | 'sizeBytes'> & { readonly rows: number | null })[] {
-  const byShard = new Map<string, Span[]>();
-  for (const span of spans) byShard.set(span.shard, [...(byShard.get(span.shard) ?? []), span]);
-  return [...byShard.values()].map((own) => {
-    const { shard, version, sizeBytes, rows, firstRowGroup } = own[0]!;
-    // Of a large shard, the rows of its other parts are not known here.
-    return { shard, version, sizeBytes, rows: own.length === 1 && firstRowGroup === 0 ? rows : null };
-  });
-}

@@ -2,8 +2,8 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { refuseUnfit } from '../scoring/spanCheck.ts';
-import { type BrokenShard, brokenShardOf, isBrokenShard } from './brokenShard.ts';
-import { shardUri, type wholeShards } from './span.ts';
+import { type BrokenNote, isBrokenShard } from './brokenShard.ts';
+import { type Span, shardUri } from './span.ts';
 
 const FOOTERS_AT_A_TIME = 8;
 
@@ -12,18 +12,20 @@ const FOOTERS_AT_A_TIME = 8;
  * Those that can't be looked at now, or are another version meanwhile, aren't named.
  */
 export async function unfitShards(
-  shards: ReturnType<typeof wholeShards>,
+  shards: readonly Pick<Span, 'shard' | 'version' | 'sizeBytes'>[],
   inputUri: string,
   contract: ModelBundle['contract'],
-): Promise<BrokenShard[]> {
-  const found = await mapConcurrently(shards, FOOTERS_AT_A_TIME, async (named): Promise<BrokenShard[]> => {
-    const uri = shardUri(inputUri, named.shard);
-    const { version, sizeBytes } = named;
+): Promise<BrokenNote[]> {
+  const found = await mapConcurrently(shards, FOOTERS_AT_A_TIME, async (named): Promise<BrokenNote[]> => {
+    const { shard, version, sizeBytes } = named;
+    const uri = shardUri(inputUri, shard);
     try {
-      await withShard(uri, { version, sizeBytes }, (shard) => refuseUnfit(shard, contract));
+      await withShard(uri, { version, sizeBytes }, (opened) => refuseUnfit(opened, contract));
       return [];
     } catch (error) {
-      return isBrokenShard(error, uri) ? [brokenShardOf(error, named)] : [];
+      if (!isBrokenShard(error, uri)) return [];
+      const { code, message } = error;
+      return [{ shard, version, code, message }];
     }
   });
   return found.flat();

@@ -6,12 +6,12 @@ export interface DayRows {
   readonly day: string | undefined;
   readonly rows: number;
   /** Rows [start, end) of the set, ascending; several where the day's shards aren't neighbours. */
-  readonly ranges: readonly RowRange[];
+  readonly ranges: readonly SetRange[];
   /** What the encoder counted in them. */
   readonly counts: readonly FeatureCounts[];
 }
 
-export interface RowRange {
+export interface SetRange {
   readonly start: number;
   readonly end: number;
 }
@@ -19,7 +19,7 @@ export interface RowRange {
 /** Notes of which day the rows are that are encoded one batch after the other into a training set. */
 export class DayTally {
   readonly #encoder: FeatureEncoder;
-  readonly #days = new Map<string | undefined, { ranges: RowRange[]; counts: FeatureCounts[] }>();
+  readonly #days = new Map<string | undefined, { ranges: SetRange[]; counts: FeatureCounts[] }>();
   #before: readonly FeatureCounts[];
   #rowCount = 0;
 

@@ -1,4 +1,5 @@
 import { CODE_VERSION } from '../base/codeVersion.ts';
+import { ProblemsError } from '../base/errors.ts';
 import { buildScoringModel } from '../bundle/buildScoringModel.ts';
 import { verifyModel } from '../bundle/verifyModel.ts';
 import { encodeGoldenRows, writeBundle } from '../bundle/writeBundle.ts';
@@ -27,7 +28,7 @@ export interface ModelDraft {
 /**
  * Builds model.onnx, checks it against the trainer's own scores of the golden rows, and writes the bundle. A model
  * that fails the check leaves nothing behind.
- * @throws Ncs4cvrError BUNDLE_GOLDEN_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
+ * @throws Ncs4cvrError BUNDLE_EXPORT_MISMATCH, BUNDLE_INTERFACE, BUNDLE_EXISTS
  */
 export async function exportBundle(
   uri: string,
@@ -44,7 +45,11 @@ export async function exportBundle(
     forward.predict(weights, set, rows),
   );
   await forward.release();
-  await verifyModel(model, embeddings, goldenBytes, { contract, vocabularies }, uri);
+  await verifyModel(model, embeddings, goldenBytes, { contract, vocabularies }, uri).catch(
+    (error: unknown) => {
+      throw asExportMismatch(error);
+    },
+  );
   const { contract: _contract, ...configWithoutContract } = config;
   await writeBundle(
     uri,
@@ -73,4 +78,18 @@ export async function exportBundle(
     },
     { model, vocabularies, goldenBytes, reference },
   );
+}
+
+/** To whoever loads a bundle another machine scored its golden rows; here it was this one, a moment ago: the two graphs differ. */
+function asExportMismatch(error: unknown): unknown {
+  if (!(error instanceof ProblemsError) || error.code !== 'BUNDLE_GOLDEN_MISMATCH') return error;
+  const { problems, location, expected, found } = error;
+  const summary =
+    "the model that is exported doesn't give the scores that training had; no bundle is written";
+  return new ProblemsError('BUNDLE_EXPORT_MISMATCH', summary, problems, {
+    ...location,
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+    cause: error,
+  });
 }

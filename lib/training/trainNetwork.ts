@@ -11,7 +11,13 @@ import { LossMean, ProgressClock, type TrainingProgress } from './trainingProgre
 import type { TrainingSet } from './trainingSet.ts';
 import type { TrainingSettings } from './trainingSettings.ts';
 import { refuseDiverged, type StepState, TrainingStep } from './trainingStep.ts';
-import { measure, refuseUnmeasurable, selectionScore, type Validation } from './validation.ts';
+import {
+  measure,
+  refuseLostScores,
+  refuseUnmeasurable,
+  selectionScore,
+  type Validation,
+} from './validation.ts';
 
 export interface TrainedNetwork {
   /** The weights of the best validation. */
@@ -203,7 +209,9 @@ class TrainingRun {
   async #validate(epoch: number, step: number, losses: PerTask<number>): Promise<Validation> {
     const { validationSet } = this.#training;
     const { weights } = this.#step;
-    const metrics = measure(await this.#forward.predict(weights, validationSet), validationSet);
+    const predictions = await this.#forward.predict(weights, validationSet);
+    refuseLostScores(predictions, step);
+    const metrics = measure(predictions, validationSet);
     const validation = { epoch, step, losses, metrics, score: selectionScore(metrics, this.#tasks) };
     this.#validations.add(validation, weights);
     return validation;

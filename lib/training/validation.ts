@@ -1,5 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
-import type { PerTask, Task } from '../base/tasks.ts';
+import { type PerTask, TASKS, type Task } from '../base/tasks.ts';
 import { type FunnelReport, funnelReport } from '../metrics/funnelMetrics.ts';
 import type { Predictions } from './forwardPass.ts';
 import { countClasses } from './taskLabels.ts';
@@ -20,6 +20,24 @@ export interface Validation {
 /** All metrics of predictions on labelled rows. */
 export function measure(predictions: Predictions, set: TrainingSet): FunnelReport {
   return funnelReport({ ...predictions, click: set.click, conversion: set.conversion });
+}
+
+const SCORE_OF = { click: 'pctr', conversion: 'pcvr' } as const;
+
+/**
+ * A step's loss is that of the weights before it: what the step itself has made of them shows here first.
+ * @param step from 1
+ * @throws Ncs4cvrError TRAINING_DIVERGED
+ */
+export function refuseLostScores(predictions: Predictions, step: number): void {
+  for (const task of TASKS) {
+    const lost = predictions[SCORE_OF[task]].find((score) => !Number.isFinite(score));
+    if (lost === undefined) continue;
+    throw new Ncs4cvrError('TRAINING_DIVERGED', `the ${task} scores are lost behind step ${step}`, {
+      expected: 'finite scores; smaller learning rates may help',
+      found: String(lost),
+    });
+  }
 }
 
 /** Mean AUC of the tasks; one without both classes among the validation rows doesn't count, at least one has them. */

@@ -64,6 +64,13 @@ describe('an audit by a function', () => {
     expect(lambda.invocations).toHaveLength(1);
   });
 
+  it('may take a time that is no whole number of milliseconds', async () => {
+    answers({ passes: true });
+    for (const timeoutSeconds of [2.01, 8.2, 1.0005]) {
+      expect(await ask({ timeoutSeconds })).toMatchObject({ verdict: 'pass' });
+    }
+  });
+
   it('is asked again when throttled, and not when it is forbidden', async () => {
     const refusal = (status: number, kind: string) => ({
       status,

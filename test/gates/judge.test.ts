@@ -169,6 +169,16 @@ describe('scores', () => {
     const alike = reference({ scores: { ...reference().scores, pctr: narrow } });
     expect(of(score(0.1, countsIn(MANY, 40)), alike)).toBe(true);
     expect(of(score(0.1, countsIn(99, 40), 0.1, 0.1), alike)).toBe(true);
+    // Of a model with 99.5% there, more than that is more of the same, however many rows say so.
+    const shared = (share: number) => {
+      const bins = countsIn(share * MANY, 40);
+      bins[41] = (1 - share) * MANY;
+      return bins;
+    };
+    const pctr = { ...scoreReference, counts: shared(0.995) };
+    const nearly = reference({ scores: { ...reference().scores, pctr } });
+    expect(of(score(0.1, shared(0.998)), nearly)).toBe(true);
+    expect(of(score(0.1, shared(0.998)), reference())).toBe(false);
   });
 
   it('that are all in one bin pass where chance may have it so: few rows of a model with 95% there', () => {
@@ -223,5 +233,19 @@ describe('scores', () => {
     const found = judgeSliceMeans(here, there, DEFAULT_GATES.sliceMeans);
     expect(found).toHaveLength(2);
     expect(isWithin(found)).toBe(expected);
+  });
+
+  it.each([
+    [30, 30, 2],
+    [29, 30, 0],
+    [30, 29, 0],
+  ])('of a slice of %i rows, and %i in validation, are looked at in %i scores', (rows, usualRows, looked) => {
+    const units = Math.round((0.1 * rows) / SCORE_UNIT);
+    const there = reference({
+      slices: [{ name: 'device', ids: [], values: [], slices: [{ rows: usualRows, pctr: 0.1, pcvr: 0.1 }] }],
+    });
+    const slices = [{ name: 'device', slices: [{ rows, pctr: units, pcvr: units }] }];
+    const here = candidate({ profile: { rows: MANY, features: [], slices } });
+    expect(judgeSliceMeans(here, there, DEFAULT_GATES.sliceMeans)).toHaveLength(looked);
   });
 });

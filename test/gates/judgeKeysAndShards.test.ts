@@ -40,6 +40,9 @@ describe('keys', () => {
     expect(isWithin(judgeKeySchema(candidate({ keyTypes: [whole!, text!] }), NO_EARLIER))).toBe(false);
     const earlier = { ...NO_EARLIER, previous: judged('yesterday', { keyTypes: [text!] }) };
     expect(isWithin(judgeKeySchema(candidate(), earlier))).toBe(false);
+    // What readers see of the partition itself counts as much as yesterday.
+    const own = judged('today', { keyTypes: [text!] });
+    expect(isWithin(judgeKeySchema(candidate(), { ...NO_EARLIER, own }))).toBe(false);
   });
 
   it('that another date has published are out of bounds there, and nowhere else', () => {

@@ -1,5 +1,6 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
 import { choosePartitions, partitionOf } from '../../lib/job/choosePartitions.ts';
 import { parseJob } from '../../lib/job/jobDocument.ts';
@@ -69,6 +70,12 @@ describe('the layout none', () => {
     expect(scored('s3://b/in/scores')).toThrow(/scores: .*outside of the input/);
     expect(scored('s3://b/in')).toThrow('JOB_INVALID');
     expect(scored('s3://b/input')).not.toThrow();
+    const onDisk = (input: string, scores: string) => () => parseJob({ input, scores, model: 'm', ...job });
+    for (const input of ['.', './', './nights', 'nights/', resolve('nights'), pathToFileURL('nights').href]) {
+      expect(onDisk(input, 'nights/scores'), input).toThrow(/scores: .*outside of the input/);
+      expect(onDisk(input, '../scores'), input).not.toThrow();
+    }
+    expect(onDisk('/', '/scores')).toThrow('JOB_INVALID');
     const only = (shardPattern: string) => () =>
       parseJob({ input: 's3://b/in', scores: 's3://b/in/scores', model: 'm', ...job, shardPattern });
     expect(only('part-*')).not.toThrow();
@@ -129,6 +136,23 @@ describe('a range of days', () => {
     expect(chosen).toEqual(['dt=2024-02-28', 'dt=2024-03-02']);
     expect(missingDays).toEqual(['2024-02-29', '2024-03-01']);
     expect(skipped.map(({ name }) => name)).toEqual(['dt=__HIVE_DEFAULT_PARTITION__']);
+  });
+
+  it('tells of a year without a partition day by day, and of no longer time, as around what has no date', async () => {
+    const files = shardsIn(
+      'dt=0001-01-01',
+      'dt=1970-01-01',
+      'dt=2023-03-04',
+      'dt=2024-03-05',
+      'dt=9999-12-31',
+    );
+    const range = { kind: 'dates', from: '0000-01-01', to: '9999-12-31' } as const;
+    const { chosen, missingDays } = await choose(inputOf(...files), {}, range);
+    expect(chosen).toHaveLength(5);
+    expect(missingDays).toHaveLength(366);
+    expect([missingDays[0], missingDays.at(-1)]).toEqual(['2023-03-05', '2024-03-04']);
+    const further = inputOf(...shardsIn('dt=2023-03-03', 'dt=2024-03-05', 'dt=2024-03-07'));
+    expect((await choose(further, {}, range)).missingDays).toEqual(['2024-03-06']);
   });
 
   it('is found below other keys and in compact dates', async () => {

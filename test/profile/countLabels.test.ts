@@ -102,6 +102,12 @@ describe('labels beside scores', () => {
     ]);
   });
 
+  it('of -0 lie in the bin of 0, its sign apart: an own model may give it', () => {
+    const batch = batchOf({ clicked: [1, 0], bought: [1, null] });
+    const zeros = { pctr: Float32Array.of(-0, 0), pcvr: Float32Array.of(-0, 0) };
+    expect(countLabels([batch], LABELS, zeros)!.click.rowCounts).toEqual(binned(0, 0));
+  });
+
   it('of a score that is none lie in a bin all the same: the part is refused for it, and not its profile', () => {
     const batch = batchOf({ clicked: [1, 0], bought: [1, null] });
     const scores = { pctr: Float32Array.of(Number.NaN, -1), pcvr: Float32Array.of(2, 0) };

@@ -38,6 +38,10 @@ describe('the reference of the scores', () => {
     ]);
   });
 
+  it('takes -0, which an own model may give, for 0: it has no bin of its own behind the last', () => {
+    expect(countScores(scores([-0, 0.5], [0.5, -0]))).toEqual(countScores(scores([0, 0.5], [0.5, 0])));
+  });
+
   it('has the day whose mean is the largest multiple of that of all days, or the smallest part', () => {
     const day = (score: number) =>
       countScores(scores(new Array(10_000).fill(score), new Array(10_000).fill(0.5)));

@@ -63,6 +63,11 @@ describe('the worst span of each feature', () => {
     ]);
   });
 
+  it('is the first of equal ones also where that is counted last, since rows in front of it might have been its own', () => {
+    const alike = [0, 1, 2].map((span) => counts(span, 100, [40, 0]));
+    expect(found(...alike)[0]!.missing!.span).toBe(0);
+  });
+
   it('is not a span of few rows, whose share is large by chance', () => {
     expect(found(counts(0, 3, [3, 0]), counts(1, 10_000, [2_000, 0]))[0]!.missing!.span).toBe(1);
   });

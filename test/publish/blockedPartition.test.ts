@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_GATES } from '../../lib/job/gateSettings.ts';
 import { readAudit } from '../../lib/publish/audit.ts';
 import { blockedNow } from '../../lib/publish/blockedPartition.ts';
 import { readPointer } from '../../lib/publish/pointer.ts';
@@ -107,6 +108,20 @@ describe('a partition that is blocked', () => {
       const { place } = await publishToday(spoilt());
       await releasePartition(place.root, partitionOf(TODAY), word('known'));
       expect(await publishDay(place, TODAY)).toMatchObject({ kind: 'unchanged', pointer: { generation: 1 } });
+    },
+    LIMIT,
+  );
+
+  it(
+    'is known as released also after it was held and published again as it is',
+    async () => {
+      const { place } = await publishToday(spoilt());
+      const { pointer } = await releasePartition(place.root, partitionOf(TODAY), word('known'));
+      await rollBack(place.root, partitionOf(TODAY), 'wait', pointer.current.sha256);
+      expect(await publishDay(place, TODAY, DEFAULT_GATES, false, true)).toMatchObject({
+        kind: 'published',
+        pointer: { generation: 3, hold: null, current: { isReleased: true } },
+      });
     },
     LIMIT,
   );

@@ -81,6 +81,22 @@ describe('a broken shard', () => {
     await expectRows(place, model, ...small, first);
   });
 
+  it('that makes several parts is named with all its rows, whichever of them has found it', async () => {
+    for (const damaged of [0, 1]) {
+      const place = freshPlace(join(folder, 'large'));
+      await put(place, 'a.parquet', first);
+      // Row groups of 60: four parts of 120 or fewer.
+      const bytes = funnelShard(funnelRows('2024-05-01', 400), 60);
+      const at = damaged === 0 ? 4 : Math.floor(bytes.length / 2);
+      await writeWhole(joinUri(place.inputUri, 'large.parquet'), bytes.fill(0xff, at, at + 200));
+      const { outcome } = await run(place, model, { toleratedBrokenShards: 1 });
+      expect(outcome).toMatchObject({
+        kind: 'published',
+        broken: [{ shard: 'large.parquet', rows: 400, code: expect.stringMatching(/^SHARD_/) }],
+      });
+    }
+  });
+
   it.each([
     ['in its pages', putDamaged],
     ['in its footer', (place: Place, name: string) => writeWhole(joinUri(place.inputUri, name), footerless)],

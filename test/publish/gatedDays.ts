@@ -45,10 +45,11 @@ export async function publishDay(
   day: string,
   gates: GateSettings = DEFAULT_GATES,
   countLabels = false,
+  liftHold = false,
 ): Promise<PublishOutcome> {
   const partition = partitionOf(day);
   const inputs = [{ partition, inputUri: joinUri(place.inputUri, partition) }];
-  const settings = { ...settingsOf(place, bundle), targetRows: 600, gates };
+  const settings = { ...settingsOf(place, bundle), targetRows: 600, gates, liftHold };
   const { plan } = await makeRunPlan(countLabels ? { ...settings, countLabels } : settings, inputs);
   const [executed] = await executePlan(plan, bundle, { workers: 2 });
   const { outcome } = executed!;

@@ -1,10 +1,13 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ModelBundle } from '../../lib/bundle/loadBundle.ts';
+import { readAudit } from '../../lib/publish/audit.ts';
 import { below } from '../../lib/publish/outputLayout.ts';
 import { resolvePartition } from '../../lib/publish/publishedState.ts';
 import { rollBack } from '../../lib/publish/rollBack.ts';
+import { localDisk } from '../../lib/storage/localDisk.ts';
 import { storageFor, writeWhole } from '../../lib/storage/openStorage.ts';
 import { joinUri } from '../../lib/storage/uri.ts';
 import { trainTinyModel } from '../fixtures/tinyModel.ts';
@@ -182,6 +185,23 @@ describe.each([
     expect(await publish(place, model2, { basedOnGeneration: 1 })).toMatchObject({ kind: 'unchanged' });
   });
 
+  it('a run that may lift a hold lifts none that came after it was planned, though the model is the same', async () => {
+    const place = freshPlace(base);
+    await put(place, 'a.parquet', second);
+    await run(place, model1);
+    await put(place, 'b.parquet', replacing);
+    await run(place, model1);
+    await rollBack(place.root, PARTITION, 'b is not ours');
+    expect(await publish(place, model1, { basedOnGeneration: 2, liftHold: true })).toEqual({
+      kind: 'superseded',
+      reason: 'the partition was rolled back after this run was planned: b is not ours',
+    });
+    await expectRows(place, model1, second);
+    const lifted = await publish(place, model1, { basedOnGeneration: 3, liftHold: true });
+    expect(lifted).toMatchObject({ kind: 'published', pointer: { hold: null } });
+    await expectRows(place, model1, second, replacing);
+  });
+
   it('ends alike when six run at a time: one set of parts, one manifest, one generation', async () => {
     const place = freshPlace(base);
     await put(place, 'a.parquet', first);
@@ -254,6 +274,47 @@ describe.each([
     await expectRows(place, model1, second);
     expect(seen.size).toBeGreaterThan(1);
   }, 30_000);
+});
+
+describe('a publisher that others have overtaken', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('looks at everything anew after more than six hours: parts may be gone that it has seen', async () => {
+    const place = freshPlace(join(folder, 'overtaken'));
+    await put(place, 'a.parquet', second);
+    await run(place, model1);
+    await put(place, 'b.parquet', replacing);
+    await run(place, model1);
+    await rollBack(place.root, PARTITION, 'b is not ours');
+    let looks = 0;
+    const suspendedFor = (hours: number) => () => {
+      const nowMillis = Date.now();
+      if (looks++ > 0) return [];
+      vi.spyOn(Date, 'now').mockReturnValue(nowMillis + hours * 3_600_000);
+      rmSync(join(place.root, 'parts'), { recursive: true });
+      return [];
+    };
+    const outcome = await publish(place, model1, { liftHold: true }, { inputChecks: [suspendedFor(6.1)] });
+    expect({ looks, kind: outcome.kind }).toEqual({ looks: 1, kind: 'incomplete' });
+  });
+
+  it('names an audit document that is there, though a collector took it before the flip could be seen', async () => {
+    const place = freshPlace(join(folder, 'overtaken'));
+    await put(place, 'a.parquet', second);
+    await run(place, model1);
+    await put(place, 'a.parquet', replacing);
+    const { replaceIfVersion } = localDisk;
+    vi.spyOn(localDisk, 'replaceIfVersion').mockImplementation((uri, ...given) => {
+      if (uri.includes('/pointers/')) rmSync(join(place.root, 'audits'), { recursive: true });
+      return replaceIfVersion.call(localDisk, uri, ...given);
+    });
+    const { outcome } = await run(place, model1);
+    expect(outcome).toMatchObject({ kind: 'published', pointer: { generation: 2 } });
+    const { pointer } = await resolvePartition(place.root, PARTITION);
+    expect((await readAudit(place.root, pointer.current.audit)).partition).toBe(PARTITION);
+  });
 });
 
 it('leaves no temporary file on disk', async () => {

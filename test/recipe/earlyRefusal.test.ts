@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { trainModel } from '../../lib/recipe/trainModel.ts';
+import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import { funnelRows, funnelShard, TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig } from '../fixtures/tinyModel.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
@@ -71,5 +72,32 @@ describe('training', () => {
       code: 'TRAINING_DIVERGED',
       message: expect.stringMatching(/the (click|conversion) loss is lost at step \d+/) as string,
     });
+  });
+
+  it('tells one that its last step before a validation has made by its task and step, too', async () => {
+    const config = tinyConfig({ training: { batchRows: 65_536, trunk: { learningRate: 1e30 } } });
+    await expect(trainModel(config, dataUri, join(folder, 'diverged late'))).rejects.toMatchObject({
+      code: 'TRAINING_DIVERGED',
+      message: expect.stringMatching(/the (click|conversion) scores are lost behind step 1/) as string,
+    });
+  });
+
+  it("writes no bundle whose graph doesn't give the scores that training had, under a code of its own", async () => {
+    const { predict } = ForwardPass.prototype;
+    const spy = vi.spyOn(ForwardPass.prototype, 'predict').mockImplementation(async function (
+      this: ForwardPass,
+      ...given
+    ) {
+      const { pctr, pcvr } = await predict.apply(this, given);
+      return { pctr: pctr.map((score) => 0.999 * score), pcvr };
+    });
+    const output = join(folder, 'otherwise');
+    await expect(trainModel(tinyConfig(), dataUri, output)).rejects.toMatchObject({
+      code: 'BUNDLE_EXPORT_MISMATCH',
+      location: { file: output },
+      message: expect.stringMatching(/no bundle is written.*\n.*row 0, pctr: expected 0\.\d+, found 0\.\d+/),
+    });
+    spy.mockRestore();
+    expect(existsSync(join(output, 'bundle.json'))).toBe(false);
   });
 });
