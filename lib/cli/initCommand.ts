@@ -7,7 +7,7 @@ import { folderAdvice } from '../init/guessLayout.ts';
 import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
-import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
+import { refuseWritten, type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
 import { isFileList } from '../job/jobInput.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -44,6 +44,7 @@ export function initCommand(finish: (exitCode: number) => void): Command {
         const endings = 'a job knows a list by its name, which ends with .txt, .json or .manifest';
         command.error(`error: --files ${files}: ${endings}`, { exitCode: EXIT_USAGE });
       }
+      await refuseWritten(output);
       const sample = await sampleShards(input);
       const roles = proposeRoles(sample, given);
       const choices = proposeFeatures(sample, roles);

@@ -26,12 +26,8 @@ export async function writeProposal(
   roles: ColumnRoles,
   choices: readonly ColumnChoice[],
 ): Promise<WrittenProposal> {
-  const configUri = joinUri(outputUri, CONFIG_FILE);
-  const jobUri = joinUri(outputUri, JOB_FILE);
-  for (const uri of [configUri, jobUri]) {
-    if (!(await storageFor(uri).exists(uri))) continue;
-    throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already; give another folder', { file: uri });
-  }
+  await refuseWritten(outputUri);
+  const { configUri, jobUri } = proposalAt(outputUri);
   if (choices.every(({ feature }) => feature === undefined)) {
     throw new Ncs4cvrError('INIT_NO_FEATURE', 'no column can be a feature', {
       file: sample.input,
@@ -43,6 +39,21 @@ export async function writeProposal(
   await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
   await writeWhole(jobUri, encoder.encode(jobText(sample, outputUri)));
   return { configUri, jobUri };
+}
+
+/**
+ * Also called before anything is sampled, which takes its time.
+ * @throws Ncs4cvrError INIT_EXISTS
+ */
+export async function refuseWritten(outputUri: string): Promise<void> {
+  for (const uri of Object.values(proposalAt(outputUri))) {
+    if (!(await storageFor(uri).exists(uri))) continue;
+    throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already', { file: uri });
+  }
+}
+
+function proposalAt(outputUri: string): WrittenProposal {
+  return { configUri: joinUri(outputUri, CONFIG_FILE), jobUri: joinUri(outputUri, JOB_FILE) };
 }
 
 function trainingConfigText(

@@ -164,10 +164,14 @@ describe('ncs4cvr init', () => {
     expect(text).toMatch(/\/\/ Clicks: 40\.0% of the sampled rows\./);
   });
 
-  it('never overwrites a document', async () => {
+  it('never overwrites a document, and says so before it looks at the data', async () => {
     const again = await callMain('init', '--sample', data, '--output', join(folder, 'proposal'));
     expect(again.exitCode).toBe(1);
     expect(again.stderr).toContain('INIT_EXISTS');
+    const unread = await callMain(
+      ...['init', '--sample', join(folder, 'nowhere'), '--output', join(folder, 'proposal')],
+    );
+    expect(unread.stderr).toContain('INIT_EXISTS');
   });
 
   it.each([
