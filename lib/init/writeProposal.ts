@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { NO_LAYOUT } from '../job/partitionLayout.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { fileName, joinUri } from '../storage/uri.ts';
+import { keyNullsText } from './findKeys.ts';
 import { folderAdvice } from './guessLayout.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
@@ -73,7 +74,7 @@ function trainingConfigText(
 {
   "contract": {
     "contractVersion": 1,
-    // Copied to the scores, to join them by. ${uniquenessOf(roles)}
+    // Copied to the scores, to join them by. ${keysText(roles)}
     "rowKeys": ${json(keys.map(({ name }) => name))},
     "features": [
 ${lines.join('\n')}
@@ -87,6 +88,11 @@ ${splitText(sample)}
   "training": { "seed": 1, "epochs": 2 }
 }
 `;
+}
+
+function keysText(roles: ColumnRoles): string {
+  const nulls = keyNullsText(roles.keys);
+  return nulls === '' ? uniquenessOf(roles) : `${uniquenessOf(roles)}\n    // ${oneLine(nulls)}.`;
 }
 
 function uniquenessOf({ areKeysUnique, copies }: ColumnRoles): string {

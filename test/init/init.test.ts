@@ -221,6 +221,25 @@ describe('ncs4cvr init', () => {
     );
   });
 
+  it('says of named keys that sampled rows lack that a run refuses such rows, in the config too', async () => {
+    const file = join(folder, 'keyless.parquet');
+    const rows = Array.from({ length: 50 }, (_, i) => i);
+    const item = rows.map((i) => (i % 10 === 0 ? null : `item ${i % 5}`));
+    const labels = { click: rows.map((i) => i % 2), bought: rows.map((i) => Number(i % 4 === 1)) };
+    writeFileSync(file, pl.DataFrame({ id: integers('id', rows), item, ...labels }).writeParquet() as Buffer);
+    const output = join(folder, 'keyless');
+    const { stdout } = await callMain(
+      ...['init', '--sample', file, '--output', output, '--keys', 'id', 'item'],
+    );
+    const said = /item is null in 5 sampled rows: a run refuses rows without a key, unless .*badRows/;
+    expect(stdout).toMatch(said);
+    expect(readFileSync(join(output, 'training.jsonc'), 'utf8')).toMatch(said);
+    const keyed = await callMain(
+      ...['init', '--sample', file, '--output', join(folder, 'keyed'), '--keys', 'id'],
+    );
+    expect(keyed.stdout).not.toContain('is null in');
+  });
+
   it('names rows by a column that is called as they are, rather than by a moment that no two sampled rows share', async () => {
     const file = join(folder, 'moments.parquet');
     const rows = Array.from({ length: 200 }, (_, i) => i);
