@@ -10,6 +10,7 @@ describe('what to do about an error', () => {
     expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
     // A column of the wrong type is there: that it may be missing is no help.
     expect(remedyOf('SHARD_COLUMN_TYPE')).not.toContain('required');
+    expect(remedyOf('TRAINING_NO_DATE')).toContain('partitions of the config');
     expect(remedyOf('SHARD_COLUMN_MISSING')).toContain('"required": false');
   });
 
