@@ -1,4 +1,5 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { runCli } from '../../lib/cli/runCli.ts';
 import { FunnelMetrics, type FunnelReport } from '../../lib/metrics/funnelMetrics.ts';
@@ -47,10 +48,9 @@ console.table(
   })),
 );
 console.log('6. Files');
-for (const day of DAYS) console.log(`   ${OUTPUT}/data/dt=${day}/part-0.parquet`);
-for (const file of ['bundle.json', 'model.onnx', 'embeddings/', 'golden.arrow'])
-  console.log(`   ${OUTPUT}/bundle/${file}`);
-console.log(`   ${scores}/part-0.arrow`);
+const entries = await readdir(OUTPUT, { recursive: true, withFileTypes: true });
+const files = entries.filter((entry) => entry.isFile()).map((file) => join(file.parentPath, file.name));
+for (const path of files.sort()) console.log(`   ${path}`);
 
 /** Labels of a shard and the probabilities that only the generator knows. */
 async function readTruth(uri: string) {

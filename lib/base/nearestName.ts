@@ -2,7 +2,8 @@ import { distance } from 'fastest-levenshtein';
 
 /**
  * The name that was most likely meant: one that differs in case only, else in case and punctuation only, else the nearest one, if
- * at most a third of the letters differ, else the only one that has a word more or less. Undefined when none is near.
+ * at most a third of the letters differ, else the only one that has a word more or less, or begins with all of the shorter one, such as `clicked` for `click`. Undefined when
+ * none is near.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
@@ -18,7 +19,7 @@ export function nearestName(name: string, names: readonly string[]): string | un
     if (far < least) [best, least] = [each, far];
   }
   if (best !== undefined) return best;
-  const kin = names.filter((each) => isLonger(each, name) || isLonger(name, each));
+  const kin = names.filter((each) => isLonger(each, name) || isLonger(name, each) || isBegun(each, lower));
   return kin.length === 1 ? kin[0] : undefined;
 }
 
@@ -32,6 +33,14 @@ function isLonger(long: string, short: string): boolean {
     others.splice(at, 1);
   }
   return words.length > 0 && others.length > 0;
+}
+
+/** Fewer letters begin too many names. */
+const TELLING_LETTERS = 4;
+
+function isBegun(name: string, lower: string): boolean {
+  const [short, long] = [lower, name.toLowerCase()].sort((a, b) => a.length - b.length) as [string, string];
+  return short.length >= TELLING_LETTERS && long.startsWith(short);
 }
 
 function wordsOf(name: string): string[] {

@@ -8,7 +8,7 @@ import type { Accuracy } from '../quantise/accuracy.ts';
 import { exportSmaller } from '../quantise/exportSmaller.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { filesOption, parseUri, shardInput } from './options.ts';
-import { EXIT_DONE, EXIT_USAGE, formatMetric, printJson } from './terminal.ts';
+import { EXIT_DONE, EXIT_USAGE, formatMetric, printJson, printNote } from './terminal.ts';
 
 interface ExportOptions {
   readonly output?: string;
@@ -56,10 +56,10 @@ export function exportCommand(finish: (exitCode: number) => void): Command {
         usage('--int8 and --tables need the rows the bundle was trained on: give --data or --files');
       }
       const input = shardInput(command, { data, files });
-      const { bundle, accuracy } = await exportSmaller(bundleUri, input, output, {
-        int8,
-        tables: TABLE_TYPES[tables],
-      });
+      const narrow = { int8, tables: TABLE_TYPES[tables] };
+      const { bundle, accuracy } = await exportSmaller(bundleUri, input, output, narrow, (stage) =>
+        printNote(`${stage} ...`),
+      );
       const { modelVersion } = bundle.manifest;
       if (json) printJson({ model: output, modelVersion, accuracy });
       else

@@ -3,11 +3,12 @@ import { counted } from '../base/formatCount.ts';
 import { shellWord } from '../base/shellWord.ts';
 import { formatTable } from '../base/textTable.ts';
 import type { SampledValue } from '../init/columnSample.ts';
+import { keyNullsText } from '../init/findKeys.ts';
 import { folderAdvice } from '../init/guessLayout.ts';
 import { type ColumnChoice, proposeFeatures } from '../init/proposeFeatures.ts';
 import { type ColumnRoles, proposeRoles } from '../init/proposeRoles.ts';
 import { type ShardSample, sampleShards } from '../init/sampleShards.ts';
-import { type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
+import { refuseWritten, type WrittenProposal, writeProposal } from '../init/writeProposal.ts';
 import { isFileList } from '../job/jobInput.ts';
 import type { ShardInput } from '../storage/listShards.ts';
 import { joinUri } from '../storage/uri.ts';
@@ -44,6 +45,7 @@ export function initCommand(finish: (exitCode: number) => void): Command {
         const endings = 'a job knows a list by its name, which ends with .txt, .json or .manifest';
         command.error(`error: --files ${files}: ${endings}`, { exitCode: EXIT_USAGE });
       }
+      await refuseWritten(output);
       const sample = await sampleShards(input);
       const roles = proposeRoles(sample, given);
       const choices = proposeFeatures(sample, roles);
@@ -106,9 +108,10 @@ function proposalText({ sample, roles, columns, written, next }: Proposal): stri
     `${counted(sampledRows, 'row')} of ${sampledShards} of ${counted(shardCount, 'shard')}; ` +
     `${layout === undefined ? 'no partitions: all of the input is one, named all' : `partitions ${layout}, ${counted(days.length, 'day')}`}\n` +
     `${ignored.length === 0 ? '' : `passed over: ${counted(ignored.length, 'file')} that ${ignored.length === 1 ? "isn't" : "aren't"} Parquet, such as ${ignored[0]}\n`}` +
-    `${advice === undefined ? '' : `${advice}\n`}` +
+    lineOf(advice ?? '') +
     broken.map((message) => `passed over, broken: ${message}\n`).join('') +
     `${withoutPositives(roles)}row keys ${roles.keys.map(({ name }) => name).join(', ')}${uniqueness(roles)}\n` +
+    lineOf(keyNullsText(roles.keys)) +
     `wrote ${written.configUri} and ${written.jobUri}: read them, then\n\n  ${next}\n`
   );
 }
@@ -121,6 +124,10 @@ function withoutPositives({ click, conversion }: ColumnRoles): string {
     ...(conversion.values.some(isPositive) ? [] : ['conversion']),
   ];
   return missing.map((task) => `no sampled row has a ${task}: train needs some\n`).join('');
+}
+
+function lineOf(text: string): string {
+  return text === '' ? '' : `${text}\n`;
 }
 
 function addColumn(text: string, before: readonly string[] = []): string[] {

@@ -23,6 +23,12 @@ export function interruptedLine(args: readonly string[]): string {
   if (command === 'score') {
     return 'interrupted: files that were finished are whole and kept; the same command scores every shard again';
   }
+  if (command === 'train') {
+    return 'interrupted: the same command goes on after the last whole epoch that left a checkpoint';
+  }
+  if (command === 'compare') {
+    return 'interrupted: runs that were finished are kept; the same command goes on with the others';
+  }
   return 'interrupted: what was finished is kept; try the same command again';
 }
 

@@ -31,7 +31,11 @@ function takesNext({ required }: Option): boolean {
   return required;
 }
 
+/** What commands call the shards that they read: whoever comes from one command to the next takes the other's word. */
+const SHARDS = ['--sample', '--data', '--input'];
+
 function unknownOption(name: string, names: readonly string[]): string {
-  const nearest = nearestName(name, names);
+  const ofShards = SHARDS.includes(name) ? names.find((each) => SHARDS.includes(each)) : undefined;
+  const nearest = ofShards ?? nearestName(name, names);
   return `error: unknown option '${name}'${nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`}`;
 }

@@ -1,4 +1,5 @@
 import { Ncs4cvrError } from '../base/errors.ts';
+import { counted } from '../base/formatCount.ts';
 import { type ColumnSample, ownName, PANDAS_INDEX, plainName } from './columnSample.ts';
 import { namedColumn } from './namedColumn.ts';
 
@@ -37,6 +38,16 @@ export function findKeys(
     areKeysUnique: areUnique(keys, all),
     copies: areUnique(keys, distinct) ? all.length - distinct.length : 0,
   };
+}
+
+/** What is to be said of keys that were asked for though sampled rows lack them; '' of others. None is guessed. */
+export function keyNullsText(keys: readonly ColumnSample[]): string {
+  const lacking = keys.filter(({ nulls }) => nulls > 0);
+  if (lacking.length === 0) return '';
+  const of = lacking
+    .map(({ name, nulls }) => `${name} is null in ${counted(nulls, 'sampled row')}`)
+    .join(', ');
+  return `${of}: a run refuses rows without a key, unless the job leaves them out (badRows)`;
 }
 
 /** @throws Ncs4cvrError INIT_NO_KEY */

@@ -2,6 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import { NO_LAYOUT } from '../job/partitionLayout.ts';
 import { storageFor, writeWhole } from '../storage/openStorage.ts';
 import { fileName, joinUri } from '../storage/uri.ts';
+import { keyNullsText } from './findKeys.ts';
 import { folderAdvice } from './guessLayout.ts';
 import type { ColumnChoice } from './proposeFeatures.ts';
 import type { ColumnRoles } from './proposeRoles.ts';
@@ -26,12 +27,8 @@ export async function writeProposal(
   roles: ColumnRoles,
   choices: readonly ColumnChoice[],
 ): Promise<WrittenProposal> {
-  const configUri = joinUri(outputUri, CONFIG_FILE);
-  const jobUri = joinUri(outputUri, JOB_FILE);
-  for (const uri of [configUri, jobUri]) {
-    if (!(await storageFor(uri).exists(uri))) continue;
-    throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already; give another folder', { file: uri });
-  }
+  await refuseWritten(outputUri);
+  const { configUri, jobUri } = proposalAt(outputUri);
   if (choices.every(({ feature }) => feature === undefined)) {
     throw new Ncs4cvrError('INIT_NO_FEATURE', 'no column can be a feature', {
       file: sample.input,
@@ -43,6 +40,21 @@ export async function writeProposal(
   await writeWhole(configUri, encoder.encode(trainingConfigText(sample, roles, choices)));
   await writeWhole(jobUri, encoder.encode(jobText(sample, outputUri)));
   return { configUri, jobUri };
+}
+
+/**
+ * Also called before anything is sampled, which takes its time.
+ * @throws Ncs4cvrError INIT_EXISTS
+ */
+export async function refuseWritten(outputUri: string): Promise<void> {
+  for (const uri of Object.values(proposalAt(outputUri))) {
+    if (!(await storageFor(uri).exists(uri))) continue;
+    throw new Ncs4cvrError('INIT_EXISTS', 'there is a document already', { file: uri });
+  }
+}
+
+function proposalAt(outputUri: string): WrittenProposal {
+  return { configUri: joinUri(outputUri, CONFIG_FILE), jobUri: joinUri(outputUri, JOB_FILE) };
 }
 
 function trainingConfigText(
@@ -62,7 +74,7 @@ function trainingConfigText(
 {
   "contract": {
     "contractVersion": 1,
-    // Copied to the scores, to join them by. ${uniquenessOf(roles)}
+    // Copied to the scores, to join them by. ${keysText(roles)}
     "rowKeys": ${json(keys.map(({ name }) => name))},
     "features": [
 ${lines.join('\n')}
@@ -76,6 +88,11 @@ ${splitText(sample)}
   "training": { "seed": 1, "epochs": 2 }
 }
 `;
+}
+
+function keysText(roles: ColumnRoles): string {
+  const nulls = keyNullsText(roles.keys);
+  return nulls === '' ? uniquenessOf(roles) : `${uniquenessOf(roles)}\n    // ${oneLine(nulls)}.`;
 }
 
 function uniquenessOf({ areKeysUnique, copies }: ColumnRoles): string {

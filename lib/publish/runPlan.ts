@@ -70,11 +70,11 @@ export function runsOfPlan({ partitions, codeVersion: _, ...settings }: RunPlan)
   }));
 }
 
-/** @throws Ncs4cvrError PUBLISH_DOCUMENT_INVALID, PLAN_OTHER_VERSION */
+/** @throws Ncs4cvrError PLAN_INVALID, PLAN_OTHER_VERSION */
 export async function readRunPlan(uri: string): Promise<RunPlan> {
   // Read from where an operator says, so that one of another format may be anything.
   const summary = "this isn't a valid run plan; another program may have changed it";
-  const code = 'PUBLISH_DOCUMENT_INVALID';
+  const code = 'PLAN_INVALID';
   const document = decodeJson(await readDocument(uri), { code, file: uri });
   // With partitions: other documents have formats of their own.
   if (isRecord(document) && 'partitions' in document) refuseOtherVersion(document, uri);

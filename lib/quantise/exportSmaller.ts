@@ -41,6 +41,7 @@ export interface SmallerBundle {
  * Writes a bundle that scores as another one with fewer bits. The layers' integers are fitted on training rows alone; a bundle
  * whose scores of the validation rows differ too much is not written.
  * @param input the data that the bundle was trained on
+ * @param onStage is told what is done next
  * @throws Ncs4cvrError EXPORT_NOT_TRAINED for a bundle that was exported itself, EXPORT_NO_LAYERS, EXPORT_DATA_MISMATCH,
  *   BUNDLE_EXISTS, and as loadBundle; ProblemsError EXPORT_ACCURACY
  */
@@ -49,6 +50,7 @@ export async function exportSmaller(
   input: ShardInput,
   outputUri: string,
   { int8, tables }: SmallerBundleOptions,
+  onStage: (stage: 'encoding' | 'narrowing' | 'scoring' | 'writing') => void = () => {},
 ): Promise<SmallerBundle> {
   await refuseExisting(outputUri);
   const original = await loadBundle(storageFor(bundleUri), bundleUri);
@@ -56,13 +58,17 @@ export async function exportSmaller(
   const model = gatheredModel(original.model, bundleUri);
   refuseExported(manifest, bundleUri);
   await refuseUnwritable(outputUri);
+  onStage('encoding');
   const { calibration, validation, goldenRows } = await readExportRows(original, input);
+  onStage('narrowing');
   const smaller = await smallerModel(model, layout, calibration, { int8, tables }, bundleUri);
+  onStage('scoring');
   const before = await scoreRows(model, layout, validation);
   const after = await scoreRows(smaller, layout, validation);
   const accuracy = compareAccuracy(validation, before, after);
   refuseInaccurate(accuracy, bundleUri);
 
+  onStage('writing');
   const { formatVersion: _format, files: _files, modelVersion, ...draft } = manifest;
   await writeBundle(
     outputUri,

@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import type { ColumnRequirement } from '../base/arrowColumns.ts';
 import { Ncs4cvrError } from '../base/errors.ts';
 import type { PerTask } from '../base/tasks.ts';
 import { columnRequirements, featureColumns, rowKeyRequirements } from '../features/columnRequirements.ts';
@@ -88,20 +89,26 @@ export async function encodeData(
   };
 }
 
-/** Reads and encodes rows of one side. @param keys that are counted on; `labels` is undefined where there are none */
-export async function encodeRows(
-  encoder: FeatureEncoder,
-  { contract, labels }: Pick<TrainingConfig, 'contract'> & { readonly labels?: LabelColumns | undefined },
-  rows: readonly ShardRows[],
-  newestDay: string | undefined,
-  keys: RepeatedKeyShare,
-): Promise<EncodedSide & { readonly labelCounts: LabelCounts }> {
-  // Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score.
-  const wanted = [
+/** What is read of every shard. Row keys too: a bundle whose keys the data lacks would fail on every shard it is to score. */
+export function wantedColumns({ contract, labels }: EncodedColumns): ColumnRequirement[] {
+  return [
     ...columnRequirements(contract),
     ...rowKeyRequirements(contract),
     ...(labels === undefined ? [] : labelRequirements(labels)),
   ];
+}
+
+type EncodedColumns = Pick<TrainingConfig, 'contract'> & { readonly labels?: LabelColumns | undefined };
+
+/** Reads and encodes rows of one side. @param keys that are counted on; `labels` is undefined where there are none */
+export async function encodeRows(
+  encoder: FeatureEncoder,
+  { contract, labels }: EncodedColumns,
+  rows: readonly ShardRows[],
+  newestDay: string | undefined,
+  keys: RepeatedKeyShare,
+): Promise<EncodedSide & { readonly labelCounts: LabelCounts }> {
+  const wanted = wantedColumns({ contract, labels });
   const builder = new TrainingSetBuilder(encoder, labels);
   const tally = new DayTally(encoder);
   const isMature = labelMaturity(labels, newestDay);

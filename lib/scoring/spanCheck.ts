@@ -88,10 +88,15 @@ function keyIsNull(
     });
     row += batch.numRows;
   }
+  // Of a large row group that is scored in pieces, each by a worker of its own, only this one was counted.
+  const where = rows === undefined ? '' : ` in rows ${rows.start} to ${rows.end - 1}`;
   return new Ncs4cvrError('SHARD_KEY_NULL', 'a row has no key', {
     ...{ file, rowGroup: reads.rowGroup, column },
     expected: 'a value in every row: scores are joined by it',
-    found: nullCount === 1 ? `null in row ${firstNull}` : `${nullCount} nulls, the first in row ${firstNull}`,
+    found:
+      nullCount === 1
+        ? `null in row ${firstNull}`
+        : `${nullCount} nulls${where}, the first in row ${firstNull}`,
   });
 }
 

@@ -23,6 +23,14 @@ describe('nearestName', () => {
     expect(nearestName('03/03', ['2024-03-09'])).toBeUndefined();
   });
 
+  it('takes the only name that begins so, or that the name begins with, if that is enough to tell', () => {
+    expect(nearestName('click', ['user_id', 'clicked'])).toBe('clicked');
+    expect(nearestName('Converted', ['user_id', 'convert'])).toBe('convert');
+    expect(nearestName('--out', NAMES)).toBe('--output');
+    expect(nearestName('click', ['clicked', 'click_time'])).toBeUndefined();
+    expect(nearestName('use', ['user_id'])).toBeUndefined();
+  });
+
   it('prefers the same word in another case to a nearer one', () => {
     expect(nearestName('ABC', ['ABD', 'abc'])).toBe('abc');
   });

@@ -19,7 +19,9 @@ describe('export', () => {
   test('writes a bundle in integers that scores, and says what that changed', async () => {
     const output = join(folder, 'int8');
     const args = [tiny.bundleUri, '--output', output, '--int8', '--tables', 'int8', '--data', tiny.dataUri];
-    const { exitCode, stdout } = await callMain('export', ...args);
+    const { exitCode, stdout, stderr } = await callMain('export', ...args);
+    // Millions of validation rows take minutes.
+    expect(stderr).toBe('encoding ...\nnarrowing ...\nscoring ...\nwriting ...\n');
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       /model tiny-1-int8-tables-i8-[0-9a-f]{8}; on the validation rows click AUC 0\.\d{4} becomes 0\.\d{4}, mean score [+-]\d\.\d{3}%, single scores up to 0\.\d{4}; conversion AUC/,

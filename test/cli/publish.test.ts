@@ -298,7 +298,7 @@ describe('operators', () => {
       stdout: 'nothing is published\n',
     });
     expect((await callMain('run', '--plan', join(models[0]!, 'bundle.json'))).stderr).toMatch(
-      /^error: PUBLISH_DOCUMENT_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+what to do: .*name a file that plan --output wrote\n$/,
+      /^error: PLAN_INVALID: .*bundle\.json: this isn't a valid run plan; .*\n( {2}- [\w.]+: .*\n)+what to do: .*name a file that plan --output wrote, or plan again\n$/,
     );
   });
 

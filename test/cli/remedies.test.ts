@@ -8,6 +8,10 @@ describe('what to do about an error', () => {
       'mend the input and plan again, or publish it as it is with release: Gates (docs/gates.md)',
     );
     expect(remedyOf('INIT_NO_KEY')).toContain('--keys');
+    // A column of the wrong type is there: that it may be missing is no help.
+    expect(remedyOf('SHARD_COLUMN_TYPE')).not.toContain('required');
+    expect(remedyOf('TRAINING_NO_DATE')).toContain('partitions of the config');
+    expect(remedyOf('SHARD_COLUMN_MISSING')).toContain('"required": false');
   });
 
   test('is told once for messages that name codes, by the first code of each that has something to do', () => {

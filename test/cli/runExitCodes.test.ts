@@ -96,5 +96,5 @@ it('run asks for a plan when another document was named', async () => {
   writeFileSync(job, JSON.stringify({ input: 'a', scores: 'b', model: 'c' }));
   const { exitCode, stderr } = await callMain('run', '--plan', job);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/PUBLISH_DOCUMENT_INVALID.*For run --plan, name a file that plan --output wrote/s);
+  expect(stderr).toMatch(/PLAN_INVALID.*what to do: name a file that plan --output wrote/s);
 });

@@ -5,6 +5,7 @@ import { formatCount, formatDollars } from '../../lib/base/formatCount.ts';
 import {
   formatMetric,
   formatSeconds,
+  interruptedLine,
   ProgressLine,
   printError,
   printNote,
@@ -72,6 +73,14 @@ it('--quiet leaves nothing on stderr but errors: nothing else than what knows of
   } finally {
     stderrManners.isQuiet = false;
   }
+});
+
+it.each([
+  ['train', /goes on after the last whole epoch that left a checkpoint$/],
+  ['compare', /runs that were finished are kept; the same command goes on with the others$/],
+  ['evaluate', /try the same command again$/],
+])('of %s that was interrupted it is told how to go on', (command, line) => {
+  expect(interruptedLine(['--quiet', command, 'config.json'])).toMatch(line);
 });
 
 describe('numbers for people', () => {

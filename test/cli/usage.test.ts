@@ -79,6 +79,12 @@ const WRONG: Readonly<Record<string, readonly [args: readonly string[], says: Re
     /unknown option '--modle'\n\(Did you mean --model\?\)/,
   ],
   'an option in another case': [['score', '--Model', 'm'], /\(Did you mean --model\?\)/],
+  "another command's word for the shards": [['init', '--data', 'd'], /\(Did you mean --sample\?\)/],
+  'the same for a command that has --data': [
+    ['train', 'c', '--input', 'd', '--output', 'o'],
+    /\(Did you mean --data\?\)/,
+  ],
+  'the beginning of an option': [['score', '--out', 'o'], /\(Did you mean --output\?\)/],
   'a missing option': [['score', '--model', 'm', '--input', 'i'], /'--output <uri>' not specified/],
   'scores of nothing': [['score', '--model', 'm', '--output', 'o'], /either --input or --files is needed/],
   'scores of a folder and a list': [

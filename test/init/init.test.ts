@@ -164,10 +164,14 @@ describe('ncs4cvr init', () => {
     expect(text).toMatch(/\/\/ Clicks: 40\.0% of the sampled rows\./);
   });
 
-  it('never overwrites a document', async () => {
+  it('never overwrites a document, and says so before it looks at the data', async () => {
     const again = await callMain('init', '--sample', data, '--output', join(folder, 'proposal'));
     expect(again.exitCode).toBe(1);
     expect(again.stderr).toContain('INIT_EXISTS');
+    const unread = await callMain(
+      ...['init', '--sample', join(folder, 'nowhere'), '--output', join(folder, 'proposal')],
+    );
+    expect(unread.stderr).toContain('INIT_EXISTS');
   });
 
   it.each([
@@ -215,6 +219,25 @@ describe('ncs4cvr init', () => {
     expect(stderr).toMatch(
       /INIT_NO_LABEL.*found click \(\w+, null in every sampled row\); columns that could be are bought/,
     );
+  });
+
+  it('says of named keys that sampled rows lack that a run refuses such rows, in the config too', async () => {
+    const file = join(folder, 'keyless.parquet');
+    const rows = Array.from({ length: 50 }, (_, i) => i);
+    const item = rows.map((i) => (i % 10 === 0 ? null : `item ${i % 5}`));
+    const labels = { click: rows.map((i) => i % 2), bought: rows.map((i) => Number(i % 4 === 1)) };
+    writeFileSync(file, pl.DataFrame({ id: integers('id', rows), item, ...labels }).writeParquet() as Buffer);
+    const output = join(folder, 'keyless');
+    const { stdout } = await callMain(
+      ...['init', '--sample', file, '--output', output, '--keys', 'id', 'item'],
+    );
+    const said = /item is null in 5 sampled rows: a run refuses rows without a key, unless .*badRows/;
+    expect(stdout).toMatch(said);
+    expect(readFileSync(join(output, 'training.jsonc'), 'utf8')).toMatch(said);
+    const keyed = await callMain(
+      ...['init', '--sample', file, '--output', join(folder, 'keyed'), '--keys', 'id'],
+    );
+    expect(keyed.stdout).not.toContain('is null in');
   });
 
   it('names rows by a column that is called as they are, rather than by a moment that no two sampled rows share', async () => {

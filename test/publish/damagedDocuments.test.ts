@@ -18,12 +18,17 @@ const PARTITION = 'dt=2024-03-09';
 const model = { version: 'v', sha256: 'a', contractFingerprint: 'b' };
 
 /** Writes `bytes` to `uri`; the error of reading it. */
-async function refusal(uri: string, bytes: Uint8Array, read: () => Promise<unknown>): Promise<ProblemsError> {
+async function refusal(
+  uri: string,
+  bytes: Uint8Array,
+  read: () => Promise<unknown>,
+  code = 'PUBLISH_DOCUMENT_INVALID',
+): Promise<ProblemsError> {
   await writeWhole(uri, bytes);
   try {
     await read();
   } catch (error) {
-    expect(error).toMatchObject({ code: 'PUBLISH_DOCUMENT_INVALID', location: { file: uri } });
+    expect(error).toMatchObject({ code, location: { file: uri } });
     return error as ProblemsError;
   }
   throw new Error('the document was taken');
@@ -106,7 +111,12 @@ it('names the place of a problem within a plan down to the row count of a span',
   const partitions = [
     { ...plan.partitions[0]!, partition: 'dt=1/../..', parts: [first, { ...second, spans }] },
   ];
-  const { problems } = await refusal(uri, encodeJson({ ...plan, partitions }), () => readRunPlan(uri));
+  const { problems } = await refusal(
+    uri,
+    encodeJson({ ...plan, partitions }),
+    () => readRunPlan(uri),
+    'PLAN_INVALID',
+  );
   expect(problems).toEqual([
     'partitions.0.partition: expected a path within a folder',
     'partitions.0.parts.1.spans.0.shard: expected a path within a folder',

@@ -5,6 +5,7 @@ import { trainModel } from '../../lib/recipe/trainModel.ts';
 import { ForwardPass } from '../../lib/training/forwardPass.ts';
 import { funnelRows, funnelShard, TINY_DATES, writeTinyFunnel } from '../fixtures/tinyFunnel.ts';
 import { tinyConfig } from '../fixtures/tinyModel.ts';
+import { sampleShard } from '../parquet/sampleShards.ts';
 import { temporaryFolder } from '../storage/temporaryFolder.ts';
 
 const folder = temporaryFolder();
@@ -27,6 +28,42 @@ describe('training', () => {
     const run = trainModel(tinyConfig(), dataUri, output, { onStage: (stage) => stages.push(stage) });
     await expect(run).rejects.toThrow(/in the way/);
     expect(stages).toEqual([]);
+  });
+
+  it('names every column that the config misspells, labels and row keys too, before it reads rows', async () => {
+    const stages: string[] = [];
+    const given = tinyConfig();
+    const contract = {
+      ...given.contract,
+      rowKeys: ['impresion_id'],
+      features: given.contract.features.map((feature) =>
+        feature.column === 'user_id' ? { ...feature, column: 'impresion_id' } : feature,
+      ),
+    };
+    const config = { ...given, contract, labels: { ...given.labels, conversion: 'bought' } };
+    const run = trainModel(config, dataUri, join(folder, 'misspelt'), {
+      onStage: (stage) => stages.push(stage),
+    });
+    await expect(run).rejects.toMatchObject({
+      code: 'SHARD_COLUMNS',
+      problems: [
+        expect.stringContaining("column 'impresion_id'") as string,
+        expect.stringContaining("column 'bought'") as string,
+      ],
+    });
+    expect(stages).toEqual(['fitting']);
+  });
+
+  it('tells of columns that the last validation shard lacks before it reads the training rows', async () => {
+    const root = writeTinyFunnel(join(folder, 'renamed'), { rowsPerDay: 300, dates: TINY_DATES.slice(0, 2) });
+    mkdirSync(join(root, `dt=${TINY_DATES[2]}`));
+    const file = join(root, `dt=${TINY_DATES[2]}`, 'part-0.parquet');
+    writeFileSync(file, sampleShard());
+    const stages: string[] = [];
+    const options = { onStage: (stage: string) => stages.push(stage) };
+    const run = trainModel(tinyConfig(), root, join(folder, 'of renamed'), options);
+    await expect(run).rejects.toMatchObject({ code: 'SHARD_COLUMNS', location: { file } });
+    expect(stages).toEqual(['fitting']);
   });
 
   it('refuses weights beyond one ONNX file before it takes memory for them', async () => {

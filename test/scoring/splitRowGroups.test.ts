@@ -164,6 +164,24 @@ describe('a row group of more rows than a request takes', () => {
     expect([...scoreBits(scored.output)]).toEqual(expected);
   });
 
+  test('counts the rows without a key of the piece in which they were found, and says which rows that is', async () => {
+    const bad = [SPLIT_ROWS + 5, SPLIT_ROWS + 6, 2 * SPLIT_ROWS + 7];
+    const uri = join(folder, 'keyless.parquet');
+    const withoutKeys = rows.map((row, index) =>
+      bad.includes(index) ? { ...row, impression_id: null } : row,
+    );
+    writeFileSync(uri, funnelShard(withoutKeys as never, ROWS, { impression_id: [NULLABLE_KEY] }));
+    const { message } = await score(uri, 'keyless.arrow', { needsKeys: true }).then(
+      () => new Error('it was scored'),
+      (error: Error) => error,
+    );
+    const [, count, start, end, first] = /found (\d+) nulls in rows (\d+) to (\d+), the first in row (\d+)\)/
+      .exec(message)!
+      .map(Number) as number[];
+    expect(bad.filter((row) => row >= start! && row <= end!)).toHaveLength(count!);
+    expect(first).toBe(bad[0]);
+  });
+
   test('fails with the name of the damaged column', async () => {
     const uri = join(folder, 'damaged.parquet');
     const bytes = readFileSync(large);
