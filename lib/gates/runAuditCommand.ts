@@ -30,11 +30,12 @@ export async function runAuditCommand(
     // Not spawn's own timeout: its timer outlives a command that can't be started, and keeps this process waiting for it.
     const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * timeoutSeconds);
     let printed = '';
-    const keep = (chunk: Buffer) => {
-      printed = `${printed}${chunk.toString()}`.slice(-TOLD);
+    const keep = (text: string) => {
+      printed = `${printed}${text}`.slice(-TOLD);
     };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
+    // Each keeps the bytes of a character that has only begun.
+    child.stdout.setEncoding('utf8').on('data', keep);
+    child.stderr.setEncoding('utf8').on('data', keep);
     child.on('error', (error) => {
       clearTimeout(timer);
       resolve({ found: Number.NaN, reason: `the command can't be started: ${messageOf(error)}` });

@@ -44,3 +44,11 @@ it('neither a command that is not there nor one that has ended leaves a timer th
   expect(await node('process.exit(0)', 600)).toMatchObject({ verdict: 'pass' });
   expect(timers()).toBeLessThanOrEqual(before);
 });
+
+it('what it prints is whole where a character comes in two pieces', async () => {
+  const script = `
+    process.stdout.write(Buffer.from([0x61, 0xc3]));
+    setTimeout(() => process.stdout.write(Buffer.from([0xa4, 0x68])), 300);
+    process.exitCode = 1;`;
+  expect(await node(script)).toMatchObject({ reason: 'exit code 1: aäh' });
+});
