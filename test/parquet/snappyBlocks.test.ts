@@ -171,6 +171,51 @@ describe('a block of Snappy', () => {
     expect(unpackedByArrowRs(block, unpackedBytes)).toBeUndefined();
   });
 
+  test('takes nothing from behind its end, wherever it is cut, though the rest of it stands there', () => {
+    const whole: Element[] = [0, 1, 2, 3, 4].map((lengthBytes) => ({
+      literal: Buffer.from('some text'),
+      lengthBytes,
+    }));
+    for (const offsetBytes of [1, 2, 4] as const) whole.push({ back: 9, length: 5, offsetBytes });
+    // The last element is another one each time: what is taken for it would make up for all that is missing.
+    for (let count = 1; count <= whole.length; count++) {
+      const some = whole.slice(0, count);
+      const block = blockOf(some);
+      const { length: unpackedBytes } = expected(some);
+      expect(unpacked(block, unpackedBytes)).toHaveLength(unpackedBytes);
+      for (let cut = 0; cut < block.length; cut++) {
+        const rest = block.subarray(cut);
+        const found = unpackedBodies(
+          [
+            { bytes: block.subarray(0, cut), unpackedBytes, isPacked: true },
+            { bytes: rest, unpackedBytes: rest.length, isPacked: false },
+          ],
+          { codecs: ['SNAPPY'] },
+        );
+        expect(found, `${count} elements cut at ${cut}`).toEqual([]);
+      }
+    }
+  });
+
+  test('copies from as far back as an offset can say', () => {
+    const literal = Buffer.alloc(2 ** 24 + 2000);
+    for (let at = 0; at < literal.length; at += 7) literal.writeUInt32LE(at, at - (at % 4));
+    const copies = [
+      ...[255, 256, 2047].map((back) => ({ back, length: 11, offsetBytes: 1 as const })),
+      ...[32_767, 32_768, 65_535].map((back) => ({ back, length: 64, offsetBytes: 2 as const })),
+      ...[65_536, 2 ** 24 - 1, 2 ** 24 + 1000].map((back) => ({ back, length: 64, offsetBytes: 4 as const })),
+    ];
+    let bytes = literal;
+    for (const { back, length } of copies) {
+      const start = bytes.length - back;
+      bytes = Buffer.concat([bytes, bytes.subarray(start, start + length)]);
+    }
+    const { length: unpackedBytes } = bytes;
+    const head = [...lengthOf(unpackedBytes), 63 << 2, ...littleEndian(literal.length - 1, 4)];
+    const block = Buffer.concat([Buffer.from(head), literal, Buffer.from(copies.flatMap(tagOf))]);
+    expect(unpacked(block, unpackedBytes)!.equals(bytes)).toBe(true);
+  });
+
   test('of a megabyte is unpacked as hyparquet does, behind pages of other codecs and beside them', () => {
     const pattern = Array.from({ length: 20_000 }, (_, index): Element => {
       if (index % 3 === 0) return { literal: Uint8Array.of(index, index >> 8), lengthBytes: index % 5 };
