@@ -1,5 +1,11 @@
-import { Data, DataType, Dictionary, Field, Int32, List, type RecordBatch, Vector } from 'apache-arrow';
-import { type ColumnRequirement, columnOf, dictionaryOf, isValid } from '../base/arrowColumns.ts';
+import { BufferType, Data, DataType, Dictionary, Field, List, type RecordBatch, Vector } from 'apache-arrow';
+import {
+  type ColumnRequirement,
+  columnOf,
+  dictionaryOf,
+  type Indices,
+  isValid,
+} from '../base/arrowColumns.ts';
 import { dayOfBatch } from '../base/dayOfPath.ts';
 import { dayRequirement, dayUnknown, findColumn, requirementOf } from './columnRequirements.ts';
 import { isIntColumn, isStringColumn } from './columnValues.ts';
@@ -93,20 +99,21 @@ export class FeatureColumn {
   }
 
   #plainList(list: Data, conversion: Conversion): Data {
-    const [element] = list.children;
-    const { data: child, unreadable } = this.#plainValues(element!, conversion);
-    const offsets = list.valueOffsets as Int32Array;
-    // A slice has the elements of all rows.
+    const offsets = (list.valueOffsets as Int32Array).subarray(0, list.length + 1);
     const [start, end] = [offsets[0]!, offsets[list.length]!];
+    // A slice has the elements of all rows.
+    const element = list.children[0]!.slice(start, end - start);
+    const { data: child, unreadable } = this.#plainValues(element, conversion);
+    const own = start === 0 ? offsets : offsets.map((at) => at - start);
     let row = 0;
     for (const [place, value] of unreadable) {
-      if (place < start || place >= end) continue;
-      while (offsets[row + 1]! <= place) row++;
-      if (isValid(list, row)) this.#refuse(row, value, valueTypeOf(element!));
+      while (own[row + 1]! <= place) row++;
+      if (isValid(list, row)) this.#refuse(row, value, valueTypeOf(element));
     }
     const { name, nullable } = (list.type as List).children[0]!;
     const type = new List(new Field(name, child.type as DataType, nullable));
-    return list.clone(type, list.offset, list.length, list.nullCount, undefined, [child]);
+    const buffers = { [BufferType.OFFSET]: own, [BufferType.VALIDITY]: list.nullBitmap } as never;
+    return list.clone(type, list.offset, list.length, list.nullCount, buffers, [child]);
   }
 
   /** Of a dictionary, each value once; what can't be read is an error only where a row has it. */
@@ -119,13 +126,13 @@ export class FeatureColumn {
       this.#dictionaries.set(dictionary, values);
     }
     const { length, nullCount, nullBitmap, offset } = data;
-    const type = new Dictionary(values.data.type as DataType, new Int32());
+    const type = new Dictionary(values.data.type as DataType, (data.type as Dictionary).indices);
     const buffers = [undefined, data.values, nullBitmap] as never;
     const plain = new Data(type, offset, length, nullCount, buffers, [], new Vector([values.data]));
     const { unreadable } = values;
     if (unreadable.size === 0) return { data: plain, unreadable };
     const ofRows = new Map<number, string>();
-    const indices = data.values as Int32Array;
+    const indices = data.values as Indices;
     for (let row = 0; row < length; row++) {
       const value = unreadable.get(indices[row]!);
       if (value !== undefined && isValid(data, row)) ofRows.set(row, value);

@@ -117,14 +117,16 @@ describe('ids in columns of floats', () => {
       const columns = [doubles([1, 2, value, 3]), indexed(doubles([1, 2, value, 3]))];
       const lists = columnOf(listOf(new Float64()), [[1, 2], [], [4, value], [3]]);
       const ofList = { ...int(vocabulary('1')), kind: 'list', maxLength: 1, keep: 'first' };
-      for (const [feature, column] of [
-        ...columns.map((each) => [int(vocabulary('1')), each] as const),
-        [ofList, lists] as const,
-        [ofList, indexed(lists)] as const,
+      for (const [feature, column, row] of [
+        ...columns.map((each) => [int(vocabulary('1')), each, 2] as const),
+        [ofList, lists, 2] as const,
+        [ofList, indexed(lists), 2] as const,
+        [ofList, lists.slice(1, 3), 1] as const,
+        [ofList, indexed(lists, 8).slice(1, 3), 1] as const,
       ]) {
         const error = errorOf(feature, batchOf({ a: column }));
         expect([error.code, error.location.column, error.row, error.found]).toEqual([
-          ...['SHARD_ID_INVALID', 'a', 2],
+          ...['SHARD_ID_INVALID', 'a', row],
           String(value),
         ]);
       }

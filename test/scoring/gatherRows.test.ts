@@ -1,6 +1,6 @@
 import { type Data, Dictionary, makeData, Utf8, Vector, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import type { Indices } from '../../lib/parquet/columnMemory.ts';
+import type { Indices } from '../../lib/base/arrowColumns.ts';
 import { indexTypeOf } from '../../lib/parquet/indexedColumn.ts';
 import { withoutDictionary } from '../../lib/scoring/gatherRows.ts';
 
