@@ -2,8 +2,8 @@ import { distance } from 'fastest-levenshtein';
 
 /**
  * The name that was most likely meant: one that differs in case only, else in case and punctuation only, else the nearest one, if
- * at most a third of the letters differ, else the only one that has a word more or less, or begins with all of the shorter one, such as `clicked` for `click`. Undefined when
- * none is near.
+ * at most a third of the letters differ, else the only one that has a word more or less or more letters behind the same ones, such
+ * as `clicked` for `click`. Undefined when none is near.
  */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();

@@ -47,11 +47,11 @@ export function checkColumns(
       });
       continue;
     }
+    // Wanted twice, such as for a feature and a row key: it is one column to correct.
+    if (problems.some((problem) => problem.column === column)) continue;
     // A path into a list is a mistake even where shards may lack the column: no shard can ever have it.
     const within = adviceWithin(column, types);
-    if (problems.some((problem) => problem.column === column)) {
-      // Wanted twice, such as for a feature and a row key: it is one column to correct.
-    } else if (required || within !== undefined) {
+    if (required || within !== undefined) {
       const summary = `no such column${within === undefined ? didYouMean(column, names) : `: ${within}`}`;
       problems.push({ code: 'SHARD_COLUMN_MISSING', summary, column, expected });
     } else {
