@@ -17,7 +17,7 @@ export const BODY_START: usize = 48;
 export const BODY_END: usize = 52;
 export const PAGE_BYTES: usize = 60;
 
-// Of a chunk, as lib/parquet/pageMemory.ts has it: where its buffer's first byte would be, its pages, its rows and its codec.
+// Of a chunk, as lib/parquet/decodePages.ts has it: where its buffer's first byte would be, its pages, its rows and its codec.
 export const BUFFER: usize = 0;
 export const PAGES: usize = 4;
 export const ROWS: usize = 8;

@@ -7,7 +7,7 @@ import type { PlacedChunk } from './encodeFooter.ts';
 import { ENCODING, PAGE, PAGE_NUMBERS, PageTable } from './pageTable.ts';
 import type { ReusedMemory } from './reusedMemory.ts';
 import type { ReadRowGroupBytes } from './rowGroupReads.ts';
-import { CALL_BYTES } from './unpackElsewhere.ts';
+import { CALL_BYTES, mayNeedArrowRs } from './unpackElsewhere.ts';
 
 /** What kernels unpack together: half of a core's cache, so that it is still there when it is decoded. */
 const UNPACK_BYTES = 512 * 1024;
@@ -19,9 +19,6 @@ export interface DictionaryColumn {
   readonly field: Field;
   readonly data: Data;
 }
-
-/** Codecs whose pages unpackElsewhere never gives to arrow-rs. */
-const NEVER_BY_ARROW_RS: readonly string[] = ['SNAPPY', 'UNCOMPRESSED', 'ZSTD'];
 
 /** Of the columns at hand; one per thread. */
 const table = new PageTable();
@@ -60,8 +57,8 @@ export function decodeDictionaryColumns(
     const shape = names.has(column.name) ? columnShape(column) : null;
     const followed = shape && follow(shape, rowGroups, index);
     if (!followed) continue;
-    const isOfKernels = followed.chunks.every(({ codec }) => NEVER_BY_ARROW_RS.includes(codec));
-    const mostBytes = isOfKernels ? UNPACK_BYTES : UNPACK_BY_ARROW_RS_BYTES;
+    const needsArrowRs = followed.chunks.some(({ codec }) => mayNeedArrowRs(codec));
+    const mostBytes = needsArrowRs ? UNPACK_BY_ARROW_RS_BYTES : UNPACK_BYTES;
     if (waiting.length > 0 && waitingBytes + followed.unpackedBytes > mostBytes) decodeWaiting();
     waiting.push(followed);
     waitingBytes += followed.unpackedBytes;
@@ -99,7 +96,7 @@ function followChunk(shape: ColumnShape, buffer: Uint8Array, chunk: PlacedChunk)
     const { areWhole, unpackedBytes } = checkPages(buffer, chunk, table, false);
     if (!areWhole) return -1;
     // Arrow-rs needs less for a column of large pages than to unpack them.
-    const mostBytes = NEVER_BY_ARROW_RS.includes(chunk.codec) ? LARGEST_UNPACKED_BYTES : CALL_BYTES;
+    const mostBytes = mayNeedArrowRs(chunk.codec) ? CALL_BYTES : LARGEST_UNPACKED_BYTES;
     for (let page = firstPage; page < table.count; page++) {
       const at = PAGE_NUMBERS * page;
       if (table.numbers[at + PAGE.unpackedBytes]! > mostBytes) return -1;

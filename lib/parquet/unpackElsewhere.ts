@@ -57,6 +57,11 @@ export function isUnpackedByKernels(codec: CompressionCodec, unpackedBytes: numb
   return codec === 'ZSTD' && (zstdDecompressSync === undefined || unpackedBytes < LEAST_NATIVE_BYTES);
 }
 
+/** Whether `unpackElsewhere` may give pages of a codec to arrow-rs. */
+export function mayNeedArrowRs(codec: CompressionCodec): boolean {
+  return codec !== 'SNAPPY' && codec !== 'UNCOMPRESSED' && codec !== 'ZSTD';
+}
+
 /** Whether `unpackElsewhere` takes a page. Not ZSTD in several frames, large as it may be: Node reads those differently than others do. */
 export function isUnpackedElsewhere({ codec, packed, unpackedBytes }: PackedPage): boolean {
   if (isUnpackedByKernels(codec, unpackedBytes)) return false;
