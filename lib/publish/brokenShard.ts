@@ -53,6 +53,14 @@ export function isBrokenShard(error: unknown, uri: string): error is Ncs4cvrErro
   return OF_CONTENT.test(error.code);
 }
 
+/** @param error of reading it */
+export function brokenNoteOf(
+  { code, message }: Ncs4cvrError,
+  { shard, version }: Pick<BrokenShard, 'shard' | 'version'>,
+): BrokenNote {
+  return { shard, version, code, message };
+}
+
 export function brokenShardOf(
   { code, message }: Pick<BrokenShard, 'code' | 'message'>,
   { shard, version, rows }: Pick<BrokenShard, 'shard' | 'version' | 'rows'>,

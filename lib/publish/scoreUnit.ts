@@ -2,7 +2,7 @@ import { Ncs4cvrError } from '../base/errors.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import type { WorkerPool } from '../scoring/workerPool.ts';
 import { isReplacedFile } from '../storage/storage.ts';
-import { isBrokenShard, noteBrokenShard } from './brokenShard.ts';
+import { brokenNoteOf, isBrokenShard, noteBrokenShard } from './brokenShard.ts';
 import { modelIdentity } from './modelIdentity.ts';
 import type { Part } from './part.ts';
 import { type ScoredPart, scorePart } from './scorePart.ts';
@@ -122,11 +122,9 @@ export async function isDropped(
   if (isReplacedFile(error) || error.code === 'STORAGE_NOT_FOUND') return true;
   if (!isBrokenShard(error, shardUri(inputUri, span.shard))) return false;
   const brokenFor = { model: modelIdentity(bundle), badRows };
-  const { shard, version } = span;
-  const { code, message } = error;
-  await noteBrokenShard(root, partition, brokenFor, { shard, version, code, message });
+  await noteBrokenShard(root, partition, brokenFor, brokenNoteOf(error, span));
   // What a schema lost, all shards of a writer have mostly lost: told one by one, they outlast the attempts of a run.
-  const others = spans.filter((each) => each !== span);
+  const others = spans.filter(({ shard }) => shard !== span.shard);
   for (const unfit of await unfitShards(others, inputUri, bundle.contract)) {
     await noteBrokenShard(root, partition, brokenFor, unfit);
   }

@@ -2,7 +2,7 @@ import { mapConcurrently } from '../base/mapConcurrently.ts';
 import type { ModelBundle } from '../bundle/loadBundle.ts';
 import { withShard } from '../parquet/openShard.ts';
 import { refuseUnfit } from '../scoring/spanCheck.ts';
-import { type BrokenNote, isBrokenShard } from './brokenShard.ts';
+import { type BrokenNote, brokenNoteOf, isBrokenShard } from './brokenShard.ts';
 import { type Span, shardUri } from './span.ts';
 
 const FOOTERS_AT_A_TIME = 8;
@@ -23,9 +23,7 @@ export async function unfitShards(
       await withShard(uri, { version, sizeBytes }, (opened) => refuseUnfit(opened, contract));
       return [];
     } catch (error) {
-      if (!isBrokenShard(error, uri)) return [];
-      const { code, message } = error;
-      return [{ shard, version, code, message }];
+      return isBrokenShard(error, uri) ? [brokenNoteOf(error, named)] : [];
     }
   });
   return found.flat();
